@@ -1,0 +1,86 @@
+/** A header as it goes on the wire: repeated headers keep their values apart. */
+export type HeaderValue = string | readonly string[];
+
+/** A response as it was sent at our layer, reduced to what may be replayed to another request. */
+export interface RecordedResponse {
+  readonly status: number;
+  /**
+   * The difference to the headers that were present when the interceptor began: added or changed ones, with the name
+   * as the handler spelt it (lower case on Fastify). Never Set-Cookie, never hop-by-hop.
+   */
+  readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
+  /** Lower-case names of headers that the handler removed. */
+  readonly removed: readonly string[];
+  /** Members that the handler appended to `Vary`, lower case; `['*']` for `Vary: *`. */
+  readonly vary: readonly string[];
+  readonly body: Buffer;
+}
+
+/** Why a response was not recorded. */
+export type RecordingRefusal =
+  | 'aborted' // the client went away or the handler failed before the response was complete
+  | 'too-large' // the body exceeded the bound
+  | 'hijacked' // the handler upgraded the connection or took the socket
+  | 'event-stream' // server-sent events have no end to wait for
+  | 'set-cookie'
+  | 'trailers'
+  | 'length-mismatch';
+
+export type Recording =
+  | { readonly response: RecordedResponse; readonly refusal?: undefined }
+  | { readonly response?: undefined; readonly refusal: RecordingRefusal; readonly status?: number };
+
+/** Which extra headers our layer adds to the live response after it was judged, both on a miss and on a hit. */
+export interface AddedHeaders {
+  readonly [name: string]: string;
+}
+
+export interface RecordOptions {
+  /** Largest body that is kept, in bytes. */
+  readonly maxBodyBytes: number;
+  /**
+   * Called once with the complete head as the handler left it, just before it goes out, with the body where it is one
+   * chunk: may say which headers to add to the live response (ETag, Cache-Control, X-Cache-Status), or answer `304`
+   * semantics with `notModified`. Called also for responses that will be refused later.
+   */
+  head(head: ResponseHead): HeadDecision | undefined;
+  /** Called exactly once, when the response is complete, refused, or aborted. */
+  done(recording: Recording): void;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  /** Lower-case names; the live headers at our layer. */
+  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  /** The whole body, when it is known as the head goes out. */
+  readonly body: Buffer | undefined;
+}
+
+export interface HeadDecision {
+  readonly add?: AddedHeaders;
+  /** Send `304 Not Modified` without the body; what is recorded stays the full response. */
+  readonly notModified?: boolean;
+}
+
+export interface ReplayOptions {
+  /** Headers to add after the stored ones. */
+  readonly add: AddedHeaders;
+  /** Send 304 without a body. */
+  readonly notModified: boolean;
+  /** HEAD: the head only, with the Content-Length of the body. */
+  readonly headOnly: boolean;
+}
+
+/** Everything the http room must know about one platform. `Request`/`Response` are the platform's own objects. */
+export interface HttpPlatform {
+  readonly name: 'express' | 'fastify';
+  /** Start recording; must be called before the handler runs. */
+  record(request: object, response: object, options: RecordOptions): void;
+  /**
+   * Send a recorded response now. Returns the value the interceptor emits, whose final reply by Nest is a no-op for
+   * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).
+   */
+  replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
+  /** The pattern of the matched route, e.g. `/articles/:slug`. */
+  routePath(request: object): string;
+}

@@ -1,0 +1,58 @@
+/**
+ * What a key may be built from: one call of a decorated method, or one HTTP request to a decorated handler.
+ *
+ * On a controller handler `args` is empty: the key is built before pipes run, from the raw request alone.
+ */
+export interface KeySource {
+  /** The arguments of the call, as the caller passed them. */
+  readonly args: readonly unknown[];
+  /** The HTTP request, where there is one. */
+  readonly request?: KeyRequest;
+}
+
+/** The parts of an Express or Fastify request that key fields read. */
+export interface KeyRequest {
+  readonly method?: string;
+  readonly url?: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly params?: unknown;
+  readonly query?: unknown;
+  readonly body?: unknown;
+  readonly cookies?: unknown;
+  readonly user?: unknown;
+  readonly session?: unknown;
+}
+
+/** Where the raw value of a handler's argument comes from, as its Nest parameter decorator says. */
+export interface RouteArgument {
+  /** The index of the argument in the handler's signature. */
+  readonly index: number;
+  readonly source: 'param' | 'query' | 'body' | 'header' | 'request' | 'other';
+  /** The name given to the decorator, e.g. `'id'` in `@Param('id')`; `undefined` for the whole object. */
+  readonly name?: string;
+}
+
+/** What key fields may know about the decorated method when they are bound to it. */
+export interface MethodShape {
+  readonly className: string;
+  readonly methodName: string;
+  /** Names of the declared parameters, in order; a destructured one has the name `''`. */
+  readonly parameters: readonly string[];
+  readonly kind: 'result' | 'response';
+  /** Only for `kind: 'response'`: what the handler's parameter decorators name. */
+  readonly routeArguments?: readonly RouteArgument[];
+}
+
+/** Hashes a text that is too long, or too private, to stand in a key. Must be deterministic across processes. */
+export type KeyHash = (text: string) => string;
+
+/** Module-wide settings that decide how keys are written. */
+export interface KeySettings {
+  /** A `node:crypto` digest name (default `'sha256'`) or a function. */
+  readonly keyHashAlgorithm: string | KeyHash;
+  /** Suffixes longer than this many characters are replaced by their hash. Default 250. */
+  readonly maxKeySuffixLength: number;
+}
+
+/** The values of the partition fields a caller wants to drop by, e.g. `{ user: 42 }`. */
+export type PartitionValues = Readonly<Record<string, unknown>>;
