@@ -1,0 +1,27 @@
+// `npm start`: installs what is missing, builds the library and runs a sample through the Nest CLI.
+// `npm start -- 02-something` runs another one.
+import { existsSync, readdirSync } from 'node:fs';
+import { ensureInstalled } from './install.mjs';
+import { inRoot, run } from './root.mjs';
+
+const [sample = '01-quickstart', ...rest] = process.argv.slice(2);
+
+async function start() {
+  if (!existsSync(inRoot('sample', sample))) {
+    const known = readdirSync(inRoot('sample')).filter((name) => /^\d/.test(name));
+    throw new Error(`There is no sample '${sample}'; there are: ${known.join(', ')}.`);
+  }
+  await ensureInstalled();
+  const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
+  if (built !== 0) return built;
+  const nest = inRoot('node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+  return run(process.execPath, [nest, 'start', sample, ...rest], { forwardSignals: true });
+}
+
+start().then(
+  (code) => process.exit(code),
+  (error) => {
+    console.error(error.message);
+    process.exit(1);
+  },
+);
