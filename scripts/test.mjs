@@ -1,0 +1,48 @@
+// `npm test`: installs what is missing, brings up the servers that tests need, and runs jest with the arguments given.
+//   npm test -- test/keys                one folder
+//   npm test -- --servers=redis,nats …   other servers than the list in test/servers/registry.mjs (`--servers=` for none)
+import { ensureInstalled } from './install.mjs';
+import { inRoot, run } from './root.mjs';
+
+const option = '--servers=';
+
+/** Runs jest with the servers up, and answers its exit code. */
+export async function runTests(args, variables = {}) {
+  await ensureInstalled();
+  const { neededServers } = await import('../test/servers/registry.mjs');
+  const { startServers } = await import('../test/servers/start.mjs');
+
+  const chosen = args.find((arg) => arg.startsWith(option))?.slice(option.length) ?? process.env.TEST_SERVERS;
+  const names = chosen === undefined ? neededServers : chosen.split(',').filter(Boolean);
+  const servers = await startServers(names);
+  try {
+    return await run(
+      process.execPath,
+      [inRoot('node_modules', 'jest', 'bin', 'jest.js'), ...args.filter((arg) => !arg.startsWith(option))],
+      {
+        env: {
+          ...process.env,
+          ...servers.environment,
+          ...variables,
+          // Jest loads ES modules through node's vm modules; each process of its pool needs the flag.
+          NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings`.trim(),
+        },
+        forwardSignals: true,
+      },
+    );
+  } finally {
+    await servers.stop();
+  }
+}
+
+/** Ends this process with the exit code, or with 1 and the message of what went wrong. */
+export async function exitWith(result) {
+  try {
+    process.exit(await result);
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+if (process.argv[1] === inRoot('scripts', 'test.mjs')) await exitWith(runTests(process.argv.slice(2)));
