@@ -1,16 +1,18 @@
-// The entry points of the package: lib/index.ts is `nestjs-restflow-cache`, any other lib/<name>.ts is
-// `nestjs-restflow-cache/<name>`. What package.json exports is derived from the files that exist, so nothing is
-// exported that is not there: `node scripts/entries.mjs` writes it, the package check compares.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// The entry points of the package: lib/index.ts is `nestjs-restflow-cache`, lib/<name>.ts is
+// `nestjs-restflow-cache/<name>` for the names below. Only those whose file exists are exported:
+// `node scripts/entries.mjs` writes that to package.json, the package check compares.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { inRoot } from './root.mjs';
 
-export function entryNames() {
-  return readdirSync(inRoot('lib'))
-    .filter((file) => /^[a-z][a-z0-9-]*\.ts$/.test(file) && file !== 'index.ts')
-    .map((file) => file.slice(0, -'.ts'.length))
-    .sort();
-}
+/** What needs an optional peer, or is not for production, has an entry of its own. */
+const subpaths = ['bullmq', 'microservices', 'pg-boss', 'redis', 'testing'];
+
+/** Names of the entries that exist, as files of lib/ without their extension; the main one first. */
+export const entryNames = () => [
+  'index',
+  ...subpaths.filter((name) => existsSync(inRoot('lib', `${name}.ts`))),
+];
 
 /** Node loads the ESM file for `import` and for `require` (module-sync); only loaders that know neither get CJS. */
 function conditions(name) {
@@ -21,14 +23,14 @@ function conditions(name) {
 
 /** The fields of package.json that say what may be imported. */
 export function exportFields() {
-  const subpaths = entryNames();
+  const [, ...present] = entryNames();
   return {
     exports: {
       '.': conditions('index'),
-      ...Object.fromEntries(subpaths.map((name) => [`./${name}`, conditions(name)])),
+      ...Object.fromEntries(present.map((name) => [`./${name}`, conditions(name)])),
       './package.json': './package.json',
     },
-    typesVersions: { '*': Object.fromEntries(subpaths.map((name) => [name, [`./dist/cjs/${name}.d.ts`]])) },
+    typesVersions: { '*': Object.fromEntries(present.map((name) => [name, [`./dist/cjs/${name}.d.ts`]])) },
   };
 }
 

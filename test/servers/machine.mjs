@@ -129,7 +129,9 @@ export function createMachine(reaper) {
         try {
           await until(probe, { seconds, stillHopeful: () => !exited });
         } catch (error) {
-          throw new Error(`The server '${server.name}' did not start: ${error.message}\n${readLog()}`);
+          throw new Error(`The server '${server.name}' did not start: ${error.message}\n${readLog()}`, {
+            cause: error,
+          });
         }
       },
     };
