@@ -54,5 +54,8 @@ async function checkPackage() {
   }
 }
 
-const failed = await checkPackage();
+const failed = await checkPackage().catch((error) => {
+  console.error(`FAILED ${error.message}`);
+  return 1;
+});
 process.exit(failed === 0 ? 0 : 1);

@@ -1,7 +1,7 @@
 // Installs the dependencies of a folder when what is in node_modules is not what its lock file says.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run } from './root.mjs';
+import { inRoot, root, run } from './root.mjs';
 
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
@@ -25,3 +25,5 @@ export async function ensureInstalled(folder = root) {
   const code = await run('npm ci --no-audit --no-fund', [], { cwd: folder, shell: true });
   if (code !== 0) throw new Error(`npm ci failed with exit code ${code}.`);
 }
+
+if (process.argv[1] === inRoot('scripts', 'install.mjs')) await ensureInstalled();

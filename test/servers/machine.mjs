@@ -168,6 +168,7 @@ export async function confirm(server, url) {
   } catch (error) {
     throw new Error(
       `${server.variable}=${url} is set, but no ${server.name} answers there: ${error.message}`,
+      { cause: error },
     );
   }
 }
