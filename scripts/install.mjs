@@ -22,7 +22,7 @@ export async function ensureInstalled(folder = root) {
   if (isInstalled(folder)) return;
   console.log('Installing dependencies (npm ci) …');
   // npm is a script beside node on every platform; the shell finds it under whatever name it has there.
-  const code = await run('npm ci --no-audit --no-fund', [], { cwd: folder, shell: true });
+  const code = await run('npm ci --no-audit --no-fund --loglevel=error', [], { cwd: folder, shell: true });
   if (code !== 0) throw new Error(`npm ci failed with exit code ${code}.`);
 }
 
