@@ -9,9 +9,13 @@ const known = readdirSync(inRoot('bench'))
   .map((file) => file.slice(0, -'.mjs'.length));
 
 if (!name || !existsSync(inRoot('bench', `${name}.mjs`))) {
-  console.error(`Say which benchmark to run, npm run bench -- <name>; there are: ${known.join(', ') || 'none yet'}.`);
+  console.error(
+    `Say which benchmark to run, npm run bench -- <name>; there are: ${known.join(', ') || 'none yet'}.`,
+  );
   process.exit(1);
 }
 await ensureInstalled();
 const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
-process.exit(built || (await run(process.execPath, ['--expose-gc', inRoot('bench', `${name}.mjs`), ...args])));
+process.exit(
+  built || (await run(process.execPath, ['--expose-gc', inRoot('bench', `${name}.mjs`), ...args])),
+);
