@@ -38,9 +38,25 @@ export interface MethodShape {
   readonly methodName: string;
   /** Names of the declared parameters, in order; a destructured one has the name `''`. */
   readonly parameters: readonly string[];
+  /** Whether the last parameter is a rest parameter (`...ids`). Default false. */
+  readonly restParameter?: boolean;
   readonly kind: 'result' | 'response';
   /** Only for `kind: 'response'`: what the handler's parameter decorators name. */
   readonly routeArguments?: readonly RouteArgument[];
+  /**
+   * Only for `kind: 'response'`: the names of all parameters of the route's pattern, those of a global prefix included,
+   * e.g. `['slug']` for `/articles/:slug`. They must be complete: `'*'` as a partition holds these and no others.
+   */
+  readonly routeParams?: readonly string[];
+}
+
+/** What is known only once the application has started. */
+export interface KeyEnvironment {
+  /**
+   * Describes the table of an entity: TypeORM's `EntityMetadata`, anything with `columns` and `relations` of that shape, or
+   * any encodable value that changes when the table does. `undefined`: no data source knows the entity.
+   */
+  readonly describeEntity?: (entity: unknown) => unknown;
 }
 
 /** Hashes a text that is too long, or too private, to stand in a key. Must be deterministic across processes. */

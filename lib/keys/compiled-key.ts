@@ -1,0 +1,138 @@
+import { encodeText } from './encode-text.js';
+import { encodeValue } from './canonical.js';
+import type { KeyMeta } from './key-constructor.js';
+import { UnencodableError } from './key-errors.js';
+import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
+import type { KeyTemplate } from './key-template.js';
+import type { PartitionTags } from './partition-tags.js';
+
+/** Everything a compiled key is put together from. */
+export interface CompiledKeyParts {
+  readonly partition: KeyTemplate;
+  readonly rest: KeyTemplate;
+  readonly tags: PartitionTags;
+  readonly meta: KeyMeta;
+  readonly hash: KeyHash;
+  readonly maxLength: number;
+  readonly hasIdentity: boolean;
+  readonly where: string;
+}
+
+/**
+ * A key constructor, bound to a method and made ready for calls: everything that never changes is worked out.
+ *
+ * The suffix it writes is `<partition>;<rest>`, e.g. `user=42;v2&q='a%20b'`. Where that is too long, the rest is hashed
+ * (`user=42;v2&#…`), or, where this is too long still, both (`#;v2&#…`). Nothing is truncated.
+ */
+export class CompiledKey {
+  /** `meta.namespace`. */
+  readonly namespace: string | undefined;
+  /** Whether the key tells users apart, so that it may serve authenticated requests. */
+  readonly hasIdentity: boolean;
+  readonly #partition: KeyTemplate;
+  readonly #rest: KeyTemplate;
+  readonly #tags: PartitionTags;
+  readonly #hash: KeyHash;
+  readonly #maxLength: number;
+  readonly #where: string;
+  /** What stands between the partition and the rest: `;@list&v2&`. */
+  readonly #middle: string;
+
+  constructor(parts: CompiledKeyParts) {
+    this.namespace = parts.meta.namespace;
+    this.hasIdentity = parts.hasIdentity;
+    this.#partition = parts.partition;
+    this.#rest = parts.rest;
+    this.#tags = parts.tags;
+    this.#hash = parts.hash;
+    this.#maxLength = parts.maxLength;
+    this.#where = parts.where;
+    this.#middle = middleOf(parts.meta, parts.rest.isEmpty);
+  }
+
+  /** The names of the partition fields, sorted. */
+  get partitionFields(): readonly string[] {
+    return this.#tags.subsets.names;
+  }
+
+  /** The combinations of partition fields that entries carry tags for. */
+  get subsets(): readonly (readonly string[])[] {
+    return this.#tags.subsets.all.map((subset) => subset.fields);
+  }
+
+  /**
+   * The suffix of the entry's key. Different values never make one suffix.
+   *
+   * @throws {UnencodableError} for a value that has no encoding, {@link KeyError} where a request is missing
+   */
+  key(source: KeySource): string {
+    try {
+      const partition = this.#partition.render(source);
+      const rest = this.#rest.render(source);
+      const suffix = partition + this.#middle + rest;
+      return suffix.length <= this.#maxLength ? suffix : this.#shorten(partition, rest);
+    } catch (error) {
+      throw this.#locate(error, source);
+    }
+  }
+
+  /**
+   * The tags of the entry's partitions, one for each of {@link subsets}: `user=42`, `tenant=1&user=42`.
+   *
+   * @throws as {@link key} does
+   */
+  partitionTags(source: KeySource): string[] {
+    try {
+      return this.#tags.tags(source);
+    } catch (error) {
+      throw this.#locate(error, source);
+    }
+  }
+
+  /**
+   * The tag that all entries of these partition values carry: the same text that {@link partitionTags} gives for values that
+   * are the same coarsely. Values are final: neither `path` nor `normalizer` is applied to them.
+   *
+   * @param values by partition field, or by the name of its argument
+   * @throws {PartitionError} for an unknown field, or a combination that entries carry no tag for
+   */
+  partitionTag(values: PartitionValues): string {
+    return this.#tags.tag(values);
+  }
+
+  /** The partition field that a name, its own or its argument's, stands for; `undefined` for none. */
+  resolvePartitionField(name: string): string | undefined {
+    return this.#tags.subsets.resolve(name);
+  }
+
+  /**
+   * Adds a combination of partition fields to drop entries by. Only before the first entry is tagged.
+   *
+   * @throws {KeyDefinitionError} for an unknown field, over 16 combinations, or too late
+   */
+  addSubset(fields: readonly string[]): void {
+    this.#tags.subsets.add(fields);
+  }
+
+  #shorten(partition: string, rest: string): string {
+    const hashedRest = `${partition}${this.#middle}#${this.#hash(rest)}`;
+    if (rest !== '' && hashedRest.length <= this.#maxLength) return hashedRest;
+    return `#${this.#middle}#${this.#hash(`${partition};${rest}`)}`;
+  }
+
+  /** Adds to an error of encoding where it happened: the field, the class and the method. */
+  #locate(error: unknown, source: KeySource): unknown {
+    if (!(error instanceof UnencodableError)) return error;
+    const field = this.#partition.findFailing(source) ?? this.#rest.findFailing(source);
+    const path = field === undefined ? error.path : [field, ...error.path];
+    return new UnencodableError(path, error.reason, this.#where, { cause: error });
+  }
+}
+
+function middleOf({ keyIdentifier, version }: KeyMeta, restIsEmpty: boolean): string {
+  const words: string[] = [];
+  if (keyIdentifier !== undefined) words.push(`@${encodeText(keyIdentifier)}`);
+  if (version !== undefined) words.push(`v${encodeValue(version)}`);
+  if (words.length > 0 && !restIsEmpty) words.push('');
+  return `;${words.join('&')}`;
+}

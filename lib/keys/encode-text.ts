@@ -1,0 +1,65 @@
+/** What a character may do in a token, one bit each. */
+const RAW_START = 1;
+const RAW = 2;
+const QUOTED = 4;
+/** Words that begin with these may be one of the reserved ones. */
+const RESERVED_START = 8;
+
+const CLASSES = new Uint8Array(128);
+mark('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', RAW_START | RAW | QUOTED);
+mark('0123456789_.-', RAW | QUOTED);
+mark('~@+/:,$!', QUOTED);
+mark('tfnNI', RESERVED_START);
+
+/**
+ * Encodes a text as one token of printable ASCII, without whitespace, glob characters, braces (Redis Cluster hash
+ * tags) or the separators of keys. Words stay as they are; everything else is quoted, with `%XX` and `%uXXXX` for the
+ * UTF-16 code units that may not stand for themselves, so that lone surrogates survive UTF-8 and no two texts meet.
+ *
+ * Texts that would read as another type (`'1'`, `'null'`) are quoted too.
+ */
+export function encodeText(text: string): string {
+  const length = text.length;
+  if (length === 0) return "''";
+  const first = classOf(text.charCodeAt(0));
+  let common = first | RAW;
+  for (let index = 0; index < length; index++) common &= classOf(text.charCodeAt(index));
+  if ((common & RAW) !== 0 && (first & RAW_START) !== 0) {
+    return (first & RESERVED_START) !== 0 && isReserved(text) ? `'${text}'` : text;
+  }
+  return (common & QUOTED) !== 0 ? `'${text}'` : `'${escape(text)}'`;
+}
+
+/** Puts a text into quotes whatever it holds, escaping as {@link encodeText} does. */
+export function quoteText(text: string): string {
+  return `'${escape(text)}'`;
+}
+
+function escape(text: string): string {
+  let result = '';
+  let copied = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if ((classOf(unit) & QUOTED) !== 0) continue;
+    result += text.slice(copied, index) + escapeUnit(unit);
+    copied = index + 1;
+  }
+  return result + text.slice(copied);
+}
+
+function escapeUnit(unit: number): string {
+  const hex = unit.toString(16).toUpperCase();
+  return unit < 0x100 ? `%${hex.padStart(2, '0')}` : `%u${hex.padStart(4, '0')}`;
+}
+
+function isReserved(word: string): boolean {
+  return word === 'true' || word === 'false' || word === 'null' || word === 'NaN' || word === 'Infinity';
+}
+
+function classOf(unit: number): number {
+  return unit < 128 ? CLASSES[unit]! : 0;
+}
+
+function mark(characters: string, bits: number): void {
+  for (let index = 0; index < characters.length; index++) CLASSES[characters.charCodeAt(index)]! |= bits;
+}

@@ -1,0 +1,97 @@
+import type { KeyEnvironment, KeySource, MethodShape } from '../key.interface.js';
+
+/** What every key field may be told. All default to false. */
+export interface KeyFieldOptions {
+  /** Entries can be dropped by this field: its values are part of the partition and become tags. */
+  readonly partition?: boolean;
+  /** The key holds a hash of the value: for values that are long or private. */
+  readonly hashValue?: boolean;
+  /** The order of lists makes no difference. */
+  readonly sortLists?: boolean;
+  /**
+   * The field tells users apart, so a key that holds it may serve authenticated requests. Fields that read the user, the
+   * session or the Authorization header do so unless this says `false`.
+   */
+  readonly identity?: boolean;
+}
+
+/** Where a field stands, when it is bound to a method. */
+export interface FieldContext {
+  /** The name of the property that holds the field. */
+  readonly field: string;
+  /** The method that the key is for. */
+  readonly method: MethodShape;
+  /**
+   * Throws a `KeyDefinitionError` that says where the field stands.
+   *
+   * @param problem what is wrong and what to write instead, continuing "the key field "x" "
+   */
+  fail(problem: string): never;
+}
+
+/**
+ * One value of a key: where it comes from, and how it is named. Exactly one of `argument`, `read` and `constant` is
+ * given.
+ */
+export interface FieldPart {
+  /** The name in the key, unique in its constructor; for partitions, the name that rules and `deleteByPrefix` use. */
+  readonly name: string;
+  /** Another name by which rules may mean this partition: the argument's. */
+  readonly alias?: string;
+  /** The value is the argument at this index. */
+  readonly argument?: number;
+  /** Reads the value at each call; `undefined` stands for missing. */
+  readonly read?: (source: KeySource) => unknown;
+  /** Finds a value that never changes, once, when the application has started. */
+  readonly constant?: (environment: KeyEnvironment) => unknown;
+  /** Whether what is read tells users apart. */
+  readonly identity?: boolean;
+  /** Whether lists are sets. */
+  readonly set?: boolean;
+  /** Whether this part stands beside the partition of its field, in the key alone. */
+  readonly undeclared?: boolean;
+}
+
+/**
+ * One declared part of a key. Extend it and override {@link read} for values of your own; the result is encoded
+ * canonically, so return what differs, not a text you joined.
+ *
+ * Fields hold no state: one instance may serve many methods.
+ *
+ * @example
+ * ```ts
+ * class LocaleKeyField extends KeyField {
+ *   override read({ request }: KeySource) {
+ *     return request?.headers['accept-language']?.slice(0, 2);
+ *   }
+ * }
+ * ```
+ * Source: drf-restflow, Key Constructors.
+ * @publicApi
+ */
+export class KeyField {
+  /** @param options see {@link KeyFieldOptions}; all false by default */
+  constructor(readonly options: KeyFieldOptions = {}) {}
+
+  /**
+   * The value of the field for one call or request; `undefined` stands for missing. Runs at every call, so it must be
+   * fast and must not wait.
+   */
+  read(source: KeySource): unknown;
+  read(): unknown {
+    throw new TypeError(`${this.constructor.name}: a key field must override read() or bind()`);
+  }
+
+  /**
+   * The parts of the key that this field makes for one method. Override it where the field must look at the method, or
+   * has several values; by default it is one part, named after the property, whose value {@link read} gives.
+   */
+  bind(context: FieldContext): readonly FieldPart[] {
+    if (this.read === KeyField.prototype.read) {
+      context.fail(
+        `is of the class ${this.constructor.name}, which overrides neither read() nor bind(). Override read().`,
+      );
+    }
+    return [{ name: context.field, read: (source) => this.read(source) }];
+  }
+}

@@ -1,0 +1,184 @@
+import { findRequest } from './find-request.js';
+import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import { type Names, NamedRequestKeyField, routeParamsOf } from './named-request-key-field.js';
+import { parsePath, readPath } from './value-path.js';
+
+/**
+ * Query parameters. Repeated ones are sets: `?tag=a&tag=b` and `?tag=b&tag=a` are one request.
+ *
+ * @example
+ * ```ts
+ * page = new QueryParamsKeyField('page');
+ * query = new QueryParamsKeyField('*');
+ * ```
+ * Source: drf-restflow, `QueryParamsKeyField`.
+ * @publicApi
+ */
+export class QueryParamsKeyField extends NamedRequestKeyField {
+  protected override readonly part = 'query';
+
+  /**
+   * @param names one name, several, or `'*'` for all
+   * @param options see {@link KeyFieldOptions}; a partition must name its parameters
+   */
+  constructor(names: Names, options?: KeyFieldOptions) {
+    super(names, options);
+  }
+}
+
+/**
+ * Parameters of the route, raw, as the URL has them. As a partition, each is a partition field under its own name, so
+ * that a rule may say `fieldMapping: { slug: 'slug' }`.
+ *
+ * @example
+ * ```ts
+ * route = new RouteParamsKeyField('*', { partition: true });
+ * ```
+ * Source: drf-restflow, `ResponseCacheKeyConstructor` (the view's URL kwargs).
+ * @publicApi
+ */
+export class RouteParamsKeyField extends NamedRequestKeyField {
+  protected override readonly part = 'params';
+
+  /**
+   * @param names one name, several, or `'*'` for all that the route's pattern names
+   * @param options see {@link KeyFieldOptions}
+   */
+  constructor(names: Names, options?: KeyFieldOptions) {
+    super(names, options);
+  }
+
+  override bind(context: FieldContext): readonly FieldPart[] {
+    const known = routeParamsOf(context.method);
+    const unknown =
+      known === undefined || this.names === '*'
+        ? []
+        : [this.names].flat().filter((name) => !known.includes(name));
+    if (unknown.length > 0) {
+      context.fail(
+        `reads the route parameter "${unknown.join('", "')}", but the route has ${list(known!)}. Write one of these names.`,
+      );
+    }
+    return super.bind(context);
+  }
+
+  protected override knownNames(context: FieldContext): readonly string[] {
+    return (
+      routeParamsOf(context.method) ??
+      context.fail(
+        `is a partition of all route parameters, but no route is known here. Name them: ` +
+          `new RouteParamsKeyField(['slug'], { partition: true }).`,
+      )
+    );
+  }
+}
+
+/**
+ * Request headers, by name in any case. A key that holds `authorization` tells users apart.
+ *
+ * @example
+ * ```ts
+ * language = new HeadersKeyField('Accept-Language');
+ * ```
+ * @publicApi
+ */
+export class HeadersKeyField extends NamedRequestKeyField {
+  protected override readonly part = 'headers';
+
+  /**
+   * @param names one name or several; there is no `'*'`, since no two requests have the same headers
+   * @param options see {@link KeyFieldOptions}; consider `hashValue` for secrets
+   */
+  constructor(names: Names, options?: KeyFieldOptions) {
+    super(names, options);
+  }
+
+  override bind(context: FieldContext): readonly FieldPart[] {
+    if (this.names === '*') {
+      context.fail(
+        `reads all headers, of which no two requests have the same. Name the headers that matter.`,
+      );
+    }
+    return super.bind(context);
+  }
+
+  protected override tellsUsersApart(name: string): boolean {
+    return name.toLowerCase() === 'authorization';
+  }
+}
+
+/**
+ * Cookies by name: from `request.cookies` (signed ones too) where a parser ran, else from the Cookie header. Say
+ * `identity: true` for the cookie that tells users apart; no name is taken to.
+ *
+ * @example
+ * ```ts
+ * session = new CookiesKeyField('sid', { identity: true, hashValue: true });
+ * ```
+ * @publicApi
+ */
+export class CookiesKeyField extends NamedRequestKeyField {
+  protected override readonly part = 'cookies';
+
+  /**
+   * @param names one name or several
+   * @param options see {@link KeyFieldOptions}
+   */
+  constructor(names: Names, options?: KeyFieldOptions) {
+    super(names, options);
+  }
+
+  override bind(context: FieldContext): readonly FieldPart[] {
+    if (this.names === '*') {
+      context.fail(
+        `reads all cookies, most of which (analytics) differ for every client. Name the cookies that matter.`,
+      );
+    }
+    return super.bind(context);
+  }
+}
+
+/** Parts of a request that say who sends it. */
+const IDENTITY_PATH = /^(?:user|session)(?:\.|$)|^headers\.authorization$/;
+
+/**
+ * Any value of the request, by a dotted path. A path that begins with `user` or `session`, or is
+ * `headers.authorization`, tells users apart (`identity: false` where it does not, as for `session.theme`).
+ *
+ * @example
+ * ```ts
+ * user = new RequestValueKeyField('user.id', { partition: true });
+ * ```
+ * @publicApi
+ */
+export class RequestValueKeyField extends KeyField {
+  /**
+   * @param path property names joined by dots, e.g. `'user.id'`; a path that ends early reads as missing
+   * @param options see {@link KeyFieldOptions}
+   */
+  constructor(
+    readonly path: string,
+    options?: KeyFieldOptions,
+  ) {
+    super(options);
+  }
+
+  override bind(context: FieldContext): readonly FieldPart[] {
+    const steps =
+      parsePath(this.path) ??
+      context.fail(
+        `has the path ${JSON.stringify(this.path)}. Write property names joined by dots, such as 'user.id'.`,
+      );
+    return [
+      {
+        name: context.field,
+        identity: IDENTITY_PATH.test(this.path),
+        read: (source) => readPath(findRequest(source), steps),
+      },
+    ];
+  }
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : `"${names.join('", "')}"`;
+}

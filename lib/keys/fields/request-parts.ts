@@ -1,0 +1,86 @@
+import type { KeyRequest } from '../key.interface.js';
+import { ownMembers, readOwn } from './value-path.js';
+
+/** The parts of a request that hold values by name. */
+export type RequestPart = 'params' | 'query' | 'headers' | 'cookies' | 'body';
+
+/** Reads the value of one name from a part of a request, as it is there; `undefined` where it is missing. */
+export function readNamed(request: KeyRequest, part: RequestPart, name: string): unknown {
+  switch (part) {
+    case 'query':
+      return readOwn(queryOf(request), name);
+    case 'cookies':
+      return readCookie(request, name);
+    case 'headers':
+      return readOwn(request.headers, name.toLowerCase());
+    default:
+      return readOwn(request[part], name);
+  }
+}
+
+/** Reads all names of a part of a request; repeated query parameters as sets. */
+export function readAll(request: KeyRequest, part: RequestPart): unknown {
+  switch (part) {
+    case 'query': {
+      const query = ownMembers(queryOf(request));
+      return mapMembers(query, asSet);
+    }
+    case 'cookies':
+      return request.cookies ?? parseCookies(request.headers.cookie);
+    default:
+      return request[part];
+  }
+}
+
+/** A repeated query parameter is a set: its order says nothing. */
+export function asSet(value: unknown): unknown {
+  return Array.isArray(value) ? new Set<unknown>(value) : value;
+}
+
+/** The parsed query; a bare Node request (behind GraphQL, say) has only its URL. */
+function queryOf(request: KeyRequest): unknown {
+  const { query, url } = request;
+  if (query !== undefined || url === undefined) return query;
+  const start = url.indexOf('?');
+  return start < 0 ? undefined : collect(new URLSearchParams(url.slice(start + 1)));
+}
+
+/** Signed cookies are taken out of `cookies` by cookie-parser, so they are looked for beside it. */
+function readCookie(request: KeyRequest, name: string): unknown {
+  if (request.cookies === undefined || request.cookies === null) {
+    return readOwn(parseCookies(request.headers.cookie), name);
+  }
+  const value = readOwn(request.cookies, name);
+  return value === undefined ? readOwn((request as { signedCookies?: unknown }).signedCookies, name) : value;
+}
+
+/** RFC 6265 section 4.2.1, values as they were sent; a name that is sent twice has both, in order. */
+function parseCookies(header: string | string[] | undefined): Readonly<Record<string, unknown>> {
+  if (header === undefined) return {};
+  const text = Array.isArray(header) ? header.join(';') : header;
+  return collect(
+    text.split(';').flatMap((pair): [string, string][] => {
+      const equals = pair.indexOf('=');
+      return equals < 0 ? [] : [[pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()]];
+    }),
+  );
+}
+
+function collect(pairs: Iterable<[string, string]>): Readonly<Record<string, unknown>> {
+  const members = Object.create(null) as Record<string, unknown>;
+  for (const [name, value] of pairs) {
+    const earlier = members[name];
+    members[name] =
+      earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
+  }
+  return members;
+}
+
+function mapMembers(
+  members: Readonly<Record<string, unknown>>,
+  change: (value: unknown) => unknown,
+): Readonly<Record<string, unknown>> {
+  const result = Object.create(null) as Record<string, unknown>;
+  for (const name of Object.keys(members)) result[name] = change(members[name]);
+  return result;
+}

@@ -1,0 +1,48 @@
+// Public: what users write in key constructors, and what they may catch.
+export { encodeValue } from './canonical.js';
+export { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
+export { ArgsKeyField, type ArgsKeyFieldOptions } from './fields/args-key-field.js';
+export { ConstantKeyField } from './fields/constant-key-field.js';
+export { DtoKeyField } from './fields/dto-key-field.js';
+export type { DtoClass } from './fields/dto-shape.js';
+export { EntityKeyField } from './fields/entity-key-field.js';
+export type { KeyFunction } from './fields/function-key-field.js';
+export { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './fields/key-field.js';
+export type { Names } from './fields/named-request-key-field.js';
+export {
+  CookiesKeyField,
+  HeadersKeyField,
+  QueryParamsKeyField,
+  RequestValueKeyField,
+  RouteParamsKeyField,
+} from './fields/request-key-fields.js';
+export { type InlineKeyOptions, inlineKeyConstructor, type KeyFields } from './inline-key-constructor.js';
+export { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-constructor.js';
+export {
+  KeyDefinitionError,
+  KeyError,
+  type KeyErrorCode,
+  PartitionError,
+  UnencodableError,
+} from './key-errors.js';
+export type {
+  KeyEnvironment,
+  KeyHash,
+  KeyRequest,
+  KeySettings,
+  KeySource,
+  MethodShape,
+  PartitionValues,
+  RouteArgument,
+} from './key.interface.js';
+export { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor.js';
+
+// For the other rooms.
+export { coarseValue } from './coarse.js';
+export { CompiledKey } from './compiled-key.js';
+export { encodeText } from './encode-text.js';
+export { createKeyHash, type HashEncoding } from './hash.js';
+export { metaOf } from './key-constructor.js';
+export { KeyPlan } from './key-plan.js';
+export { type DeclaredParameters, readParameters } from './parameter-names.js';
+export { MAX_PARTITION_SUBSETS } from './partition-subsets.js';

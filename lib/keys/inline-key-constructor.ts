@@ -1,0 +1,37 @@
+import type { KeyField } from './fields/key-field.js';
+import { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-constructor.js';
+
+/** Fields by name, as the properties of a key constructor would be. */
+export type KeyFields = Readonly<Record<string, KeyField>>;
+
+/** What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`. */
+export interface InlineKeyOptions extends KeyMeta {
+  readonly fields: KeyFields;
+}
+
+/**
+ * Builds a key constructor without writing a class.
+ *
+ * @param options `fields` by name, and any member of {@link KeyMeta}
+ * @returns a class, which may be extended like any other
+ *
+ * @example
+ * ```ts
+ * const UserKey = inlineKeyConstructor({
+ *   namespace: 'users',
+ *   fields: { user: new ArgsKeyField('userId', { partition: true }) },
+ * });
+ * ```
+ * Source: drf-restflow, `InlineKeyConstructor`.
+ * @publicApi
+ */
+export function inlineKeyConstructor({ fields, ...meta }: InlineKeyOptions): KeyConstructorClass {
+  return class InlineKeyConstructor extends KeyConstructor {
+    static readonly meta: KeyMeta = meta;
+
+    constructor() {
+      super();
+      Object.assign(this, fields);
+    }
+  };
+}

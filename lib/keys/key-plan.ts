@@ -1,0 +1,182 @@
+import { encodeValue } from './canonical.js';
+import { CompiledKey } from './compiled-key.js';
+import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
+import type { FieldContext } from './fields/key-field.js';
+import { createKeyHash } from './hash.js';
+import { fieldsOf, type KeyConstructor, type KeyMeta } from './key-constructor.js';
+import { KeyDefinitionError } from './key-errors.js';
+import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
+import { readMeta } from './key-meta.js';
+import { type BoundPart, KeySlot, tagHashOf } from './key-slot.js';
+import { KeyTemplate } from './key-template.js';
+import { PartitionSubsets } from './partition-subsets.js';
+import { PartitionTags } from './partition-tags.js';
+import { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor.js';
+
+/**
+ * A key constructor bound to a method: its fields found, its names checked. Each application then compiles it with its own
+ * settings.
+ *
+ * @example
+ * ```ts
+ * const plan = KeyPlan.bind(UserPayloadKey, method); // when the decorator runs, or at boot
+ * const key = plan.compile(settings, { describeEntity }); // at boot
+ * key.key({ args: [42] }); // user=42;v1&v='1'
+ * ```
+ */
+export class KeyPlan {
+  /** `meta.namespace`. */
+  readonly namespace: string | undefined;
+  /** The names of the partition fields, sorted. */
+  readonly partitionFields: readonly string[];
+  /** Whether the key tells users apart. */
+  readonly hasIdentity: boolean;
+
+  private constructor(
+    readonly method: MethodShape,
+    private readonly where: string,
+    private readonly meta: KeyMeta,
+    private readonly parts: readonly BoundPart[],
+    private readonly environment: KeyEnvironment | undefined,
+  ) {
+    this.namespace = meta.namespace;
+    this.partitionFields = this.subsets().names; // checks meta.partitions
+    this.hasIdentity = parts.some((part) => part.identity === true);
+    if (environment !== undefined) this.constants(environment); // checks what they need
+  }
+
+  /**
+   * Binds a key constructor to a method.
+   *
+   * @param input a class, an instance, a record of fields or a function; default: all arguments, or, for a handler, all query
+   *   parameters and each route parameter as a partition
+   * @param method what is known of the method
+   * @param environment what is known once the application has started; without it, fields that need it (EntityKeyField)
+   *   are looked up when the plan is compiled
+   * @throws {KeyDefinitionError} naming the class and the method, with what to write instead
+   */
+  static bind(
+    input: KeyConstructorInput | undefined,
+    method: MethodShape,
+    environment?: KeyEnvironment,
+  ): KeyPlan {
+    const place = `${method.className}.${method.methodName}`;
+    const keyConstructor = toKeyConstructor(input ?? defaultFor(method), place);
+    const where = `${place}: ${keyConstructor.constructor.name || 'the key constructor'}`;
+    const refuse = (problem: string): never => {
+      throw new KeyDefinitionError(`${where}: ${problem}`);
+    };
+    return new KeyPlan(
+      method,
+      where,
+      readMeta(keyConstructor, refuse),
+      bindFields(keyConstructor, method, refuse),
+      environment,
+    );
+  }
+
+  /**
+   * Makes the key ready for calls.
+   *
+   * @param settings the application's
+   * @param environment what is known once the application has started; default: what the plan was bound with
+   * @throws {KeyDefinitionError} if a field does not find what it needs, or the hash algorithm is unknown
+   */
+  compile(settings: KeySettings, environment: KeyEnvironment = this.environment ?? {}): CompiledKey {
+    const { meta, where, parts } = this;
+    const hash = createKeyHash(settings.keyHashAlgorithm);
+    const tagHash = tagHashOf(settings.keyHashAlgorithm, hash);
+    const constants = this.constants(environment);
+    const compiled = parts.map((part) => {
+      const slot = new KeySlot(part, hash, tagHash);
+      const isConstant = constants.has(part);
+      return {
+        isPartition: part.partition,
+        name: part.name,
+        value: isConstant ? slot.write(constants.get(part)) : slot,
+        writer: { slot, constant: isConstant ? slot.writeCoarse(constants.get(part)) : undefined },
+      };
+    });
+    const partition = compiled.filter((part) => part.isPartition);
+    return new CompiledKey({
+      partition: new KeyTemplate(partition),
+      rest: new KeyTemplate(compiled.filter((part) => !part.isPartition)),
+      tags: new PartitionTags(
+        this.subsets(),
+        partition.map((part) => part.writer),
+      ),
+      meta,
+      hash,
+      maxLength: meta.maxKeySuffixLength ?? settings.maxKeySuffixLength,
+      hasIdentity: this.hasIdentity,
+      where,
+    });
+  }
+
+  /** A new set of combinations: each application adds those of its own rules. */
+  private subsets(): PartitionSubsets {
+    const partition = this.parts.filter((part) => part.partition);
+    return new PartitionSubsets(partition, this.meta.partitions ?? [], this.where);
+  }
+
+  /** The values that never change, checked to be encodable. */
+  private constants(environment: KeyEnvironment): ReadonlyMap<BoundPart, unknown> {
+    const constants = new Map<BoundPart, unknown>();
+    for (const part of this.parts) {
+      if (part.constant === undefined) continue;
+      const value = part.constant(environment);
+      try {
+        encodeValue(value);
+      } catch (error) {
+        throw new KeyDefinitionError(
+          `${this.where}: the constant "${part.name}" has no encoding: ${(error as Error).message}`,
+        );
+      }
+      constants.set(part, value);
+    }
+    return constants;
+  }
+}
+
+function defaultFor(method: MethodShape): KeyConstructorInput {
+  return method.kind === 'response' ? ResponseCacheKeyConstructor : DefaultKeyConstructor;
+}
+
+/** Binds all fields; their parts are sorted by name, so that the order of declarations makes no difference. */
+function bindFields(
+  keyConstructor: KeyConstructor,
+  method: MethodShape,
+  refuse: (problem: string) => never,
+): readonly BoundPart[] {
+  const fields = fieldsOf(keyConstructor, (property, value) =>
+    refuse(
+      `the property "${property}" is ${typeof value === 'function' ? 'a function' : JSON.stringify(value)}, not a key field. ` +
+        `Write ${property} = new ArgsKeyField('${property}'), or move it out of the key constructor.`,
+    ),
+  );
+  const parts: BoundPart[] = [];
+  for (const [field, definition] of fields) {
+    const { partition = false, hashValue = false, sortLists = false, identity } = definition.options;
+    const context: FieldContext = {
+      field,
+      method,
+      fail: (problem) => refuse(`the key field "${field}" ${problem}`),
+    };
+    for (const part of definition.bind(context)) {
+      parts.push({
+        ...part,
+        partition: partition && part.undeclared !== true,
+        identity: identity ?? part.identity ?? false,
+        hashValue,
+        sortLists,
+      });
+    }
+  }
+  parts.sort((one, other) => (one.name < other.name ? -1 : 1));
+  const twin = parts.find((part, index) => part.name === parts[index + 1]?.name);
+  if (twin === undefined) return parts;
+  return refuse(
+    `two ${twin.partition ? 'partition fields' : 'fields'} write "${twin.name}" into the key. Rename one, or name its values one ` +
+      `by one in fields of their own.`,
+  );
+}

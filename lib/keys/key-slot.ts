@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { encodeValue } from './canonical.js';
+import { coarseValue } from './coarse.js';
+import type { FieldPart } from './fields/key-field.js';
+import { asSet } from './fields/request-parts.js';
+import type { KeyHash, KeySource } from './key.interface.js';
+
+/** A part of a key, bound to a method, with the options of its field. */
+export interface BoundPart extends FieldPart {
+  readonly partition: boolean;
+  readonly hashValue: boolean;
+  readonly sortLists: boolean;
+}
+
+/** Reads one part of a key at each call and writes it, finely for the key and coarsely for tags. */
+export class KeySlot {
+  readonly #argument: number;
+  readonly #read: ((source: KeySource) => unknown) | undefined;
+  readonly #isSet: boolean;
+  readonly #sortLists: boolean;
+  readonly #hash: KeyHash | undefined;
+  readonly #tagHash: KeyHash | undefined;
+
+  /**
+   * @param hash how hashed values are written in keys
+   * @param tagHash how they are written in tags
+   */
+  constructor(part: BoundPart, hash: KeyHash, tagHash: KeyHash) {
+    this.#argument = part.argument ?? -1;
+    this.#read = part.read;
+    this.#isSet = part.set === true;
+    this.#sortLists = part.sortLists;
+    this.#hash = part.hashValue ? hash : undefined;
+    this.#tagHash = part.hashValue ? tagHash : undefined;
+  }
+
+  /** The text of the value in the key. */
+  text(source: KeySource): string {
+    return this.write(this.value(source));
+  }
+
+  /** The text of a given value in the key. */
+  write(value: unknown): string {
+    const text = encodeValue(this.#isSet ? asSet(value) : value, this.#sortLists);
+    return this.#hash === undefined ? text : `#${this.#hash(text)}`;
+  }
+
+  /** The text of a given value in tags. */
+  writeCoarse(value: unknown): string {
+    const text = coarseValue(this.#isSet ? asSet(value) : value, this.#sortLists);
+    return this.#tagHash === undefined ? text : `#${this.#tagHash(text)}`;
+  }
+
+  /** The value that the field reads. */
+  value(source: KeySource): unknown {
+    return this.#argument >= 0 ? source.args[this.#argument] : this.#read!(source);
+  }
+}
+
+/**
+ * The hash of private values in tags. Tags must be the same in every build, so the *name* of a digest makes no difference to
+ * them; a function does, because it may hold a secret that the built-in digest lacks.
+ */
+export function tagHashOf(algorithm: string | KeyHash, hash: KeyHash): KeyHash {
+  return typeof algorithm === 'function'
+    ? hash
+    : (text) => createHash('sha256').update(text).digest('base64url');
+}

@@ -1,0 +1,143 @@
+/** Words after which a slash begins a regular expression. */
+const OPERATOR_WORDS = new Set(
+  'return typeof instanceof in of new delete void throw case do else await yield extends default'.split(' '),
+);
+/** Words whose parenthesis is followed by a statement. */
+const STATEMENT_WORDS = new Set(['if', 'while', 'for', 'with']);
+
+const IDENTIFIER =
+  /(?:[\p{ID_Start}$_#]|\\u[0-9a-f]{4}|\\u\{[0-9a-f]+\})(?:[\p{ID_Continue}$\u200c\u200d]|\\u[0-9a-f]{4}|\\u\{[0-9a-f]+\})*/iuy;
+const NUMBER = /\.?\d(?:[\w.]|[eE][+-])*/y;
+const SPACE = /(?:\s|\/\/[^\n\r\u2028\u2029]*|\/\*[^]*?\*\/)*/y;
+
+/** One token of JavaScript source: a word, a whole bracketed group, a whole literal, or a punctuator. */
+export interface SourceToken {
+  readonly text: string;
+  readonly kind: 'word' | 'literal' | 'group' | 'punctuator';
+  /** Where it begins and ends in the source. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Reads JavaScript source token by token, taking a bracketed group as one. It knows as much of the grammar as it takes
+ * to tell brackets and commas of the code from those in strings, templates, comments and regular expressions.
+ */
+export class SourceScanner {
+  #position: number;
+  /** Whether a slash here would begin a regular expression, rather than divide. */
+  #regexAllowed = true;
+  #previous: SourceToken | undefined;
+  /** The word before the previous token, where it stands directly before it: `if` in `if (…)`. */
+  #wordBefore = '';
+
+  constructor(
+    readonly source: string,
+    start = 0,
+    private readonly end = source.length,
+  ) {
+    this.#position = start;
+  }
+
+  /** The next token, or `undefined` at the end of the source. */
+  next(): SourceToken | undefined {
+    const start = this.#match(SPACE);
+    if (start >= this.end) return undefined;
+    this.#position = start;
+    const kind = this.#read(this.source[start]!);
+    const token = { text: this.source.slice(start, this.#position), kind, start, end: this.#position };
+    this.#regexAllowed = this.#slashBeginsRegex(token);
+    this.#wordBefore = this.#previous?.kind === 'word' ? this.#previous.text : '';
+    this.#previous = token;
+    return token;
+  }
+
+  #read(character: string): SourceToken['kind'] {
+    if (character === '"' || character === "'") return this.#quoted(character);
+    if (character === '`') return this.#template();
+    if (character === '/' && this.#regexAllowed) return this.#regex();
+    if (character === '(' || character === '[' || character === '{') return this.#group(character);
+    const word = this.#match(IDENTIFIER);
+    if (word > this.#position) return this.#until(word, 'word');
+    const number = this.#match(NUMBER);
+    if (number > this.#position) return this.#until(number, 'literal');
+    const punctuator = ['...', '=>', '++', '--'].find((sign) => this.source.startsWith(sign, this.#position));
+    return this.#until(this.#position + (punctuator ?? character).length, 'punctuator');
+  }
+
+  #group(open: string): 'group' {
+    const close = open === '(' ? ')' : open === '[' ? ']' : '}';
+    const inner = new SourceScanner(this.source, this.#position + 1, this.end);
+    for (let token = inner.next(); token !== undefined; token = inner.next()) {
+      if (token.text === close) return this.#until(token.end, 'group');
+    }
+    return this.#until(this.end, 'group');
+  }
+
+  #quoted(quote: string): 'literal' {
+    let index = this.#position + 1;
+    while (index < this.end && this.source[index] !== quote) index += this.source[index] === '\\' ? 2 : 1;
+    return this.#until(index + 1, 'literal');
+  }
+
+  #template(): 'literal' {
+    let index = this.#position + 1;
+    while (index < this.end && this.source[index] !== '`') {
+      if (this.source.startsWith('${', index)) {
+        const hole = new SourceScanner(this.source, index + 1, this.end);
+        index = hole.next()!.end;
+      } else {
+        index += this.source[index] === '\\' ? 2 : 1;
+      }
+    }
+    return this.#until(index + 1, 'literal');
+  }
+
+  #regex(): 'literal' {
+    let index = this.#position + 1;
+    let inClass = false;
+    while (index < this.end && (inClass || this.source[index] !== '/')) {
+      const character = this.source[index];
+      if (character === '[') inClass = true;
+      else if (character === ']') inClass = false;
+      index += character === '\\' ? 2 : 1;
+    }
+    while (/[a-z]/.test(this.source[index + 1] ?? '')) index++;
+    return this.#until(index + 1, 'literal');
+  }
+
+  #slashBeginsRegex(token: SourceToken): boolean {
+    switch (token.kind) {
+      case 'word':
+        return OPERATOR_WORDS.has(token.text) && this.#previous?.text !== '.';
+      case 'literal':
+        return false;
+      case 'punctuator':
+        return token.text !== '++' && token.text !== '--';
+      case 'group':
+        if (token.text.startsWith('('))
+          return this.#previous?.kind === 'word' && STATEMENT_WORDS.has(this.#previous.text);
+        return token.text.startsWith('{') && this.#isBlock();
+    }
+  }
+
+  /** Whether the braces just read were a block of statements rather than an object or a function's body. */
+  #isBlock(): boolean {
+    const previous = this.#previous;
+    if (previous === undefined) return true;
+    if (previous.kind === 'group')
+      return !previous.text.startsWith('[') && !/^(?:function|=>)$/.test(this.#wordBefore);
+    if (previous.kind === 'word') return /^(?:else|do|try|finally)$/.test(previous.text);
+    return previous.text === ';';
+  }
+
+  #match(pattern: RegExp): number {
+    pattern.lastIndex = this.#position;
+    return pattern.test(this.source) ? Math.min(pattern.lastIndex, this.end) : this.#position;
+  }
+
+  #until<Kind extends SourceToken['kind']>(position: number, kind: Kind): Kind {
+    this.#position = Math.min(position, this.end);
+    return kind;
+  }
+}
