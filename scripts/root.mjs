@@ -10,19 +10,25 @@ export const inRoot = (...parts) => join(root, ...parts);
 
 /**
  * Runs a command with our own output and resolves to its exit code (1 when a signal ended it).
- * With `forwardSignals` the command is asked to stop when we are, and we wait until it has.
+ * With `stopsWithUs` the command is asked to stop when we are, and we wait until it has.
  */
-export function run(command, args, { forwardSignals = false, ...options } = {}) {
+export function run(command, args, { stopsWithUs = false, onStart, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
-    if (forwardSignals) {
-      // Ctrl-C reaches the whole process group by itself; SIGTERM only us.
-      process.on('SIGINT', () => {});
-      process.on('SIGTERM', () => child.kill('SIGTERM'));
-    }
+    if (stopsWithUs) whenAskedToStop(() => child.kill('SIGTERM'));
+    if (child.pid) onStart?.(child.pid);
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });
+}
+
+function whenAskedToStop(stop) {
+  process.on('SIGTERM', stop);
+  // Ctrl-C reaches the whole process group, so the command has it already; a SIGINT for us alone has not reached it.
+  process.on('SIGINT', () => setTimeout(stop, 2000).unref());
+  // npm ends on a signal without handing it on: then we have another parent.
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event) setInterval(() => process.ppid !== parent && stop(), 500).unref();
 }
 
 /** Runs a command, collects what it prints, and never throws. */

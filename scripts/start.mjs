@@ -15,7 +15,7 @@ async function start() {
   const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
   if (built !== 0) return built;
   const nest = inRoot('node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-  return run(process.execPath, [nest, 'start', sample, ...rest], { forwardSignals: true });
+  return run(process.execPath, [nest, 'start', sample, ...rest], { stopsWithUs: true });
 }
 
 start().then(

@@ -27,7 +27,8 @@ export async function runTests(args, variables = {}) {
           // Jest loads ES modules through node's vm modules; each process of its pool needs the flag.
           NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings`.trim(),
         },
-        forwardSignals: true,
+        stopsWithUs: true,
+        onStart: servers.adopt,
       },
     );
   } finally {

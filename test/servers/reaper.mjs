@@ -18,19 +18,22 @@ const isAlive = (pid) => {
   }
 };
 
-const signalGroup = (pid, signal) => {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It ended by itself.
+/** Signals the process, and the group that it leads if it does. */
+const send = (pid, signal) => {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, signal);
+    } catch {
+      // It leads no group, or it ended by itself.
+    }
   }
 };
 
 const duties = {
   async kill({ pid, signal }) {
-    signalGroup(pid, signal);
+    send(pid, signal);
     for (let waited = 0; isAlive(pid) && waited < 5000; waited += 20) await delay(20);
-    signalGroup(pid, 'SIGKILL');
+    send(pid, 'SIGKILL');
   },
   remove: ({ path }) => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
   rename: ({ from, to }) => existsSync(from) && renameSync(from, to),

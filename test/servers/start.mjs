@@ -4,8 +4,8 @@ import { createReaper } from './reaper.mjs';
 import { servers } from './registry.mjs';
 
 /**
- * Brings up the named servers. Answers the environment variables that hold their URLs, and `stop()`.
- * What was started ends with this process, even if nobody calls `stop()`.
+ * Brings up the named servers. Answers the environment variables that hold their URLs, `stop()`, and `adopt(pid)` for a
+ * process that shall end with them. What was started ends with this process, even if nobody calls `stop()`.
  */
 export async function startServers(names) {
   const unknown = names.filter((name) => !(name in servers));
@@ -26,5 +26,5 @@ export async function startServers(names) {
     await reaper.finish();
     throw error;
   }
-  return { environment, stop: () => reaper.finish() };
+  return { environment, adopt: (pid) => void reaper.kill(pid, 'SIGTERM'), stop: () => reaper.finish() };
 }
