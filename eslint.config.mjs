@@ -28,10 +28,15 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [ts.configs.recommended],
+    // What a decorated constructor names only as a type is a value to Nest: its token.
+    languageOptions: { parserOptions: { emitDecoratorMetadata: true, experimentalDecorators: true } },
     rules: {
       // With verbatimModuleSyntax an import whose names are all `type` still loads its module.
       '@typescript-eslint/no-import-type-side-effects': 'error',
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // `Function` is what Nest and TypeORM call a class.
       '@typescript-eslint/no-unsafe-function-type': 'off',
