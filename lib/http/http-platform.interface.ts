@@ -18,7 +18,7 @@ export interface RecordedResponse {
 
 /** Why a response was not recorded. */
 export type RecordingRefusal =
-  | 'aborted' // the client went away or the handler failed before the response was complete
+  | 'aborted' // the client went away or the handler failed before the response was complete; or it was a HEAD
   | 'too-large' // the body exceeded the bound
   | 'hijacked' // the handler upgraded the connection or took the socket
   | 'event-stream' // server-sent events have no end to wait for
@@ -71,11 +71,24 @@ export interface ReplayOptions {
   readonly headOnly: boolean;
 }
 
+/** What the caller of `record()` tells it while the handler runs. */
+export interface RecordingControl {
+  /**
+   * The handler failed, or nobody waits for it any more (an outer timeout). If its answer had begun, the exception
+   * filter ends it where it stands, which looks complete on the wire: it is refused as 'aborted'. If it had not, the
+   * answer of the exception filter is recorded.
+   */
+  fail(): void;
+}
+
 /** Everything the http room must know about one platform. `Request`/`Response` are the platform's own objects. */
 export interface HttpPlatform {
   readonly name: 'express' | 'fastify';
-  /** Start recording; must be called before the handler runs. */
-  record(request: object, response: object, options: RecordOptions): void;
+  /**
+   * Start recording; must be called before the handler runs. A HEAD is never recorded (`head()` is called, `done()`
+   * says 'aborted').
+   */
+  record(request: object, response: object, options: RecordOptions): RecordingControl;
   /**
    * Send a recorded response now. Returns the value the interceptor emits, whose final reply by Nest is a no-op for
    * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).

@@ -1,0 +1,142 @@
+import type { HeadDecision } from '../http-platform.interface.js';
+import { onceDisconnected } from './connection-close.js';
+import type { FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
+import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
+import {
+  drainNodeStream,
+  drainWebStream,
+  isNodeStream,
+  isWebStream,
+  observeNodeStream,
+  observeWebStream,
+} from './payload-observer.js';
+import { isBytes } from './raw-response.interface.js';
+import { RawResponseRecorder } from './raw-response.recorder.js';
+import { viewOf } from './recorded-body.js';
+import type { ResponseRecording } from './response-recording.js';
+import { appendVary } from './vary.js';
+
+/**
+ * Records a Fastify reply at the first `onSend` hook, or, where a handler writes on `reply.raw` itself, there. What is
+ * seen first decides: our methods on the raw response go as soon as the reply is sent the ordinary way.
+ */
+export class FastifyReplyRecorder {
+  readonly #request: FastifyRequestLike;
+  readonly #reply: FastifyReplyLike;
+  readonly #recording: ResponseRecording;
+  readonly #raw: RawResponseRecorder;
+  #added: readonly string[] = [];
+
+  constructor(request: FastifyRequestLike, reply: FastifyReplyLike, recording: ResponseRecording) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#recording = recording;
+    this.#raw = new RawResponseRecorder(request.raw, reply.raw, recording);
+    this.#refuseTrailers();
+  }
+
+  /** The reply is being sent with this payload; hands on the one to send. */
+  onSend(payload: unknown, next: NextPayload): void {
+    this.#raw.restore();
+    if (this.#recording.judged) this.#replaced(next);
+    else this.#first(payload, next);
+  }
+
+  #first(payload: unknown, next: NextPayload): void {
+    const content = this.#unwrapped(payload);
+    const decision = this.#judge(wholeBody(content));
+    if (decision) this.#apply(decision);
+    // A HEAD route of Fastify's counts the payload; nothing is sent of it.
+    const notModified = decision?.notModified === true && this.#request.method !== 'HEAD';
+    const observed = this.#recording.settled ? content : this.#observed(content);
+    if (notModified) this.#drain(observed);
+    next(null, notModified ? null : observed);
+    if (!isStream(content)) this.#recording.complete();
+  }
+
+  /** A later hook or the payload's stream failed, and this is the answer of an error handler. */
+  #replaced(next: NextPayload): void {
+    this.#recording.refuse('aborted');
+    for (const name of this.#added) this.#reply.removeHeader(name);
+    this.#added = [];
+    next(null);
+  }
+
+  #judge(body: Buffer | undefined): HeadDecision | undefined {
+    const { raw } = this.#reply;
+    const spellings = raw.getRawHeaderNames?.();
+    return this.#recording.judge({ status: raw.statusCode, headers: this.#reply.getHeaders(), spellings, body });
+  }
+
+  #apply({ add, notModified }: HeadDecision): void {
+    const reply = this.#reply;
+    this.#added = Object.keys(add ?? {});
+    for (const name in add) {
+      const isVary = name.toLowerCase() === 'vary';
+      reply.header(name, isVary ? appendVary(reply.getHeader(name), [add[name]!]) : add[name]!);
+    }
+    if (!notModified) return;
+    reply.code(304);
+    for (const name of ABSENT_FROM_NOT_MODIFIED) reply.removeHeader(name);
+  }
+
+  #observed(payload: unknown): unknown {
+    if (isNodeStream(payload)) {
+      observeNodeStream(payload, this.#recording);
+      return payload;
+    }
+    if (isWebStream(payload)) return payload.locked ? payload : observeWebStream(payload, this.#recording);
+    if (isBytes(payload)) this.#recording.add(payload);
+    else if (payload !== null && payload !== undefined) this.#recording.refuse('aborted');
+    return payload;
+  }
+
+  /** The 304 is complete at once, the recording when the stream is: it no longer depends on the response. */
+  #drain(payload: unknown): void {
+    if (!isStream(payload)) return;
+    this.#raw.stop();
+    const stop = isNodeStream(payload)
+      ? drainNodeStream(payload, this.#recording)
+      : drainWebStream(payload as ReadableStream<Uint8Array>, this.#recording);
+    const { socket } = this.#request.raw;
+    if (!socket || this.#recording.settled) return;
+    const stopWaiting = onceDisconnected(socket, () => {
+      this.#recording.refuse('aborted');
+      stop();
+    });
+    this.#recording.onSettled(stopWaiting);
+  }
+
+  /**
+   * Does now what Fastify does with a web Response after its hooks: its status and headers win, its body is sent. One
+   * that has been read is left to Fastify, which answers with an error.
+   */
+  #unwrapped(payload: unknown): unknown {
+    if (!isWebResponse(payload) || payload.bodyUsed) return payload;
+    this.#reply.code(payload.status);
+    for (const [name, value] of payload.headers) this.#reply.header(name, value);
+    return payload.body;
+  }
+
+  #refuseTrailers(): void {
+    const reply = this.#reply;
+    const trailer = reply.trailer;
+    reply.trailer = (...args) => {
+      this.#recording.refuse('trailers');
+      return Reflect.apply(trailer, reply, args);
+    };
+  }
+}
+
+function isWebResponse(payload: unknown): payload is Response {
+  return Object.prototype.toString.call(payload) === '[object Response]';
+}
+
+function isStream(payload: unknown): boolean {
+  return isNodeStream(payload) || isWebStream(payload);
+}
+
+function wholeBody(payload: unknown): Buffer | undefined {
+  if (isBytes(payload)) return viewOf(payload);
+  return payload === null || payload === undefined ? Buffer.alloc(0) : undefined;
+}

@@ -1,0 +1,113 @@
+import type {
+  HttpPlatform,
+  RecordedResponse,
+  RecordingControl,
+  RecordOptions,
+  ReplayOptions,
+} from '../http-platform.interface.js';
+import type { FastifyInstanceLike, FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
+import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
+import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
+import { ResponseRecording } from './response-recording.js';
+import { markFailed, silenceReply } from './silenced-reply.js';
+import { appendVary } from './vary.js';
+
+const INSTALLED = Symbol('restflow-cache:installed');
+const RECORDER = Symbol('restflow-cache:recorder');
+const REPLAYED_BODY = Symbol('restflow-cache:replayed-body');
+
+interface Reply extends FastifyReplyLike {
+  readonly server: { readonly [INSTALLED]?: boolean };
+  [RECORDER]?: FastifyReplyRecorder;
+  [REPLAYED_BODY]?: Buffer;
+}
+
+/** Records and replays on Fastify: in an `onSend` hook, before the hooks that compress or sign. */
+export class FastifyPlatform implements HttpPlatform {
+  readonly name = 'fastify';
+
+  /**
+   * Adds the hooks that recording and replaying need. Call it as early as possible: hooks that were added before see
+   * the response first, and what they do to it is recorded. A second call does nothing.
+   */
+  static install(instance: FastifyInstanceLike): void {
+    const marked = instance as FastifyInstanceLike & { [INSTALLED]?: boolean };
+    if (marked[INSTALLED]) return;
+    marked[INSTALLED] = true;
+    instance.addHook('onSend', onSend);
+    instance.addHook('onError', onError);
+  }
+
+  record(request: FastifyRequestLike, reply: Reply, options: RecordOptions): RecordingControl {
+    const recording = new ResponseRecording(request.method, reply.getHeaders(), options);
+    if (isOver(request, reply)) recording.refuse('aborted');
+    else reply[RECORDER] = new FastifyReplyRecorder(request, reply, recording);
+    return recording;
+  }
+
+  replay(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
+    if (!reply.sent && !reply.raw.headersSent) {
+      setHead(reply, recorded, options);
+      sendBody(reply, options.notModified && !options.headOnly ? undefined : recorded.body);
+    }
+    silenceReply(reply);
+    return undefined;
+  }
+
+  routePath(request: FastifyRequestLike): string {
+    return request.routeOptions?.url ?? '';
+  }
+}
+
+function isOver({ raw }: FastifyRequestLike, reply: Reply): boolean {
+  return reply.sent || reply.raw.headersSent || reply.raw.destroyed || raw.socket?.destroyed === true;
+}
+
+/**
+ * The body is given to our own hook: `reply.send(buffer)` would parse the Content-Type, and add one where the recorded
+ * response had none. A HEAD gets the body too: Fastify counts it and sends nothing of it.
+ */
+function sendBody(reply: Reply, body: Buffer | undefined): void {
+  if (reply.server[INSTALLED]) {
+    reply[REPLAYED_BODY] = body;
+    reply.send(undefined);
+  } else {
+    reply.send(body);
+  }
+}
+
+function onSend(_request: object, reply: Reply, payload: unknown, next: NextPayload): void {
+  const body = reply[REPLAYED_BODY];
+  if (body !== undefined) {
+    reply[REPLAYED_BODY] = undefined;
+    next(null, body);
+    return;
+  }
+  const recorder = reply[RECORDER];
+  if (recorder === undefined) next(null);
+  else recorder.onSend(payload, next);
+}
+
+/** A later hook failed on a replayed reply: its error handler must be able to answer. */
+function onError(_request: object, reply: Reply, _error: Error, next: () => void): void {
+  markFailed(reply);
+  next();
+}
+
+function setHead(reply: Reply, recorded: RecordedResponse, { add, notModified }: ReplayOptions): void {
+  const { status, headers, removed, vary } = recorded;
+  reply.code(notModified ? 304 : status);
+  for (let index = 0; index < removed.length; index++) reply.removeHeader(removed[index]!);
+  for (let index = 0; index < headers.length; index++) {
+    const header = headers[index]!;
+    reply.header(header[0], header[1]);
+  }
+  if (vary.length > 0) reply.header('vary', appendVary(reply.getHeader('vary'), vary));
+  for (const name in add) addHeader(reply, name, add[name]!);
+  if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) reply.removeHeader(name);
+}
+
+function addHeader(reply: Reply, name: string, value: string): void {
+  const isVary = name.length === 4 && name.toLowerCase() === 'vary';
+  reply.header(name, isVary ? appendVary(reply.getHeader(name), [value]) : value);
+}

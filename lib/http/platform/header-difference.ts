@@ -1,0 +1,77 @@
+import type { HeaderValue } from '../http-platform.interface.js';
+import { unstorableHeaders } from './header-names.js';
+import type { LiveHeaders } from './raw-response.interface.js';
+import { varyMembers } from './vary.js';
+
+/** Headers as they were at one moment. */
+export type HeaderSnapshot = ReadonlyMap<string, HeaderValue>;
+
+/** What a handler did to the headers it found. */
+export interface HeaderDifference {
+  readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
+  readonly removed: readonly string[];
+  readonly vary: readonly string[];
+  /** Whether the handler set, changed or removed a cookie. */
+  readonly setsCookie: boolean;
+}
+
+/** Copies the headers: Node and Fastify append to the lists they hand out. */
+export function snapshotHeaders(headers: LiveHeaders): HeaderSnapshot {
+  const snapshot = new Map<string, HeaderValue>();
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) snapshot.set(name.toLowerCase(), frozenValue(value));
+  }
+  return snapshot;
+}
+
+/**
+ * What changed between two moments, reduced to what may be replayed to another request.
+ *
+ * @param spellings header names as the handler spelt them, where the platform keeps that
+ */
+export function headerDifference(
+  before: HeaderSnapshot,
+  after: HeaderSnapshot,
+  spellings: readonly string[] = [],
+): HeaderDifference {
+  const spelt = new Map(spellings.map((name) => [name.toLowerCase(), name]));
+  const isUnstorable = unstorableHeaders(after.get('connection') as string | string[] | undefined);
+  const headers: (readonly [string, HeaderValue])[] = [];
+  const removed: string[] = [];
+  for (const [name, value] of after) {
+    if (isOrdinary(name) && !isUnstorable(name) && !isSame(before.get(name), value)) {
+      headers.push(Object.freeze([spelt.get(name) ?? name, value] as const));
+    }
+  }
+  for (const name of before.keys()) {
+    if (name !== 'set-cookie' && !isUnstorable(name) && !after.has(name)) removed.push(name);
+  }
+  return Object.freeze({
+    headers: Object.freeze(headers),
+    removed: Object.freeze(removed),
+    vary: Object.freeze(appendedVary(before.get('vary'), after.get('vary'))),
+    setsCookie: !isSame(before.get('set-cookie'), after.get('set-cookie')),
+  });
+}
+
+/** Vary is recorded by its members; a cookie is never recorded. */
+function isOrdinary(name: string): boolean {
+  return name !== 'vary' && name !== 'set-cookie';
+}
+
+function appendedVary(before: HeaderValue | undefined, after: HeaderValue | undefined): string[] {
+  const present = varyMembers(before);
+  const members = varyMembers(after);
+  if (members.includes('*')) return present.includes('*') ? [] : ['*'];
+  return members.filter((member) => !present.includes(member));
+}
+
+function frozenValue(value: string | string[] | number): HeaderValue {
+  return Array.isArray(value) ? Object.freeze(value.map(String)) : String(value);
+}
+
+function isSame(left: HeaderValue | undefined, right: HeaderValue | undefined): boolean {
+  if (typeof left !== 'object' || typeof right !== 'object') return left === right;
+  return left.length === right.length && left.every((value, index) => value === right[index]);
+}

@@ -1,0 +1,2 @@
+export { ExpressPlatform } from './express.platform.js';
+export { FastifyPlatform } from './fastify.platform.js';

@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net';
+
+/** Headers as Node hands them out: lower-case names, repeated values as a list. */
+export type LiveHeaders = Readonly<Record<string, string | string[] | number | undefined>>;
+
+/** What a response can be written with. */
+export type Bytes = string | Uint8Array;
+
+/**
+ * The part of Node's `ServerResponse` (and of its HTTP/2 counterpart) that recording uses. The methods are typed by
+ * their loosest signature, because they are replaced by functions that pass on whatever they were called with.
+ */
+export interface RawResponse {
+  statusCode: number;
+  readonly headersSent: boolean;
+  readonly destroyed: boolean;
+  readonly writableEnded: boolean;
+  readonly socket: Socket | null;
+  write(...args: unknown[]): boolean;
+  end(...args: unknown[]): unknown;
+  writeHead(...args: unknown[]): unknown;
+  flushHeaders(...args: unknown[]): unknown;
+  addTrailers(...args: unknown[]): unknown;
+  /** Absent on HTTP/2. */
+  detachSocket?(...args: unknown[]): unknown;
+  getHeaders(): LiveHeaders;
+  getHeader(name: string): string | string[] | number | undefined;
+  /** Absent on HTTP/2. */
+  getRawHeaderNames?(): string[];
+  setHeader(name: string, value: string | number | readonly string[]): unknown;
+  removeHeader(name: string): void;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** The part of Node's `IncomingMessage` that recording uses. */
+export interface RawRequest {
+  readonly method?: string;
+  readonly socket?: Socket | null;
+}
+
+/** Tells what a response can be written with from what makes Node throw. */
+export function isBytes(chunk: unknown): chunk is Bytes {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array;
+}

@@ -1,0 +1,179 @@
+import type { HeadDecision } from '../http-platform.interface.js';
+import { onceClosed } from './connection-close.js';
+import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
+import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
+import { viewOf } from './recorded-body.js';
+import type { ResponseRecording } from './response-recording.js';
+import { appendVary } from './vary.js';
+import { applyHeadArguments } from './write-head-arguments.js';
+
+const PATCHED = ['write', 'end', 'writeHead', 'flushHeaders', 'addTrailers', 'detachSocket'] as const;
+type Patched = (typeof PATCHED)[number];
+type Method = (...args: unknown[]) => unknown;
+type Source = { readonly errored?: unknown; readonly readableAborted?: boolean };
+
+/**
+ * Records what is written on a Node response, by methods of our own on the instance. They sit above those of any
+ * middleware that patched the response before (compression, sessions), so they see what the handler sent; they go as
+ * soon as the recording has settled.
+ */
+export class RawResponseRecorder {
+  readonly #response: RawResponse;
+  readonly #recording: ResponseRecording;
+  readonly #lower = {} as Record<Patched, Method | undefined>;
+  readonly #own: Record<Patched, Method>;
+  readonly #sources: Source[] = [];
+  readonly #onPipe = (source: Source): void => void this.#sources.push(source);
+  readonly #stopWatching: () => void;
+  #judged = false;
+  /** The live response is a 304: what the handler writes is recorded and goes nowhere. */
+  #suppressed = false;
+  #added: string[] = [];
+
+  constructor(request: RawRequest, response: RawResponse, recording: ResponseRecording) {
+    this.#response = response;
+    this.#recording = recording;
+    this.#own = {
+      write: (...args) => this.#write(args),
+      end: (...args) => this.#end(args),
+      writeHead: (...args) => this.#writeHead(args),
+      flushHeaders: (...args) => this.#flushHeaders(args),
+      addTrailers: (...args) => this.#refuse('trailers', 'addTrailers', args),
+      detachSocket: (...args) => this.#refuse('hijacked', 'detachSocket', args),
+    };
+    this.#patch();
+    this.#stopWatching = onceClosed(request, response, () => recording.refuse('aborted'));
+    response.on('pipe', this.#onPipe);
+    recording.onSettled(() => this.#release());
+  }
+
+  /** Puts the methods back and stops following the response. */
+  stop(): void {
+    this.restore();
+    this.#stopWatching();
+  }
+
+  /** Puts the methods back that were there, where nobody has put others on top. */
+  restore(): void {
+    for (const name of PATCHED) {
+      if (this.#response[name] === this.#own[name]) this.#response[name] = this.#lower[name] as never;
+    }
+    this.#response.removeListener('pipe', this.#onPipe);
+  }
+
+  #patch(): void {
+    for (const name of PATCHED) {
+      this.#lower[name] = this.#response[name];
+      if (this.#lower[name]) this.#response[name] = this.#own[name] as never;
+    }
+  }
+
+  #release(): void {
+    this.#stopWatching();
+    if (!this.#suppressed) this.restore();
+  }
+
+  #write(args: unknown[]): boolean {
+    const [chunk, encoding] = args;
+    if (!isBytes(chunk)) return this.#pass('write', args) as boolean;
+    this.#judgeOnce(unknownBody);
+    this.#recording.add(chunk, encodingOf(encoding));
+    if (!this.#suppressed) return this.#pass('write', args) as boolean;
+    // So that whoever asks `headersSent` (an exception filter, above all) knows that it is too late to answer.
+    if (!this.#response.headersSent) this.#pass('flushHeaders', []);
+    const callback = args.find(isFunction);
+    if (callback) process.nextTick(callback);
+    return true;
+  }
+
+  #end(args: unknown[]): unknown {
+    const chunk = isFunction(args[0]) ? undefined : (args[0] ?? undefined);
+    if (chunk !== undefined && !isBytes(chunk)) return this.#pass('end', args);
+    const encoding = encodingOf(args[1]);
+    this.#judgeOnce(() => viewOf(chunk ?? '', encoding));
+    if (chunk !== undefined) this.#recording.add(chunk, encoding);
+    if (this.#sources.some(wasTorn)) this.#recording.refuse('aborted');
+    this.restore();
+    const result = this.#pass('end', this.#suppressed ? args.filter(isFunction) : args);
+    this.#recording.complete();
+    return result;
+  }
+
+  #writeHead(args: unknown[]): unknown {
+    if (this.#judged || this.#response.headersSent) return this.#pass('writeHead', args);
+    const reason = applyHeadArguments(this.#response, args);
+    this.#judgeOnce(unknownBody);
+    const { statusCode } = this.#response;
+    const withReason = reason !== undefined && !this.#suppressed;
+    return this.#pass('writeHead', withReason ? [statusCode, reason] : [statusCode]);
+  }
+
+  #flushHeaders(args: unknown[]): unknown {
+    this.#judgeOnce(unknownBody);
+    return this.#pass('flushHeaders', args);
+  }
+
+  #refuse(refusal: 'trailers' | 'hijacked', name: Patched, args: unknown[]): unknown {
+    this.#recording.refuse(refusal);
+    return this.#pass(name, args);
+  }
+
+  /** @param body the whole body, where it goes out with the head */
+  #judgeOnce(body: () => Buffer | undefined): void {
+    if (this.#judged) return;
+    this.#judged = true;
+    const response = this.#response;
+    const decision = this.#recording.judge({
+      status: response.statusCode,
+      headers: response.getHeaders(),
+      spellings: response.getRawHeaderNames?.(),
+      body: body(),
+    });
+    if (decision) this.#apply(decision);
+  }
+
+  #apply({ add, notModified }: HeadDecision): void {
+    const response = this.#response;
+    this.#added = Object.keys(add ?? {});
+    for (const name in add) {
+      const isVary = name.toLowerCase() === 'vary';
+      response.setHeader(name, isVary ? appendVary(response.getHeader(name), [add[name]!]) : add[name]!);
+    }
+    if (!notModified) return;
+    this.#suppressed = true;
+    response.statusCode = 304;
+    for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
+  }
+
+  /** What a lower layer throws means that this answer did not go out: an exception filter will send another. */
+  #pass(name: Patched, args: unknown[]): unknown {
+    try {
+      return Reflect.apply(this.#lower[name]!, this.#response, args);
+    } catch (error) {
+      if (this.#judged) this.#giveUp();
+      throw error;
+    }
+  }
+
+  #giveUp(): void {
+    this.#suppressed = false;
+    this.#recording.refuse('aborted');
+    this.restore();
+    if (!this.#response.headersSent) for (const name of this.#added) this.#response.removeHeader(name);
+  }
+}
+
+const unknownBody = (): undefined => undefined;
+
+function encodingOf(argument: unknown): BufferEncoding | undefined {
+  return typeof argument === 'string' ? (argument as BufferEncoding) : undefined;
+}
+
+function isFunction(value: unknown): value is () => void {
+  return typeof value === 'function';
+}
+
+/** A source that failed before its end may still have the response ended, with a part of the body. */
+function wasTorn(source: Source): boolean {
+  return Boolean(source.errored) || source.readableAborted === true;
+}

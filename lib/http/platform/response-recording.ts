@@ -1,0 +1,145 @@
+import type {
+  HeadDecision,
+  RecordedResponse,
+  Recording,
+  RecordingControl,
+  RecordingRefusal,
+  RecordOptions,
+} from '../http-platform.interface.js';
+import { type HeaderDifference, type HeaderSnapshot, headerDifference, snapshotHeaders } from './header-difference.js';
+import { hasNoBody } from './header-names.js';
+import type { Bytes, LiveHeaders } from './raw-response.interface.js';
+import { RecordedBody } from './recorded-body.js';
+
+/** The head of a response as it is about to go out at our layer. */
+export interface LiveHead {
+  readonly status: number;
+  readonly headers: LiveHeaders;
+  /** Header names as they were spelt, where the platform keeps that. */
+  readonly spellings?: readonly string[];
+  /** The whole body, where it goes out together with the head. */
+  readonly body: Buffer | undefined;
+}
+
+interface JudgedHead {
+  readonly status: number;
+  readonly difference: HeaderDifference;
+  readonly declaredLength: number | undefined;
+}
+
+/**
+ * One response being recorded, whatever the platform: the head is judged once, chunks are added, and the recording
+ * settles exactly once, complete or refused. Nothing here touches the live response.
+ */
+export class ResponseRecording implements RecordingControl {
+  readonly #method: string | undefined;
+  readonly #before: HeaderSnapshot;
+  readonly #options: RecordOptions;
+  readonly #body: RecordedBody;
+  #head: JudgedHead | undefined;
+  #settled = false;
+  #releases: (() => void)[] = [];
+
+  constructor(method: string | undefined, headersBefore: LiveHeaders, options: RecordOptions) {
+    this.#method = method;
+    this.#before = snapshotHeaders(headersBefore);
+    this.#options = options;
+    this.#body = new RecordedBody(options.maxBodyBytes);
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Whether the head has passed our layer. */
+  get judged(): boolean {
+    return this.#head !== undefined;
+  }
+
+  /** Runs when the recording settles: listeners and patches go. */
+  onSettled(release: () => void): void {
+    if (this.#settled) release();
+    else this.#releases.push(release);
+  }
+
+  /** Judges the head before anything of ours is added to it, and asks what to add. */
+  judge(head: LiveHead): HeadDecision | undefined {
+    const after = snapshotHeaders(head.headers);
+    this.#head = {
+      status: head.status,
+      difference: headerDifference(this.#before, after, head.spellings),
+      declaredLength: declaredLength(after),
+    };
+    const decision = guarded(() => this.#options.head(head));
+    const refusal = this.#refusalOf(after);
+    if (refusal) this.refuse(refusal);
+    return decision;
+  }
+
+  /** Adds what is being sent. */
+  add(chunk: Bytes, encoding?: BufferEncoding): void {
+    if (!this.#settled && !this.#body.add(chunk, encoding)) this.refuse('too-large');
+  }
+
+  /** The last byte was handed over. */
+  complete(): void {
+    const head = this.#head;
+    if (this.#settled || !head) return;
+    if (this.#isTorn(head)) this.refuse('length-mismatch');
+    else this.#settle({ response: this.#responseOf(head) });
+  }
+
+  /** Only the first reason counts. */
+  refuse(refusal: RecordingRefusal): void {
+    if (!this.#settled) this.#settle({ refusal, status: this.#head?.status });
+  }
+
+  /** Before the head is out an exception filter answers, and its answer is what is recorded. */
+  fail(): void {
+    if (this.judged) this.refuse('aborted');
+  }
+
+  #refusalOf(headers: HeaderSnapshot): RecordingRefusal | undefined {
+    const { status, difference } = this.#head!;
+    if (status === 101) return 'hijacked';
+    // The body of a HEAD was suppressed by the handler or by Node: there is nothing to replay to a GET.
+    if (this.#method === 'HEAD') return 'aborted';
+    if (difference.setsCookie) return 'set-cookie';
+    if (headers.has('trailer')) return 'trailers';
+    if (/^\s*text\/event-stream/i.test(String(headers.get('content-type') ?? ''))) return 'event-stream';
+    return undefined;
+  }
+
+  #isTorn({ status, declaredLength }: JudgedHead): boolean {
+    return declaredLength !== undefined && !hasNoBody(status) && declaredLength !== this.#body.length;
+  }
+
+  #responseOf({ status, difference }: JudgedHead): RecordedResponse {
+    const { headers, removed, vary } = difference;
+    const body = hasNoBody(status) ? Buffer.allocUnsafeSlow(0) : this.#body.toBuffer();
+    return Object.freeze({ status, headers, removed, vary, body });
+  }
+
+  #settle(recording: Recording): void {
+    this.#settled = true;
+    this.#body.clear();
+    for (const release of this.#releases) release();
+    this.#releases = [];
+    guarded(() => this.#options.done(recording));
+  }
+}
+
+function declaredLength(headers: HeaderSnapshot): number | undefined {
+  const declared = headers.get('content-length');
+  return declared === undefined ? undefined : Number(declared);
+}
+
+/** A fault of the cache is told to the process, never to the client whose response is being sent. */
+function guarded<T>(callback: () => T): T | undefined {
+  try {
+    return callback();
+  } catch (error) {
+    process.emitWarning(String((error as Error | undefined)?.stack ?? error), 'RestflowCacheWarning');
+    return undefined;
+  }
+}
