@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { classShape, isPlainPrototype } from './class-shape.js';
+import { encodeScalar, type Scalar } from './encode-scalar.js';
 import { encodeText, quoteText } from './encode-text.js';
 import { UnencodableError } from './key-errors.js';
 
@@ -81,7 +82,7 @@ export class GraphEncoder {
   }
 
   #object(value: object): string {
-    if (Object.getOwnPropertySymbols(value).length > 0) this.#fail('an object with symbol keys');
+    if (Object.getOwnPropertySymbols(value).length > 0) this.#fail(`${kindOf(value)} with symbol keys`);
     if (Array.isArray(value)) return this.#array(value);
     if (types.isMap(value)) return this.#map(value);
     if (types.isSet(value)) return this.#set(value);
@@ -100,7 +101,7 @@ export class GraphEncoder {
     const tag = Object.prototype.toString.call(value);
     if (tag === '[object URL]' || tag === '[object URLSearchParams]')
       return this.#url(value, tag.slice(8, -1));
-    if (tag !== '[object Object]') this.#fail(`of the kind ${tag.slice(8, -1)}`);
+    if (tag !== '[object Object]') this.#fail(kindOf(value));
     return `@${this.#className(value)}${this.#members(value, Object.keys(value))}`;
   }
 
@@ -210,21 +211,9 @@ export class GraphEncoder {
   }
 }
 
-/** Values that have no members. */
-export type Scalar = string | number | boolean | bigint | null | undefined;
-
-/** The text of a value that has no members: `1`, `1n`, `'1'`, `true`, `null`, `~` for undefined. */
-export function encodeScalar(value: Scalar): string {
-  switch (typeof value) {
-    case 'string':
-      return encodeText(value);
-    case 'number':
-      return value === 0 ? '0' : `${value}`;
-    case 'bigint':
-      return `${value}n`;
-    case 'undefined':
-      return '~';
-    default:
-      return `${value}`;
-  }
+/** What an object is, for messages: its class where it has one. */
+function kindOf(value: object): string {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const className = prototype === null ? '' : classShape(prototype).name;
+  return `an object of the kind ${className || Object.prototype.toString.call(value).slice(8, -1)}`;
 }

@@ -40,7 +40,7 @@ describe('canonical encoding: two different values never have one text', () => {
     ['two kinds of typed array', Uint8Array.from([1]), Int8Array.from([1])],
     ['an ArrayBuffer and its bytes', new Uint8Array(1).buffer, new Uint8Array(1)],
     ['a DTO and a plain object', new UserDto(1), { id: 1 }],
-    ['a hole and undefined', [, 1], [undefined, 1]],
+    ['a hole and undefined', Object.assign(new Array(2), { 1: 1 }), [undefined, 1]],
     ['no hole and a hole', [], new Array(1)],
     ['lists of different length', [1], [1, undefined]],
     ['nesting', [[1], 2], [[1, 2]]],
@@ -192,6 +192,7 @@ describe('what is not data cannot be encoded, and the error says where it was me
     [
       'arguments',
       (function (..._: unknown[]) {
+        // eslint-disable-next-line prefer-rest-params -- the object itself is meant
         return arguments;
       })(1),
     ],
