@@ -1,0 +1,152 @@
+import type { Type } from '@nestjs/common';
+import type { KeyConstructor, PartitionValues } from '../keys/index.js';
+import { Entry } from '../stores/entry.js';
+import type { Stamp } from '../stores/stamp.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
+import type { CacheRuntime } from './cache-runtime.js';
+import { CachedMethod } from './cached-method.js';
+import type { MethodDirectory } from './method-directory.js';
+import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
+import type { CacheReport } from './cache-report.js';
+
+type AnyAsync = (...args: never[]) => Promise<unknown>;
+type AnyMethod = (...args: never[]) => unknown;
+
+/** Names of the methods of `T`. */
+export type MethodName<T> = { [K in keyof T]: T[K] extends AnyMethod ? K : never }[keyof T] & string;
+type ArgsOf<M> = M extends (...args: infer A) => unknown ? A : never;
+type ResultOf<M> = M extends AnyAsync ? Awaited<ReturnType<M>> : M extends AnyMethod ? ReturnType<M> : never;
+
+/** What `set` accepts beside the options of `getOrSet`. */
+export interface SetOptions extends Omit<KeyedOptions, 'cacheIf' | 'cacheUnless'> {
+  /** From {@link CacheService.stamp}, read before the value was: then a change in between keeps it from being stored. */
+  stamp?: Stamp;
+}
+
+/**
+ * The cache of the application, by hand. Inject it anywhere.
+ *
+ * @example
+ * constructor(private readonly cache: CacheService) {}
+ * await this.cache.for(UsersService, 'getPayload').deleteByPrefix({ user: 42 });
+ *
+ * @publicApi
+ */
+export class CacheService {
+  readonly #runtime: CacheRuntime;
+  readonly #directory: MethodDirectory;
+
+  constructor(runtime: CacheRuntime, directory: MethodDirectory) {
+    this.#runtime = runtime;
+    this.#directory = directory;
+  }
+
+  /**
+   * A decorated method, with its own argument and result types.
+   * @param owner its class; for request-scoped and transient providers the instance
+   * @param method its name
+   * @throws CacheUsageError when the method is not decorated, or the class is no provider of this application
+   */
+  for<T extends object, K extends MethodName<T>>(owner: Type<T> | T, method: K): CachedMethod<ArgsOf<T[K]>, ResultOf<T[K]>> {
+    return this.#directory.find(owner, method) as CachedMethod<ArgsOf<T[K]>, ResultOf<T[K]>>;
+  }
+
+  /**
+   * The value under a key, or what `loader` computes, stored for `options.ttl`. One load serves all who wait for it,
+   * and an invalidation during the load keeps the value from being stored.
+   */
+  async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
+    const call = keyedCall(this.#runtime, key, options, loader);
+    return (await (this.enabled ? this.#runtime.engine.fetch(call) : this.#runtime.engine.bypass(call))) as T;
+  }
+
+  /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */
+  async get<T = unknown>(key: string, options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {}): Promise<T | typeof CACHE_MISSING> {
+    if (!this.enabled) return CACHE_MISSING;
+    const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
+    const reading = await this.#runtime.engine.read(call);
+    if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now())) return CACHE_MISSING;
+    return this.#runtime.engine.serve(call, reading, CacheStatus.HIT) as T;
+  }
+
+  /**
+   * Stores a value. Without a stamp nothing tells whether the value was read before or after a change: prefer
+   * `getOrSet`, or take a `stamp()` before reading.
+   * @returns when it was stored, or metadata without times if it was not (the log says why)
+   */
+  async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
+    const { stamp, ...rest } = options;
+    const call = keyedCall(this.#runtime, key, rest, () => value);
+    if (this.enabled) await this.#runtime.engine.put(call, value, stamp ?? (await this.#runtime.engine.stamp(call)));
+    return call.metadata;
+  }
+
+  /** Reads the generations that an entry of this key and these tags depends on, for a later `set`. */
+  async stamp(key: string, options: Pick<KeyedOptions, 'tags' | 'store'> = {}): Promise<Stamp | undefined> {
+    return this.#runtime.engine.stamp(keyedCall(this.#runtime, key, options, () => undefined));
+  }
+
+  /** Drops the value under a key. */
+  delete(key: string): Promise<void> {
+    return this.deleteMany([key]);
+  }
+
+  /** Drops the values under these keys. */
+  async deleteMany(keys: readonly string[]): Promise<void> {
+    await this.#runtime.bump(keys.map((key) => keyedTag(this.#runtime, key)), 'purge');
+  }
+
+  /**
+   * Drops everything that carries one of these tags of yours.
+   * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
+   */
+  async invalidateTags(tags: readonly string[], options: { mode?: InvalidationMode } = {}): Promise<void> {
+    await this.#runtime.bump(tags.map((tag) => this.#runtime.space.userTag(tag)), options.mode ?? 'purge');
+  }
+
+  /**
+   * Drops what all methods with this key constructor cached: a partition, or without values everything.
+   * @throws PartitionError when the values name no declared partition
+   */
+  async wipe(keyConstructor: Type<KeyConstructor>, values?: PartitionValues): Promise<void> {
+    const targets = this.#directory.withKey(keyConstructor);
+    const tags = targets.map((target) => (values === undefined ? target.methodTag : target.partitionTag(values)));
+    await this.#runtime.bump(tags, 'purge');
+  }
+
+  /** Removes entries that earlier `meta.version`s of this key constructor left in the stores. */
+  async deletePreviousVersions(keyConstructor: Type<KeyConstructor>): Promise<void> {
+    for (const target of this.#directory.withKey(keyConstructor)) {
+      await target.store.sweep(this.#runtime.space.entries, (key) => target.isOtherVersion(key));
+    }
+  }
+
+  /** Drops everything this application cached, in all its stores; nothing outside its namespace. */
+  async clear(): Promise<void> {
+    await this.#runtime.bump([this.#runtime.space.allTag], 'purge');
+    for (const store of new Set(this.#runtime.settings.stores.values())) {
+      await store.sweep(this.#runtime.space.entries, () => true);
+    }
+  }
+
+  /** Whether the cache is used; when not, every cached call computes live (BYPASS). */
+  get enabled(): boolean {
+    return this.#runtime.enabled;
+  }
+
+  /** Switches the cache on, whatever `forRoot({ enabled })` said. Invalidations are never switched off. */
+  enable(): void {
+    this.#runtime.enabled = true;
+  }
+
+  /** Switches the cache off: nothing is read or stored until `enable()`. */
+  disable(): void {
+    this.#runtime.enabled = false;
+  }
+
+  /** Every cached method, its key, its store and its rules. */
+  status(): CacheReport {
+    return this.#directory.report();
+  }
+}

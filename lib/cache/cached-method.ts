@@ -1,0 +1,155 @@
+import type { PartitionValues } from '../keys/key.interface.js';
+import { Entry } from '../stores/entry.js';
+import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
+import type { CacheRuntime } from './cache-runtime.js';
+import type { Call } from './call.js';
+import { CacheUsageError } from './errors.js';
+import type { MethodTarget } from './method-target.js';
+
+/**
+ * An HTTP request, as far as a handler's key reads it.
+ *
+ * @publicApi
+ */
+export interface RequestDescription {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cookies?: Readonly<Record<string, string>>;
+  readonly user?: unknown;
+}
+
+/** How a cached method finds the instance to call, and a handler the key of a request. */
+export interface MethodAccess {
+  /** The instance whose method is run for `get`, `refresh` and `bypassCache`. */
+  instance(): object;
+  /** The part of a handler's key that its arguments do not decide: method, host and route. */
+  describe(target: MethodTarget, request: RequestDescription): Call;
+}
+
+/**
+ * A decorated method, by hand: read it, refresh it, drop what it cached. `Args` and `Result` are the method's own.
+ * For a controller handler `getCacheKey`, `getCachedMetadata` and `deleteCache` take a {@link RequestDescription}.
+ *
+ * Source: drf-restflow, `CachedWrapper`.
+ * @publicApi
+ */
+export class CachedMethod<Args extends readonly unknown[], Result> {
+  readonly #runtime: CacheRuntime;
+  readonly #target: MethodTarget;
+  readonly #access: MethodAccess;
+
+  constructor(runtime: CacheRuntime, target: MethodTarget, access: MethodAccess) {
+    this.#runtime = runtime;
+    this.#target = target;
+    this.#access = access;
+  }
+
+  /** The name under which it caches, e.g. `UsersService.find`. */
+  get name(): string {
+    return this.#target.name;
+  }
+
+  /** The value, from the cache or computed: the same as calling the method. */
+  async get(...args: Args): Promise<Result> {
+    return (await this.#fetch(this.#running(args))) as Result;
+  }
+
+  /**
+   * The value, and where it came from.
+   * @example const [user, metadata] = await cache.for(UsersService, 'find').getWithMetadata(42);
+   */
+  async getWithMetadata(...args: Args): Promise<[value: Result, metadata: CacheMetadata]> {
+    const call = this.#running(args);
+    const value = (await this.#fetch(call)) as Result;
+    return [value, call.metadata];
+  }
+
+  /** The cached value, or `CACHE_MISSING`; never runs the method. */
+  async getCacheOnly(...args: Args): Promise<Result | typeof CACHE_MISSING> {
+    const call = this.#call(args);
+    const entry = await this.#cached(call);
+    if (entry === undefined) return CACHE_MISSING;
+    return this.#runtime.engine.serve(call, entry, this.#statusOf(entry)) as Result;
+  }
+
+  /** When the cached value was stored and until when it is fresh; `null` when nothing is cached. */
+  async getCachedMetadata(...args: Args | [request: RequestDescription]): Promise<CacheMetadata | null> {
+    const entry = await this.#cached(this.#call(args));
+    return entry === undefined ? null : metadataOf(this.#statusOf(entry), entry);
+  }
+
+  /** The key under which a call of these arguments is stored. */
+  getCacheKey(...args: Args | [request: RequestDescription]): string {
+    return this.#call(args).key;
+  }
+
+  /** Runs the method and stores its value over what is cached; never takes the value of a call already in flight. */
+  async refresh(...args: Args): Promise<Result> {
+    const call = this.#running(args);
+    return (await (this.#runtime.enabled ? this.#runtime.engine.refresh(call) : this.#runtime.engine.bypass(call))) as Result;
+  }
+
+  /** Runs the method without reading or storing. */
+  async bypassCache(...args: Args): Promise<Result> {
+    return (await this.#runtime.engine.bypass(this.#running(args))) as Result;
+  }
+
+  /** Drops what is cached for these arguments; a call in flight is not stored. */
+  async deleteCache(...args: Args | [request: RequestDescription]): Promise<void> {
+    await this.#runtime.bump([this.#target.keyTag(this.#call(args))], 'purge');
+  }
+
+  /**
+   * Drops everything in a partition.
+   * @param values partition field → value, e.g. `{ user: 42 }`; a string and a number of one spelling are one value
+   * @throws PartitionError when the fields are no declared subset of the key's partition fields
+   */
+  async deleteByPrefix(values: PartitionValues): Promise<void> {
+    await this.#runtime.bump([this.#target.partitionTag(values)], 'purge');
+  }
+
+  /** The same as {@link deleteByPrefix}. */
+  deletePartition(values: PartitionValues): Promise<void> {
+    return this.deleteByPrefix(values);
+  }
+
+  /** Drops everything the method cached. */
+  async invalidateAll(): Promise<void> {
+    await this.#runtime.bump([this.#target.methodTag], 'purge');
+  }
+
+  #fetch(call: Call): unknown {
+    return this.#runtime.enabled ? this.#runtime.engine.fetch(call) : this.#runtime.engine.bypass(call);
+  }
+
+  /** A call that may run the method. */
+  #running(args: Args): Call {
+    if (this.#target.definition.kind === 'response') {
+      throw new CacheUsageError(
+        'CACHE_HANDLER',
+        `${this.name} is a controller handler: it runs only for a request. Use getCacheKey, getCachedMetadata, deleteCache, ` +
+          `deleteByPrefix or invalidateAll.`,
+      );
+    }
+    return this.#target.call(this.#access.instance(), args);
+  }
+
+  /** A call that only names an entry. */
+  #call(args: Args | [RequestDescription]): Call {
+    if (this.#target.definition.kind === 'result') return this.#target.call(undefined, args);
+    return this.#access.describe(this.#target, (args[0] ?? {}) as RequestDescription);
+  }
+
+  async #cached(call: Call): Promise<Entry | undefined> {
+    const { engine } = this.#runtime;
+    const reading = await engine.read(call);
+    if (!(reading instanceof Entry)) return undefined;
+    const now = engine.clock.now();
+    return reading.isFresh(now) || engine.mayServeStale(call, reading, now) ? reading : undefined;
+  }
+
+  #statusOf(entry: Entry): CacheStatus {
+    return entry.isFresh(this.#runtime.engine.clock.now()) ? CacheStatus.HIT : CacheStatus.STALE;
+  }
+}

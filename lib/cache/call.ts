@@ -1,0 +1,63 @@
+import type { KeyRequest, KeySource } from '../keys/key.interface.js';
+import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
+import type { Entry } from '../stores/entry.js';
+import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
+import type { CachePolicy, ValueContext } from './policy.js';
+import type { ValueHandling } from './values/isolation.js';
+
+/** What is cached: one decorated method of one class, or a name given to `getOrSet`. */
+export interface CacheTarget {
+  /** For logs and errors, e.g. `UsersService.find`. */
+  readonly name: string;
+  readonly store: CacheStore;
+  readonly policy: CachePolicy;
+  readonly values: ValueHandling;
+  /** Every tag an entry of this call carries, from its arguments alone. */
+  tags(call: Call): readonly string[];
+  /** Computes the value. */
+  load(call: Call): Promise<unknown>;
+}
+
+/** One call of something cached, from its key to what became of it. */
+export class Call implements StoreQuery, KeySource {
+  key = '';
+  /** Where in the key the part begins that is made of the arguments or the request's own values. */
+  argumentsAt = 0;
+  /** The end of the key that chooses between variants of one response (`Vary`). */
+  variant = '';
+  status: CacheStatus = CacheStatus.MISS;
+  /** The entry that was served or stored. */
+  entry: Entry | undefined = undefined;
+  /** How often this call waited for somebody else's load in vain. */
+  retries = 0;
+  #tags: readonly string[] | undefined = undefined;
+
+  constructor(
+    readonly target: CacheTarget,
+    /** The instance the method was called on. */
+    readonly self: unknown,
+    readonly args: readonly unknown[],
+    readonly request: KeyRequest | undefined = undefined,
+  ) {}
+
+  tags(): readonly string[] {
+    return (this.#tags ??= this.target.tags(this));
+  }
+
+  get metadata(): CacheMetadata {
+    return metadataOf(this.status, this.entry);
+  }
+
+  get context(): ValueContext {
+    return { method: this.target.name, key: this.key, args: this.args, request: this.request };
+  }
+
+  /** The same call, to be answered anew. */
+  again(): Call {
+    const call = new Call(this.target, this.self, this.args, this.request);
+    call.key = this.key;
+    call.argumentsAt = this.argumentsAt;
+    call.variant = this.variant;
+    return call;
+  }
+}

@@ -1,0 +1,81 @@
+import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js';
+import type { CachePolicy, ValueContext } from './policy.js';
+import type { Isolation } from './values/isolation.js';
+import type { TypeOption } from './values/known-classes.js';
+import { CacheConfigurationError } from './errors.js';
+import { parseDuration, type Duration } from './duration.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+
+/** Options that `@CacheResult`, `@CacheResponse` and `getOrSet` share, as they were given. */
+export interface CommonOptions {
+  ttl?: Duration | ((value: never, context: ValueContext) => Duration);
+  cacheIf?: (value: never, context: ValueContext) => MaybePromise<boolean>;
+  cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
+  staleWhileRevalidate?: Duration;
+  staleIfError?: Duration;
+}
+
+/** A decorated method, normalised once when its decorator ran; frozen. Shared by all applications of the process. */
+export interface MethodDefinition {
+  readonly kind: 'result' | 'response';
+  readonly methodName: string;
+  /** Where it was declared, for messages: `UsersService.find`. */
+  readonly where: string;
+  readonly original: (...args: never[]) => Promise<unknown>;
+  readonly keyConstructor: KeyConstructorInput;
+  /** The key constructor bound to the method; for handlers only at boot, when their routes are known. */
+  readonly plan: (shape?: Partial<MethodShape>) => KeyPlan;
+  /** Without `ttl` where the module's default applies. */
+  readonly policy: Omit<CachePolicy, 'ttl'> & { readonly ttl: CachePolicy['ttl'] | undefined };
+  readonly name: string | undefined;
+  readonly store: string | undefined;
+  readonly tags: ((...args: readonly unknown[]) => readonly string[]) | readonly string[] | undefined;
+  readonly isolation: Isolation;
+  readonly type: TypeOption | undefined;
+  /** Read by the invalidation room. */
+  readonly rules: readonly unknown[];
+  /** Read by the http room; only for handlers. */
+  readonly response: unknown;
+  /** Things to say at boot, when there is a logger. */
+  readonly hints: readonly string[];
+}
+
+/** Turns the options every cached thing has into a policy. */
+export function normalisePolicy(options: CommonOptions, where: string, hints: string[]): MethodDefinition['policy'] {
+  const { ttl, cacheIf, cacheUnless } = options;
+  if (cacheIf !== undefined && cacheUnless !== undefined) {
+    throw new CacheConfigurationError(
+      'CACHE_CONDITION',
+      `${where} has both cacheIf and cacheUnless. Keep one: cacheUnless: f is cacheIf: (value) => !f(value).`,
+    );
+  }
+  const hint = (text: string): void => void hints.push(text);
+  return {
+    ttl: ttl === undefined ? undefined : typeof ttl === 'function' ? (ttl as CachePolicy['ttl']) : parseDuration(ttl, `ttl of ${where}`, hint),
+    staleWhileRevalidate: window(options.staleWhileRevalidate, `staleWhileRevalidate of ${where}`, hint),
+    staleIfError: window(options.staleIfError, `staleIfError of ${where}`, hint),
+    condition: condition(cacheIf, cacheUnless),
+  };
+}
+
+function window(duration: Duration | undefined, where: string, hint: (text: string) => void): number {
+  return duration === undefined ? 0 : parseDuration(duration, where, hint);
+}
+
+type Condition = NonNullable<CachePolicy['condition']>;
+
+function condition(cacheIf: CommonOptions['cacheIf'], cacheUnless: CommonOptions['cacheUnless']): CachePolicy['condition'] {
+  if (cacheIf !== undefined) return cacheIf as Condition;
+  if (cacheUnless === undefined) return undefined;
+  return async (value, context) => !(await (cacheUnless as Condition)(value, context));
+}
+
+/** @throws CacheConfigurationError that lists the known options */
+export function assertKnownOptions(options: object, known: ReadonlySet<string>, where: string): void {
+  const unknown = Object.keys(options).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new CacheConfigurationError(
+    'CACHE_OPTION',
+    `${where} has the unknown option ${unknown.join(', ')}. Known are: ${[...known].join(', ')}.`,
+  );
+}

@@ -1,0 +1,34 @@
+/**
+ * Base of all errors this library throws: `code` is stable, the message says what was wrong, where, and what to write.
+ *
+ * @publicApi
+ */
+export class RestflowCacheError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/**
+ * A decorator, rule or module option that cannot work; thrown when the decorator runs or the application boots.
+ *
+ * @publicApi
+ */
+export class CacheConfigurationError extends RestflowCacheError {}
+
+/**
+ * A call on `CacheService` or a cached method that cannot be answered, e.g. an unknown partition.
+ *
+ * @publicApi
+ */
+export class CacheUsageError extends RestflowCacheError {}
+
+/** A TypeError with a code, for values of the wrong type or unit. */
+export class CacheOptionTypeError extends TypeError {
+  readonly code = 'CACHE_OPTION_TYPE';
+}

@@ -1,0 +1,84 @@
+import { encodeValue } from '../keys/index.js';
+import { CacheConfigurationError } from './errors.js';
+
+/**
+ * How entries and tags are named in a store. Everything an application writes begins with its namespace; entries have
+ * `:e:` after it, generations `:g:`. Versions stand in entry keys only, so that a worker running another build of the
+ * application invalidates what this one cached.
+ */
+export class KeySpace {
+  readonly entries: string;
+  /** Carried by every entry: bumping it is `clear()`. */
+  readonly allTag: string;
+  readonly #tags: string;
+  readonly #build: string;
+
+  constructor(
+    readonly namespace: string,
+    version: string | undefined,
+  ) {
+    assertNamespace(namespace);
+    this.entries = `${namespace}:e:`;
+    this.#tags = `${namespace}:g:`;
+    this.allTag = `${this.#tags}all`;
+    this.#build = `${this.entries}${segment(version)}:`;
+  }
+
+  /**
+   * What the entry keys of a method begin with.
+   * @param version of its key constructor
+   */
+  entryPrefix(target: string, version?: string | number): string {
+    return `${this.#build}${segment(target)}:${segment(version)}:`;
+  }
+
+  /** Whether a key holds an entry of this method that another version of its key constructor wrote, in any build. */
+  isOtherVersion(key: string, target: string, version?: string | number): boolean {
+    const [, name, keyVersion] = key.slice(this.entries.length).split(':', 3);
+    return name === segment(target) && keyVersion !== segment(version);
+  }
+
+  namespaceTag(keyNamespace: string): string {
+    return `${this.#tags}n:${segment(keyNamespace)}`;
+  }
+
+  methodTag(target: string): string {
+    return `${this.#tags}m:${segment(target)}`;
+  }
+
+  /** Partition and key tags of a method begin with these. */
+  partitionPrefix(target: string): string {
+    return `${this.#tags}p:${segment(target)}:`;
+  }
+
+  keyTagPrefix(target: string): string {
+    return `${this.#tags}k:${segment(target)}:`;
+  }
+
+  /** Tags of the user's own begin with this. */
+  get userTagPrefix(): string {
+    return `${this.#tags}t:`;
+  }
+
+  userTag(name: string): string {
+    return `${this.userTagPrefix}${segment(name)}`;
+  }
+}
+
+/** A part of a key that holds no colon of its own, so that parts never run into each other. */
+function segment(text: string | number | undefined): string {
+  return text === undefined ? '' : encodeURIComponent(encodeValue(text));
+}
+
+function assertNamespace(namespace: unknown): void {
+  const valid =
+    typeof namespace === 'string' &&
+    /^[\w.-]+(:[\w.-]+)*$/.test(namespace) &&
+    namespace.split(':').every((part) => part !== 'e' && part !== 'g');
+  if (valid) return;
+  throw new CacheConfigurationError(
+    'CACHE_NAMESPACE',
+    `RestflowCacheModule: namespace is ${JSON.stringify(namespace)}. Write letters, digits, '_', '-', '.' and ':' ` +
+      `between parts, e.g. 'restflow' or 'shop:prod' ('e' and 'g' alone are taken as parts).`,
+  );
+}

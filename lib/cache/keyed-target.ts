@@ -1,0 +1,79 @@
+import { encodeValue } from '../keys/index.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import { Call, type CacheTarget } from './call.js';
+import type { CacheRuntime } from './cache-runtime.js';
+import { assertKnownOptions, normalisePolicy, type CommonOptions } from './definition.js';
+import { CacheUsageError } from './errors.js';
+import type { CachePolicy } from './policy.js';
+import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
+import { classesOf, KnownClasses, type TypeOption } from './values/known-classes.js';
+
+/**
+ * Options of `CacheService.getOrSet` and `set`.
+ *
+ * @publicApi
+ */
+export interface KeyedOptions extends CommonOptions {
+  /** Tags of your own, to be dropped with `invalidateTags`. */
+  tags?: readonly string[];
+  /** One of `forRoot({ stores })`. */
+  store?: string;
+  /** The classes of the instances in the value, where they are no entities. */
+  type?: TypeOption;
+  /** Default `'clone'`. */
+  isolation?: Isolation;
+}
+
+const OPTIONS = new Set<string>([
+  'ttl', 'cacheIf', 'cacheUnless', 'staleWhileRevalidate', 'staleIfError', 'tags', 'store', 'type', 'isolation',
+] satisfies (keyof KeyedOptions)[]);
+
+/** No method has the empty name: under it stand the entries that are named by hand. */
+const BY_HAND = '';
+
+/** A value cached by hand under a key of the user's. */
+export class KeyedTarget implements CacheTarget {
+  readonly name: string;
+  readonly store: CacheStore;
+  readonly policy: CachePolicy;
+  readonly values: ValueHandling;
+  readonly #tags: readonly string[];
+
+  constructor(runtime: CacheRuntime, key: string, options: KeyedOptions, private readonly loader: () => unknown) {
+    if (typeof key !== 'string' || key === '') {
+      throw new CacheUsageError('CACHE_KEY', `A cache key must be a string that is not empty, not ${String(key)}.`);
+    }
+    this.name = `the key '${key}'`;
+    assertKnownOptions(options, OPTIONS, this.name);
+    const policy = normalisePolicy(options, this.name, []);
+    this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
+    this.store = runtime.store(options.store, this.name);
+    const isolation = options.isolation ?? 'clone';
+    assertIsolation(isolation, this.store.keepsReferences, this.name);
+    const classes = new KnownClasses(runtime.classes);
+    if (options.type !== undefined) classesOf(options.type, this.name).forEach((one) => classes.add(one));
+    this.values = isolateValues(isolation, classes);
+    const { space } = runtime;
+    this.#tags = [space.allTag, keyedTag(runtime, key), ...(options.tags ?? []).map((tag) => space.userTag(tag))];
+  }
+
+  tags(): readonly string[] {
+    return this.#tags;
+  }
+
+  async load(): Promise<unknown> {
+    return this.loader();
+  }
+}
+
+/** A call of something cached by hand. */
+export function keyedCall(runtime: CacheRuntime, key: string, options: KeyedOptions, loader: () => unknown): Call {
+  const call = new Call(new KeyedTarget(runtime, key, options, loader), undefined, []);
+  call.key = runtime.space.entryPrefix(BY_HAND) + encodeValue(key);
+  return call;
+}
+
+/** The tag of a key cached by hand. */
+export function keyedTag(runtime: CacheRuntime, key: string): string {
+  return runtime.space.keyTagPrefix(BY_HAND) + encodeValue(key);
+}

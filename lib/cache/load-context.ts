@@ -1,0 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CacheStore } from '../stores/store.interface.js';
+import { Stamp, type Generation } from '../stores/stamp.js';
+
+/** An entry that inherits more tags than this costs more to check than to load. */
+const MAX_INHERITED_TAGS = 2_000;
+
+/**
+ * What happens inside one load and must be known when its value is stored: the tags, stamps and lifetimes of the
+ * cached calls it made, and reasons why it must not be stored at all.
+ */
+export class LoadContext {
+  /** The earliest end of the inner values' lifetimes, in milliseconds since the epoch. */
+  freshUntil = Infinity;
+  /** True when the reason to refuse lies in the code, not in the moment: the next load would be refused too. */
+  lasting = false;
+  #refusal: string | undefined;
+  #inherited: Map<string, Generation> | undefined;
+  #epoch: string | undefined;
+
+  constructor(readonly store: CacheStore) {}
+
+  /** Why the value must not be stored; `undefined` if it may. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  /** Forbids storing the value of this load. The first reason is kept. */
+  refuse(reason: string, lasting = false): void {
+    this.#refusal ??= reason;
+    this.lasting ||= lasting;
+  }
+
+  /**
+   * Takes over the stamp and lifetime of an inner cached call. Two inner calls that saw different generations of one
+   * tag had a bump between them: the outer value is made from before and after it, and is not stored.
+   */
+  inherit(store: CacheStore, stamp: Stamp, freshUntil: number): void {
+    if (store !== this.store) return this.refuse('it was made from a value that is cached in another store', true);
+    this.freshUntil = Math.min(this.freshUntil, freshUntil);
+    this.#inherited ??= new Map();
+    for (let i = 0; i < stamp.tags.length; i++) {
+      const tag = stamp.tags[i]!;
+      const seen = this.#inherited.get(tag);
+      if (seen === undefined) this.#inherited.set(tag, stamp.generations[i]!);
+      else if (!sameGeneration(seen, stamp.generations[i]!)) return this.refuse('data it was made from changed during the load');
+    }
+    if (this.#inherited.size > MAX_INHERITED_TAGS) {
+      this.refuse(`it was made from cached values with more than ${MAX_INHERITED_TAGS} tags`, true);
+    }
+    this.#epoch ??= stamp.epoch;
+    if (this.#epoch !== stamp.epoch) this.refuse('the store changed its history during the load');
+  }
+
+  /**
+   * The stamp of the outer entry: its own, taken before the load, and what it inherited.
+   * @returns `undefined` when they contradict each other: a bump came between, the value must not be stored
+   */
+  complete(own: Stamp): Stamp | undefined {
+    if (this.#inherited === undefined) return own;
+    if (this.#epoch !== own.epoch) return undefined;
+    const all = new Map<string, Generation>();
+    own.tags.forEach((tag, i) => all.set(tag, own.generations[i]!));
+    for (const [tag, generation] of this.#inherited) {
+      const ours = all.get(tag);
+      if (ours === undefined) all.set(tag, generation);
+      else if (!sameGeneration(ours, generation)) return undefined;
+    }
+    return new Stamp(own.epoch, [...all.keys()], [...all.values()]);
+  }
+}
+
+function sameGeneration(a: Generation, b: Generation): boolean {
+  return a.hard === b.hard && a.soft === b.soft;
+}
+
+const storage = new AsyncLocalStorage<LoadContext>();
+
+/** The innermost load that the caller runs in; `undefined` outside of loads. */
+export function currentLoad(): LoadContext | undefined {
+  return storage.getStore();
+}
+
+/** Runs `body` as part of a load, so that cached calls inside report to `context`. */
+export function runInLoad<T>(context: LoadContext, body: () => T): T {
+  return storage.run(context, body);
+}
+
+/** Runs `body` outside of any load, e.g. a background refresh started by a read inside one. */
+export function runOutsideLoads<T>(body: () => T): T {
+  return storage.exit(body);
+}

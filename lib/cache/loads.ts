@@ -1,0 +1,79 @@
+import type { Entry } from '../stores/entry.js';
+import type { Stamp } from '../stores/stamp.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import { LoadContext } from './load-context.js';
+
+/** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
+export interface Outcome {
+  readonly entry?: Entry;
+  readonly error?: unknown;
+  readonly failed: boolean;
+}
+
+/** One run of a loader, and those who wait for it. */
+export class Load {
+  readonly context: LoadContext;
+  #outcome: Outcome | undefined;
+  #waiters: ((outcome: Outcome) => void)[] | undefined;
+
+  constructor(
+    readonly key: string,
+    /** Read before the loader runs; `undefined` when the store did not answer: then nothing is stored. */
+    readonly stamp: Stamp | undefined,
+    store: CacheStore,
+    private readonly onSettled: (load: Load) => void,
+  ) {
+    this.context = new LoadContext(store);
+  }
+
+  /** Tells the waiters. Only the first call counts. */
+  settle(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    this.onSettled(this);
+    for (const waiter of this.#waiters ?? []) waiter(outcome);
+    this.#waiters = undefined;
+  }
+
+  /** Resolves when the load has ended; never rejects. */
+  wait(): Promise<Outcome> {
+    if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
+    return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
+  }
+}
+
+/**
+ * The loads in flight, one for each key (single-flight). A load is joined only by those who read the very stamp that
+ * it began under: a reader that comes after a bump starts anew. Over the bound, loads run unshared.
+ */
+export class LoadTable {
+  readonly #loads = new Map<string, Load>();
+
+  constructor(private readonly maxLoads: number) {}
+
+  /** The load that a reader of `stamp` may wait for. */
+  find(key: string, stamp: Stamp): Load | undefined {
+    const load = this.#loads.get(key);
+    return load?.stamp?.equals(stamp) === true ? load : undefined;
+  }
+
+  /** A load others may join. */
+  begin(key: string, stamp: Stamp | undefined, store: CacheStore): Load {
+    const load = this.alone(key, stamp, store);
+    if (stamp !== undefined && this.#loads.size < this.maxLoads) this.#loads.set(key, load);
+    return load;
+  }
+
+  /** A load nobody may join. */
+  alone(key: string, stamp: Stamp | undefined, store: CacheStore): Load {
+    return new Load(key, stamp, store, this.#remove);
+  }
+
+  get size(): number {
+    return this.#loads.size;
+  }
+
+  readonly #remove = (load: Load): void => {
+    if (this.#loads.get(load.key) === load) this.#loads.delete(load.key);
+  };
+}

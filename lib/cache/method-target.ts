@@ -1,0 +1,90 @@
+import type { CompiledKey, PartitionValues } from '../keys/index.js';
+import type { KeyRequest } from '../keys/key.interface.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import { Call, type CacheTarget } from './call.js';
+import type { MethodDefinition } from './definition.js';
+import { CacheUsageError } from './errors.js';
+import type { KeySpace } from './key-space.js';
+import type { CachePolicy } from './policy.js';
+import type { ValueHandling } from './values/isolation.js';
+
+/** One decorated method of one concrete class in one application: its keys, its tags, its store. */
+export class MethodTarget implements CacheTarget {
+  readonly methodTag: string;
+  /** Tags that every entry of the method carries. */
+  readonly #commonTags: readonly string[];
+  readonly #entryPrefix: string;
+  readonly #partitionPrefix: string;
+  readonly #keyTagPrefix: string;
+
+  constructor(
+    readonly definition: MethodDefinition,
+    /** The class whose instances it is called on; a subclass has targets of its own. */
+    readonly owner: Function,
+    readonly name: string,
+    readonly key: CompiledKey,
+    readonly store: CacheStore,
+    readonly policy: CachePolicy,
+    readonly values: ValueHandling,
+    private readonly space: KeySpace,
+  ) {
+    this.methodTag = space.methodTag(name);
+    this.#entryPrefix = space.entryPrefix(name, key.version);
+    this.#partitionPrefix = space.partitionPrefix(name);
+    this.#keyTagPrefix = space.keyTagPrefix(name);
+    this.#commonTags = [
+      space.allTag,
+      this.methodTag,
+      ...(key.namespace === undefined ? [] : [space.namespaceTag(key.namespace)]),
+    ];
+  }
+
+  /**
+   * A call with its key.
+   * @param route what stands before the arguments in a handler's key: method, host and, where it has several, path
+   * @throws KeyError when the arguments cannot be encoded
+   */
+  call(self: unknown, args: readonly unknown[], request?: KeyRequest, route = ''): Call {
+    const call = new Call(this, self, args, request);
+    const before = this.#entryPrefix + route;
+    call.argumentsAt = before.length;
+    call.key = before + this.key.key(call);
+    return call;
+  }
+
+  /** A call whose key cannot be built: it can only bypass. */
+  unkeyed(self: unknown, args: readonly unknown[], request?: KeyRequest): Call {
+    return new Call(this, self, args, request);
+  }
+
+  tags(call: Call): readonly string[] {
+    const tags = [...this.#commonTags, this.keyTag(call)];
+    for (const partition of this.key.partitionTags(call)) tags.push(this.#partitionPrefix + partition);
+    const { tags: own } = this.definition;
+    const names = typeof own === 'function' ? own(...call.args) : own;
+    if (names !== undefined) for (const name of names) tags.push(this.space.userTag(name));
+    return tags;
+  }
+
+  /** The tag of a single key, on all hosts and in all variants; without versions, so that every build hears of it. */
+  keyTag(call: Call): string {
+    return this.#keyTagPrefix + call.key.slice(call.argumentsAt, call.key.length - call.variant.length);
+  }
+
+  /** Whether a key holds an entry that an earlier (or later) version of the key constructor wrote. */
+  isOtherVersion(key: string): boolean {
+    return this.space.isOtherVersion(key, this.name, this.key.version);
+  }
+
+  /** @throws PartitionError when these fields are no declared subset of the key's partition fields */
+  partitionTag(values: PartitionValues): string {
+    return this.#partitionPrefix + this.key.partitionTag(values);
+  }
+
+  load(call: Call): Promise<unknown> {
+    if (this.definition.kind === 'response') {
+      throw new CacheUsageError('CACHE_HANDLER', `${this.name} is a controller handler: it runs only for a request.`);
+    }
+    return this.definition.original.apply(call.self, call.args as never[]);
+  }
+}

@@ -1,0 +1,40 @@
+import { CacheConfigurationError } from '../errors.js';
+
+/** A class whose instances may be stored and come back as instances. */
+export type InstanceClass = abstract new (...args: never[]) => object;
+
+/**
+ * The classes whose instances may be cached: entities, which the module learns from the data sources, and those that a
+ * method declares with `type:`. An instance of any other class is not stored, since it would come back as a plain
+ * object and slip past `@Exclude()` and its own methods.
+ */
+export class KnownClasses {
+  readonly #prototypes = new Map<object, string>();
+
+  constructor(private readonly parent?: KnownClasses) {}
+
+  add(target: InstanceClass): void {
+    this.#prototypes.set(target.prototype as object, target.name);
+  }
+
+  has(prototype: object): boolean {
+    return this.#prototypes.has(prototype) || (this.parent?.has(prototype) ?? false);
+  }
+}
+
+/** What `type:` accepts: a class, several, or a function that returns them (for classes declared later). */
+export type TypeOption = () => InstanceClass | readonly InstanceClass[];
+
+export function classesOf(type: TypeOption, where: string): readonly InstanceClass[] {
+  const answer: unknown = type();
+  const classes: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
+  for (const one of classes) {
+    if (typeof one !== 'function' || typeof one.prototype !== 'object') {
+      throw new CacheConfigurationError(
+        'CACHE_TYPE',
+        `type of ${where} returned ${String(one)}, which is no class. Write type: () => UserDto, or a list of classes.`,
+      );
+    }
+  }
+  return classes as readonly InstanceClass[];
+}

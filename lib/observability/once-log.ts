@@ -1,0 +1,36 @@
+import { Logger, type LoggerService } from '@nestjs/common';
+
+/** Beyond this many different messages, further ones are dropped: a log must not grow with the traffic. */
+const MAX_MESSAGES = 1_000;
+
+/** A logger that says each thing once, so that a condition met on every request makes one line. */
+export class OnceLog {
+  readonly #said = new Set<string>();
+
+  constructor(private readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'> = new Logger('RestflowCache')) {}
+
+  /** Warns, unless the same `topic` was warned of before. */
+  warn(topic: string, message: string): void {
+    if (this.#first(topic)) this.logger.warn(message);
+  }
+
+  /** Reports a failure, once for each `topic`. */
+  error(topic: string, message: string, error: unknown): void {
+    if (this.#first(topic)) this.logger.error(`${message}: ${describeError(error)}`);
+  }
+
+  /** Says something every time, e.g. the summary at boot. */
+  info(message: string): void {
+    this.logger.log(message);
+  }
+
+  #first(topic: string): boolean {
+    if (this.#said.has(topic) || this.#said.size >= MAX_MESSAGES) return false;
+    this.#said.add(topic);
+    return true;
+  }
+}
+
+export function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,90 @@
+import type { InvalidationMode } from './store.interface.js';
+import { judgeGeneration, Stamp, type Generation, type Verdict } from './stamp.js';
+
+/** The place of one tag. Entries hold it, so that a hit compares pointers instead of looking tags up. */
+export interface Cell {
+  readonly tag: string;
+  generation: Generation;
+  /** How many stored entries carry the tag. */
+  entries: number;
+}
+
+/**
+ * The generations of a store in memory. A cell lives while an entry carries it; cells that no entry carries (loads in
+ * flight, loads that were not storable) are kept in order of age, at most `maxIdle` of them. Dropping one is safe:
+ * a stamp whose generation is missing is purged.
+ */
+export class GenerationTable {
+  readonly #epoch = `memory-${Math.random().toString(36).slice(2)}`;
+  readonly #cells = new Map<string, Cell>();
+  readonly #idle = new Set<Cell>();
+  #last = 0;
+
+  constructor(private readonly maxIdle: number) {}
+
+  stamp(tags: readonly string[]): Stamp {
+    const generations = new Array<Generation>(tags.length);
+    for (let i = 0; i < tags.length; i++) generations[i] = this.#cell(tags[i]!).generation;
+    return new Stamp(this.#epoch, tags, generations);
+  }
+
+  judge(stamp: Stamp): Verdict {
+    if (stamp.epoch !== this.#epoch) return 'purged';
+    let verdict: Verdict = 'current';
+    for (let i = 0; i < stamp.tags.length; i++) {
+      const one = judgeGeneration(stamp.generations[i]!, this.#cells.get(stamp.tags[i]!)?.generation);
+      if (one === 'purged') return one;
+      if (one === 'expired') verdict = one;
+    }
+    return verdict;
+  }
+
+  bump(tags: readonly string[], mode: InvalidationMode): void {
+    for (const tag of tags) {
+      const cell = this.#cells.get(tag);
+      // A tag without a cell has no entry, and a load under it that is in flight is purged already.
+      if (cell === undefined) continue;
+      const soft = ++this.#last;
+      cell.generation = { hard: mode === 'purge' ? soft : cell.generation.hard, soft };
+    }
+  }
+
+  /** Takes hold of the cells of a stamp; `undefined` when the stamp is no longer current. */
+  hold(stamp: Stamp): Cell[] | undefined {
+    if (this.judge(stamp) === 'purged') return undefined;
+    return stamp.tags.map((tag) => {
+      const cell = this.#cells.get(tag)!;
+      if (cell.entries++ === 0) this.#idle.delete(cell);
+      return cell;
+    });
+  }
+
+  release(cells: readonly Cell[]): void {
+    for (const cell of cells) {
+      if (--cell.entries === 0) this.#keepIdle(cell);
+    }
+  }
+
+  get size(): number {
+    return this.#cells.size;
+  }
+
+  #cell(tag: string): Cell {
+    let cell = this.#cells.get(tag);
+    if (cell === undefined) {
+      const value = ++this.#last;
+      cell = { tag, generation: { hard: value, soft: value }, entries: 0 };
+      this.#cells.set(tag, cell);
+      this.#keepIdle(cell);
+    }
+    return cell;
+  }
+
+  #keepIdle(cell: Cell): void {
+    this.#idle.add(cell);
+    if (this.#idle.size <= this.maxIdle) return;
+    const oldest = this.#idle.values().next().value!;
+    this.#idle.delete(oldest);
+    this.#cells.delete(oldest.tag);
+  }
+}

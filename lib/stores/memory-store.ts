@@ -1,0 +1,129 @@
+import { LRUCache } from 'lru-cache';
+import { Entry } from './entry.js';
+import { GenerationTable, type Cell } from './generation-table.js';
+import type { Stamp, Verdict } from './stamp.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
+
+/**
+ * Bounds of a memory store.
+ *
+ * @publicApi
+ */
+export interface MemoryStoreOptions {
+  /** Bytes that entries may take together, estimated. Default 64 MiB. */
+  maxBytes?: number;
+  /** Number of entries. Default 100,000. */
+  maxEntries?: number;
+}
+
+interface Held {
+  readonly entry: Entry;
+  /** The entry's generations as they were stamped, and the places where the current ones stand. */
+  readonly stamp: Stamp;
+  readonly cells: readonly Cell[];
+}
+
+const MIB = 1024 * 1024;
+
+/** Tags that loads in flight may be waiting under, beyond those that entries carry. */
+const MAX_IDLE_TAGS = 50_000;
+
+/**
+ * Entries and generations in the memory of this process, the least recently used dropped first.
+ * Other processes neither see its entries nor hear of its invalidations.
+ */
+export class MemoryStore implements CacheStore {
+  readonly kind = 'memory';
+  readonly keepsReferences = true;
+  readonly #generations = new GenerationTable(MAX_IDLE_TAGS);
+  readonly #entries: LRUCache<string, Held>;
+
+  constructor(options: MemoryStoreOptions = {}) {
+    const { maxBytes = 64 * MIB, maxEntries = 100_000 } = options;
+    for (const [name, value] of Object.entries({ maxBytes, maxEntries })) {
+      if (!Number.isSafeInteger(value) || value <= 0) {
+        throw new TypeError(`memoryStore({ ${name} }) must be a positive whole number, not ${String(value)}.`);
+      }
+    }
+    this.#entries = new LRUCache<string, Held>({
+      max: maxEntries,
+      maxSize: maxBytes,
+      sizeCalculation: (held) => held.entry.size,
+      dispose: (held) => this.#generations.release(held.cells),
+    });
+  }
+
+  get(query: StoreQuery): Entry | Stamp {
+    const held = this.#entries.get(query.key);
+    if (held !== undefined) {
+      const verdict = judgeHeld(held);
+      if (verdict === 'current') return held.entry;
+      if (verdict === 'expired') {
+        held.entry.expired = true;
+        return held.entry;
+      }
+      this.#entries.delete(query.key);
+    }
+    return this.#generations.stamp(query.tags());
+  }
+
+  stamp(tags: readonly string[]): Stamp {
+    return this.#generations.stamp(tags);
+  }
+
+  judge(stamp: Stamp): Verdict {
+    return this.#generations.judge(stamp);
+  }
+
+  set(key: string, entry: Entry): void {
+    const cells = this.#generations.hold(entry.stamp);
+    if (cells === undefined) return;
+    this.#entries.set(key, { entry, stamp: entry.stamp, cells });
+    // An entry larger than the whole store is refused without a call of dispose.
+    if (this.#entries.peek(key)?.entry !== entry) this.#generations.release(cells);
+  }
+
+  bump(tags: readonly string[], mode: InvalidationMode): void {
+    this.#generations.bump(tags, mode);
+  }
+
+  sweep(prefix: string, drop: (key: string) => boolean): void {
+    for (const key of [...this.#entries.keys()]) {
+      if (key.startsWith(prefix) && drop(key)) this.#entries.delete(key);
+    }
+  }
+
+  /** How many entries and tags are held. */
+  get size(): { entries: number; tags: number; bytes: number } {
+    return { entries: this.#entries.size, tags: this.#generations.size, bytes: this.#entries.calculatedSize };
+  }
+}
+
+/** The hit path: no tag is looked up, the entry's cells are compared in place. */
+function judgeHeld(held: Held): Verdict {
+  const { cells } = held;
+  const { generations } = held.stamp;
+  let verdict: Verdict = 'current';
+  for (let i = 0; i < cells.length; i++) {
+    const current = cells[i]!.generation;
+    const stamped = generations[i]!;
+    if (current === stamped) continue;
+    if (current.hard !== stamped.hard) return 'purged';
+    if (current.soft !== stamped.soft) verdict = 'expired';
+  }
+  return verdict;
+}
+
+/**
+ * A store in the memory of this process: the default.
+ *
+ * @param options bounds; `maxBytes` 64 MiB and `maxEntries` 100,000 by default
+ * @throws TypeError when a bound is not a positive whole number
+ * @example
+ * RestflowCacheModule.forRoot({ store: memoryStore({ maxBytes: 256 * 1024 * 1024 }) })
+ *
+ * @publicApi
+ */
+export function memoryStore(options?: MemoryStoreOptions): CacheStore {
+  return new MemoryStore(options);
+}

@@ -1,0 +1,48 @@
+/**
+ * The generation of one tag: two values that no two bumps ever share.
+ * A purge renews both, an expire only the soft one.
+ */
+export interface Generation {
+  readonly hard: string | number;
+  readonly soft: string | number;
+}
+
+/**
+ * What an entry was loaded under: the history of the store (epoch) and the generations of all its tags, read before
+ * the load began. An entry is fresh only while its stamp equals the current generations.
+ */
+export class Stamp {
+  constructor(
+    readonly epoch: string,
+    readonly tags: readonly string[],
+    readonly generations: readonly Generation[],
+  ) {}
+
+  /** Whether both stamps were read in one state of the same tags, so that their loads would see the same data. */
+  equals(other: Stamp): boolean {
+    if (this === other) return true;
+    if (this.epoch !== other.epoch || this.tags.length !== other.tags.length) return false;
+    for (let i = 0; i < this.tags.length; i++) {
+      if (this.tags[i] !== other.tags[i]) return false;
+      if (!sameGeneration(this.generations[i]!, other.generations[i]!)) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * How a stamp stands against the current generations: `current`; `expired`, some soft generation was renewed; or
+ * `purged`, some hard generation was renewed or is missing (missing is miss: it can never come back to life).
+ */
+export type Verdict = 'current' | 'expired' | 'purged';
+
+/** Compares one generation of a stamp with the current one of its tag. */
+export function judgeGeneration(stamped: Generation, current: Generation | undefined): Verdict {
+  if (current === stamped) return 'current';
+  if (current === undefined || current.hard !== stamped.hard) return 'purged';
+  return current.soft === stamped.soft ? 'current' : 'expired';
+}
+
+function sameGeneration(a: Generation, b: Generation): boolean {
+  return a === b || (a.hard === b.hard && a.soft === b.soft);
+}

@@ -1,0 +1,48 @@
+import type { Entry } from './entry.js';
+import type { Stamp, Verdict } from './stamp.js';
+
+/** A value now, or a promise of it: a store in memory answers without a promise. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** A purge forbids ever serving what it hits again; an expire allows it as stale while a fresh load runs. */
+export type InvalidationMode = 'purge' | 'expire';
+
+/** One read: the key, and its tags, computed only by stores that need them to answer. */
+export interface StoreQuery {
+  readonly key: string;
+  tags(): readonly string[];
+}
+
+/**
+ * Where entries and generations live. Keys and tags arrive complete (namespace included) and never collide, so a
+ * store may use them as they are. A store may throw or reject: the engine then treats the read as a miss.
+ *
+ * @publicApi
+ */
+export interface CacheStore {
+  /** A short name for logs and `cache.status()`, e.g. `memory`. */
+  readonly kind: string;
+  /**
+   * True when a value comes back as the very object that was stored, so that the engine must copy it;
+   * false when every read decodes a new one.
+   */
+  readonly keepsReferences: boolean;
+  /**
+   * Reads an entry and the generations it depends on, in one network wait.
+   * @returns the entry, with `expired` set where a tag was expired; or, when there is none or it was purged, the
+   * stamp under which a new one may be loaded.
+   */
+  get(query: StoreQuery): MaybePromise<Entry | Stamp>;
+  /** Reads the current generations of these tags; absent ones are created. */
+  stamp(tags: readonly string[]): MaybePromise<Stamp>;
+  /** Compares a stamp with the current generations. Creates nothing: missing is `purged`. */
+  judge(stamp: Stamp): MaybePromise<Verdict>;
+  /** Stores an entry until its `keepUntil`, and extends the lives of its generations. */
+  set(key: string, entry: Entry): MaybePromise<void>;
+  /** Writes new generations for these tags. When it has returned, nothing stamped before is fresh. */
+  bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
+  /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */
+  sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void>;
+  /** Closes what the store itself opened. */
+  close?(): MaybePromise<void>;
+}
