@@ -1,0 +1,2 @@
+export { InlineDispatcher } from './inline.dispatcher.js';
+export { DISPATCHER_METADATA, InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';

@@ -1,0 +1,72 @@
+import type { RuleReport } from '../cache/cache-report.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import { resolveEntity, type EntityClass, type InvalidationRule, type InvalidationRuleOptions } from './invalidation-rule.js';
+
+/** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
+export class BoundRule {
+  readonly id: string;
+  readonly options: InvalidationRuleOptions;
+  readonly mode: InvalidationMode;
+  readonly entity: EntityClass | string;
+  readonly entityName: string;
+  /** `fieldMapping` names → partition fields of the key; empty for functions and rules without a mapping. */
+  readonly #fields: ReadonlyMap<string, string>;
+
+  constructor(
+    rule: InvalidationRule,
+    readonly target: MethodTarget,
+    readonly dispatcher: string,
+  ) {
+    this.options = rule.options;
+    this.entity = resolveEntity(rule.options.entity);
+    this.entityName = rule.entityName;
+    this.id = rule.identity(target.name);
+    this.mode = rule.options.mode ?? 'purge';
+    this.#fields = this.#bindFields();
+  }
+
+  /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
+  partitionTag(values: Readonly<Record<string, unknown>>): string {
+    const named = Object.entries(values).map(([name, value]) => [this.#fields.get(name) ?? name, value] as const);
+    return this.target.partitionTag(Object.fromEntries(named));
+  }
+
+  report(): RuleReport {
+    const { scope, invalidator } = this.options;
+    const drops = scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.#fields.values()];
+    return { id: this.id, entity: this.entityName, mode: this.mode, dispatcher: this.dispatcher, drops };
+  }
+
+  #bindFields(): ReadonlyMap<string, string> {
+    const { fieldMapping, scope, invalidator } = this.options;
+    if (fieldMapping === undefined && scope === undefined && invalidator === undefined) throw this.#saysNothing();
+    if (fieldMapping === undefined || typeof fieldMapping === 'function') return new Map();
+    const fields = new Map(Object.keys(fieldMapping).map((name) => [name, this.#partitionField(name)]));
+    this.target.key.addSubset([...fields.values()]);
+    return fields;
+  }
+
+  #partitionField(name: string): string {
+    const field = this.target.key.resolvePartitionField(name);
+    if (field !== undefined) return field;
+    const known = this.target.key.partitionFields;
+    throw new CacheConfigurationError(
+      'INVALIDATION_FIELD',
+      `The rule of ${this.target.name} on ${this.entityName} maps '${name}', which is no partition field of its key. ` +
+        (known.length > 0
+          ? `Its partition fields are: ${known.join(', ')}.`
+          : `It has none: mark the field { partition: true } in its keyConstructor, or write scope: 'all'.`),
+    );
+  }
+
+  #saysNothing(): CacheConfigurationError {
+    return new CacheConfigurationError(
+      'INVALIDATION_RULE',
+      `The rule of ${this.target.name} on ${this.entityName} does not say what a change drops. Write one of: ` +
+        `fieldMapping: { partitionField: 'path.on.the.entity' }, scope: 'all' to drop everything the method cached, or ` +
+        `invalidator: (cached, change) => … to decide yourself.`,
+    );
+  }
+}

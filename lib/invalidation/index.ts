@@ -1,0 +1,17 @@
+export { BoundRule } from './bound-rule.js';
+export type { Change, ChangeSink, ChangeType, PathReading, RowView } from './change.interface.js';
+export type { Dispatcher, DispatchContext, InvalidationJob, JobHandler } from './dispatcher.interface.js';
+export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
+export { InvalidationService } from './invalidation.service.js';
+export {
+  InvalidationRule,
+  invalidates,
+  type EntityClass,
+  type EntityPath,
+  type EntityReference,
+  type FieldMapping,
+  type InvalidatesOn,
+  type InvalidationRuleOptions,
+} from './invalidation-rule.js';
+export type { EntityChange, InvalidationHandle, Invalidator } from './invalidator.interface.js';
+export { RuleRegistry } from './rule-registry.js';

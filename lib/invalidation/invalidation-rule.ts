@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import type { Invalidator } from './invalidator.interface.js';
+
+/** A class with instances of type `E`; entities may be abstract. */
+export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
+
+/** An entity: its class, a function that returns it (for circular imports), or its name. */
+export type EntityReference<E extends object = object> = EntityClass<E> | (() => EntityClass<E>) | string;
+
+/** A property of an entity, or a dotted path through a relation or embedded column. */
+export type EntityPath<E> = (keyof E & string) | `${keyof E & string}.${string}`;
+
+/** Key field (or argument) name → where its value stands on the entity. */
+export type FieldMapping<E> =
+  | Readonly<Record<string, EntityPath<E>>>
+  | ((entity: E) => Readonly<Record<string, unknown>>);
+
+/**
+ * When and what a change of an entity invalidates.
+ *
+ * @publicApi
+ */
+export interface InvalidationRuleOptions<E extends object = object> {
+  /** Whose changes fire the rule. */
+  entity: EntityReference<E>;
+  /** For logs and `cache.status()`. Default: made from the method, the entity and the mapping. */
+  name?: string;
+  /** Which partition a changed row belongs to, before and after the change. */
+  fieldMapping?: FieldMapping<E>;
+  /** Instead of `fieldMapping`: drop everything the method cached (lists, counts). */
+  scope?: 'all';
+  /**
+   * What a mapped value that is known to be null does: `false` (the default) drops the null partition, `true` skips the
+   * rule, a list of field names skips it when one of those is null.
+   */
+  requireArgs?: boolean | readonly string[];
+  /** Updates fire the rule only if one of these columns or relations changed. */
+  watchFields?: readonly EntityPath<E>[];
+  /**
+   * The rule fires only for rows that match all of these, before or after the change; a leading `!` negates, a list
+   * means any of, and what cannot be known counts as a match.
+   */
+  invalidateWhen?: Readonly<Record<string, unknown>>;
+  /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
+  triggerOnCreate?: boolean;
+  /** Instead of `fieldMapping` and `scope`: decides by itself what to drop. */
+  invalidator?: Invalidator;
+  /** `purge` (default), or `expire`: what was cached may be served as stale while it reloads. */
+  mode?: InvalidationMode;
+  /** `false` leaves the invalidation to the dispatcher instead of doing it at commit. Default `true`. */
+  eager?: boolean;
+  /** Name or class of the dispatcher. Default: the module's `defaultDispatcher`. */
+  dispatcher?: string | (abstract new (...args: never[]) => unknown);
+  /** Settings of the dispatcher for this rule alone. */
+  dispatcherConfig?: Readonly<Record<string, unknown>>;
+  /** Whether a failing dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
+  raiseException?: boolean;
+}
+
+const OPTIONS = new Set<string>([
+  'entity', 'name', 'fieldMapping', 'scope', 'requireArgs', 'watchFields', 'invalidateWhen', 'triggerOnCreate',
+  'invalidator', 'mode', 'eager', 'dispatcher', 'dispatcherConfig', 'raiseException',
+] satisfies (keyof InvalidationRuleOptions)[]);
+
+/**
+ * Binds what a method cached to the changes of an entity.
+ *
+ * @throws CacheConfigurationError for options that contradict each other
+ * @example
+ * new InvalidationRule({ entity: User, fieldMapping: { user: 'id' } })
+ *
+ * Source: drf-restflow, InvalidationRule.
+ * @publicApi
+ */
+export class InvalidationRule<E extends object = object> {
+  /** As they were given; the entity's type is checked where the rule is written and forgotten here. */
+  readonly options: Readonly<InvalidationRuleOptions>;
+
+  constructor(options: InvalidationRuleOptions<E>) {
+    this.options = Object.freeze({ ...(options as InvalidationRuleOptions) });
+    assertOptions(this.options);
+  }
+
+  /** The entity's name, for logs; a reference by function is resolved. */
+  get entityName(): string {
+    const entity = resolveEntity(this.options.entity);
+    return typeof entity === 'string' ? entity : entity.name;
+  }
+
+  /** A stable identity: the same rule on the same method has it in every process and build. */
+  identity(method: string): string {
+    const { entity, name, ...rest } = this.options;
+    const text = JSON.stringify([method, this.entityName, name ?? null, rest], (_, value: unknown) =>
+      typeof value === 'function' ? `${value.name}${String(value)}` : value,
+    );
+    return `${name ?? `${method}<-${this.entityName}`}#${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
+  }
+}
+
+/**
+ * A rule, typed on its entity: the same as `new InvalidationRule({ entity, ...options })`.
+ *
+ * @param entity a class, `() => Class`, or the entity's name
+ * @param options see {@link InvalidationRuleOptions}
+ * @example
+ * @CacheResult({ keyConstructor: UserPayloadKey, invalidatesOn: [invalidates(User, { fieldMapping: { user: 'id' } })] })
+ *
+ * @publicApi
+ */
+export function invalidates<E extends object>(
+  entity: EntityReference<E>,
+  options: Omit<InvalidationRuleOptions<E>, 'entity'>,
+): InvalidationRule<E> {
+  return new InvalidationRule<E>({ ...options, entity });
+}
+
+/** What `invalidatesOn` accepts: rules, their options, or an entity alone (which drops everything of the method). */
+export type InvalidatesOn =
+  | InvalidationRule
+  | (Omit<InvalidationRuleOptions<never>, 'entity'> & { entity: EntityReference })
+  | EntityReference;
+
+/** Turns what a decorator was given into rules. */
+export function toRule(item: unknown, where: string): InvalidationRule {
+  try {
+    if (item instanceof InvalidationRule) return item;
+    if (typeof item === 'function' || typeof item === 'string') {
+      return new InvalidationRule({ entity: item as EntityReference, scope: 'all' });
+    }
+    return new InvalidationRule(item as InvalidationRuleOptions);
+  } catch (error) {
+    if (error instanceof CacheConfigurationError) {
+      throw new CacheConfigurationError(error.code, `invalidatesOn of ${where}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** The class or name a reference stands for. An arrow function has no prototype; a class has. */
+export function resolveEntity(reference: EntityReference): EntityClass | string {
+  if (typeof reference === 'function' && reference.prototype === undefined) return (reference as () => EntityClass)();
+  return reference as EntityClass | string;
+}
+
+function assertOptions(options: InvalidationRuleOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(`${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`);
+  }
+  const { entity, fieldMapping, scope, invalidator, mode } = options;
+  if (typeof entity !== 'function' && typeof entity !== 'string') {
+    throw invalid(`entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
+      `usually a circular import: () => Class resolves it later.`);
+  }
+  const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
+  if (unknown.length > 0) throw invalid(`unknown option ${unknown.join(', ')}. Known are: ${[...OPTIONS].join(', ')}.`);
+  const targets = Object.entries({ fieldMapping, scope, invalidator }).filter(([, value]) => value !== undefined);
+  if (targets.length > 1) {
+    throw invalid(`${targets.map(([name]) => name).join(' and ')} exclude each other: each says what to drop. Keep one.`);
+  }
+  if (scope !== undefined && scope !== 'all') throw invalid(`scope is ${String(scope)}. The only scope is 'all'.`);
+  if (mode !== undefined && mode !== 'purge' && mode !== 'expire') {
+    throw invalid(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
+  }
+  if (fieldMapping !== undefined && typeof fieldMapping !== 'function' && Object.keys(fieldMapping).length === 0) {
+    throw invalid(`fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`);
+  }
+}
+
+function invalid(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('INVALIDATION_RULE', message);
+}

@@ -1,0 +1,47 @@
+import type { MaybePromise } from '../stores/store.interface.js';
+import type { Change } from './change.interface.js';
+
+/**
+ * What a custom invalidator may drop of the method its rule stands on. It records: what it names becomes tags, which
+ * every process and dispatcher handles like those of any other rule.
+ *
+ * @publicApi
+ */
+export interface InvalidationHandle {
+  /** Name of the method, e.g. `UsersService.find`. */
+  readonly name: string;
+  /** Drops the partition with these values. */
+  deleteByPrefix(values: Readonly<Record<string, unknown>>): void;
+  /** Drops everything the method cached. */
+  invalidateAll(): void;
+  /** Drops everything that carries one of these tags of yours. */
+  invalidateTags(tags: readonly string[]): void;
+}
+
+/**
+ * A change as custom invalidators and listeners see it.
+ *
+ * @publicApi
+ */
+export interface EntityChange {
+  readonly entity: Function | undefined;
+  readonly entityName: string;
+  readonly type: Change['type'];
+  readonly id: unknown;
+  /** The row before, as far as it is known; `null` if it did not exist, `undefined` if the rows are unknown. */
+  readonly before: Readonly<Record<string, unknown>> | null | undefined;
+  readonly after: Readonly<Record<string, unknown>> | null | undefined;
+  readonly updatedColumns: readonly string[] | undefined;
+}
+
+/**
+ * Decides what a change drops. If it throws, everything the method cached is dropped.
+ *
+ * @publicApi
+ */
+export type Invalidator = (cached: InvalidationHandle, change: EntityChange) => MaybePromise<void>;
+
+export function entityChange(change: Change): EntityChange {
+  const { entity, entityName, type, id, before, after, updatedColumns } = change;
+  return { entity, entityName, type, id, before: before && before.object, after: after && after.object, updatedColumns };
+}

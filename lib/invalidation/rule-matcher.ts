@@ -1,0 +1,106 @@
+import { coarseValue } from '../keys/index.js';
+import type { Change, RowView } from './change.interface.js';
+import type { InvalidationRuleOptions } from './invalidation-rule.js';
+
+/** What a change means for a rule: nothing, everything the method cached, or these partitions of it. */
+export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];
+
+/** Whether a change fires a rule at all, by its type, its columns and its conditions. What is unknown fires. */
+export function fires(rule: InvalidationRuleOptions, change: Change): boolean {
+  if (change.type === 'insert' && rule.triggerOnCreate === false) return false;
+  return watchedColumnChanged(rule.watchFields, change) && conditionsHold(rule.invalidateWhen, change);
+}
+
+function watchedColumnChanged(watched: readonly string[] | undefined, change: Change): boolean {
+  if (watched === undefined || change.type !== 'update' || change.updatedColumns === undefined) return true;
+  return change.updatedColumns.some((column) => watched.some((field) => overlaps(field, column)));
+}
+
+/** `address` watches `address.city`, and `address.city` is touched by a change of `address`. */
+function overlaps(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b}.`) || b.startsWith(`${a}.`);
+}
+
+function conditionsHold(conditions: Readonly<Record<string, unknown>> | undefined, change: Change): boolean {
+  if (conditions === undefined) return true;
+  return states(change, (row) => Object.entries(conditions).every(([path, wanted]) => conditionHolds(row, path, wanted)));
+}
+
+/** Whether `test` holds for the row before or after; a row that is unknown counts as holding. */
+function states(change: Change, test: (row: RowView) => boolean): boolean {
+  const { before, after } = change;
+  if (before === undefined || after === undefined) return true;
+  return (before !== null && test(before)) || (after !== null && test(after));
+}
+
+function conditionHolds(row: RowView, path: string, wanted: unknown): boolean {
+  const negated = path.startsWith('!');
+  const reading = row.read(negated ? path.slice(1) : path);
+  if (!reading.known) return true;
+  const choices: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
+  // Where spellings differ, doubt must fire the rule: a positive condition compares coarsely, a negated one exactly.
+  if (negated) return !choices.some((choice) => sameValue(choice, reading.value));
+  return choices.some((choice) => coarseValue(choice) === coarseValue(reading.value));
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime();
+  return Object.is(a, b) || (a == null && b == null);
+}
+
+/** Which partitions a change touches by a rule's mapping: those of the row before and of the row after. */
+export function mappedPartitions(rule: InvalidationRuleOptions, change: Change): RuleEffect {
+  const { before, after } = change;
+  if (before === undefined || after === undefined) return 'all';
+  const partitions: Readonly<Record<string, unknown>>[] = [];
+  for (const row of [before, after]) {
+    if (row === null) continue;
+    const values = mapRow(rule, row);
+    if (values === undefined) return 'all';
+    if (!isSkipped(rule.requireArgs, values)) partitions.push(values);
+  }
+  return partitions.length === 0 ? 'none' : partitions;
+}
+
+/** The partition values of one row; `undefined` when one cannot be known. */
+function mapRow(rule: InvalidationRuleOptions, row: RowView): Readonly<Record<string, unknown>> | undefined {
+  const mapping = rule.fieldMapping!;
+  if (typeof mapping === 'function') return callMapping(mapping as (entity: object) => Record<string, unknown>, row);
+  const values: Record<string, unknown> = {};
+  for (const [field, path] of Object.entries(mapping)) {
+    const reading = row.read(path);
+    if (!reading.known) return undefined;
+    values[field] = reading.value;
+  }
+  return values;
+}
+
+const UNKNOWN = Symbol('unknown');
+
+/** Calls a mapping function on a row; reading a property that is not known makes the whole row unknown. */
+function callMapping(
+  mapping: (entity: object) => Readonly<Record<string, unknown>>,
+  row: RowView,
+): Readonly<Record<string, unknown>> | undefined {
+  const watched = new Proxy(row.object, {
+    get(target, property): unknown {
+      if (typeof property === 'symbol' || property in target) return Reflect.get(target, property);
+      const reading = row.read(property);
+      if (!reading.known) throw UNKNOWN;
+      return reading.value;
+    },
+  });
+  try {
+    const values = mapping(watched);
+    return Object.values(values).includes(undefined) ? undefined : values;
+  } catch {
+    // A mapping that throws, on what is missing or for reasons of its own, has not said what to drop.
+    return undefined;
+  }
+}
+
+function isSkipped(requireArgs: InvalidationRuleOptions['requireArgs'], values: Readonly<Record<string, unknown>>): boolean {
+  if (requireArgs === undefined || requireArgs === false) return false;
+  const required = requireArgs === true ? Object.keys(values) : requireArgs;
+  return required.some((field) => values[field] == null);
+}

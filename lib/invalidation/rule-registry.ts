@@ -1,0 +1,52 @@
+import type { RuleReport } from '../cache/cache-report.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import { BoundRule } from './bound-rule.js';
+import { InvalidationRule } from './invalidation-rule.js';
+
+/** Every rule of the application. */
+export class RuleRegistry {
+  readonly #rules: BoundRule[] = [];
+  readonly #bound = new Set<MethodTarget>();
+
+  /** @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones */
+  constructor(private readonly dispatcherOf: (wanted: unknown, where: string) => string) {}
+
+  /** Takes over the rules of a cached method. */
+  add(target: MethodTarget): void {
+    if (this.#bound.has(target)) return;
+    this.#bound.add(target);
+    for (const rule of target.definition.rules) {
+      if (!(rule instanceof InvalidationRule)) continue;
+      const dispatcher = this.dispatcherOf(rule.options.dispatcher, `The rule of ${target.name} on ${rule.entityName}`);
+      this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher));
+    }
+  }
+
+  /** On a method without arguments there is one entry: a rule that says nothing more drops it. */
+  #complete(rule: InvalidationRule, { definition, key }: MethodTarget): InvalidationRule {
+    const { fieldMapping, scope, invalidator } = rule.options;
+    const silent = fieldMapping === undefined && scope === undefined && invalidator === undefined;
+    const hasArguments = definition.original.length > 0 || key.partitionFields.length > 0;
+    return silent && !hasArguments ? new InvalidationRule({ ...rule.options, scope: 'all' }) : rule;
+  }
+
+  all(): readonly BoundRule[] {
+    return this.#rules;
+  }
+
+  of(target: MethodTarget): readonly RuleReport[] {
+    return this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
+  }
+
+  /** @throws CacheConfigurationError for the first rule whose entity no data source knows */
+  assertEntities(isKnown: (rule: BoundRule) => boolean, dataSources: string): void {
+    const lost = this.#rules.find((rule) => !isKnown(rule));
+    if (lost === undefined) return;
+    throw new CacheConfigurationError(
+      'INVALIDATION_ENTITY',
+      `The rule of ${lost.target.name} is on ${lost.entityName}, which ${dataSources}. Add the entity to the DataSource, ` +
+        `pass forRoot({ dataSources: [dataSource] }) if Nest does not provide it, or dataSources: false to go without invalidation.`,
+    );
+  }
+}
