@@ -1,0 +1,111 @@
+import { createKeyHash, encodeValue } from '../keys/index.js';
+import type { KeyRequest } from '../keys/key.interface.js';
+import type { Call } from '../cache/call.js';
+import { CacheUsageError } from '../cache/errors.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import type { HttpPlatform } from './http-platform.interface.js';
+import type { ResponseOptions } from './response-options.js';
+import { VariantHints } from './variant-hints.js';
+
+/** DNS knows no longer names (RFC 1035 §2.3.4), and a port. */
+const MAX_HOST = 261;
+
+/** Longer header values stand in keys as their hash. */
+const MAX_VARIANT = 250;
+
+/** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
+export class CachedRoute {
+  readonly options: ResponseOptions;
+  readonly hints = new VariantHints();
+  readonly #encoded = new Map<string, string>();
+
+  constructor(
+    readonly target: MethodTarget,
+    readonly platform: HttpPlatform,
+    /** Whether changes of entities invalidate it: then outer caches must ask before they reuse it. */
+    readonly hasRules: boolean,
+    readonly setCacheHeaders: boolean,
+    /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
+    private readonly severalPaths: boolean,
+    /** The parameters of the route that the key constructor knows of. */
+    private readonly routeParams: ReadonlySet<string>,
+  ) {
+    this.options = target.definition.response as ResponseOptions;
+  }
+
+  /**
+   * The call that a request makes. HEAD has the key of GET.
+   * @throws KeyError or CacheUsageError when the request cannot be encoded
+   */
+  call(request: KeyRequest): Call {
+    let route = `GET ${this.#encode(hostOf(request.headers))} `;
+    if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
+    const call = this.target.call(undefined, [], request, route + this.#unknownParams(request.params as object));
+    const varying = this.#varying(call.key);
+    if (varying.length > 0) chooseVariant(call, varying);
+    return call;
+  }
+
+  /** Parameters of mounted routers that no decorator names. They stand in the key, but are no partition. */
+  #unknownParams(params: object): string {
+    for (const name in params) {
+      if (!this.routeParams.has(name)) return `${encodeValue({ ...params })} `;
+    }
+    return '';
+  }
+
+  /** Learns what a response says in `Vary`; the call's key then holds those headers. */
+  learn(call: Call, names: readonly string[]): boolean {
+    const base = call.key.slice(0, call.key.length - call.variant.length);
+    if (!this.hints.add(base, names)) return false;
+    call.key = base;
+    chooseVariant(call, this.#varying(base));
+    return true;
+  }
+
+  /** Whether the key of this call holds every header that the response varies by. */
+  covers(call: Call, names: readonly string[]): boolean {
+    if (names.length === 0) return true;
+    const base = call.key.slice(0, call.key.length - call.variant.length);
+    const varying = this.#varying(base);
+    return names.every((name) => varying.includes(name));
+  }
+
+  #varying(base: string): readonly string[] {
+    const hinted = this.hints.get(base);
+    if (hinted === undefined) return this.options.vary;
+    return this.options.vary.length === 0 ? hinted : [...new Set([...this.options.vary, ...hinted])].sort();
+  }
+
+  /** Hosts and paths are few; their encodings are kept. */
+  #encode(text: string): string {
+    let encoded = this.#encoded.get(text);
+    if (encoded === undefined) {
+      encoded = encodeValue(text);
+      if (this.#encoded.size < 100) this.#encoded.set(text, encoded);
+    }
+    return encoded;
+  }
+}
+
+const hashVariant = createKeyHash();
+
+function chooseVariant(call: Call, names: readonly string[]): void {
+  const { headers } = call.request!;
+  const text = encodeValue(names.map((name) => [name, normaliseList(headers[name])]));
+  call.variant = `|${text.length > MAX_VARIANT ? `#${hashVariant(text)}` : text}`;
+  call.key += call.variant;
+}
+
+/** Two requests whose header values differ in white space alone are one (RFC 9111 §4.1). */
+function normaliseList(value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return String(value).trim().replace(/\s*,\s*/g, ',').replace(/\s+/g, ' ');
+}
+
+function hostOf(headers: KeyRequest['headers']): string {
+  const host = headers['host'] ?? headers[':authority'];
+  if (typeof host !== 'string') return '';
+  if (host.length > MAX_HOST) throw new CacheUsageError('CACHE_HOST', `its Host header is longer than ${MAX_HOST} characters`);
+  return host.toLowerCase();
+}

@@ -1,0 +1,39 @@
+import 'reflect-metadata';
+import type { MethodShape, RouteArgument } from '../keys/key.interface.js';
+
+/** Nest's metadata, by the names it has used since its first version. */
+const ROUTE_ARGUMENTS = '__routeArguments__';
+const PATH = 'path';
+
+/** Nest's `RouteParamtypes`, the ones a key can be built from. */
+const SOURCES: Readonly<Record<number, RouteArgument['source']>> = { 0: 'request', 3: 'body', 4: 'query', 5: 'param', 6: 'header' };
+
+/** What Nest's decorators say about a handler: where its arguments come from, and the parameters of its route. */
+export function handlerShape(controller: Function, methodName: string, prefixes: readonly string[]): Partial<MethodShape> {
+  const handler = (controller.prototype as Record<string, object>)[methodName]!;
+  const paths = [...prefixes, ...pathsOf(controller), ...pathsOf(handler)];
+  return {
+    routeArguments: routeArguments(controller, methodName),
+    routeParams: [...new Set(paths.flatMap(parametersOf))],
+  };
+}
+
+function routeArguments(controller: Function, methodName: string): readonly RouteArgument[] {
+  const metadata = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, methodName) ?? {}) as Record<string, { index: number; data?: unknown }>;
+  return Object.entries(metadata).map(([key, { index, data }]) => ({
+    index,
+    source: SOURCES[Number(key.split(':')[0])] ?? 'other',
+    name: typeof data === 'string' ? data : undefined,
+  }));
+}
+
+/** The paths that a controller's or handler's decorator names. */
+export function pathsOf(target: object): string[] {
+  const path = Reflect.getMetadata(PATH, target) as string | string[] | undefined;
+  return path === undefined ? [] : [path].flat();
+}
+
+/** `:slug`, `:id(\\d+)`, `:id?`, and the wildcards `*rest` of path-to-regexp. */
+function parametersOf(path: string): string[] {
+  return [...path.matchAll(/[:*]([\p{ID_Start}$_][\p{ID_Continue}$]*)/gu)].map(([, name]) => name!);
+}

@@ -1,0 +1,133 @@
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { from, of, switchMap, type Observable } from 'rxjs';
+import { CacheStatus } from '../cache/cache-status.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { Call } from '../cache/call.js';
+import { runInLoad } from '../cache/load-context.js';
+import type { Load } from '../cache/loads.js';
+import type { KeyRequest } from '../keys/key.interface.js';
+import { Entry } from '../stores/entry.js';
+import type { Stamp } from '../stores/stamp.js';
+import type { IsAuthenticated } from './authentication.js';
+import type { CachedRoute } from './cached-route.js';
+import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
+import { hitHeaders, metadataHeaders } from './response-headers.js';
+import type { ResponseRecorder } from './response-recorder.js';
+import { responseOf } from './stored-response.js';
+import { watchIdentity } from './identity-watch.js';
+
+/** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
+export interface RouteLookup {
+  find(handler: Function, controller: Function): CachedRoute | undefined;
+}
+
+/** One request on its way through a cached route. */
+export interface Exchange {
+  readonly route: CachedRoute;
+  readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
+  readonly response: object;
+  readonly next: CallHandler;
+}
+
+/**
+ * Serves and stores the answers of decorated handlers. It stands before all other interceptors, so a hit runs the
+ * guards and nothing else.
+ *
+ * The flow of a request: bypass? → key → read → replay what is fresh, or join the load in flight, or lead it: run the
+ * handler while its answer is recorded.
+ */
+export class ResponseCacheInterceptor implements NestInterceptor {
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly routes: RouteLookup,
+    private readonly recorder: ResponseRecorder,
+    private readonly isAuthenticated: IsAuthenticated,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const route = this.routes.find(context.getHandler(), context.getClass());
+    if (route === undefined || context.getType() !== 'http') return next.handle();
+    const http = context.switchToHttp();
+    const exchange: Exchange = { route, request: http.getRequest(), response: http.getResponse(), next };
+    const call = this.#call(exchange);
+    if (call === undefined) return this.#bypass(exchange);
+    const reading = this.runtime.engine.read(call);
+    if (reading instanceof Promise) return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
+    return this.#answer(exchange, call, reading);
+  }
+
+  /** The call a request makes; `undefined` when it must not be answered from the cache. */
+  #call({ route, request }: Exchange): Call | undefined {
+    const { options, target } = route;
+    if (!this.runtime.enabled || (request.method !== 'GET' && request.method !== 'HEAD')) return undefined;
+    if (request.headers['range'] !== undefined) return undefined;
+    if (!options.shared && !target.key.hasIdentity && this.isAuthenticated(request)) {
+      this.runtime.log.warn(
+        `authenticated ${target.name}`,
+        `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
+          `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+      );
+      return undefined;
+    }
+    try {
+      return options.bypass?.(request) === true ? undefined : route.call(request);
+    } catch (error) {
+      this.runtime.log.error(`unkeyed ${target.name}`, `A request to ${target.name} was not cached`, error);
+      return undefined;
+    }
+  }
+
+  #bypass({ route, response, next }: Exchange): Observable<unknown> {
+    if (route.setCacheHeaders) this.recorder.addNow(response, metadataHeaders({ cacheStatus: CacheStatus.BYPASS }));
+    return next.handle();
+  }
+
+  #answer(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
+    const { engine } = this.runtime;
+    if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
+    if (reading.isFresh(engine.clock.now())) return this.#replay(exchange, call, reading);
+    return from(engine.stamp(call)).pipe(switchMap((stamp) => this.#load(exchange, call, stamp)));
+  }
+
+  /** The hit. */
+  #replay({ route, request, response }: Exchange, call: Call, entry: Entry): Observable<unknown> {
+    this.runtime.engine.serve(call, entry, CacheStatus.HIT);
+    const stored = responseOf(entry);
+    return of(
+      route.platform.replay(request, response, stored.recorded, {
+        add: hitHeaders(route, entry, this.runtime.engine.clock.now()),
+        notModified: stored.status === 200 && isNotModified(conditionsOf(request.headers), stored),
+        headOnly: request.method === 'HEAD',
+      }),
+    );
+  }
+
+  #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
+    // A HEAD answer has no body to store or to share.
+    if (exchange.request.method === 'HEAD') return exchange.next.handle();
+    const joined = this.runtime.engine.join(call, stamp);
+    if (joined === undefined) return this.#lead(exchange, call, this.runtime.engine.begin(call, stamp));
+    return from(this.#wait(exchange, call, joined)).pipe(switchMap((answer) => answer));
+  }
+
+  /** Waits for the answer to somebody else's request, and takes it only if it is one to this request, and current. */
+  async #wait(exchange: Exchange, call: Call, load: Load): Promise<Observable<unknown>> {
+    const { engine } = this.runtime;
+    const { entry } = await load.wait();
+    if (entry !== undefined && entry.isFresh(engine.clock.now()) && (await engine.isCurrent(call, entry.stamp))) {
+      return this.#replay(exchange, call, entry);
+    }
+    const again = exchange.route.call(exchange.request);
+    again.retries = call.retries + 1;
+    return this.#answer(exchange, again, await engine.read(again));
+  }
+
+  #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
+    const { route, request, next } = exchange;
+    const conditions = conditionsOf(request.headers);
+    hideConditions(request.headers);
+    if (!route.options.shared && !route.target.key.hasIdentity) watchIdentity(request, load.context, route.target.name);
+    const record = this.recorder.record(exchange, call, load, conditions);
+    return runInLoad(load.context, () => record.watch(next.handle()));
+  }
+}

@@ -1,0 +1,76 @@
+import { CacheStatus, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
+import type { Entry } from '../stores/entry.js';
+import type { AddedHeaders } from './http-platform.interface.js';
+import type { CachedRoute } from './cached-route.js';
+import { responseOf } from './stored-response.js';
+
+const NAMES = { cacheStatus: 'X-Cache-Status', cachedAt: 'X-Cached-At', resetAt: 'X-Cache-Reset-At' } as const;
+
+/** An Express response, a Fastify reply or a plain `ServerResponse`. */
+export interface HeaderTarget {
+  setHeader?(name: string, value: string): unknown;
+  header?(name: string, value: string): unknown;
+}
+
+/**
+ * Writes `X-Cache-Status`, `X-Cached-At` and `X-Cache-Reset-At` on a response. Missing fields are skipped; empty or
+ * absent metadata does nothing.
+ *
+ * @param response an Express response or a Fastify reply
+ * @param metadata from `getWithMetadata` or `getCachedMetadata`
+ * @returns the response
+ * @example
+ * const [user, metadata] = await this.cache.for(UsersService, 'find').getWithMetadata(42);
+ * setResponseCacheHeaders(response, metadata);
+ *
+ * Source: drf-restflow, `set_response_cache_header`.
+ * @publicApi
+ */
+export function setResponseCacheHeaders<T extends HeaderTarget>(response: T, metadata: Partial<CacheMetadata> | null | undefined): T {
+  for (const [name, value] of Object.entries(metadataHeaders(metadata ?? {}))) {
+    if (response.setHeader !== undefined) response.setHeader(name, value);
+    else response.header?.(name, value);
+  }
+  return response;
+}
+
+export function metadataHeaders(metadata: Partial<CacheMetadata>): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const field of Object.keys(NAMES) as (keyof typeof NAMES)[]) {
+    const value = metadata[field];
+    if (value !== undefined && value !== null) headers[NAMES[field]] = value;
+  }
+  return headers;
+}
+
+/** What a hit adds to what was stored. The same for every hit of an entry, unless it says how old it is. */
+export function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
+  const stored = responseOf(entry);
+  if (!route.options.cacheControl) return (stored.hitHeaders ??= constantHeaders(route, entry));
+  const age = String(Math.max(0, Math.floor((now - entry.cachedAt) / 1000)));
+  return { ...constantHeaders(route, entry), ...lifetimeHeaders(route, stored.cacheControl, entry.freshUntil, now), Age: age };
+}
+
+function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
+  const stored = responseOf(entry);
+  return {
+    ETag: stored.etag,
+    ...revalidation(route, stored.cacheControl),
+    ...(route.setCacheHeaders ? metadataHeaders(metadataOf(CacheStatus.HIT, entry)) : {}),
+  };
+}
+
+/**
+ * Where changes invalidate an answer, outer caches must ask before they reuse it: else a browser or CDN would serve
+ * what was dropped here. The handler's own Cache-Control goes before.
+ */
+export function revalidation(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
+  return route.hasRules && cacheControl === undefined && !route.options.cacheControl ? { 'Cache-Control': 'no-cache' } : {};
+}
+
+/** What Django's `cache_page` sends: `max-age` and `Expires` of the remaining life. */
+export function lifetimeHeaders(route: CachedRoute, cacheControl: string | undefined, freshUntil: number, now: number): AddedHeaders {
+  if (!route.options.cacheControl || cacheControl !== undefined || !Number.isFinite(freshUntil)) return {};
+  const seconds = Math.max(0, Math.floor((freshUntil - now) / 1000));
+  return { 'Cache-Control': `max-age=${seconds}`, Expires: new Date(now + seconds * 1000).toUTCString() };
+}

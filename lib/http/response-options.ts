@@ -1,0 +1,61 @@
+import { CacheConfigurationError } from '../cache/errors.js';
+
+/** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
+export interface ResponseOptions {
+  readonly statuses: ReadonlySet<number>;
+  /** Lower-case names. */
+  readonly vary: readonly string[];
+  readonly shared: boolean;
+  readonly bypass: ((request: object) => boolean) | undefined;
+  readonly maxBodyBytes: number;
+  readonly setCacheHeaders: boolean | undefined;
+  readonly cacheControl: boolean;
+}
+
+interface GivenResponseOptions {
+  statuses?: readonly number[];
+  vary?: readonly string[];
+  shared?: boolean;
+  bypass?: (request: never) => boolean;
+  maxBodyBytes?: number;
+  setCacheHeaders?: boolean;
+  cacheControl?: boolean;
+}
+
+const DEFAULT_STATUSES = [200, 203, 301, 308];
+
+/** Partial answers and answers to a condition say nothing without the request they answer. */
+const NEVER_STORED = [206, 304];
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** @throws CacheConfigurationError naming the handler and what to write */
+export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
+  const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
+  for (const status of statuses) {
+    if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {
+      throw invalid(`statuses of ${where} holds ${String(status)}. Write final statuses such as 200 or 404; 206 and 304 are never stored.`);
+    }
+  }
+  for (const name of vary) {
+    if (typeof name !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || name === '*') {
+      throw invalid(`vary of ${where} holds ${JSON.stringify(name)}. Write names of request headers, e.g. vary: ['accept-language'].`);
+    }
+  }
+  if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes <= 0) {
+    throw invalid(`maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`);
+  }
+  return Object.freeze({
+    statuses: new Set(statuses),
+    vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
+    shared: options.shared ?? false,
+    bypass: options.bypass as ResponseOptions['bypass'],
+    maxBodyBytes,
+    setCacheHeaders: options.setCacheHeaders,
+    cacheControl: options.cacheControl ?? false,
+  });
+}
+
+function invalid(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('CACHE_RESPONSE_OPTION', message);
+}

@@ -1,0 +1,11 @@
+/**
+ * A response as `cacheIf`, `cacheUnless` and `ttl` functions see it.
+ *
+ * @publicApi
+ */
+export interface ResponseView {
+  readonly status: number;
+  /** What the handler added to the headers; lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: Buffer;
+}

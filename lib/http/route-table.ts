@@ -1,0 +1,74 @@
+import 'reflect-metadata';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { Call } from '../cache/call.js';
+import type { RequestDescription } from '../cache/cached-method.js';
+import type { MethodDefinition } from '../cache/definition.js';
+import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import { CachedRoute } from './cached-route.js';
+import { handlerShape, pathsOf } from './handler-shape.js';
+import type { HttpPlatform } from './http-platform.interface.js';
+import type { ResponseOptions } from './response-options.js';
+
+/** What the routes of an application have in common. */
+export interface RouteSettings {
+  readonly platform: HttpPlatform | undefined;
+  /** Global prefix, and the paths of modules that `RouterModule` mounts; they may hold parameters. */
+  readonly prefixes: readonly string[];
+  /** Whether one handler may answer several versions of a path. */
+  readonly versioned: boolean;
+  readonly setCacheHeaders: boolean;
+}
+
+/** The cached handlers of an application. */
+export class RouteTable {
+  readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
+  readonly #byTarget = new Map<MethodTarget, CachedRoute>();
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly settings: RouteSettings,
+  ) {}
+
+  find(handler: Function, controller: Function): CachedRoute | undefined {
+    return this.#routes.get(handler)?.get(controller);
+  }
+
+  /** Adds a decorated handler. @throws CacheConfigurationError when Nest does not route to it */
+  add(definition: MethodDefinition, controller: Function): MethodTarget {
+    const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
+    if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
+    const shape = handlerShape(controller, definition.methodName, this.settings.prefixes);
+    const target = this.runtime.target(definition, controller, shape);
+    const { platform } = this.settings;
+    if (platform === undefined) return target;
+    const route = new CachedRoute(
+      target,
+      platform,
+      definition.rules.length > 0,
+      (definition.response as ResponseOptions).setCacheHeaders ?? this.settings.setCacheHeaders,
+      this.settings.versioned || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
+      new Set(shape.routeParams),
+    );
+    const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
+    this.#routes.set(handler, controllers.set(controller, route));
+    this.#byTarget.set(target, route);
+    return target;
+  }
+
+  /** The call that a request of this description makes. */
+  describe(target: MethodTarget, { params = {}, query = {}, headers = {}, cookies, user }: RequestDescription): Call {
+    const route = this.#byTarget.get(target);
+    if (route === undefined) throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
+    const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    return route.call({ method: 'GET', headers: lower, params, query, cookies, user });
+  }
+}
+
+export function notARoute(where: string, why: string): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_NOT_HTTP',
+    `@CacheResponse() on ${where}: it ${why}. Only HTTP handlers of controllers have a response to cache; for resolvers, ` +
+      `message handlers and services use @CacheResult().`,
+  );
+}

@@ -1,0 +1,29 @@
+import { deltaSeconds, parseCacheControl } from './cache-control.js';
+import type { ResponseOptions } from './response-options.js';
+
+/** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
+export type Judgement = { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
+
+const FORBIDDING = ['no-store', 'private', 'no-cache'];
+
+/**
+ * Judges a response by its status and the handler's own Cache-Control, which can only shorten or forbid.
+ *
+ * @param cacheControl as the handler sent it
+ * @param vary what the handler put into Vary
+ */
+export function judgeResponse(
+  status: number,
+  cacheControl: string | undefined,
+  vary: readonly string[],
+  options: ResponseOptions,
+): Judgement {
+  if (!options.statuses.has(status)) return { refusal: `its status is ${status}; statuses: [${status}] would store it` };
+  if (vary.includes('*')) return { refusal: `it says Vary: *, so no other request may be answered with it` };
+  if (cacheControl === undefined) return { lifetime: Infinity };
+  const directives = parseCacheControl(cacheControl);
+  const forbidding = FORBIDDING.find((name) => directives.has(name));
+  if (forbidding !== undefined) return { refusal: `the handler says Cache-Control: ${forbidding}` };
+  const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
+  return { lifetime: seconds === undefined ? Infinity : seconds * 1000 };
+}

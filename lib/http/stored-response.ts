@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { Entry } from '../stores/entry.js';
+import type { AddedHeaders, RecordedResponse } from './http-platform.interface.js';
+import type { ResponseView } from './response-view.js';
+
+/** What is cached of a response: what was recorded, its validator, and its size. */
+export class StoredResponse implements ResponseView {
+  readonly etag: string;
+  readonly lastModified: string | undefined;
+  readonly cacheControl: string | undefined;
+  readonly size: number;
+  /** The headers a hit adds, made once: with and without the cache's own. */
+  hitHeaders: AddedHeaders | undefined;
+  #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
+
+  constructor(readonly recorded: RecordedResponse) {
+    this.etag = single(this.headers['etag']) ?? strongETag(recorded.body);
+    this.lastModified = single(this.headers['last-modified']);
+    this.cacheControl = joined(this.headers['cache-control']);
+    this.size = recorded.headers.reduce((sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32, recorded.body.length);
+  }
+
+  get status(): number {
+    return this.recorded.status;
+  }
+
+  get body(): Buffer {
+    return this.recorded.body;
+  }
+
+  get headers(): Readonly<Record<string, string | readonly string[]>> {
+    return (this.#headers ??= Object.fromEntries(this.recorded.headers.map(([name, value]) => [name.toLowerCase(), value])));
+  }
+}
+
+/** The response an entry holds. */
+export function responseOf(entry: Entry): StoredResponse {
+  return entry.value as StoredResponse;
+}
+
+/** A strong validator: equal bytes, equal tag (RFC 9110 §8.8.3). */
+export function strongETag(body: Buffer): string {
+  return `"${createHash('sha1').update(body).digest('base64url')}"`;
+}
+
+export function single(value: string | readonly string[] | number | undefined): string | undefined {
+  return Array.isArray(value) ? (value[0] as string | undefined) : value === undefined ? undefined : String(value);
+}
+
+export function joined(value: string | readonly string[] | number | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value === undefined ? undefined : String(value);
+}
