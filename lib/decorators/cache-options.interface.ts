@@ -1,0 +1,87 @@
+import type { Duration } from '../cache/duration.js';
+import type { ValueContext } from '../cache/policy.js';
+import type { Isolation } from '../cache/values/isolation.js';
+import type { TypeOption } from '../cache/values/known-classes.js';
+import type { ResponseView } from '../http/response-view.js';
+import type { InvalidatesOn } from '../invalidation/invalidation-rule.js';
+import type { KeyConstructorInput } from '../keys/index.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+
+interface CacheOptions {
+  /** How the key is built: a `KeyConstructor` class or instance, a record of fields, or a function of the arguments. */
+  keyConstructor?: KeyConstructorInput;
+  /** Which changes of which entities invalidate what this method cached. */
+  invalidatesOn?: readonly InvalidatesOn[];
+  /** Tags of your own, to be dropped with `CacheService.invalidateTags`; from the arguments, never from the value. */
+  tags?: readonly string[] | ((...args: never[]) => readonly string[]);
+  /** One of `forRoot({ stores })`. Default: the module's `store`. */
+  store?: string;
+  /** The name under which this method caches. Default: `ClassName.methodName`. */
+  name?: string;
+}
+
+/**
+ * Options of `@CacheResult`.
+ *
+ * @publicApi
+ */
+export interface CacheResultOptions extends CacheOptions {
+  /**
+   * Lifetime: whole **seconds**, a string with a unit (`'500ms'`, `'15m'`), `null` for no expiry, or a function of the
+   * value. Default: the module's `ttl` (3600 seconds).
+   */
+  ttl?: Duration | ((value: never, context: ValueContext) => Duration);
+  /** Stores a value only if this answers true. Excludes `cacheUnless`. */
+  cacheIf?: (value: never, context: ValueContext) => MaybePromise<boolean>;
+  /** Stores a value unless this answers true. Excludes `cacheIf`. */
+  cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
+  /** How long past its lifetime a value is served while it reloads in the background. Default: not at all. */
+  staleWhileRevalidate?: Duration;
+  /** How long past its lifetime a value is served when the method throws. Default: not at all. */
+  staleIfError?: Duration;
+  /** The classes of the instances in the value, where they are no entities: `type: () => UserDto`. */
+  type?: TypeOption;
+  /** How callers are kept from changing what is cached. Default `'clone'`. */
+  isolation?: Isolation;
+}
+
+/**
+ * Options of `@CacheResponse`.
+ *
+ * @publicApi
+ */
+export interface CacheResponseOptions extends CacheOptions {
+  /** Lifetime, as for `@CacheResult`; a function gets the response. */
+  ttl?: Duration | ((response: ResponseView, context: ValueContext) => Duration);
+  /** Stores a response only if this answers true. Excludes `cacheUnless`. */
+  cacheIf?: (response: ResponseView, context: ValueContext) => MaybePromise<boolean>;
+  /** Stores a response unless this answers true. Excludes `cacheIf`. */
+  cacheUnless?: (response: ResponseView, context: ValueContext) => MaybePromise<boolean>;
+  /** Adds `X-Cache-Status`, `X-Cached-At` and `X-Cache-Reset-At` to every response. Default: the module's. */
+  setCacheHeaders?: boolean;
+  /** Statuses that are stored. Default 200, 203, 301, 308; never 206 or 304. */
+  statuses?: readonly number[];
+  /** Request headers whose values choose between stored responses, as with Django's `vary_on_headers`. */
+  vary?: readonly string[];
+  /**
+   * The answer is the same for every user, so that authenticated requests are cached too. Default `false`: they bypass
+   * the cache unless the key reads the user.
+   */
+  shared?: boolean;
+  /** Decides before the lookup whether a request skips the cache. */
+  bypass?: (request: never) => boolean;
+  /** Larger bodies are sent but not stored. Default 1 MiB. */
+  maxBodyBytes?: number;
+  /** Sends `Cache-Control: max-age` and `Expires` of the remaining life, as Django's `cache_page` does. Default `false`. */
+  cacheControl?: boolean;
+}
+
+/** A method that returns a promise. */
+export type AsyncMethod = (...args: never[]) => Promise<unknown>;
+
+/** A decorator for async methods alone: on any other TypeScript reports an error. */
+export type AsyncMethodDecorator = <T extends AsyncMethod>(
+  target: object,
+  methodName: string | symbol,
+  descriptor: TypedPropertyDescriptor<T>,
+) => void;

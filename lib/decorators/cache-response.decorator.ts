@@ -1,0 +1,77 @@
+import 'reflect-metadata';
+import { CACHED_METHOD_METADATA } from '../cache/cache.constants.js';
+import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import type { Duration } from '../cache/duration.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import { normaliseResponseOptions } from '../http/response-options.js';
+import { toRule } from '../invalidation/invalidation-rule.js';
+import { KeyPlan, readParameters, ResponseCacheKeyConstructor, type MethodShape } from '../keys/index.js';
+import type { CacheResponseOptions } from './cache-options.interface.js';
+import { optionsOf } from './decorator-options.js';
+
+const OPTIONS = new Set<string>([
+  'ttl', 'keyConstructor', 'invalidatesOn', 'cacheIf', 'cacheUnless', 'tags', 'store', 'name', 'setCacheHeaders',
+  'statuses', 'vary', 'shared', 'bypass', 'maxBodyBytes', 'cacheControl',
+] satisfies (keyof CacheResponseOptions)[]);
+
+/**
+ * Caches what a controller handler sends: status, headers and bytes. A hit runs the guards and nothing behind them:
+ * no pipes, no interceptors, no handler, no serialization.
+ *
+ * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
+ * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
+ *
+ * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
+ * @throws TypeError for a lifetime that is no duration
+ * @throws CacheConfigurationError for options that cannot work, naming class and method
+ * @example
+ * @Get(':slug')
+ * @CacheResponse({ ttl: '5m', invalidatesOn: [invalidates(Article, { fieldMapping: { slug: 'slug' } })] })
+ * findOne(@Param('slug') slug: string) { … }
+ *
+ * Source: drf-restflow, `cache_response`; Django, `cache_page`.
+ * @publicApi
+ */
+export function CacheResponse(options: Duration | CacheResponseOptions = {}): MethodDecorator {
+  return (target, propertyKey, descriptor) => {
+    const methodName = String(propertyKey);
+    const handler = descriptor.value as unknown;
+    const where = `${target.constructor.name}.${methodName}`;
+    if (typeof handler !== 'function') {
+      throw new CacheConfigurationError('CACHE_METHOD', `@CacheResponse() on ${where}: only controller handlers can be cached.`);
+    }
+    const definition = define(target, methodName, handler as MethodDefinition['original'], where, optionsOf(options));
+    Reflect.defineMetadata(CACHED_METHOD_METADATA, definition, handler);
+  };
+}
+
+function define(
+  target: object,
+  methodName: string,
+  original: MethodDefinition['original'],
+  where: string,
+  options: CacheResponseOptions,
+): MethodDefinition {
+  assertKnownOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
+  const hints: string[] = [];
+  const keyConstructor = options.keyConstructor ?? ResponseCacheKeyConstructor;
+  const { names: parameters, rest: restParameter } = readParameters(original);
+  const shape: MethodShape = { className: target.constructor.name, methodName, kind: 'response', parameters, restParameter };
+  return Object.freeze({
+    kind: 'response',
+    methodName,
+    where,
+    original,
+    keyConstructor,
+    plan: (route?: Partial<MethodShape>) => KeyPlan.bind(keyConstructor, { ...shape, ...route }),
+    policy: normalisePolicy(options, where, hints),
+    name: options.name,
+    store: options.store,
+    tags: options.tags as MethodDefinition['tags'],
+    isolation: 'clone',
+    type: undefined,
+    rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
+    response: normaliseResponseOptions(options, where),
+    hints,
+  });
+}

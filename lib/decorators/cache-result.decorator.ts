@@ -1,0 +1,81 @@
+import 'reflect-metadata';
+import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import type { Duration } from '../cache/duration.js';
+import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
+import { CACHED_METHOD_METADATA } from '../cache/cache.constants.js';
+import { toRule } from '../invalidation/invalidation-rule.js';
+import { DefaultKeyConstructor, KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
+import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
+import { copyMetadata, optionsOf } from './decorator-options.js';
+
+const OPTIONS = new Set<string>([
+  'ttl', 'keyConstructor', 'invalidatesOn', 'cacheIf', 'cacheUnless', 'tags', 'store', 'name', 'staleWhileRevalidate',
+  'staleIfError', 'type', 'isolation',
+] satisfies (keyof CacheResultOptions)[]);
+
+/**
+ * Caches what an async method returns, by its arguments. Works on any provider, resolver or controller that Nest
+ * creates: singletons, request-scoped and transient ones, inherited methods, calls through `this`.
+ *
+ * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResultOptions}
+ * @throws TypeError for a lifetime that is no duration
+ * @throws CacheConfigurationError (or KeyDefinitionError) for options that cannot work, naming class and method
+ * @example
+ * @CacheResult('5m')
+ * async find(id: number): Promise<User> { … }
+ *
+ * Source: drf-restflow, `cache_result`.
+ * @publicApi
+ */
+export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncMethodDecorator {
+  return <T extends AsyncMethod>(target: object, methodName: string | symbol, descriptor: TypedPropertyDescriptor<T>) => {
+    const definition = define(target, String(methodName), descriptor.value, optionsOf(options));
+    const trampoline = createTrampoline(definition);
+    copyMetadata(definition.original, trampoline);
+    Reflect.defineMetadata(CACHED_METHOD_METADATA, definition, trampoline);
+    injectRuntime(target);
+    descriptor.value = trampoline as AsyncMethod as T;
+  };
+}
+
+function define(target: object, methodName: string, original: AsyncMethod | undefined, options: CacheResultOptions): MethodDefinition {
+  const where = `${target.constructor.name}.${methodName}`;
+  if (typeof original !== 'function') {
+    throw new CacheConfigurationError('CACHE_METHOD', `@CacheResult() on ${where}: only methods can be cached, not accessors or properties.`);
+  }
+  assertKnownOptions(options, OPTIONS, `@CacheResult() on ${where}`);
+  assertReturnsPromise(target, methodName, where);
+  const hints: string[] = [];
+  const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
+  const { names: parameters, rest: restParameter } = readParameters(original);
+  const shape: MethodShape = { className: target.constructor.name, methodName, kind: 'result', parameters, restParameter };
+  const plan = KeyPlan.bind(keyConstructor, shape);
+  return Object.freeze({
+    kind: 'result',
+    methodName,
+    where,
+    original,
+    keyConstructor,
+    plan: () => plan,
+    policy: normalisePolicy(options, where, hints),
+    name: options.name,
+    store: options.store,
+    tags: options.tags as MethodDefinition['tags'],
+    isolation: options.isolation ?? 'clone',
+    type: options.type,
+    rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
+    response: undefined,
+    hints,
+  });
+}
+
+/** TypeScript refuses methods that return no promise; for those it cannot see, the emitted type is asked. */
+function assertReturnsPromise(target: object, methodName: string, where: string): void {
+  const type = Reflect.getMetadata('design:returntype', target, methodName) as Function | undefined;
+  if (type === undefined || type === Promise || type === Object) return;
+  throw new CacheConfigurationError(
+    'CACHE_NOT_ASYNC',
+    `@CacheResult() on ${where}: the method returns ${type.name}, not a Promise. Make it async: a cache may have to ask a store.`,
+  );
+}

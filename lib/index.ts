@@ -1,0 +1,62 @@
+export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/cache-status.js';
+export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
+export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
+export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
+export type { Clock } from './cache/clock.js';
+export type { Duration } from './cache/duration.js';
+export { CacheConfigurationError, CacheUsageError, RestflowCacheError } from './cache/errors.js';
+export type { KeyedOptions } from './cache/keyed-target.js';
+export type { ValueContext } from './cache/policy.js';
+export type { Isolation } from './cache/values/isolation.js';
+export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
+export { CacheResponse } from './decorators/cache-response.decorator.js';
+export { CacheResult } from './decorators/cache-result.decorator.js';
+export type { AsyncMethod, AsyncMethodDecorator, CacheResponseOptions, CacheResultOptions } from './decorators/cache-options.interface.js';
+export { InvalidationDispatcher } from './dispatchers/index.js';
+export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
+export type { ResponseView } from './http/response-view.js';
+export {
+  InvalidationRule,
+  invalidates,
+  type Dispatcher,
+  type DispatchContext,
+  type DispatcherSettings,
+  type EntityChange,
+  type EntityClass,
+  type EntityPath,
+  type EntityReference,
+  type FieldMapping,
+  type InvalidatesOn,
+  type InvalidationHandle,
+  type InvalidationJob,
+  type InvalidationRuleOptions,
+  type Invalidator,
+} from './invalidation/index.js';
+export {
+  ArgsKeyField,
+  ConstantKeyField,
+  CookiesKeyField,
+  DefaultKeyConstructor,
+  DtoKeyField,
+  EntityKeyField,
+  HeadersKeyField,
+  inlineKeyConstructor,
+  KeyConstructor,
+  KeyDefinitionError,
+  KeyError,
+  KeyField,
+  PartitionError,
+  QueryParamsKeyField,
+  RequestValueKeyField,
+  ResponseCacheKeyConstructor,
+  RouteParamsKeyField,
+  UnencodableError,
+  type KeyConstructorInput,
+  type KeyFieldOptions,
+  type KeyHash,
+  type KeyMeta,
+  type PartitionValues,
+} from './keys/index.js';
+export { RestflowCacheModule } from './restflow-cache.module.js';
+export type { RestflowCacheAsyncOptions, RestflowCacheOptions, RestflowCacheOptionsFactory } from './module-options.js';
+export { memoryStore, type CacheStore, type InvalidationMode, type MemoryStoreOptions } from './stores/index.js';

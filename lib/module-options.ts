@@ -1,0 +1,150 @@
+import type { ModuleMetadata, Type } from '@nestjs/common';
+import { systemClock, type Clock } from './cache/clock.js';
+import { parseDuration, type Duration } from './cache/duration.js';
+import { CacheConfigurationError } from './cache/errors.js';
+import { assertKnownOptions } from './cache/definition.js';
+import type { RuntimeSettings } from './cache/cache-runtime.js';
+import type { IsAuthenticated } from './http/authentication.js';
+import type { Dispatcher } from './invalidation/dispatcher.interface.js';
+import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
+import type { KeyHash } from './keys/key.interface.js';
+import { OnceLog } from './observability/once-log.js';
+import { memoryStore } from './stores/memory-store.js';
+import type { CacheStore } from './stores/store.interface.js';
+
+/**
+ * Options of `RestflowCacheModule.forRoot`. Everything has a default.
+ *
+ * @publicApi
+ */
+export interface RestflowCacheOptions {
+  /** Where values live. Default `memoryStore()`: in this process. */
+  store?: CacheStore;
+  /** More stores, chosen by name: `@CacheResult({ store: 'bulk' })`. */
+  stores?: Readonly<Record<string, CacheStore>>;
+  /** Lifetime of what says none: whole **seconds** or a string with a unit. Default 3600. */
+  ttl?: Duration;
+  /** What every key of this application begins with. Default `'restflow'`. */
+  namespace?: string;
+  /** Another build of the application reads another cache, e.g. `process.env.GIT_SHA`. Default: none. */
+  version?: string;
+  /** Whether the cache is used; a function is asked on every call. Default `true`. */
+  enabled?: boolean | (() => boolean);
+  /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
+  setCacheHeaders?: boolean;
+  /** Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. */
+  isAuthenticated?: (request: never) => boolean;
+  /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
+  keyHashAlgorithm?: string | KeyHash;
+  /** Longer key suffixes are hashed. Characters; default 250. */
+  maxKeySuffixLength?: number;
+  /** The dispatcher of rules that name none. Default `'inline'`. */
+  defaultDispatcher?: string;
+  /** Settings of dispatchers, by name; `raiseException` is read here, the rest is handed to the dispatcher. */
+  dispatcherSettings?: DispatcherSettings;
+  /** Dispatcher classes of yours, with `@InvalidationDispatcher('name')`; only in `forRoot`. */
+  dispatchers?: readonly Type<Dispatcher>[];
+  /** Whether a failing invalidation rejects the write that caused it. Default `false`: it is logged. */
+  raiseException?: boolean;
+  /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
+  dataSources?: 'auto' | false | readonly object[];
+  /** The source of time; for tests. */
+  clock?: Clock;
+}
+
+/** A class that makes the options, for `forRootAsync({ useClass })`. */
+export interface RestflowCacheOptionsFactory {
+  createRestflowCacheOptions(): RestflowCacheOptions | Promise<RestflowCacheOptions>;
+}
+
+/**
+ * Options of `RestflowCacheModule.forRootAsync`.
+ *
+ * @publicApi
+ */
+export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  inject?: readonly (Type | string | symbol | Function)[];
+  useFactory?: (...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
+  useClass?: Type<RestflowCacheOptionsFactory>;
+  useExisting?: Type<RestflowCacheOptionsFactory>;
+  /** Dispatcher classes of yours; they are providers, so they must be known before the options are. */
+  dispatchers?: readonly Type<Dispatcher>[];
+}
+
+/** The options, each decided; what the rooms get. */
+export interface ModuleSettings {
+  readonly runtime: RuntimeSettings;
+  readonly setCacheHeaders: boolean;
+  readonly isAuthenticated: IsAuthenticated | undefined;
+  readonly defaultDispatcher: string;
+  readonly dispatcherSettings: DispatcherSettings;
+  readonly raiseException: boolean;
+  readonly dataSources: 'auto' | false | readonly object[];
+}
+
+const WHERE = 'RestflowCacheModule';
+
+const OPTIONS = new Set<string>([
+  'store', 'stores', 'ttl', 'namespace', 'version', 'enabled', 'setCacheHeaders', 'isAuthenticated', 'keyHashAlgorithm',
+  'maxKeySuffixLength', 'defaultDispatcher', 'dispatcherSettings', 'dispatchers', 'raiseException', 'dataSources', 'clock',
+] satisfies (keyof RestflowCacheOptions)[]);
+
+/** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
+export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSettings {
+  assertKnownOptions(options, OPTIONS, WHERE);
+  assertTypes(options);
+  const log = new OnceLog();
+  const hint = (text: string): void => log.warn(text, text);
+  const stores = new Map<string, CacheStore>([['default', options.store ?? memoryStore()]]);
+  for (const [name, store] of Object.entries(options.stores ?? {})) stores.set(name, store);
+  for (const [name, store] of stores) assertStore(name, store);
+  return {
+    runtime: {
+      namespace: options.namespace ?? 'restflow',
+      version: options.version,
+      ttl: parseDuration(options.ttl === undefined ? 3600 : options.ttl, `ttl of ${WHERE}`, hint),
+      enabled: options.enabled ?? true,
+      keyHashAlgorithm: options.keyHashAlgorithm ?? 'sha256',
+      maxKeySuffixLength: options.maxKeySuffixLength ?? 250,
+      stores,
+      clock: options.clock ?? systemClock,
+      log,
+    },
+    setCacheHeaders: options.setCacheHeaders ?? false,
+    isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
+    defaultDispatcher: options.defaultDispatcher ?? 'inline',
+    dispatcherSettings: options.dispatcherSettings ?? {},
+    raiseException: options.raiseException ?? false,
+    dataSources: options.dataSources ?? 'auto',
+  };
+}
+
+/** Option → what it must be, as a test and in words. */
+const TYPES: Readonly<Partial<Record<keyof RestflowCacheOptions, readonly [(value: unknown) => boolean, string]>>> = {
+  version: [(value) => typeof value === 'string' && value !== '', `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+  enabled: [(value) => typeof value === 'boolean' || typeof value === 'function', 'true, false or a function that answers one'],
+  setCacheHeaders: [(value) => typeof value === 'boolean', 'true or false'],
+  isAuthenticated: [(value) => typeof value === 'function', '(request) => boolean'],
+  maxKeySuffixLength: [(value) => Number.isSafeInteger(value) && (value as number) >= 64, 'a whole number of characters, at least 64'],
+  raiseException: [(value) => typeof value === 'boolean', 'true or false'],
+  defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
+  dataSources: [(value) => value === 'auto' || value === false || Array.isArray(value), `'auto', false or a list of DataSources`],
+};
+
+function assertTypes(options: RestflowCacheOptions): void {
+  for (const [name, [test, words]] of Object.entries(TYPES)) {
+    const value = options[name as keyof RestflowCacheOptions];
+    if (value !== undefined && !test(value)) {
+      throw new CacheConfigurationError('CACHE_OPTION', `${WHERE}: ${name} is ${JSON.stringify(value)}. Write ${words}.`);
+    }
+  }
+}
+
+function assertStore(name: string, store: unknown): void {
+  if (typeof (store as CacheStore | null)?.get === 'function' && typeof (store as CacheStore).bump === 'function') return;
+  throw new CacheConfigurationError(
+    'CACHE_STORE',
+    `${WHERE}: the store '${name}' is ${typeof store === 'object' ? 'no CacheStore' : String(store)}. Write memoryStore(), or another ` +
+      `store of this library; a cache-manager cache is none.`,
+  );
+}

@@ -1,0 +1,183 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryService, HttpAdapterHost, MetadataScanner, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { CACHED_METHOD_METADATA } from './cache/cache.constants.js';
+import type { CacheRuntime } from './cache/cache-runtime.js';
+import type { MethodDefinition } from './cache/definition.js';
+import { CacheConfigurationError, CacheUsageError } from './cache/errors.js';
+import { MethodDirectory } from './cache/method-directory.js';
+import { CACHE_RUNTIME } from './cache/trampoline.js';
+import { DISPATCHER_METADATA, InlineDispatcher } from './dispatchers/index.js';
+import { isAuthenticatedByDefault } from './http/authentication.js';
+import type { HttpPlatform } from './http/http-platform.interface.js';
+import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
+import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
+import { ResponseRecorder } from './http/response-recorder.js';
+import { notARoute, RouteTable } from './http/route-table.js';
+import { DispatcherRegistry, INLINE, InvalidationService, RuleRegistry, type Dispatcher } from './invalidation/index.js';
+import { MODULE_SETTINGS } from './module.constants.js';
+import type { ModuleSettings } from './module-options.js';
+import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
+import { DataSourceAttacher, isDataSource } from './typeorm/index.js';
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** Applications whose module is already there: a second `forRoot` would cache every answer twice. */
+const wired = new WeakSet<object>();
+
+/** Puts the rooms together: this class alone knows them all. */
+@Injectable()
+export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+  readonly directory: MethodDirectory;
+  readonly #dispatchers: DispatcherRegistry;
+  readonly #rules: RuleRegistry;
+  readonly #dataSources: DataSourceAttacher;
+  readonly #config: ApplicationConfigLike;
+  #platform: HttpPlatform | undefined;
+  #routes: RouteTable | undefined;
+
+  constructor(
+    @Inject(MODULE_SETTINGS) private readonly settings: ModuleSettings,
+    @Inject(CACHE_RUNTIME) private readonly runtime: CacheRuntime,
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+  ) {
+    if (wired.has(modules)) {
+      throw new CacheConfigurationError('CACHE_MODULE_TWICE', 'RestflowCacheModule is imported twice. It is global: import forRoot() once, in the root module.');
+    }
+    wired.add(modules);
+    this.#config = applicationConfigOf(moduleRef);
+    this.#dispatchers = new DispatcherRegistry(settings.defaultDispatcher, settings.dispatcherSettings, nameOfDispatcher);
+    this.#rules = new RuleRegistry((wanted, where) => this.#dispatchers.resolve(wanted, where));
+    const service = new InvalidationService(runtime, this.#dispatchers, settings.raiseException);
+    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, service);
+    this.directory = new MethodDirectory(runtime, {
+      resolve: (owner) => this.#resolve(owner),
+      describe: (target, request) => this.#routes!.describe(target, request),
+      rulesOf: (target) => this.#rules.of(target),
+    });
+    this.#installInterceptor();
+    this.#installPlatform();
+  }
+
+  onModuleInit(): void {
+    this.#installPlatform();
+    this.#routes = new RouteTable(this.runtime, {
+      platform: this.#platform,
+      prefixes: [this.#config.getGlobalPrefix(), ...modulePaths(this.modules)],
+      versioned: this.#config.getVersioning() !== undefined,
+      setCacheHeaders: this.settings.setCacheHeaders,
+    });
+    this.attachDataSources();
+    this.#addDispatchers();
+    for (const wrapper of this.discovery.getControllers()) this.#explore(wrapper, true);
+    for (const wrapper of this.discovery.getProviders()) this.#explore(wrapper, false);
+  }
+
+  onApplicationBootstrap(): void {
+    this.attachDataSources();
+    if (this.settings.dataSources !== false) {
+      const { count } = this.#dataSources;
+      const where = count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
+      this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
+    }
+    const methods = [...this.runtime.targets].length;
+    this.runtime.log.info(
+      `${methods} cached methods, ${this.#rules.all().length} invalidation rules, ${this.#dataSources.count} data sources, ` +
+        `store ${this.runtime.settings.stores.get('default')!.kind}`,
+    );
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#dataSources.detachAll();
+    for (const store of new Set(this.runtime.settings.stores.values())) await store.close?.();
+  }
+
+  /** Attaches the data sources that are there now; those that come later are found at the end of the boot. */
+  attachDataSources(): void {
+    const { dataSources } = this.settings;
+    if (dataSources === false) return;
+    const found = dataSources === 'auto' ? this.discovery.getProviders().map(({ instance }) => instance as unknown).filter(isDataSource) : dataSources;
+    for (const dataSource of found) this.#dataSources.attach(dataSource);
+  }
+
+  /** Attaches a data source that Nest does not provide. */
+  attach(dataSource: object): void {
+    this.#dataSources.attach(dataSource);
+  }
+
+  /** Before all others: an interceptor that wraps ours would run on hits. */
+  #installInterceptor(): void {
+    const interceptor = new ResponseCacheInterceptor(
+      this.runtime,
+      { find: (handler, controller) => this.#routes?.find(handler, controller) },
+      new ResponseRecorder(this.runtime),
+      this.settings.isAuthenticated ?? isAuthenticatedByDefault,
+    );
+    this.#config.getGlobalInterceptors().unshift(interceptor);
+  }
+
+  /** As early as possible: hooks run in the order in which they were added. */
+  #installPlatform(): void {
+    const adapter = this.adapterHost.httpAdapter as typeof this.adapterHost.httpAdapter | undefined;
+    if (this.#platform !== undefined || adapter === undefined) return;
+    const type = adapter.getType();
+    if (type === 'express') this.#platform = new ExpressPlatform();
+    if (type !== 'fastify') return;
+    FastifyPlatform.install(adapter.getInstance());
+    this.#platform = new FastifyPlatform();
+  }
+
+  #addDispatchers(): void {
+    this.#dispatchers.add(INLINE, new InlineDispatcher());
+    for (const { metatype, instance } of this.discovery.getProviders()) {
+      const name = typeof metatype === 'function' ? nameOfDispatcher(metatype) : undefined;
+      if (name !== undefined) this.#dispatchers.add(name, instance as Dispatcher);
+    }
+    this.#dispatchers.resolve(undefined, 'RestflowCacheModule: defaultDispatcher');
+  }
+
+  #explore(wrapper: Wrapper, isController: boolean): void {
+    const owner = wrapper.metatype as Function | null;
+    if (owner?.prototype === undefined || wrapper.inject !== undefined) return;
+    for (const name of this.scanner.getAllMethodNames(owner.prototype as object)) {
+      const member = (owner.prototype as Record<string, object>)[name]!;
+      const definition = Reflect.getMetadata(CACHED_METHOD_METADATA, member) as MethodDefinition | undefined;
+      if (definition !== undefined) this.#add(definition, owner, wrapper, isController);
+    }
+  }
+
+  #add(definition: MethodDefinition, owner: Function, wrapper: Wrapper, isController: boolean): void {
+    if (definition.kind === 'response') {
+      if (!isController) throw notARoute(definition.where, 'is no method of a controller');
+      return this.#rules.add(this.#routes!.add(definition, owner));
+    }
+    const target = this.runtime.target(definition, owner);
+    if (!wrapper.isDependencyTreeStatic() && !isController && !target.key.hasIdentity) {
+      this.runtime.log.warn(
+        `scoped ${target.name}`,
+        `${target.name} is cached on a request-scoped provider: requests with equal arguments share its values. If they depend ` +
+          `on the user, pass the user as an argument, or mark the key field that tells users apart { identity: true }.`,
+      );
+    }
+    this.#rules.add(target);
+  }
+
+  #resolve(owner: Function): object {
+    try {
+      return this.moduleRef.get<object>(owner as never, { strict: false });
+    } catch (error) {
+      throw new CacheUsageError(
+        'CACHE_INSTANCE',
+        `${owner.name} has no single instance to call: pass one, cache.for(instance, 'method'), as for request-scoped providers.`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function nameOfDispatcher(type: object): string | undefined {
+  return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
+}

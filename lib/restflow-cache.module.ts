@@ -1,0 +1,85 @@
+import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { CacheRuntime } from './cache/cache-runtime.js';
+import { CacheService } from './cache/cache.service.js';
+import { CacheConfigurationError } from './cache/errors.js';
+import { CACHE_RUNTIME } from './cache/trampoline.js';
+import type { Dispatcher } from './invalidation/dispatcher.interface.js';
+import { MODULE_SETTINGS } from './module.constants.js';
+import {
+  normaliseOptions,
+  type ModuleSettings,
+  type RestflowCacheAsyncOptions,
+  type RestflowCacheOptions,
+  type RestflowCacheOptionsFactory,
+} from './module-options.js';
+import { ModuleWiring } from './module-wiring.js';
+
+/**
+ * The cache of an application. Global: import it once, in the root module.
+ *
+ * @example
+ * @Module({ imports: [RestflowCacheModule.forRoot({ ttl: '10m' })] })
+ * export class AppModule {}
+ *
+ * @publicApi
+ */
+@Module({})
+export class RestflowCacheModule {
+  /**
+   * @param options see {@link RestflowCacheOptions}; everything has a default
+   * @throws CacheConfigurationError or TypeError for options that cannot work
+   */
+  static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
+    normaliseOptions(options);
+    return compose({ provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) }, options.dispatchers ?? [], []);
+  }
+
+  /** The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`. */
+  static forRootAsync(options: RestflowCacheAsyncOptions): DynamicModule {
+    const { imports = [], dispatchers = [] } = options;
+    const module = compose(settingsProvider(options), dispatchers, imports);
+    if (options.useClass !== undefined) module.providers!.push(options.useClass);
+    return module;
+  }
+}
+
+function compose(
+  settings: Provider,
+  dispatchers: readonly Type<Dispatcher>[],
+  imports: NonNullable<DynamicModule['imports']>,
+): DynamicModule {
+  return {
+    module: RestflowCacheModule,
+    global: true,
+    imports: [DiscoveryModule, ...imports],
+    providers: [
+      settings,
+      { provide: CACHE_RUNTIME, inject: [MODULE_SETTINGS], useFactory: ({ runtime }: ModuleSettings) => new CacheRuntime(runtime) },
+      ModuleWiring,
+      {
+        provide: CacheService,
+        inject: [CACHE_RUNTIME, ModuleWiring],
+        useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) => new CacheService(runtime, wiring.directory),
+      },
+      ...dispatchers,
+    ],
+    exports: [CacheService, CACHE_RUNTIME],
+  };
+}
+
+function settingsProvider({ useFactory, useClass, useExisting, inject = [] }: RestflowCacheAsyncOptions): Provider {
+  if (useFactory !== undefined) {
+    const create = useFactory as (...args: unknown[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
+    return { provide: MODULE_SETTINGS, inject: [...inject], useFactory: async (...args: unknown[]) => normaliseOptions(await create(...args)) };
+  }
+  const factory = useClass ?? useExisting;
+  if (factory === undefined) {
+    throw new CacheConfigurationError('CACHE_OPTION', 'RestflowCacheModule.forRootAsync() needs useFactory, useClass or useExisting.');
+  }
+  return {
+    provide: MODULE_SETTINGS,
+    inject: [factory],
+    useFactory: async (made: RestflowCacheOptionsFactory) => normaliseOptions(await made.createRestflowCacheOptions()),
+  };
+}

@@ -1,0 +1,103 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { InstanceClass } from '../cache/values/known-classes.js';
+import type { BoundRule, Change, ChangeSink, InvalidationService, RuleRegistry } from '../invalidation/index.js';
+import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
+import { describeEntity, entityClasses, entityTable } from './entities.js';
+import type { OrmDataSource } from './typeorm.interface.js';
+
+/** Ties the data sources of an application to its rules. */
+export class DataSourceAttacher {
+  readonly #bindings = new Map<OrmDataSource, DataSourceBinding>();
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly registry: RuleRegistry,
+    private readonly service: InvalidationService,
+  ) {
+    runtime.describeEntity = (entity) => this.#describe(entity);
+  }
+
+  /** Attaches a data source, initialised or not; again is harmless. @throws TypeError for anything else */
+  attach(dataSource: unknown): void {
+    if (!isDataSource(dataSource)) {
+      throw new TypeError('RestflowCacheModule: dataSources holds something that is no TypeORM DataSource. Pass the instances.');
+    }
+    if (!this.#bindings.has(dataSource)) {
+      this.#bindings.set(dataSource, new DataSourceBinding(dataSource, this.runtime, this.registry, this.service));
+    }
+  }
+
+  get count(): number {
+    return this.#bindings.size;
+  }
+
+  /** Whether some data source knows the entity of a rule, or may learn of it when it is initialised. */
+  knows(rule: BoundRule): boolean {
+    return [...this.#bindings.keys()].some(
+      (dataSource) => !dataSource.isInitialized || entityTable(dataSource, rule.entity as Function | string) !== undefined,
+    );
+  }
+
+  detachAll(): void {
+    for (const binding of this.#bindings.values()) binding.detach();
+    this.#bindings.clear();
+  }
+
+  #describe(entity: unknown): unknown {
+    for (const dataSource of this.#bindings.keys()) {
+      const description = describeEntity(dataSource, entity as Function | string);
+      if (description !== undefined) return description;
+    }
+    return undefined;
+  }
+}
+
+/** One data source: which rules a change of one of its tables concerns. */
+class DataSourceBinding implements ChangeSink {
+  readonly #handle: CollectorHandle;
+  #rules: ReadonlyMap<string, readonly BoundRule[]> = new Map();
+  #tables: ReadonlySet<string> = new Set();
+  #indexed = -1;
+  #metadatas: unknown;
+
+  constructor(
+    private readonly dataSource: OrmDataSource,
+    private readonly runtime: CacheRuntime,
+    private readonly registry: RuleRegistry,
+    private readonly service: InvalidationService,
+  ) {
+    this.#handle = attachCollector(dataSource, this, {
+      tables: () => this.#index().#tables,
+      onQueryInOpenTransaction: () => runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
+      onError: (error, where) => runtime.log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
+    });
+    this.#index();
+  }
+
+  committed(changes: readonly Change[]): void | Promise<void> {
+    const { service } = this.#index();
+    return service.committed(changes, (change) => this.#rules.get(change.table) ?? []);
+  }
+
+  detach(): void {
+    this.#handle.detach();
+  }
+
+  /** Rules by table, and the classes of entities; made anew when rules were added or the data source was initialised. */
+  #index(): this {
+    const rules = this.registry.all();
+    const { entityMetadatas } = this.dataSource;
+    if (this.#indexed === rules.length && this.#metadatas === entityMetadatas) return this;
+    const tables = new Map<string, BoundRule[]>();
+    for (const rule of rules) {
+      const table = entityTable(this.dataSource, rule.entity as Function | string);
+      if (table !== undefined) tables.set(table, [...(tables.get(table) ?? []), rule]);
+    }
+    for (const target of entityClasses(this.dataSource)) this.runtime.classes.add(target as unknown as InstanceClass);
+    this.#rules = tables;
+    this.#tables = new Set(tables.keys());
+    this.#indexed = rules.length;
+    this.#metadatas = entityMetadatas;
+    return this;
+  }
+}
