@@ -11,7 +11,12 @@ export type { Isolation } from './cache/values/isolation.js';
 export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
 export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
-export type { AsyncMethod, AsyncMethodDecorator, CacheResponseOptions, CacheResultOptions } from './decorators/cache-options.interface.js';
+export type {
+  AsyncMethod,
+  AsyncMethodDecorator,
+  CacheResponseOptions,
+  CacheResultOptions,
+} from './decorators/cache-options.interface.js';
 export { InvalidationDispatcher } from './dispatchers/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
 export type { ResponseView } from './http/response-view.js';
@@ -58,5 +63,14 @@ export {
   type PartitionValues,
 } from './keys/index.js';
 export { RestflowCacheModule } from './restflow-cache.module.js';
-export type { RestflowCacheAsyncOptions, RestflowCacheOptions, RestflowCacheOptionsFactory } from './module-options.js';
-export { memoryStore, type CacheStore, type InvalidationMode, type MemoryStoreOptions } from './stores/index.js';
+export type {
+  RestflowCacheAsyncOptions,
+  RestflowCacheOptions,
+  RestflowCacheOptionsFactory,
+} from './module-options.js';
+export {
+  memoryStore,
+  type CacheStore,
+  type InvalidationMode,
+  type MemoryStoreOptions,
+} from './stores/index.js';

@@ -85,8 +85,22 @@ export interface ModuleSettings {
 const WHERE = 'RestflowCacheModule';
 
 const OPTIONS = new Set<string>([
-  'store', 'stores', 'ttl', 'namespace', 'version', 'enabled', 'setCacheHeaders', 'isAuthenticated', 'keyHashAlgorithm',
-  'maxKeySuffixLength', 'defaultDispatcher', 'dispatcherSettings', 'dispatchers', 'raiseException', 'dataSources', 'clock',
+  'store',
+  'stores',
+  'ttl',
+  'namespace',
+  'version',
+  'enabled',
+  'setCacheHeaders',
+  'isAuthenticated',
+  'keyHashAlgorithm',
+  'maxKeySuffixLength',
+  'defaultDispatcher',
+  'dispatcherSettings',
+  'dispatchers',
+  'raiseException',
+  'dataSources',
+  'clock',
 ] satisfies (keyof RestflowCacheOptions)[]);
 
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
@@ -120,28 +134,49 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
 }
 
 /** Option → what it must be, as a test and in words. */
-const TYPES: Readonly<Partial<Record<keyof RestflowCacheOptions, readonly [(value: unknown) => boolean, string]>>> = {
-  version: [(value) => typeof value === 'string' && value !== '', `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
-  enabled: [(value) => typeof value === 'boolean' || typeof value === 'function', 'true, false or a function that answers one'],
+const TYPES: Readonly<
+  Partial<Record<keyof RestflowCacheOptions, readonly [(value: unknown) => boolean, string]>>
+> = {
+  version: [
+    (value) => typeof value === 'string' && value !== '',
+    `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`,
+  ],
+  enabled: [
+    (value) => typeof value === 'boolean' || typeof value === 'function',
+    'true, false or a function that answers one',
+  ],
   setCacheHeaders: [(value) => typeof value === 'boolean', 'true or false'],
   isAuthenticated: [(value) => typeof value === 'function', '(request) => boolean'],
-  maxKeySuffixLength: [(value) => Number.isSafeInteger(value) && (value as number) >= 64, 'a whole number of characters, at least 64'],
+  maxKeySuffixLength: [
+    (value) => Number.isSafeInteger(value) && (value as number) >= 64,
+    'a whole number of characters, at least 64',
+  ],
   raiseException: [(value) => typeof value === 'boolean', 'true or false'],
   defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
-  dataSources: [(value) => value === 'auto' || value === false || Array.isArray(value), `'auto', false or a list of DataSources`],
+  dataSources: [
+    (value) => value === 'auto' || value === false || Array.isArray(value),
+    `'auto', false or a list of DataSources`,
+  ],
 };
 
 function assertTypes(options: RestflowCacheOptions): void {
   for (const [name, [test, words]] of Object.entries(TYPES)) {
     const value = options[name as keyof RestflowCacheOptions];
     if (value !== undefined && !test(value)) {
-      throw new CacheConfigurationError('CACHE_OPTION', `${WHERE}: ${name} is ${JSON.stringify(value)}. Write ${words}.`);
+      throw new CacheConfigurationError(
+        'CACHE_OPTION',
+        `${WHERE}: ${name} is ${JSON.stringify(value)}. Write ${words}.`,
+      );
     }
   }
 }
 
 function assertStore(name: string, store: unknown): void {
-  if (typeof (store as CacheStore | null)?.get === 'function' && typeof (store as CacheStore).bump === 'function') return;
+  if (
+    typeof (store as CacheStore | null)?.get === 'function' &&
+    typeof (store as CacheStore).bump === 'function'
+  )
+    return;
   throw new CacheConfigurationError(
     'CACHE_STORE',
     `${WHERE}: the store '${name}' is ${typeof store === 'object' ? 'no CacheStore' : String(store)}. Write memoryStore(), or another ` +

@@ -1,5 +1,17 @@
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { DiscoveryService, HttpAdapterHost, MetadataScanner, ModuleRef, ModulesContainer } from '@nestjs/core';
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import {
+  DiscoveryService,
+  HttpAdapterHost,
+  MetadataScanner,
+  ModuleRef,
+  ModulesContainer,
+} from '@nestjs/core';
 import { CACHED_METHOD_METADATA } from './cache/cache.constants.js';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { MethodDefinition } from './cache/definition.js';
@@ -13,7 +25,13 @@ import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
 import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
-import { DispatcherRegistry, INLINE, InvalidationService, RuleRegistry, type Dispatcher } from './invalidation/index.js';
+import {
+  DispatcherRegistry,
+  INLINE,
+  InvalidationService,
+  RuleRegistry,
+  type Dispatcher,
+} from './invalidation/index.js';
 import { MODULE_SETTINGS } from './module.constants.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
@@ -45,11 +63,18 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
   ) {
     if (wired.has(modules)) {
-      throw new CacheConfigurationError('CACHE_MODULE_TWICE', 'RestflowCacheModule is imported twice. It is global: import forRoot() once, in the root module.');
+      throw new CacheConfigurationError(
+        'CACHE_MODULE_TWICE',
+        'RestflowCacheModule is imported twice. It is global: import forRoot() once, in the root module.',
+      );
     }
     wired.add(modules);
     this.#config = applicationConfigOf(moduleRef);
-    this.#dispatchers = new DispatcherRegistry(settings.defaultDispatcher, settings.dispatcherSettings, nameOfDispatcher);
+    this.#dispatchers = new DispatcherRegistry(
+      settings.defaultDispatcher,
+      settings.dispatcherSettings,
+      nameOfDispatcher,
+    );
     this.#rules = new RuleRegistry((wanted, where) => this.#dispatchers.resolve(wanted, where));
     const service = new InvalidationService(runtime, this.#dispatchers, settings.raiseException);
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, service);
@@ -80,7 +105,8 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.attachDataSources();
     if (this.settings.dataSources !== false) {
       const { count } = this.#dataSources;
-      const where = count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
+      const where =
+        count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
       this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
     }
     const methods = [...this.runtime.targets].length;
@@ -99,7 +125,13 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
   attachDataSources(): void {
     const { dataSources } = this.settings;
     if (dataSources === false) return;
-    const found = dataSources === 'auto' ? this.discovery.getProviders().map(({ instance }) => instance as unknown).filter(isDataSource) : dataSources;
+    const found =
+      dataSources === 'auto'
+        ? this.discovery
+            .getProviders()
+            .map(({ instance }) => instance as unknown)
+            .filter(isDataSource)
+        : dataSources;
     for (const dataSource of found) this.#dataSources.attach(dataSource);
   }
 

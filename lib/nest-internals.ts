@@ -15,9 +15,15 @@ export interface ApplicationConfigLike {
  * register, so this reads the container that every `ModuleRef` holds.
  */
 export function applicationConfigOf(moduleRef: ModuleRef): ApplicationConfigLike {
-  const { container } = moduleRef as unknown as { container?: { applicationConfig?: Partial<ApplicationConfigLike> } };
+  const { container } = moduleRef as unknown as {
+    container?: { applicationConfig?: Partial<ApplicationConfigLike> };
+  };
   const config = container?.applicationConfig;
-  if (config?.getGlobalInterceptors !== undefined && config.getGlobalPrefix !== undefined && config.getVersioning !== undefined) {
+  if (
+    config?.getGlobalInterceptors !== undefined &&
+    config.getGlobalPrefix !== undefined &&
+    config.getVersioning !== undefined
+  ) {
     return config as ApplicationConfigLike;
   }
   throw new CacheConfigurationError(
@@ -32,7 +38,8 @@ const MODULE_PATH = '__module_path__';
 export function modulePaths(modules: ModulesContainer): string[] {
   const paths: string[] = [];
   for (const { metatype } of modules.values()) {
-    const path = Reflect.getMetadata(MODULE_PATH + modules.applicationId, metatype as object) as string | undefined;
+    const path = Reflect.getMetadata(MODULE_PATH + modules.applicationId, metatype as object) as
+      string | undefined;
     if (path !== undefined) paths.push(path);
   }
   return paths;

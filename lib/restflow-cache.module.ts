@@ -32,7 +32,11 @@ export class RestflowCacheModule {
    */
   static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
     normaliseOptions(options);
-    return compose({ provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) }, options.dispatchers ?? [], []);
+    return compose(
+      { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
+      options.dispatchers ?? [],
+      [],
+    );
   }
 
   /** The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`. */
@@ -55,12 +59,17 @@ function compose(
     imports: [DiscoveryModule, ...imports],
     providers: [
       settings,
-      { provide: CACHE_RUNTIME, inject: [MODULE_SETTINGS], useFactory: ({ runtime }: ModuleSettings) => new CacheRuntime(runtime) },
+      {
+        provide: CACHE_RUNTIME,
+        inject: [MODULE_SETTINGS],
+        useFactory: ({ runtime }: ModuleSettings) => new CacheRuntime(runtime),
+      },
       ModuleWiring,
       {
         provide: CacheService,
         inject: [CACHE_RUNTIME, ModuleWiring],
-        useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) => new CacheService(runtime, wiring.directory),
+        useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) =>
+          new CacheService(runtime, wiring.directory),
       },
       ...dispatchers,
     ],
@@ -68,18 +77,31 @@ function compose(
   };
 }
 
-function settingsProvider({ useFactory, useClass, useExisting, inject = [] }: RestflowCacheAsyncOptions): Provider {
+function settingsProvider({
+  useFactory,
+  useClass,
+  useExisting,
+  inject = [],
+}: RestflowCacheAsyncOptions): Provider {
   if (useFactory !== undefined) {
     const create = useFactory as (...args: unknown[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
-    return { provide: MODULE_SETTINGS, inject: [...inject], useFactory: async (...args: unknown[]) => normaliseOptions(await create(...args)) };
+    return {
+      provide: MODULE_SETTINGS,
+      inject: [...inject],
+      useFactory: async (...args: unknown[]) => normaliseOptions(await create(...args)),
+    };
   }
   const factory = useClass ?? useExisting;
   if (factory === undefined) {
-    throw new CacheConfigurationError('CACHE_OPTION', 'RestflowCacheModule.forRootAsync() needs useFactory, useClass or useExisting.');
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      'RestflowCacheModule.forRootAsync() needs useFactory, useClass or useExisting.',
+    );
   }
   return {
     provide: MODULE_SETTINGS,
     inject: [factory],
-    useFactory: async (made: RestflowCacheOptionsFactory) => normaliseOptions(await made.createRestflowCacheOptions()),
+    useFactory: async (made: RestflowCacheOptionsFactory) =>
+      normaliseOptions(await made.createRestflowCacheOptions()),
   };
 }

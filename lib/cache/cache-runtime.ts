@@ -73,7 +73,10 @@ export class CacheRuntime {
   }
 
   #unkeyed(target: MethodTarget, self: object, args: readonly unknown[], error: unknown): Call {
-    this.log.warn(`unkeyed ${target.name}`, `A call of ${target.name} was not cached: ${unkeyedReason(error)}`);
+    this.log.warn(
+      `unkeyed ${target.name}`,
+      `A call of ${target.name} was not cached: ${unkeyedReason(error)}`,
+    );
     return target.unkeyed(self, args);
   }
 
@@ -86,7 +89,11 @@ export class CacheRuntime {
     return target;
   }
 
-  #create(definition: MethodDefinition, owner: Function, shape: Partial<MethodShape> | undefined): MethodTarget {
+  #create(
+    definition: MethodDefinition,
+    owner: Function,
+    shape: Partial<MethodShape> | undefined,
+  ): MethodTarget {
     const name = definition.name ?? `${owner.name}.${definition.methodName}`;
     const twin = this.#names.get(name);
     if (twin !== undefined) throw sameName(name, twin, owner, definition);
@@ -145,7 +152,12 @@ function unkeyedReason(error: unknown): string {
   return error instanceof Error && 'code' in error ? error.message : describeError(error);
 }
 
-function sameName(name: string, twin: MethodTarget, owner: Function, definition: MethodDefinition): CacheConfigurationError {
+function sameName(
+  name: string,
+  twin: MethodTarget,
+  owner: Function,
+  definition: MethodDefinition,
+): CacheConfigurationError {
   const what = twin.owner === owner ? 'two cached methods' : `two classes called ${owner.name}`;
   return new CacheConfigurationError(
     'CACHE_NAME',

@@ -5,7 +5,7 @@ import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { CachedMethod } from './cached-method.js';
+import type { CachedMethod } from './cached-method.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import type { CacheReport } from './cache-report.js';
@@ -48,7 +48,10 @@ export class CacheService {
    * @param method its name
    * @throws CacheUsageError when the method is not decorated, or the class is no provider of this application
    */
-  for<T extends object, K extends MethodName<T>>(owner: Type<T> | T, method: K): CachedMethod<ArgsOf<T[K]>, ResultOf<T[K]>> {
+  for<T extends object, K extends MethodName<T>>(
+    owner: Type<T> | T,
+    method: K,
+  ): CachedMethod<ArgsOf<T[K]>, ResultOf<T[K]>> {
     return this.#directory.find(owner, method) as CachedMethod<ArgsOf<T[K]>, ResultOf<T[K]>>;
   }
 
@@ -62,11 +65,15 @@ export class CacheService {
   }
 
   /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */
-  async get<T = unknown>(key: string, options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {}): Promise<T | typeof CACHE_MISSING> {
+  async get<T = unknown>(
+    key: string,
+    options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {},
+  ): Promise<T | typeof CACHE_MISSING> {
     if (!this.enabled) return CACHE_MISSING;
     const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
     const reading = await this.#runtime.engine.read(call);
-    if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now())) return CACHE_MISSING;
+    if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now()))
+      return CACHE_MISSING;
     return this.#runtime.engine.serve(call, reading, CacheStatus.HIT) as T;
   }
 
@@ -78,7 +85,8 @@ export class CacheService {
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
     const { stamp, ...rest } = options;
     const call = keyedCall(this.#runtime, key, rest, () => value);
-    if (this.enabled) await this.#runtime.engine.put(call, value, stamp ?? (await this.#runtime.engine.stamp(call)));
+    if (this.enabled)
+      await this.#runtime.engine.put(call, value, stamp ?? (await this.#runtime.engine.stamp(call)));
     return call.metadata;
   }
 
@@ -94,7 +102,10 @@ export class CacheService {
 
   /** Drops the values under these keys. */
   async deleteMany(keys: readonly string[]): Promise<void> {
-    await this.#runtime.bump(keys.map((key) => keyedTag(this.#runtime, key)), 'purge');
+    await this.#runtime.bump(
+      keys.map((key) => keyedTag(this.#runtime, key)),
+      'purge',
+    );
   }
 
   /**
@@ -102,7 +113,10 @@ export class CacheService {
    * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
    */
   async invalidateTags(tags: readonly string[], options: { mode?: InvalidationMode } = {}): Promise<void> {
-    await this.#runtime.bump(tags.map((tag) => this.#runtime.space.userTag(tag)), options.mode ?? 'purge');
+    await this.#runtime.bump(
+      tags.map((tag) => this.#runtime.space.userTag(tag)),
+      options.mode ?? 'purge',
+    );
   }
 
   /**
@@ -111,7 +125,9 @@ export class CacheService {
    */
   async wipe(keyConstructor: Type<KeyConstructor>, values?: PartitionValues): Promise<void> {
     const targets = this.#directory.withKey(keyConstructor);
-    const tags = targets.map((target) => (values === undefined ? target.methodTag : target.partitionTag(values)));
+    const tags = targets.map((target) =>
+      values === undefined ? target.methodTag : target.partitionTag(values),
+    );
     await this.#runtime.bump(tags, 'purge');
   }
 

@@ -87,7 +87,9 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   /** Runs the method and stores its value over what is cached; never takes the value of a call already in flight. */
   async refresh(...args: Args): Promise<Result> {
     const call = this.#running(args);
-    return (await (this.#runtime.enabled ? this.#runtime.engine.refresh(call) : this.#runtime.engine.bypass(call))) as Result;
+    return (await (this.#runtime.enabled
+      ? this.#runtime.engine.refresh(call)
+      : this.#runtime.engine.bypass(call))) as Result;
   }
 
   /** Runs the method without reading or storing. */

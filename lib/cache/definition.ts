@@ -41,7 +41,11 @@ export interface MethodDefinition {
 }
 
 /** Turns the options every cached thing has into a policy. */
-export function normalisePolicy(options: CommonOptions, where: string, hints: string[]): MethodDefinition['policy'] {
+export function normalisePolicy(
+  options: CommonOptions,
+  where: string,
+  hints: string[],
+): MethodDefinition['policy'] {
   const { ttl, cacheIf, cacheUnless } = options;
   if (cacheIf !== undefined && cacheUnless !== undefined) {
     throw new CacheConfigurationError(
@@ -51,7 +55,12 @@ export function normalisePolicy(options: CommonOptions, where: string, hints: st
   }
   const hint = (text: string): void => void hints.push(text);
   return {
-    ttl: ttl === undefined ? undefined : typeof ttl === 'function' ? (ttl as CachePolicy['ttl']) : parseDuration(ttl, `ttl of ${where}`, hint),
+    ttl:
+      ttl === undefined
+        ? undefined
+        : typeof ttl === 'function'
+          ? (ttl as CachePolicy['ttl'])
+          : parseDuration(ttl, `ttl of ${where}`, hint),
     staleWhileRevalidate: window(options.staleWhileRevalidate, `staleWhileRevalidate of ${where}`, hint),
     staleIfError: window(options.staleIfError, `staleIfError of ${where}`, hint),
     condition: condition(cacheIf, cacheUnless),
@@ -64,7 +73,10 @@ function window(duration: Duration | undefined, where: string, hint: (text: stri
 
 type Condition = NonNullable<CachePolicy['condition']>;
 
-function condition(cacheIf: CommonOptions['cacheIf'], cacheUnless: CommonOptions['cacheUnless']): CachePolicy['condition'] {
+function condition(
+  cacheIf: CommonOptions['cacheIf'],
+  cacheUnless: CommonOptions['cacheUnless'],
+): CachePolicy['condition'] {
   if (cacheIf !== undefined) return cacheIf as Condition;
   if (cacheUnless === undefined) return undefined;
   return async (value, context) => !(await (cacheUnless as Condition)(value, context));

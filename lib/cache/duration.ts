@@ -46,7 +46,10 @@ export function parseDuration(duration: unknown, where: string, hint?: (text: st
 
 function invalid(duration: unknown, where: string): TypeError {
   const shown = typeof duration === 'string' ? `'${duration}'` : String(duration);
-  const example = typeof duration === 'string' && /^\d+$/.test(duration) ? `${duration} or '${duration}s'` : `60, '15m' or null`;
+  const example =
+    typeof duration === 'string' && /^\d+$/.test(duration)
+      ? `${duration} or '${duration}s'`
+      : `60, '15m' or null`;
   return new CacheOptionTypeError(
     `${where} is ${shown}, which is not a duration. Write whole seconds (60), a string with a unit ` +
       `('500ms', '90s', '15m', '1h', '7d'), or null for no expiry: for example ${example}.`,

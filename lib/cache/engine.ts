@@ -44,7 +44,9 @@ export class CacheEngine {
   read(call: Call): MaybePromise<Entry | Stamp | undefined> {
     try {
       const reading = call.target.store.get(call);
-      return reading instanceof Promise ? reading.catch((error: unknown) => this.#storeFailed(call, error)) : reading;
+      return reading instanceof Promise
+        ? reading.catch((error: unknown) => this.#storeFailed(call, error))
+        : reading;
     } catch (error) {
       return this.#storeFailed(call, error);
     }
@@ -90,12 +92,15 @@ export class CacheEngine {
 
   #loadShared(call: Call, stamp: Stamp | undefined, stale: Entry | undefined): Promise<unknown> {
     const joined = this.join(call, stamp);
-    return joined === undefined ? this.#lead(call, this.begin(call, stamp), stale) : this.#wait(call, joined, stale);
+    return joined === undefined
+      ? this.#lead(call, this.begin(call, stamp), stale)
+      : this.#wait(call, joined, stale);
   }
 
   /** The load in flight whose result this call may take. */
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
-    if (stamp === undefined || call.retries >= MAX_RETRIES || this.uncacheable.has(call.key)) return undefined;
+    if (stamp === undefined || call.retries >= MAX_RETRIES || this.uncacheable.has(call.key))
+      return undefined;
     return this.loads.find(call.key, stamp);
   }
 
@@ -123,7 +128,8 @@ export class CacheEngine {
   async #wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
     const { entry, error, failed } = await load.wait();
     if (failed && (await this.isCurrent(call, load.stamp!))) return this.#failed(call, load, stale, error);
-    if (entry !== undefined && (await this.#mayTake(call, entry))) return this.serve(call, entry, CacheStatus.MISS);
+    if (entry !== undefined && (await this.#mayTake(call, entry)))
+      return this.serve(call, entry, CacheStatus.MISS);
     call.retries++;
     return this.fetch(call);
   }
@@ -133,7 +139,11 @@ export class CacheEngine {
     const outer = currentLoad();
     if (outer !== undefined) this.reportLoad(call, load, outer);
     if (stale === undefined || !(await this.#mayServeOnError(call, stale))) throw error;
-    this.log.error(`stale-if-error ${call.target.name}`, `${call.target.name} failed, a stale value was served`, error);
+    this.log.error(
+      `stale-if-error ${call.target.name}`,
+      `${call.target.name} failed, a stale value was served`,
+      error,
+    );
     return this.serve(call, stale, CacheStatus.STALE);
   }
 
@@ -170,7 +180,11 @@ export class CacheEngine {
 
   /** Stores a value that was computed elsewhere, under the stamp that was read before it was. */
   async put(call: Call, value: unknown, stamp: Stamp | undefined): Promise<void> {
-    const written = await this.writer.write(call, this.loads.alone(call.key, stamp, call.target.store), value);
+    const written = await this.writer.write(
+      call,
+      this.loads.alone(call.key, stamp, call.target.store),
+      value,
+    );
     call.entry = written.entry;
   }
 
@@ -197,13 +211,18 @@ export class CacheEngine {
       if (stamp === undefined || this.loads.find(again.key, stamp) !== undefined) return;
       await this.#lead(again, this.loads.begin(again.key, stamp, again.target.store), undefined);
     }).catch((error: unknown) => {
-      this.log.error(`refresh ${call.target.name}`, `A background refresh of ${call.target.name} failed`, error);
+      this.log.error(
+        `refresh ${call.target.name}`,
+        `A background refresh of ${call.target.name} failed`,
+        error,
+      );
     });
   }
 
   /** Tells the outer load what a served entry depends on. */
   report(call: Call, outer: LoadContext): void {
-    if (call.status === CacheStatus.STALE) return outer.refuse(`${call.target.name} inside it was served stale`);
+    if (call.status === CacheStatus.STALE)
+      return outer.refuse(`${call.target.name} inside it was served stale`);
     outer.inherit(call.target.store, call.entry!.stamp, call.entry!.freshUntil);
   }
 
@@ -211,12 +230,17 @@ export class CacheEngine {
   reportLoad(call: Call, load: Load, outer: LoadContext): void {
     if (load.context.refusal !== undefined) outer.refuse(load.context.refusal);
     const stamp = load.stamp && load.context.complete(load.stamp);
-    if (stamp === undefined) return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
+    if (stamp === undefined)
+      return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
     outer.inherit(call.target.store, stamp, call.entry?.freshUntil ?? load.context.freshUntil);
   }
 
   #storeFailed(call: Call, error: unknown): undefined {
-    this.log.error(`store ${call.target.store.kind}`, `The ${call.target.store.kind} store failed, values are loaded uncached`, error);
+    this.log.error(
+      `store ${call.target.store.kind}`,
+      `The ${call.target.store.kind} store failed, values are loaded uncached`,
+      error,
+    );
     return undefined;
   }
 }

@@ -51,13 +51,16 @@ export class EntryWriter {
   async #write(call: Call, load: Load, value: unknown, lifetime: number): Promise<Written> {
     const { policy, store, values } = call.target;
     const prepared = values.prepare(value);
-    if (prepared instanceof Unstorable) return this.#refused(call, `cached: ${String(prepared)}`, UNCACHEABLE);
-    if (policy.condition !== undefined && !(await policy.condition(value, call.context))) return { prepared, uncacheable: true };
+    if (prepared instanceof Unstorable)
+      return this.#refused(call, `cached: ${String(prepared)}`, UNCACHEABLE);
+    if (policy.condition !== undefined && !(await policy.condition(value, call.context)))
+      return { prepared, uncacheable: true };
     const now = this.clock.now();
     const ttl = Math.min(this.#ttl(call, value), lifetime);
     if (ttl <= 0) return { prepared, uncacheable: true };
     const { refusal, lasting } = load.context;
-    if (refusal !== undefined) return this.#refused(call, `stored: ${refusal}.`, { prepared, uncacheable: lasting });
+    if (refusal !== undefined)
+      return this.#refused(call, `stored: ${refusal}.`, { prepared, uncacheable: lasting });
     const stamp = load.stamp && load.context.complete(load.stamp);
     const freshUntil = Math.min(now + ttl, load.context.freshUntil);
     if (stamp === undefined || freshUntil <= now) return { prepared };

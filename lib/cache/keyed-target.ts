@@ -25,7 +25,15 @@ export interface KeyedOptions extends CommonOptions {
 }
 
 const OPTIONS = new Set<string>([
-  'ttl', 'cacheIf', 'cacheUnless', 'staleWhileRevalidate', 'staleIfError', 'tags', 'store', 'type', 'isolation',
+  'ttl',
+  'cacheIf',
+  'cacheUnless',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'tags',
+  'store',
+  'type',
+  'isolation',
 ] satisfies (keyof KeyedOptions)[]);
 
 /** No method has the empty name: under it stand the entries that are named by hand. */
@@ -39,9 +47,17 @@ export class KeyedTarget implements CacheTarget {
   readonly values: ValueHandling;
   readonly #tags: readonly string[];
 
-  constructor(runtime: CacheRuntime, key: string, options: KeyedOptions, private readonly loader: () => unknown) {
+  constructor(
+    runtime: CacheRuntime,
+    key: string,
+    options: KeyedOptions,
+    private readonly loader: () => unknown,
+  ) {
     if (typeof key !== 'string' || key === '') {
-      throw new CacheUsageError('CACHE_KEY', `A cache key must be a string that is not empty, not ${String(key)}.`);
+      throw new CacheUsageError(
+        'CACHE_KEY',
+        `A cache key must be a string that is not empty, not ${String(key)}.`,
+      );
     }
     this.name = `the key '${key}'`;
     assertKnownOptions(options, OPTIONS, this.name);
@@ -54,7 +70,11 @@ export class KeyedTarget implements CacheTarget {
     if (options.type !== undefined) classesOf(options.type, this.name).forEach((one) => classes.add(one));
     this.values = isolateValues(isolation, classes);
     const { space } = runtime;
-    this.#tags = [space.allTag, keyedTag(runtime, key), ...(options.tags ?? []).map((tag) => space.userTag(tag))];
+    this.#tags = [
+      space.allTag,
+      keyedTag(runtime, key),
+      ...(options.tags ?? []).map((tag) => space.userTag(tag)),
+    ];
   }
 
   tags(): readonly string[] {
@@ -67,7 +87,12 @@ export class KeyedTarget implements CacheTarget {
 }
 
 /** A call of something cached by hand. */
-export function keyedCall(runtime: CacheRuntime, key: string, options: KeyedOptions, loader: () => unknown): Call {
+export function keyedCall(
+  runtime: CacheRuntime,
+  key: string,
+  options: KeyedOptions,
+  loader: () => unknown,
+): Call {
   const call = new Call(new KeyedTarget(runtime, key, options, loader), undefined, []);
   call.key = runtime.space.entryPrefix(BY_HAND) + encodeValue(key);
   return call;

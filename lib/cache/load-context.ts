@@ -36,14 +36,16 @@ export class LoadContext {
    * tag had a bump between them: the outer value is made from before and after it, and is not stored.
    */
   inherit(store: CacheStore, stamp: Stamp, freshUntil: number): void {
-    if (store !== this.store) return this.refuse('it was made from a value that is cached in another store', true);
+    if (store !== this.store)
+      return this.refuse('it was made from a value that is cached in another store', true);
     this.freshUntil = Math.min(this.freshUntil, freshUntil);
     this.#inherited ??= new Map();
     for (let i = 0; i < stamp.tags.length; i++) {
       const tag = stamp.tags[i]!;
       const seen = this.#inherited.get(tag);
       if (seen === undefined) this.#inherited.set(tag, stamp.generations[i]!);
-      else if (!sameGeneration(seen, stamp.generations[i]!)) return this.refuse('data it was made from changed during the load');
+      else if (!sameGeneration(seen, stamp.generations[i]!))
+        return this.refuse('data it was made from changed during the load');
     }
     if (this.#inherited.size > MAX_INHERITED_TAGS) {
       this.refuse(`it was made from cached values with more than ${MAX_INHERITED_TAGS} tags`, true);

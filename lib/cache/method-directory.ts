@@ -53,7 +53,9 @@ export class MethodDirectory {
   /** The methods whose key constructor is this class, or extends it. */
   withKey(keyConstructor: abstract new (...args: never[]) => KeyConstructor): readonly MethodTarget[] {
     return [...this.runtime.targets].filter(({ definition: { keyConstructor: used } }) =>
-      typeof used === 'function' ? used === keyConstructor || used.prototype instanceof keyConstructor : used instanceof keyConstructor,
+      typeof used === 'function'
+        ? used === keyConstructor || used.prototype instanceof keyConstructor
+        : used instanceof keyConstructor,
     );
   }
 

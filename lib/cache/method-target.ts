@@ -83,7 +83,10 @@ export class MethodTarget implements CacheTarget {
 
   load(call: Call): Promise<unknown> {
     if (this.definition.kind === 'response') {
-      throw new CacheUsageError('CACHE_HANDLER', `${this.name} is a controller handler: it runs only for a request.`);
+      throw new CacheUsageError(
+        'CACHE_HANDLER',
+        `${this.name} is a controller handler: it runs only for a request.`,
+      );
     }
     return this.definition.original.apply(call.self, call.args as never[]);
   }

@@ -37,7 +37,9 @@ export function createTrampoline(definition: MethodDefinition): (...args: unknow
 
 /** Lets Nest inject the runtime into instances of the class that `prototype` belongs to. */
 export function injectRuntime(prototype: object): void {
-  const injected = (Reflect.getMetadata('self:properties_metadata', prototype.constructor) ?? []) as { key: unknown }[];
+  const injected = (Reflect.getMetadata('self:properties_metadata', prototype.constructor) ?? []) as {
+    key: unknown;
+  }[];
   if (injected.some(({ key }) => key === RUNTIME)) return;
   Inject(CACHE_RUNTIME)(prototype, RUNTIME);
   Optional()(prototype, RUNTIME);

@@ -10,8 +10,21 @@ import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
-  'ttl', 'keyConstructor', 'invalidatesOn', 'cacheIf', 'cacheUnless', 'tags', 'store', 'name', 'setCacheHeaders',
-  'statuses', 'vary', 'shared', 'bypass', 'maxBodyBytes', 'cacheControl',
+  'ttl',
+  'keyConstructor',
+  'invalidatesOn',
+  'cacheIf',
+  'cacheUnless',
+  'tags',
+  'store',
+  'name',
+  'setCacheHeaders',
+  'statuses',
+  'vary',
+  'shared',
+  'bypass',
+  'maxBodyBytes',
+  'cacheControl',
 ] satisfies (keyof CacheResponseOptions)[]);
 
 /**
@@ -38,9 +51,18 @@ export function CacheResponse(options: Duration | CacheResponseOptions = {}): Me
     const handler = descriptor.value as unknown;
     const where = `${target.constructor.name}.${methodName}`;
     if (typeof handler !== 'function') {
-      throw new CacheConfigurationError('CACHE_METHOD', `@CacheResponse() on ${where}: only controller handlers can be cached.`);
+      throw new CacheConfigurationError(
+        'CACHE_METHOD',
+        `@CacheResponse() on ${where}: only controller handlers can be cached.`,
+      );
     }
-    const definition = define(target, methodName, handler as MethodDefinition['original'], where, optionsOf(options));
+    const definition = define(
+      target,
+      methodName,
+      handler as MethodDefinition['original'],
+      where,
+      optionsOf(options),
+    );
     Reflect.defineMetadata(CACHED_METHOD_METADATA, definition, handler);
   };
 }
@@ -56,7 +78,13 @@ function define(
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? ResponseCacheKeyConstructor;
   const { names: parameters, rest: restParameter } = readParameters(original);
-  const shape: MethodShape = { className: target.constructor.name, methodName, kind: 'response', parameters, restParameter };
+  const shape: MethodShape = {
+    className: target.constructor.name,
+    methodName,
+    kind: 'response',
+    parameters,
+    restParameter,
+  };
   return Object.freeze({
     kind: 'response',
     methodName,

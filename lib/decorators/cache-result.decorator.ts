@@ -10,8 +10,18 @@ import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './ca
 import { copyMetadata, optionsOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
-  'ttl', 'keyConstructor', 'invalidatesOn', 'cacheIf', 'cacheUnless', 'tags', 'store', 'name', 'staleWhileRevalidate',
-  'staleIfError', 'type', 'isolation',
+  'ttl',
+  'keyConstructor',
+  'invalidatesOn',
+  'cacheIf',
+  'cacheUnless',
+  'tags',
+  'store',
+  'name',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'type',
+  'isolation',
 ] satisfies (keyof CacheResultOptions)[]);
 
 /**
@@ -29,7 +39,11 @@ const OPTIONS = new Set<string>([
  * @publicApi
  */
 export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncMethodDecorator {
-  return <T extends AsyncMethod>(target: object, methodName: string | symbol, descriptor: TypedPropertyDescriptor<T>) => {
+  return <T extends AsyncMethod>(
+    target: object,
+    methodName: string | symbol,
+    descriptor: TypedPropertyDescriptor<T>,
+  ) => {
     const definition = define(target, String(methodName), descriptor.value, optionsOf(options));
     const trampoline = createTrampoline(definition);
     copyMetadata(definition.original, trampoline);
@@ -39,17 +53,31 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
   };
 }
 
-function define(target: object, methodName: string, original: AsyncMethod | undefined, options: CacheResultOptions): MethodDefinition {
+function define(
+  target: object,
+  methodName: string,
+  original: AsyncMethod | undefined,
+  options: CacheResultOptions,
+): MethodDefinition {
   const where = `${target.constructor.name}.${methodName}`;
   if (typeof original !== 'function') {
-    throw new CacheConfigurationError('CACHE_METHOD', `@CacheResult() on ${where}: only methods can be cached, not accessors or properties.`);
+    throw new CacheConfigurationError(
+      'CACHE_METHOD',
+      `@CacheResult() on ${where}: only methods can be cached, not accessors or properties.`,
+    );
   }
   assertKnownOptions(options, OPTIONS, `@CacheResult() on ${where}`);
   assertReturnsPromise(target, methodName, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
   const { names: parameters, rest: restParameter } = readParameters(original);
-  const shape: MethodShape = { className: target.constructor.name, methodName, kind: 'result', parameters, restParameter };
+  const shape: MethodShape = {
+    className: target.constructor.name,
+    methodName,
+    kind: 'result',
+    parameters,
+    restParameter,
+  };
   const plan = KeyPlan.bind(keyConstructor, shape);
   return Object.freeze({
     kind: 'result',

@@ -4,8 +4,16 @@ export type IsAuthenticated = (request: object) => boolean;
 interface MaybeAuthenticated {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly user?: unknown;
-  readonly session?: { readonly user?: unknown; readonly userId?: unknown; readonly passport?: { readonly user?: unknown } } | null;
-  readonly socket?: { readonly encrypted?: boolean; readonly authorized?: boolean; getPeerCertificate?: () => object | null };
+  readonly session?: {
+    readonly user?: unknown;
+    readonly userId?: unknown;
+    readonly passport?: { readonly user?: unknown };
+  } | null;
+  readonly socket?: {
+    readonly encrypted?: boolean;
+    readonly authorized?: boolean;
+    getPeerCertificate?: () => object | null;
+  };
   readonly raw?: { readonly socket?: MaybeAuthenticated['socket'] };
 }
 

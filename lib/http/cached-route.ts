@@ -40,7 +40,12 @@ export class CachedRoute {
   call(request: KeyRequest): Call {
     let route = `GET ${this.#encode(hostOf(request.headers))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
-    const call = this.target.call(undefined, [], request, route + this.#unknownParams(request.params as object));
+    const call = this.target.call(
+      undefined,
+      [],
+      request,
+      route + this.#unknownParams(request.params as object),
+    );
     const varying = this.#varying(call.key);
     if (varying.length > 0) chooseVariant(call, varying);
     return call;
@@ -100,12 +105,16 @@ function chooseVariant(call: Call, names: readonly string[]): void {
 /** Two requests whose header values differ in white space alone are one (RFC 9111 §4.1). */
 function normaliseList(value: string | string[] | undefined): string | undefined {
   if (value === undefined) return undefined;
-  return String(value).trim().replace(/\s*,\s*/g, ',').replace(/\s+/g, ' ');
+  return String(value)
+    .trim()
+    .replace(/\s*,\s*/g, ',')
+    .replace(/\s+/g, ' ');
 }
 
 function hostOf(headers: KeyRequest['headers']): string {
   const host = headers['host'] ?? headers[':authority'];
   if (typeof host !== 'string') return '';
-  if (host.length > MAX_HOST) throw new CacheUsageError('CACHE_HOST', `its Host header is longer than ${MAX_HOST} characters`);
+  if (host.length > MAX_HOST)
+    throw new CacheUsageError('CACHE_HOST', `its Host header is longer than ${MAX_HOST} characters`);
   return host.toLowerCase();
 }

@@ -16,7 +16,10 @@ export function conditionsOf(headers: Readonly<Record<string, string | string[] 
   const ifNoneMatch = headers['if-none-match'];
   const ifModifiedSince = headers['if-modified-since'];
   if (ifNoneMatch === undefined && ifModifiedSince === undefined) return NO_CONDITIONS;
-  return { ifNoneMatch: String(ifNoneMatch ?? '') || undefined, ifModifiedSince: String(ifModifiedSince ?? '') || undefined };
+  return {
+    ifNoneMatch: String(ifNoneMatch ?? '') || undefined,
+    ifModifiedSince: String(ifModifiedSince ?? '') || undefined,
+  };
 }
 
 /** Takes the conditions from the request, so that the handler answers in full and its answer can be stored. */

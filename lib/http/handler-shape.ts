@@ -6,10 +6,20 @@ const ROUTE_ARGUMENTS = '__routeArguments__';
 const PATH = 'path';
 
 /** Nest's `RouteParamtypes`, the ones a key can be built from. */
-const SOURCES: Readonly<Record<number, RouteArgument['source']>> = { 0: 'request', 3: 'body', 4: 'query', 5: 'param', 6: 'header' };
+const SOURCES: Readonly<Record<number, RouteArgument['source']>> = {
+  0: 'request',
+  3: 'body',
+  4: 'query',
+  5: 'param',
+  6: 'header',
+};
 
 /** What Nest's decorators say about a handler: where its arguments come from, and the parameters of its route. */
-export function handlerShape(controller: Function, methodName: string, prefixes: readonly string[]): Partial<MethodShape> {
+export function handlerShape(
+  controller: Function,
+  methodName: string,
+  prefixes: readonly string[],
+): Partial<MethodShape> {
   const handler = (controller.prototype as Record<string, object>)[methodName]!;
   const paths = [...prefixes, ...pathsOf(controller), ...pathsOf(handler)];
   return {
@@ -19,7 +29,10 @@ export function handlerShape(controller: Function, methodName: string, prefixes:
 }
 
 function routeArguments(controller: Function, methodName: string): readonly RouteArgument[] {
-  const metadata = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, methodName) ?? {}) as Record<string, { index: number; data?: unknown }>;
+  const metadata = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, methodName) ?? {}) as Record<
+    string,
+    { index: number; data?: unknown }
+  >;
   return Object.entries(metadata).map(([key, { index, data }]) => ({
     index,
     source: SOURCES[Number(key.split(':')[0])] ?? 'other',

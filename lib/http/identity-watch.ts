@@ -10,13 +10,23 @@ const IDENTITY_HEADERS = ['cookie', 'authorization'] as const;
  */
 export function watchIdentity(request: object, context: LoadContext, where: string): void {
   for (const property of IDENTITY_PROPERTIES) {
-    watch(request, property, context, `its handler read request.${property}, which its key does not hold: give ${where} a ` +
-      `keyConstructor with new RequestValueKeyField('${property}${property === 'user' ? '.id' : ''}'), or say shared: true`);
+    watch(
+      request,
+      property,
+      context,
+      `its handler read request.${property}, which its key does not hold: give ${where} a ` +
+        `keyConstructor with new RequestValueKeyField('${property}${property === 'user' ? '.id' : ''}'), or say shared: true`,
+    );
   }
   const { headers } = request as { headers: object };
   for (const name of IDENTITY_HEADERS) {
-    watch(headers, name, context, `its handler read the ${name} header, which its key does not hold: give ${where} a ` +
-      `keyConstructor that holds the user, or say shared: true`);
+    watch(
+      headers,
+      name,
+      context,
+      `its handler read the ${name} header, which its key does not hold: give ${where} a ` +
+        `keyConstructor that holds the user, or say shared: true`,
+    );
   }
 }
 
@@ -40,7 +50,11 @@ function watch(target: object, property: string, context: LoadContext, reason: s
 
 /** Platforms declare some properties on the prototype, with null for their value. */
 function findDescriptor(target: object, property: string): PropertyDescriptor | undefined {
-  for (let level: object | null = target; level !== null; level = Object.getPrototypeOf(level) as object | null) {
+  for (
+    let level: object | null = target;
+    level !== null;
+    level = Object.getPrototypeOf(level) as object | null
+  ) {
     const descriptor = Reflect.getOwnPropertyDescriptor(level, property);
     if (descriptor !== undefined) return descriptor;
   }

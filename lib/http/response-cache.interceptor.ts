@@ -52,7 +52,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const call = this.#call(exchange);
     if (call === undefined) return this.#bypass(exchange);
     const reading = this.runtime.engine.read(call);
-    if (reading instanceof Promise) return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
+    if (reading instanceof Promise)
+      return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
     return this.#answer(exchange, call, reading);
   }
 
@@ -78,7 +79,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   #bypass({ route, response, next }: Exchange): Observable<unknown> {
-    if (route.setCacheHeaders) this.recorder.addNow(response, metadataHeaders({ cacheStatus: CacheStatus.BYPASS }));
+    if (route.setCacheHeaders)
+      this.recorder.addNow(response, metadataHeaders({ cacheStatus: CacheStatus.BYPASS }));
     return next.handle();
   }
 
@@ -114,7 +116,11 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   async #wait(exchange: Exchange, call: Call, load: Load): Promise<Observable<unknown>> {
     const { engine } = this.runtime;
     const { entry } = await load.wait();
-    if (entry !== undefined && entry.isFresh(engine.clock.now()) && (await engine.isCurrent(call, entry.stamp))) {
+    if (
+      entry !== undefined &&
+      entry.isFresh(engine.clock.now()) &&
+      (await engine.isCurrent(call, entry.stamp))
+    ) {
       return this.#replay(exchange, call, entry);
     }
     const again = exchange.route.call(exchange.request);
@@ -126,7 +132,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { route, request, next } = exchange;
     const conditions = conditionsOf(request.headers);
     hideConditions(request.headers);
-    if (!route.options.shared && !route.target.key.hasIdentity) watchIdentity(request, load.context, route.target.name);
+    if (!route.options.shared && !route.target.key.hasIdentity)
+      watchIdentity(request, load.context, route.target.name);
     const record = this.recorder.record(exchange, call, load, conditions);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }

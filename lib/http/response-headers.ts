@@ -4,7 +4,11 @@ import type { AddedHeaders } from './http-platform.interface.js';
 import type { CachedRoute } from './cached-route.js';
 import { responseOf } from './stored-response.js';
 
-const NAMES = { cacheStatus: 'X-Cache-Status', cachedAt: 'X-Cached-At', resetAt: 'X-Cache-Reset-At' } as const;
+const NAMES = {
+  cacheStatus: 'X-Cache-Status',
+  cachedAt: 'X-Cached-At',
+  resetAt: 'X-Cache-Reset-At',
+} as const;
 
 /** An Express response, a Fastify reply or a plain `ServerResponse`. */
 export interface HeaderTarget {
@@ -26,7 +30,10 @@ export interface HeaderTarget {
  * Source: drf-restflow, `set_response_cache_header`.
  * @publicApi
  */
-export function setResponseCacheHeaders<T extends HeaderTarget>(response: T, metadata: Partial<CacheMetadata> | null | undefined): T {
+export function setResponseCacheHeaders<T extends HeaderTarget>(
+  response: T,
+  metadata: Partial<CacheMetadata> | null | undefined,
+): T {
   for (const [name, value] of Object.entries(metadataHeaders(metadata ?? {}))) {
     if (response.setHeader !== undefined) response.setHeader(name, value);
     else response.header?.(name, value);
@@ -48,7 +55,11 @@ export function hitHeaders(route: CachedRoute, entry: Entry, now: number): Added
   const stored = responseOf(entry);
   if (!route.options.cacheControl) return (stored.hitHeaders ??= constantHeaders(route, entry));
   const age = String(Math.max(0, Math.floor((now - entry.cachedAt) / 1000)));
-  return { ...constantHeaders(route, entry), ...lifetimeHeaders(route, stored.cacheControl, entry.freshUntil, now), Age: age };
+  return {
+    ...constantHeaders(route, entry),
+    ...lifetimeHeaders(route, stored.cacheControl, entry.freshUntil, now),
+    Age: age,
+  };
 }
 
 function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
@@ -65,11 +76,18 @@ function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
  * what was dropped here. The handler's own Cache-Control goes before.
  */
 export function revalidation(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
-  return route.hasRules && cacheControl === undefined && !route.options.cacheControl ? { 'Cache-Control': 'no-cache' } : {};
+  return route.hasRules && cacheControl === undefined && !route.options.cacheControl
+    ? { 'Cache-Control': 'no-cache' }
+    : {};
 }
 
 /** What Django's `cache_page` sends: `max-age` and `Expires` of the remaining life. */
-export function lifetimeHeaders(route: CachedRoute, cacheControl: string | undefined, freshUntil: number, now: number): AddedHeaders {
+export function lifetimeHeaders(
+  route: CachedRoute,
+  cacheControl: string | undefined,
+  freshUntil: number,
+  now: number,
+): AddedHeaders {
   if (!route.options.cacheControl || cacheControl !== undefined || !Number.isFinite(freshUntil)) return {};
   const seconds = Math.max(0, Math.floor((freshUntil - now) / 1000));
   return { 'Cache-Control': `max-age=${seconds}`, Expires: new Date(now + seconds * 1000).toUTCString() };

@@ -34,16 +34,22 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
   for (const status of statuses) {
     if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {
-      throw invalid(`statuses of ${where} holds ${String(status)}. Write final statuses such as 200 or 404; 206 and 304 are never stored.`);
+      throw invalid(
+        `statuses of ${where} holds ${String(status)}. Write final statuses such as 200 or 404; 206 and 304 are never stored.`,
+      );
     }
   }
   for (const name of vary) {
     if (typeof name !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || name === '*') {
-      throw invalid(`vary of ${where} holds ${JSON.stringify(name)}. Write names of request headers, e.g. vary: ['accept-language'].`);
+      throw invalid(
+        `vary of ${where} holds ${JSON.stringify(name)}. Write names of request headers, e.g. vary: ['accept-language'].`,
+      );
     }
   }
   if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes <= 0) {
-    throw invalid(`maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`);
+    throw invalid(
+      `maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`,
+    );
   }
   return Object.freeze({
     statuses: new Set(statuses),

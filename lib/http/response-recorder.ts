@@ -5,7 +5,13 @@ import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
 import type { CachedRoute } from './cached-route.js';
 import { isNotModified, type Conditions } from './conditional.js';
-import type { AddedHeaders, HeadDecision, Recording, RecordingControl, ResponseHead } from './http-platform.interface.js';
+import type {
+  AddedHeaders,
+  HeadDecision,
+  Recording,
+  RecordingControl,
+  ResponseHead,
+} from './http-platform.interface.js';
 import type { Exchange } from './response-cache.interceptor.js';
 import { lifetimeHeaders, metadataHeaders, revalidation } from './response-headers.js';
 import { judgeResponse } from './storable.js';
@@ -26,7 +32,12 @@ export class ResponseRecorder {
   constructor(private readonly runtime: CacheRuntime) {}
 
   /** @returns what watches the handler: its errors end the recording */
-  record(exchange: Exchange, call: Call, load: Load, conditions: Conditions): { watch<T>(handled: Observable<T>): Observable<T> } {
+  record(
+    exchange: Exchange,
+    call: Call,
+    load: Load,
+    conditions: Conditions,
+  ): { watch<T>(handled: Observable<T>): Observable<T> } {
     const { route, request, response } = exchange;
     let control: RecordingControl | undefined;
     control = route.platform.record(request, response, {
@@ -39,7 +50,10 @@ export class ResponseRecorder {
 
   /** Adds headers to a response at once, before the handler runs. */
   addNow(response: object, headers: AddedHeaders): void {
-    const target = response as { setHeader?(name: string, value: string): void; header?(name: string, value: string): void };
+    const target = response as {
+      setHeader?(name: string, value: string): void;
+      header?(name: string, value: string): void;
+    };
     for (const name in headers) {
       if (target.setHeader !== undefined) target.setHeader(name, headers[name]!);
       else target.header?.(name, headers[name]!);
@@ -57,7 +71,10 @@ export class ResponseRecorder {
     const etag = this.#etag(head);
     if (etag !== undefined) add['ETag'] = etag;
     Object.assign(add, revalidation(route, cacheControl), this.#times(route, head, cacheControl));
-    return { add, notModified: isNotModified(conditions, { etag, lastModified: single(head.headers['last-modified']) }) };
+    return {
+      add,
+      notModified: isNotModified(conditions, { etag, lastModified: single(head.headers['last-modified']) }),
+    };
   }
 
   /** A strong tag where the body is known; the platform's own weak one is replaced, the handler's is kept. */
@@ -72,7 +89,8 @@ export class ResponseRecorder {
     const { ttl } = route.target.policy;
     const judgement = judgeResponse(head.status, cacheControl, [], route.options);
     const now = this.runtime.engine.clock.now();
-    const stored = judgement.refusal === undefined && head.headers['set-cookie'] === undefined && typeof ttl === 'number';
+    const stored =
+      judgement.refusal === undefined && head.headers['set-cookie'] === undefined && typeof ttl === 'number';
     const freshUntil = stored ? now + Math.min(ttl, judgement.lifetime) : now;
     return {
       ...(stored ? lifetimeHeaders(route, cacheControl, freshUntil, now) : {}),
@@ -89,7 +107,8 @@ export class ResponseRecorder {
     if (judgement.refusal !== undefined) return this.#refuse(route, call, load, judgement.refusal);
     if (!route.covers(call, vary)) {
       load.settle({ failed: false });
-      if (!route.learn(call, vary)) return this.#refuse(route, call, load, `it varies by too many headers: ${vary.join(', ')}`);
+      if (!route.learn(call, vary))
+        return this.#refuse(route, call, load, `it varies by too many headers: ${vary.join(', ')}`);
     }
     void this.runtime.engine.writer.write(call, load, stored, judgement.lifetime);
   }
@@ -98,11 +117,19 @@ export class ResponseRecorder {
     const { engine, log } = this.runtime;
     engine.uncacheable.set(call.key);
     load.settle({ failed: false });
-    if (reason !== undefined) log.warn(`refused ${route.target.name} ${reason}`, `An answer of ${route.target.name} is not cached: ${reason}.`);
+    if (reason !== undefined)
+      log.warn(
+        `refused ${route.target.name} ${reason}`,
+        `An answer of ${route.target.name} is not cached: ${reason}.`,
+      );
   }
 }
 
-function metadataOfMiss(stored: boolean, now: number, freshUntil: number): Parameters<typeof metadataHeaders>[0] {
+function metadataOfMiss(
+  stored: boolean,
+  now: number,
+  freshUntil: number,
+): Parameters<typeof metadataHeaders>[0] {
   if (!stored) return { cacheStatus: CacheStatus.MISS };
   const resetAt = Number.isFinite(freshUntil) ? new Date(freshUntil).toISOString() : null;
   return { cacheStatus: CacheStatus.MISS, cachedAt: new Date(now).toISOString(), resetAt };

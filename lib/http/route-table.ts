@@ -57,10 +57,16 @@ export class RouteTable {
   }
 
   /** The call that a request of this description makes. */
-  describe(target: MethodTarget, { params = {}, query = {}, headers = {}, cookies, user }: RequestDescription): Call {
+  describe(
+    target: MethodTarget,
+    { params = {}, query = {}, headers = {}, cookies, user }: RequestDescription,
+  ): Call {
     const route = this.#byTarget.get(target);
-    if (route === undefined) throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
-    const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    if (route === undefined)
+      throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
+    const lower = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+    );
     return route.call({ method: 'GET', headers: lower, params, query, cookies, user });
   }
 }

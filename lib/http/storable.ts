@@ -2,7 +2,8 @@ import { deltaSeconds, parseCacheControl } from './cache-control.js';
 import type { ResponseOptions } from './response-options.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
-export type Judgement = { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
+export type Judgement =
+  { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
 
 const FORBIDDING = ['no-store', 'private', 'no-cache'];
 
@@ -18,7 +19,8 @@ export function judgeResponse(
   vary: readonly string[],
   options: ResponseOptions,
 ): Judgement {
-  if (!options.statuses.has(status)) return { refusal: `its status is ${status}; statuses: [${status}] would store it` };
+  if (!options.statuses.has(status))
+    return { refusal: `its status is ${status}; statuses: [${status}] would store it` };
   if (vary.includes('*')) return { refusal: `it says Vary: *, so no other request may be answered with it` };
   if (cacheControl === undefined) return { lifetime: Infinity };
   const directives = parseCacheControl(cacheControl);

@@ -17,7 +17,10 @@ export class StoredResponse implements ResponseView {
     this.etag = single(this.headers['etag']) ?? strongETag(recorded.body);
     this.lastModified = single(this.headers['last-modified']);
     this.cacheControl = joined(this.headers['cache-control']);
-    this.size = recorded.headers.reduce((sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32, recorded.body.length);
+    this.size = recorded.headers.reduce(
+      (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
+      recorded.body.length,
+    );
   }
 
   get status(): number {
@@ -29,7 +32,9 @@ export class StoredResponse implements ResponseView {
   }
 
   get headers(): Readonly<Record<string, string | readonly string[]>> {
-    return (this.#headers ??= Object.fromEntries(this.recorded.headers.map(([name, value]) => [name.toLowerCase(), value])));
+    return (this.#headers ??= Object.fromEntries(
+      this.recorded.headers.map(([name, value]) => [name.toLowerCase(), value]),
+    ));
   }
 }
 
@@ -44,7 +49,11 @@ export function strongETag(body: Buffer): string {
 }
 
 export function single(value: string | readonly string[] | number | undefined): string | undefined {
-  return Array.isArray(value) ? (value[0] as string | undefined) : value === undefined ? undefined : String(value);
+  return Array.isArray(value)
+    ? (value[0] as string | undefined)
+    : value === undefined
+      ? undefined
+      : String(value);
 }
 
 export function joined(value: string | readonly string[] | number | undefined): string | undefined {

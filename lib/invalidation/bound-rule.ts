@@ -2,7 +2,12 @@ import type { RuleReport } from '../cache/cache-report.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
-import { resolveEntity, type EntityClass, type InvalidationRule, type InvalidationRuleOptions } from './invalidation-rule.js';
+import {
+  resolveEntity,
+  type EntityClass,
+  type InvalidationRule,
+  type InvalidationRuleOptions,
+} from './invalidation-rule.js';
 
 /** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
 export class BoundRule {
@@ -29,19 +34,23 @@ export class BoundRule {
 
   /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string {
-    const named = Object.entries(values).map(([name, value]) => [this.#fields.get(name) ?? name, value] as const);
+    const named = Object.entries(values).map(
+      ([name, value]) => [this.#fields.get(name) ?? name, value] as const,
+    );
     return this.target.partitionTag(Object.fromEntries(named));
   }
 
   report(): RuleReport {
     const { scope, invalidator } = this.options;
-    const drops = scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.#fields.values()];
+    const drops =
+      scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.#fields.values()];
     return { id: this.id, entity: this.entityName, mode: this.mode, dispatcher: this.dispatcher, drops };
   }
 
   #bindFields(): ReadonlyMap<string, string> {
     const { fieldMapping, scope, invalidator } = this.options;
-    if (fieldMapping === undefined && scope === undefined && invalidator === undefined) throw this.#saysNothing();
+    if (fieldMapping === undefined && scope === undefined && invalidator === undefined)
+      throw this.#saysNothing();
     if (fieldMapping === undefined || typeof fieldMapping === 'function') return new Map();
     const fields = new Map(Object.keys(fieldMapping).map((name) => [name, this.#partitionField(name)]));
     this.target.key.addSubset([...fields.values()]);

@@ -23,7 +23,10 @@ export class DispatcherRegistry {
   add(name: string, dispatcher: Dispatcher): void {
     const known = this.#dispatchers.get(name);
     if (known !== undefined && known !== dispatcher) {
-      throw new CacheConfigurationError('DISPATCHER_NAME', `There are two dispatchers called '${name}'. Rename one in @InvalidationDispatcher('…').`);
+      throw new CacheConfigurationError(
+        'DISPATCHER_NAME',
+        `There are two dispatchers called '${name}'. Rename one in @InvalidationDispatcher('…').`,
+      );
     }
     this.#dispatchers.set(name, dispatcher);
   }
@@ -61,9 +64,17 @@ export class DispatcherRegistry {
   }
 
   /** Hands jobs on; those of rules with equal `dispatcherConfig` together. */
-  dispatch(name: string, rules: readonly BoundRule[], jobs: readonly InvalidationJob[], handle: JobHandler): MaybePromise<void> {
+  dispatch(
+    name: string,
+    rules: readonly BoundRule[],
+    jobs: readonly InvalidationJob[],
+    handle: JobHandler,
+  ): MaybePromise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
-    const byConfig = new Map<string, { config: Readonly<Record<string, unknown>>; jobs: InvalidationJob[] }>();
+    const byConfig = new Map<
+      string,
+      { config: Readonly<Record<string, unknown>>; jobs: InvalidationJob[] }
+    >();
     rules.forEach((rule, i) => {
       const config = { ...this.settings[name], ...rule.options.dispatcherConfig };
       const key = JSON.stringify(config);
@@ -71,7 +82,9 @@ export class DispatcherRegistry {
       group.jobs.push(jobs[i]!);
       byConfig.set(key, group);
     });
-    const pending = [...byConfig.values()].map((group) => dispatcher.dispatch(group.jobs, { config: group.config, handle }));
+    const pending = [...byConfig.values()].map((group) =>
+      dispatcher.dispatch(group.jobs, { config: group.config, handle }),
+    );
     return Promise.all(pending).then(() => undefined);
   }
 }

@@ -14,8 +14,7 @@ export type EntityPath<E> = (keyof E & string) | `${keyof E & string}.${string}`
 
 /** Key field (or argument) name → where its value stands on the entity. */
 export type FieldMapping<E> =
-  | Readonly<Record<string, EntityPath<E>>>
-  | ((entity: E) => Readonly<Record<string, unknown>>);
+  Readonly<Record<string, EntityPath<E>>> | ((entity: E) => Readonly<Record<string, unknown>>);
 
 /**
  * When and what a change of an entity invalidates.
@@ -60,8 +59,20 @@ export interface InvalidationRuleOptions<E extends object = object> {
 }
 
 const OPTIONS = new Set<string>([
-  'entity', 'name', 'fieldMapping', 'scope', 'requireArgs', 'watchFields', 'invalidateWhen', 'triggerOnCreate',
-  'invalidator', 'mode', 'eager', 'dispatcher', 'dispatcherConfig', 'raiseException',
+  'entity',
+  'name',
+  'fieldMapping',
+  'scope',
+  'requireArgs',
+  'watchFields',
+  'invalidateWhen',
+  'triggerOnCreate',
+  'invalidator',
+  'mode',
+  'eager',
+  'dispatcher',
+  'dispatcherConfig',
+  'raiseException',
 ] satisfies (keyof InvalidationRuleOptions)[]);
 
 /**
@@ -91,9 +102,10 @@ export class InvalidationRule<E extends object = object> {
 
   /** A stable identity: the same rule on the same method has it in every process and build. */
   identity(method: string): string {
-    const { entity, name, ...rest } = this.options;
-    const text = JSON.stringify([method, this.entityName, name ?? null, rest], (_, value: unknown) =>
-      typeof value === 'function' ? `${value.name}${String(value)}` : value,
+    const { name } = this.options;
+    const text = JSON.stringify(
+      [method, { ...this.options, entity: this.entityName }],
+      (_, value: unknown) => (typeof value === 'function' ? `${value.name}${String(value)}` : value),
     );
     return `${name ?? `${method}<-${this.entityName}`}#${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
   }
@@ -132,7 +144,9 @@ export function toRule(item: unknown, where: string): InvalidationRule {
     return new InvalidationRule(item as InvalidationRuleOptions);
   } catch (error) {
     if (error instanceof CacheConfigurationError) {
-      throw new CacheConfigurationError(error.code, `invalidatesOn of ${where}: ${error.message}`, { cause: error });
+      throw new CacheConfigurationError(error.code, `invalidatesOn of ${where}: ${error.message}`, {
+        cause: error,
+      });
     }
     throw error;
   }
@@ -140,31 +154,48 @@ export function toRule(item: unknown, where: string): InvalidationRule {
 
 /** The class or name a reference stands for. An arrow function has no prototype; a class has. */
 export function resolveEntity(reference: EntityReference): EntityClass | string {
-  if (typeof reference === 'function' && reference.prototype === undefined) return (reference as () => EntityClass)();
+  if (typeof reference === 'function' && reference.prototype === undefined)
+    return (reference as () => EntityClass)();
   return reference as EntityClass | string;
 }
 
 function assertOptions(options: InvalidationRuleOptions): void {
   if (typeof options !== 'object' || options === null) {
-    throw invalid(`${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`);
+    throw invalid(
+      `${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
+    );
   }
   const { entity, fieldMapping, scope, invalidator, mode } = options;
   if (typeof entity !== 'function' && typeof entity !== 'string') {
-    throw invalid(`entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
-      `usually a circular import: () => Class resolves it later.`);
+    throw invalid(
+      `entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
+        `usually a circular import: () => Class resolves it later.`,
+    );
   }
   const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
-  if (unknown.length > 0) throw invalid(`unknown option ${unknown.join(', ')}. Known are: ${[...OPTIONS].join(', ')}.`);
-  const targets = Object.entries({ fieldMapping, scope, invalidator }).filter(([, value]) => value !== undefined);
+  if (unknown.length > 0)
+    throw invalid(`unknown option ${unknown.join(', ')}. Known are: ${[...OPTIONS].join(', ')}.`);
+  const targets = Object.entries({ fieldMapping, scope, invalidator }).filter(
+    ([, value]) => value !== undefined,
+  );
   if (targets.length > 1) {
-    throw invalid(`${targets.map(([name]) => name).join(' and ')} exclude each other: each says what to drop. Keep one.`);
+    throw invalid(
+      `${targets.map(([name]) => name).join(' and ')} exclude each other: each says what to drop. Keep one.`,
+    );
   }
-  if (scope !== undefined && scope !== 'all') throw invalid(`scope is ${String(scope)}. The only scope is 'all'.`);
+  if (scope !== undefined && scope !== 'all')
+    throw invalid(`scope is ${String(scope)}. The only scope is 'all'.`);
   if (mode !== undefined && mode !== 'purge' && mode !== 'expire') {
     throw invalid(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
   }
-  if (fieldMapping !== undefined && typeof fieldMapping !== 'function' && Object.keys(fieldMapping).length === 0) {
-    throw invalid(`fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`);
+  if (
+    fieldMapping !== undefined &&
+    typeof fieldMapping !== 'function' &&
+    Object.keys(fieldMapping).length === 0
+  ) {
+    throw invalid(
+      `fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`,
+    );
   }
 }
 

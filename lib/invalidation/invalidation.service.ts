@@ -26,11 +26,15 @@ export class InvalidationService {
    * @returns nothing when all is done; else a promise that the write awaits, for at most 100 ms. Rejects only for rules
    * whose errors are to be raised.
    */
-  committed(changes: readonly Change[], rulesOf: (change: Change) => readonly BoundRule[]): MaybePromise<void> {
+  committed(
+    changes: readonly Change[],
+    rulesOf: (change: Change) => readonly BoundRule[],
+  ): MaybePromise<void> {
     const plan = new InvalidationPlan(this.runtime.space, (rule, error) => this.#report(rule, error));
     for (const change of changes) for (const rule of rulesOf(change)) plan.add(rule, change);
     if (plan.tags.size === 0 && plan.settled === undefined) return;
-    const work = plan.settled === undefined ? this.#carryOut(plan) : plan.settled.then(() => this.#carryOut(plan));
+    const work =
+      plan.settled === undefined ? this.#carryOut(plan) : plan.settled.then(() => this.#carryOut(plan));
     if (work instanceof Promise) return this.#atMost(work);
   }
 
@@ -47,7 +51,10 @@ export class InvalidationService {
       const rules = [...plan.tags].filter(([rule]) => rule.mode === mode && rule.options.eager !== false);
       const tags = new Set(rules.flatMap(([, ruleTags]) => [...ruleTags]));
       if (tags.size === 0) continue;
-      const bumped = this.#guarded(rules.map(([rule]) => rule), () => this.runtime.bump([...tags], mode));
+      const bumped = this.#guarded(
+        rules.map(([rule]) => rule),
+        () => this.runtime.bump([...tags], mode),
+      );
       if (bumped instanceof Promise) pending.push(bumped);
     }
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
@@ -58,7 +65,9 @@ export class InvalidationService {
     for (const [dispatcher, rules] of this.dispatchers.group([...plan.tags.keys()])) {
       const jobs = rules.map((rule) => this.#job(rule, plan.tags.get(rule)!));
       if (this.dispatchers.isInline(dispatcher) && jobs.every((job) => job.done)) continue;
-      const dispatched = this.#guarded(rules, () => this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)));
+      const dispatched = this.#guarded(rules, () =>
+        this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
+      );
       if (dispatched instanceof Promise) pending.push(dispatched);
     }
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
@@ -66,7 +75,14 @@ export class InvalidationService {
 
   #job(rule: BoundRule, tags: ReadonlySet<string>): InvalidationJob {
     const done = rule.options.eager !== false;
-    return { id: randomUUID(), namespace: this.runtime.space.namespace, rule: rule.id, tags: [...tags], mode: rule.mode, done };
+    return {
+      id: randomUUID(),
+      namespace: this.runtime.space.namespace,
+      rule: rule.id,
+      tags: [...tags],
+      mode: rule.mode,
+      done,
+    };
   }
 
   /** Carries out a job, here or in a worker. Doing it twice does no harm. */
@@ -89,7 +105,9 @@ export class InvalidationService {
   }
 
   #raises(rule: BoundRule): boolean {
-    return rule.options.raiseException ?? this.dispatchers.raiseException(rule.dispatcher) ?? this.raiseException;
+    return (
+      rule.options.raiseException ?? this.dispatchers.raiseException(rule.dispatcher) ?? this.raiseException
+    );
   }
 
   #report(rule: BoundRule, error: unknown): void {

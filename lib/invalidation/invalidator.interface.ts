@@ -43,5 +43,13 @@ export type Invalidator = (cached: InvalidationHandle, change: EntityChange) => 
 
 export function entityChange(change: Change): EntityChange {
   const { entity, entityName, type, id, before, after, updatedColumns } = change;
-  return { entity, entityName, type, id, before: before && before.object, after: after && after.object, updatedColumns };
+  return {
+    entity,
+    entityName,
+    type,
+    id,
+    before: before && before.object,
+    after: after && after.object,
+    updatedColumns,
+  };
 }

@@ -23,7 +23,9 @@ function overlaps(a: string, b: string): boolean {
 
 function conditionsHold(conditions: Readonly<Record<string, unknown>> | undefined, change: Change): boolean {
   if (conditions === undefined) return true;
-  return states(change, (row) => Object.entries(conditions).every(([path, wanted]) => conditionHolds(row, path, wanted)));
+  return states(change, (row) =>
+    Object.entries(conditions).every(([path, wanted]) => conditionHolds(row, path, wanted)),
+  );
 }
 
 /** Whether `test` holds for the row before or after; a row that is unknown counts as holding. */
@@ -65,7 +67,8 @@ export function mappedPartitions(rule: InvalidationRuleOptions, change: Change):
 /** The partition values of one row; `undefined` when one cannot be known. */
 function mapRow(rule: InvalidationRuleOptions, row: RowView): Readonly<Record<string, unknown>> | undefined {
   const mapping = rule.fieldMapping!;
-  if (typeof mapping === 'function') return callMapping(mapping as (entity: object) => Record<string, unknown>, row);
+  if (typeof mapping === 'function')
+    return callMapping(mapping as (entity: object) => Record<string, unknown>, row);
   const values: Record<string, unknown> = {};
   for (const [field, path] of Object.entries(mapping)) {
     const reading = row.read(path);
@@ -99,7 +102,10 @@ function callMapping(
   }
 }
 
-function isSkipped(requireArgs: InvalidationRuleOptions['requireArgs'], values: Readonly<Record<string, unknown>>): boolean {
+function isSkipped(
+  requireArgs: InvalidationRuleOptions['requireArgs'],
+  values: Readonly<Record<string, unknown>>,
+): boolean {
   if (requireArgs === undefined || requireArgs === false) return false;
   const required = requireArgs === true ? Object.keys(values) : requireArgs;
   return required.some((field) => values[field] == null);

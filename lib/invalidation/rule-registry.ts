@@ -18,7 +18,10 @@ export class RuleRegistry {
     this.#bound.add(target);
     for (const rule of target.definition.rules) {
       if (!(rule instanceof InvalidationRule)) continue;
-      const dispatcher = this.dispatcherOf(rule.options.dispatcher, `The rule of ${target.name} on ${rule.entityName}`);
+      const dispatcher = this.dispatcherOf(
+        rule.options.dispatcher,
+        `The rule of ${target.name} on ${rule.entityName}`,
+      );
       this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher));
     }
   }

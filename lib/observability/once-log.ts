@@ -7,7 +7,9 @@ const MAX_MESSAGES = 1_000;
 export class OnceLog {
   readonly #said = new Set<string>();
 
-  constructor(private readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'> = new Logger('RestflowCache')) {}
+  constructor(
+    private readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'> = new Logger('RestflowCache'),
+  ) {}
 
   /** Warns, unless the same `topic` was warned of before. */
   warn(topic: string, message: string): void {

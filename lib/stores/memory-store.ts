@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { Entry } from './entry.js';
+import type { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
@@ -42,7 +42,9 @@ export class MemoryStore implements CacheStore {
     const { maxBytes = 64 * MIB, maxEntries = 100_000 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxEntries })) {
       if (!Number.isSafeInteger(value) || value <= 0) {
-        throw new TypeError(`memoryStore({ ${name} }) must be a positive whole number, not ${String(value)}.`);
+        throw new TypeError(
+          `memoryStore({ ${name} }) must be a positive whole number, not ${String(value)}.`,
+        );
       }
     }
     this.#entries = new LRUCache<string, Held>({

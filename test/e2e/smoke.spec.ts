@@ -6,7 +6,13 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Column, DataSource, Entity, PrimaryGeneratedColumn } from 'typeorm';
-import { CacheResponse, CacheResult, CacheService, invalidates, RestflowCacheModule } from '../../lib/index.js';
+import {
+  CacheResponse,
+  CacheResult,
+  CacheService,
+  invalidates,
+  RestflowCacheModule,
+} from '../../lib/index.js';
 
 @Entity()
 class User {
@@ -32,7 +38,11 @@ class UsersController {
   constructor(private readonly users: UsersService) {}
 
   @Get(':id')
-  @CacheResponse({ ttl: 60, setCacheHeaders: true, invalidatesOn: [invalidates(User, { fieldMapping: { id: 'id' } })] })
+  @CacheResponse({
+    ttl: 60,
+    setCacheHeaders: true,
+    invalidatesOn: [invalidates(User, { fieldMapping: { id: 'id' } })],
+  })
   async find(@Param('id') id: string): Promise<unknown> {
     handled++;
     return { user: await this.users.find(Number(id)) };
@@ -53,9 +63,14 @@ describe.each(['express', 'fastify'])('smoke on %s', (platform) => {
   let app: INestApplication;
   afterEach(() => app.close());
   it('serves a hit and a fresh value after a save', async () => {
-    app = await NestFactory.create(AppModule, platform === 'express' ? new ExpressAdapter() : new FastifyAdapter(), {
-      abortOnError: false, logger: ['error', 'warn'],
-    });
+    app = await NestFactory.create(
+      AppModule,
+      platform === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
+      {
+        abortOnError: false,
+        logger: ['error', 'warn'],
+      },
+    );
     await app.listen(0, '127.0.0.1');
     const url = await app.getUrl();
     const repository = app.get(DataSource).getRepository(User);

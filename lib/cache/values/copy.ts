@@ -21,7 +21,8 @@ function copyTree(value: object): object {
   }
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype !== Object.prototype && prototype !== null) {
-    const special = copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, (item) => copyAny(item));
+    const special =
+      copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, (item) => copyAny(item));
     if (special !== undefined) return special;
   }
   return copyRecord(value, prototype, copyAny);

@@ -42,7 +42,8 @@ export function isolateValues(isolation: Isolation, classes: KnownClasses): Valu
     }
     return { stored: isObject(snapshot.value) ? new Copied(snapshot) : snapshot.value, size: snapshot.size };
   };
-  const present = (stored: unknown): unknown => (stored instanceof Copied ? copySnapshot(stored.snapshot) : stored);
+  const present = (stored: unknown): unknown =>
+    stored instanceof Copied ? copySnapshot(stored.snapshot) : stored;
   return {
     prepare,
     present,

@@ -99,7 +99,8 @@ class SnapshotTaker {
     const copy = Object.create(prototype) as Record<string, unknown>;
     this.#seen.set(value, copy);
     for (const key of Reflect.ownKeys(value)) {
-      if (typeof key === 'symbol') throw new Unstorable(path, `has a property with a symbol for its name, ${String(key)}.`);
+      if (typeof key === 'symbol')
+        throw new Unstorable(path, `has a property with a symbol for its name, ${String(key)}.`);
       const descriptor = Reflect.getOwnPropertyDescriptor(value, key)!;
       const at = path === '' ? key : `${path}.${key}`;
       if (descriptor.get !== undefined || descriptor.set !== undefined || descriptor.enumerable !== true) {
@@ -165,8 +166,17 @@ export function copyBytesOrTime(value: object, prototype: object): object | unde
 
 const TYPED_ARRAYS = new Set<object>(
   [
-    Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-    Float32Array, Float64Array, BigInt64Array, BigUint64Array,
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
   ].map((type) => type.prototype),
 );
 
