@@ -1,3 +1,4 @@
+export { attachInvalidation, type AttachInvalidationOptions } from './attach-invalidation.js';
 export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/cache-status.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';

@@ -5,14 +5,8 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import {
-  DiscoveryService,
-  HttpAdapterHost,
-  MetadataScanner,
-  ModuleRef,
-  ModulesContainer,
-} from '@nestjs/core';
-import { CACHED_METHOD_METADATA } from './cache/cache.constants.js';
+import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { cachedMethodsOf } from './cache/cached-methods.js';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { MethodDefinition } from './cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from './cache/errors.js';
@@ -57,7 +51,6 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     @Inject(MODULE_SETTINGS) private readonly settings: ModuleSettings,
     @Inject(CACHE_RUNTIME) private readonly runtime: CacheRuntime,
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
@@ -174,11 +167,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
   #explore(wrapper: Wrapper, isController: boolean): void {
     const owner = wrapper.metatype as Function | null;
     if (owner?.prototype === undefined || wrapper.inject !== undefined) return;
-    for (const name of this.scanner.getAllMethodNames(owner.prototype as object)) {
-      const member = (owner.prototype as Record<string, object>)[name]!;
-      const definition = Reflect.getMetadata(CACHED_METHOD_METADATA, member) as MethodDefinition | undefined;
-      if (definition !== undefined) this.#add(definition, owner, wrapper, isController);
-    }
+    for (const definition of cachedMethodsOf(owner)) this.#add(definition, owner, wrapper, isController);
   }
 
   #add(definition: MethodDefinition, owner: Function, wrapper: Wrapper, isController: boolean): void {

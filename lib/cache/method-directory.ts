@@ -1,9 +1,8 @@
 import type { KeyConstructor } from '../keys/index.js';
-import { CACHED_METHOD_METADATA } from './cache.constants.js';
 import { CachedMethod, type MethodAccess } from './cached-method.js';
 import type { CacheReport, RuleReport } from './cache-report.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import type { MethodDefinition } from './definition.js';
+import { definitionOf } from './cached-methods.js';
 import { CacheUsageError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
 
@@ -76,11 +75,4 @@ export class MethodDirectory {
       })),
     };
   }
-}
-
-/** The definition of a decorated method of a class, inherited ones included. */
-export function definitionOf(owner: Function, method: string): MethodDefinition | undefined {
-  const member = (owner.prototype as Record<string, unknown> | undefined)?.[method];
-  if (typeof member !== 'function') return undefined;
-  return Reflect.getMetadata(CACHED_METHOD_METADATA, member) as MethodDefinition | undefined;
 }

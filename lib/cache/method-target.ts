@@ -61,7 +61,9 @@ export class MethodTarget implements CacheTarget {
     const tags = [...this.#commonTags, this.keyTag(call)];
     for (const partition of this.key.partitionTags(call)) tags.push(this.#partitionPrefix + partition);
     const { tags: own } = this.definition;
-    const names = typeof own === 'function' ? own(...call.args) : own;
+    // A handler's arguments are not there before its pipes ran; it is told the request.
+    const values = this.definition.kind === 'response' ? [call.request] : call.args;
+    const names = typeof own === 'function' ? own(...values) : own;
     if (names !== undefined) for (const name of names) tags.push(this.space.userTag(name));
     return tags;
   }

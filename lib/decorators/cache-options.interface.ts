@@ -12,7 +12,10 @@ interface CacheOptions {
   keyConstructor?: KeyConstructorInput;
   /** Which changes of which entities invalidate what this method cached. */
   invalidatesOn?: readonly InvalidatesOn[];
-  /** Tags of your own, to be dropped with `CacheService.invalidateTags`; from the arguments, never from the value. */
+  /**
+   * Tags of your own, to be dropped with `CacheService.invalidateTags`; made from the arguments (on a handler: from the
+   * request), never from the value.
+   */
   tags?: readonly string[] | ((...args: never[]) => readonly string[]);
   /** One of `forRoot({ stores })`. Default: the module's `store`. */
   store?: string;

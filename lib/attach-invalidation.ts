@@ -1,0 +1,65 @@
+import type { Type } from '@nestjs/common';
+import { cachedMethodsOf } from './cache/cached-methods.js';
+import { CacheRuntime } from './cache/cache-runtime.js';
+import { InlineDispatcher } from './dispatchers/index.js';
+import { handlerShape } from './http/handler-shape.js';
+import { DispatcherRegistry, INLINE, InvalidationService, RuleRegistry } from './invalidation/index.js';
+import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
+import { DataSourceAttacher } from './typeorm/index.js';
+
+/**
+ * Options of {@link attachInvalidation}.
+ *
+ * @publicApi
+ */
+export interface AttachInvalidationOptions extends Pick<
+  RestflowCacheOptions,
+  'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException'
+> {
+  /** The providers and controllers whose decorated methods' rules are to be carried out. */
+  classes: readonly Type[];
+}
+
+/**
+ * Carries out invalidation rules in a script, migration or seed that runs outside of Nest: what it commits through the
+ * DataSource invalidates what the application cached. Use the application's store and namespace; a store in memory is
+ * not shared with other processes.
+ *
+ * @param dataSource a TypeORM DataSource, initialised or not
+ * @param options the application's store and namespace, and the classes whose rules are meant
+ * @returns `detach()`, which ends it
+ * @throws CacheConfigurationError for rules that cannot work
+ * @example
+ * const invalidation = attachInvalidation(dataSource, { store, namespace: 'shop', classes: [ArticlesController] });
+ * await dataSource.getRepository(Article).update({}, { archived: true });
+ * invalidation.detach();
+ *
+ * @publicApi
+ */
+export function attachInvalidation(
+  dataSource: object,
+  options: AttachInvalidationOptions,
+): { detach(): void } {
+  const { classes, ...rest } = options;
+  const settings = normaliseOptions(rest);
+  const runtime = new CacheRuntime(settings.runtime);
+  // Jobs of rules with another dispatcher were bumped at once here, which is what there is to do without its worker.
+  const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
+  dispatchers.add(INLINE, new InlineDispatcher());
+  const rules = new RuleRegistry(() => INLINE);
+  const service = new InvalidationService(runtime, dispatchers, settings.raiseException);
+  const attacher = new DataSourceAttacher(runtime, rules, service);
+  attacher.attach(dataSource);
+  for (const owner of classes) {
+    for (const definition of cachedMethodsOf(owner)) {
+      const isHandler = definition.kind === 'response';
+      const shape = isHandler ? handlerShape(owner, definition.methodName, []) : undefined;
+      rules.add(runtime.target(definition, owner, shape));
+    }
+  }
+  rules.assertEntities(
+    (rule) => attacher.knows(rule),
+    'the DataSource given to attachInvalidation() does not know',
+  );
+  return { detach: () => attacher.detachAll() };
+}
