@@ -17,7 +17,8 @@ const waitingByConnection = new WeakMap<Socket, Set<() => void>>();
  */
 export function onceClosed(request: RawRequest, response: RawResponse, callback: () => void): () => void {
   response.on('close', callback);
-  const stopConnection = response.socket === null && request.socket ? onceDisconnected(request.socket, callback) : undefined;
+  const stopConnection =
+    response.socket === null && request.socket ? onceDisconnected(request.socket, callback) : undefined;
   return () => {
     response.removeListener('close', callback);
     stopConnection?.();

@@ -37,7 +37,12 @@ export class ExpressPlatform implements HttpPlatform {
     return recording;
   }
 
-  replay(_request: object, response: ExpressResponse, recorded: RecordedResponse, options: ReplayOptions): undefined {
+  replay(
+    _request: object,
+    response: ExpressResponse,
+    recorded: RecordedResponse,
+    options: ReplayOptions,
+  ): undefined {
     if (!response.headersSent) {
       setHead(response, recorded, options);
       // Node refuses a body here under `rejectNonStandardBodyWrites`.
@@ -54,10 +59,16 @@ export class ExpressPlatform implements HttpPlatform {
 }
 
 function isOver(request: ExpressRequest, response: ExpressResponse): boolean {
-  return response.headersSent || response.writableEnded || response.destroyed || request.socket?.destroyed === true;
+  return (
+    response.headersSent || response.writableEnded || response.destroyed || request.socket?.destroyed === true
+  );
 }
 
-function setHead(response: ExpressResponse, recorded: RecordedResponse, { add, notModified }: ReplayOptions): void {
+function setHead(
+  response: ExpressResponse,
+  recorded: RecordedResponse,
+  { add, notModified }: ReplayOptions,
+): void {
   const { status, headers, removed, vary, body } = recorded;
   response.statusCode = notModified ? 304 : status;
   for (let index = 0; index < removed.length; index++) response.removeHeader(removed[index]!);

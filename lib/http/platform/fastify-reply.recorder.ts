@@ -65,7 +65,12 @@ export class FastifyReplyRecorder {
   #judge(body: Buffer | undefined): HeadDecision | undefined {
     const { raw } = this.#reply;
     const spellings = raw.getRawHeaderNames?.();
-    return this.#recording.judge({ status: raw.statusCode, headers: this.#reply.getHeaders(), spellings, body });
+    return this.#recording.judge({
+      status: raw.statusCode,
+      headers: this.#reply.getHeaders(),
+      spellings,
+      body,
+    });
   }
 
   #apply({ add, notModified }: HeadDecision): void {

@@ -34,5 +34,8 @@ export interface FastifyInstanceLike {
     name: 'onSend',
     hook: (request: never, reply: never, payload: unknown, next: NextPayload) => void,
   ): unknown;
-  addHook(name: 'onError', hook: (request: never, reply: never, error: Error, next: () => void) => void): unknown;
+  addHook(
+    name: 'onError',
+    hook: (request: never, reply: never, error: Error, next: () => void) => void,
+  ): unknown;
 }

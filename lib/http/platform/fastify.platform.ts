@@ -5,7 +5,12 @@ import type {
   RecordOptions,
   ReplayOptions,
 } from '../http-platform.interface.js';
-import type { FastifyInstanceLike, FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
+import type {
+  FastifyInstanceLike,
+  FastifyReplyLike,
+  FastifyRequestLike,
+  NextPayload,
+} from './fastify.interface.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { ResponseRecording } from './response-recording.js';

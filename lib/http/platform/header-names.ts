@@ -36,8 +36,15 @@ export function hasNoBody(status: number): boolean {
 }
 
 /** A test for the headers that are never stored, including those that this response's Connection header names. */
-export function unstorableHeaders(connection: string | string[] | number | undefined): (lowerName: string) => boolean {
+export function unstorableHeaders(
+  connection: string | string[] | number | undefined,
+): (lowerName: string) => boolean {
   if (connection === undefined) return (name) => UNSTORABLE.has(name);
-  const named = new Set(String(connection).toLowerCase().split(',').map((member) => member.trim()));
+  const named = new Set(
+    String(connection)
+      .toLowerCase()
+      .split(',')
+      .map((member) => member.trim()),
+  );
   return (name) => UNSTORABLE.has(name) || named.has(name);
 }

@@ -39,7 +39,10 @@ export function observeNodeStream(stream: NodeStreamPayload, recording: Response
 }
 
 /** The same stream, one chunk at a time and nothing read ahead, with what is read recorded. */
-export function observeWebStream(source: ReadableStream<Uint8Array>, recording: ResponseRecording): ReadableStream<Uint8Array> {
+export function observeWebStream(
+  source: ReadableStream<Uint8Array>,
+  recording: ResponseRecording,
+): ReadableStream<Uint8Array> {
   const reader = source.getReader();
   return new ReadableStream<Uint8Array>(
     {

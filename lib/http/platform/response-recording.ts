@@ -6,7 +6,12 @@ import type {
   RecordingRefusal,
   RecordOptions,
 } from '../http-platform.interface.js';
-import { type HeaderDifference, type HeaderSnapshot, headerDifference, snapshotHeaders } from './header-difference.js';
+import {
+  type HeaderDifference,
+  type HeaderSnapshot,
+  headerDifference,
+  snapshotHeaders,
+} from './header-difference.js';
 import { hasNoBody } from './header-names.js';
 import type { Bytes, LiveHeaders } from './raw-response.interface.js';
 import { RecordedBody } from './recorded-body.js';

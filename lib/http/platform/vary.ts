@@ -11,7 +11,10 @@ export function varyMembers(value: string | readonly string[] | number | undefin
  * @param current the Vary of the live response, kept as it is spelt
  * @param members what to append, lower case
  */
-export function appendVary(current: string | readonly string[] | number | undefined, members: readonly string[]): string {
+export function appendVary(
+  current: string | readonly string[] | number | undefined,
+  members: readonly string[],
+): string {
   if (current === undefined || current === '') return members.length === 1 ? members[0]! : members.join(', ');
   const present = varyMembers(current);
   if (present.includes('*') || members.includes('*')) return '*';

@@ -15,7 +15,8 @@ export function applyHeadArguments(response: RawResponse, args: readonly unknown
   const reason = typeof second === 'string' ? second : undefined;
   const headers = reason === undefined ? (second ?? third) : third;
   if (Array.isArray(headers)) setList(response, headers);
-  else if (typeof headers === 'object' && headers !== null) setRecord(response, headers as Record<string, HeaderValueArgument>);
+  else if (typeof headers === 'object' && headers !== null)
+    setRecord(response, headers as Record<string, HeaderValueArgument>);
   return reason;
 }
 

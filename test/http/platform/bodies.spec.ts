@@ -46,7 +46,10 @@ class Bodies {
     return of({ late: true });
   }
   @Get('file') file() {
-    return new StreamableFile(bytes, { type: 'application/pdf', disposition: 'attachment; filename="a.pdf"' });
+    return new StreamableFile(bytes, {
+      type: 'application/pdf',
+      disposition: 'attachment; filename="a.pdf"',
+    });
   }
   @Get('file-stream') fileStream() {
     return new StreamableFile(Readable.from([Buffer.from('one,'), Buffer.from('two')]), { type: 'text/csv' });
@@ -96,9 +99,29 @@ class Bodies {
 }
 
 const paths = [
-  'object', 'array', 'string', 'html', 'number', 'null', 'undefined', 'empty', 'observable', 'file', 'file-stream',
-  'generator', 'web-response', 'buffer', 'res-send', 'passthrough', 'piped', 'sent-stream', 'http-code', 'header',
-  'no-content', 'redirect', 'redirect-dynamic',
+  'object',
+  'array',
+  'string',
+  'html',
+  'number',
+  'null',
+  'undefined',
+  'empty',
+  'observable',
+  'file',
+  'file-stream',
+  'generator',
+  'web-response',
+  'buffer',
+  'res-send',
+  'passthrough',
+  'piped',
+  'sent-stream',
+  'http-code',
+  'header',
+  'no-content',
+  'redirect',
+  'redirect-dynamic',
 ];
 
 describe.each(platforms)('a replay on %s', (platform) => {

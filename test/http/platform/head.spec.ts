@@ -27,7 +27,9 @@ class Heads {
     return undefined;
   }
   @Get('stream') stream() {
-    return new StreamableFile(Readable.from([Buffer.from('st'), Buffer.from('ream')]), { type: 'text/plain' });
+    return new StreamableFile(Readable.from([Buffer.from('st'), Buffer.from('ream')]), {
+      type: 'text/plain',
+    });
   }
   @Get('broken-stream') brokenStream() {
     return new StreamableFile(Readable.from(breaking()), { type: 'text/plain' });
@@ -87,28 +89,39 @@ describe.each(platforms)('the head on %s', (platform) => {
     expect(hit.get('vary')).toBe('accept, Cookie');
   });
 
-  it.each(['json', 'typed', 'buffer', 'stream', 'nothing'])('can become a 304 while the full response is recorded: %s', async (path) => {
-    await startWith({ notModified: true, add: { ETag: '"strong"' } });
-    const miss = await fetchRaw(app.port, `/${path}`);
-    const [recording] = await app.recorder.settled(1);
-    expect(miss.status).toBe(304);
-    expect(miss.body).toHaveLength(0);
-    expect(miss.get('etag')).toBe('"strong"');
-    for (const name of ['content-type', 'content-length', 'transfer-encoding']) expect(miss.get(name)).toBeUndefined();
+  it.each(['json', 'typed', 'buffer', 'stream', 'nothing'])(
+    'can become a 304 while the full response is recorded: %s',
+    async (path) => {
+      await startWith({ notModified: true, add: { ETag: '"strong"' } });
+      const miss = await fetchRaw(app.port, `/${path}`);
+      const [recording] = await app.recorder.settled(1);
+      expect(miss.status).toBe(304);
+      expect(miss.body).toHaveLength(0);
+      expect(miss.get('etag')).toBe('"strong"');
+      for (const name of ['content-type', 'content-length', 'transfer-encoding'])
+        expect(miss.get(name)).toBeUndefined();
 
-    app.recorder.decide = () => undefined;
-    const hit = await fetchRaw(app.port, `/${path}`);
-    const full = await fetchRaw(app.port, `/${path}?again`);
-    expect(recording?.response?.status).toBe(200);
-    expect([hit.status, hit.body.toString(), hit.get('content-type')]).toEqual([200, full.body.toString(), full.get('content-type')]);
-    expect(app.recorder.recordings).toHaveLength(2);
-    expect(app.complaints).toEqual([]);
-  });
+      app.recorder.decide = () => undefined;
+      const hit = await fetchRaw(app.port, `/${path}`);
+      const full = await fetchRaw(app.port, `/${path}?again`);
+      expect(recording?.response?.status).toBe(200);
+      expect([hit.status, hit.body.toString(), hit.get('content-type')]).toEqual([
+        200,
+        full.body.toString(),
+        full.get('content-type'),
+      ]);
+      expect(app.recorder.recordings).toHaveLength(2);
+      expect(app.complaints).toEqual([]);
+    },
+  );
 
   it('keeps the headers in a 304 that a cache updates itself with', async () => {
     await startWith({ notModified: true });
     const miss = await fetchRaw(app.port, '/json');
-    expect([miss.get('vary'), miss.get('last-modified')]).toEqual(['Accept', 'Thu, 01 Jan 2026 00:00:00 GMT']);
+    expect([miss.get('vary'), miss.get('last-modified')]).toEqual([
+      'Accept',
+      'Thu, 01 Jan 2026 00:00:00 GMT',
+    ]);
   });
 
   it('refuses a stream that breaks behind a 304', async () => {
@@ -127,7 +140,8 @@ describe.each(platforms)('the head on %s', (platform) => {
     app.recorder.add = { ETag: '"strong"' };
     const hit = await fetchRaw(app.port, `/${path}`);
     expect([hit.status, hit.body.length, hit.get('etag')]).toEqual([304, 0, '"strong"']);
-    for (const name of ['content-type', 'content-length', 'transfer-encoding']) expect(hit.get(name)).toBeUndefined();
+    for (const name of ['content-type', 'content-length', 'transfer-encoding'])
+      expect(hit.get(name)).toBeUndefined();
     expect(app.complaints).toEqual([]);
   });
 

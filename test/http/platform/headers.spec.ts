@@ -66,16 +66,17 @@ describe.each(platforms)('recorded headers on %s', (platform) => {
     const [recording] = await app.recorder.settled(1);
     return { miss, recording, hit: await fetchRaw(app.port, path) };
   };
-  const names = (headers: readonly (readonly [string, unknown])[] = []) => headers.map(([name]) => name.toLowerCase());
+  const names = (headers: readonly (readonly [string, unknown])[] = []) =>
+    headers.map(([name]) => name.toLowerCase());
 
   it('are only what the handler added or changed; the rest comes from the live request', async () => {
     const { miss, hit, recording } = await record('/plain');
     const recorded = recording?.response;
-    expect(names(recorded?.headers).filter((name) => name !== 'etag').sort()).toEqual([
-      'content-type',
-      'x-added',
-      'x-overridden',
-    ]);
+    expect(
+      names(recorded?.headers)
+        .filter((name) => name !== 'etag')
+        .sort(),
+    ).toEqual(['content-type', 'x-added', 'x-overridden']);
     expect(recorded?.removed).toEqual(['x-dropped']);
     expect(hit.get('x-request-id')).toBe(String(Number(miss.get('x-request-id')) + 1));
     expect(hit.get('set-cookie')).toBe(`visit=${hit.get('x-request-id')}`);
@@ -109,7 +110,11 @@ describe.each(platforms)('recorded headers on %s', (platform) => {
 
   it('never hold what belongs to the connection, the framing or the moment', async () => {
     const { recording } = await record('/hop');
-    expect(names(recording?.response?.headers).filter((name) => name !== 'etag').sort()).toEqual(['content-type', 'x-kept']);
+    expect(
+      names(recording?.response?.headers)
+        .filter((name) => name !== 'etag')
+        .sort(),
+    ).toEqual(['content-type', 'x-kept']);
   });
 
   it('keep the values of a repeated header apart', async () => {

@@ -86,7 +86,9 @@ class Refused {
     return 'l'.repeat(2000);
   }
   @Get('large-stream') largeStream() {
-    return new StreamableFile(Readable.from([Buffer.alloc(600, 1), Buffer.alloc(600, 2), Buffer.alloc(600, 3)]));
+    return new StreamableFile(
+      Readable.from([Buffer.alloc(600, 1), Buffer.alloc(600, 2), Buffer.alloc(600, 3)]),
+    );
   }
   @Get('large-pipe') largePipe(@Res() response: AnyResponse) {
     Readable.from([Buffer.alloc(600, 1), Buffer.alloc(600, 2)]).pipe(rawOf(response));
@@ -176,11 +178,14 @@ describe.each(platforms)('done() on %s', (platform) => {
     },
   );
 
-  it.each(['endless', 'endless-pipe'])('says aborted, once, when the client leaves, and the source is stopped: %s', async (path) => {
-    const recordings = await leave(`/${path}`);
-    expect(recordings).toEqual([{ refusal: 'aborted', status: 200 }]);
-    if (path === 'endless') expect(opened[0]?.destroyed).toBe(true);
-  });
+  it.each(['endless', 'endless-pipe'])(
+    'says aborted, once, when the client leaves, and the source is stopped: %s',
+    async (path) => {
+      const recordings = await leave(`/${path}`);
+      expect(recordings).toEqual([{ refusal: 'aborted', status: 200 }]);
+      if (path === 'endless') expect(opened[0]?.destroyed).toBe(true);
+    },
+  );
 
   it('says aborted when the client leaves before anything was sent', async () => {
     expect(await leave('/never')).toEqual([{ refusal: 'aborted', status: undefined }]);
@@ -197,23 +202,32 @@ describe.each(platforms)('done() on %s', (platform) => {
     expect(recordings).toEqual([{ refusal: 'aborted', status: 200 }]);
   });
 
-  it.each(['large', 'large-stream', 'large-pipe'])('says too-large, once, and the client gets everything: %s', async (path) => {
-    const { answer, recordings } = await run(`/${path}`);
-    expect(recordings).toEqual([{ refusal: 'too-large', status: 200 }]);
-    const whole = { large: 2000, 'large-stream': 1800, 'large-pipe': 1200 }[path];
-    expect('body' in answer && answer.body.length).toBe(whole);
-  });
+  it.each(['large', 'large-stream', 'large-pipe'])(
+    'says too-large, once, and the client gets everything: %s',
+    async (path) => {
+      const { answer, recordings } = await run(`/${path}`);
+      expect(recordings).toEqual([{ refusal: 'too-large', status: 200 }]);
+      const whole = { large: 2000, 'large-stream': 1800, 'large-pipe': 1200 }[path];
+      expect('body' in answer && answer.body.length).toBe(whole);
+    },
+  );
 
   it('keeps a body of exactly the bound', async () => {
     const { recordings } = await run('/large', 2000);
     expect(recordings[0]?.response?.body).toHaveLength(2000);
   });
 
-  it.each(['wrong-length', 'wrong-length-raw'])('says length-mismatch when less was sent than declared: %s', async (path) => {
-    // The client waits for the byte that never comes.
-    const recordings = await Promise.race([run(`/${path}`).then((result) => result.recordings), pause(150).then(() => app.recorder.recordings)]);
-    expect(recordings).toEqual([{ refusal: 'length-mismatch', status: 200 }]);
-  });
+  it.each(['wrong-length', 'wrong-length-raw'])(
+    'says length-mismatch when less was sent than declared: %s',
+    async (path) => {
+      // The client waits for the byte that never comes.
+      const recordings = await Promise.race([
+        run(`/${path}`).then((result) => result.recordings),
+        pause(150).then(() => app.recorder.recordings),
+      ]);
+      expect(recordings).toEqual([{ refusal: 'length-mismatch', status: 200 }]);
+    },
+  );
 
   it.each(['events', 'events-by-hand'])('says event-stream as soon as the head says so: %s', async (path) => {
     expect((await leave(`/${path}`)).map(({ refusal }) => refusal)).toEqual(['event-stream']);
@@ -250,7 +264,10 @@ describe.each(platforms)('done() on %s', (platform) => {
 
 describe.each(platforms)('an interceptor outside on %s', (platform) => {
   it('that gives up before the answer has its own answer sent, and done() comes once', async () => {
-    const outer = { intercept: (_context: unknown, next: { handle(): import('rxjs').Observable<unknown> }) => next.handle().pipe(timeout(20)) };
+    const outer = {
+      intercept: (_context: unknown, next: { handle(): import('rxjs').Observable<unknown> }) =>
+        next.handle().pipe(timeout(20)),
+    };
     const app = await start(platform, Refused, { interceptorsOutside: [outer] });
     const answer = await fetchRaw(app.port, '/never');
     const recordings = await app.recorder.settled(1);

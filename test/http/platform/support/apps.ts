@@ -31,13 +31,20 @@ export interface AppOptions {
   readonly http2?: boolean;
 }
 
-export async function start(platform: PlatformName, controller: Type, options: AppOptions = {}): Promise<TestApp> {
+export async function start(
+  platform: PlatformName,
+  controller: Type,
+  options: AppOptions = {},
+): Promise<TestApp> {
   const complaints: string[] = [];
   const complain = (...args: unknown[]): void => void complaints.push(args.map(String).join(' '));
   const adapter = platform === 'express' ? new ExpressAdapter() : fastifyAdapter(complain, options.http2);
   const recorder = new Recorder(platform === 'express' ? new ExpressPlatform() : new FastifyPlatform());
   if (platform === 'fastify') FastifyPlatform.install(adapter.getInstance());
-  const outside = (options.interceptorsOutside ?? []).map((useValue) => ({ provide: APP_INTERCEPTOR, useValue }));
+  const outside = (options.interceptorsOutside ?? []).map((useValue) => ({
+    provide: APP_INTERCEPTOR,
+    useValue,
+  }));
   const module = await Test.createTestingModule({
     controllers: [controller],
     providers: [...outside, { provide: APP_INTERCEPTOR, useValue: recorder }],

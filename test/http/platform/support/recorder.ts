@@ -30,7 +30,8 @@ export class Recorder implements NestInterceptor {
     const response = context.switchToHttp().getResponse<object>();
     this.patterns.push(this.platform.routePath(request));
     const stored = this.stored.get(request.url);
-    if (stored) return of(this.replay(request, response, stored)).pipe(tap((value) => this.emitted.push(value)));
+    if (stored)
+      return of(this.replay(request, response, stored)).pipe(tap((value) => this.emitted.push(value)));
     return this.record(request, response, next);
   }
 
@@ -43,7 +44,11 @@ export class Recorder implements NestInterceptor {
 
   private replay(request: { method: string }, response: object, stored: RecordedResponse): unknown {
     const headOnly = request.method === 'HEAD';
-    return this.platform.replay(request, response, stored, { add: this.add, notModified: this.notModified, headOnly });
+    return this.platform.replay(request, response, stored, {
+      add: this.add,
+      notModified: this.notModified,
+      headOnly,
+    });
   }
 
   private record(request: { url: string }, response: object, next: CallHandler): Observable<unknown> {

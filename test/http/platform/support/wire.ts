@@ -22,7 +22,8 @@ export function fetchRaw(port: number, path: string, options: WireOptions = {}):
       incoming.on('error', reject);
       incoming.on('end', () => {
         const headers = pairs(incoming.rawHeaders);
-        const get = (name: string): string | undefined => headers.find(([key]) => key === name.toLowerCase())?.[1];
+        const get = (name: string): string | undefined =>
+          headers.find(([key]) => key === name.toLowerCase())?.[1];
         resolve({ status: incoming.statusCode!, headers, body: Buffer.concat(chunks), get });
       });
     });
@@ -33,14 +34,24 @@ export function fetchRaw(port: number, path: string, options: WireOptions = {}):
 
 /** What must be the same on a miss and on its hits: all but the moment, the connection and the framing. */
 export function essence({ status, headers, body }: WireResponse): object {
-  const changing = new Set(['date', 'connection', 'keep-alive', 'content-length', 'transfer-encoding', 'x-request-id']);
+  const changing = new Set([
+    'date',
+    'connection',
+    'keep-alive',
+    'content-length',
+    'transfer-encoding',
+    'x-request-id',
+  ]);
   const kept = headers.filter(([name]) => !changing.has(name));
-  const comparable = kept.map(([name, value]) => [name, name === 'vary' ? value.toLowerCase() : value].join(': '));
+  const comparable = kept.map(([name, value]) =>
+    [name, name === 'vary' ? value.toLowerCase() : value].join(': '),
+  );
   return { status, headers: comparable.sort(), body: body.toString('latin1') };
 }
 
 function pairs(raw: string[]): [string, string][] {
   const result: [string, string][] = [];
-  for (let index = 0; index < raw.length; index += 2) result.push([raw[index]!.toLowerCase(), raw[index + 1]!]);
+  for (let index = 0; index < raw.length; index += 2)
+    result.push([raw[index]!.toLowerCase(), raw[index + 1]!]);
   return result;
 }
