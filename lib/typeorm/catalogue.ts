@@ -1,0 +1,44 @@
+import { type Statement, Statements } from './statements.js';
+import { type Tables, tablesOf } from './tables.js';
+import type { OrmDataSource } from './typeorm.interface.js';
+
+/** On some databases these commit whatever the transaction did before. */
+const DEFINITION = /^\s*(?:truncate|alter|create|drop|rename)\b/i;
+const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
+
+/** What the collector asks about one DataSource: its tables, its SQL, its driver's habits. */
+export class Catalogue {
+  readonly #dataSource: OrmDataSource;
+  readonly #commitsDefinitions: boolean;
+  #tables: Tables | undefined;
+  #statements: Statements | undefined;
+
+  constructor(dataSource: OrmDataSource) {
+    this.#dataSource = dataSource;
+    this.#commitsDefinitions = COMMITS_DEFINITIONS.test(
+      String((dataSource.options as { type?: unknown }).type),
+    );
+  }
+
+  /** Made anew when an initialisation has made new metadata. */
+  get tables(): Tables {
+    const tables = tablesOf(this.#dataSource);
+    if (tables !== this.#tables) this.#statements = new Statements((this.#tables = tables));
+    return tables;
+  }
+
+  read(sql: string): Statement {
+    void this.tables;
+    return this.#statements!.read(sql);
+  }
+
+  commitsImplicitly(sql: string): boolean {
+    return this.#commitsDefinitions && DEFINITION.test(sql);
+  }
+
+  /** Whether an INSERT of several rows gives back the key of each, as RETURNING does. */
+  get returnsRows(): boolean {
+    const driver = this.#dataSource.driver as { isReturningSqlSupported?: (kind: string) => boolean };
+    return driver.isReturningSqlSupported?.('insert') ?? false;
+  }
+}

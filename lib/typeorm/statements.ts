@@ -1,0 +1,55 @@
+import { isPlainSelect, NO_EFFECT, readSql, type SqlEffect, type WriteKind } from './sql-tables.js';
+import type { Tables } from './tables.js';
+
+export interface Statement {
+  readonly control: SqlEffect['control'];
+  readonly writes: readonly {
+    readonly table: string;
+    readonly kind: WriteKind;
+    readonly truncateCascade: boolean;
+  }[];
+}
+
+const NO_STATEMENT: Statement = { control: undefined, writes: [] };
+const MAX_REMEMBERED = 500;
+const MAX_REMEMBERED_LENGTH = 4_000;
+
+/** What SQL texts do to the known tables. Parametrised texts recur, so the answer is remembered. */
+export class Statements {
+  readonly #tables: Tables;
+  readonly #remembered = new Map<string, Statement>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  read(sql: string): Statement {
+    if (isPlainSelect(sql)) return NO_STATEMENT;
+    const remembered = this.#remembered.get(sql);
+    if (remembered !== undefined) return remembered;
+    const statement = this.#resolve(readSql(sql));
+    if (sql.length <= MAX_REMEMBERED_LENGTH) {
+      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+      this.#remembered.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #resolve(effect: SqlEffect): Statement {
+    if (effect === NO_EFFECT) return NO_STATEMENT;
+    const writes = effect.writes.flatMap(({ path, kind, truncateCascade }) =>
+      this.#tables
+        .matching({ path, kind, truncateCascade })
+        .map((table) => ({ table, kind, truncateCascade })),
+    );
+    return { control: effect.control, writes };
+  }
+}
+
+/** An error after which nobody knows whether the statement took effect: the line went dead, not the statement. */
+export function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return /^(?:08|57P)|ECONN|EPIPE|ETIMEDOUT|PROTOCOL_|connection|terminat|socket|timeout/i.test(
+    `${String(code)} ${String(message)}`,
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * The parts of TypeORM that this room reads, described by their shape. TypeORM is an optional peer with two living
+ * major versions: naming its own types here would pull one of them into our declarations.
+ */
+
+export interface OrmColumn {
+  readonly entityMetadata: OrmMetadata;
+  readonly propertyName: string;
+  /** Dotted for a column of an embedded: `address.city`. */
+  readonly propertyPath: string;
+  readonly databaseName: string;
+  readonly type: unknown;
+  readonly length?: string | number;
+  readonly precision?: number | null;
+  readonly scale?: number;
+  readonly isArray?: boolean;
+  readonly enum?: readonly unknown[];
+  readonly isPrimary: boolean;
+  readonly isNullable: boolean;
+  readonly isGenerated: boolean;
+  readonly isInsert?: boolean;
+  readonly isUpdate?: boolean;
+  /** No property of its own: a join column made by a relation, or a hidden column. */
+  readonly isVirtual: boolean;
+  readonly isVirtualProperty?: boolean;
+  readonly isDiscriminator?: boolean;
+  readonly isCreateDate?: boolean;
+  readonly isUpdateDate?: boolean;
+  readonly isDeleteDate?: boolean;
+  readonly isVersion?: boolean;
+  readonly default?: unknown;
+  readonly onUpdate?: string;
+  readonly asExpression?: string;
+  readonly relationMetadata?: OrmRelation;
+  readonly referencedColumn?: OrmColumn;
+}
+
+export interface OrmRelation {
+  readonly propertyName: string;
+  readonly propertyPath: string;
+  readonly relationType: string;
+  readonly isNullable: boolean;
+  readonly isManyToMany: boolean;
+  readonly isOwning: boolean;
+  readonly isWithJoinColumn: boolean;
+  readonly persistenceEnabled?: boolean;
+  readonly onDelete?: string;
+  readonly entityMetadata: OrmMetadata;
+  readonly inverseEntityMetadata: OrmMetadata;
+  readonly junctionEntityMetadata?: OrmMetadata;
+  readonly inverseRelation?: OrmRelation;
+  readonly joinColumns: readonly OrmColumn[];
+  /** Never starts the load of a lazy relation, unlike its property. */
+  getEntityValue(entity: object): unknown;
+}
+
+export interface OrmForeignKey {
+  readonly referencedEntityMetadata: OrmMetadata;
+  readonly columns: readonly OrmColumn[];
+  readonly referencedColumns: readonly OrmColumn[];
+  readonly onDelete?: string;
+  readonly onUpdate?: string;
+}
+
+export interface OrmEmbedded {
+  readonly type: Function | string;
+  readonly embeddeds: readonly OrmEmbedded[];
+}
+
+export interface OrmMetadata {
+  /** The class, a schema's name, or `''` for a junction. */
+  readonly target: Function | string;
+  readonly name: string;
+  readonly targetName?: string;
+  readonly tableName: string;
+  readonly tablePath: string;
+  readonly tableType: string;
+  readonly treeType?: string;
+  readonly isJunction: boolean;
+  readonly parentEntityMetadata?: OrmMetadata;
+  readonly closureJunctionTable?: OrmMetadata;
+  readonly hasMultiplePrimaryKeys: boolean;
+  readonly columns: readonly OrmColumn[];
+  readonly primaryColumns: readonly OrmColumn[];
+  readonly ownerColumns: readonly OrmColumn[];
+  readonly inverseColumns: readonly OrmColumn[];
+  readonly relations: readonly OrmRelation[];
+  readonly manyToManyRelations: readonly OrmRelation[];
+  readonly foreignKeys: readonly OrmForeignKey[];
+  readonly embeddeds: readonly OrmEmbedded[];
+  readonly deleteDateColumn?: OrmColumn;
+  /** The id itself for one primary column, a record for several. */
+  getEntityIdMixedMap(entity: object | undefined): unknown;
+}
+
+export interface OrmQueryRunner {
+  readonly isTransactionActive: boolean;
+}
+
+export interface OrmDataSource {
+  readonly options: object;
+  readonly isInitialized: boolean;
+  readonly entityMetadatas: readonly OrmMetadata[];
+  subscribers: object[];
+  readonly driver: object;
+  createQueryRunner(...args: never[]): object;
+  initialize(): Promise<unknown>;
+}
+
+/** What every hook's event carries on both versions (`event.dataSource` is 1.x only, so it is not used). */
+export interface OrmEvent {
+  readonly queryRunner: OrmQueryRunner;
+}
+
+/** The union of the entity hooks' events; each hook fills the parts it has. */
+export interface OrmEntityEvent extends OrmEvent {
+  readonly metadata: OrmMetadata;
+  readonly entity?: object;
+  readonly databaseEntity?: object;
+  readonly entityId?: unknown;
+  readonly updatedColumns?: readonly OrmColumn[];
+  readonly updatedRelations?: readonly OrmRelation[];
+}
+
+export interface OrmQueryEvent extends OrmEvent {
+  readonly query: string;
+  readonly success?: boolean;
+  readonly rawResults?: unknown;
+  readonly error?: unknown;
+}
