@@ -1,0 +1,149 @@
+import type { OrmColumn, OrmMetadata } from './typeorm.interface.js';
+
+export type HookKind = 'insert' | 'update' | 'remove';
+
+/** After this long an open bracket is taken for one whose after* hook will never come. */
+export const BRACKET_LIFE_MS = 1_000;
+
+/**
+ * What happened on one table between before* and after* hooks of one query runner. SQL in there belongs to the hooks,
+ * which tell exactly which rows it wrote; but only once they confirm it, since an after* hook is skipped when a later row
+ * or somebody else's listener fails, though the write may be durable.
+ */
+export class Bracket {
+  readonly #announced: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
+  readonly #awaited: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
+  readonly #seen: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
+  readonly #foreignKeys = new Map<string, OrmColumn>();
+  readonly #metadatas = new Set<OrmMetadata>();
+  /** How often an UPDATE wrote a foreign key, by name, less how often an update hook said so. */
+  readonly #unclaimed = new Map<string, number>();
+  #insertColumns = '';
+  readonly #keyed = new WeakSet<object>();
+  /** When its last hook or statement came. */
+  touchedAt = Date.now();
+  /** Some of its SQL has not been confirmed by an after* hook. */
+  unconfirmed = false;
+  /** Some of its SQL ran outside any transaction: durable, whatever the runner says by now. */
+  durable = false;
+  /** Whether its INSERT may have updated or skipped rows that existed instead. */
+  onConflict: 'update' | 'ignore' | undefined;
+
+  announce(
+    kind: HookKind,
+    entity: object | undefined,
+    metadata: OrmMetadata,
+    updated: readonly unknown[],
+  ): void {
+    this.#announced[kind]++;
+    this.#awaited[kind]++;
+    this.#know(metadata);
+    if (kind === 'update') this.#claim(updated);
+    if (kind === 'insert' && entity !== undefined && hasPrimaryKey(metadata, entity)) this.#keyed.add(entity);
+  }
+
+  /** Whether the statement is one the hooks announced: of their kind, and no more of them than there were hooks. */
+  covers(kind: HookKind, sql: string): boolean {
+    if (this.#awaited[kind] === 0 || this.#seen[kind] >= this.#announced[kind]) return false;
+    if (!this.unconfirmed && this.stale) return false;
+    this.#seen[kind]++;
+    this.touchedAt = Date.now();
+    this.unconfirmed = true;
+    if (kind === 'insert') this.#readInsert(sql);
+    if (kind === 'update' && this.#foreignKeys.size > 0) this.#readUpdate(sql);
+    return true;
+  }
+
+  get stale(): boolean {
+    return Date.now() - this.touchedAt > BRACKET_LIFE_MS;
+  }
+
+  get deleted(): boolean {
+    return this.#seen.remove > 0;
+  }
+
+  /** True when this was the last hook the bracket waited for. */
+  confirm(kind: HookKind): boolean {
+    if (this.#awaited[kind] > 0) this.#awaited[kind]--;
+    return this.#awaited.insert + this.#awaited.update + this.#awaited.remove === 0;
+  }
+
+  /** A foreign key that SQL wrote and no hook listed: a child handed to another parent through the parent's list. */
+  wroteUnlisted(column: OrmColumn): boolean {
+    return (this.#unclaimed.get(column.databaseName) ?? 0) > 0;
+  }
+
+  /** Whether the keys that an INSERT's hook shows can be the row's: given by the caller, or generated one by one. */
+  trustsGenerated(entity: object | undefined, returning: boolean): boolean {
+    if (entity !== undefined && this.#keyed.has(entity)) return true;
+    return this.onConflict === undefined && (returning || this.#announced.insert === 1);
+  }
+
+  inserted(column: OrmColumn): boolean {
+    return namesColumn(this.#insertColumns, column.databaseName);
+  }
+
+  #readInsert(sql: string): void {
+    const open = sql.indexOf('(');
+    this.#insertColumns = open < 0 ? '' : sql.slice(open, sql.indexOf(')', open));
+    if (
+      /\bon\s+conflict\b[^;]*\bdo\s+update\b|\bon\s+duplicate\s+key\b|^\s*(?:merge|replace|upsert)\b|\bor\s+replace\b/i.test(
+        sql,
+      )
+    ) {
+      this.onConflict = 'update';
+    } else if (/\bon\s+conflict\b|\binsert\s+(?:or\s+)?ignore\b/i.test(sql)) this.onConflict ??= 'ignore';
+  }
+
+  #claim(updated: readonly unknown[]): void {
+    for (const [name, column] of this.#foreignKeys) {
+      if (updated.includes(column) || updated.includes(column.relationMetadata)) this.#count(name, -1);
+    }
+  }
+
+  #readUpdate(sql: string): void {
+    const where = sql.lastIndexOf(' WHERE ');
+    const head = where < 0 ? sql : sql.slice(0, where);
+    for (const name of this.#foreignKeys.keys()) if (namesColumn(head, name)) this.#count(name, 1);
+  }
+
+  #count(name: string, by: number): void {
+    this.#unclaimed.set(name, (this.#unclaimed.get(name) ?? 0) + by);
+  }
+
+  /** An inheritance tree's entities share a table but not their columns' metadata. */
+  #know(metadata: OrmMetadata): void {
+    if (this.#metadatas.has(metadata)) return;
+    this.#metadatas.add(metadata);
+    for (const column of metadata.columns) {
+      if (column.relationMetadata !== undefined) this.#foreignKeys.set(column.databaseName, column);
+    }
+  }
+}
+
+/** In the quotes of whichever dialect: `authorId` must not be found in `coauthorId`. */
+function namesColumn(sql: string, name: string): boolean {
+  return sql.includes(`"${name}"`) || sql.includes(`\`${name}\``) || sql.includes(`[${name}]`);
+}
+
+function hasPrimaryKey(metadata: OrmMetadata, entity: object): boolean {
+  return metadata.primaryColumns.every(
+    (column) => (entity as Record<string, unknown>)[column.propertyName] !== undefined,
+  );
+}
+
+const BUILT = /^(?:\s*DECLARE [^;]*;)?\s*(INSERT|UPSERT|MERGE|REPLACE|UPDATE|DELETE)\b/;
+
+/** Which hook a statement of the query builders' own shape belongs to; undefined for anything written by hand. */
+export function builtBy(sql: string): HookKind | undefined {
+  switch (BUILT.exec(sql)?.[1]) {
+    case 'UPDATE':
+      return 'update';
+    case 'DELETE':
+      return 'remove';
+    case undefined:
+      return undefined;
+    default:
+      return 'insert';
+  }
+}

@@ -1,0 +1,187 @@
+import type { Change, ChangeType } from '../invalidation/change.interface.js';
+import type { Bracket } from './brackets.js';
+import { tableOf } from './columns.js';
+import type { Dependent } from './dependents.js';
+import { sidesOf } from './junction.js';
+import {
+  databaseState,
+  insertedState,
+  savedState,
+  setColumns,
+  softState,
+  updatedState,
+} from './row-states.js';
+import type { Tables } from './tables.js';
+import type { OrmEntityEvent, OrmMetadata } from './typeorm.interface.js';
+
+export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
+type Row = Pick<Change, 'type' | 'id' | 'before' | 'after' | 'updatedColumns'>;
+
+/** What one after* hook tells: the row's own change, then whatever else the database changed because of it. */
+export function changesOf(
+  hook: RowHook,
+  event: OrmEntityEvent,
+  bracket: Bracket | undefined,
+  tables: Tables,
+  returning: boolean,
+): Change[] {
+  const { metadata } = event;
+  const row = ROWS[hook](event, bracket, returning);
+  const changes = [{ ...identity(metadata), ...row }];
+  if (metadata.isJunction) changes.push(...sidesOf(metadata, junctionRow(event)));
+  if (hook === 'remove') changes.push(...dependentsOf(event, tables));
+  if (hook === 'update' && movesKey(metadata, row, tables)) {
+    for (const follower of tables.followers.get(tableOf(metadata)) ?? []) {
+      changes.push(...dependentChanges({ ...follower, effect: 'update' }));
+    }
+  }
+  // Trees move other rows' positions, paths and closures by SQL of their own inside the bracket.
+  if (metadata.treeType === 'nested-set' || metadata.treeType === 'materialized-path')
+    changes.push(unknownChange(metadata));
+  if (metadata.closureJunctionTable !== undefined) changes.push(unknownChange(metadata.closureJunctionTable));
+  return changes;
+}
+
+/** A write on a table of which nothing but the table is known, and what follows from it. */
+export function unknownChanges(
+  table: string,
+  tables: Tables,
+  deletes: boolean,
+  truncates: boolean,
+): Change[] {
+  const metadata = tables.roots.get(table);
+  if (metadata === undefined) return [];
+  const changes = [unknownChange(metadata)];
+  if (metadata.isJunction) changes.push(...sidesOf(metadata, undefined));
+  const dependents = truncates ? tables.referrers : deletes ? tables.dependents : undefined;
+  for (const dependent of dependents?.get(table) ?? []) changes.push(...dependentChanges(dependent));
+  return changes;
+}
+
+export function unknownChange(metadata: OrmMetadata): Change {
+  return { ...identity(metadata), ...rowsUnknown('unknown', undefined) };
+}
+
+const ROWS: Record<
+  RowHook,
+  (event: OrmEntityEvent, bracket: Bracket | undefined, returning: boolean) => Row
+> = {
+  insert(event, bracket, returning) {
+    if (event.entityId !== undefined) {
+      return {
+        type: 'insert',
+        id: event.entityId,
+        before: null,
+        after: savedState(event),
+        updatedColumns: undefined,
+      };
+    }
+    const after = insertedState(event, bracket, returning);
+    // An upsert may have moved a row that existed, and nobody says which: its hook looks like any insert's.
+    if (bracket === undefined || bracket.onConflict === 'update') {
+      return { type: 'unknown', id: undefined, before: undefined, after, updatedColumns: undefined };
+    }
+    return {
+      type: 'insert',
+      id: idOf(event.metadata, after),
+      before: null,
+      after,
+      updatedColumns: undefined,
+    };
+  },
+  update(event, bracket) {
+    const { metadata, entity, databaseEntity } = event;
+    if (databaseEntity === undefined) return rowsUnknown('update', setColumns(metadata, entity));
+    return {
+      type: 'update',
+      id: metadata.getEntityIdMixedMap(databaseEntity),
+      before: databaseState(metadata, databaseEntity),
+      ...updatedState(event, databaseEntity, bracket),
+    };
+  },
+  remove(event) {
+    const { metadata, databaseEntity, entityId } = event;
+    if (entityId === undefined) return { ...rowsUnknown('remove', undefined), after: null };
+    const row = databaseEntity ?? (metadata.isJunction ? (entityId as object) : undefined);
+    return {
+      type: 'remove',
+      id: entityId,
+      before: row && databaseState(metadata, row),
+      after: null,
+      updatedColumns: undefined,
+    };
+  },
+  softRemove: (event) => softChange('softRemove', event),
+  recover: (event) => softChange('recover', event),
+};
+
+function softChange(type: 'softRemove' | 'recover', event: OrmEntityEvent): Row {
+  const { metadata, databaseEntity } = event;
+  const written = setColumns(metadata, { [metadata.deleteDateColumn?.propertyPath ?? '']: null });
+  if (databaseEntity === undefined) return rowsUnknown(type, written);
+  return {
+    type,
+    id: metadata.getEntityIdMixedMap(databaseEntity),
+    before: databaseState(metadata, databaseEntity),
+    ...softState(event, databaseEntity, type === 'recover'),
+  };
+}
+
+function rowsUnknown(type: ChangeType, updatedColumns: readonly string[] | undefined): Row {
+  return { type, id: undefined, before: undefined, after: undefined, updatedColumns };
+}
+
+function identity(metadata: OrmMetadata): Pick<Change, 'table' | 'entityName' | 'entity'> {
+  const { target } = metadata;
+  return {
+    table: tableOf(metadata),
+    entityName: metadata.name,
+    entity: typeof target === 'function' ? target : undefined,
+  };
+}
+
+/** insert() gives no entityId; its id is what the trusted after-state says of the primary columns. */
+function idOf(metadata: OrmMetadata, after: NonNullable<Row['after']>): unknown {
+  const readings = metadata.primaryColumns.map(
+    (column) => [column.propertyPath, after.read(column.propertyPath)] as const,
+  );
+  if (readings.some(([, reading]) => !reading.known)) return undefined;
+  const values = readings.map(
+    ([path, reading]) => [path, reading.known ? reading.value : undefined] as const,
+  );
+  return metadata.hasMultiplePrimaryKeys ? Object.fromEntries(values) : values[0]?.[1];
+}
+
+function junctionRow(event: OrmEntityEvent): object | undefined {
+  if (typeof event.entityId === 'object' && event.entityId !== null) return event.entityId;
+  return event.databaseEntity ?? event.entity;
+}
+
+/** remove() of a loaded row deletes its links through hooks of their own; the database's cascades tell nobody. */
+function dependentsOf({ metadata, databaseEntity, entityId }: OrmEntityEvent, tables: Tables): Change[] {
+  const told = new Set(
+    databaseEntity === undefined || entityId === undefined
+      ? []
+      : metadata.manyToManyRelations
+          .filter((relation) => relation.persistenceEnabled !== false)
+          .map((relation) => relation.junctionEntityMetadata),
+  );
+  return (tables.dependents.get(tableOf(metadata)) ?? [])
+    .filter((dependent) => !(dependent.direct && told.has(dependent.metadata)))
+    .flatMap(dependentChanges);
+}
+
+function dependentChanges(dependent: Dependent): Change[] {
+  const { metadata, effect, columns } = dependent;
+  const row =
+    effect === 'remove'
+      ? { ...rowsUnknown('remove', undefined), after: null }
+      : rowsUnknown('update', columns);
+  const changes = [{ ...identity(metadata), ...row }];
+  return metadata.isJunction ? [...changes, ...sidesOf(metadata, undefined)] : changes;
+}
+
+function movesKey(metadata: OrmMetadata, row: Row, tables: Tables): boolean {
+  const referenced = tables.referenced.get(tableOf(metadata));
+  return referenced !== undefined && (row.updatedColumns?.some((name) => referenced.has(name)) ?? false);
+}

@@ -1,0 +1,133 @@
+import type { Change, ChangeSink } from '../invalidation/change.interface.js';
+import { Bracket, type HookKind } from './brackets.js';
+import { changesOf, unknownChanges, type RowHook } from './changes.js';
+import { tableOf } from './columns.js';
+import { Gatherer } from './gatherer.js';
+import type { Answer, CollectorOptions } from './outlet.js';
+import { Frame } from './pending.js';
+import { SqlWatch } from './sql-watch.js';
+import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from './typeorm.interface.js';
+
+/** The statement that each entity hook announces. */
+const KINDS: Record<RowHook, HookKind> = {
+  insert: 'insert',
+  update: 'update',
+  remove: 'remove',
+  softRemove: 'update',
+  recover: 'update',
+};
+
+/**
+ * The subscriber of one DataSource: what its hooks tell, per query runner, goes to the sink once it is durable. Hooks never
+ * throw (a throw in afterQuery makes TypeORM fail the statement) and answer a promise only when the sink did.
+ */
+export class Collector {
+  readonly #gatherer: Gatherer;
+  readonly #sql: SqlWatch;
+
+  constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
+    this.#gatherer = new Gatherer(dataSource, sink, options);
+    this.#sql = new SqlWatch(this.#gatherer);
+  }
+
+  beforeInsert = (event: OrmEntityEvent): Answer => this.#announce('insert', event);
+  beforeUpdate = (event: OrmEntityEvent): Answer => this.#announce('update', event);
+  beforeRemove = (event: OrmEntityEvent): Answer => this.#announce('remove', event);
+  beforeSoftRemove = (event: OrmEntityEvent): Answer => this.#announce('softRemove', event);
+  beforeRecover = (event: OrmEntityEvent): Answer => this.#announce('recover', event);
+  afterInsert = (event: OrmEntityEvent): Answer => this.#confirm('insert', event);
+  afterUpdate = (event: OrmEntityEvent): Answer => this.#confirm('update', event);
+  afterRemove = (event: OrmEntityEvent): Answer => this.#confirm('remove', event);
+  afterSoftRemove = (event: OrmEntityEvent): Answer => this.#confirm('softRemove', event);
+  afterRecover = (event: OrmEntityEvent): Answer => this.#confirm('recover', event);
+
+  afterQuery = (event: OrmQueryEvent): Answer => this.#guard('afterQuery', () => this.#sql.see(event));
+
+  beforeTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('beforeTransactionStart', () => this.#gatherer.runners.starting(queryRunner));
+
+  afterTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('afterTransactionStart', () => {
+      this.#gatherer.runners.of(queryRunner).frames.push(new Frame());
+    });
+
+  beforeTransactionCommit = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('beforeTransactionCommit', () => {
+      const pending = this.#gatherer.runners.of(queryRunner);
+      pending.committing = pending.frames.length < 2;
+    });
+
+  afterTransactionCommit = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('afterTransactionCommit', () => {
+      if (!queryRunner.isTransactionActive) return this.#gatherer.commit(queryRunner);
+      this.#gatherer.runners.of(queryRunner).release();
+      return undefined;
+    });
+
+  beforeTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('beforeTransactionRollback', () => {
+      const pending = this.#gatherer.runners.of(queryRunner);
+      return pending.committing ? this.#gatherer.doubt(pending) : undefined;
+    });
+
+  afterTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
+    this.#guard('afterTransactionRollback', () =>
+      this.#gatherer.rollback(queryRunner, queryRunner.isTransactionActive),
+    );
+
+  /** Called when the collector is detached: nothing is sent any more, not even by timers. */
+  close(): void {
+    this.#gatherer.close();
+  }
+
+  #announce(hook: RowHook, event: OrmEntityEvent): Answer {
+    return this.#guard(`before ${hook}`, () => {
+      const { metadata, queryRunner, entity, updatedColumns, updatedRelations } = event;
+      const { outlet, runners } = this.#gatherer;
+      const pending = runners.of(queryRunner);
+      const table = tableOf(metadata);
+      let bracket = pending.brackets.get(table);
+      let answer: Answer;
+      if (bracket?.unconfirmed === true && bracket.durable && !runners.isShared(queryRunner)) {
+        // A runner that is one caller's own begins something new: the hooks of the old will not come any more.
+        answer = outlet.send(this.#gatherer.settle(pending));
+        bracket = undefined;
+      } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
+      if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
+      bracket.announce(KINDS[hook], entity, metadata, [
+        ...(updatedColumns ?? []),
+        ...(updatedRelations ?? []),
+      ]);
+      return answer;
+    });
+  }
+
+  #confirm(hook: RowHook, event: OrmEntityEvent): Answer {
+    return this.#guard(`after ${hook}`, () => {
+      const { queryRunner, metadata } = event;
+      const { runners } = this.#gatherer;
+      const pending = runners.of(queryRunner);
+      const table = tableOf(metadata);
+      const bracket = pending.brackets.get(table);
+      const changes = this.#gatherer.wants(table) ? this.#changesOf(hook, event, bracket) : [];
+      if (bracket?.confirm(KINDS[hook]) === true) pending.brackets.delete(table);
+      // On a shared runner another caller's transaction may have begun since the statement ran by itself.
+      const ranAlone = bracket?.durable === true && runners.isShared(queryRunner);
+      return this.#gatherer.deliver(pending, changes, ranAlone || !queryRunner.isTransactionActive);
+    });
+  }
+
+  #changesOf(hook: RowHook, event: OrmEntityEvent, bracket: Bracket | undefined): Change[] {
+    const { tables, returnsRows } = this.#gatherer.catalogue;
+    try {
+      return changesOf(hook, event, bracket, tables, returnsRows);
+    } catch (error) {
+      this.#gatherer.outlet.report(error, `after ${hook}`);
+      return unknownChanges(tableOf(event.metadata), tables, true, false);
+    }
+  }
+
+  #guard(where: string, hook: () => Answer | void): Answer {
+    return this.#gatherer.outlet.guard(where, hook);
+  }
+}

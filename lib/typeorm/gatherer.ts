@@ -1,0 +1,98 @@
+import type { Change, ChangeSink } from '../invalidation/change.interface.js';
+import type { Bracket } from './brackets.js';
+import { Catalogue } from './catalogue.js';
+import { unknownChanges } from './changes.js';
+import { type Answer, type CollectorOptions, Outlet } from './outlet.js';
+import type { Pending } from './pending.js';
+import { Runners } from './runners.js';
+import { StaleReads } from './stale-reads.js';
+import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
+import { Unsettled } from './unsettled.js';
+
+/** Where the hooks bring their changes: told at once when durable, held until the commit otherwise. */
+export class Gatherer {
+  readonly catalogue: Catalogue;
+  readonly outlet: Outlet;
+  readonly runners: Runners;
+  readonly #staleReads = new StaleReads();
+  readonly #unsettled: Unsettled;
+
+  constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
+    this.catalogue = new Catalogue(dataSource);
+    this.outlet = new Outlet(sink, options);
+    this.runners = new Runners(dataSource);
+    this.#unsettled = new Unsettled((pending) => {
+      const gone = (bracket: Bracket) => bracket.durable && bracket.stale;
+      void this.outlet.guard('timer', () => this.outlet.send(this.settle(pending, gone)));
+    });
+  }
+
+  wants(table: string): boolean {
+    const wanted = this.outlet.wanted;
+    return wanted === undefined || this.catalogue.tables.reaches(table, wanted);
+  }
+
+  deliver(pending: Pending, changes: readonly Change[], durable: boolean): Answer {
+    if (changes.length === 0) return undefined;
+    const checked = changes.map((change) => this.#staleReads.check(change, pending));
+    if (durable && !pending.raw) return this.outlet.send(checked);
+    pending.hold(checked);
+    return undefined;
+  }
+
+  /** SQL of this bracket is durable, and its hook is still to come: it may never do. */
+  awaitHook(bracket: Bracket, pending: Pending): void {
+    bracket.durable = true;
+    this.#unsettled.add(pending);
+  }
+
+  /** Forgets the brackets whose SQL nobody confirmed: their tables have changed in rows nobody will name. */
+  settle(pending: Pending, only: (bracket: Bracket) => boolean = () => true): Change[] {
+    const changes: Change[] = [];
+    for (const [table, bracket] of pending.brackets) {
+      if (!bracket.unconfirmed || !only(bracket)) continue;
+      pending.brackets.delete(table);
+      if (this.wants(table))
+        changes.push(...unknownChanges(table, this.catalogue.tables, bracket.deleted, false));
+    }
+    return changes;
+  }
+
+  /** The outermost transaction is committed. */
+  commit(runner: OrmQueryRunner): Answer {
+    const pending = this.runners.of(runner);
+    pending.hold(this.settle(pending));
+    // On a shared runner the open brackets are other callers'.
+    if (!this.runners.isShared(runner)) pending.brackets.clear();
+    pending.begun = false;
+    return this.outlet.send(pending.take());
+  }
+
+  /** A transaction, or with `inner` a savepoint, is rolled back. */
+  rollback(runner: OrmQueryRunner, inner: boolean): Answer {
+    const pending = this.runners.of(runner);
+    // Other callers' durable writes may have been counted to this transaction: tell rather than lose them.
+    const shared = this.runners.isShared(runner);
+    if (shared) pending.hold(this.settle(pending));
+    pending.brackets.clear();
+    if (inner) {
+      if (shared) pending.release();
+      else pending.frames.pop();
+      return undefined;
+    }
+    pending.begun = false;
+    const changes = pending.take();
+    return shared ? this.outlet.send(changes) : undefined;
+  }
+
+  /** A COMMIT was sent, and nobody knows what became of it. */
+  doubt(pending: Pending): Answer {
+    pending.hold(this.settle(pending));
+    return this.outlet.sendInDoubt(pending.take());
+  }
+
+  close(): void {
+    this.#unsettled.close();
+    this.outlet.close();
+  }
+}

@@ -1,0 +1,74 @@
+import type { Change, ChangeSink } from '../invalidation/change.interface.js';
+
+export interface CollectorOptions {
+  /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
+  readonly onQueryInOpenTransaction?: () => void;
+  /** The tables somebody has rules for (lower-case `tablePath`); `undefined`: all. Asked at every write. */
+  readonly tables?: () => ReadonlySet<string> | undefined;
+  /** Told of errors, which hooks never let out, and of the place they came from. */
+  readonly onError?: (error: unknown, where: string) => void;
+}
+
+/** What a hook answers TypeORM, which waits for real promises only. */
+export type Answer = Promise<void> | undefined;
+
+const DOUBT_MS = 1_000;
+
+/** The one way out: to the sink, and nothing else, neither errors nor tables that nobody asked for. */
+export class Outlet {
+  readonly #sink: ChangeSink;
+  readonly #options: CollectorOptions;
+  #closed = false;
+
+  constructor(sink: ChangeSink, options: CollectorOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  get wanted(): ReadonlySet<string> | undefined {
+    return this.#options.tables?.();
+  }
+
+  send(changes: readonly Change[]): Answer {
+    const wanted = this.wanted;
+    const told = wanted === undefined ? changes : changes.filter((change) => wanted.has(change.table));
+    if (told.length === 0 || this.#closed) return undefined;
+    const answer = this.#sink.committed(told);
+    return answer === undefined
+      ? undefined
+      : Promise.resolve(answer).catch((error: unknown) => this.report(error, 'sink'));
+  }
+
+  /** The server may still be working on a COMMIT whose answer was lost: said now, and again when it must be over. */
+  sendInDoubt(changes: readonly Change[]): Answer {
+    if (changes.length > 0)
+      setTimeout(() => void this.guard('in doubt', () => this.send(changes)), DOUBT_MS).unref();
+    return this.send(changes);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  queryInOpenTransaction(): void {
+    this.#options.onQueryInOpenTransaction?.();
+  }
+
+  report(error: unknown, where: string): void {
+    try {
+      this.#options.onError?.(error, where);
+    } catch {
+      // Nothing may leave a hook, not even what the reporter of errors throws.
+    }
+  }
+
+  /** Runs a hook so that nothing leaves it but its answer: a throw in afterQuery makes TypeORM fail the statement. */
+  guard(where: string, hook: () => Answer | void): Answer {
+    try {
+      return hook() ?? undefined;
+    } catch (error) {
+      this.report(error, where);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import type { Change } from '../invalidation/change.interface.js';
+import type { Bracket } from './brackets.js';
+
+/** Beyond so many changes of one table in one transaction, its rows are no longer told apart. */
+export const MAX_CHANGES_PER_TABLE = 1_000;
+
+/** The changes of one transaction, or of one savepoint inside it. */
+export class Frame {
+  readonly #tables = new Map<string, Change[]>();
+  readonly #seen = new Set<string>();
+
+  add(change: Change): void {
+    const key = identityOf(change);
+    if (key !== undefined) {
+      if (this.#seen.has(key)) return;
+      this.#seen.add(key);
+    }
+    const changes = this.#tables.get(change.table);
+    if (changes === undefined) this.#tables.set(change.table, [change]);
+    else if (changes.length < MAX_CHANGES_PER_TABLE) changes.push(change);
+    else if (changes.length === MAX_CHANGES_PER_TABLE) {
+      // One more entry than the limit marks the collapsed table: it takes nothing further.
+      changes.fill(collapsed(change));
+      changes.push(changes[0]!);
+    }
+  }
+
+  merge(inner: Frame): void {
+    for (const change of inner.changes()) this.add(change);
+    for (const [table, changes] of inner.#tables) {
+      if (changes.length > MAX_CHANGES_PER_TABLE) this.#tables.set(table, changes);
+    }
+  }
+
+  changes(): Change[] {
+    return [...this.#tables.values()].flatMap((changes) =>
+      changes.length > MAX_CHANGES_PER_TABLE ? changes.slice(0, 1) : changes,
+    );
+  }
+}
+
+/** Changes that say the same thing twice: unknown rows of a table, or one side of many new links. */
+function identityOf(change: Change): string | undefined {
+  const { table, entityName, type, id, before, after, updatedColumns } = change;
+  const columns = updatedColumns?.join() ?? '*';
+  if (before === undefined && !after)
+    return JSON.stringify([table, entityName, type, columns, after === null]);
+  const isSide = before !== null && before === after && (typeof id === 'number' || typeof id === 'string');
+  return isSide ? JSON.stringify([table, entityName, 'side', columns, id]) : undefined;
+}
+
+function collapsed({ table, entityName, entity }: Change): Change {
+  return {
+    table,
+    entityName,
+    entity,
+    type: 'unknown',
+    id: undefined,
+    before: undefined,
+    after: undefined,
+    updatedColumns: undefined,
+  };
+}
+
+/** What one query runner has written and nobody has been told of yet. */
+export class Pending {
+  frames: Frame[] = [];
+  readonly brackets = new Map<string, Bracket>();
+  /** A COMMIT is on its way: whatever fails now may have been committed. */
+  committing = false;
+  /** A transaction begun by SQL text: no Transaction* hook will end it. */
+  raw = false;
+  /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
+  begun = false;
+  /** When its last transaction ended. */
+  endedAt = 0;
+
+  hold(changes: readonly Change[]): void {
+    if (this.frames.length === 0) this.frames.push(new Frame());
+    const top = this.frames.at(-1)!;
+    for (const change of changes) top.add(change);
+  }
+
+  /** The innermost savepoint's changes become its parent's. */
+  release(): void {
+    if (this.frames.length < 2) return;
+    const inner = this.frames.pop()!;
+    this.frames.at(-1)!.merge(inner);
+  }
+
+  /** Everything held, and nothing held any more. */
+  take(): Change[] {
+    const changes = this.peek();
+    if (this.frames.length > 0) this.endedAt = Date.now();
+    this.frames = [];
+    this.committing = false;
+    this.raw = false;
+    return changes;
+  }
+
+  peek(): Change[] {
+    if (this.frames.length < 2) return this.frames[0]?.changes() ?? [];
+    const all = new Frame();
+    for (const frame of this.frames) all.merge(frame);
+    return all.changes();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Change } from '../invalidation/change.interface.js';
+import { builtBy } from './brackets.js';
+import { unknownChanges } from './changes.js';
+import type { Gatherer } from './gatherer.js';
+import type { Answer } from './outlet.js';
+import { isConnectionLoss, type Statement } from './statements.js';
+import type { OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
+
+/** What SQL tells that no entity hook does: raw statements, silent writes, transactions begun by hand, failures. */
+export class SqlWatch {
+  readonly #gatherer: Gatherer;
+
+  constructor(gatherer: Gatherer) {
+    this.#gatherer = gatherer;
+  }
+
+  see(event: OrmQueryEvent): Answer {
+    const { catalogue, outlet, runners } = this.#gatherer;
+    const { queryRunner, query, success } = event;
+    const statement = catalogue.read(query);
+    const { control, writes } = statement;
+    if (control === undefined && runners.isOpen(queryRunner)) outlet.queryInOpenTransaction();
+    if (success === false) return this.#failed(event, statement);
+    if (catalogue.commitsImplicitly(query)) {
+      return both(this.#wrote(queryRunner, query, statement), outlet.send(runners.of(queryRunner).peek()));
+    }
+    if (writes.length === 0 && control === undefined) return undefined;
+    if (control === 'begin') runners.begun(queryRunner);
+    const answer = this.#wrote(queryRunner, query, statement);
+    return control === undefined || control === 'begin' ? answer : both(answer, this.#ended(event, control));
+  }
+
+  /** SQL that a hook announced waits for that hook; of any other, nothing but the table is known. */
+  #wrote(runner: OrmQueryRunner, sql: string, statement: Statement): Answer {
+    if (statement.writes.length === 0) return undefined;
+    const { catalogue, runners } = this.#gatherer;
+    const pending = runners.of(runner);
+    const durable = runners.isAutocommit(runner);
+    const built = builtBy(sql);
+    const changes: Change[] = [];
+    for (const [position, { table, kind, truncateCascade }] of statement.writes.entries()) {
+      const bracket = pending.brackets.get(table);
+      if (position === 0 && built === kind && bracket?.covers(built, sql) === true) {
+        if (durable) this.#gatherer.awaitHook(bracket, pending);
+      } else if (this.#gatherer.wants(table)) {
+        const deletes = kind === 'remove' || kind === 'mixed';
+        changes.push(...unknownChanges(table, catalogue.tables, deletes, truncateCascade));
+      }
+    }
+    return this.#gatherer.deliver(pending, changes, durable);
+  }
+
+  #failed({ queryRunner, error }: OrmQueryEvent, { control, writes }: Statement): Answer {
+    const { catalogue, runners } = this.#gatherer;
+    const pending = runners.of(queryRunner);
+    if (control === 'commit') return this.#gatherer.doubt(pending);
+    const durable = runners.isAutocommit(queryRunner);
+    const changes = this.#gatherer.settle(pending);
+    for (const { table } of writes) {
+      pending.brackets.delete(table);
+      if (durable && isConnectionLoss(error))
+        changes.push(...unknownChanges(table, catalogue.tables, true, false));
+    }
+    return this.#gatherer.deliver(pending, changes, durable);
+  }
+
+  #ended({ queryRunner, rawResults }: OrmQueryEvent, control: 'commit' | 'rollback' | 'savepoint'): Answer {
+    if (control === 'savepoint') return undefined;
+    const { outlet, runners } = this.#gatherer;
+    const pending = runners.of(queryRunner);
+    // PostgreSQL answers ROLLBACK to the COMMIT of a failed transaction.
+    const undone =
+      control === 'rollback' || (rawResults as { command?: unknown } | undefined)?.command === 'ROLLBACK';
+    if (pending.raw) {
+      const answer = undone
+        ? this.#gatherer.rollback(queryRunner, false)
+        : this.#gatherer.commit(queryRunner);
+      runners.rawEnded(queryRunner);
+      return answer;
+    }
+    if (control === 'rollback') return undefined;
+    if (undone) {
+      pending.brackets.clear();
+      pending.take();
+      return undefined;
+    }
+    // A COMMIT by hand inside TypeORM's own transaction. Kept as well, in case it was not what it looked like.
+    return pending.committing ? undefined : outlet.send(pending.peek());
+  }
+}
+
+function both(one: Answer, other: Answer): Answer {
+  return one === undefined || other === undefined
+    ? (one ?? other)
+    : Promise.all([one, other]).then(() => undefined);
+}

@@ -1,0 +1,95 @@
+import type { Change } from '../invalidation/change.interface.js';
+import type { Pending } from './pending.js';
+import { EntityRowView } from './row-view.js';
+
+const MAX_ROWS = 5_000;
+const MAX_BULK = 50;
+/** How long after a write was told another one may still hold what it read before that write. */
+const RACE_MS = 1_000;
+
+interface Written {
+  readonly pending: Pending;
+  readonly at: number;
+}
+
+interface WrittenRow extends Written {
+  /** `undefined`: written to a state that nobody knows, or gone. */
+  readonly view: EntityRowView | undefined;
+}
+
+interface WrittenTable extends Written {
+  /** `undefined`: any of them. */
+  readonly columns: readonly string[] | undefined;
+}
+
+/**
+ * save() and remove() read the old row before BEGIN and without a lock, so two of them side by side may both have read the
+ * state before either: article 5 goes from category 1 to 2, and the second save reports it as moving from 1 to 3. What
+ * this process itself wrote a moment ago says better. Where the two disagree, what the save read is unknown.
+ */
+export class StaleReads {
+  readonly #rows = new Map<string, WrittenRow>();
+  readonly #tables = new Map<string, WrittenTable[]>();
+
+  /** The change as it may be told; and it is remembered for those that follow. */
+  check(change: Change, pending: Pending): Change {
+    const { table, id, before, after } = change;
+    const written = { pending, at: Date.now() };
+    if (before === undefined && !(after instanceof EntityRowView))
+      this.#remember(table, { ...written, columns: change.updatedColumns });
+    if (id === undefined || (before !== null && before === after)) return change;
+
+    const key = `${table}\0${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
+    const checked = before instanceof EntityRowView ? this.#judge(key, before, change, pending) : change;
+    this.#rows.delete(key);
+    this.#rows.set(key, {
+      ...written,
+      view: checked.after instanceof EntityRowView ? checked.after : undefined,
+    });
+    if (this.#rows.size > MAX_ROWS) this.#rows.delete(this.#rows.keys().next().value!);
+    return checked;
+  }
+
+  #judge(key: string, before: EntityRowView, change: Change, pending: Pending): Change {
+    const bulk = (this.#tables.get(change.table) ?? []).filter(isRecent);
+    const others = bulk.filter((each) => each.pending !== pending);
+    if (
+      this.#contradicts(key, before, bulk, pending) ||
+      others.some(({ columns }) => columns === undefined)
+    ) {
+      return { ...change, before: undefined, after: change.after === null ? null : undefined };
+    }
+    if (others.length === 0) return change;
+    const columns = columnsOf(others);
+    const kept = new Set(change.updatedColumns);
+    const lost = new Set([...columns].filter((name) => !kept.has(name)));
+    const after = change.after instanceof EntityRowView ? change.after.without(lost) : change.after;
+    return { ...change, before: before.without(columns), after };
+  }
+
+  #contradicts(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
+    const row = this.#rows.get(key);
+    if (row === undefined || !isRecent(row)) return false;
+    if (row.view === undefined) return row.pending !== pending;
+    // What a bulk write has changed since is no contradiction.
+    if (bulk.some(({ columns }) => columns === undefined)) return false;
+    return row.view.without(columnsOf(bulk)).contradicts(before);
+  }
+
+  #remember(table: string, written: WrittenTable): void {
+    const recent = (this.#tables.get(table) ?? []).filter(isRecent);
+    // Too many to tell apart: any column may have been written.
+    this.#tables.set(
+      table,
+      recent.length < MAX_BULK ? [...recent, written] : [{ ...written, columns: undefined }],
+    );
+  }
+}
+
+function columnsOf(bulk: readonly WrittenTable[]): Set<string> {
+  return new Set(bulk.flatMap(({ columns }) => columns ?? []));
+}
+
+function isRecent({ pending, at }: Written): boolean {
+  return pending.frames.length > 0 || Date.now() - Math.max(at, pending.endedAt) < RACE_MS;
+}
