@@ -1,0 +1,421 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import 'reflect-metadata';
+import type { DataSource, EntitySubscriberInterface, InsertEvent } from 'typeorm';
+import {
+  attachCollector,
+  MAX_CHANGES_PER_TABLE,
+  type CollectorOptions,
+  type OrmDataSource,
+} from '../../lib/typeorm/index.js';
+import { DATABASES, line, openDataSource, RecordingSink } from './database.js';
+import { Author, Article, Note } from './entities.js';
+import { tableNamer } from './operations.js';
+
+let dataSource: DataSource;
+let sink: RecordingSink;
+const lines = () => sink.changes.map((change) => line(change, ['text'])).sort();
+const attach = (options: CollectorOptions = {}) =>
+  attachCollector(dataSource as unknown as OrmDataSource, sink, options);
+const note = (id: number, text = 'x') => dataSource.manager.create(Note, { id, text });
+const soon = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+class Undo extends Error {}
+
+describe.each(DATABASES)('transactions on %s', (database) => {
+  const notes = tableNamer(database)('note');
+
+  beforeEach(async () => {
+    dataSource = await openDataSource(database);
+    sink = new RecordingSink();
+  });
+  afterEach(() => dataSource.destroy());
+
+  test('a manual query runner that is used again tells each transaction once', async () => {
+    attach();
+    const runner = dataSource.createQueryRunner();
+    for (const id of [1, 2]) {
+      await runner.startTransaction();
+      await runner.manager.insert(Note, { id, text: 'x' });
+      expect(sink.batches).toEqual([]);
+      await runner.commitTransaction();
+      expect(lines()).toEqual([`insert note ${id} - → (x)`]);
+      sink.clear();
+    }
+    await runner.manager.insert(Note, { id: 3, text: 'x' });
+    expect(lines()).toEqual(['insert note 3 - → (x)']);
+    await runner.release();
+  });
+
+  test.each(['BEGIN', 'start transaction', '  BEGIN;'])(
+    'a transaction begun by "%s" is told at its COMMIT',
+    async (begin) => {
+      attach();
+      const runner = dataSource.createQueryRunner();
+      if (database === 'sql.js' && begin.startsWith('start')) begin = 'BEGIN TRANSACTION';
+      await runner.query(begin);
+      await runner.query(`INSERT INTO ${notes} (id, text) VALUES (1, 'a')`);
+      await runner.manager.insert(Note, { id: 2, text: 'b' });
+      expect(sink.batches).toEqual([]);
+      await runner.query('COMMIT');
+      expect(lines()).toEqual(['insert note 2 - → (b)', 'unknown note ? ? → ?']);
+      sink.clear();
+      await runner.query('BEGIN');
+      await runner.manager.insert(Note, { id: 3, text: 'c' });
+      await runner.query('ROLLBACK');
+      expect(lines()).toEqual(database === 'sql.js' ? ['insert note 3 - → (c)'] : []);
+      sink.clear();
+      await runner.manager.insert(Note, { id: 4, text: 'd' });
+      expect(lines()).toEqual(['insert note 4 - → (d)']);
+      await runner.release();
+    },
+  );
+
+  test('several statements in one text: the whole is told when it is over', async () => {
+    if (database === 'sql.js') return; // prepares one statement a call
+    attach();
+    await dataSource.query(`BEGIN; UPDATE ${notes} SET text = 'y; COMMIT'; COMMIT`);
+    expect(lines()).toEqual(['unknown note ? ? → ?']);
+  });
+
+  test('rows written before a later row failed, without a transaction, are told as unknown', async () => {
+    attach();
+    await dataSource.manager.insert(Note, { id: 2, text: 'there' });
+    sink.clear();
+    const rows = [note(1), Object.assign(note(3), { text: null as never })];
+    await expect(dataSource.manager.save(rows, { transaction: false })).rejects.toThrow();
+    const durable = await dataSource.manager.countBy(Note, { id: 1 });
+    expect(lines()).toEqual(durable === 1 ? ['unknown note ? ? → ?'] : []);
+  });
+
+  test('a durable write whose after hook never comes is told within about a second', async () => {
+    // Entity listeners run before subscribers, so ours is skipped when one throws.
+    const metadata = dataSource.getMetadata(Note);
+    metadata.afterInsertListeners.push({
+      isAllowed: () => true,
+      execute: () => {
+        throw new Undo();
+      },
+    } as never);
+    attach();
+    await expect(dataSource.manager.save(note(1), { transaction: false })).rejects.toThrow(Undo);
+    await soon(2_300);
+    expect(lines()).toEqual(['unknown note ? ? → ?']);
+  });
+
+  test('a write whose after hook never comes is told at the commit of a transaction that went on', async () => {
+    const metadata = dataSource.getMetadata(Note);
+    metadata.afterInsertListeners.push({
+      isAllowed: () => true,
+      execute: () => {
+        throw new Undo();
+      },
+    } as never);
+    attach();
+    await dataSource.transaction(async (manager) => {
+      await manager.save(note(1)).catch(() => undefined);
+      expect(sink.batches).toEqual([]);
+    });
+    expect(lines()).toEqual(['unknown note ? ? → ?']);
+  });
+
+  test("another subscriber's throw does not keep changes from us", async () => {
+    const thrower: EntitySubscriberInterface = {
+      afterInsert: (_event: InsertEvent<unknown>) => {
+        throw new Undo();
+      },
+    };
+    dataSource.subscribers.push(thrower);
+    attach();
+    await expect(dataSource.manager.insert(Note, note(1))).rejects.toThrow(Undo);
+    expect(lines()).toEqual(['insert note 1 - → (x)']);
+  });
+
+  test('saves running side by side in one transaction are told exactly', async () => {
+    attach();
+    await dataSource.transaction((manager) => Promise.all([1, 2, 3].map((id) => manager.save(note(id)))));
+    expect(lines()).toEqual([1, 2, 3].map((id) => `insert note ${id} - → (x)`));
+  });
+
+  test(`more than ${MAX_CHANGES_PER_TABLE} rows of a table in a transaction are told as one unknown change`, async () => {
+    attach();
+    await dataSource.transaction(async (manager) => {
+      await manager.insert(Author, { name: 'a' });
+      const rows = Array.from({ length: MAX_CHANGES_PER_TABLE + 1 }, (_, id) => ({ id, text: 'x' }));
+      await manager.insert(Note, rows.slice(0, 600));
+      await manager.transaction((inner) => inner.insert(Note, rows.slice(600)));
+    });
+    expect(lines()).toEqual(['insert author 1 - → (?)', 'unknown note ? ? → ?']);
+  });
+
+  test('exactly the limit is told row by row', async () => {
+    attach();
+    const rows = Array.from({ length: MAX_CHANGES_PER_TABLE }, (_, id) => ({ id, text: 'x' }));
+    await dataSource.transaction((manager) => manager.insert(Note, rows));
+    expect(sink.changes.filter(({ type }) => type === 'insert')).toHaveLength(MAX_CHANGES_PER_TABLE);
+  });
+
+  test('save() waits for the sink, and only when the sink asks it to', async () => {
+    attach();
+    let finish = () => {};
+    sink.answer = new Promise((done) => (finish = done));
+    let returned = false;
+    const saving = dataSource.manager.save(note(1)).then(() => (returned = true));
+    await soon(80);
+    expect(sink.batches).toHaveLength(1);
+    expect(returned).toBe(false);
+    finish();
+    await saving;
+  });
+
+  test('a sink that throws or rejects fails no write', async () => {
+    const errors: string[] = [];
+    attach({ onError: (error, where) => errors.push(`${where}: ${(error as Error).message}`) });
+    sink.committed = () => {
+      throw new Undo('thrown');
+    };
+    await dataSource.manager.save(note(1));
+    await dataSource.manager.insert(Note, note(2));
+    await dataSource.query(`UPDATE ${notes} SET text = 'y'`);
+    sink.committed = () => Promise.reject(new Undo('rejected'));
+    await dataSource.manager.save(note(3));
+    expect(errors).toEqual([
+      'afterTransactionCommit: thrown',
+      'after insert: thrown',
+      'afterQuery: thrown',
+      'sink: rejected',
+    ]);
+    expect(await dataSource.manager.count(Note)).toBe(3);
+  });
+
+  test('a query inside an open transaction is reported at once, BEGIN and COMMIT are not', async () => {
+    let seen = 0;
+    attach({ onQueryInOpenTransaction: () => seen++ });
+    await dataSource.query('SELECT 1');
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    expect(seen).toBe(0);
+    await runner.query('SELECT 1');
+    expect(seen).toBe(1);
+    await runner.commitTransaction();
+    await runner.query('BEGIN');
+    expect(seen).toBe(1);
+    await runner.query('SELECT 1');
+    expect(seen).toBe(2);
+    await runner.query('ROLLBACK');
+    await runner.query('SELECT 1');
+    expect(seen).toBe(2);
+    await runner.release();
+  });
+
+  test('only tables of interest are told, and the tables that follow from others', async () => {
+    const wanted = dataSource.getMetadata(Article).tablePath.toLowerCase();
+    attach({ tables: () => new Set([wanted]) });
+    await dataSource.manager.insert(Note, note(1));
+    await dataSource.query(`UPDATE ${notes} SET text = 'y'`);
+    expect(sink.batches).toEqual([]);
+    await dataSource.manager.delete(Author, 1);
+    expect(lines()).toEqual(['remove article ? ? → -', 'update article ? ? → ? [tags]']);
+  });
+
+  test('values are those of the write, whatever becomes of the entity before the commit', async () => {
+    attach();
+    await dataSource.transaction(async (manager) => {
+      const row = await manager.save(note(1, 'written'));
+      row.text = 'later';
+    });
+    expect(lines()).toEqual(['insert note 1 - → (written)']);
+  });
+
+  test('a raw write between the hooks of a save on the same runner is not taken for the hooks own', async () => {
+    const writer: EntitySubscriberInterface = {
+      beforeInsert: (event: InsertEvent<unknown>) =>
+        event.queryRunner.query(`UPDATE ${notes} SET text = 'raw'`),
+      afterInsert: (event: InsertEvent<unknown>) =>
+        event.queryRunner.query(`DELETE FROM ${notes} WHERE id = 0`),
+    };
+    dataSource.subscribers.push(writer);
+    attach();
+    await dataSource.manager.save(note(1));
+    expect(lines()).toEqual(['insert note 1 - → (x)', 'unknown note ? ? → ?']);
+  });
+});
+
+describe('commits that fail on PostgreSQL', () => {
+  const notes = tableNamer('PostgreSQL')('note');
+
+  beforeEach(async () => {
+    dataSource = await openDataSource('PostgreSQL', { extra: { max: 2 } } as never);
+    sink = new RecordingSink();
+  });
+  afterEach(() => dataSource.destroy());
+
+  test('a COMMIT that a deferred constraint refuses is in doubt, and told', async () => {
+    await dataSource.query(
+      `ALTER TABLE ${notes} ADD CONSTRAINT once UNIQUE (text) DEFERRABLE INITIALLY DEFERRED`,
+    );
+    attach();
+    const work = dataSource.transaction((manager) => manager.insert(Note, [note(1), note(2)]));
+    await expect(work).rejects.toThrow();
+    expect(lines().slice(0, 2)).toEqual(['insert note 1 - → (x)', 'insert note 2 - → (x)']);
+  });
+
+  test('a COMMIT whose connection dies is in doubt: told at once and again', async () => {
+    await dataSource.query(
+      `CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NULL; END $$`,
+    );
+    await dataSource.query(
+      `CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${notes} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION linger()`,
+    );
+    attach();
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.manager.insert(Note, note(1));
+    const [{ pid }] = await runner.query('SELECT pg_backend_pid() AS pid');
+    const committing = expect(runner.commitTransaction()).rejects.toThrow();
+    await soon(50);
+    await dataSource.query('SELECT pg_terminate_backend($1)', [pid]);
+    await committing;
+    expect(lines()).toEqual(['insert note 1 - → (x)']);
+    await soon(1_200);
+    expect(sink.batches).toHaveLength(2);
+  });
+
+  test('a COMMIT that the server answers with ROLLBACK tells nothing', async () => {
+    attach();
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.manager.insert(Note, note(1));
+    await runner.query('SELECT nonsense').catch(() => undefined);
+    await runner.commitTransaction();
+    expect(sink.batches).toEqual([]);
+    await runner.release();
+  });
+
+  test('a raw transaction through the pool is told at its COMMIT, though each query has a runner of its own', async () => {
+    const single = await openDataSource('PostgreSQL', { extra: { max: 1 } } as never);
+    attachCollector(single as unknown as OrmDataSource, sink);
+    await single.query('BEGIN');
+    await single.query(`INSERT INTO ${notes} (id, text) VALUES (1, 'a')`);
+    await single.manager.insert(Note, { id: 2, text: 'b' });
+    expect(sink.batches).toEqual([]);
+    await single.query('COMMIT');
+    expect(lines()).toEqual(['insert note 2 - → (b)', 'unknown note ? ? → ?']);
+    sink.clear();
+    await single.manager.insert(Note, { id: 3, text: 'c' });
+    expect(lines()).toEqual(['insert note 3 - → (c)']);
+    await single.destroy();
+  });
+
+  test('writes on a pool of one connection never wait for a second one', async () => {
+    const single = await openDataSource('PostgreSQL', { extra: { max: 1 } } as never);
+    attachCollector(single as unknown as OrmDataSource, sink);
+    await Promise.all(
+      Array.from({ length: 12 }, (_, id) =>
+        single.manager.save(single.manager.create(Note, { id, text: 'x' })),
+      ),
+    );
+    expect(sink.changes).toHaveLength(12);
+    await single.destroy();
+  });
+});
+
+describe('the shared query runner of sql.js', () => {
+  beforeEach(async () => {
+    dataSource = await openDataSource('sql.js');
+    sink = new RecordingSink();
+    attach();
+  });
+  afterEach(() => dataSource.destroy());
+
+  test('a write is never lost to the rollback of a transaction that it ran beside', async () => {
+    for (let round = 0; round < 20; round++) {
+      sink.clear();
+      const undone = dataSource.transaction(async (manager) => {
+        for (let i = 0; i < round % 5; i++) await manager.query('SELECT 1');
+        throw new Undo();
+      });
+      const [, write] = await Promise.allSettled([
+        undone,
+        dataSource.manager.insert(Note, { id: round, text: 'x' }),
+      ]);
+      expect(write.status).toBe('fulfilled');
+      expect(lines()).toContain(`insert note ${round} - → (x)`);
+    }
+  });
+
+  test('a durable write is told before it returns, though another caller is about to begin', async () => {
+    const writing = dataSource.manager.insert(Note, { id: 1, text: 'x' }).then(() => lines());
+    const runner = dataSource.createQueryRunner();
+    await soon(0);
+    await runner.startTransaction();
+    expect(await writing).toEqual(['insert note 1 - → (x)']);
+    await runner.rollbackTransaction();
+  });
+});
+
+describe.each(DATABASES)('two writers of one row on %s', (database) => {
+  beforeEach(async () => {
+    dataSource = await openDataSource(database);
+    sink = new RecordingSink();
+    await dataSource.manager.insert(Note, { id: 1, text: 'first' });
+    attach();
+  });
+  afterEach(() => dataSource.destroy());
+
+  test('one after the other are told exactly', async () => {
+    for (const text of ['second', 'third']) await dataSource.manager.save(Note, { id: 1, text });
+    expect(sink.changes.map((change) => line(change, ['text']))).toEqual([
+      'update note 1 (first) → (second) [text]',
+      'update note 1 (second) → (third) [text]',
+    ]);
+  });
+
+  test('side by side, the later one does not tell a state that the earlier one has replaced', async () => {
+    if (database === 'sql.js') {
+      await Promise.all(['left', 'right'].map((text) => dataSource.manager.save(Note, { id: 1, text })));
+    } else {
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      await runner.manager.save(Note, { id: 1, text: 'left' });
+      const saving = dataSource.manager.save(Note, { id: 1, text: 'right' });
+      await soon(100);
+      await runner.commitTransaction();
+      await saving;
+      await runner.release();
+    }
+    expect(sink.changes.map((change) => line(change, ['text']))).toEqual([
+      expect.stringMatching(/^update note 1 \(first\) → \((left|right)\) \[text\]$/),
+      'update note 1 ? → ? [text]',
+    ]);
+  });
+
+  test.each([
+    ['a bulk UPDATE', 'update note 1 (?) → (saved) [text]'],
+    ['raw SQL', 'update note 1 ? → ? [text]'],
+  ])('%s beside a save makes unknown what the save read', async (kind, expected) => {
+    if (database === 'sql.js') return; // one runner: its statements cannot pass each other unseen
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    if (kind === 'raw SQL') await runner.query(`UPDATE ${tableNamer(database)('note')} SET "text" = 'raw'`);
+    else await runner.manager.update(Note, { id: 1 }, { text: 'bulk' });
+    const saving = dataSource.manager.save(Note, { id: 1, text: 'saved' });
+    await soon(100);
+    await runner.commitTransaction();
+    await saving;
+    await runner.release();
+    expect(lines()).toContain(expected);
+  });
+
+  test('a bulk write that says which columns it sets leaves the others known', async () => {
+    if (database === 'sql.js') return;
+    const author = await dataSource.manager.save(dataSource.manager.create(Author, { name: 'a' }));
+    const article = await dataSource.manager.save(dataSource.manager.create(Article, { title: 't', author }));
+    sink.clear();
+    await dataSource.manager.increment(Article, { id: article.id }, 'views', 1);
+    await dataSource.manager.save(Article, { id: article.id, title: 'u' });
+    expect(sink.changes.map((change) => line(change, ['title', 'categoryId', 'views']))).toEqual([
+      'update article ? ? → ? [updatedAt views]',
+      `update article ${article.id} (t,null,?) → (u,null,?) [title updatedAt]`,
+    ]);
+  });
+});
