@@ -1,3 +1,4 @@
+import { encodeScalar, type Scalar } from './encode-scalar.js';
 import { encodeText } from './encode-text.js';
 import { GraphEncoder } from './graph-encoder.js';
 import { UnencodableError } from './key-errors.js';
@@ -29,7 +30,7 @@ export function encodeValue(value: unknown, sortLists = false): string {
     case 'string':
       return encodeText(value);
     case 'number':
-      return value === 0 ? '0' : `${value}`;
+      return `${value}`;
     default:
       return encodeOther(value, sortLists);
   }
@@ -37,6 +38,22 @@ export function encodeValue(value: unknown, sortLists = false): string {
 
 function encodeOther(value: unknown, sortLists: boolean): string {
   return guardEncoding(new GraphEncoder(sortLists), value);
+}
+
+/**
+ * Encodes a list that was made for the key, so that it surely has members only: the text is that of {@link encodeValue},
+ * but simple members cost what they cost alone.
+ */
+export function encodeList(values: readonly unknown[]): string {
+  let text = '(';
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    const kind = typeof value;
+    if ((kind === 'object' && value !== null) || kind === 'function' || kind === 'symbol')
+      return encodeValue(values);
+    text += (index === 0 ? '' : ',') + encodeScalar(value as Scalar);
+  }
+  return `${text})`;
 }
 
 /** Runs an encoder; what getters and proxies of the value throw becomes an {@link UnencodableError}. */

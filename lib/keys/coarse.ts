@@ -34,7 +34,7 @@ const RAW = /^[a-z0-9_.-]+$/;
  * ```
  */
 export function coarseValue(value: unknown, sortLists = false): string {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value === 0 ? '0' : `${value}`;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return `${value}`;
   if (typeof value === 'string' && PLAIN.test(value)) return value;
   const text = guardEncoding(new CoarseEncoder(sortLists), value);
   return text.length > MAX_LENGTH ? `#${createHash('sha256').update(text).digest('base64url')}` : text;

@@ -8,8 +8,6 @@ export function encodeScalar(value: Scalar): string {
   switch (typeof value) {
     case 'string':
       return encodeText(value);
-    case 'number':
-      return value === 0 ? '0' : `${value}`;
     case 'bigint':
       return `${value}n`;
     case 'undefined':

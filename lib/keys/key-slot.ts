@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encodeValue } from './canonical.js';
+import { encodeList, encodeValue } from './canonical.js';
 import { coarseValue } from './coarse.js';
 import type { FieldPart } from './fields/key-field.js';
 import { asSet } from './fields/request-parts.js';
@@ -14,9 +14,12 @@ export interface BoundPart extends FieldPart {
 
 /** Reads one part of a key at each call and writes it, finely for the key and coarsely for tags. */
 export class KeySlot {
+  /** Whether nothing is written while the value is missing. */
+  readonly isOptional: boolean;
   readonly #argument: number;
   readonly #read: ((source: KeySource) => unknown) | undefined;
   readonly #isSet: boolean;
+  readonly #isList: boolean;
   readonly #sortLists: boolean;
   readonly #hash: KeyHash | undefined;
   readonly #tagHash: KeyHash | undefined;
@@ -26,9 +29,11 @@ export class KeySlot {
    * @param tagHash how they are written in tags
    */
   constructor(part: BoundPart, hash: KeyHash, tagHash: KeyHash) {
+    this.isOptional = part.undeclared === true;
     this.#argument = part.argument ?? -1;
     this.#read = part.read;
     this.#isSet = part.set === true;
+    this.#isList = part.list === true;
     this.#sortLists = part.sortLists;
     this.#hash = part.hashValue ? hash : undefined;
     this.#tagHash = part.hashValue ? tagHash : undefined;
@@ -41,7 +46,9 @@ export class KeySlot {
 
   /** The text of a given value in the key. */
   write(value: unknown): string {
-    const text = encodeValue(this.#isSet ? asSet(value) : value, this.#sortLists);
+    const text = this.#isList
+      ? encodeList(value as readonly unknown[])
+      : encodeValue(this.#isSet ? asSet(value) : value, this.#sortLists);
     return this.#hash === undefined ? text : `#${this.#hash(text)}`;
   }
 

@@ -27,7 +27,7 @@ describe('arguments of a call', () => {
     expect(every(undefined, 2)).not.toBe(every(2));
     expect(every(1, 2, 3)).not.toBe(every(1, 2));
     const partitioned = keyOf({ args: new ArgsKeyField('*', { partition: true }) }, method('a'));
-    expect(partitioned(1, 2)).toBe('a=1;args=(2)');
+    expect(partitioned(1, 2)).toBe('a=1;&args=(2)');
     expect(partitioned(1, 2)).not.toBe(partitioned(1));
   });
 

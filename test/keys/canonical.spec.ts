@@ -47,6 +47,7 @@ describe('canonical encoding: two different values never have one text', () => {
     ['a lone surrogate and the replacement character', '\ud800', '\ufffd'],
     ['two lone surrogates', '\ud800', '\ud801'],
     ['an escape and what it stands for', '%20', ' '],
+    ['a short escape and a letter, and a long escape', '\tA', '\u009a'],
     ['a quote and none', "'a'", 'a'],
     ['patterns with different flags', /a/g, /a/i],
     ['a URL and its text', new URL('http://a/'), 'http://a/'],
@@ -233,6 +234,12 @@ describe('what is not data cannot be encoded, and the error says where it was me
     for (let level = 0; level < 40; level++) shared = { a: shared, b: shared };
     expect(() => encodeValue(shared)).toThrow('more than 1000000 members');
     expect(() => encodeValue(new Array(2 ** 32 - 1))).toThrow('more than 1000000 members');
+  });
+
+  it('says that a cycle is one', () => {
+    expect(() => encodeValue({ a: [cycle] })).toThrow(
+      'the value at "a.0.self" is a part of itself (a cycle)',
+    );
   });
 
   it('takes one object in two places for two members, not for a cycle', () => {

@@ -109,6 +109,7 @@ describe('coarse values: every spelling of one thing is one tag', () => {
     ['1.5 and 15', 1.5, 15],
     ['1e10 and 1e11', '1e10', '1e11'],
     ['-1 and 1', -1, 1],
+    ['exponents that no number holds', '1e99999999999999999998', '1e99999999999999999999'],
     ['two days', '2024-01-15', '2024-01-16'],
     ['two long texts', 'x'.repeat(1000), `${'x'.repeat(999)}y`],
     ['a word and another', 'alice', 'bob'],

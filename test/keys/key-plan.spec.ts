@@ -309,6 +309,14 @@ describe('partition tags', () => {
     expect(plan.compile(settings).subsets).toHaveLength(4);
   });
 
+  it('an argument that two fields read means neither by its name', () => {
+    const id = new ArgsKeyField('user', { partition: true, path: 'id' });
+    const role = new ArgsKeyField('user', { partition: true, path: 'role' });
+    const compiled = compile({ id, role }, method('user'));
+    expect(compiled.resolvePartitionField('user')).toBeUndefined();
+    expect(() => compiled.partitionTag({ user: 1 })).toThrow(`Write one of 'id', 'role'.`);
+  });
+
   it('a constant may be one', () => {
     const compiled = compile(
       { region: new ConstantKeyField('region', 'EU', { partition: true }), user: fields.user },

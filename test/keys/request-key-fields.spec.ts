@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   CookiesKeyField,
   HeadersKeyField,
+  inlineKeyConstructor,
   KeyError,
   type KeyField,
   KeyPlan,
@@ -28,6 +29,29 @@ describe('the default key of a response', () => {
     expect(compiled.partitionFields).toEqual(['id', 'slug']);
     expect(compiled.partitionTags({ args: [], request })).toEqual(['id=7', 'slug=hello', 'id=7&slug=hello']);
     expect(compiled.partitionTag({ id: 7 })).toBe('id=7');
+  });
+
+  it('holds parameters that have no name in the pattern: wildcards', () => {
+    const key = (params: unknown, names: string[]) =>
+      compile(undefined, handler({ routeParams: names })).key({
+        args: [],
+        request: { headers: {}, params, query: {} },
+      });
+    expect(key({ '*': 'a/b' }, [])).toBe(";query=@()&route=@('%2A':'a/b')");
+    expect(key({ 0: 'a', slug: 'b' }, ['slug'])).toBe("slug=b;query=@()&route=@('0':a)");
+    expect(key({ '*': 'a' }, ['path'])).not.toBe(key({ '*': 'b' }, ['path']));
+    expect(key({ '*': 'a' }, ['path'])).toMatch(/^path=a;/);
+    const versioned = compile(
+      inlineKeyConstructor({
+        fields: { route: new RouteParamsKeyField('*', { partition: true }) },
+        version: 2,
+      }),
+      handler({ routeParams: ['id'] }),
+    );
+    expect(versioned.key({ args: [], request: { headers: {}, params: { id: 'a' } } })).toBe('id=a;v2');
+    expect(versioned.key({ args: [], request: { headers: {}, params: { id: 'a', x: 'b' } } })).toBe(
+      'id=a;v2&route=@(x:b)',
+    );
   });
 
   it('has no partition where the route has no parameters', () => {

@@ -84,14 +84,14 @@ export class ArgsKeyField extends KeyField {
     const { partition, sortLists } = this.options;
     if (partition !== true) {
       const identity = readers.some((reader) => reader.identity);
-      return [
-        { name: context.field, identity, read: inPlaces(readEvery(readers, declared, refine), sortLists) },
-      ];
+      const read = inPlaces(readEvery(readers, declared, refine), sortLists);
+      return [{ name: context.field, identity, list: sortLists !== true, read }];
     }
     const parts = readers.map((reader) => partOf(reader, refine));
     if (declared === Infinity) return parts;
     const undeclared = inPlaces((source) => source.args.slice(declared), sortLists);
-    return [...parts, { name: context.field, undeclared: true, read: undeclared }];
+    const read = (source: KeySource) => (source.args.length > declared ? undeclared(source) : undefined);
+    return [...parts, { name: context.field, undeclared: true, read }];
   }
 
   private refinement(context: FieldContext): Refinement | undefined {

@@ -48,7 +48,12 @@ export interface FieldPart {
   readonly identity?: boolean;
   /** Whether lists are sets. */
   readonly set?: boolean;
-  /** Whether this part stands beside the partition of its field, in the key alone. */
+  /** Whether `read` makes a new list at each call, whose members are the values. */
+  readonly list?: boolean;
+  /**
+   * This part stands beside the partition of its field, in the key alone: values whose names were not known beforehand.
+   * While it reads `undefined`, nothing of it is written.
+   */
   readonly undeclared?: boolean;
 }
 

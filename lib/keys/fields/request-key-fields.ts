@@ -1,5 +1,7 @@
 import { findRequest } from './find-request.js';
 import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import type { KeySource } from '../key.interface.js';
+import { readOthers } from './request-parts.js';
 import { type Names, NamedRequestKeyField, routeParamsOf } from './named-request-key-field.js';
 import { parsePath, readPath } from './value-path.js';
 
@@ -59,7 +61,11 @@ export class RouteParamsKeyField extends NamedRequestKeyField {
         `reads the route parameter "${unknown.join('", "')}", but the route has ${list(known!)}. Write one of these names.`,
       );
     }
-    return super.bind(context);
+    const parts = super.bind(context);
+    if (this.names !== '*' || this.options.partition !== true || known === undefined) return parts;
+    // Patterns have parameters without a name (wildcards); they must not be missing from the key.
+    const read = (source: KeySource) => readOthers(findRequest(source), 'params', known);
+    return [...parts, { name: context.field, undeclared: true, read }];
   }
 
   protected override knownNames(context: FieldContext): readonly string[] {

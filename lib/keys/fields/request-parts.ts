@@ -13,6 +13,8 @@ export function readNamed(request: KeyRequest, part: RequestPart, name: string):
       return readCookie(request, name);
     case 'headers':
       return readOwn(request.headers, name.toLowerCase());
+    case 'params':
+      return readOwn(request.params, name) ?? readOwn(request.params, '*'); // Fastify has no names for wildcards
     default:
       return readOwn(request[part], name);
   }
@@ -30,6 +32,18 @@ export function readAll(request: KeyRequest, part: RequestPart): unknown {
     default:
       return request[part];
   }
+}
+
+/** The members of a part that have other names than these; `undefined` where there are none. */
+export function readOthers(request: KeyRequest, part: 'params', names: readonly string[]): unknown {
+  const members = ownMembers(request[part]);
+  let others: Record<string, unknown> | undefined;
+  for (const name in members) {
+    if (names.includes(name) || !Object.hasOwn(members, name)) continue;
+    others ??= Object.create(null) as Record<string, unknown>;
+    others[name] = members[name];
+  }
+  return others;
 }
 
 /** A repeated query parameter is a set: its order says nothing. */
