@@ -104,7 +104,7 @@ export class CacheRuntime {
     if (definition.type !== undefined) classesOf(definition.type, name).forEach((one) => classes.add(one));
     const key = definition.plan(shape).compile(this.settings, { describeEntity: this.describeEntity });
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
-    const values = definition.kind === 'response' ? AS_IT_IS : isolateValues(definition.isolation, classes);
+    const values = definition.values ?? isolateValues(definition.isolation, classes);
     const target = new MethodTarget(definition, owner, name, key, store, policy, values, this.space);
     this.#names.set(name, target);
     return target;
@@ -140,13 +140,6 @@ export class CacheRuntime {
     currentLoad()?.refuse(reason);
   }
 }
-
-/** Recorded responses are immutable and measured by the http room. */
-const AS_IT_IS = {
-  prepare: (value: unknown) => ({ stored: value, size: (value as { readonly size: number }).size }),
-  present: (stored: unknown) => stored,
-  presentLoaded: (value: unknown) => value,
-};
 
 function unkeyedReason(error: unknown): string {
   return error instanceof Error && 'code' in error ? error.message : describeError(error);

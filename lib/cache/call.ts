@@ -40,6 +40,10 @@ export class Call implements StoreQuery, KeySource {
     readonly request: KeyRequest | undefined = undefined,
   ) {}
 
+  get values(): ValueHandling {
+    return this.target.values;
+  }
+
   tags(): readonly string[] {
     return (this.#tags ??= this.target.tags(this));
   }

@@ -1,6 +1,6 @@
 import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js';
 import type { CachePolicy, ValueContext } from './policy.js';
-import type { Isolation } from './values/isolation.js';
+import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/known-classes.js';
 import { CacheConfigurationError } from './errors.js';
 import { parseDuration, type Duration } from './duration.js';
@@ -31,6 +31,8 @@ export interface MethodDefinition {
   readonly store: string | undefined;
   readonly tags: ((...args: readonly unknown[]) => readonly string[]) | readonly string[] | undefined;
   readonly isolation: Isolation;
+  /** How values are handled, where not by isolation: for handlers. */
+  readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
   /** Read by the invalidation room. */
   readonly rules: readonly unknown[];

@@ -66,7 +66,7 @@ export class EntryWriter {
     if (stamp === undefined || freshUntil <= now) return { prepared };
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
-    await store.set(call.key, entry);
+    await store.set(call, entry);
     return { prepared, entry };
   }
 

@@ -3,6 +3,7 @@ import { CACHED_METHOD_METADATA } from '../cache/cache.constants.js';
 import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
+import { responseValues } from '../http/stored-response.js';
 import { normaliseResponseOptions } from '../http/response-options.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { KeyPlan, readParameters, ResponseCacheKeyConstructor, type MethodShape } from '../keys/index.js';
@@ -97,6 +98,7 @@ function define(
     store: options.store,
     tags: options.tags as MethodDefinition['tags'],
     isolation: 'clone',
+    values: responseValues,
     type: undefined,
     rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
     response: normaliseResponseOptions(options, where),

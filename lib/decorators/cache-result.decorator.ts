@@ -91,6 +91,7 @@ function define(
     store: options.store,
     tags: options.tags as MethodDefinition['tags'],
     isolation: options.isolation ?? 'clone',
+    values: undefined,
     type: options.type,
     rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
     response: undefined,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ValueHandling } from '../cache/values/isolation.js';
 import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders, RecordedResponse } from './http-platform.interface.js';
 import type { ResponseView } from './response-view.js';
@@ -13,8 +14,11 @@ export class StoredResponse implements ResponseView {
   hitHeaders: AddedHeaders | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
 
-  constructor(readonly recorded: RecordedResponse) {
-    this.etag = single(this.headers['etag']) ?? strongETag(recorded.body);
+  constructor(
+    readonly recorded: RecordedResponse,
+    etag?: string,
+  ) {
+    this.etag = etag ?? single(this.headers['etag']) ?? strongETag(recorded.body);
     this.lastModified = single(this.headers['last-modified']);
     this.cacheControl = joined(this.headers['cache-control']);
     this.size = recorded.headers.reduce(
@@ -37,6 +41,24 @@ export class StoredResponse implements ResponseView {
     ));
   }
 }
+
+type ResponseData = [number, RecordedResponse['headers'], string[], string[], string];
+
+/** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
+export const responseValues: ValueHandling = {
+  prepare: (value) => ({ stored: value, size: (value as StoredResponse).size }),
+  present: (stored) => stored,
+  presentLoaded: (value) => value,
+  encode(stored) {
+    const { recorded, size, etag } = stored as StoredResponse;
+    const { status, headers, removed, vary, body } = recorded;
+    return { data: [status, headers, removed, vary, etag], flags: 0, size, bytes: body };
+  },
+  decode({ data, bytes }) {
+    const [status, headers, removed, vary, etag] = data as ResponseData;
+    return new StoredResponse({ status, headers, removed, vary, body: bytes! }, etag);
+  },
+};
 
 /** The response an entry holds. */
 export function responseOf(entry: Entry): StoredResponse {

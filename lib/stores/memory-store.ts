@@ -77,7 +77,7 @@ export class MemoryStore implements CacheStore {
     return this.#generations.judge(stamp);
   }
 
-  set(key: string, entry: Entry): void {
+  set({ key }: StoreQuery, entry: Entry): void {
     const cells = this.#generations.hold(entry.stamp);
     if (cells === undefined) return;
     this.#entries.set(key, { entry, stamp: entry.stamp, cells });

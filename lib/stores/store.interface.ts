@@ -7,9 +7,30 @@ export type MaybePromise<T> = T | Promise<T>;
 /** A purge forbids ever serving what it hits again; an expire allows it as stale while a fresh load runs. */
 export type InvalidationMode = 'purge' | 'expire';
 
+/** A value on its way into bytes: plain data for a binary codec, and bytes that stay as they are. */
+export interface Wire {
+  readonly data: unknown;
+  /** Small bits of the value's own. */
+  readonly flags: number;
+  /** Estimated size in memory. */
+  readonly size: number;
+  readonly bytes?: Buffer;
+}
+
+/** Turns the stored form of a value into plain data and back; stores that keep references do without. */
+export interface ValueCodec {
+  encode(stored: unknown): Wire;
+  /**
+   * @param kept whether the store keeps the decoded value for other reads, so that each needs a copy
+   * @throws anything, when the data is not what `encode` wrote: the read is a miss
+   */
+  decode(wire: Wire, kept: boolean): unknown;
+}
+
 /** One read: the key, and its tags, computed only by stores that need them to answer. */
 export interface StoreQuery {
   readonly key: string;
+  readonly values: ValueCodec;
   tags(): readonly string[];
 }
 
@@ -38,7 +59,7 @@ export interface CacheStore {
   /** Compares a stamp with the current generations. Creates nothing: missing is `purged`. */
   judge(stamp: Stamp): MaybePromise<Verdict>;
   /** Stores an entry until its `keepUntil`, and extends the lives of its generations. */
-  set(key: string, entry: Entry): MaybePromise<void>;
+  set(query: StoreQuery, entry: Entry): MaybePromise<void>;
   /** Writes new generations for these tags. When it has returned, nothing stamped before is fresh. */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
   /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */

@@ -1,7 +1,9 @@
 import { CacheConfigurationError } from '../errors.js';
+import type { ValueCodec, Wire } from '../../stores/store.interface.js';
 import { copySnapshot, freezeSnapshot } from './copy.js';
 import type { KnownClasses } from './known-classes.js';
 import { takeSnapshot, Unstorable, type Snapshot } from './snapshot.js';
+import { fromPlain, toPlain } from './wire.js';
 
 /**
  * How callers are kept from changing what is cached: `clone` hands everyone a copy of their own; `freeze` hands all,
@@ -18,8 +20,8 @@ export interface PreparedValue {
   readonly size: number;
 }
 
-/** Turns what a load returned into what is stored, and what is stored into what a caller gets. */
-export interface ValueHandling {
+/** Turns what a load returned into what is stored, what is stored into what a caller gets, and both into bytes. */
+export interface ValueHandling extends ValueCodec {
   prepare(value: unknown): PreparedValue | Unstorable;
   /** Must be cheap: it is on the hit path. */
   present(stored: unknown): unknown;
@@ -27,34 +29,65 @@ export interface ValueHandling {
   presentLoaded(value: unknown, prepared: PreparedValue | undefined): unknown;
 }
 
+/** The stored form of a value: a snapshot, and whether every reader gets a copy of it. */
+class StoredValue {
+  constructor(
+    readonly snapshot: Snapshot,
+    readonly copied: boolean,
+  ) {}
+}
+
+/** Bits of {@link Wire.flags}. */
+const EXOTIC = 1;
+const GRAPH = 2;
+const UNFREEZABLE = 4;
+
 /**
  * @param isolation see {@link Isolation}
  * @param classes whose instances may be stored
  */
 export function isolateValues(isolation: Isolation, classes: KnownClasses): ValueHandling {
-  const prepare = (value: unknown): PreparedValue | Unstorable => {
-    const snapshot = takeSnapshot(value, classes);
-    if (snapshot instanceof Unstorable) return snapshot;
-    if (isolation === 'none') return { stored: value, size: snapshot.size };
-    if (isolation === 'freeze' && snapshot.freezable) {
-      freezeSnapshot(snapshot);
-      return { stored: snapshot.value, size: snapshot.size };
-    }
-    return { stored: isObject(snapshot.value) ? new Copied(snapshot) : snapshot.value, size: snapshot.size };
+  const keep = (snapshot: Snapshot): StoredValue => {
+    const frozen = isolation === 'freeze' && snapshot.freezable;
+    if (frozen) freezeSnapshot(snapshot);
+    return new StoredValue(snapshot, !frozen && isolation !== 'none' && isObject(snapshot.value));
   };
-  const present = (stored: unknown): unknown =>
-    stored instanceof Copied ? copySnapshot(stored.snapshot) : stored;
+  const present = (stored: unknown): unknown => {
+    const { snapshot, copied } = stored as StoredValue;
+    return copied ? copySnapshot(snapshot) : snapshot.value;
+  };
   return {
-    prepare,
+    prepare(value) {
+      const snapshot = takeSnapshot(value, classes);
+      if (snapshot instanceof Unstorable) return snapshot;
+      return { stored: keep(isolation === 'none' ? { ...snapshot, value } : snapshot), size: snapshot.size };
+    },
     present,
     presentLoaded: (value, prepared) =>
       isolation === 'freeze' && prepared !== undefined ? present(prepared.stored) : value,
+    encode: (stored) => encodeSnapshot((stored as StoredValue).snapshot, classes),
+    decode(wire, kept) {
+      const snapshot = decodeSnapshot(wire, classes);
+      // What nobody keeps belongs to its one reader, who may change it.
+      return kept || isolation === 'freeze' ? keep(snapshot) : new StoredValue(snapshot, false);
+    },
   };
 }
 
-/** Marks a stored value that every reader gets a copy of. */
-class Copied {
-  constructor(readonly snapshot: Snapshot) {}
+function encodeSnapshot({ value, exotic, tree, freezable, size }: Snapshot, classes: KnownClasses): Wire {
+  const flags = (exotic ? EXOTIC : 0) | (tree ? 0 : GRAPH) | (freezable ? 0 : UNFREEZABLE);
+  return { data: exotic ? toPlain(value, classes) : value, flags, size };
+}
+
+function decodeSnapshot({ data, flags, size }: Wire, classes: KnownClasses): Snapshot {
+  const exotic = (flags & EXOTIC) !== 0;
+  return {
+    value: exotic ? fromPlain(data, classes) : data,
+    size,
+    tree: (flags & GRAPH) === 0,
+    freezable: (flags & UNFREEZABLE) === 0,
+    exotic,
+  };
 }
 
 function isObject(value: unknown): boolean {

@@ -9,16 +9,34 @@ export type InstanceClass = abstract new (...args: never[]) => object;
  * object and slip past `@Exclude()` and its own methods.
  */
 export class KnownClasses {
-  readonly #prototypes = new Map<object, string>();
+  readonly #names = new Map<object, string>();
+  readonly #prototypes = new Map<string, object | 'several'>();
 
   constructor(private readonly parent?: KnownClasses) {}
 
   add(target: InstanceClass): void {
-    this.#prototypes.set(target.prototype as object, target.name);
+    const prototype = target.prototype as object;
+    const twin = this.#prototypes.get(target.name);
+    this.#names.set(prototype, target.name);
+    this.#prototypes.set(target.name, twin === undefined || twin === prototype ? prototype : 'several');
   }
 
   has(prototype: object): boolean {
-    return this.#prototypes.has(prototype) || (this.parent?.has(prototype) ?? false);
+    return this.#names.has(prototype) || (this.parent?.has(prototype) ?? false);
+  }
+
+  /** The name under which other processes know a class. @throws Error when two classes share it */
+  nameOf(prototype: object): string | undefined {
+    const name = this.#names.get(prototype);
+    if (name === undefined) return this.parent?.nameOf(prototype);
+    if (this.#prototypes.get(name) !== prototype)
+      throw new Error(`two known classes are called ${name}; rename one`);
+    return name;
+  }
+
+  prototypeOf(name: string): object | undefined {
+    const prototype = this.#prototypes.get(name);
+    return prototype === undefined || prototype === 'several' ? this.parent?.prototypeOf(name) : prototype;
   }
 }
 

@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly tree: boolean;
   /** False when it holds something that `Object.freeze` does not protect: a Date, Map, Set or bytes. */
   readonly freezable: boolean;
+  /** True when it holds something that a binary codec would not bring back as it was (see `wire.ts`). */
+  readonly exotic: boolean;
 }
 
 /** Deeper values are refused instead of overflowing the stack. */
@@ -34,8 +36,9 @@ const MAX_DEPTH = 500;
 export function takeSnapshot(value: unknown, classes: KnownClasses): Snapshot | Unstorable {
   const copier = new SnapshotTaker(classes);
   try {
-    const copied = copier.copy(value, '', 0);
-    return { value: copied, size: copier.size, tree: copier.tree, freezable: copier.freezable };
+    const copied = copier.copy(value);
+    const { size, tree, freezable, exotic } = copier;
+    return { value: copied, size, tree, freezable, exotic };
   } catch (error) {
     if (error instanceof Unstorable) return error;
     throw error;
@@ -46,76 +49,95 @@ class SnapshotTaker {
   size = 0;
   tree = true;
   freezable = true;
+  exotic = false;
   readonly #seen = new Map<object, object>();
+  readonly #path: string[] = [];
 
   constructor(private readonly classes: KnownClasses) {}
 
-  copy(value: unknown, path: string, depth: number): unknown {
+  copy(value: unknown): unknown {
     switch (typeof value) {
       case 'string':
         this.size += 16 + 2 * value.length;
+        if (!value.isWellFormed()) this.exotic = true;
         return value;
       case 'function':
-        throw new Unstorable(path, 'is a function. Return data, or leave this method uncached.');
+        throw this.#refuse('is a function. Return data, or leave this method uncached.');
       case 'symbol':
-        throw new Unstorable(path, 'is a symbol. Return data, or leave this method uncached.');
+        throw this.#refuse('is a symbol. Return data, or leave this method uncached.');
       case 'object':
-        if (value !== null) return this.#object(value, path, depth);
+        if (value !== null) return this.#object(value);
     }
     this.size += 8;
+    if (Object.is(value, -0)) this.exotic = true;
     return value;
   }
 
-  #object(value: object, path: string, depth: number): object {
+  /** Copies a part; where in the whole it stands is written down only if it is refused. */
+  #part(value: unknown, at: string): unknown {
+    if (typeof value === 'number' || typeof value === 'boolean') return this.copy(value);
+    if (this.#path.push(at) > MAX_DEPTH) throw this.#refuse(`is nested deeper than ${MAX_DEPTH} levels.`);
+    const copy = this.copy(value);
+    this.#path.pop();
+    return copy;
+  }
+
+  #refuse(what: string): Unstorable {
+    return new Unstorable(this.#path.join('').replace(/^\./, ''), what);
+  }
+
+  #object(value: object): object {
     const seen = this.#seen.get(value);
     if (seen !== undefined) {
       this.tree = false;
       return seen;
     }
-    if (depth > MAX_DEPTH) throw new Unstorable(path, `is nested deeper than ${MAX_DEPTH} levels.`);
     this.size += 40;
-    if (Array.isArray(value)) return this.#array(value, path, depth);
+    if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value) as object | null;
     if (prototype === Object.prototype || prototype === null || this.classes.has(prototype)) {
-      return this.#record(value, prototype, path, depth);
+      return this.#record(value, prototype);
     }
-    return this.#builtin(value, prototype, path, depth);
+    return this.#builtin(value, prototype);
   }
 
-  #array(value: readonly unknown[], path: string, depth: number): unknown[] {
+  #array(value: readonly unknown[]): unknown[] {
     const copy = new Array<unknown>(value.length);
     this.#seen.set(value, copy);
     let own = 0;
     for (let i = 0; i < value.length; i++) {
       if (!(i in value)) continue;
       own++;
-      copy[i] = this.copy(value[i], `${path}[${i}]`, depth + 1);
+      copy[i] = this.#part(value[i], `[${i}]`);
     }
-    if (Object.keys(value).length !== own) throw new Unstorable(path, 'is an array with named properties.');
+    if (own !== value.length) this.exotic = true;
+    if (Object.keys(value).length !== own) throw this.#refuse('is an array with named properties.');
     return copy;
   }
 
-  #record(value: object, prototype: object | null, path: string, depth: number): object {
+  #record(value: object, prototype: object | null): object {
+    if (prototype !== Object.prototype) this.exotic = true;
     const copy = Object.create(prototype) as Record<string, unknown>;
     this.#seen.set(value, copy);
     for (const key of Reflect.ownKeys(value)) {
-      if (typeof key === 'symbol')
-        throw new Unstorable(path, `has a property with a symbol for its name, ${String(key)}.`);
+      if (typeof key === 'symbol') {
+        throw this.#refuse(`has a property with a symbol for its name, ${String(key)}.`);
+      }
       const descriptor = Reflect.getOwnPropertyDescriptor(value, key)!;
-      const at = path === '' ? key : `${path}.${key}`;
       if (descriptor.get !== undefined || descriptor.set !== undefined || descriptor.enumerable !== true) {
-        throw new Unstorable(
-          at,
+        this.#path.push(`.${key}`);
+        throw this.#refuse(
           'is an accessor or hidden property (a lazy relation, for one). Load the relation eagerly and return plain columns.',
         );
       }
       this.size += 16 + 2 * key.length;
-      define(copy, key, this.copy(descriptor.value, at, depth + 1));
+      if (!isOrdinaryName(key)) this.exotic = true;
+      define(copy, key, this.#part(descriptor.value, `.${key}`));
     }
     return copy;
   }
 
-  #builtin(value: object, prototype: object, path: string, depth: number): object {
+  #builtin(value: object, prototype: object): object {
     this.freezable = false;
     const copy = copyBytesOrTime(value, prototype);
     if (copy !== undefined) {
@@ -127,22 +149,29 @@ class SnapshotTaker {
       const map = new Map<unknown, unknown>();
       this.#seen.set(value, map);
       for (const [key, item] of value as Map<unknown, unknown>) {
-        map.set(this.copy(key, `${path}<key>`, depth + 1), this.copy(item, `${path}<value>`, depth + 1));
+        map.set(this.#part(key, '<key>'), this.#part(item, '<value>'));
       }
       return map;
     }
     if (prototype === Set.prototype) {
       const set = new Set<unknown>();
       this.#seen.set(value, set);
-      for (const item of value as Set<unknown>) set.add(this.copy(item, `${path}<item>`, depth + 1));
+      for (const item of value as Set<unknown>) set.add(this.#part(item, '<item>'));
       return set;
     }
     const name = (value.constructor as { name?: string } | undefined)?.name ?? 'an unnamed class';
-    throw new Unstorable(
-      path,
+    throw this.#refuse(
       `is an instance of ${name}, which would not come back as one. Declare it with type: () => ${name}, or return plain data.`,
     );
   }
+}
+
+/** A plain object that has a property of this name is escaped on its way through a codec (see `wire.ts`). */
+export const MARK = '\u0000restflow';
+
+/** Whether a codec brings a property of this name back as it was. */
+export function isOrdinaryName(name: string): boolean {
+  return name !== '__proto__' && name !== MARK && name.isWellFormed();
 }
 
 /** Assigns an own data property, also one named `__proto__`. */
