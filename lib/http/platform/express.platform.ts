@@ -9,6 +9,7 @@ import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { ResponseRecording } from './response-recording.js';
+import { silenceResponse } from './silenced-response.js';
 import { appendVary } from './vary.js';
 
 interface ExpressRequest extends RawRequest {
@@ -16,21 +17,11 @@ interface ExpressRequest extends RawRequest {
   readonly route?: { readonly path: unknown };
 }
 
-type Reply = (this: ExpressResponse) => ExpressResponse;
-
-interface ExpressResponse extends RawResponse {
-  send: Reply;
-  json: Reply;
-  redirect: Reply;
-  render: Reply;
-  status: Reply;
-}
-
 /** Records and replays on Express: at our own methods of the response, above those of middleware. */
 export class ExpressPlatform implements HttpPlatform {
   readonly name = 'express';
 
-  record(request: ExpressRequest, response: ExpressResponse, options: RecordOptions): RecordingControl {
+  record(request: ExpressRequest, response: RawResponse, options: RecordOptions): RecordingControl {
     const recording = new ResponseRecording(request.method, response.getHeaders(), options);
     if (isOver(request, response)) recording.refuse('aborted');
     else new RawResponseRecorder(request, response, recording);
@@ -39,7 +30,7 @@ export class ExpressPlatform implements HttpPlatform {
 
   replay(
     _request: object,
-    response: ExpressResponse,
+    response: RawResponse,
     recorded: RecordedResponse,
     options: ReplayOptions,
   ): undefined {
@@ -49,7 +40,7 @@ export class ExpressPlatform implements HttpPlatform {
       if (options.headOnly || options.notModified) response.end();
       else response.end(recorded.body);
     }
-    silence(response);
+    silenceResponse(response);
     return undefined;
   }
 
@@ -58,14 +49,14 @@ export class ExpressPlatform implements HttpPlatform {
   }
 }
 
-function isOver(request: ExpressRequest, response: ExpressResponse): boolean {
+function isOver(request: ExpressRequest, response: RawResponse): boolean {
   return (
     response.headersSent || response.writableEnded || response.destroyed || request.socket?.destroyed === true
   );
 }
 
 function setHead(
-  response: ExpressResponse,
+  response: RawResponse,
   recorded: RecordedResponse,
   { add, notModified }: ReplayOptions,
 ): void {
@@ -83,23 +74,7 @@ function setHead(
   else if (!hasNoBody(status)) response.setHeader('Content-Length', body.length);
 }
 
-function addHeader(response: ExpressResponse, name: string, value: string): void {
+function addHeader(response: RawResponse, name: string, value: string): void {
   const isVary = name.length === 4 && name.toLowerCase() === 'vary';
   response.setHeader(name, isVary ? appendVary(response.getHeader(name), [value]) : value);
-}
-
-/**
- * Makes Nest's own reply, which follows, do nothing. The status is included, because loggers read it once the response
- * has finished, and by then Nest would have set the one of the route.
- */
-function silence(response: ExpressResponse): void {
-  response.status = returnThis;
-  response.send = returnThis;
-  response.json = returnThis;
-  response.redirect = returnThis;
-  response.render = returnThis;
-}
-
-function returnThis(this: ExpressResponse): ExpressResponse {
-  return this;
 }
