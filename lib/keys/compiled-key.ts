@@ -27,6 +27,8 @@ export interface CompiledKeyParts {
 export class CompiledKey {
   /** `meta.namespace`. */
   readonly namespace: string | undefined;
+  /** `meta.version`: in every key, never in tags. */
+  readonly version: number | string | undefined;
   /** Whether the key tells users apart, so that it may serve authenticated requests. */
   readonly hasIdentity: boolean;
   readonly #partition: KeyTemplate;
@@ -40,6 +42,7 @@ export class CompiledKey {
 
   constructor(parts: CompiledKeyParts) {
     this.namespace = parts.meta.namespace;
+    this.version = parts.meta.version;
     this.hasIdentity = parts.hasIdentity;
     this.#partition = parts.partition;
     this.#rest = parts.rest;

@@ -32,6 +32,7 @@ describe('a key says what it was built from', () => {
     const compiled = compile(UserPayloadKey, method('userId'));
     expect(compiled.key({ args: [42] })).toBe("user=42;v1&v='1'");
     expect(compiled.namespace).toBe('users');
+    expect(compiled.version).toBe(1);
     expect(compiled.partitionFields).toEqual(['user']);
     expect(compiled.hasIdentity).toBe(false);
   });
