@@ -39,6 +39,7 @@ describe('parameter names are those the source declares', () => {
     ['function (a = ",", b = \')\', c = "\\")", d) {}', ['a', 'b', 'c', 'd']],
     ['function (a = `,)${`}${","}`})`, b) {}', ['a', 'b']],
     ['function (a = /[/,)]\\/,\\(/g, b) {}', ['a', 'b']],
+    ['function (a = `${"`,("}`, b) {}', ['a', 'b']],
     ['function (a = 4 / 2, b = a / 2, c) {}', ['a', 'b', 'c']],
     ['function (a = (1, 2) / 3, b = [1] / 2 / 3, c) {}', ['a', 'b', 'c']],
     ['function (a = f(",", (b, c)), d = [e, g], h = { i, j: ")" }) {}', ['a', 'd', 'h']],
