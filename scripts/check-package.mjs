@@ -18,11 +18,30 @@ const exportsMatch = () => {
   };
 };
 
-const lockNamesNoHost = () => ({
-  code: /"resolved": "https?:/.test(readFileSync(inRoot('package-lock.json'), 'utf8')) ? 1 : 0,
-  output:
-    'package-lock.json names a registry host: install with omit-lockfile-registry-resolved=true (.npmrc has it).',
-});
+/** Why `npm ci` would refuse the lock file, or tie a user to a registry. */
+function lockFileProblems() {
+  const text = readFileSync(inRoot('package-lock.json'), 'utf8');
+  const { packages } = JSON.parse(text);
+  const locked = new Set(Object.keys(packages).map((path) => path.split('node_modules/').at(-1)));
+  // npm leaves out the build for a platform that a registry does not have, and then refuses the file: choose, with
+  // `overrides` of package.json, a version that has them all.
+  const incomplete = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !locked.has(name))
+      .map((name) => `package-lock.json lacks ${name}, which ${path} names: npm ci will refuse it`),
+  );
+  const named = /"resolved": "https?:/.test(text)
+    ? [
+        'package-lock.json names a registry: install with omit-lockfile-registry-resolved=true, as .npmrc says',
+      ]
+    : [];
+  return [...incomplete, ...named];
+}
+
+function lockFile() {
+  const problems = lockFileProblems();
+  return { code: problems.length === 0 ? 0 : 1, output: problems.join('\n') };
+}
 
 const bin = (name, ...path) => inRoot('node_modules', name, ...path);
 
@@ -33,7 +52,7 @@ async function checkPackage() {
     const node = (script, ...args) => capture(process.execPath, [script, ...args]);
     const checks = {
       exports: exportsMatch,
-      lockfile: lockNamesNoHost,
+      lockfile: lockFile,
       publint: () => node(bin('publint', 'src', 'cli.js'), tarball, '--strict'),
       attw: () =>
         node(bin('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball, '--no-emoji', '--no-color'),
