@@ -92,21 +92,30 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.#addDispatchers();
     for (const wrapper of this.discovery.getControllers()) this.#explore(wrapper, true);
     for (const wrapper of this.discovery.getProviders()) this.#explore(wrapper, false);
+    for (const target of this.runtime.targets) this.#rules.add(target);
   }
 
   onApplicationBootstrap(): void {
     this.attachDataSources();
-    if (this.settings.dataSources !== false) {
-      const { count } = this.#dataSources;
-      const where =
-        count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
-      this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
-    }
+    this.#assertEntities();
+    // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
+    this.runtime.whenCreated = (target) => {
+      this.#rules.add(target);
+      this.#assertEntities();
+    };
     const methods = [...this.runtime.targets].length;
     this.runtime.log.info(
       `${methods} cached methods, ${this.#rules.all().length} invalidation rules, ${this.#dataSources.count} data sources, ` +
         `store ${this.runtime.settings.stores.get('default')!.kind}`,
     );
+  }
+
+  #assertEntities(): void {
+    if (this.settings.dataSources === false) return;
+    const { count } = this.#dataSources;
+    const where =
+      count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
+    this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
   }
 
   async onApplicationShutdown(): Promise<void> {

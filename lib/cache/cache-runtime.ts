@@ -2,12 +2,14 @@ import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js'
 import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { Clock } from './clock.js';
 import type { Call } from './call.js';
+import { definitionOf } from './cached-methods.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheConfigurationError } from './errors.js';
 import { KeySpace } from './key-space.js';
 import { currentLoad } from './load-context.js';
 import { MethodTarget } from './method-target.js';
+import { isThenable } from './thenable.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
@@ -33,8 +35,10 @@ export class CacheRuntime {
   readonly classes = new KnownClasses();
   /** Describes an entity's table for `EntityKeyField`; set by whoever knows the data sources. */
   describeEntity: KeyEnvironment['describeEntity'];
+  /** Called with each target that is made; set by whoever binds its rules. What it throws keeps the target from being used. */
+  whenCreated: ((target: MethodTarget) => void) | undefined;
   #enabled: boolean | (() => boolean);
-  readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget>>();
+  readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
 
   constructor(readonly settings: RuntimeSettings) {
@@ -48,7 +52,13 @@ export class CacheRuntime {
   }
 
   get enabled(): boolean {
-    return typeof this.#enabled === 'function' ? this.#enabled() : this.#enabled;
+    if (typeof this.#enabled === 'boolean') return this.#enabled;
+    try {
+      return this.#enabled();
+    } catch (error) {
+      this.log.error('enabled', 'The function given as enabled failed, the cache is not used', error);
+      return false;
+    }
   }
 
   set enabled(enabled: boolean) {
@@ -62,39 +72,67 @@ export class CacheRuntime {
 
   /** Answers a call of a decorated method. */
   invoke(definition: MethodDefinition, self: object, args: readonly unknown[]): MaybePromise<unknown> {
-    const target = this.target(definition, self.constructor);
-    let call: Call;
+    let target: MethodTarget;
     try {
-      call = target.call(self, args);
+      target = this.target(definition, self.constructor);
     } catch (error) {
-      return this.engine.bypass(this.#unkeyed(target, self, args, error));
+      return this.#untargeted(definition, self, args, error);
     }
-    return this.enabled ? this.engine.fetch(call) : this.engine.bypass(call);
+    return this.answer(this.call(target, self, args));
   }
 
-  #unkeyed(target: MethodTarget, self: object, args: readonly unknown[], error: unknown): Call {
-    this.log.warn(
-      `unkeyed ${target.name}`,
-      `A call of ${target.name} was not cached: ${unkeyedReason(error)}`,
-    );
-    return target.unkeyed(self, args);
+  /** A call of a cached method; where its arguments make no key, one that can only bypass the cache. */
+  call(target: MethodTarget, self: object, args: readonly unknown[]): Call {
+    try {
+      return target.call(self, args);
+    } catch (error) {
+      this.log.warn(
+        `unkeyed ${target.name}`,
+        `A call of ${target.name} was not cached: ${unkeyedReason(error)}`,
+      );
+      return target.unkeyed(self, args);
+    }
+  }
+
+  /** The value of a call: from the cache, or computed. */
+  answer(call: Call): MaybePromise<unknown> {
+    return call.isKeyed && this.enabled ? this.engine.fetch(call) : this.engine.bypass(call);
+  }
+
+  /** A class that cannot be cached was met only now (Nest made the instance by `ModuleRef.create`): its calls still work. */
+  #untargeted(
+    definition: MethodDefinition,
+    self: object,
+    args: readonly unknown[],
+    error: unknown,
+  ): Promise<unknown> {
+    this.log.error(`untargeted ${definition.where}`, `${definition.where} is not cached`, error);
+    currentLoad()?.refuse(`${definition.where} inside it cannot be cached`, true);
+    return definition.original.apply(self, args as never[]);
   }
 
   /** The target of a decorated method on a concrete class; made when it is first asked for. */
   target(definition: MethodDefinition, owner: Function, shape?: Partial<MethodShape>): MethodTarget {
     let owners = this.#targets.get(definition);
-    if (owners === undefined) this.#targets.set(definition, (owners = new Map<Function, MethodTarget>()));
+    if (owners === undefined)
+      this.#targets.set(definition, (owners = new Map<Function, MethodTarget | Error>()));
     let target = owners.get(owner);
-    if (target === undefined) owners.set(owner, (target = this.#create(definition, owner, shape)));
+    if (target === undefined) owners.set(owner, (target = this.#tryCreate(definition, owner, shape)));
+    if (target instanceof Error) throw target;
     return target;
   }
 
-  #create(
-    definition: MethodDefinition,
-    owner: Function,
-    shape: Partial<MethodShape> | undefined,
-  ): MethodTarget {
-    const name = definition.name ?? `${owner.name}.${definition.methodName}`;
+  /** What cannot work is not tried again with every call. */
+  #tryCreate(...what: Parameters<CacheRuntime['target']>): MethodTarget | Error {
+    try {
+      return this.#create(...what);
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  #create(definition: MethodDefinition, owner: Function, shape?: Partial<MethodShape>): MethodTarget {
+    const name = nameOf(definition, owner);
     const twin = this.#names.get(name);
     if (twin !== undefined) throw sameName(name, twin, owner, definition);
     for (const hint of definition.hints) this.log.warn(hint, hint);
@@ -106,6 +144,7 @@ export class CacheRuntime {
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
     const values = definition.values ?? isolateValues(definition.isolation, classes);
     const target = new MethodTarget(definition, owner, name, key, store, policy, values, this.space);
+    this.whenCreated?.(target);
     this.#names.set(name, target);
     return target;
   }
@@ -127,18 +166,40 @@ export class CacheRuntime {
    * loaded before is served as fresh.
    */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void> {
-    let pending: Promise<unknown>[] | undefined;
+    const pending: Promise<unknown>[] = [];
     for (const store of new Set(this.settings.stores.values())) {
-      const bumped = store.bump(tags, mode);
-      if (bumped instanceof Promise) (pending ??= []).push(bumped);
+      try {
+        const bumped: unknown = store.bump(tags, mode);
+        if (isThenable(bumped)) pending.push(Promise.resolve(bumped));
+      } catch (error) {
+        // One store that fails must not keep the others from hearing of it.
+        pending.push(Promise.reject(error as Error));
+      }
     }
-    if (pending !== undefined) return Promise.all(pending).then(() => undefined);
+    if (pending.length > 0) return allOf(pending);
   }
 
   /** Forbids storing the load that the caller runs in, if any. */
   refuseCurrentLoad(reason: string): void {
     currentLoad()?.refuse(reason);
   }
+}
+
+/** Waits for all, then rejects with the first reason there is. */
+async function allOf(pending: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(pending)).find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/**
+ * What a method caches under. A name that its decorator gives is that of the class it stands in: subclasses never share.
+ * An overridden method, called through `super`, has a name beside the overriding one.
+ */
+function nameOf(definition: MethodDefinition, owner: Function): string {
+  const { declaredIn, methodKey, methodName } = definition;
+  if (definitionOf(owner, methodKey) !== definition) return `${owner.name}.${definition.where}`;
+  if (definition.name === undefined) return `${owner.name}.${methodName}`;
+  return owner === declaredIn ? definition.name : `${owner.name}.${definition.name}`;
 }
 
 function unkeyedReason(error: unknown): string {
@@ -151,7 +212,10 @@ function sameName(
   owner: Function,
   definition: MethodDefinition,
 ): CacheConfigurationError {
-  const what = twin.owner === owner ? 'two cached methods' : `two classes called ${owner.name}`;
+  let what = `two classes called ${owner.name}`;
+  if (twin.owner === owner) what = 'two cached methods';
+  else if (twin.owner.name !== owner.name)
+    what = `two methods, ${twin.definition.where} and ${definition.where},`;
   return new CacheConfigurationError(
     'CACHE_NAME',
     `There are ${what} that would share the cached name '${name}'. Give one of them a name of its own: ` +

@@ -1,2 +1,2 @@
-/** Metadata on a decorated function: its `MethodDefinition`. */
-export const CACHED_METHOD_METADATA = 'nestjs-restflow-cache:method';
+/** Metadata on the prototype of a class: the `MethodDefinition`s of its own decorated methods. */
+export const CACHED_METHODS_METADATA = 'nestjs-restflow-cache:methods';

@@ -52,7 +52,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
 
   /** The value, from the cache or computed: the same as calling the method. */
   async get(...args: Args): Promise<Result> {
-    return (await this.#fetch(this.#running(args))) as Result;
+    return (await this.#runtime.answer(this.#running(args))) as Result;
   }
 
   /**
@@ -61,7 +61,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
    */
   async getWithMetadata(...args: Args): Promise<[value: Result, metadata: CacheMetadata]> {
     const call = this.#running(args);
-    const value = (await this.#fetch(call)) as Result;
+    const value = (await this.#runtime.answer(call)) as Result;
     return [value, call.metadata];
   }
 
@@ -87,7 +87,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   /** Runs the method and stores its value over what is cached; never takes the value of a call already in flight. */
   async refresh(...args: Args): Promise<Result> {
     const call = this.#running(args);
-    return (await (this.#runtime.enabled
+    return (await (call.isKeyed && this.#runtime.enabled
       ? this.#runtime.engine.refresh(call)
       : this.#runtime.engine.bypass(call))) as Result;
   }
@@ -121,10 +121,6 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     await this.#runtime.bump([this.#target.methodTag], 'purge');
   }
 
-  #fetch(call: Call): unknown {
-    return this.#runtime.enabled ? this.#runtime.engine.fetch(call) : this.#runtime.engine.bypass(call);
-  }
-
   /** A call that may run the method. */
   #running(args: Args): Call {
     if (this.#target.definition.kind === 'response') {
@@ -134,7 +130,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
           `deleteByPrefix or invalidateAll.`,
       );
     }
-    return this.#target.call(this.#access.instance(), args);
+    return this.#runtime.call(this.#target, this.#access.instance(), args);
   }
 
   /** A call that only names an entry. */
@@ -144,7 +140,8 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   }
 
   async #cached(call: Call): Promise<Entry | undefined> {
-    const { engine } = this.#runtime;
+    const { enabled, engine } = this.#runtime;
+    if (!enabled) return undefined;
     const reading = await engine.read(call);
     if (!(reading instanceof Entry)) return undefined;
     const now = engine.clock.now();

@@ -48,6 +48,11 @@ export class Call implements StoreQuery, KeySource {
     return (this.#tags ??= this.target.tags(this));
   }
 
+  /** False when no key could be made of its arguments: it can only bypass the cache. */
+  get isKeyed(): boolean {
+    return this.key !== '';
+  }
+
   get metadata(): CacheMetadata {
     return metadataOf(this.status, this.entry);
   }

@@ -19,6 +19,10 @@ export interface CommonOptions {
 export interface MethodDefinition {
   readonly kind: 'result' | 'response';
   readonly methodName: string;
+  /** The method's property, which may be a symbol. */
+  readonly methodKey: string | symbol;
+  /** The class it was declared in. */
+  readonly declaredIn: Function;
   /** Where it was declared, for messages: `UsersService.find`. */
   readonly where: string;
   readonly original: (...args: never[]) => Promise<unknown>;

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Inject, Logger, Optional } from '@nestjs/common';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { MethodDefinition } from './definition.js';
+import { currentLoad } from './load-context.js';
 
 /** The provider under which decorated classes find the cache of their application. */
 export const CACHE_RUNTIME = Symbol.for('nestjs-restflow-cache.runtime');
@@ -25,6 +26,8 @@ export function createTrampoline(definition: MethodDefinition): (...args: unknow
     const runtime = this?.[RUNTIME];
     if (runtime === undefined) {
       unmanaged();
+      // What it depends on is not known here, so nothing that is made from it may be stored.
+      currentLoad()?.refuse(`${definition.where} inside it runs uncached`, true);
       return original.apply(this, args as never[]);
     }
     const answer = runtime.invoke(definition, this, args);

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { CACHED_METHOD_METADATA } from '../cache/cache.constants.js';
+import { declareCachedMethod } from '../cache/cached-methods.js';
 import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
@@ -8,7 +8,7 @@ import { normaliseResponseOptions } from '../http/response-options.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { KeyPlan, readParameters, ResponseCacheKeyConstructor, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
-import { optionsOf } from './decorator-options.js';
+import { optionsOf, whereOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
   'ttl',
@@ -48,9 +48,8 @@ const OPTIONS = new Set<string>([
  */
 export function CacheResponse(options: Duration | CacheResponseOptions = {}): MethodDecorator {
   return (target, propertyKey, descriptor) => {
-    const methodName = String(propertyKey);
     const handler = descriptor.value as unknown;
-    const where = `${target.constructor.name}.${methodName}`;
+    const where = whereOf(target, propertyKey);
     if (typeof handler !== 'function') {
       throw new CacheConfigurationError(
         'CACHE_METHOD',
@@ -59,23 +58,24 @@ export function CacheResponse(options: Duration | CacheResponseOptions = {}): Me
     }
     const definition = define(
       target,
-      methodName,
+      propertyKey,
       handler as MethodDefinition['original'],
       where,
       optionsOf(options),
     );
-    Reflect.defineMetadata(CACHED_METHOD_METADATA, definition, handler);
+    declareCachedMethod(target, definition);
   };
 }
 
 function define(
   target: object,
-  methodName: string,
+  methodKey: string | symbol,
   original: MethodDefinition['original'],
   where: string,
   options: CacheResponseOptions,
 ): MethodDefinition {
   assertKnownOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
+  const methodName = String(methodKey);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? ResponseCacheKeyConstructor;
   const { names: parameters, rest: restParameter } = readParameters(original);
@@ -89,6 +89,8 @@ function define(
   return Object.freeze({
     kind: 'response',
     methodName,
+    methodKey,
+    declaredIn: target.constructor,
     where,
     original,
     keyConstructor,

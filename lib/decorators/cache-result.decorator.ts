@@ -3,11 +3,11 @@ import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../c
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { Duration } from '../cache/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
-import { CACHED_METHOD_METADATA } from '../cache/cache.constants.js';
+import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
-import { copyMetadata, optionsOf } from './decorator-options.js';
+import { copyMetadata, optionsOf, whereOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
   'ttl',
@@ -44,10 +44,10 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
     methodName: string | symbol,
     descriptor: TypedPropertyDescriptor<T>,
   ) => {
-    const definition = define(target, String(methodName), descriptor.value, optionsOf(options));
+    const definition = define(target, methodName, descriptor.value, optionsOf(options));
     const trampoline = createTrampoline(definition);
     copyMetadata(definition.original, trampoline);
-    Reflect.defineMetadata(CACHED_METHOD_METADATA, definition, trampoline);
+    declareCachedMethod(target, definition);
     injectRuntime(target);
     descriptor.value = trampoline as AsyncMethod as T;
   };
@@ -55,11 +55,12 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
 
 function define(
   target: object,
-  methodName: string,
+  methodKey: string | symbol,
   original: AsyncMethod | undefined,
   options: CacheResultOptions,
 ): MethodDefinition {
-  const where = `${target.constructor.name}.${methodName}`;
+  const methodName = String(methodKey);
+  const where = whereOf(target, methodKey);
   if (typeof original !== 'function') {
     throw new CacheConfigurationError(
       'CACHE_METHOD',
@@ -67,7 +68,7 @@ function define(
     );
   }
   assertKnownOptions(options, OPTIONS, `@CacheResult() on ${where}`);
-  assertReturnsPromise(target, methodName, where);
+  assertReturnsPromise(target, methodKey, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
   const { names: parameters, rest: restParameter } = readParameters(original);
@@ -82,6 +83,8 @@ function define(
   return Object.freeze({
     kind: 'result',
     methodName,
+    methodKey,
+    declaredIn: target.constructor,
     where,
     original,
     keyConstructor,
@@ -100,8 +103,8 @@ function define(
 }
 
 /** TypeScript refuses methods that return no promise; for those it cannot see, the emitted type is asked. */
-function assertReturnsPromise(target: object, methodName: string, where: string): void {
-  const type = Reflect.getMetadata('design:returntype', target, methodName) as Function | undefined;
+function assertReturnsPromise(target: object, methodKey: string | symbol, where: string): void {
+  const type = Reflect.getMetadata('design:returntype', target, methodKey) as Function | undefined;
   if (type === undefined || type === Promise || type === Object) return;
   throw new CacheConfigurationError(
     'CACHE_NOT_ASYNC',
