@@ -7,8 +7,8 @@ import type { HttpPlatform } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
 import { VariantHints } from './variant-hints.js';
 
-/** DNS knows no longer names (RFC 1035 §2.3.4), and a port. */
-const MAX_HOST = 261;
+/** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
+const MAX_HOST = 540;
 
 /** Longer header values stand in keys as their hash. */
 const MAX_VARIANT = 250;
@@ -38,7 +38,7 @@ export class CachedRoute {
    * @throws KeyError or CacheUsageError when the request cannot be encoded
    */
   call(request: KeyRequest): Call {
-    let route = `GET ${this.#encode(hostOf(request.headers))} `;
+    let route = `GET ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
     const call = this.target.call(
       undefined,
@@ -59,21 +59,18 @@ export class CachedRoute {
     return '';
   }
 
-  /** Learns what a response says in `Vary`; the call's key then holds those headers. */
-  learn(call: Call, names: readonly string[]): boolean {
-    const base = call.key.slice(0, call.key.length - call.variant.length);
-    if (!this.hints.add(base, names)) return false;
+  /**
+   * Makes the key of a call hold every header that its response varies by, and remembers them for the next request. The
+   * key may be older than what is remembered: it was made before the load.
+   */
+  cover(call: Call, names: readonly string[]): 'covered' | 'moved' | 'too-many' {
+    if (names.length === 0) return 'covered';
+    const { key } = call;
+    const base = key.slice(0, key.length - call.variant.length);
+    if (!this.hints.add(base, names)) return 'too-many';
     call.key = base;
     chooseVariant(call, this.#varying(base));
-    return true;
-  }
-
-  /** Whether the key of this call holds every header that the response varies by. */
-  covers(call: Call, names: readonly string[]): boolean {
-    if (names.length === 0) return true;
-    const base = call.key.slice(0, call.key.length - call.variant.length);
-    const varying = this.#varying(base);
-    return names.every((name) => varying.includes(name));
+    return call.key === key ? 'covered' : 'moved';
   }
 
   #varying(base: string): readonly string[] {
@@ -111,10 +108,19 @@ function normaliseList(value: string | string[] | undefined): string | undefined
     .replace(/\s+/g, ' ');
 }
 
-function hostOf(headers: KeyRequest['headers']): string {
+/**
+ * The host a request was sent to. Behind a proxy that the platform trusts, handlers see the one that it forwards, and the
+ * scheme, so both stand in the key: else a forged header would write its host into everybody's links.
+ */
+function hostOf(request: KeyRequest): string {
+  const { headers } = request;
   const host = headers['host'] ?? headers[':authority'];
-  if (typeof host !== 'string') return '';
-  if (host.length > MAX_HOST)
+  let text = typeof host === 'string' ? host : '';
+  if (headers['x-forwarded-host'] !== undefined || headers['x-forwarded-proto'] !== undefined) {
+    const seen = request as { readonly host?: unknown; readonly protocol?: unknown };
+    text += ` ${String(seen.protocol)}://${String(seen.host)}`;
+  }
+  if (text.length > MAX_HOST)
     throw new CacheUsageError('CACHE_HOST', `its Host header is longer than ${MAX_HOST} characters`);
-  return host.toLowerCase();
+  return text.toLowerCase();
 }

@@ -59,23 +59,27 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   /** The call a request makes; `undefined` when it must not be answered from the cache. */
   #call({ route, request }: Exchange): Call | undefined {
-    const { options, target } = route;
-    if (!this.runtime.enabled || (request.method !== 'GET' && request.method !== 'HEAD')) return undefined;
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
     if (request.headers['range'] !== undefined) return undefined;
-    if (!options.shared && !target.key.hasIdentity && this.isAuthenticated(request)) {
-      this.runtime.log.warn(
-        `authenticated ${target.name}`,
-        `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
-          `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
-      );
-      return undefined;
-    }
     try {
-      return options.bypass?.(request) === true ? undefined : route.call(request);
+      if (!this.runtime.enabled || this.#isPrivate(route, request)) return undefined;
+      return route.options.bypass?.(request) === true ? undefined : route.call(request);
     } catch (error) {
-      this.runtime.log.error(`unkeyed ${target.name}`, `A request to ${target.name} was not cached`, error);
+      const { name } = route.target;
+      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
       return undefined;
     }
+  }
+
+  /** Whether the answer may be meant for one user alone, and the key does not say which. */
+  #isPrivate({ options, target }: CachedRoute, request: KeyRequest): boolean {
+    if (options.shared || target.key.hasIdentity || !this.isAuthenticated(request)) return false;
+    this.runtime.log.warn(
+      `authenticated ${target.name}`,
+      `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
+        `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+    );
+    return true;
   }
 
   #bypass({ route, response, next }: Exchange): Observable<unknown> {
@@ -106,7 +110,10 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
     // A HEAD answer has no body to store or to share.
-    if (exchange.request.method === 'HEAD') return exchange.next.handle();
+    if (exchange.request.method === 'HEAD') {
+      this.recorder.recordHead(exchange);
+      return exchange.next.handle();
+    }
     const joined = this.runtime.engine.join(call, stamp);
     if (joined === undefined) return this.#lead(exchange, call, this.runtime.engine.begin(call, stamp));
     return from(this.#wait(exchange, call, joined)).pipe(switchMap((answer) => answer));
@@ -132,9 +139,11 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { route, request, next } = exchange;
     const conditions = conditionsOf(request.headers);
     hideConditions(request.headers);
-    if (!route.options.shared && !route.target.key.hasIdentity)
-      watchIdentity(request, load.context, route.target.name);
-    const record = this.recorder.record(exchange, call, load, conditions);
+    const watched = !route.options.shared && !route.target.key.hasIdentity;
+    const stopWatching = watched ? watchIdentity(request, load.context, route.target.name) : noop;
+    const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }
 }
+
+const noop = (): void => undefined;

@@ -66,22 +66,28 @@ function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
   const stored = responseOf(entry);
   return {
     ETag: stored.etag,
-    ...revalidation(route, stored.cacheControl),
+    ...standingHeaders(route, stored.cacheControl),
     ...(route.setCacheHeaders ? metadataHeaders(metadataOf(CacheStatus.HIT, entry)) : {}),
   };
 }
 
 /**
- * Where changes invalidate an answer, outer caches must ask before they reuse it: else a browser or CDN would serve
- * what was dropped here. The handler's own Cache-Control goes before.
+ * What every answer of a route says to outer caches. Where changes invalidate it, they must ask before they reuse it: else
+ * a browser or CDN would serve what was dropped here (the handler's own Cache-Control goes before). And the headers that
+ * choose between answers here must choose there.
  */
-export function revalidation(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
-  return route.hasRules && cacheControl === undefined && !route.options.cacheControl
-    ? { 'Cache-Control': 'no-cache' }
-    : {};
+export function standingHeaders(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
+  const { vary, cacheControl: sendsLifetime } = route.options;
+  const headers: Record<string, string> = {};
+  if (route.hasRules && cacheControl === undefined && !sendsLifetime) headers['Cache-Control'] = 'no-cache';
+  if (vary.length > 0) headers['Vary'] = vary.join(', ');
+  return headers;
 }
 
-/** What Django's `cache_page` sends: `max-age` and `Expires` of the remaining life. */
+/**
+ * What Django's `cache_page` sends: `max-age` and `Expires` of the remaining life. An answer whose key tells users apart
+ * is for its user's own cache alone.
+ */
 export function lifetimeHeaders(
   route: CachedRoute,
   cacheControl: string | undefined,
@@ -90,5 +96,9 @@ export function lifetimeHeaders(
 ): AddedHeaders {
   if (!route.options.cacheControl || cacheControl !== undefined || !Number.isFinite(freshUntil)) return {};
   const seconds = Math.max(0, Math.floor((freshUntil - now) / 1000));
-  return { 'Cache-Control': `max-age=${seconds}`, Expires: new Date(now + seconds * 1000).toUTCString() };
+  const scope = route.target.key.hasIdentity && !route.options.shared ? 'private, ' : '';
+  return {
+    'Cache-Control': `${scope}max-age=${seconds}`,
+    Expires: new Date(now + seconds * 1000).toUTCString(),
+  };
 }

@@ -5,13 +5,29 @@ import type { ResponseOptions } from './response-options.js';
 export type Judgement =
   { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
 
+/**
+ * Headers that middleware and the platform vary by on their own: what they make of them is made for each request, hits
+ * included, so it chooses between no stored answers.
+ */
+const LIVE = new Set(['origin', 'accept-encoding']);
+
+/** What a whole response says in `Vary`, middleware included, as far as it concerns what is stored. */
+export function varyOf(vary: string | readonly string[] | number | undefined): readonly string[] {
+  if (vary === undefined) return [];
+  const members = String(vary)
+    .toLowerCase()
+    .split(',')
+    .map((member) => member.trim());
+  return members.filter((member) => member !== '' && !LIVE.has(member));
+}
+
 const FORBIDDING = ['no-store', 'private', 'no-cache'];
 
 /**
- * Judges a response by its status and the handler's own Cache-Control, which can only shorten or forbid.
+ * Judges a response by its status and its own Cache-Control, which can only shorten or forbid.
  *
- * @param cacheControl as the handler sent it
- * @param vary what the handler put into Vary
+ * @param cacheControl as the handler and the middleware before it left it
+ * @param vary what the response varies by
  */
 export function judgeResponse(
   status: number,

@@ -14,11 +14,12 @@ export class StoredResponse implements ResponseView {
   hitHeaders: AddedHeaders | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
 
+  /** @param etag what the live answer was sent with, if it had one */
   constructor(
     readonly recorded: RecordedResponse,
     etag?: string,
   ) {
-    this.etag = etag ?? single(this.headers['etag']) ?? strongETag(recorded.body);
+    this.etag = etag ?? etagOf(single(this.headers['etag']), recorded.body)!;
     this.lastModified = single(this.headers['last-modified']);
     this.cacheControl = joined(this.headers['cache-control']);
     this.size = recorded.headers.reduce(
@@ -65,9 +66,26 @@ export function responseOf(entry: Entry): StoredResponse {
   return entry.value as StoredResponse;
 }
 
-/** A strong validator: equal bytes, equal tag (RFC 9110 §8.8.3). */
-export function strongETag(body: Buffer): string {
-  return `"${createHash('sha1').update(body).digest('base64url')}"`;
+/**
+ * The validator of an answer: the handler's own, else a strong one. The weak tag that Express makes of every body gives
+ * way to the strong one of the same bytes; any other weak tag is the handler's.
+ *
+ * @param given the ETag header as it is
+ * @param body `undefined` while it is not known: then only the handler's own is
+ */
+export function etagOf(given: string | undefined, body: Buffer | undefined): string | undefined {
+  if (body === undefined || (given !== undefined && !given.startsWith('W/'))) return given;
+  const strong = strongETag(body);
+  return given === undefined || given === `W/${strong}` ? strong : given;
+}
+
+/**
+ * A strong validator: equal bytes, equal tag (RFC 9110 §8.8.3). Spelt as the weak one of Express, so that a client that
+ * got that one from a bypassed answer or a HEAD may ask with it.
+ */
+function strongETag(body: Buffer): string {
+  const digest = createHash('sha1').update(body).digest('base64');
+  return `"${body.length.toString(16)}-${digest.slice(0, 27)}"`;
 }
 
 export function single(value: string | readonly string[] | number | undefined): string | undefined {
