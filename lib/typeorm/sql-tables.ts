@@ -32,6 +32,7 @@ const VERB = new RegExp(
   'giu',
 );
 const PATH_AT = new RegExp(String.raw`\s*(${PATH})`, 'iuy');
+const NAMES = new RegExp(NAME, 'giu');
 const PATHS = new RegExp(PATH, 'giu');
 const CONTROL =
   /(?:^|;)\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b(\s+(?:(?:work|tran|transaction)\s+)?to\b)?/gi;
@@ -101,7 +102,7 @@ function statement(sql: string, at: number): string {
 }
 
 function splitPath(name: string): string[] {
-  const parts = name.match(new RegExp(NAME, 'giu')) ?? [];
+  const parts = name.match(NAMES) ?? [];
   return parts.flatMap((part) =>
     (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll('""', '"') : part).toLowerCase().split('.'),
   );

@@ -37,7 +37,8 @@ export class StaleReads {
     const written = { pending, at: Date.now() };
     if (before === undefined && !(after instanceof EntityRowView))
       this.#remember(table, { ...written, columns: change.updatedColumns });
-    if (id === undefined || (before !== null && before === after)) return change;
+    // Nobody else can have read a row before it was inserted, nor hold old values of one side of a link.
+    if (id === undefined || before === null || before === after) return change;
 
     const key = `${table}\0${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
     const checked = before instanceof EntityRowView ? this.#judge(key, before, change, pending) : change;

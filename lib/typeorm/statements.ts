@@ -25,6 +25,10 @@ export class Statements {
 
   read(sql: string): Statement {
     if (isPlainSelect(sql)) return NO_STATEMENT;
+    return this.#remember(builtHead(sql) ?? sql);
+  }
+
+  #remember(sql: string): Statement {
     const remembered = this.#remembered.get(sql);
     if (remembered !== undefined) return remembered;
     const statement = this.#resolve(readSql(sql));
@@ -44,6 +48,25 @@ export class Statements {
     );
     return { control: effect.control, writes };
   }
+}
+
+const ANOTHER_WRITE = /;|\b(?:insert|upsert|replace|merge|copy|load|refresh|delete|truncate|update)\s/i;
+
+/**
+ * The part that names the table, of a statement as the query builders write it, when nothing behind it writes. SQLite's
+ * drivers put numbers into the text, so that whole texts seldom recur.
+ */
+function builtHead(sql: string): string | undefined {
+  const end = endOfHead(sql);
+  return end < 0 || ANOTHER_WRITE.test(sql.slice(end)) ? undefined : sql.slice(0, end);
+}
+
+function endOfHead(sql: string): number {
+  if (sql.startsWith('INSERT INTO ')) return sql.indexOf('(');
+  if (sql.startsWith('DELETE FROM ')) return sql.indexOf(' WHERE ');
+  if (!sql.startsWith('UPDATE ')) return -1;
+  const set = sql.indexOf(' SET ');
+  return set < 0 ? -1 : set + 5;
 }
 
 /** An error after which nobody knows whether the statement took effect: the line went dead, not the statement. */

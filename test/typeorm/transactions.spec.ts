@@ -17,6 +17,16 @@ const lines = () => sink.changes.map((change) => line(change, ['text'])).sort();
 const attach = (options: CollectorOptions = {}) =>
   attachCollector(dataSource as unknown as OrmDataSource, sink, options);
 const note = (id: number, text = 'x') => dataSource.manager.create(Note, { id, text });
+/** Waits for what another connection or a timer brings about, however slow the machine is. */
+async function until(done: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400 && !(await done()); tries++) await soon(10);
+}
+/** How many PostgreSQL sessions wait: for a lock, or in pg_sleep. */
+async function waiting(event: 'Lock' | 'Timeout'): Promise<boolean> {
+  const sql =
+    'SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = $1 AND wait_event_type = $2 AND datname = current_database() AND query !~ $3';
+  return (await dataSource.query(sql, ['active', event, 'pg_stat_activity']))[0].n > 0;
+}
 const soon = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 class Undo extends Error {}
@@ -98,7 +108,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     } as never);
     attach();
     await expect(dataSource.manager.save(note(1), { transaction: false })).rejects.toThrow(Undo);
-    await soon(2_300);
+    await until(() => sink.batches.length > 0);
     expect(lines()).toEqual(['unknown note ? ? → ?']);
   });
 
@@ -160,7 +170,8 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     sink.answer = new Promise((done) => (finish = done));
     let returned = false;
     const saving = dataSource.manager.save(note(1)).then(() => (returned = true));
-    await soon(80);
+    await until(() => sink.batches.length > 0);
+    await soon(10);
     expect(sink.batches).toHaveLength(1);
     expect(returned).toBe(false);
     finish();
@@ -272,11 +283,11 @@ describe('commits that fail on PostgreSQL', () => {
     await runner.manager.insert(Note, note(1));
     const [{ pid }] = await runner.query('SELECT pg_backend_pid() AS pid');
     const committing = expect(runner.commitTransaction()).rejects.toThrow();
-    await soon(50);
+    await until(() => waiting('Timeout'));
     await dataSource.query('SELECT pg_terminate_backend($1)', [pid]);
     await committing;
     expect(lines()).toEqual(['insert note 1 - → (x)']);
-    await soon(1_200);
+    await until(() => sink.batches.length > 1);
     expect(sink.batches).toHaveLength(2);
   });
 
@@ -378,7 +389,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
       await runner.startTransaction();
       await runner.manager.save(Note, { id: 1, text: 'left' });
       const saving = dataSource.manager.save(Note, { id: 1, text: 'right' });
-      await soon(100);
+      await until(() => waiting('Lock'));
       await runner.commitTransaction();
       await saving;
       await runner.release();
@@ -399,7 +410,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
     if (kind === 'raw SQL') await runner.query(`UPDATE ${tableNamer(database)('note')} SET "text" = 'raw'`);
     else await runner.manager.update(Note, { id: 1 }, { text: 'bulk' });
     const saving = dataSource.manager.save(Note, { id: 1, text: 'saved' });
-    await soon(100);
+    await until(() => waiting('Lock'));
     await runner.commitTransaction();
     await saving;
     await runner.release();
