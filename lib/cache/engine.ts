@@ -1,6 +1,8 @@
+import { KeyError } from '../keys/index.js';
 import type { OnceLog } from '../observability/once-log.js';
 import { Entry } from '../stores/entry.js';
-import type { Stamp } from '../stores/stamp.js';
+import { Stamp } from '../stores/stamp.js';
+import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
@@ -8,6 +10,7 @@ import type { Clock } from './clock.js';
 import { EntryWriter } from './entry-writer.js';
 import { currentLoad, runInLoad, runOutsideLoads, type LoadContext } from './load-context.js';
 import { LoadTable, type Load } from './loads.js';
+import { isThenable } from './thenable.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
 
 /** Loads that may be joined at one time; beyond it they run, but unshared. */
@@ -43,13 +46,34 @@ export class CacheEngine {
   /** The entry of a call, or the stamp to load it under; `undefined` when the store fails. Never throws. */
   read(call: Call): MaybePromise<Entry | Stamp | undefined> {
     try {
-      const reading = call.target.store.get(call);
-      return reading instanceof Promise
-        ? reading.catch((error: unknown) => this.#storeFailed(call, error))
-        : reading;
+      const reading: unknown = call.target.store.get(call);
+      if (reading instanceof Entry) return reading;
+      return isThenable(reading) ? this.#readLater(call, reading) : this.#checked(call, reading);
     } catch (error) {
       return this.#storeFailed(call, error);
     }
+  }
+
+  async #readLater(call: Call, reading: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
+    try {
+      return this.#checked(call, await reading);
+    } catch (error) {
+      return this.#storeFailed(call, error);
+    }
+  }
+
+  /** A store that answers something else than it should has failed; so have tags that could not be told. */
+  #checked(call: Call, reading: unknown): Entry | Stamp | undefined {
+    if (reading instanceof Entry) return reading;
+    if (call.tagsError !== undefined) return this.#untagged(call);
+    if (reading instanceof Stamp) return reading;
+    return this.#storeFailed(call, new TypeError('it answered neither an entry nor a stamp'));
+  }
+
+  #untagged(call: Call): undefined {
+    const { name } = call.target;
+    this.log.error(`tags ${name}`, `A call of ${name} was not cached: its tags cannot be told`, call.tagsError);
+    return undefined;
   }
 
   #answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
@@ -80,7 +104,8 @@ export class CacheEngine {
   /** Reads the stamp to load under; `undefined` when the store fails. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     try {
-      return await call.target.store.stamp(call.tags());
+      const stamp = await call.target.store.stamp(call.tags());
+      return call.tagsError === undefined ? stamp : this.#untagged(call);
     } catch (error) {
       return this.#storeFailed(call, error);
     }
@@ -101,12 +126,18 @@ export class CacheEngine {
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
     if (stamp === undefined || call.retries >= MAX_RETRIES || this.uncacheable.has(call.key))
       return undefined;
-    return this.loads.find(call.key, stamp);
+    const load = this.loads.find(call.key, stamp);
+    const outer = currentLoad();
+    // Two that wait for each other would wait for ever: a cached method that comes back to itself, say.
+    return load !== undefined && outer !== undefined && load.context.dependsOn(outer) ? undefined : load;
   }
 
   begin(call: Call, stamp: Stamp | undefined): Load {
     const { store } = call.target;
-    const shareable = call.retries < MAX_RETRIES && !this.uncacheable.has(call.key);
+    const shareable =
+      call.retries < MAX_RETRIES &&
+      !this.uncacheable.has(call.key) &&
+      (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
     return shareable ? this.loads.begin(call.key, stamp, store) : this.loads.alone(call.key, stamp, store);
   }
 
@@ -114,20 +145,24 @@ export class CacheEngine {
     const outer = currentLoad();
     let value: unknown;
     try {
-      value = await runInLoad(load.context, () => call.target.load(call));
+      const run = async (): Promise<unknown> => runInLoad(load.context, () => call.target.load(call));
+      value = outer === undefined ? await run() : await outer.awaiting(load.context, run);
     } catch (error) {
       load.settle({ failed: true, error });
       return this.#failed(call, load, stale, error);
     }
     const written = await this.writer.write(call, load, value);
-    call.entry = written.entry;
+    if (written.isStored === true) call.entry = written.entry;
     if (outer !== undefined) this.reportLoad(call, load, outer);
     return call.target.values.presentLoaded(value, written.prepared);
   }
 
   async #wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
-    const { entry, error, failed } = await load.wait();
-    if (failed && (await this.isCurrent(call, load.stamp!))) return this.#failed(call, load, stale, error);
+    const outer = currentLoad();
+    const { entry, error, failed } = await (outer === undefined
+      ? load.wait()
+      : outer.awaiting(load.context, () => load.wait()));
+    if (failed && (await this.#mayTakeError(call, load))) return this.#failed(call, load, stale, error);
     if (entry !== undefined && (await this.#mayTake(call, entry)))
       return this.serve(call, entry, CacheStatus.MISS);
     call.retries++;
@@ -137,6 +172,8 @@ export class CacheEngine {
   /** A load failed: serve what is stale if the policy allows it, else hand the error on. */
   async #failed(call: Call, load: Load, stale: Entry | undefined, error: unknown): Promise<unknown> {
     const outer = currentLoad();
+    const { ttl } = call.target.policy;
+    if (typeof ttl === 'number') load.context.limit(this.clock.now() + ttl);
     if (outer !== undefined) this.reportLoad(call, load, outer);
     if (stale === undefined || !(await this.#mayServeOnError(call, stale))) throw error;
     this.log.error(
@@ -149,6 +186,12 @@ export class CacheEngine {
 
   async #mayTake(call: Call, entry: Entry): Promise<boolean> {
     return entry.isFresh(this.clock.now()) && (await this.isCurrent(call, entry.stamp));
+  }
+
+  /** An error too is a result of what the load read, inner calls included. */
+  async #mayTakeError(call: Call, load: Load): Promise<boolean> {
+    const stamp = load.context.complete(load.stamp!);
+    return stamp !== undefined && (await this.isCurrent(call, stamp));
   }
 
   /** Whether a stamp, inherited tags included, still equals the generations as they are now. */
@@ -180,12 +223,10 @@ export class CacheEngine {
 
   /** Stores a value that was computed elsewhere, under the stamp that was read before it was. */
   async put(call: Call, value: unknown, stamp: Stamp | undefined): Promise<void> {
-    const written = await this.writer.write(
-      call,
-      this.loads.alone(call.key, stamp, call.target.store),
-      value,
-    );
-    call.entry = written.entry;
+    const load = this.loads.alone(call.key, stamp, call.target.store);
+    this.loads.overtake(call.key);
+    const written = await this.writer.write(call, load, value);
+    if (written.isStored === true) call.entry = written.entry;
   }
 
   /** Computes without reading or storing; inside another load it still reports what it depends on. */
@@ -196,11 +237,15 @@ export class CacheEngine {
   }
 
   async #bypassInside(call: Call, outer: LoadContext): Promise<unknown> {
-    const stamp = call.key === '' ? undefined : await this.stamp(call);
-    const { ttl } = call.target.policy;
-    if (stamp === undefined) outer.refuse(`it was made from ${call.target.name}, which was called uncached`);
-    else outer.inherit(call.target.store, stamp, typeof ttl === 'number' ? this.clock.now() + ttl : Infinity);
-    return call.target.load(call);
+    const { name, policy, store } = call.target;
+    const stamp = call.isKeyed ? await this.stamp(call) : undefined;
+    if (stamp === undefined)
+      outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);
+    else
+      outer.inherit(store, stamp, typeof policy.ttl === 'number' ? this.clock.now() + policy.ttl : Infinity);
+    const value = await call.target.load(call);
+    if (typeof policy.ttl === 'function') this.writer.limitBy(call, value, outer);
+    return value;
   }
 
   /** Loads anew behind the back of a reader that was served a stale entry; one refresh of a key at a time. */
@@ -208,7 +253,7 @@ export class CacheEngine {
     const again = call.again();
     runOutsideLoads(async () => {
       const stamp = await this.stamp(again);
-      if (stamp === undefined || this.loads.find(again.key, stamp) !== undefined) return;
+      if (stamp === undefined || this.loads.isFull || this.loads.find(again.key, stamp) !== undefined) return;
       await this.#lead(again, this.loads.begin(again.key, stamp, again.target.store), undefined);
     }).catch((error: unknown) => {
       this.log.error(
@@ -232,10 +277,16 @@ export class CacheEngine {
     const stamp = load.stamp && load.context.complete(load.stamp);
     if (stamp === undefined)
       return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
-    outer.inherit(call.target.store, stamp, call.entry?.freshUntil ?? load.context.freshUntil);
+    outer.inherit(call.target.store, stamp, load.context.freshUntil);
   }
 
   #storeFailed(call: Call, error: unknown): undefined {
+    // Its store said so when it went, and will say so when it is back.
+    if (error instanceof StoreUnavailableError) return undefined;
+    if (error instanceof KeyError) {
+      this.log.warn(`untagged ${call.target.name}`, `A call of ${call.target.name} was not cached: ${error.message}`);
+      return undefined;
+    }
     this.log.error(
       `store ${call.target.store.kind}`,
       `The ${call.target.store.kind} store failed, values are loaded uncached`,

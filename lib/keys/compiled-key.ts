@@ -1,5 +1,4 @@
 import { encodeText } from './encode-text.js';
-import { encodeValue } from './canonical.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
@@ -21,13 +20,13 @@ export interface CompiledKeyParts {
 /**
  * A key constructor, bound to a method and made ready for calls: everything that never changes is worked out.
  *
- * The suffix it writes is `<partition>;<rest>`, e.g. `user=42;v2&q='a%20b'`. Where that is too long, the rest is hashed
- * (`user=42;v2&#…`), or, where this is too long still, both (`#;v2&#…`). Nothing is truncated.
+ * The suffix it writes is `<partition>;<rest>`, e.g. `user=42;@list&q='a%20b'`. Where that is too long, the rest is hashed
+ * (`user=42;@list&#…`), or, where this is too long still, both (`#;@list&#…`). Nothing is truncated.
  */
 export class CompiledKey {
   /** `meta.namespace`. */
   readonly namespace: string | undefined;
-  /** `meta.version`: in every key, never in tags. */
+  /** `meta.version`: stands in entry keys before the suffix, never in tags. */
   readonly version: number | string | undefined;
   /** Whether the key tells users apart, so that it may serve authenticated requests. */
   readonly hasIdentity: boolean;
@@ -37,7 +36,7 @@ export class CompiledKey {
   readonly #hash: KeyHash;
   readonly #maxLength: number;
   readonly #where: string;
-  /** What stands between the partition and the rest: `;@list&v2&`. */
+  /** What stands between the partition and the rest: `;@list&`. */
   readonly #middle: string;
 
   constructor(parts: CompiledKeyParts) {
@@ -132,10 +131,7 @@ export class CompiledKey {
   }
 }
 
-function middleOf({ keyIdentifier, version }: KeyMeta, restIsEmpty: boolean): string {
-  const words: string[] = [];
-  if (keyIdentifier !== undefined) words.push(`@${encodeText(keyIdentifier)}`);
-  if (version !== undefined) words.push(`v${encodeValue(version)}`);
-  if (words.length > 0 && !restIsEmpty) words.push('');
-  return `;${words.join('&')}`;
+function middleOf({ keyIdentifier }: KeyMeta, restIsEmpty: boolean): string {
+  if (keyIdentifier === undefined) return ';';
+  return `;@${encodeText(keyIdentifier)}${restIsEmpty ? '' : '&'}`;
 }

@@ -21,7 +21,7 @@ import { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor
  * ```ts
  * const plan = KeyPlan.bind(UserPayloadKey, method); // when the decorator runs, or at boot
  * const key = plan.compile(settings, { describeEntity }); // at boot
- * key.key({ args: [42] }); // user=42;v1&v='1'
+ * key.key({ args: [42] }); // user=42;v='1'
  * ```
  */
 export class KeyPlan {

@@ -1,8 +1,11 @@
 import { encodeText } from './encode-text.js';
-import { PartitionError } from './key-errors.js';
+import { PartitionError, UnencodableError } from './key-errors.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';
 import { type PartitionSubset, type PartitionSubsets, quoteNames } from './partition-subsets.js';
+
+/** Tags that lists may make of one subset. */
+const MAX_LIST_TAGS = 1_000;
 
 /** How the coarse text of one partition field comes about. */
 export interface PartitionWriter {
@@ -24,14 +27,25 @@ export class PartitionTags {
     this.#prefixes = subsets.names.map((name) => `${encodeText(name)}=`);
   }
 
-  /** The tags of one call, one for each subset. */
+  /**
+   * The tags of one call, one for each subset. An entry of a list (`findMany(ids)`) stands in the partition of the whole
+   * list and in that of each member, so that a change of one of them drops it.
+   *
+   * @throws {UnencodableError} for lists with more combinations of members than an entry may carry tags
+   */
   tags(source: KeySource): string[] {
     this.#closed ??= this.subsets.close();
     const texts: string[] = [];
+    const members: string[][] = [];
     for (let index = 0; index < this.writers.length; index++) {
       const { constant, slot } = this.writers[index]!;
-      texts.push(this.#prefixes[index]! + (constant ?? slot.writeCoarse(slot.value(source))));
+      const value = constant === undefined ? slot.value(source) : undefined;
+      texts.push(this.#prefixes[index]! + (constant ?? slot.writeCoarse(value)));
+      if (Array.isArray(value) || value instanceof Set) {
+        members[index] = [...value].map((member) => this.#prefixes[index]! + slot.writeCoarse(member));
+      }
     }
+    if (members.length > 0) return this.#tagsOfLists(texts, members);
     const tags: string[] = [];
     for (const { indexes } of this.#closed) {
       let tag = texts[indexes[0]!]!;
@@ -39,6 +53,20 @@ export class PartitionTags {
       tags.push(tag);
     }
     return tags;
+  }
+
+  #tagsOfLists(texts: readonly string[], members: readonly (readonly string[] | undefined)[]): string[] {
+    const tags = new Set<string>();
+    for (const { indexes } of this.#closed!) {
+      let partial = [''];
+      for (const index of indexes) {
+        const choices = [texts[index]!, ...(members[index] ?? [])];
+        if (partial.length * choices.length > MAX_LIST_TAGS) throw tooManyMembers(this.subsets.names[index]!);
+        partial = partial.flatMap((tag) => choices.map((text) => (tag === '' ? text : `${tag}&${text}`)));
+      }
+      for (const tag of partial) tags.add(tag);
+    }
+    return [...tags];
   }
 
   /** The tag that entries of these values carry. */
@@ -77,4 +105,11 @@ export class PartitionTags {
       `${subsets.where}: no partition value is given. Name one, or drop all with invalidateAll().`,
     );
   }
+}
+
+function tooManyMembers(field: string): UnencodableError {
+  return new UnencodableError(
+    [field],
+    `a list with more than ${MAX_LIST_TAGS} members or combinations, too many for a partition`,
+  );
 }

@@ -48,9 +48,9 @@ describe('the default key of a response', () => {
       }),
       handler({ routeParams: ['id'] }),
     );
-    expect(versioned.key({ args: [], request: { headers: {}, params: { id: 'a' } } })).toBe('id=a;v2');
+    expect(versioned.key({ args: [], request: { headers: {}, params: { id: 'a' } } })).toBe('id=a;');
     expect(versioned.key({ args: [], request: { headers: {}, params: { id: 'a', x: 'b' } } })).toBe(
-      'id=a;v2&route=@(x:b)',
+      'id=a;&route=@(x:b)',
     );
   });
 
