@@ -45,6 +45,7 @@ export class CacheRuntime {
     this.engine = new CacheEngine(settings.clock, settings.log);
     this.space = new KeySpace(settings.namespace, settings.version);
     this.#enabled = settings.enabled;
+    this.#attachStores();
   }
 
   get log(): OnceLog {
@@ -63,6 +64,18 @@ export class CacheRuntime {
 
   set enabled(enabled: boolean) {
     this.#enabled = enabled;
+  }
+
+  #attachStores(): void {
+    const { clock, log, stores } = this.settings;
+    for (const store of new Set(stores.values())) {
+      store.attach?.({
+        now: () => clock.now(),
+        after: (ms, callback) => clock.after(ms, callback),
+        log: (message) => log.info(message),
+        coarser: (tag) => this.space.coarser(tag),
+      });
+    }
   }
 
   /** Every target made so far: after boot, every decorated method of every provider and controller. */

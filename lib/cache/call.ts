@@ -30,6 +30,8 @@ export class Call implements StoreQuery, KeySource {
   entry: Entry | undefined = undefined;
   /** How often this call waited for somebody else's load in vain. */
   retries = 0;
+  /** Why its tags could not be told: then it has no stamp, and nothing is stored. */
+  tagsError: unknown = undefined;
   #tags: readonly string[] | undefined = undefined;
 
   constructor(
@@ -44,8 +46,18 @@ export class Call implements StoreQuery, KeySource {
     return this.target.values;
   }
 
+  /** Never throws: it is called by stores, whose failures are another matter. */
   tags(): readonly string[] {
-    return (this.#tags ??= this.target.tags(this));
+    return (this.#tags ??= this.#readTags());
+  }
+
+  #readTags(): readonly string[] {
+    try {
+      return this.target.tags(this);
+    } catch (error) {
+      this.tagsError = error;
+      return [];
+    }
   }
 
   /** False when no key could be made of its arguments: it can only bypass the cache. */

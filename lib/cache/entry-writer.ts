@@ -3,15 +3,18 @@ import { Entry } from '../stores/entry.js';
 import type { Call } from './call.js';
 import type { Clock } from './clock.js';
 import { parseDuration } from './duration.js';
+import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 import { staleWindow } from './policy.js';
 import type { UncacheableMarks } from './uncacheable-marks.js';
 import type { PreparedValue } from './values/isolation.js';
 import { Unstorable } from './values/snapshot.js';
 
-/** What became of a loaded value: its stored form, if it has one, and its entry, if it was stored. */
+/** What became of a loaded value: its stored form and its entry, if it has them. */
 export interface Written {
+  /** For those who wait: good as long as its stamp is, stored or not. */
   readonly entry?: Entry;
+  readonly isStored?: boolean;
   readonly prepared?: PreparedValue;
   /** The next load of this key will not be storable either, so nobody should wait for it. */
   readonly uncacheable?: boolean;
@@ -40,6 +43,8 @@ export class EntryWriter {
     try {
       written = await this.#write(call, load, value, lifetime);
     } catch (error) {
+      written = UNCACHEABLE;
+      load.context.limit(this.clock.now());
       this.log.error(`write ${call.target.name}`, `A value of ${call.target.name} was not stored`, error);
     }
     if (written.uncacheable === true) this.uncacheable.set(call.key);
@@ -49,31 +54,56 @@ export class EntryWriter {
   }
 
   async #write(call: Call, load: Load, value: unknown, lifetime: number): Promise<Written> {
-    const { policy, store, values } = call.target;
+    const { policy, values } = call.target;
     const prepared = values.prepare(value);
+    // Also a value that is not stored has a lifetime, which those made from it must not outlive.
+    if (typeof policy.ttl === 'number') load.context.limit(this.clock.now() + policy.ttl);
     if (prepared instanceof Unstorable)
       return this.#refused(call, `cached: ${String(prepared)}`, UNCACHEABLE);
     if (policy.condition !== undefined && !(await policy.condition(value, call.context)))
       return { prepared, uncacheable: true };
     const now = this.clock.now();
-    const ttl = Math.min(this.#ttl(call, value), lifetime);
+    const ttl = Math.min(this.ttlOf(call, value), lifetime);
+    load.context.limit(now + ttl);
     if (ttl <= 0) return { prepared, uncacheable: true };
     const { refusal, lasting } = load.context;
     if (refusal !== undefined)
       return this.#refused(call, `stored: ${refusal}.`, { prepared, uncacheable: lasting });
     const stamp = load.stamp && load.context.complete(load.stamp);
-    const freshUntil = Math.min(now + ttl, load.context.freshUntil);
+    const { freshUntil } = load.context;
     if (stamp === undefined || freshUntil <= now) return { prepared };
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
-    await store.set(call, entry);
-    return { prepared, entry };
+    return { prepared, entry, isStored: await this.#store(call, load, entry) };
   }
 
-  #ttl(call: Call, value: unknown): number {
+  async #store(call: Call, load: Load, entry: Entry): Promise<boolean> {
+    const { name, store } = call.target;
+    if (load.overtaken) return false;
+    try {
+      return (await store.set(call, entry)) !== false;
+    } catch (error) {
+      this.log.error(`write ${store.kind}`, `The ${store.kind} store did not take a value of ${name}`, error);
+      return false;
+    }
+  }
+
+  /** Milliseconds. @throws what the user's function throws, or TypeError when it answers no duration */
+  ttlOf(call: Call, value: unknown): number {
     const { ttl } = call.target.policy;
     if (typeof ttl === 'number') return ttl;
     return parseDuration(ttl(value, call.context), `The ttl function's answer for ${call.target.name}`);
+  }
+
+  /** Passes the lifetime that a ttl function gives a value on to a load that the value was used in. */
+  limitBy(call: Call, value: unknown, context: LoadContext): void {
+    let ttl = 0;
+    try {
+      ttl = this.ttlOf(call, value);
+    } catch (error) {
+      this.log.error(`write ${call.target.name}`, `The ttl function of ${call.target.name} failed`, error);
+    }
+    context.limit(this.clock.now() + ttl);
   }
 
   #refused(call: Call, reason: string, written: Written): Written {

@@ -55,6 +55,14 @@ export class KeySpace {
     return `${this.#tags}k:${segment(target)}:`;
   }
 
+  /** A tag that covers another one and more: a method's for its partitions and keys, the whole cache's for the rest. */
+  coarser(tag: string): string | undefined {
+    if (tag === this.allTag || !tag.startsWith(this.#tags)) return undefined;
+    const [kind, name] = tag.slice(this.#tags.length).split(':', 2);
+    const isKeyedByHand = name === segment('');
+    return (kind === 'p' || kind === 'k') && !isKeyedByHand ? `${this.#tags}m:${name}` : this.allTag;
+  }
+
   /** Tags of the user's own begin with this. */
   get userTagPrefix(): string {
     return `${this.#tags}t:`;

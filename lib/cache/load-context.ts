@@ -17,8 +17,43 @@ export class LoadContext {
   #refusal: string | undefined;
   #inherited: Map<string, Generation> | undefined;
   #epoch: string | undefined;
+  #isOpen = true;
+  readonly #awaited = new Set<LoadContext>();
 
   constructor(readonly store: CacheStore) {}
+
+  /** False once the load has ended: what goes on behind it (timers, sockets it opened) is no part of it. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /** Notes that this load waits for another one until `work` is done. */
+  async awaiting<T>(other: LoadContext, work: () => Promise<T>): Promise<T> {
+    this.#awaited.add(other);
+    try {
+      return await work();
+    } finally {
+      this.#awaited.delete(other);
+    }
+  }
+
+  /** Whether this load can end only after another one: then that one must not wait for it. */
+  dependsOn(other: LoadContext, seen = new Set<LoadContext>()): boolean {
+    if (this === other) return true;
+    if (seen.has(this)) return false;
+    seen.add(this);
+    for (const awaited of this.#awaited) if (awaited.dependsOn(other, seen)) return true;
+    return false;
+  }
+
+  /** The value is good until then at most. */
+  limit(freshUntil: number): void {
+    this.freshUntil = Math.min(this.freshUntil, freshUntil);
+  }
 
   /** Why the value must not be stored; `undefined` if it may. */
   get refusal(): string | undefined {
@@ -38,7 +73,8 @@ export class LoadContext {
   inherit(store: CacheStore, stamp: Stamp, freshUntil: number): void {
     if (store !== this.store)
       return this.refuse('it was made from a value that is cached in another store', true);
-    this.freshUntil = Math.min(this.freshUntil, freshUntil);
+    this.limit(freshUntil);
+    if ((this.#inherited?.size ?? 0) > MAX_INHERITED_TAGS) return;
     this.#inherited ??= new Map();
     for (let i = 0; i < stamp.tags.length; i++) {
       const tag = stamp.tags[i]!;
@@ -78,9 +114,10 @@ function sameGeneration(a: Generation, b: Generation): boolean {
 
 const storage = new AsyncLocalStorage<LoadContext>();
 
-/** The innermost load that the caller runs in; `undefined` outside of loads. */
+/** The innermost load that the caller runs in; `undefined` outside of loads, and behind one that has ended. */
 export function currentLoad(): LoadContext | undefined {
-  return storage.getStore();
+  const context = storage.getStore();
+  return context?.isOpen === true ? context : undefined;
 }
 
 /** Runs `body` as part of a load, so that cached calls inside report to `context`. */

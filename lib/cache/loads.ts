@@ -13,6 +13,8 @@ export interface Outcome {
 /** One run of a loader, and those who wait for it. */
 export class Load {
   readonly context: LoadContext;
+  /** Set once a value that was asked for later took its place: then its own must not be stored over that one. */
+  overtaken = false;
   #outcome: Outcome | undefined;
   #waiters: ((outcome: Outcome) => void)[] | undefined;
 
@@ -30,6 +32,7 @@ export class Load {
   settle(outcome: Outcome): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
+    this.context.close();
     this.onSettled(this);
     for (const waiter of this.#waiters ?? []) waiter(outcome);
     this.#waiters = undefined;
@@ -57,11 +60,20 @@ export class LoadTable {
     return load?.stamp?.equals(stamp) === true ? load : undefined;
   }
 
-  /** A load others may join. */
+  /** A load others may join; one that was there before is overtaken. */
   begin(key: string, stamp: Stamp | undefined, store: CacheStore): Load {
+    this.overtake(key);
     const load = this.alone(key, stamp, store);
-    if (stamp !== undefined && this.#loads.size < this.maxLoads) this.#loads.set(key, load);
+    if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
+  }
+
+  /** Nobody joins the load of a key any more, and its value is not stored: a later one is on its way. */
+  overtake(key: string): void {
+    const load = this.#loads.get(key);
+    if (load === undefined) return;
+    load.overtaken = true;
+    this.#loads.delete(key);
   }
 
   /** A load nobody may join. */
@@ -71,6 +83,10 @@ export class LoadTable {
 
   get size(): number {
     return this.#loads.size;
+  }
+
+  get isFull(): boolean {
+    return this.#loads.size >= this.maxLoads;
   }
 
   readonly #remove = (load: Load): void => {

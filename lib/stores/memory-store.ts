@@ -56,17 +56,19 @@ export class MemoryStore implements CacheStore {
   }
 
   get(query: StoreQuery): Entry | Stamp {
-    const held = this.#entries.get(query.key);
-    if (held !== undefined) {
-      const verdict = judgeHeld(held);
-      if (verdict === 'current') return held.entry;
-      if (verdict === 'expired') {
-        held.entry.expired = true;
-        return held.entry;
-      }
-      this.#entries.delete(query.key);
-    }
+    const entry = this.find(query.key);
+    if (entry !== undefined) return entry;
     return this.#generations.stamp(query.tags());
+  }
+
+  /** The entry under a key, unless it was purged; for a tier above, which stamps elsewhere. */
+  find(key: string): Entry | undefined {
+    const held = this.#entries.get(key);
+    const verdict = held && judgeHeld(held);
+    if (verdict === 'purged') this.#entries.delete(key);
+    if (held === undefined || verdict === 'purged') return undefined;
+    if (verdict === 'expired') held.entry.expired = true;
+    return held.entry;
   }
 
   stamp(tags: readonly string[]): Stamp {
@@ -78,9 +80,22 @@ export class MemoryStore implements CacheStore {
   }
 
   set({ key }: StoreQuery, entry: Entry): void {
-    const cells = this.#generations.hold(entry.stamp);
+    this.#hold(key, entry, entry.stamp);
+  }
+
+  /** Keeps an entry that another store stamped, under the generations of its tags as they are here and now. */
+  keep(key: string, entry: Entry): void {
+    this.#hold(key, entry, this.#generations.stamp(entry.stamp.tags));
+  }
+
+  drop(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  #hold(key: string, entry: Entry, stamp: Stamp): void {
+    const cells = this.#generations.hold(stamp);
     if (cells === undefined) return;
-    this.#entries.set(key, { entry, stamp: entry.stamp, cells });
+    this.#entries.set(key, { entry, stamp, cells });
     // An entry larger than the whole store is refused without a call of dispose.
     if (this.#entries.peek(key)?.entry !== entry) this.#generations.release(cells);
   }

@@ -1,5 +1,6 @@
 import type { Entry } from './entry.js';
 import type { Stamp, Verdict } from './stamp.js';
+import type { StoreHost } from './store-host.js';
 
 /** A value now, or a promise of it: a store in memory answers without a promise. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -58,12 +59,17 @@ export interface CacheStore {
   stamp(tags: readonly string[]): MaybePromise<Stamp>;
   /** Compares a stamp with the current generations. Creates nothing: missing is `purged`. */
   judge(stamp: Stamp): MaybePromise<Verdict>;
-  /** Stores an entry until its `keepUntil`, and extends the lives of its generations. */
-  set(query: StoreQuery, entry: Entry): MaybePromise<void>;
+  /**
+   * Stores an entry until its `keepUntil`, and extends the lives of its generations.
+   * @returns false when the store knows that it did not: the entry is too large, or its stamp is past
+   */
+  set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void>;
   /** Writes new generations for these tags. When it has returned, nothing stamped before is fresh. */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
   /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */
   sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void>;
+  /** Tells the store of the application that uses it. */
+  attach?(host: StoreHost): void;
   /** Closes what the store itself opened. */
   close?(): MaybePromise<void>;
 }

@@ -1,0 +1,5 @@
+export {
+  redisStore,
+  type IoredisYetStore,
+  type RedisStoreOptions,
+} from './stores/redis/redis-store.factory.js';

@@ -1,0 +1,166 @@
+import type { Bus, BusStore } from './bus.interface.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import { Entry } from './entry.js';
+import type { Stamp, Verdict } from './stamp.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
+import { StoreUnavailableError, type StoreHost } from './store-host.js';
+import { UnsentBumps } from './unsent-bumps.js';
+
+/** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
+const RETRY_MS = 250;
+
+const NO_HOST: StoreHost = {
+  now: Date.now,
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  log: () => undefined,
+  coarser: () => undefined,
+};
+
+/**
+ * Stands before a shared store: every call ends within the timeout, a store that fails is left alone for a while, and a
+ * bump that did not reach it is sent again until it did, while this process serves nothing that it covers.
+ */
+export class GuardedStore implements CacheStore {
+  readonly kind: string;
+  readonly keepsReferences: boolean;
+  readonly #unsent = new UnsentBumps();
+  readonly #breaker: CircuitBreaker;
+  #host = NO_HOST;
+  #retrying = false;
+  #closed = false;
+
+  constructor(
+    private readonly inner: CacheStore,
+    /** Milliseconds. */
+    private readonly timeout: number,
+  ) {
+    this.kind = inner.kind;
+    this.keepsReferences = inner.keepsReferences;
+    this.#breaker = new CircuitBreaker(
+      () => this.#host.now(),
+      (isOpen, error) => this.#report(isOpen, error),
+    );
+  }
+
+  attach(host: StoreHost): void {
+    this.#host = host;
+    this.inner.attach?.(host);
+  }
+
+  /** Whether the store answers, as far as is known. */
+  get isAvailable(): boolean {
+    return !this.#breaker.isOpen;
+  }
+
+  async get(query: StoreQuery): Promise<Entry | Stamp> {
+    const reading = await this.#guard(() => this.inner.get(query));
+    if (this.#unsent.size === 0 || !(reading instanceof Entry) || !this.#unsent.covers(reading.stamp.tags))
+      return reading;
+    // Its bump is on the way: it may still be current in the store, but it is not here.
+    return this.stamp(query.tags());
+  }
+
+  stamp(tags: readonly string[]): Promise<Stamp> {
+    return this.#guard(() => this.inner.stamp(tags));
+  }
+
+  async judge(stamp: Stamp): Promise<Verdict> {
+    if (this.#unsent.size > 0 && this.#unsent.covers(stamp.tags)) return 'purged';
+    return this.#guard(() => this.inner.judge(stamp));
+  }
+
+  set(query: StoreQuery, entry: Entry): Promise<void> {
+    return this.#guard(() => this.inner.set(query, entry));
+  }
+
+  async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    const mark = this.#unsent.add(tags, mode, this.#host.coarser);
+    try {
+      await this.#guard(() => this.inner.bump(tags, mode));
+      this.#unsent.remove(tags, mark);
+    } catch (error) {
+      this.#retryLater();
+      throw error;
+    }
+  }
+
+  sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
+    return Promise.resolve(this.inner.sweep(prefix, drop));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.inner.close?.();
+  }
+
+  /** Waits for an answer for at most the timeout; what comes later is thrown away. */
+  async #guard<T>(ask: () => T | Promise<T>): Promise<T> {
+    if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
+    let cancel: (() => void) | undefined;
+    try {
+      const timedOut = new Promise<never>((_, reject) => {
+        cancel = this.#host.after(this.timeout, () =>
+          reject(
+            new StoreUnavailableError(`The ${this.kind} store did not answer within ${this.timeout} ms`),
+          ),
+        );
+      });
+      const answer = await Promise.race([ask(), timedOut]);
+      this.#breaker.succeeded();
+      return answer;
+    } catch (error) {
+      this.#breaker.failed(error);
+      throw error;
+    } finally {
+      cancel?.();
+    }
+  }
+
+  #retryLater(): void {
+    if (this.#retrying || this.#closed) return;
+    this.#retrying = true;
+    this.#host.after(RETRY_MS, () => void this.#retry());
+  }
+
+  async #retry(): Promise<void> {
+    try {
+      for (const mode of ['purge', 'expire'] as const) {
+        const { tags, mark } = this.#unsent.take(mode);
+        if (tags.length === 0) continue;
+        await this.#guard(() => this.inner.bump(tags, mode));
+        this.#unsent.remove(tags, mark);
+      }
+    } catch {
+      // The next attempt is due: what is unsent stays, and the breaker has told.
+    }
+    this.#retrying = false;
+    if (this.#unsent.size > 0) this.#retryLater();
+  }
+
+  #report(isOpen: boolean, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#host.log(
+      isOpen
+        ? `The ${this.kind} store is down (${reason}): values are loaded uncached until it is back.`
+        : `The ${this.kind} store is back.`,
+    );
+  }
+}
+
+/** A guarded store that can tell of bumps over a bus. */
+export class GuardedBusStore extends GuardedStore implements BusStore {
+  constructor(
+    private readonly bussed: CacheStore & BusStore,
+    timeout: number,
+  ) {
+    super(bussed, timeout);
+  }
+
+  openBus(): Bus {
+    return this.bussed.openBus();
+  }
+}

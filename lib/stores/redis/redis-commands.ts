@@ -1,0 +1,97 @@
+import { isCluster, type RedisClient, type RedisCluster, type RedisNode } from './redis-client.interface.js';
+
+/** A Redis command with its arguments. */
+export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
+
+/**
+ * The same few operations on one Redis and on a Cluster: on one Redis a pipeline or MGET, on a Cluster one command for
+ * each slot, sent together. No command touches two slots.
+ */
+export interface RedisExecutor {
+  /** Reads many keys in one network wait. */
+  readMany(keys: readonly string[]): Promise<(Buffer | null)[]>;
+  /** Runs commands on one key each, in one network wait; rejects if one fails. */
+  runAll(commands: readonly RedisCommand[]): Promise<unknown[]>;
+  /** The servers that hold data. */
+  masters(): readonly RedisNode[];
+}
+
+export function createExecutor(client: RedisClient): RedisExecutor {
+  return isCluster(client)
+    ? new ClusterExecutor(client, client.options.keyPrefix ?? '')
+    : new NodeExecutor(client);
+}
+
+class NodeExecutor implements RedisExecutor {
+  constructor(private readonly client: RedisNode) {}
+
+  readMany(keys: readonly string[]): Promise<(Buffer | null)[]> {
+    return this.client.mgetBuffer(...keys);
+  }
+
+  async runAll(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    const pipeline = this.client.pipeline();
+    for (const [name, ...args] of commands) pipeline[name]!(...args);
+    const replies = (await pipeline.exec()) ?? [];
+    const failed = replies.find(([error]) => error !== null);
+    if (failed !== undefined) throw failed[0]!;
+    return replies.map(([, result]) => result);
+  }
+
+  masters(): readonly RedisNode[] {
+    return [this.client];
+  }
+}
+
+class ClusterExecutor implements RedisExecutor {
+  constructor(
+    private readonly client: RedisCluster,
+    private readonly keyPrefix: string,
+  ) {}
+
+  async readMany(keys: readonly string[]): Promise<(Buffer | null)[]> {
+    const bySlot = new Map<number, number[]>();
+    keys.forEach((key, i) => {
+      const slot = slotOf(this.keyPrefix + key);
+      const group = bySlot.get(slot);
+      if (group === undefined) bySlot.set(slot, [i]);
+      else group.push(i);
+    });
+    const replies = new Array<Buffer | null>(keys.length);
+    await Promise.all(
+      [...bySlot.values()].map(async (group) => {
+        const values = await this.client.mgetBuffer(...group.map((i) => keys[i]!));
+        group.forEach((i, at) => (replies[i] = values[at]!));
+      }),
+    );
+    return replies;
+  }
+
+  runAll(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    const client = this.client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    return Promise.all(commands.map(([name, ...args]) => client[name]!(...args)));
+  }
+
+  masters(): readonly RedisNode[] {
+    return this.client.nodes('master');
+  }
+}
+
+/** The slot of a key: CRC16 of its hash tag, or of all of it (Redis Cluster specification, "Hash tags"). */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open === -1 ? -1 : key.indexOf('}', open + 1);
+  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % 16_384;
+}
+
+const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+function crc16(text: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(text)) crc = ((crc << 8) ^ CRC16[((crc >> 8) ^ byte) & 0xff]!) & 0xffff;
+  return crc;
+}

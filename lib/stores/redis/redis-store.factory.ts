@@ -1,0 +1,81 @@
+import { Cluster, Redis } from 'ioredis';
+import { GuardedBusStore } from '../guarded-store.js';
+import type { CacheStore } from '../store.interface.js';
+import { RedisConnection } from './redis-connection.js';
+import type { RedisClient } from './redis-client.interface.js';
+import { RedisStore } from './redis-store.js';
+
+/** The pre-Keyv store of cache-manager-ioredis-yet: only its connection is used. */
+export interface IoredisYetStore {
+  readonly client: object;
+}
+
+/**
+ * Options of {@link redisStore}: one of `url`, `client` and `store`.
+ *
+ * @publicApi
+ */
+export interface RedisStoreOptions {
+  /** `redis://` or `rediss://`; several for the nodes of a Cluster. The store opens the connection and closes it. */
+  url?: string | readonly string[];
+  /** An ioredis 5 `Redis` or `Cluster` of yours; you close it. */
+  client?: object;
+  /** A cache-manager-ioredis-yet store, whose ioredis connection is used. */
+  store?: IoredisYetStore;
+  /** How long a call may take, in milliseconds, before the value is loaded instead. Default 250. */
+  timeout?: number;
+}
+
+/** How long the store waits between attempts to connect, at most. Milliseconds. */
+const MAX_RECONNECT_MS = 1_000;
+
+/**
+ * A store in Redis or a Redis Cluster, shared by every process that uses the same one and the same namespace.
+ *
+ * @param options where Redis is
+ * @throws TypeError when not exactly one of `url`, `client` and `store` is given
+ * @example
+ * RestflowCacheModule.forRoot({ store: redisStore({ url: 'redis://localhost:6379' }) })
+ *
+ * @publicApi
+ */
+export function redisStore(options: RedisStoreOptions): CacheStore {
+  const { timeout = 250 } = options;
+  if (!Number.isSafeInteger(timeout) || timeout <= 0) {
+    throw new TypeError(
+      `redisStore({ timeout }) must be a positive whole number of milliseconds, not ${String(timeout)}.`,
+    );
+  }
+  return new GuardedBusStore(new RedisStore(connect(options)), timeout);
+}
+
+/** The connection that options describe. */
+export function connect({ url, client, store }: RedisStoreOptions): RedisConnection {
+  const given = [url, client, store].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    throw new TypeError(
+      `redisStore() needs one of url, client and store, not ${given.length}. For example redisStore({ url: 'redis://localhost:6379' }).`,
+    );
+  }
+  if (url !== undefined) return new RedisConnection(open(url) as unknown as RedisClient, true);
+  return new RedisConnection((client ?? store!.client) as RedisClient, false);
+}
+
+/** A connection that never queues while it is down and never sends a command twice. */
+function open(url: string | readonly string[]): Redis | Cluster {
+  const retryStrategy = (times: number): number => Math.min(50 * 2 ** times, MAX_RECONNECT_MS);
+  const options = {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: 2_000,
+    retryStrategy,
+  };
+  if (typeof url === 'string') return new Redis(url, options);
+  return new Cluster([...url], {
+    enableOfflineQueue: false,
+    clusterRetryStrategy: retryStrategy,
+    slotsRefreshTimeout: 2_000,
+    redisOptions: options,
+  });
+}

@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { Entry } from '../entry.js';
+import {
+  decodeEntry,
+  encodeEntry,
+  joinGeneration,
+  splitGeneration,
+  type DecodedEntry,
+} from '../entry-codec.js';
+import { judgeGeneration, Stamp, type Generation, type Verdict } from '../stamp.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from '../store.interface.js';
+import type { Bus } from '../bus.interface.js';
+import type { StoreHost } from '../store-host.js';
+import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
+import type { RedisConnection } from './redis-connection.js';
+import type { RedisCommand } from './redis-commands.js';
+import { sweepKeys } from './redis-sweep.js';
+
+const DAY_MS = 86_400_000;
+
+/** How long a generation lives that nobody writes entries under; entries without expiry live as long, sliding. */
+const IDLE_MS = 30 * DAY_MS;
+
+/** A generation outlives the entries under it by this much. */
+const MARGIN_MS = DAY_MS;
+
+/** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
+const MAX_HINTS = 10_000;
+
+/** Renews the soft half of a generation in one atomic step; a missing one stays missing. */
+const EXPIRE_SCRIPT = `
+local g = redis.call('GET', KEYS[1])
+if not g then return 0 end
+local dot = string.find(g, '.', 1, true)
+if not dot then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], string.sub(g, 1, dot) .. ARGV[1], 'KEEPTTL')
+return 1`;
+
+/** Entries and generations in Redis, or a Redis Cluster. */
+export class RedisStore implements CacheStore {
+  readonly kind = 'redis';
+  readonly keepsReferences = false;
+  readonly #hints = new LRUCache<string, readonly string[]>({ max: MAX_HINTS });
+
+  constructor(private readonly connection: RedisConnection) {}
+
+  async get(query: StoreQuery): Promise<Entry | Stamp> {
+    const own = query.tags();
+    const hinted = this.#hints.get(query.key);
+    const tags = hinted === undefined ? own : [...own, ...hinted];
+    const { epoch, values } = await this.#read([query.key, ...tags]);
+    const [bytes, ...generations] = values;
+    const decoded = bytes === null || bytes === undefined ? undefined : decodeEntry(bytes);
+    if (decoded !== undefined && decoded.stamp.epoch === epoch) {
+      const verdict = await this.#judgeRead(query, decoded.stamp, tags, generations);
+      if (verdict !== 'purged') {
+        const entry = open(decoded, query);
+        if (entry !== undefined) {
+          entry.expired = verdict === 'expired';
+          return entry;
+        }
+      }
+    }
+    return this.#complete(epoch, own, generations.slice(0, own.length));
+  }
+
+  /** Compares an entry's stamp with what was read; tags nobody asked for cost a second wait, once. */
+  async #judgeRead(
+    query: StoreQuery,
+    stamp: Stamp,
+    tags: readonly string[],
+    read: readonly (Buffer | null)[],
+  ): Promise<Verdict> {
+    const current = new Map<string, Buffer | null>();
+    tags.forEach((tag, i) => current.set(tag, read[i]!));
+    const unasked = stamp.tags.filter((tag) => !current.has(tag));
+    if (unasked.length > 0) {
+      this.#hints.set(query.key, [...(this.#hints.get(query.key) ?? []), ...unasked]);
+      const more = await this.#read(unasked);
+      if (more.epoch !== stamp.epoch) return 'purged';
+      unasked.forEach((tag, i) => current.set(tag, more.values[i]!));
+    }
+    return judgeAll(stamp, (tag) => current.get(tag));
+  }
+
+  async stamp(tags: readonly string[]): Promise<Stamp> {
+    const { epoch, values } = await this.#read(tags);
+    return this.#complete(epoch, tags, values);
+  }
+
+  /** @throws Error when the connection was lost meanwhile: the answer may come from another history */
+  async #read(
+    keys: readonly string[],
+  ): Promise<{ readonly epoch: string; readonly values: readonly (Buffer | null)[] }> {
+    const { epoch } = this.connection;
+    const values = await this.connection.executor.readMany(keys);
+    if (this.connection.epoch !== epoch) throw new Error('Redis changed its history during a read');
+    return { epoch, values };
+  }
+
+  /** A stamp of what was read; absent generations are created, and whoever was first is believed. */
+  async #complete(epoch: string, tags: readonly string[], read: readonly (Buffer | null)[]): Promise<Stamp> {
+    const generations = read.map(parseGeneration);
+    const absent = tags.filter((_, i) => generations[i] === undefined);
+    if (absent.length > 0) {
+      const commands = absent.flatMap((tag): RedisCommand[] => [
+        // An unreadable one is in the way of NX; it is missing, so it is written over.
+        read[tags.indexOf(tag)] === null
+          ? ['set', tag, newGeneration(), 'PX', IDLE_MS, 'NX']
+          : ['set', tag, newGeneration(), 'PX', IDLE_MS],
+        ['get', tag],
+      ]);
+      const replies = await this.connection.executor.runAll(commands);
+      absent.forEach(
+        (tag, i) => (generations[tags.indexOf(tag)] = splitGeneration(String(replies[2 * i + 1]))),
+      );
+    }
+    return new Stamp(epoch, tags, generations as Generation[]);
+  }
+
+  async judge(stamp: Stamp): Promise<Verdict> {
+    const { epoch, values } = await this.#read(stamp.tags);
+    if (stamp.epoch !== epoch) return 'purged';
+    const current = new Map(stamp.tags.map((tag, i) => [tag, values[i]!] as const));
+    return judgeAll(stamp, (tag) => current.get(tag));
+  }
+
+  async set(query: StoreQuery, entry: Entry): Promise<void> {
+    // Written under another history, it would be dead.
+    if (entry.stamp.epoch !== this.connection.epoch) return;
+    const life = Math.ceil(Math.min(entry.keepUntil - entry.cachedAt, 365 * DAY_MS));
+    const ttl = Number.isFinite(entry.keepUntil) ? Math.max(1, life) : IDLE_MS;
+    const alive = Math.max(IDLE_MS, ttl + MARGIN_MS);
+    await this.connection.executor.runAll([
+      ['set', query.key, encodeEntry(entry, query.values), 'PX', ttl],
+      ...entry.stamp.tags.map((tag): RedisCommand => ['pexpire', tag, alive]),
+    ]);
+  }
+
+  async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    const commands = tags.map((tag) => bumpCommand(tag, mode));
+    // Processes without a bus of their own publish too: others may have one.
+    await this.connection.executor.runAll([...commands, ['publish', BUS_CHANNEL, bumpMessage(tags, mode)]]);
+  }
+
+  openBus(): Bus {
+    return new RedisBus(this.connection);
+  }
+
+  attach(host: StoreHost): void {
+    this.connection.attach(host);
+  }
+
+  sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
+    return sweepKeys(this.connection.executor.masters(), this.connection.keyPrefix, prefix, drop);
+  }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+}
+
+/** A tag that is absent has no live entry: it is not created. */
+export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
+  if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
+  return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
+}
+
+function newGeneration(): string {
+  return joinGeneration({ hard: newHalf(), soft: newHalf() });
+}
+
+function newHalf(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+function parseGeneration(bytes: Buffer | null): Generation | undefined {
+  if (bytes === null) return undefined;
+  try {
+    return splitGeneration(bytes.toString('latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+function judgeAll(stamp: Stamp, current: (tag: string) => Buffer | null | undefined): Verdict {
+  let verdict: Verdict = 'current';
+  for (let i = 0; i < stamp.tags.length; i++) {
+    const one = judgeGeneration(stamp.generations[i]!, parseGeneration(current(stamp.tags[i]!) ?? null));
+    if (one === 'purged') return one;
+    if (one === 'expired') verdict = one;
+  }
+  return verdict;
+}
+
+/** Data that cannot be brought back, e.g. an instance of a class unknown here, is a miss. */
+function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
+  try {
+    return decoded.open(query.values, false);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,14 @@
+/** What a store is told of the application that uses it. */
+export interface StoreHost {
+  readonly now: () => number;
+  /** Runs a callback later; the timer never keeps the process alive. Returns its cancellation. */
+  readonly after: (ms: number, callback: () => void) => () => void;
+  readonly log: (message: string) => void;
+  /** A tag that covers another one and more; `undefined` for the one that covers all. */
+  readonly coarser: (tag: string) => string | undefined;
+}
+
+/** The store does not answer, or was not asked because it did not answer lately. It was reported when it went. */
+export class StoreUnavailableError extends Error {
+  readonly code = 'STORE_UNAVAILABLE';
+}

@@ -1,0 +1,166 @@
+import { BumpLog } from './bump-log.js';
+import type { Bus, BusStore } from './bus.interface.js';
+import { Entry } from './entry.js';
+import { MemoryStore } from './memory-store.js';
+import type { Stamp, Verdict } from './stamp.js';
+import type { CacheStore, InvalidationMode, MaybePromise, StoreQuery } from './store.interface.js';
+import type { StoreHost } from './store-host.js';
+
+/**
+ * Options of {@link tieredStore}.
+ *
+ * @publicApi
+ */
+export interface TieredStoreOptions {
+  /** The memory of this process: `memoryStore()`. */
+  l1: CacheStore;
+  /** The store that all processes share, e.g. `redisStore({ url })`. */
+  l2: CacheStore;
+  /**
+   * How L1 hears of other processes' bumps. `'bus'` (default): over a channel with a heartbeat; other processes may serve
+   * what was invalidated for at most one heartbeat (1 s). `'validate'`: every hit in L1 asks L2 for its generations, and
+   * saves the transfer and decoding of the value alone.
+   */
+  consistency?: 'bus' | 'validate';
+}
+
+/**
+ * Values in the memory of this process, over a store that all processes share.
+ *
+ * @throws TypeError when `l1` is no memory store, or `l2` has no bus and `consistency` is `'bus'`
+ * @example
+ * tieredStore({ l1: memoryStore(), l2: redisStore({ url: 'redis://localhost:6379' }) })
+ *
+ * @publicApi
+ */
+export function tieredStore(options: TieredStoreOptions): CacheStore {
+  const { l1, l2, consistency = 'bus' } = options;
+  if (!(l1 instanceof MemoryStore)) throw new TypeError('tieredStore({ l1 }) must be a memoryStore().');
+  if (typeof l2?.get !== 'function' || l2.keepsReferences) {
+    throw new TypeError(
+      `tieredStore({ l2 }) must be a store that processes share, e.g. redisStore({ url }).`,
+    );
+  }
+  if (consistency !== 'bus' && consistency !== 'validate') {
+    throw new TypeError(
+      `tieredStore({ consistency }) is ${String(consistency)}. Write 'bus' (the default) or 'validate'.`,
+    );
+  }
+  if (consistency === 'validate') return new TieredStore(l1, l2, undefined);
+  if (!hasBus(l2)) {
+    throw new TypeError(
+      `The ${l2.kind} store has no bus to tell other processes of invalidations: write consistency: 'validate'.`,
+    );
+  }
+  return new TieredStore(l1, l2, l2.openBus());
+}
+
+function hasBus(store: CacheStore): store is CacheStore & BusStore {
+  return typeof (store as Partial<BusStore>).openBus === 'function';
+}
+
+export class TieredStore implements CacheStore {
+  readonly kind: string;
+  readonly keepsReferences = false;
+  readonly #log = new BumpLog();
+
+  constructor(
+    private readonly l1: MemoryStore,
+    private readonly l2: CacheStore,
+    /** Without a bus every hit in L1 is validated in L2. */
+    private readonly bus: Bus | undefined,
+  ) {
+    this.kind = `memory over ${l2.kind}`;
+    bus?.listen(
+      (tags, mode) => this.#bumpL1(tags, mode),
+      () => this.#startClean(),
+    );
+  }
+
+  attach(host: StoreHost): void {
+    this.l2.attach?.(host);
+    this.bus?.attach(host);
+  }
+
+  get(query: StoreQuery): MaybePromise<Entry | Stamp> {
+    const entry = this.l1.find(query.key);
+    if (entry === undefined) return this.#read(query);
+    if (this.bus === undefined) return this.#validate(query, entry);
+    return this.bus.isTrusted() ? entry : this.#read(query);
+  }
+
+  async #validate(query: StoreQuery, entry: Entry): Promise<Entry | Stamp> {
+    const verdict = await this.l2.judge(entry.stamp);
+    if (verdict === 'purged') return this.#read(query);
+    if (verdict === 'expired') entry.expired = true;
+    return entry;
+  }
+
+  /** Reads L2. What it has enters L1 with what is left of its life, unless one of its tags was bumped meanwhile. */
+  async #read(query: StoreQuery): Promise<Entry | Stamp> {
+    const began = this.#log.now();
+    const reading = await this.l2.get(new KeptQuery(query));
+    if (reading instanceof Entry && !reading.expired && this.bus?.isTrusted() !== false) {
+      if (!this.#log.bumpedSince(began, reading.stamp.tags)) this.l1.keep(query.key, reading);
+    }
+    return reading;
+  }
+
+  stamp(tags: readonly string[]): MaybePromise<Stamp> {
+    return this.l2.stamp(tags);
+  }
+
+  judge(stamp: Stamp): MaybePromise<Verdict> {
+    return this.l2.judge(stamp);
+  }
+
+  /** L1 gets the entry with the next read: only a read tells whether a bump came between. */
+  set(query: StoreQuery, entry: Entry): MaybePromise<void> {
+    this.l1.drop(query.key);
+    return this.l2.set(query, entry);
+  }
+
+  async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    this.#bumpL1(tags, mode);
+    await this.l2.bump(tags, mode);
+    // Again for what came from L2 before it had the bump.
+    this.#bumpL1(tags, mode);
+  }
+
+  async sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
+    this.l1.sweep(prefix, drop);
+    await this.l2.sweep(prefix, drop);
+  }
+
+  async close(): Promise<void> {
+    await this.bus?.close();
+    await this.l2.close?.();
+  }
+
+  #bumpL1(tags: readonly string[], mode: InvalidationMode): void {
+    this.#log.note(tags);
+    this.l1.bump(tags, mode);
+  }
+
+  /** Messages may have been missed. */
+  #startClean(): void {
+    this.#log.noteAll();
+    this.l1.sweep('', () => true);
+  }
+}
+
+/** A read whose value will be kept in L1, and so must be copied for each who gets it. */
+class KeptQuery implements StoreQuery {
+  readonly key: string;
+  readonly values: StoreQuery['values'];
+
+  constructor(private readonly query: StoreQuery) {
+    this.key = query.key;
+    const { values } = query;
+    this.values = { encode: (stored) => values.encode(stored), decode: (wire) => values.decode(wire, true) };
+  }
+
+  tags(): readonly string[] {
+    return this.query.tags();
+  }
+}
