@@ -85,7 +85,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
       prefixes: [this.#config.getGlobalPrefix(), ...modulePaths(this.modules)],
-      versioned: this.#config.getVersioning() !== undefined,
+      versioning: this.#config.getVersioning(),
       setCacheHeaders: this.settings.setCacheHeaders,
     });
     this.attachDataSources();

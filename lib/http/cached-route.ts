@@ -4,6 +4,7 @@ import type { Call } from '../cache/call.js';
 import { CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { HttpPlatform } from './http-platform.interface.js';
+import type { RequestVersion } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 import { VariantHints } from './variant-hints.js';
 
@@ -27,6 +28,7 @@ export class CachedRoute {
     readonly setCacheHeaders: boolean,
     /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
     private readonly severalPaths: boolean,
+    private readonly version: RequestVersion | undefined,
     /** The parameters of the route that the key constructor knows of. */
     private readonly routeParams: ReadonlySet<string>,
   ) {
@@ -40,6 +42,7 @@ export class CachedRoute {
   call(request: KeyRequest): Call {
     let route = `GET ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
+    if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
     const call = this.target.call(
       undefined,
       [],

@@ -8,6 +8,7 @@ import type { MethodTarget } from '../cache/method-target.js';
 import { CachedRoute } from './cached-route.js';
 import { handlerShape, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
+import { requestVersion, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 
 /** What the routes of an application have in common. */
@@ -15,8 +16,8 @@ export interface RouteSettings {
   readonly platform: HttpPlatform | undefined;
   /** Global prefix, and the paths of modules that `RouterModule` mounts; they may hold parameters. */
   readonly prefixes: readonly string[];
-  /** Whether one handler may answer several versions of a path. */
-  readonly versioned: boolean;
+  /** How versions are told apart, where one handler may answer several. */
+  readonly versioning: Versioning | undefined;
   readonly setCacheHeaders: boolean;
 }
 
@@ -24,11 +25,14 @@ export interface RouteSettings {
 export class RouteTable {
   readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
   readonly #byTarget = new Map<MethodTarget, CachedRoute>();
+  readonly #version: RequestVersion | undefined;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly settings: RouteSettings,
-  ) {}
+  ) {
+    this.#version = settings.versioning && requestVersion(settings.versioning);
+  }
 
   find(handler: Function, controller: Function): CachedRoute | undefined {
     return this.#routes.get(handler)?.get(controller);
@@ -47,7 +51,8 @@ export class RouteTable {
       platform,
       definition.rules.length > 0,
       (definition.response as ResponseOptions).setCacheHeaders ?? this.settings.setCacheHeaders,
-      this.settings.versioned || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
+      this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
+      this.#version,
       new Set(shape.routeParams),
     );
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();

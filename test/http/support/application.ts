@@ -129,9 +129,9 @@ export function send(
 }
 
 /** A promise that a test resolves. */
-export function gate<T = void>(): { promise: Promise<T>; open: (value: T) => void } {
-  let open!: (value: T) => void;
-  const promise = new Promise<T>((resolve) => (open = resolve));
+export function gate<T = void>(): { promise: Promise<T>; open: (value?: T) => void } {
+  let open!: (value?: T) => void;
+  const promise = new Promise<T>((resolve) => (open = resolve as typeof open));
   return { promise, open };
 }
 
