@@ -38,6 +38,9 @@ class Layers {
   @Get('redirect') @Redirect('/elsewhere', 301) redirect() {
     return undefined;
   }
+  @Get('redirect-dynamic') @Redirect('/elsewhere', 301) redirectDynamic() {
+    return { url: '/over-there', statusCode: 308 };
+  }
   @Get('status') status(@Res({ passthrough: true }) response: Reply) {
     response.status(203);
     return { ok: true };
@@ -123,7 +126,7 @@ describe('hooks on fastify', () => {
     expect(essence(await fetchRaw(app.port, '/json'))).toEqual(essence(miss));
   });
 
-  it.each(['/status', '/redirect'])(
+  it.each(['/status', '/redirect', '/redirect-dynamic'])(
     'may take their time: the reply of Nest does not touch the replay: %s',
     async (path) => {
       app = await start('fastify', Layers, {
@@ -173,7 +176,9 @@ describe('hooks on fastify', () => {
       const miss = await fetchRaw(app.port, '/json?other');
       expect([hit.status, miss.status]).toEqual([500, 500]);
       expect(hit.body.toString()).toContain('Internal server error');
+      expect(miss.get('x-ours')).toBeUndefined();
       expect(await app.recorder.settled(2)).toHaveLength(2);
+      expect(app.recorder.heads).toHaveLength(2);
     },
   );
 
@@ -265,10 +270,10 @@ describe('express', () => {
       next();
     };
     app = await start('express', Layers, { middleware: [log as never] });
-    await fetchRaw(app.port, '/status');
+    await fetchRaw(app.port, '/redirect-dynamic');
     await app.recorder.settled(1);
-    await fetchRaw(app.port, '/status');
-    expect(logged).toEqual([203, 203]);
+    await fetchRaw(app.port, '/redirect-dynamic');
+    expect(logged).toEqual([308, 308]);
   });
 });
 
