@@ -75,3 +75,5 @@ export {
   type InvalidationMode,
   type MemoryStoreOptions,
 } from './stores/index.js';
+export { cacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
+export { tieredStore, type TieredStoreOptions } from './stores/tiered-store.js';

@@ -29,6 +29,7 @@ import {
 import { MODULE_SETTINGS } from './module.constants.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
+import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
 import { DataSourceAttacher, isDataSource } from './typeorm/index.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -78,10 +79,12 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     });
     this.#installInterceptor();
     this.#installPlatform();
+    this.#bindCacheManager(false);
   }
 
   onModuleInit(): void {
     this.#installPlatform();
+    this.#bindCacheManager(true);
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
       prefixes: [this.#config.getGlobalPrefix(), ...modulePaths(this.modules)],
@@ -140,6 +143,18 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
   /** Attaches a data source that Nest does not provide. */
   attach(dataSource: object): void {
     this.#dataSources.attach(dataSource);
+  }
+
+  /** `cacheManagerStore()` without a backend uses the application's own CacheModule. */
+  #bindCacheManager(mustExist: boolean): void {
+    for (const store of this.runtime.settings.stores.values()) {
+      if (!(store instanceof GuardedCacheManagerStore) || store.manager.isBound) continue;
+      const cache = this.discovery
+        .getProviders()
+        .find(({ token, instance }) => token === CACHE_MANAGER && instance)?.instance as unknown;
+      if (cache !== undefined) store.manager.use(cache);
+      else if (mustExist) throw noCacheModule();
+    }
   }
 
   /** Before all others: an interceptor that wraps ours would run on hits. */
@@ -206,6 +221,17 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
       );
     }
   }
+}
+
+/** The token of @nestjs/cache-manager, which need not be installed. */
+const CACHE_MANAGER = 'CACHE_MANAGER';
+
+function noCacheModule(): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_STORE',
+    'cacheManagerStore() found no CacheModule. Import CacheModule.register({ isGlobal: true }) of @nestjs/cache-manager, or pass a ' +
+      'cache or a Keyv: cacheManagerStore(new Keyv(…)).',
+  );
 }
 
 function nameOfDispatcher(type: object): string | undefined {

@@ -49,7 +49,7 @@ export class GenerationTable {
     }
   }
 
-  /** Takes hold of the cells of a stamp; `undefined` when the stamp is no longer current. */
+  /** Takes hold of the cells of a stamp; `undefined` when it is purged. */
   hold(stamp: Stamp): Cell[] | undefined {
     if (this.judge(stamp) === 'purged') return undefined;
     return stamp.tags.map((tag) => {

@@ -73,7 +73,7 @@ export class GuardedStore implements CacheStore {
     return this.#guard(() => this.inner.judge(stamp));
   }
 
-  set(query: StoreQuery, entry: Entry): Promise<void> {
+  set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
     return this.#guard(() => this.inner.set(query, entry));
   }
 

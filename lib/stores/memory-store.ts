@@ -79,8 +79,8 @@ export class MemoryStore implements CacheStore {
     return this.#generations.judge(stamp);
   }
 
-  set({ key }: StoreQuery, entry: Entry): void {
-    this.#hold(key, entry, entry.stamp);
+  set({ key }: StoreQuery, entry: Entry): boolean {
+    return this.#hold(key, entry, entry.stamp);
   }
 
   /** Keeps an entry that another store stamped, under the generations of its tags as they are here and now. */
@@ -92,12 +92,21 @@ export class MemoryStore implements CacheStore {
     this.#entries.delete(key);
   }
 
-  #hold(key: string, entry: Entry, stamp: Stamp): void {
+  #hold(key: string, entry: Entry, stamp: Stamp): boolean {
+    if (this.#isFresher(key, stamp)) return false;
     const cells = this.#generations.hold(stamp);
-    if (cells === undefined) return;
+    if (cells === undefined) return false;
     this.#entries.set(key, { entry, stamp, cells });
     // An entry larger than the whole store is refused without a call of dispose.
-    if (this.#entries.peek(key)?.entry !== entry) this.#generations.release(cells);
+    const isHeld = this.#entries.peek(key)?.entry === entry;
+    if (!isHeld) this.#generations.release(cells);
+    return isHeld;
+  }
+
+  /** Whether what is there is current and what is to come is not: an expire overtook it while it was loading. */
+  #isFresher(key: string, stamp: Stamp): boolean {
+    const there = this.#entries.peek(key);
+    return there !== undefined && judgeHeld(there) === 'current' && this.judge(stamp) !== 'current';
   }
 
   bump(tags: readonly string[], mode: InvalidationMode): void {

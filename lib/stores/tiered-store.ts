@@ -115,7 +115,7 @@ export class TieredStore implements CacheStore {
   }
 
   /** L1 gets the entry with the next read: only a read tells whether a bump came between. */
-  set(query: StoreQuery, entry: Entry): MaybePromise<void> {
+  set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void> {
     this.l1.drop(query.key);
     return this.l2.set(query, entry);
   }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { memoryStore } from '../../lib/index.js';
+import { Keyv } from 'keyv';
+import { createCache } from 'cache-manager';
+import { cacheManagerStore, memoryStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { keyedCall } from '../../lib/cache/keyed-target.js';
@@ -25,8 +27,9 @@ const get = async (r: CacheRuntime, key: string, loader: () => unknown) => {
 beforeAll(async () => { await new Promise((r) => setTimeout(r, 10)); });
 afterAll(async () => { for (const r of runtimes) for (const s of r.settings.stores.values()) await s.close?.(); });
 
-it.each(['redis', 'bus', 'validate'])('%s', async (kind) => {
-  const make = () => kind === 'redis' ? redisStore({ url }) : tieredStore({ l1: memoryStore(), l2: redisStore({ url }), consistency: kind as 'bus' });
+const shared = new Keyv();
+it.each(['redis', 'bus', 'validate', 'keyv', 'cache-manager'])('%s', async (kind) => {
+  const make = () => kind === 'redis' ? redisStore({ url }) : kind === 'keyv' ? cacheManagerStore(shared) : kind === 'cache-manager' ? cacheManagerStore(createCache({ stores: [shared] })) : tieredStore({ l1: memoryStore(), l2: redisStore({ url }), consistency: kind as 'bus' });
   const [a, b] = [runtime(make()), runtime(make())];
   await new Promise((r) => setTimeout(r, 300));
   const v = { d: new Date(5), n: -0, m: new Map([[1, { a: 2n }]]) };

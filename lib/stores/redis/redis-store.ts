@@ -1,14 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Entry } from '../entry.js';
+import { decodeEntry, encodeEntry, splitGeneration, type DecodedEntry } from '../entry-codec.js';
 import {
-  decodeEntry,
-  encodeEntry,
-  joinGeneration,
-  splitGeneration,
-  type DecodedEntry,
-} from '../entry-codec.js';
-import { judgeGeneration, Stamp, type Generation, type Verdict } from '../stamp.js';
+  IDLE_MS,
+  judgeStamp,
+  newGeneration,
+  newHalf,
+  parseGeneration,
+  physicalLife,
+} from '../shared-generations.js';
+import { Stamp, type Generation, type Verdict } from '../stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from '../store.interface.js';
 import type { Bus } from '../bus.interface.js';
 import type { StoreHost } from '../store-host.js';
@@ -16,14 +17,6 @@ import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisCommand } from './redis-commands.js';
 import { sweepKeys } from './redis-sweep.js';
-
-const DAY_MS = 86_400_000;
-
-/** How long a generation lives that nobody writes entries under; entries without expiry live as long, sliding. */
-const IDLE_MS = 30 * DAY_MS;
-
-/** A generation outlives the entries under it by this much. */
-const MARGIN_MS = DAY_MS;
 
 /** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
 const MAX_HINTS = 10_000;
@@ -81,7 +74,7 @@ export class RedisStore implements CacheStore {
       if (more.epoch !== stamp.epoch) return 'purged';
       unasked.forEach((tag, i) => current.set(tag, more.values[i]!));
     }
-    return judgeAll(stamp, (tag) => current.get(tag));
+    return judgeStamp(stamp, (tag) => current.get(tag)?.toString('latin1'));
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
@@ -101,7 +94,7 @@ export class RedisStore implements CacheStore {
 
   /** A stamp of what was read; absent generations are created, and whoever was first is believed. */
   async #complete(epoch: string, tags: readonly string[], read: readonly (Buffer | null)[]): Promise<Stamp> {
-    const generations = read.map(parseGeneration);
+    const generations = read.map((bytes) => parseGeneration(bytes?.toString('latin1')));
     const absent = tags.filter((_, i) => generations[i] === undefined);
     if (absent.length > 0) {
       const commands = absent.flatMap((tag): RedisCommand[] => [
@@ -123,18 +116,16 @@ export class RedisStore implements CacheStore {
     const { epoch, values } = await this.#read(stamp.tags);
     if (stamp.epoch !== epoch) return 'purged';
     const current = new Map(stamp.tags.map((tag, i) => [tag, values[i]!] as const));
-    return judgeAll(stamp, (tag) => current.get(tag));
+    return judgeStamp(stamp, (tag) => current.get(tag)?.toString('latin1'));
   }
 
   async set(query: StoreQuery, entry: Entry): Promise<void> {
     // Written under another history, it would be dead.
     if (entry.stamp.epoch !== this.connection.epoch) return;
-    const life = Math.ceil(Math.min(entry.keepUntil - entry.cachedAt, 365 * DAY_MS));
-    const ttl = Number.isFinite(entry.keepUntil) ? Math.max(1, life) : IDLE_MS;
-    const alive = Math.max(IDLE_MS, ttl + MARGIN_MS);
+    const life = physicalLife(entry);
     await this.connection.executor.runAll([
-      ['set', query.key, encodeEntry(entry, query.values), 'PX', ttl],
-      ...entry.stamp.tags.map((tag): RedisCommand => ['pexpire', tag, alive]),
+      ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry],
+      ...entry.stamp.tags.map((tag): RedisCommand => ['pexpire', tag, life.generations]),
     ]);
   }
 
@@ -165,33 +156,6 @@ export class RedisStore implements CacheStore {
 export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
   if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
   return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
-}
-
-function newGeneration(): string {
-  return joinGeneration({ hard: newHalf(), soft: newHalf() });
-}
-
-function newHalf(): string {
-  return randomBytes(9).toString('base64url');
-}
-
-function parseGeneration(bytes: Buffer | null): Generation | undefined {
-  if (bytes === null) return undefined;
-  try {
-    return splitGeneration(bytes.toString('latin1'));
-  } catch {
-    return undefined;
-  }
-}
-
-function judgeAll(stamp: Stamp, current: (tag: string) => Buffer | null | undefined): Verdict {
-  let verdict: Verdict = 'current';
-  for (let i = 0; i < stamp.tags.length; i++) {
-    const one = judgeGeneration(stamp.generations[i]!, parseGeneration(current(stamp.tags[i]!) ?? null));
-    if (one === 'purged') return one;
-    if (one === 'expired') verdict = one;
-  }
-  return verdict;
 }
 
 /** Data that cannot be brought back, e.g. an instance of a class unknown here, is a miss. */

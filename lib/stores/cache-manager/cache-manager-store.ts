@@ -1,0 +1,158 @@
+import { Entry } from '../entry.js';
+import { decodeEntry, encodeEntry } from '../entry-codec.js';
+import { GuardedStore } from '../guarded-store.js';
+import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from '../shared-generations.js';
+import { Stamp, type Verdict } from '../stamp.js';
+import type { CacheStore, StoreQuery } from '../store.interface.js';
+import type { StoreHost } from '../store-host.js';
+import { isCache, isKeyv, type CacheLike, type KeyvLike } from './cache-manager.interface.js';
+
+/** A backend of this kind says nothing of a history that it lost; see docs/stores.md. */
+const EPOCH = 'cache-manager';
+
+/** A backend may be a file or a database on the network. Milliseconds. */
+const TIMEOUT_MS = 1_000;
+
+/**
+ * Entries and generations in any cache-manager 7 or Keyv 5 backend. With several tiers the generations live in the last,
+ * which is the one that processes share. A backend has no atomic update, so an expire purges.
+ */
+export class CacheManagerStore implements CacheStore {
+  readonly kind = 'cache-manager';
+  readonly keepsReferences = false;
+  #entries: CacheLike | KeyvLike | undefined;
+  #generations: KeyvLike | undefined;
+
+  constructor(backend: unknown) {
+    if (backend !== undefined) this.use(backend);
+  }
+
+  get isBound(): boolean {
+    return this.#entries !== undefined;
+  }
+
+  /** @throws TypeError for anything but a cache-manager cache or a Keyv */
+  use(backend: unknown): void {
+    if (!isCache(backend) && !isKeyv(backend)) {
+      throw new TypeError(
+        'cacheManagerStore() needs a cache of cache-manager 7 or a Keyv 5: cacheManagerStore(new Keyv(…)), or none at all to use the ' +
+          `application's own CacheModule.`,
+      );
+    }
+    this.#entries = backend;
+    this.#generations = isCache(backend) ? backend.stores[backend.stores.length - 1]! : backend;
+  }
+
+  attach(host: StoreHost): void {
+    if (this.#generations !== undefined && isInMemory(this.#generations)) {
+      host.log(
+        'The cache-manager store keeps values in the memory of this process: other processes hear of no invalidation.',
+      );
+    }
+  }
+
+  async get(query: StoreQuery): Promise<Entry | Stamp> {
+    const tags = query.tags();
+    const [value, read] = await Promise.all([this.#backend.get(query.key), this.#readMany(tags)]);
+    const decoded = typeof value === 'string' ? decodeEntry(Buffer.from(value, 'base64')) : undefined;
+    if (decoded !== undefined && decoded.stamp.epoch === EPOCH) {
+      const current = new Map(tags.map((tag, i) => [tag, read[i]] as const));
+      const unasked = decoded.stamp.tags.filter((tag) => !current.has(tag));
+      if (unasked.length > 0)
+        (await this.#readMany(unasked)).forEach((text, i) => current.set(unasked[i]!, text));
+      if (judgeStamp(decoded.stamp, (tag) => current.get(tag)) === 'current') {
+        try {
+          return decoded.open(query.values, false);
+        } catch {
+          // Data that cannot be brought back is a miss.
+        }
+      }
+    }
+    return this.#complete(tags, read);
+  }
+
+  async stamp(tags: readonly string[]): Promise<Stamp> {
+    return this.#complete(tags, await this.#readMany(tags));
+  }
+
+  /** Two processes may both create an absent generation; the entry of the one that was overwritten is dead, no more. */
+  async #complete(tags: readonly string[], read: readonly (string | undefined)[]): Promise<Stamp> {
+    const texts = read.map((text) => (parseGeneration(text) === undefined ? newGeneration() : text!));
+    await Promise.all(
+      texts.map((text, i) =>
+        text === read[i] ? undefined : this.#generations!.set(tags[i]!, text, IDLE_MS),
+      ),
+    );
+    return new Stamp(
+      EPOCH,
+      tags,
+      texts.map((text) => parseGeneration(text)!),
+    );
+  }
+
+  async judge(stamp: Stamp): Promise<Verdict> {
+    if (stamp.epoch !== EPOCH) return 'purged';
+    const read = await this.#readMany(stamp.tags);
+    const current = new Map(stamp.tags.map((tag, i) => [tag, read[i]] as const));
+    return judgeStamp(stamp, (tag) => current.get(tag));
+  }
+
+  async set(query: StoreQuery, entry: Entry): Promise<void> {
+    await this.#backend.set(
+      query.key,
+      encodeEntry(entry, query.values).toString('base64'),
+      physicalLife(entry).entry,
+    );
+  }
+
+  /** Reads back what it wrote: a Keyv reports an error of its backend as an event and goes on. */
+  async bump(tags: readonly string[]): Promise<void> {
+    const texts = tags.map(() => newGeneration());
+    await Promise.all(tags.map((tag, i) => this.#generations!.set(tag, texts[i], IDLE_MS)));
+    const read = await this.#readMany(tags);
+    const lost = tags.findIndex((_, i) => read[i] === undefined);
+    if (lost !== -1) throw new Error('the backend did not take an invalidation');
+  }
+
+  /** No backend lists its keys; what was bumped is unreachable, and goes with its time to live. */
+  sweep(): void {}
+
+  get #backend(): CacheLike | KeyvLike {
+    if (this.#entries === undefined)
+      throw new Error('cacheManagerStore() found no CacheModule in this application');
+    return this.#entries;
+  }
+
+  async #readMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    if (this.#generations === undefined)
+      throw new Error('cacheManagerStore() found no CacheModule in this application');
+    const values = await Promise.all(keys.map((key) => this.#generations!.get(key)));
+    return values.map((value) => (typeof value === 'string' ? value : undefined));
+  }
+}
+
+/** Keyv's own Map, and the memory stores of the cacheable family. */
+function isInMemory({ store }: KeyvLike): boolean {
+  return store instanceof Map || /memory|map/i.test((store as object | undefined)?.constructor.name ?? '');
+}
+
+/** A guarded {@link CacheManagerStore} that may find its backend in the application. */
+export class GuardedCacheManagerStore extends GuardedStore {
+  constructor(readonly manager: CacheManagerStore) {
+    super(manager, TIMEOUT_MS);
+  }
+}
+
+/**
+ * A store in a backend of cache-manager 7 or Keyv 5. Partitions, namespaces and tags can be dropped on any of them.
+ *
+ * @param backend a cache (e.g. the injected `CACHE_MANAGER`) or a Keyv; default: the application's own `CacheModule`
+ * @throws TypeError for anything else
+ * @example
+ * RestflowCacheModule.forRoot({ store: cacheManagerStore() }) // beside CacheModule.register({ isGlobal: true, … })
+ *
+ * @publicApi
+ */
+export function cacheManagerStore(backend?: object): CacheStore {
+  return new GuardedCacheManagerStore(new CacheManagerStore(backend));
+}
