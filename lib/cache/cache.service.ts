@@ -5,7 +5,9 @@ import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
 import type { CacheRuntime } from './cache-runtime.js';
+import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
+import { CacheUsageError } from './errors.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import type { CacheReport } from './cache-report.js';
@@ -20,7 +22,10 @@ type ResultOf<M> = M extends AnyAsync ? Awaited<ReturnType<M>> : M extends AnyMe
 
 /** What `set` accepts beside the options of `getOrSet`. */
 export interface SetOptions extends Omit<KeyedOptions, 'cacheIf' | 'cacheUnless'> {
-  /** From {@link CacheService.stamp}, read before the value was: then a change in between keeps it from being stored. */
+  /**
+   * From {@link CacheService.stamp} of the same key and tags, read before the value was: then a change in between keeps
+   * it from being stored.
+   */
   stamp?: Stamp;
 }
 
@@ -85,8 +90,14 @@ export class CacheService {
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
     const { stamp, ...rest } = options;
     const call = keyedCall(this.#runtime, key, rest, () => value);
-    if (this.enabled)
-      await this.#runtime.engine.put(call, value, stamp ?? (await this.#runtime.engine.stamp(call)));
+    if (stamp !== undefined) assertStamped(call, stamp);
+    if (!this.enabled) return call.metadata;
+    // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
+    await this.#runtime.engine.put(
+      call,
+      value,
+      'stamp' in options ? stamp : await this.#runtime.engine.stamp(call),
+    );
     return call.metadata;
   }
 
@@ -165,4 +176,15 @@ export class CacheService {
   status(): CacheReport {
     return this.#directory.report();
   }
+}
+
+/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
+function assertStamped(call: Call, stamp: Stamp): void {
+  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
+  if (missing.length === 0) return;
+  throw new CacheUsageError(
+    'CACHE_STAMP',
+    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
+      `tags: cache.stamp(key, { tags }).`,
+  );
 }

@@ -1,15 +1,17 @@
-import { KeyError } from '../keys/index.js';
 import type { OnceLog } from '../observability/once-log.js';
 import { Entry } from '../stores/entry.js';
-import { Stamp } from '../stores/stamp.js';
+import type { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from './clock.js';
 import { EntryWriter } from './entry-writer.js';
-import { currentLoad, runInLoad, runOutsideLoads, type LoadContext } from './load-context.js';
+import { CacheUsageError } from './errors.js';
+import { bypassInside, reportLoad, reportServed } from './inner-call.js';
+import { currentLoad, runInLoad, runOutsideLoads } from './load-context.js';
 import { LoadTable, type Load } from './loads.js';
+import { believe } from './store-answer.js';
 import { isThenable } from './thenable.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
 
@@ -46,34 +48,19 @@ export class CacheEngine {
   /** The entry of a call, or the stamp to load it under; `undefined` when the store fails. Never throws. */
   read(call: Call): MaybePromise<Entry | Stamp | undefined> {
     try {
-      const reading: unknown = call.target.store.get(call);
-      if (reading instanceof Entry) return reading;
-      return isThenable(reading) ? this.#readLater(call, reading) : this.#checked(call, reading);
+      const answer: unknown = call.target.store.get(call);
+      return isThenable(answer) ? this.#readLater(call, answer) : believe(call, answer);
     } catch (error) {
       return this.#storeFailed(call, error);
     }
   }
 
-  async #readLater(call: Call, reading: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
+  async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
     try {
-      return this.#checked(call, await reading);
+      return believe(call, await answer);
     } catch (error) {
       return this.#storeFailed(call, error);
     }
-  }
-
-  /** A store that answers something else than it should has failed; so have tags that could not be told. */
-  #checked(call: Call, reading: unknown): Entry | Stamp | undefined {
-    if (reading instanceof Entry) return reading;
-    if (call.tagsError !== undefined) return this.#untagged(call);
-    if (reading instanceof Stamp) return reading;
-    return this.#storeFailed(call, new TypeError('it answered neither an entry nor a stamp'));
-  }
-
-  #untagged(call: Call): undefined {
-    const { name } = call.target;
-    this.log.error(`tags ${name}`, `A call of ${name} was not cached: its tags cannot be told`, call.tagsError);
-    return undefined;
   }
 
   #answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
@@ -92,7 +79,7 @@ export class CacheEngine {
     call.status = status;
     call.entry = entry;
     const outer = currentLoad();
-    if (outer !== undefined) this.report(call, outer);
+    if (outer !== undefined) reportServed(call, outer);
     return call.target.values.present(entry.value);
   }
 
@@ -104,8 +91,7 @@ export class CacheEngine {
   /** Reads the stamp to load under; `undefined` when the store fails. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     try {
-      const stamp = await call.target.store.stamp(call.tags());
-      return call.tagsError === undefined ? stamp : this.#untagged(call);
+      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
     } catch (error) {
       return this.#storeFailed(call, error);
     }
@@ -126,10 +112,7 @@ export class CacheEngine {
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
     if (stamp === undefined || call.retries >= MAX_RETRIES || this.uncacheable.has(call.key))
       return undefined;
-    const load = this.loads.find(call.key, stamp);
-    const outer = currentLoad();
-    // Two that wait for each other would wait for ever: a cached method that comes back to itself, say.
-    return load !== undefined && outer !== undefined && load.context.dependsOn(outer) ? undefined : load;
+    return this.loads.joinable(call.key, stamp);
   }
 
   begin(call: Call, stamp: Stamp | undefined): Load {
@@ -153,7 +136,7 @@ export class CacheEngine {
     }
     const written = await this.writer.write(call, load, value);
     if (written.isStored === true) call.entry = written.entry;
-    if (outer !== undefined) this.reportLoad(call, load, outer);
+    if (outer !== undefined) reportLoad(call, load, outer);
     return call.target.values.presentLoaded(value, written.prepared);
   }
 
@@ -174,7 +157,7 @@ export class CacheEngine {
     const outer = currentLoad();
     const { ttl } = call.target.policy;
     if (typeof ttl === 'number') load.context.limit(this.clock.now() + ttl);
-    if (outer !== undefined) this.reportLoad(call, load, outer);
+    if (outer !== undefined) reportLoad(call, load, outer);
     if (stale === undefined || !(await this.#mayServeOnError(call, stale))) throw error;
     this.log.error(
       `stale-if-error ${call.target.name}`,
@@ -233,19 +216,7 @@ export class CacheEngine {
   bypass(call: Call): Promise<unknown> {
     call.status = CacheStatus.BYPASS;
     const outer = currentLoad();
-    return outer === undefined ? call.target.load(call) : this.#bypassInside(call, outer);
-  }
-
-  async #bypassInside(call: Call, outer: LoadContext): Promise<unknown> {
-    const { name, policy, store } = call.target;
-    const stamp = call.isKeyed ? await this.stamp(call) : undefined;
-    if (stamp === undefined)
-      outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);
-    else
-      outer.inherit(store, stamp, typeof policy.ttl === 'number' ? this.clock.now() + policy.ttl : Infinity);
-    const value = await call.target.load(call);
-    if (typeof policy.ttl === 'function') this.writer.limitBy(call, value, outer);
-    return value;
+    return outer === undefined ? call.target.load(call) : bypassInside(this, call, outer);
   }
 
   /** Loads anew behind the back of a reader that was served a stale entry; one refresh of a key at a time. */
@@ -264,29 +235,14 @@ export class CacheEngine {
     });
   }
 
-  /** Tells the outer load what a served entry depends on. */
-  report(call: Call, outer: LoadContext): void {
-    if (call.status === CacheStatus.STALE)
-      return outer.refuse(`${call.target.name} inside it was served stale`);
-    outer.inherit(call.target.store, call.entry!.stamp, call.entry!.freshUntil);
-  }
-
-  /** Tells the outer load what a load inside it depends on, also when it failed or was not stored. */
-  reportLoad(call: Call, load: Load, outer: LoadContext): void {
-    if (load.context.refusal !== undefined) outer.refuse(load.context.refusal);
-    const stamp = load.stamp && load.context.complete(load.stamp);
-    if (stamp === undefined)
-      return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
-    outer.inherit(call.target.store, stamp, load.context.freshUntil);
-  }
-
   #storeFailed(call: Call, error: unknown): undefined {
-    // Its store said so when it went, and will say so when it is back.
-    if (error instanceof StoreUnavailableError) return undefined;
-    if (error instanceof KeyError) {
-      this.log.warn(`untagged ${call.target.name}`, `A call of ${call.target.name} was not cached: ${error.message}`);
+    if (error instanceof CacheUsageError) {
+      const { name } = call.target;
+      this.log.warn(`tags ${name}`, `A call of ${name} was not cached: ${error.message}`);
       return undefined;
     }
+    // Its store said so when it went, and will say so when it is back.
+    if (error instanceof StoreUnavailableError) return undefined;
     this.log.error(
       `store ${call.target.store.kind}`,
       `The ${call.target.store.kind} store failed, values are loaded uncached`,

@@ -1,7 +1,7 @@
 import type { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { LoadContext } from './load-context.js';
+import { currentLoad, LoadContext } from './load-context.js';
 
 /** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
 export interface Outcome {
@@ -54,10 +54,17 @@ export class LoadTable {
 
   constructor(private readonly maxLoads: number) {}
 
-  /** The load that a reader of `stamp` may wait for. */
+  /** The load in flight that began under a stamp. */
   find(key: string, stamp: Stamp): Load | undefined {
     const load = this.#loads.get(key);
     return load?.stamp?.equals(stamp) === true ? load : undefined;
+  }
+
+  /** The same, unless it waits for the caller itself: a cached method that comes back to itself would wait for ever. */
+  joinable(key: string, stamp: Stamp): Load | undefined {
+    const load = this.find(key, stamp);
+    const outer = currentLoad();
+    return load !== undefined && outer !== undefined && load.context.dependsOn(outer) ? undefined : load;
   }
 
   /** A load others may join; one that was there before is overtaken. */

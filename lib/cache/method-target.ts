@@ -60,12 +60,21 @@ export class MethodTarget implements CacheTarget {
   tags(call: Call): readonly string[] {
     const tags = [...this.#commonTags, this.keyTag(call)];
     for (const partition of this.key.partitionTags(call)) tags.push(this.#partitionPrefix + partition);
-    const { tags: own } = this.definition;
-    // A handler's arguments are not there before its pipes ran; it is told the request.
-    const values = this.definition.kind === 'response' ? [call.request] : call.args;
-    const names = typeof own === 'function' ? own(...values) : own;
-    if (names !== undefined) for (const name of names) tags.push(this.space.userTag(name));
+    for (const name of this.#ownTags(call)) tags.push(this.space.userTag(name));
     return tags;
+  }
+
+  /** The names of the user's tags. @throws what the user's function throws, and for what is no list of texts */
+  #ownTags(call: Call): readonly string[] {
+    const { kind, tags } = this.definition;
+    if (typeof tags !== 'function') return tags ?? [];
+    // A handler's arguments are not there before its pipes ran; it is told the request.
+    const names: unknown = tags(...(kind === 'response' ? [call.request] : call.args));
+    if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+    throw new CacheUsageError(
+      'CACHE_TAGS',
+      `The tags function of ${this.name} did not return a list of texts. Write (id) => [\`user:\${id}\`].`,
+    );
   }
 
   /** The tag of a single key, on all hosts and in all variants; without versions, so that every build hears of it. */

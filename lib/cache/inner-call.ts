@@ -1,0 +1,36 @@
+import { CacheStatus } from './cache-status.js';
+import type { Call } from './call.js';
+import type { CacheEngine } from './engine.js';
+import type { LoadContext } from './load-context.js';
+import type { Load } from './loads.js';
+
+// What a cached call tells the load that it was made in: every call does, whatever its status, so that the outer value
+// is invalidated with the inner one and never outlives it.
+
+/** Reports an entry that was served. */
+export function reportServed(call: Call, outer: LoadContext): void {
+  if (call.status === CacheStatus.STALE)
+    return outer.refuse(`${call.target.name} inside it was served stale`);
+  outer.inherit(call.target.store, call.entry!.stamp, call.entry!.freshUntil);
+}
+
+/** Reports a load, also one that failed or was not stored. */
+export function reportLoad(call: Call, load: Load, outer: LoadContext): void {
+  if (load.context.refusal !== undefined) outer.refuse(load.context.refusal, load.context.lasting);
+  const stamp = load.stamp && load.context.complete(load.stamp);
+  if (stamp === undefined)
+    return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
+  outer.inherit(call.target.store, stamp, load.context.freshUntil);
+}
+
+/** Computes without reading or storing, and reports what a load of it would have. */
+export async function bypassInside(engine: CacheEngine, call: Call, outer: LoadContext): Promise<unknown> {
+  const { name, policy, store } = call.target;
+  const stamp = call.isKeyed ? await engine.stamp(call) : undefined;
+  if (stamp === undefined) outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);
+  else
+    outer.inherit(store, stamp, typeof policy.ttl === 'number' ? engine.clock.now() + policy.ttl : Infinity);
+  const value = await call.target.load(call);
+  if (typeof policy.ttl === 'function') engine.writer.limitBy(call, value, outer);
+  return value;
+}
