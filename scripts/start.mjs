@@ -15,7 +15,10 @@ async function start() {
   const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
   if (built !== 0) return built;
   const nest = inRoot('node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-  return run(process.execPath, [nest, 'start', sample, ...rest], { stopsWithUs: true });
+  // A shell between the CLI and the application would keep signals to itself. Without one the CLI cannot run what is in a
+  // folder with a space in its name.
+  const shell = inRoot().includes(' ') ? [] : ['--no-shell'];
+  return run(process.execPath, [nest, 'start', sample, ...shell, ...rest], { stopsWithUs: true });
 }
 
 start().then(
