@@ -92,7 +92,7 @@ export function violations(sources, manifest) {
       return { runtime, target: normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts') };
     });
     graph.set(file, edges);
-    for (const { target, specifier, runtime } of edges) {
+    for (const { target, specifier } of edges) {
       if (target && known && !known.has(roomOf(target))) {
         problems.push(`${file}: ${room} must not know ${roomOf(target)} (imports ${target})`);
       }
