@@ -82,7 +82,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.#bindCacheManager(false);
   }
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     this.#installPlatform();
     this.#bindCacheManager(true);
     this.#routes = new RouteTable(this.runtime, {
@@ -95,6 +95,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.#addDispatchers();
     for (const wrapper of this.discovery.getControllers()) this.#explore(wrapper, true);
     for (const wrapper of this.discovery.getProviders()) this.#explore(wrapper, false);
+    await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
   }
 

@@ -9,6 +9,9 @@ import { UnsentBumps } from './unsent-bumps.js';
 /** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
 
+/** How long the boot waits for the store, in milliseconds; then the application starts without it. */
+const BOOT_MS = 2_000;
+
 const NO_HOST: StoreHost = {
   now: Date.now,
   after(ms, callback) {
@@ -49,6 +52,14 @@ export class GuardedStore implements CacheStore {
   attach(host: StoreHost): void {
     this.#host = host;
     this.inner.attach?.(host);
+  }
+
+  /** Waits for the store while the application boots, for at most {@link BOOT_MS}. */
+  async ready(): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => (cancel = this.#host.after(BOOT_MS, resolve)));
+    await Promise.race([this.inner.ready?.(), late]);
+    cancel?.();
   }
 
   /** Whether the store answers, as far as is known. */

@@ -70,6 +70,8 @@ export interface CacheStore {
   sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void>;
   /** Tells the store of the application that uses it. */
   attach?(host: StoreHost): void;
+  /** Resolves when the store can be asked, or at once where it always can. Never rejects; the boot waits for it a while. */
+  ready?(): Promise<void>;
   /** Closes what the store itself opened. */
   close?(): MaybePromise<void>;
 }

@@ -82,6 +82,10 @@ export class TieredStore implements CacheStore {
     this.bus?.attach(host);
   }
 
+  async ready(): Promise<void> {
+    await this.l2.ready?.();
+  }
+
   get(query: StoreQuery): MaybePromise<Entry | Stamp> {
     const entry = this.l1.find(query.key);
     if (entry === undefined) return this.#read(query);

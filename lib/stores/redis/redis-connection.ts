@@ -14,7 +14,8 @@ export class RedisConnection {
   readonly executor: RedisExecutor;
   readonly keyPrefix: string;
   #epoch: string | undefined;
-  #reading: Promise<void> | undefined;
+  #markKnown: () => void = () => undefined;
+  readonly #known = new Promise<void>((resolve) => (this.#markKnown = resolve));
   #cancel: (() => void) | undefined;
   #closed = false;
 
@@ -41,9 +42,9 @@ export class RedisConnection {
     return this.#epoch !== undefined;
   }
 
-  /** Resolves when the epoch was read once; for stores that are asked as they start. */
-  async ready(): Promise<void> {
-    if (this.#epoch === undefined) await this.#reading;
+  /** Resolves when the epoch was read for the first time. */
+  ready(): Promise<void> {
+    return this.#known;
   }
 
   /** Begins to read the epoch with every heartbeat. */
@@ -68,7 +69,7 @@ export class RedisConnection {
   }
 
   readonly #onReady = (): void => {
-    this.#reading = this.#read();
+    void this.#read();
   };
 
   /** What was read before may be of a history that is over. */
@@ -79,7 +80,9 @@ export class RedisConnection {
   async #read(): Promise<void> {
     try {
       const epoch = await readEpoch(this.executor);
-      if (!this.#closed && this.client.status === 'ready') this.#epoch = epoch;
+      if (this.#closed || this.client.status !== 'ready') return;
+      this.#epoch = epoch;
+      this.#markKnown();
     } catch {
       this.#epoch = undefined;
       // A server that was demoted keeps its connections: a new one finds the master.

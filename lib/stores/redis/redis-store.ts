@@ -143,6 +143,10 @@ export class RedisStore implements CacheStore {
     this.connection.attach(host);
   }
 
+  ready(): Promise<void> {
+    return this.connection.ready();
+  }
+
   sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
     return sweepKeys(this.connection.executor.masters(), this.connection.keyPrefix, prefix, drop);
   }

@@ -1,0 +1,109 @@
+import type { Entry } from './entry.js';
+import type { Stamp, Verdict } from './stamp.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
+
+/** What goes wrong, and how often: each a probability between 0 and 1; default 0. */
+export interface ChaosOptions {
+  /** The same seed makes the same faults for the same calls. */
+  seed: number;
+  /** A call is answered later, by up to `maxDelay`. */
+  delay?: number;
+  /** Milliseconds. Default 20. */
+  maxDelay?: number;
+  /** A call rejects. */
+  error?: number;
+  /** A call is never answered. */
+  hang?: number;
+  /** A read is answered with something that is no entry. */
+  garbage?: number;
+  /** A write is acknowledged and lost. Bumps are never lost silently: no store may do that. */
+  lostWrite?: number;
+}
+
+const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buffer.from('garbage')];
+
+/**
+ * A store in which things go wrong, for tests of what is built on it.
+ *
+ * @example
+ * const store = chaosStore(memoryStore(), { seed: 7, delay: 0.5, error: 0.1 });
+ *
+ * @publicApi
+ */
+export function chaosStore(inner: CacheStore, options: ChaosOptions): CacheStore {
+  return new ChaosStore(inner, options);
+}
+
+class ChaosStore implements CacheStore {
+  readonly kind: string;
+  readonly keepsReferences: boolean;
+  readonly #random: () => number;
+
+  constructor(
+    private readonly inner: CacheStore,
+    private readonly options: ChaosOptions,
+  ) {
+    this.kind = `chaotic ${inner.kind}`;
+    this.keepsReferences = inner.keepsReferences;
+    this.#random = seededRandom(options.seed);
+  }
+
+  async get(query: StoreQuery): Promise<Entry | Stamp> {
+    await this.#suffer();
+    if (this.#random() < (this.options.garbage ?? 0)) return this.#pick(GARBAGE) as Entry;
+    return this.inner.get(query);
+  }
+
+  async stamp(tags: readonly string[]): Promise<Stamp> {
+    await this.#suffer();
+    return this.inner.stamp(tags);
+  }
+
+  async judge(stamp: Stamp): Promise<Verdict> {
+    await this.#suffer();
+    return this.inner.judge(stamp);
+  }
+
+  async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    await this.#suffer();
+    if (this.#random() < (this.options.lostWrite ?? 0)) return;
+    return this.inner.set(query, entry);
+  }
+
+  async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    await this.#suffer();
+    await this.inner.bump(tags, mode);
+  }
+
+  async sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
+    await this.#suffer();
+    await this.inner.sweep(prefix, drop);
+  }
+
+  async close(): Promise<void> {
+    await this.inner.close?.();
+  }
+
+  async #suffer(): Promise<void> {
+    const { delay = 0, maxDelay = 20, error = 0, hang = 0 } = this.options;
+    const fate = [this.#random(), this.#random(), this.#random()] as const;
+    if (fate[0] < delay) await new Promise((resolve) => setTimeout(resolve, this.#random() * maxDelay));
+    if (fate[1] < error) throw new Error('chaos');
+    if (fate[2] < hang) await new Promise<never>(() => undefined);
+  }
+
+  #pick(values: readonly unknown[]): unknown {
+    return values[Math.floor(this.#random() * values.length)];
+  }
+}
+
+/** mulberry32: small, fast, and good enough to shuffle faults. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let value = Math.imul(state ^ (state >>> 15), state | 1);
+    value = (value + Math.imul(value ^ (value >>> 7), value | 61)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

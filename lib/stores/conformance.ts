@@ -1,0 +1,239 @@
+import { deepStrictEqual, ok, strictEqual } from 'node:assert';
+import { Entry } from './entry.js';
+import { Stamp } from './stamp.js';
+import type { CacheStore, StoreQuery, ValueCodec } from './store.interface.js';
+
+/** What the suite needs to know of a store. */
+export interface ConformanceOptions {
+  /** Makes a store that is ready to be used. Called once for every case; the suite closes it. */
+  create(): Promise<CacheStore> | CacheStore;
+  /** Makes another store on the same data, as another process would; where a store is not shared, leave it out. */
+  createPeer?(): Promise<CacheStore> | CacheStore;
+  /** Whether an expire leaves entries to be served as stale; a store without atomic update purges. Default true. */
+  expires?: boolean;
+  /** Whether `sweep` removes entries at once. Default true. */
+  sweeps?: boolean;
+}
+
+/** One promise that a store has to keep. */
+export interface ConformanceCase {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/** Hands values through as they are: what is kept by a store must come back equal. */
+const PLAIN: ValueCodec = {
+  encode: (stored) =>
+    Buffer.isBuffer(stored)
+      ? { data: null, flags: 1, size: 1, bytes: stored }
+      : { data: stored, flags: 0, size: 1 },
+  decode: ({ data, flags, bytes }) => (flags === 1 ? bytes : data),
+};
+
+let counter = 0;
+
+/** Names that no other case uses, with characters that stores trip over. */
+function fresh(): { key: string; tags: string[] } {
+  const id = `conf-${process.pid}-${Date.now()}-${++counter}`;
+  return { key: `${id}:e:*[a]{b}'ü\u2028`, tags: [`${id}:g:all`, `${id}:g:m:{x}`, `${id}:g:p:*?[y]'é`] };
+}
+
+function query(key: string, tags: readonly string[]): StoreQuery {
+  return { key, values: PLAIN, tags: () => tags };
+}
+
+function entry(value: unknown, stamp: Stamp, now = Date.now()): Entry {
+  return new Entry(value, now, now + 60_000, now + 60_000, stamp, 500);
+}
+
+async function stampOf(store: CacheStore, at: StoreQuery): Promise<Stamp> {
+  const reading = await store.get(at);
+  ok(reading instanceof Stamp, 'an absent entry is answered with a stamp');
+  return reading;
+}
+
+async function valueOf(store: CacheStore, at: StoreQuery): Promise<unknown> {
+  const reading = await store.get(at);
+  ok(reading instanceof Entry, 'the entry is there');
+  return reading.value;
+}
+
+async function isMissing(store: CacheStore, at: StoreQuery): Promise<void> {
+  ok((await store.get(at)) instanceof Stamp, 'the entry is gone');
+}
+
+type Case = (store: CacheStore, names: { key: string; tags: string[] }) => Promise<void>;
+
+const CASES: Readonly<Record<string, Case>> = {
+  'an absent entry is answered with a stamp of all its tags': async (store, { key, tags }) => {
+    const stamp = await stampOf(store, query(key, tags));
+    deepStrictEqual([...stamp.tags], tags);
+    ok(stamp.equals(await store.stamp(tags)), 'the stamp stays the same while nothing is bumped');
+  },
+  'what was stored comes back equal, with its times': async (store, { key, tags }) => {
+    const at = query(key, tags);
+    for (const value of [
+      { a: [1, 'x', null, undefined, new Date(5), new Map([[1, new Set(['a'])]]), 12n] },
+      'text',
+      null,
+      0,
+      false,
+      Buffer.from([0, 255]),
+    ]) {
+      const stored = entry(value, await store.stamp(tags));
+      await store.set(at, stored);
+      const reading = await store.get(at);
+      ok(reading instanceof Entry);
+      deepStrictEqual(reading.value, value);
+      deepStrictEqual(
+        [reading.cachedAt, reading.freshUntil, reading.keepUntil, reading.expired],
+        [stored.cachedAt, stored.freshUntil, stored.keepUntil, false],
+      );
+    }
+  },
+  'a purge of any of its tags ends an entry, and only its own': async (store, { key, tags }) => {
+    const other = query(`${key}2`, [`${tags[0]!}other`]);
+    await store.set(other, entry('other', await store.stamp(other.tags())));
+    for (const tag of tags) {
+      await store.set(query(key, tags), entry('value', await store.stamp(tags)));
+      strictEqual(await valueOf(store, query(key, tags)), 'value');
+      await store.bump([tag], 'purge');
+      await isMissing(store, query(key, tags));
+      strictEqual(await valueOf(store, other), 'other');
+    }
+  },
+  'a load that began before a purge is never served': async (store, { key, tags }) => {
+    const stamp = await stampOf(store, query(key, tags));
+    await store.bump([tags[1]!], 'purge');
+    await store.set(query(key, tags), entry('old', stamp));
+    await isMissing(store, query(key, tags));
+    strictEqual(await store.judge(stamp), 'purged');
+  },
+  'tags that only the entry knows count': async (store, { key, tags }) => {
+    const [asked, inherited] = [tags.slice(0, 1), tags.slice(1)];
+    await store.set(query(key, asked), entry('value', await store.stamp(tags)));
+    for (let i = 0; i < 2; i++) strictEqual(await valueOf(store, query(key, asked)), 'value');
+    await store.bump(inherited.slice(0, 1), 'purge');
+    await isMissing(store, query(key, asked));
+  },
+  'a stamp is judged by what is there now': async (store, { tags }) => {
+    const stamp = await store.stamp(tags);
+    strictEqual(await store.judge(stamp), 'current');
+    strictEqual(await store.judge(new Stamp('another history', stamp.tags, stamp.generations)), 'purged');
+    const missing = stamp.tags.map((tag) => `${tag}-missing`);
+    strictEqual(await store.judge(new Stamp(stamp.epoch, missing, stamp.generations)), 'purged');
+  },
+  'a bump of tags that nothing carries does no harm': async (store, { key, tags }) => {
+    await store.bump(tags, 'purge');
+    await store.bump(tags, 'expire');
+    await store.set(query(key, tags), entry('value', await store.stamp(tags)));
+    strictEqual(await valueOf(store, query(key, tags)), 'value');
+  },
+  'many tags at once are no different': async (store, { key, tags }) => {
+    const many = Array.from({ length: 300 }, (_, i) => `${tags[0]!}${i}`);
+    await store.set(query(key, many), entry('value', await store.stamp(many)));
+    strictEqual(await valueOf(store, query(key, many)), 'value');
+    await store.bump(many.slice(100), 'purge');
+    await isMissing(store, query(key, many));
+  },
+  'the last writer of a key wins': async (store, { key, tags }) => {
+    const stamp = await store.stamp(tags);
+    for (const value of ['first', 'second']) await store.set(query(key, tags), entry(value, stamp));
+    strictEqual(await valueOf(store, query(key, tags)), 'second');
+  },
+  'stamps that are taken together agree': async (store, { tags }) => {
+    const stamps = await Promise.all(Array.from({ length: 10 }, () => store.stamp(tags)));
+    const verdicts = await Promise.all(stamps.map((stamp) => store.judge(stamp)));
+    ok(verdicts.includes('current'), 'at least the last of them is current');
+  },
+};
+
+const EXPIRES: Case = async (store, { key, tags }) => {
+  const stamp = await store.stamp(tags);
+  await store.set(query(key, tags), entry('value', stamp));
+  await store.bump([tags[1]!], 'expire');
+  const reading = await store.get(query(key, tags));
+  ok(reading instanceof Entry && reading.expired, 'it is still there, as expired');
+  strictEqual(await store.judge(stamp), 'expired');
+  await store.bump([tags[1]!], 'purge');
+  await isMissing(store, query(key, tags));
+};
+
+const EXPIRE_PURGES: Case = async (store, { key, tags }) => {
+  await store.set(query(key, tags), entry('value', await store.stamp(tags)));
+  await store.bump([tags[1]!], 'expire');
+  await isMissing(store, query(key, tags));
+};
+
+const SWEEPS: Case = async (store, { key, tags }) => {
+  const [inside, outside] = [query(`${key}*in`, tags), query(`${key}xin`, tags)];
+  for (const at of [inside, outside]) await store.set(at, entry('value', await store.stamp(tags)));
+  await store.sweep(`${key}*`, (found) => found === inside.key);
+  await isMissing(store, inside);
+  strictEqual(await valueOf(store, outside), 'value');
+};
+
+/** Cases of two processes on one store. */
+const SHARED: Readonly<
+  Record<
+    string,
+    (store: CacheStore, peer: CacheStore, names: { key: string; tags: string[] }) => Promise<void>
+  >
+> = {
+  'what one process stored another serves': async (store, peer, { key, tags }) => {
+    await store.set(query(key, tags), entry({ a: 1 }, await store.stamp(tags)));
+    deepStrictEqual(await valueOf(peer, query(key, tags)), { a: 1 });
+  },
+  'what one process purged another does not serve, nor what it was loading': async (
+    store,
+    peer,
+    { key, tags },
+  ) => {
+    const stamp = await peer.stamp(tags);
+    await store.set(query(key, tags), entry('old', await store.stamp(tags)));
+    await store.bump([tags[2]!], 'purge');
+    await isMissing(peer, query(key, tags));
+    await peer.set(query(key, tags), entry('old', stamp));
+    await isMissing(store, query(key, tags));
+    await isMissing(peer, query(key, tags));
+  },
+};
+
+/**
+ * The promises every store has to keep, for users who write their own. Independent of the test runner.
+ *
+ * @example
+ * for (const { name, run } of storeConformance({ create: () => new MyStore() })) it(name, run);
+ *
+ * @publicApi
+ */
+export function storeConformance(options: ConformanceOptions): readonly ConformanceCase[] {
+  const { create, createPeer, expires = true, sweeps = true } = options;
+  const cases: Record<string, Case> = { ...CASES };
+  if (expires) cases['an expire leaves an entry to be served as stale, never as fresh'] = EXPIRES;
+  else cases['an expire purges, since the store cannot update atomically'] = EXPIRE_PURGES;
+  if (sweeps) cases['a sweep removes what begins with a prefix, taken to the letter'] = SWEEPS;
+  const alone = Object.entries(cases).map(([name, run]) => ({
+    name,
+    run: () => withStores([create], ([store]) => run(store!, fresh())),
+  }));
+  if (createPeer === undefined) return alone;
+  const together = Object.entries(SHARED).map(([name, run]) => ({
+    name,
+    run: () => withStores([create, createPeer], ([store, peer]) => run(store!, peer!, fresh())),
+  }));
+  return [...alone, ...together];
+}
+
+async function withStores(
+  makers: readonly (() => Promise<CacheStore> | CacheStore)[],
+  body: (stores: readonly CacheStore[]) => Promise<void>,
+): Promise<void> {
+  const stores: CacheStore[] = [];
+  try {
+    for (const make of makers) stores.push(await make());
+    await body(stores);
+  } finally {
+    for (const store of stores) await store.close?.();
+  }
+}

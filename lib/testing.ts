@@ -1,0 +1,2 @@
+export { chaosStore, seededRandom, type ChaosOptions } from './stores/chaos-store.js';
+export { storeConformance, type ConformanceCase, type ConformanceOptions } from './stores/conformance.js';
