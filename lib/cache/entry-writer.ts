@@ -39,7 +39,7 @@ export class EntryWriter {
    * @returns never rejects: whatever goes wrong, the caller still has the value
    */
   async write(call: Call, load: Load, value: unknown, lifetime = Infinity): Promise<Written> {
-    let written: Written = {};
+    let written: Written;
     try {
       written = await this.#write(call, load, value, lifetime);
     } catch (error) {

@@ -1,4 +1,6 @@
-import { copyBytesOrTime, define, type Snapshot } from './snapshot.js';
+import { define } from './define.js';
+import { defineOn } from './instances.js';
+import { copyBytesOrTime, type Snapshot } from './snapshot.js';
 
 /** Copies a snapshot so that a caller may change what it gets. The value is known to be storable. */
 export function copySnapshot(snapshot: Snapshot): unknown {
@@ -61,11 +63,12 @@ function copyRecord(
   remember?: (copy: object) => void,
 ): object {
   const copy: object = prototype === Object.prototype ? {} : (Object.create(prototype) as object);
+  const put = prototype === Object.prototype || prototype === null ? define : defineOn;
   remember?.(copy);
   const keys = Object.keys(value);
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
-    define(copy, key, copyItem((value as Record<string, unknown>)[key]));
+    put(copy, key, copyItem((value as Record<string, unknown>)[key]));
   }
   return copy;
 }

@@ -1,3 +1,5 @@
+import { define } from './define.js';
+import { defineOn, isNative, localPrototype, obstacleOf } from './instances.js';
 import type { KnownClasses } from './known-classes.js';
 
 /** A value that cannot be stored: where in it, and what to write. */
@@ -95,13 +97,27 @@ class SnapshotTaker {
     this.size += 40;
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value) as object | null;
-    if (prototype === Object.prototype || prototype === null || this.classes.has(prototype)) {
-      return this.#record(value, prototype);
-    }
-    return this.#builtin(value, prototype);
+    if (prototype === Object.prototype || prototype === null) return this.#record(value, prototype);
+    if (this.classes.has(prototype)) return this.#instance(value, prototype);
+    const local = localPrototype(prototype);
+    return local === Object.prototype ? this.#record(value, local) : this.#builtin(value, local);
+  }
+
+  #instance(value: object, prototype: object): object {
+    const obstacle = obstacleOf(prototype);
+    if (obstacle === '') return this.#record(value, prototype);
+    throw this.#refuse(
+      `is an instance of ${className(value)}, which ${obstacle}: a copy would lack them. Return plain data.`,
+    );
   }
 
   #array(value: readonly unknown[]): unknown[] {
+    const prototype = Object.getPrototypeOf(value) as object;
+    if (prototype !== Array.prototype && localPrototype(prototype) !== Array.prototype) {
+      throw this.#refuse(
+        `is an instance of ${className(value)}, which extends Array. Return a plain array: Array.from(…).`,
+      );
+    }
     const copy = new Array<unknown>(value.length);
     this.#seen.set(value, copy);
     let own = 0;
@@ -118,6 +134,7 @@ class SnapshotTaker {
   #record(value: object, prototype: object | null): object {
     if (prototype !== Object.prototype) this.exotic = true;
     const copy = Object.create(prototype) as Record<string, unknown>;
+    const put = prototype === Object.prototype || prototype === null ? define : defineOn;
     this.#seen.set(value, copy);
     for (const key of Reflect.ownKeys(value)) {
       if (typeof key === 'symbol') {
@@ -132,13 +149,16 @@ class SnapshotTaker {
       }
       this.size += 16 + 2 * key.length;
       if (!isOrdinaryName(key)) this.exotic = true;
-      define(copy, key, this.#part(descriptor.value, `.${key}`));
+      put(copy, key, this.#part(descriptor.value, `.${key}`));
     }
     return copy;
   }
 
   #builtin(value: object, prototype: object): object {
     this.freezable = false;
+    if (!ArrayBuffer.isView(value) && BUILT_IN.has(prototype) && Object.keys(value).length > 0) {
+      throw this.#refuse(`is a ${className(value)} with named properties. Return them beside it.`);
+    }
     const copy = copyBytesOrTime(value, prototype);
     if (copy !== undefined) {
       this.#seen.set(value, copy);
@@ -159,10 +179,11 @@ class SnapshotTaker {
       for (const item of value as Set<unknown>) set.add(this.#part(item, '<item>'));
       return set;
     }
-    const name = (value.constructor as { name?: string } | undefined)?.name ?? 'an unnamed class';
-    throw this.#refuse(
-      `is an instance of ${name}, which would not come back as one. Declare it with type: () => ${name}, or return plain data.`,
-    );
+    const name = className(value);
+    const advice = isNative(value.constructor)
+      ? 'Return plain data (await what is a promise).'
+      : `Declare it with type: () => ${name}, or return plain data.`;
+    throw this.#refuse(`is an instance of ${name}, which would not come back as one. ${advice}`);
   }
 }
 
@@ -174,24 +195,28 @@ export function isOrdinaryName(name: string): boolean {
   return name !== '__proto__' && name !== MARK && name.isWellFormed();
 }
 
-/** Assigns an own data property, also one named `__proto__`. */
-export function define(target: object, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    (target as Record<string, unknown>)[key] = value;
-  }
-}
-
 /** Copies a Date, RegExp, Buffer, ArrayBuffer or typed array; `undefined` for anything else. */
 export function copyBytesOrTime(value: object, prototype: object): object | undefined {
   if (prototype === Date.prototype) return new Date((value as Date).getTime());
   if (prototype === Buffer.prototype) return Buffer.from(value as Buffer);
-  if (prototype === RegExp.prototype) return new RegExp(value as RegExp);
+  if (prototype === RegExp.prototype) return copyRegExp(value as RegExp);
   if (prototype === ArrayBuffer.prototype) return (value as ArrayBuffer).slice(0);
   if (ArrayBuffer.isView(value) && TYPED_ARRAYS.has(prototype)) return (value as Uint8Array).slice();
   return undefined;
 }
+
+function copyRegExp(value: RegExp): RegExp {
+  const copy = new RegExp(value);
+  copy.lastIndex = value.lastIndex;
+  return copy;
+}
+
+function className(value: object): string {
+  const { name } = (value.constructor ?? {}) as { name?: string };
+  return name === undefined || name === '' ? 'a class without a name' : name;
+}
+
+const BUILT_IN = new Set<object>([Date, RegExp, Map, Set, ArrayBuffer].map((type) => type.prototype));
 
 const TYPED_ARRAYS = new Set<object>(
   [

@@ -1,5 +1,6 @@
 import type { KnownClasses } from './known-classes.js';
-import { define, isOrdinaryName, MARK } from './snapshot.js';
+import { defineOn } from './instances.js';
+import { isOrdinaryName, MARK } from './snapshot.js';
 
 /**
  * What a binary codec would not bring back as it was (instances, `-0`, holes, `__proto__`, null prototypes, lone
@@ -145,7 +146,7 @@ class Reviver {
     const record = Object.create(this.#prototype(kind, content[0])) as object;
     this.#seen.set(value, record);
     for (let i = 1; i < content.length; i += 2)
-      define(record, this.read(content[i]) as string, this.read(content[i + 1]));
+      defineOn(record, this.read(content[i]) as string, this.read(content[i + 1]));
     return record;
   }
 
