@@ -75,16 +75,30 @@ export class DispatcherRegistry {
       string,
       { config: Readonly<Record<string, unknown>>; jobs: InvalidationJob[] }
     >();
+    const { raiseException: _ours, ...settings } = this.settings[name] ?? {};
     rules.forEach((rule, i) => {
-      const config = { ...this.settings[name], ...rule.options.dispatcherConfig };
-      const key = JSON.stringify(config);
+      const config = { ...settings, ...rule.options.dispatcherConfig };
+      const key = groupKey(config) ?? rule.id;
       const group = byConfig.get(key) ?? { config, jobs: [] };
       group.jobs.push(jobs[i]!);
       byConfig.set(key, group);
     });
-    const pending = [...byConfig.values()].map((group) =>
+    // One that throws keeps no other group from being handed on.
+    const pending = [...byConfig.values()].map(async (group) =>
       dispatcher.dispatch(group.jobs, { config: group.config, handle }),
     );
     return Promise.all(pending).then(() => undefined);
+  }
+}
+
+/** Equal configurations have one key; those that JSON cannot tell apart have none. */
+function groupKey(config: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    return JSON.stringify(config, (_, value: unknown) => {
+      if (typeof value === 'function') throw new TypeError('Functions have no JSON.');
+      return value;
+    });
+  } catch {
+    return undefined;
   }
 }

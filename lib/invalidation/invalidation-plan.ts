@@ -7,10 +7,13 @@ import { fires, mappedPartitions } from './rule-matcher.js';
 /** A rule that touches more partitions than this in one transaction drops all of its method instead. */
 const MAX_PARTITIONS = 1_000;
 
+/** The tags that rules drop. */
+export type RuleTags = ReadonlyMap<BoundRule, ReadonlySet<string>>;
+
 /** What one commit drops: for each rule its tags, coalesced. */
 export class InvalidationPlan {
-  readonly tags = new Map<BoundRule, Set<string>>();
-  #pending: Promise<void>[] | undefined;
+  readonly #tags = new Map<BoundRule, Set<string>>();
+  readonly #undecided = new Map<BoundRule, Promise<unknown>>();
 
   constructor(
     private readonly space: KeySpace,
@@ -19,8 +22,8 @@ export class InvalidationPlan {
 
   /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
   add(rule: BoundRule, change: Change): void {
-    const tags = this.tags.get(rule);
-    if (tags?.has(rule.target.methodTag) === true) return;
+    // A custom invalidator may have more to drop than the method it stands on.
+    if (rule.options.invalidator === undefined && this.#dropsAll(rule)) return;
     try {
       if (fires(rule.options, change)) this.#drop(rule, change);
     } catch (error) {
@@ -29,9 +32,26 @@ export class InvalidationPlan {
     }
   }
 
-  /** Resolves when custom invalidators that are async have spoken; `undefined` when none is. */
-  get settled(): Promise<unknown> | undefined {
-    return this.#pending && Promise.all(this.#pending);
+  /** Rules whose tags are all known. */
+  get decided(): RuleTags {
+    return new Map([...this.#tags].filter(([rule]) => !this.#undecided.has(rule)));
+  }
+
+  /** Rules whose custom invalidators have not spoken yet, and when they will have; it never rejects. */
+  get undecided(): ReadonlyMap<BoundRule, Promise<unknown>> {
+    return this.#undecided;
+  }
+
+  /** What a rule drops, as far as it is known. */
+  of(rule: BoundRule): RuleTags {
+    const tags = this.#tags.get(rule);
+    return new Map(tags === undefined ? [] : [[rule, tags]]);
+  }
+
+  /** What to drop where nobody can wait for the invalidators any longer: everything they might name of their methods. */
+  widen(): RuleTags {
+    for (const rule of this.#undecided.keys()) this.#dropAll(rule);
+    return new Map([...this.#undecided.keys()].map((rule) => [rule, this.#tagsOf(rule)]));
   }
 
   #drop(rule: BoundRule, change: Change): void {
@@ -51,7 +71,11 @@ export class InvalidationPlan {
       this.onError(rule, error);
       this.#dropAll(rule);
     });
-    (this.#pending ??= []).push(settled);
+    const all = Promise.all([this.#undecided.get(rule), settled]);
+    this.#undecided.set(rule, all);
+    void all.then(() => {
+      if (this.#undecided.get(rule) === all) this.#undecided.delete(rule);
+    });
   }
 
   #handle(rule: BoundRule): InvalidationHandle {
@@ -59,27 +83,31 @@ export class InvalidationPlan {
       name: rule.target.name,
       deleteByPrefix: (values) => this.#add(rule, rule.partitionTag(values)),
       invalidateAll: () => this.#dropAll(rule),
-      invalidateTags: (tags) => tags.forEach((tag) => this.#add(rule, this.space.userTag(tag))),
+      // Tags of the user's own reach other methods, so dropping all of this one makes none of them superfluous.
+      invalidateTags: (tags) => tags.forEach((tag) => this.#tagsOf(rule).add(this.space.userTag(tag))),
     };
   }
 
   #add(rule: BoundRule, tag: string): void {
+    if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);
-    if (tags.has(rule.target.methodTag)) return;
     tags.add(tag);
     if (tags.size > MAX_PARTITIONS) this.#dropAll(rule);
   }
 
+  #dropsAll(rule: BoundRule): boolean {
+    return this.#tags.get(rule)?.has(rule.target.methodTag) === true;
+  }
+
   #dropAll(rule: BoundRule): void {
     const tags = this.#tagsOf(rule);
-    // Tags of the user's own reach other methods and stay.
     for (const tag of tags) if (!tag.startsWith(this.space.userTagPrefix)) tags.delete(tag);
     tags.add(rule.target.methodTag);
   }
 
   #tagsOf(rule: BoundRule): Set<string> {
-    let tags = this.tags.get(rule);
-    if (tags === undefined) this.tags.set(rule, (tags = new Set()));
+    let tags = this.#tags.get(rule);
+    if (tags === undefined) this.#tags.set(rule, (tags = new Set()));
     return tags;
   }
 }

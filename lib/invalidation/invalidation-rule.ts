@@ -90,8 +90,8 @@ export class InvalidationRule<E extends object = object> {
   readonly options: Readonly<InvalidationRuleOptions>;
 
   constructor(options: InvalidationRuleOptions<E>) {
+    assertOptions(options as InvalidationRuleOptions);
     this.options = Object.freeze({ ...(options as InvalidationRuleOptions) });
-    assertOptions(this.options);
   }
 
   /** The entity's name, for logs; a reference by function is resolved. */
@@ -103,12 +103,16 @@ export class InvalidationRule<E extends object = object> {
   /** A stable identity: the same rule on the same method has it in every process and build. */
   identity(method: string): string {
     const { name } = this.options;
-    const text = JSON.stringify(
-      [method, { ...this.options, entity: this.entityName }],
-      (_, value: unknown) => (typeof value === 'function' ? `${value.name}${String(value)}` : value),
-    );
+    const text = JSON.stringify([method, { ...this.options, entity: this.entityName }], stable);
     return `${name ?? `${method}<-${this.entityName}`}#${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
   }
+}
+
+/** Functions by their source, and members in one order, however they were written. */
+function stable(_: string, value: unknown): unknown {
+  if (typeof value === 'function') return `${value.name}${String(value)}`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /**
@@ -154,9 +158,13 @@ export function toRule(item: unknown, where: string): InvalidationRule {
 
 /** The class or name a reference stands for. An arrow function has no prototype; a class has. */
 export function resolveEntity(reference: EntityReference): EntityClass | string {
-  if (typeof reference === 'function' && reference.prototype === undefined)
-    return (reference as () => EntityClass)();
-  return reference as EntityClass | string;
+  if (typeof reference !== 'function' || reference.prototype !== undefined)
+    return reference as EntityClass | string;
+  const entity: unknown = (reference as () => EntityClass)();
+  if (typeof entity === 'function' || typeof entity === 'string') return entity as EntityClass | string;
+  throw invalid(
+    `entity is a function that returns ${String(entity)}. Let it return the entity class: () => User.`,
+  );
 }
 
 function assertOptions(options: InvalidationRuleOptions): void {

@@ -5,7 +5,7 @@ import type { BoundRule } from './bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
-import { InvalidationPlan } from './invalidation-plan.js';
+import { InvalidationPlan, type RuleTags } from './invalidation-plan.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;
@@ -21,7 +21,7 @@ export class InvalidationService {
   ) {}
 
   /**
-   * Carries out what committed changes ask for.
+   * Carries out what committed changes ask for. Never throws.
    * @param rulesOf the rules that a change concerns
    * @returns nothing when all is done; else a promise that the write awaits, for at most 100 ms. Rejects only for rules
    * whose errors are to be raised.
@@ -32,56 +32,77 @@ export class InvalidationService {
   ): MaybePromise<void> {
     const plan = new InvalidationPlan(this.runtime.space, (rule, error) => this.#report(rule, error));
     for (const change of changes) for (const rule of rulesOf(change)) plan.add(rule, change);
-    if (plan.tags.size === 0 && plan.settled === undefined) return;
-    const work =
-      plan.settled === undefined ? this.#carryOut(plan) : plan.settled.then(() => this.#carryOut(plan));
-    if (work instanceof Promise) return this.#atMost(work);
+    const done = this.#carryOut(plan.decided);
+    if (plan.undecided.size === 0) return done instanceof Promise ? this.#atMost(done) : undefined;
+    // What is known does not wait for invalidators that take their time.
+    const later = [...plan.undecided].map(([rule, spoken]) =>
+      spoken.then(() => this.#carryOut(plan.of(rule))),
+    );
+    return this.#atMost(
+      Promise.all([done, ...later]).then(() => undefined),
+      () => this.#widen(plan),
+    );
   }
 
-  #carryOut(plan: InvalidationPlan): MaybePromise<void> {
-    const bumped = this.#bump(plan);
-    if (bumped instanceof Promise) return bumped.then(() => this.#dispatch(plan));
-    return this.#dispatch(plan);
+  /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
+  #widen(plan: InvalidationPlan): void {
+    const outcome = new Outcome();
+    void Promise.resolve(this.#bump(plan.widen(), outcome));
+  }
+
+  /** Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them. */
+  #carryOut(tags: RuleTags): MaybePromise<void> {
+    if (tags.size === 0) return;
+    const outcome = new Outcome();
+    const bumped = this.#bump(tags, outcome);
+    const dispatched =
+      bumped instanceof Promise
+        ? bumped.then(() => this.#dispatch(tags, outcome))
+        : this.#dispatch(tags, outcome);
+    return dispatched instanceof Promise ? dispatched.then(() => outcome.raise()) : outcome.raise();
   }
 
   /** Bumps what is eager, all rules of a mode in one step. */
-  #bump(plan: InvalidationPlan): MaybePromise<void> {
+  #bump(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const mode of ['purge', 'expire'] as const) {
-      const rules = [...plan.tags].filter(([rule]) => rule.mode === mode && rule.options.eager !== false);
-      const tags = new Set(rules.flatMap(([, ruleTags]) => [...ruleTags]));
-      if (tags.size === 0) continue;
+      const rules = [...tags.keys()].filter((rule) => rule.mode === mode && rule.options.eager !== false);
+      if (rules.length === 0) continue;
+      const all = new Set(rules.flatMap((rule) => [...tags.get(rule)!]));
       const bumped = this.#guarded(
-        rules.map(([rule]) => rule),
-        () => this.runtime.bump([...tags], mode),
+        () => this.runtime.bump([...all], mode),
+        (error) => {
+          for (const rule of rules) outcome.unbumped.add(rule);
+          this.#failed(rules, error, outcome);
+        },
       );
       if (bumped instanceof Promise) pending.push(bumped);
     }
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  #dispatch(plan: InvalidationPlan): MaybePromise<void> {
+  #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
-    for (const [dispatcher, rules] of this.dispatchers.group([...plan.tags.keys()])) {
-      const jobs = rules.map((rule) => this.#job(rule, plan.tags.get(rule)!));
+    for (const [dispatcher, rules] of this.dispatchers.group([...tags.keys()])) {
+      const jobs = rules.map((rule) => this.#job(rule, tags.get(rule)!, outcome));
       if (this.dispatchers.isInline(dispatcher) && jobs.every((job) => job.done)) continue;
-      const dispatched = this.#guarded(rules, () =>
-        this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
+      const dispatched = this.#guarded(
+        () => this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
+        (error) => this.#failed(rules, error, outcome),
       );
       if (dispatched instanceof Promise) pending.push(dispatched);
     }
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  #job(rule: BoundRule, tags: ReadonlySet<string>): InvalidationJob {
-    const done = rule.options.eager !== false;
+  #job(rule: BoundRule, tags: ReadonlySet<string>, outcome: Outcome): InvalidationJob {
     return {
       id: randomUUID(),
       namespace: this.runtime.space.namespace,
       rule: rule.id,
       tags: [...tags],
       mode: rule.mode,
-      done,
+      done: rule.options.eager !== false && !outcome.unbumped.has(rule),
     };
   }
 
@@ -90,18 +111,19 @@ export class InvalidationService {
     return this.runtime.bump(job.tags, job.mode);
   }
 
-  /** Errors of the cache stay in the log, unless a rule wants them raised. */
-  #guarded(rules: readonly BoundRule[], work: () => MaybePromise<void>): MaybePromise<void> {
-    const failed = (error: unknown): void => {
-      for (const rule of rules) this.#report(rule, error);
-      if (rules.some((rule) => this.#raises(rule))) throw error;
-    };
+  #guarded(work: () => MaybePromise<void>, failed: (error: unknown) => void): MaybePromise<void> {
     try {
       const result = work();
       return result instanceof Promise ? result.catch(failed) : result;
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** Errors of the cache stay in the log, unless a rule wants them raised. */
+  #failed(rules: readonly BoundRule[], error: unknown, outcome: Outcome): void {
+    for (const rule of rules) this.#report(rule, error);
+    if (rules.some((rule) => this.#raises(rule))) outcome.errors.push(error);
   }
 
   #raises(rule: BoundRule): boolean {
@@ -115,10 +137,24 @@ export class InvalidationService {
   }
 
   /** The work goes on; the write no longer waits for it. */
-  #atMost(work: Promise<void>): Promise<void> {
+  #atMost(work: Promise<void>, onTimeout?: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const cancel = this.runtime.settings.clock.after(MAX_WAIT, resolve);
-      work.then(resolve, reject).finally(cancel);
+      const cancel = this.runtime.settings.clock.after(MAX_WAIT, () => {
+        onTimeout?.();
+        resolve();
+      });
+      void work.then(resolve, reject).finally(cancel);
     });
+  }
+}
+
+/** What became of one batch: whose tags could not be invalidated, and errors to raise. */
+class Outcome {
+  readonly unbumped = new Set<BoundRule>();
+  readonly errors: unknown[] = [];
+
+  /** @returns a rejection for the first error that a rule wants raised */
+  raise(): MaybePromise<void> {
+    if (this.errors.length > 0) return Promise.reject(this.errors[0]);
   }
 }

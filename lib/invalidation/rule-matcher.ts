@@ -85,21 +85,33 @@ function callMapping(
   mapping: (entity: object) => Readonly<Record<string, unknown>>,
   row: RowView,
 ): Readonly<Record<string, unknown>> | undefined {
-  const watched = new Proxy(row.object, {
-    get(target, property): unknown {
-      if (typeof property === 'symbol' || property in target) return Reflect.get(target, property);
-      const reading = row.read(property);
-      if (!reading.known) throw UNKNOWN;
-      return reading.value;
-    },
-  });
   try {
-    const values = mapping(watched);
+    const values = mapping(watched(row.object, row, ''));
     return Object.values(values).includes(undefined) ? undefined : values;
   } catch {
     // A mapping that throws, on what is missing or for reasons of its own, has not said what to drop.
     return undefined;
   }
+}
+
+/** A row or a part of it, whose unknown properties throw, related and embedded ones too. */
+function watched(object: object, row: RowView, prefix: string): object {
+  return new Proxy(object, {
+    get(target, property): unknown {
+      if (typeof property === 'symbol') return Reflect.get(target, property);
+      if (property in target) {
+        const value: unknown = Reflect.get(target, property);
+        return isRecord(value) ? watched(value, row, `${prefix}${property}.`) : value;
+      }
+      const reading = row.read(prefix + property);
+      if (!reading.known) throw UNKNOWN;
+      return reading.value;
+    },
+  });
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function isSkipped(

@@ -1,6 +1,7 @@
 import type { RuleReport } from '../cache/cache-report.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { readParameters } from '../keys/index.js';
 import { BoundRule } from './bound-rule.js';
 import { InvalidationRule } from './invalidation-rule.js';
 
@@ -30,7 +31,8 @@ export class RuleRegistry {
   #complete(rule: InvalidationRule, { definition, key }: MethodTarget): InvalidationRule {
     const { fieldMapping, scope, invalidator } = rule.options;
     const silent = fieldMapping === undefined && scope === undefined && invalidator === undefined;
-    const hasArguments = definition.original.length > 0 || key.partitionFields.length > 0;
+    const { names } = readParameters(definition.original);
+    const hasArguments = names.length > 0 || key.partitionFields.length > 0;
     return silent && !hasArguments ? new InvalidationRule({ ...rule.options, scope: 'all' }) : rule;
   }
 

@@ -1,0 +1,174 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  ArgsKeyField,
+  CacheResult,
+  invalidates,
+  InvalidationDispatcher,
+  InvalidationRule,
+} from '../../lib/index.js';
+import type { Dispatcher } from '../../lib/index.js';
+import { inserted, User } from './support/changes.js';
+import { World, type WorldOptions } from './support/world.js';
+
+const USER = { fieldMapping: { user: 'id' } } as const;
+const silent: Dispatcher = { dispatch: () => undefined };
+
+@InvalidationDispatcher('by-class')
+class ByClass implements Dispatcher {
+  dispatch(): void {}
+}
+
+describe('a rule that cannot work is an error that names the method and the way out', () => {
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      'says nothing',
+      () => new World([invalidates(User, {})]),
+      /Users\.find.*User.*fieldMapping.*scope.*invalidator/s,
+    ],
+    [
+      'says nothing, on a method whose arguments have defaults',
+      () =>
+        new World([invalidates(User, {})], {
+          method: async (page = 1) => page,
+          key: { page: new ArgsKeyField(0) },
+        }),
+      /fieldMapping.*scope.*invalidator/s,
+    ],
+    [
+      'says nothing, on a method with rest arguments',
+      () => new World([invalidates(User, {})], { method: async (...ids: number[]) => ids, key: () => 1 }),
+      /fieldMapping.*scope.*invalidator/s,
+    ],
+    [
+      'maps an unknown field',
+      () => new World([invalidates(User, { fieldMapping: { nobody: 'id' } })]),
+      /Users\.find on User maps 'nobody'.*tenant, user/s,
+    ],
+    [
+      'maps a field that is no partition',
+      () => new World([invalidates(User, USER)], { key: { user: new ArgsKeyField('user') } }),
+      /no partition field.*partition: true/s,
+    ],
+    ['maps nothing', () => invalidates(User, { fieldMapping: {} }), /fieldMapping is empty/],
+    [
+      'has both fieldMapping and invalidator',
+      () => invalidates(User, { ...USER, invalidator: () => undefined }),
+      /fieldMapping and invalidator exclude each other/,
+    ],
+    [
+      'has both fieldMapping and scope',
+      () => invalidates(User, { ...USER, scope: 'all' }),
+      /exclude each other/,
+    ],
+    ['has an unknown scope', () => invalidates(User, { scope: 'some' as never }), /scope is some/],
+    ['has an unknown mode', () => invalidates(User, { ...USER, mode: 'soft' as never }), /mode is soft/],
+    ['has an unknown option', () => invalidates(User, { fields: {} } as never), /unknown option fields/],
+    [
+      'has an undefined entity',
+      () => invalidates(undefined as never, USER),
+      /circular import.*\(\) => Class/s,
+    ],
+    [
+      'has a function that returns no entity',
+      () => new World([invalidates((() => undefined) as never, USER)]),
+      /returns undefined.*\(\) => User/s,
+    ],
+    ['is no rule at all', () => new World([null]), /invalidatesOn of Users\.find: null is no rule/],
+    [
+      'asks for an unknown dispatcher',
+      () => new World([invalidates(User, { ...USER, dispatcher: 'x' })]),
+      /'x'.*inline/s,
+    ],
+    [
+      'asks for a dispatcher class that is no provider',
+      () => new World([invalidates(User, { ...USER, dispatcher: ByClass })]),
+      /ByClass.*forRoot\(\{ dispatchers/s,
+    ],
+  ])('one that %s', (_, make, message) => {
+    expect(make).toThrow(message);
+  });
+
+  it('is found when the decorator runs, where that is possible', () => {
+    const descriptor = { value: async (id: number) => id };
+    const decorate = CacheResult({ invalidatesOn: [{ entity: User, ...USER, scope: 'all' } as never] });
+    class Users {}
+    expect(() => decorate(Users.prototype, 'find', descriptor)).toThrow(/invalidatesOn of Users\.find/);
+  });
+});
+
+describe('a rule that is bound', () => {
+  it('drops the one entry of a method without arguments, where it says nothing more', async () => {
+    const world = new World([invalidates(User, {})], { method: async () => 1, key: () => 'all' });
+    await world.commit(inserted({ id: 1 }));
+    expect(world.bumps).toEqual([{ tags: [world.target.methodTag], mode: 'purge' }]);
+  });
+
+  it('maps an argument name to the field that reads it', async () => {
+    const world = new World([invalidates(User, { fieldMapping: { user: 'id' } })], {
+      key: { who: new ArgsKeyField('user', { partition: true }), tenant: new ArgsKeyField('tenant') },
+    });
+    expect(await world.dropped(inserted({ id: 1 }))).toEqual(['1-1', '1-2', '1-']);
+  });
+
+  it('drops by a function whose fields make no declared subset everything, and says which line to add', async () => {
+    const world = new World([invalidates(User, { fieldMapping: () => ({ user: 1, tenant: 1 }) })], {
+      key: ['user', 'tenant', 'third'].reduce(
+        (fields, name) => ({ ...fields, [name]: new ArgsKeyField(name, { partition: true }) }),
+        {},
+      ),
+      method: async (user: unknown, tenant: unknown, third: unknown) => [user, tenant, third],
+    });
+    await world.commit(inserted({ id: 1 }));
+    expect(world.bumps[0]!.tags).toEqual([world.target.methodTag]);
+    expect(world.log.errors.join()).toContain(`partitions: [['tenant', 'user']]`);
+  });
+
+  it('drops by a declared subset of two of three fields that subset alone', async () => {
+    const world = new World([invalidates(User, { fieldMapping: { user: 'id', tenant: 'tenant' } })], {
+      key: ['user', 'tenant', 'third'].reduce(
+        (fields, name) => ({ ...fields, [name]: new ArgsKeyField(name, { partition: true }) }),
+        {},
+      ),
+      method: async (user: unknown, tenant: unknown, third: unknown) => [user, tenant, third],
+    });
+    await world.commit(inserted({ id: 1, tenant: 2 }));
+    expect(world.bumps[0]!.tags).toEqual([world.target.partitionTag({ user: 1, tenant: 2 })]);
+  });
+
+  it('has an identity that is stable, and differs where the rule does', () => {
+    const id = (rule: InvalidationRule<User>, options?: WorldOptions): string =>
+      new World([rule], options).rules.all()[0]!.id;
+    const first = id(invalidates(User, USER));
+    expect(first).toMatch(/^Users\.find<-User#[0-9a-f]{8}$/);
+    expect(id(new InvalidationRule<User>({ entity: User, ...USER }))).toBe(first);
+    expect(id(invalidates(User, { fieldMapping: { user: 'email' } }))).not.toBe(first);
+    expect(id(invalidates(User, { ...USER, requireArgs: true }))).not.toBe(first);
+    expect(id(invalidates(User, { ...USER, name: 'by-id' }))).toMatch(/^by-id#/);
+  });
+
+  it('finds its dispatcher by name, by class and by default', () => {
+    const dispatchers = { 'by-class': new ByClass(), other: silent };
+    const of = (options: object, defaultDispatcher = 'inline'): string =>
+      new World([invalidates(User, { ...USER, ...options })], {
+        dispatchers,
+        defaultDispatcher,
+      }).rules.all()[0]!.dispatcher;
+    expect(of({ dispatcher: 'other' })).toBe('other');
+    expect(of({ dispatcher: ByClass })).toBe('by-class');
+    expect(of({})).toBe('inline');
+    expect(of({}, 'other')).toBe('other');
+  });
+
+  it('lets no two dispatchers have one name', () => {
+    const { dispatchers } = new World([invalidates(User, USER)]);
+    expect(() => dispatchers.add('inline', silent)).toThrow(/two dispatchers called 'inline'/);
+  });
+
+  it('is reported with its entity, its method and its dispatcher', () => {
+    const world = new World([invalidates(User, USER), invalidates(User, { scope: 'all', mode: 'expire' })]);
+    expect(world.rules.of(world.target)).toMatchObject([
+      { entity: 'User', mode: 'purge', dispatcher: 'inline', drops: ['user'] },
+      { entity: 'User', mode: 'expire', dispatcher: 'inline', drops: 'all' },
+    ]);
+  });
+});
