@@ -5,7 +5,12 @@ export { CachedMethod, type RequestDescription } from './cache/cached-method.js'
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
 export type { Clock } from './cache/clock.js';
 export type { Duration } from './cache/duration.js';
-export { CacheConfigurationError, CacheUsageError, RestflowCacheError } from './cache/errors.js';
+export {
+  CacheConfigurationError,
+  CacheTimeoutError,
+  CacheUsageError,
+  RestflowCacheError,
+} from './cache/errors.js';
 export type { KeyedOptions } from './cache/keyed-target.js';
 export type { ValueContext } from './cache/policy.js';
 export type { Isolation } from './cache/values/isolation.js';

@@ -123,6 +123,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.runtime.engine.refreshes.drain();
     this.#dataSources.detachAll();
     for (const store of new Set(this.runtime.settings.stores.values())) await store.close?.();
   }

@@ -76,7 +76,7 @@ export class CacheService {
   ): Promise<T | typeof CACHE_MISSING> {
     if (!this.enabled) return CACHE_MISSING;
     const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
-    const reading = await this.#runtime.engine.read(call);
+    const reading = await this.#runtime.engine.reader.read(call);
     if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now()))
       return CACHE_MISSING;
     return this.#runtime.engine.serve(call, reading, CacheStatus.HIT) as T;
@@ -96,14 +96,14 @@ export class CacheService {
     await this.#runtime.engine.put(
       call,
       value,
-      'stamp' in options ? stamp : await this.#runtime.engine.stamp(call),
+      'stamp' in options ? stamp : await this.#runtime.engine.reader.stamp(call),
     );
     return call.metadata;
   }
 
   /** Reads the generations that an entry of this key and these tags depends on, for a later `set`. */
   async stamp(key: string, options: Pick<KeyedOptions, 'tags' | 'store'> = {}): Promise<Stamp | undefined> {
-    return this.#runtime.engine.stamp(keyedCall(this.#runtime, key, options, () => undefined));
+    return this.#runtime.engine.reader.stamp(keyedCall(this.#runtime, key, options, () => undefined));
   }
 
   /** Drops the value under a key. */

@@ -142,7 +142,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   async #cached(call: Call): Promise<Entry | undefined> {
     const { enabled, engine } = this.#runtime;
     if (!enabled) return undefined;
-    const reading = await engine.read(call);
+    const reading = await engine.reader.read(call);
     if (!(reading instanceof Entry)) return undefined;
     const now = engine.clock.now();
     return reading.isFresh(now) || engine.mayServeStale(call, reading, now) ? reading : undefined;

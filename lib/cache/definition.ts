@@ -13,6 +13,11 @@ export interface CommonOptions {
   cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
   staleWhileRevalidate?: Duration;
   staleIfError?: Duration;
+  refreshAhead?: number;
+  jitter?: number;
+  lock?: 'local' | 'distributed' | false;
+  softTimeout?: Duration;
+  hardTimeout?: Duration;
 }
 
 /** A decorated method, normalised once when its decorator ran; frozen. Shared by all applications of the process. */
@@ -69,12 +74,39 @@ export function normalisePolicy(
           : parseDuration(ttl, `ttl of ${where}`, hint),
     staleWhileRevalidate: window(options.staleWhileRevalidate, `staleWhileRevalidate of ${where}`, hint),
     staleIfError: window(options.staleIfError, `staleIfError of ${where}`, hint),
+    refreshAhead: fraction(options.refreshAhead, `refreshAhead of ${where}`),
+    jitter: fraction(options.jitter, `jitter of ${where}`),
+    lock: lockOf(options.lock, where),
+    softTimeout: timeout(options.softTimeout, `softTimeout of ${where}`),
+    hardTimeout: timeout(options.hardTimeout, `hardTimeout of ${where}`),
     condition: condition(cacheIf, cacheUnless),
   };
 }
 
 function window(duration: Duration | undefined, where: string, hint: (text: string) => void): number {
   return duration === undefined ? 0 : parseDuration(duration, where, hint);
+}
+
+function timeout(duration: Duration | undefined, where: string): number {
+  return duration === undefined ? Infinity : parseDuration(duration, where);
+}
+
+function fraction(value: number | undefined, where: string): number {
+  if (value === undefined) return 0;
+  if (typeof value === 'number' && value >= 0 && value < 1) return value;
+  throw new CacheConfigurationError(
+    'CACHE_OPTION',
+    `${where} is ${String(value)}. Write a fraction of the lifetime, from 0 to below 1: for example 0.8.`,
+  );
+}
+
+function lockOf(lock: CommonOptions['lock'], where: string): CachePolicy['lock'] {
+  if (lock === undefined) return 'local';
+  if (lock === 'local' || lock === 'distributed' || lock === false) return lock;
+  throw new CacheConfigurationError(
+    'CACHE_OPTION',
+    `lock of ${where} is ${String(lock)}. Write 'local' (the default), 'distributed' or false.`,
+  );
 }
 
 type Condition = NonNullable<CachePolicy['condition']>;

@@ -1,18 +1,18 @@
 import type { OnceLog } from '../observability/once-log.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
-import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
+import { BackgroundRefresh } from './background-refresh.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from './clock.js';
 import { EntryWriter } from './entry-writer.js';
-import { CacheUsageError } from './errors.js';
+import { takeTurn } from './fleet-lock.js';
 import { bypassInside, reportLoad, reportServed } from './inner-call.js';
-import { currentLoad, runInLoad, runOutsideLoads } from './load-context.js';
+import { currentLoad, runInLoad } from './load-context.js';
+import { loadWithin } from './load-timeouts.js';
 import { LoadTable, type Load } from './loads.js';
-import { believe } from './store-answer.js';
-import { isThenable } from './thenable.js';
+import { StoreReader } from './store-reader.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
 
 /** Loads that may be joined at one time; beyond it they run, but unshared. */
@@ -27,48 +27,37 @@ const MAX_RETRIES = 3;
  */
 export class CacheEngine {
   readonly loads = new LoadTable(MAX_SHARED_LOADS);
+  readonly refreshes = new BackgroundRefresh(this);
   readonly uncacheable: UncacheableMarks;
   readonly writer: EntryWriter;
+  /** Asks the store. */
+  readonly reader: StoreReader;
 
   constructor(
     readonly clock: Clock,
     readonly log: OnceLog,
   ) {
     this.uncacheable = new UncacheableMarks(clock);
+    this.reader = new StoreReader(log);
     this.writer = new EntryWriter(clock, log, this.uncacheable);
   }
 
   /** Answers a call from the cache, or loads and stores its value. A memory hit answers without a promise. */
   fetch(call: Call): MaybePromise<unknown> {
-    const reading = this.read(call);
+    const reading = this.reader.read(call);
     if (reading instanceof Promise) return reading.then((settled) => this.#answer(call, settled));
     return this.#answer(call, reading);
-  }
-
-  /** The entry of a call, or the stamp to load it under; `undefined` when the store fails. Never throws. */
-  read(call: Call): MaybePromise<Entry | Stamp | undefined> {
-    try {
-      const answer: unknown = call.target.store.get(call);
-      return isThenable(answer) ? this.#readLater(call, answer) : believe(call, answer);
-    } catch (error) {
-      return this.#storeFailed(call, error);
-    }
-  }
-
-  async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
-    try {
-      return believe(call, await answer);
-    } catch (error) {
-      return this.#storeFailed(call, error);
-    }
   }
 
   #answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
     if (!(reading instanceof Entry)) return this.#loadShared(call, reading, undefined);
     const now = this.clock.now();
-    if (reading.isFresh(now)) return this.serve(call, reading, CacheStatus.HIT);
+    if (reading.isFresh(now)) {
+      if (call.target.policy.refreshAhead > 0 && isDue(call, reading, now)) this.refreshes.start(call);
+      return this.serve(call, reading, CacheStatus.HIT);
+    }
     if (this.mayServeStale(call, reading, now)) {
-      this.refreshInBackground(call);
+      this.refreshes.start(call);
       return this.serve(call, reading, CacheStatus.STALE);
     }
     return this.#loadAfter(call, reading);
@@ -88,20 +77,17 @@ export class CacheEngine {
     return now < entry.freshUntil + call.target.policy.staleWhileRevalidate;
   }
 
-  /** Reads the stamp to load under; `undefined` when the store fails. Never rejects. */
-  async stamp(call: Call): Promise<Stamp | undefined> {
-    try {
-      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
-    } catch (error) {
-      return this.#storeFailed(call, error);
-    }
-  }
-
   async #loadAfter(call: Call, stale: Entry): Promise<unknown> {
-    return this.#loadShared(call, await this.stamp(call), stale);
+    return this.#loadShared(call, await this.reader.stamp(call), stale);
   }
 
   #loadShared(call: Call, stamp: Stamp | undefined, stale: Entry | undefined): Promise<unknown> {
+    const { softTimeout, hardTimeout } = call.target.policy;
+    if (softTimeout === Infinity && hardTimeout === Infinity) return this.#loadOrWait(call, stamp, stale);
+    return loadWithin(this, call, stale, (behind) => this.#loadOrWait(behind, stamp, stale));
+  }
+
+  #loadOrWait(call: Call, stamp: Stamp | undefined, stale: Entry | undefined): Promise<unknown> {
     const joined = this.join(call, stamp);
     return joined === undefined
       ? this.#lead(call, this.begin(call, stamp), stale)
@@ -110,21 +96,32 @@ export class CacheEngine {
 
   /** The load in flight whose result this call may take. */
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
-    if (stamp === undefined || call.retries >= MAX_RETRIES || this.uncacheable.has(call.key))
-      return undefined;
+    if (stamp === undefined || !this.#mayShare(call)) return undefined;
     return this.loads.joinable(call.key, stamp);
+  }
+
+  #mayShare(call: Call): boolean {
+    return call.target.policy.lock !== false && call.retries < MAX_RETRIES && !this.uncacheable.has(call.key);
   }
 
   begin(call: Call, stamp: Stamp | undefined): Load {
     const { store } = call.target;
     const shareable =
-      call.retries < MAX_RETRIES &&
-      !this.uncacheable.has(call.key) &&
-      (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
+      this.#mayShare(call) && (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
     return shareable ? this.loads.begin(call.key, stamp, store) : this.loads.alone(call.key, stamp, store);
   }
 
   async #lead(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
+    if (call.target.policy.lock !== 'distributed' || this.uncacheable.has(call.key))
+      return this.run(call, load, stale);
+    const { entry, lease } = await takeTurn(this, call);
+    if (entry === undefined) return this.run(call, load, stale).finally(() => lease?.release());
+    load.settle({ failed: false, entry });
+    return this.serve(call, entry, CacheStatus.MISS);
+  }
+
+  /** Runs the loader, stores what it brings, and reports to the load that the call was made in. */
+  async run(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
     const outer = currentLoad();
     let value: unknown;
     try {
@@ -158,7 +155,9 @@ export class CacheEngine {
     const { ttl } = call.target.policy;
     if (typeof ttl === 'number') load.context.limit(this.clock.now() + ttl);
     if (outer !== undefined) reportLoad(call, load, outer);
-    if (stale === undefined || !(await this.#mayServeOnError(call, stale))) throw error;
+    const mayServe =
+      stale !== undefined && this.clock.now() < stale.freshUntil + call.target.policy.staleIfError;
+    if (!mayServe || !(await this.reader.isUsable(call, stale))) throw error;
     this.log.error(
       `stale-if-error ${call.target.name}`,
       `${call.target.name} failed, a stale value was served`,
@@ -168,38 +167,24 @@ export class CacheEngine {
   }
 
   async #mayTake(call: Call, entry: Entry): Promise<boolean> {
-    return entry.isFresh(this.clock.now()) && (await this.isCurrent(call, entry.stamp));
+    return entry.isFresh(this.clock.now()) && (await this.reader.isCurrent(call, entry.stamp));
   }
 
   /** An error too is a result of what the load read, inner calls included. */
   async #mayTakeError(call: Call, load: Load): Promise<boolean> {
     const stamp = load.context.complete(load.stamp!);
-    return stamp !== undefined && (await this.isCurrent(call, stamp));
+    return stamp !== undefined && (await this.reader.isCurrent(call, stamp));
   }
 
-  /** Whether a stamp, inherited tags included, still equals the generations as they are now. */
-  async isCurrent(call: Call, stamp: Stamp): Promise<boolean> {
-    try {
-      return (await call.target.store.judge(stamp)) === 'current';
-    } catch (error) {
-      this.#storeFailed(call, error);
-      return false;
-    }
-  }
-
-  async #mayServeOnError(call: Call, entry: Entry): Promise<boolean> {
-    if (this.clock.now() >= entry.freshUntil + call.target.policy.staleIfError) return false;
-    try {
-      return (await call.target.store.judge(entry.stamp)) !== 'purged';
-    } catch {
-      return false;
-    }
+  /** Whether an entry past its freshness may be served because a fresh one takes too long. */
+  async mayServeLate(call: Call, entry: Entry): Promise<boolean> {
+    return this.clock.now() < entry.keepUntil && (await this.reader.isUsable(call, entry));
   }
 
   /** Computes and stores, whatever is cached. Never joins a load in flight. */
   async refresh(call: Call): Promise<unknown> {
-    const load = this.loads.begin(call.key, await this.stamp(call), call.target.store);
-    const value = await this.#lead(call, load, undefined);
+    const load = this.loads.begin(call.key, await this.reader.stamp(call), call.target.store);
+    const value = await this.run(call, load, undefined);
     call.status = CacheStatus.REFRESH;
     return value;
   }
@@ -218,36 +203,9 @@ export class CacheEngine {
     const outer = currentLoad();
     return outer === undefined ? call.target.load(call) : bypassInside(this, call, outer);
   }
+}
 
-  /** Loads anew behind the back of a reader that was served a stale entry; one refresh of a key at a time. */
-  refreshInBackground(call: Call): void {
-    const again = call.again();
-    runOutsideLoads(async () => {
-      const stamp = await this.stamp(again);
-      if (stamp === undefined || this.loads.isFull || this.loads.find(again.key, stamp) !== undefined) return;
-      await this.#lead(again, this.loads.begin(again.key, stamp, again.target.store), undefined);
-    }).catch((error: unknown) => {
-      this.log.error(
-        `refresh ${call.target.name}`,
-        `A background refresh of ${call.target.name} failed`,
-        error,
-      );
-    });
-  }
-
-  #storeFailed(call: Call, error: unknown): undefined {
-    if (error instanceof CacheUsageError) {
-      const { name } = call.target;
-      this.log.warn(`tags ${name}`, `A call of ${name} was not cached: ${error.message}`);
-      return undefined;
-    }
-    // Its store said so when it went, and will say so when it is back.
-    if (error instanceof StoreUnavailableError) return undefined;
-    this.log.error(
-      `store ${call.target.store.kind}`,
-      `The ${call.target.store.kind} store failed, values are loaded uncached`,
-      error,
-    );
-    return undefined;
-  }
+/** Whether so much of an entry's lifetime is over that it is time to load it anew. */
+function isDue(call: Call, entry: Entry, now: number): boolean {
+  return now >= entry.cachedAt + (entry.freshUntil - entry.cachedAt) * call.target.policy.refreshAhead;
 }

@@ -63,7 +63,7 @@ export class EntryWriter {
     if (policy.condition !== undefined && !(await policy.condition(value, call.context)))
       return { prepared, uncacheable: true };
     const now = this.clock.now();
-    const ttl = Math.min(this.ttlOf(call, value), lifetime);
+    const ttl = Math.min(this.ttlOf(call, value) * (1 - policy.jitter * Math.random()), lifetime);
     load.context.limit(now + ttl);
     if (ttl <= 0) return { prepared, uncacheable: true };
     const { refusal, lasting } = load.context;

@@ -28,6 +28,17 @@ export class CacheConfigurationError extends RestflowCacheError {}
  */
 export class CacheUsageError extends RestflowCacheError {}
 
+/**
+ * A load took longer than its `hardTimeout`. It goes on in the background, and what it brings is stored.
+ *
+ * @publicApi
+ */
+export class CacheTimeoutError extends RestflowCacheError {
+  constructor(method: string, timeout: number) {
+    super('CACHE_TIMEOUT', `${method} did not answer within its hardTimeout of ${timeout} ms.`);
+  }
+}
+
 /** A TypeError with a code, for values of the wrong type or unit. */
 export class CacheOptionTypeError extends TypeError {
   readonly code = 'CACHE_OPTION_TYPE';

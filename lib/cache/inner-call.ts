@@ -26,7 +26,7 @@ export function reportLoad(call: Call, load: Load, outer: LoadContext): void {
 /** Computes without reading or storing, and reports what a load of it would have. */
 export async function bypassInside(engine: CacheEngine, call: Call, outer: LoadContext): Promise<unknown> {
   const { name, policy, store } = call.target;
-  const stamp = call.isKeyed ? await engine.stamp(call) : undefined;
+  const stamp = call.isKeyed ? await engine.reader.stamp(call) : undefined;
   if (stamp === undefined) outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);
   else
     outer.inherit(store, stamp, typeof policy.ttl === 'number' ? engine.clock.now() + policy.ttl : Infinity);

@@ -20,6 +20,16 @@ export interface CachePolicy {
   readonly staleWhileRevalidate: number;
   /** Milliseconds past its lifetime for which an entry is served when its load fails. 0: never. */
   readonly staleIfError: number;
+  /** After this fraction of its lifetime an entry that is read is loaded anew in the background. 0: never. */
+  readonly refreshAhead: number;
+  /** Up to this fraction of a lifetime is taken off at random, so that what was stored together does not end together. */
+  readonly jitter: number;
+  /** Whether one load serves all who wait for it: in this process, in the fleet, or not at all. */
+  readonly lock: 'local' | 'distributed' | false;
+  /** Milliseconds after which a load that has something stale to fall back on is no longer waited for. */
+  readonly softTimeout: number;
+  /** Milliseconds after which no load is waited for. */
+  readonly hardTimeout: number;
   /** Whether a value may be stored. */
   readonly condition: ((value: unknown, context: ValueContext) => MaybePromise<boolean>) | undefined;
 }

@@ -42,6 +42,25 @@ export interface CacheResultOptions extends CacheOptions {
   staleWhileRevalidate?: Duration;
   /** How long past its lifetime a value is served when the method throws. Default: not at all. */
   staleIfError?: Duration;
+  /**
+   * After this fraction of its lifetime, e.g. `0.8`, a value that is read is loaded anew in the background, so that
+   * nobody waits when it ends. Default `0`: never.
+   */
+  refreshAhead?: number;
+  /** Takes up to this fraction off each lifetime at random, e.g. `0.1`, so that values do not all end at once. Default `0`. */
+  jitter?: number;
+  /**
+   * Who waits for a load instead of loading too: all callers in this process (`'local'`, the default), in all processes on
+   * the store (`'distributed'`, one more wait on a miss), or nobody (`false`).
+   */
+  lock?: 'local' | 'distributed' | false;
+  /**
+   * A load that takes longer is no longer waited for if there is a stale value within `staleWhileRevalidate` or
+   * `staleIfError`: it is served, and the load goes on in the background. Default: none.
+   */
+  softTimeout?: Duration;
+  /** A load that takes longer rejects with `CacheTimeoutError` (or serves a stale value); it goes on. Default: none. */
+  hardTimeout?: Duration;
   /** The classes of the instances in the value, where they are no entities: `type: () => UserDto`. */
   type?: TypeOption;
   /** How callers are kept from changing what is cached. Default `'clone'`. */

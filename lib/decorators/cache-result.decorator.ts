@@ -20,6 +20,11 @@ const OPTIONS = new Set<string>([
   'name',
   'staleWhileRevalidate',
   'staleIfError',
+  'refreshAhead',
+  'jitter',
+  'lock',
+  'softTimeout',
+  'hardTimeout',
   'type',
   'isolation',
 ] satisfies (keyof CacheResultOptions)[]);

@@ -51,7 +51,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const exchange: Exchange = { route, request: http.getRequest(), response: http.getResponse(), next };
     const call = this.#call(exchange);
     if (call === undefined) return this.#bypass(exchange);
-    const reading = this.runtime.engine.read(call);
+    const reading = this.runtime.engine.reader.read(call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
     return this.#answer(exchange, call, reading);
@@ -92,7 +92,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { engine } = this.runtime;
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
     if (reading.isFresh(engine.clock.now())) return this.#replay(exchange, call, reading);
-    return from(engine.stamp(call)).pipe(switchMap((stamp) => this.#load(exchange, call, stamp)));
+    return from(engine.reader.stamp(call)).pipe(switchMap((stamp) => this.#load(exchange, call, stamp)));
   }
 
   /** The hit. */
@@ -126,13 +126,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     if (
       entry !== undefined &&
       entry.isFresh(engine.clock.now()) &&
-      (await engine.isCurrent(call, entry.stamp))
+      (await engine.reader.isCurrent(call, entry.stamp))
     ) {
       return this.#replay(exchange, call, entry);
     }
     const again = exchange.route.call(exchange.request);
     again.retries = call.retries + 1;
-    return this.#answer(exchange, again, await engine.read(again));
+    return this.#answer(exchange, again, await engine.reader.read(again));
   }
 
   #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {

@@ -1,9 +1,10 @@
 import type { Bus, BusStore } from './bus.interface.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Entry } from './entry.js';
+import type { Lease, LeaseStore } from './lease.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
-import { StoreUnavailableError, type StoreHost } from './store-host.js';
+import { StoreUnavailableError, UNATTACHED, type StoreHost } from './store-host.js';
 import { UnsentBumps } from './unsent-bumps.js';
 
 /** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
@@ -11,17 +12,6 @@ const RETRY_MS = 250;
 
 /** How long the boot waits for the store, in milliseconds; then the application starts without it. */
 const BOOT_MS = 2_000;
-
-const NO_HOST: StoreHost = {
-  now: Date.now,
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-  log: () => undefined,
-  coarser: () => undefined,
-};
 
 /**
  * Stands before a shared store: every call ends within the timeout, a store that fails is left alone for a while, and a
@@ -32,7 +22,7 @@ export class GuardedStore implements CacheStore {
   readonly keepsReferences: boolean;
   readonly #unsent = new UnsentBumps();
   readonly #breaker: CircuitBreaker;
-  #host = NO_HOST;
+  #host = UNATTACHED;
   #retrying = false;
   #closed = false;
 
@@ -68,7 +58,7 @@ export class GuardedStore implements CacheStore {
   }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
-    const reading = await this.#guard(() => this.inner.get(query));
+    const reading = await this.guard(() => this.inner.get(query));
     if (this.#unsent.size === 0 || !(reading instanceof Entry) || !this.#unsent.covers(reading.stamp.tags))
       return reading;
     // Its bump is on the way: it may still be current in the store, but it is not here.
@@ -76,22 +66,22 @@ export class GuardedStore implements CacheStore {
   }
 
   stamp(tags: readonly string[]): Promise<Stamp> {
-    return this.#guard(() => this.inner.stamp(tags));
+    return this.guard(() => this.inner.stamp(tags));
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
     if (this.#unsent.size > 0 && this.#unsent.covers(stamp.tags)) return 'purged';
-    return this.#guard(() => this.inner.judge(stamp));
+    return this.guard(() => this.inner.judge(stamp));
   }
 
   set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
-    return this.#guard(() => this.inner.set(query, entry));
+    return this.guard(() => this.inner.set(query, entry));
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     const mark = this.#unsent.add(tags, mode, this.#host.coarser);
     try {
-      await this.#guard(() => this.inner.bump(tags, mode));
+      await this.guard(() => this.inner.bump(tags, mode));
       this.#unsent.remove(tags, mark);
     } catch (error) {
       this.#retryLater();
@@ -109,7 +99,7 @@ export class GuardedStore implements CacheStore {
   }
 
   /** Waits for an answer for at most the timeout; what comes later is thrown away. */
-  async #guard<T>(ask: () => T | Promise<T>): Promise<T> {
+  protected async guard<T>(ask: () => T | Promise<T>): Promise<T> {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
     let cancel: (() => void) | undefined;
     try {
@@ -142,7 +132,7 @@ export class GuardedStore implements CacheStore {
       for (const mode of ['purge', 'expire'] as const) {
         const { tags, mark } = this.#unsent.take(mode);
         if (tags.length === 0) continue;
-        await this.#guard(() => this.inner.bump(tags, mode));
+        await this.guard(() => this.inner.bump(tags, mode));
         this.#unsent.remove(tags, mark);
       }
     } catch {
@@ -162,10 +152,10 @@ export class GuardedStore implements CacheStore {
   }
 }
 
-/** A guarded store that can tell of bumps over a bus. */
-export class GuardedBusStore extends GuardedStore implements BusStore {
+/** A guarded store that can tell of bumps over a bus, and through which processes agree on who loads. */
+export class GuardedBusStore extends GuardedStore implements BusStore, LeaseStore {
   constructor(
-    private readonly bussed: CacheStore & BusStore,
+    private readonly bussed: CacheStore & BusStore & LeaseStore,
     timeout: number,
   ) {
     super(bussed, timeout);
@@ -173,5 +163,9 @@ export class GuardedBusStore extends GuardedStore implements BusStore {
 
   openBus(): Bus {
     return this.bussed.openBus();
+  }
+
+  acquire(key: string): Promise<Lease | undefined> {
+    return this.guard(() => this.bussed.acquire(key));
   }
 }

@@ -12,3 +12,15 @@ export interface StoreHost {
 export class StoreUnavailableError extends Error {
   readonly code = 'STORE_UNAVAILABLE';
 }
+
+/** What a store goes by until an application uses it. */
+export const UNATTACHED: StoreHost = {
+  now: Date.now,
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  log: () => undefined,
+  coarser: () => undefined,
+};

@@ -1,6 +1,7 @@
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
+import { hasLeases, type Lease } from './lease.interface.js';
 import { MemoryStore } from './memory-store.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, MaybePromise, StoreQuery } from './store.interface.js';
@@ -80,6 +81,11 @@ export class TieredStore implements CacheStore {
   attach(host: StoreHost): void {
     this.l2.attach?.(host);
     this.bus?.attach(host);
+  }
+
+  /** A store below that grants no leases grants all. */
+  async acquire(key: string): Promise<Lease | undefined> {
+    return hasLeases(this.l2) ? this.l2.acquire(key) : { release: () => Promise.resolve() };
   }
 
   async ready(): Promise<void> {

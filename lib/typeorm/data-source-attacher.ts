@@ -1,6 +1,12 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InstanceClass } from '../cache/values/known-classes.js';
-import type { BoundRule, Change, ChangeSink, InvalidationService, RuleRegistry } from '../invalidation/index.js';
+import type {
+  BoundRule,
+  Change,
+  ChangeSink,
+  InvalidationService,
+  RuleRegistry,
+} from '../invalidation/index.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
 import { describeEntity, entityClasses, entityTable } from './entities.js';
 import type { OrmDataSource } from './typeorm.interface.js';
@@ -20,10 +26,15 @@ export class DataSourceAttacher {
   /** Attaches a data source, initialised or not; again is harmless. @throws TypeError for anything else */
   attach(dataSource: unknown): void {
     if (!isDataSource(dataSource)) {
-      throw new TypeError('RestflowCacheModule: dataSources holds something that is no TypeORM DataSource. Pass the instances.');
+      throw new TypeError(
+        'RestflowCacheModule: dataSources holds something that is no TypeORM DataSource. Pass the instances.',
+      );
     }
     if (!this.#bindings.has(dataSource)) {
-      this.#bindings.set(dataSource, new DataSourceBinding(dataSource, this.runtime, this.registry, this.service));
+      this.#bindings.set(
+        dataSource,
+        new DataSourceBinding(dataSource, this.runtime, this.registry, this.service),
+      );
     }
   }
 
@@ -34,7 +45,8 @@ export class DataSourceAttacher {
   /** Whether some data source knows the entity of a rule, or may learn of it when it is initialised. */
   knows(rule: BoundRule): boolean {
     return [...this.#bindings.keys()].some(
-      (dataSource) => !dataSource.isInitialized || entityTable(dataSource, rule.entity as Function | string) !== undefined,
+      (dataSource) =>
+        !dataSource.isInitialized || entityTable(dataSource, rule.entity as Function | string) !== undefined,
     );
   }
 
@@ -68,8 +80,10 @@ class DataSourceBinding implements ChangeSink {
   ) {
     this.#handle = attachCollector(dataSource, this, {
       tables: () => this.#index().#tables,
-      onQueryInOpenTransaction: () => runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
-      onError: (error, where) => runtime.log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
+      onQueryInOpenTransaction: () =>
+        runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
+      onError: (error, where) =>
+        runtime.log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
     });
     this.#index();
   }
@@ -93,7 +107,8 @@ class DataSourceBinding implements ChangeSink {
       const table = entityTable(this.dataSource, rule.entity as Function | string);
       if (table !== undefined) tables.set(table, [...(tables.get(table) ?? []), rule]);
     }
-    for (const target of entityClasses(this.dataSource)) this.runtime.classes.add(target as unknown as InstanceClass);
+    for (const target of entityClasses(this.dataSource))
+      this.runtime.classes.add(target as unknown as InstanceClass);
     this.#rules = tables;
     this.#tables = new Set(tables.keys());
     this.#indexed = rules.length;

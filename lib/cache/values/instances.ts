@@ -31,7 +31,7 @@ export function obstacleOf(prototype: object): string {
 }
 
 function findObstacle(prototype: object): string {
-  const base = BUILT_IN.find((one) => (one.prototype as object).isPrototypeOf(prototype));
+  const base = BUILT_IN.find((one) => prototype instanceof (one as new () => object));
   if (base !== undefined) return `extends ${base.name}`;
   for (let level: object | null = prototype; level; level = Object.getPrototypeOf(level) as object | null) {
     const { constructor } = level;

@@ -1,4 +1,4 @@
-import { Entry } from '../entry.js';
+import type { Entry } from '../entry.js';
 import { decodeEntry, encodeEntry } from '../entry-codec.js';
 import { GuardedStore } from '../guarded-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from '../shared-generations.js';

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { Entry } from '../entry.js';
+import type { Entry } from '../entry.js';
 import { decodeEntry, encodeEntry, splitGeneration, type DecodedEntry } from '../entry-codec.js';
 import {
   IDLE_MS,
@@ -12,7 +12,9 @@ import {
 import { Stamp, type Generation, type Verdict } from '../stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from '../store.interface.js';
 import type { Bus } from '../bus.interface.js';
-import type { StoreHost } from '../store-host.js';
+import { UNATTACHED, type StoreHost } from '../store-host.js';
+import type { Lease } from '../lease.interface.js';
+import { acquireLease } from './redis-lease.js';
 import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisCommand } from './redis-commands.js';
@@ -34,6 +36,7 @@ return 1`;
 export class RedisStore implements CacheStore {
   readonly kind = 'redis';
   readonly keepsReferences = false;
+  #host: StoreHost = UNATTACHED;
   readonly #hints = new LRUCache<string, readonly string[]>({ max: MAX_HINTS });
 
   constructor(private readonly connection: RedisConnection) {}
@@ -140,7 +143,12 @@ export class RedisStore implements CacheStore {
   }
 
   attach(host: StoreHost): void {
+    this.#host = host;
     this.connection.attach(host);
+  }
+
+  acquire(key: string): Promise<Lease | undefined> {
+    return acquireLease(this.connection.executor, this.#host, key);
   }
 
   ready(): Promise<void> {

@@ -1,0 +1,44 @@
+import type { Call } from './call.js';
+import type { CacheEngine } from './engine.js';
+import { tryTurn } from './fleet-lock.js';
+import { runOutsideLoads } from './load-context.js';
+
+/** The shutdown waits for refreshes for at most this long. Milliseconds. */
+const MAX_DRAIN_MS = 5_000;
+
+/** Loads anew behind the back of readers that were served a value; one refresh of a key at a time. */
+export class BackgroundRefresh {
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(private readonly engine: CacheEngine) {}
+
+  start(call: Call): void {
+    if (this.#running.has(call.key)) return;
+    const refresh = runOutsideLoads(() => this.#refresh(call.again()))
+      .catch((error: unknown) => {
+        const { name } = call.target;
+        this.engine.log.error(`refresh ${name}`, `A background refresh of ${name} failed`, error);
+      })
+      .finally(() => this.#running.delete(call.key));
+    this.#running.set(call.key, refresh);
+  }
+
+  /** Resolves when no refresh is under way, or after {@link MAX_DRAIN_MS}. */
+  async drain(): Promise<void> {
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => (cancel = this.engine.clock.after(MAX_DRAIN_MS, resolve)));
+    await Promise.race([Promise.allSettled(this.#running.values()), late]);
+    cancel();
+  }
+
+  async #refresh(call: Call): Promise<void> {
+    const { loads } = this.engine;
+    const stamp = await this.engine.reader.stamp(call);
+    if (stamp === undefined || loads.isFull || loads.find(call.key, stamp) !== undefined) return;
+    const load = loads.begin(call.key, stamp, call.target.store);
+    // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
+    const lease = call.target.policy.lock === 'distributed' ? await tryTurn(call) : undefined;
+    if (lease === 'taken') return load.settle({ failed: false });
+    await this.engine.run(call, load, undefined).finally(() => lease?.release());
+  }
+}

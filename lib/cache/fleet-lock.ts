@@ -1,0 +1,58 @@
+import { Entry } from '../stores/entry.js';
+import { hasLeases, type Lease } from '../stores/lease.interface.js';
+import type { Call } from './call.js';
+import type { CacheEngine } from './engine.js';
+
+/** How often a process that waits looks whether the value is there, in milliseconds. */
+const POLL_MS = 40;
+
+/** A process that waited this long loads by itself. Milliseconds. */
+const MAX_WAIT_MS = 10_000;
+
+/** What waiting for the rest of the fleet brought: the right to load, a value somebody else loaded, or neither. */
+export interface FleetTurn {
+  readonly lease?: Lease;
+  readonly entry?: Entry;
+}
+
+/**
+ * Waits until this process may load a key, or another process has loaded it (`lock: 'distributed'`). An entry of another
+ * process counts only if its stamp is current when it is read, like any other. A store without leases, or one that
+ * fails, grants everything.
+ */
+export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTurn> {
+  const { store } = call.target;
+  if (!hasLeases(store)) return {};
+  const deadline = engine.clock.now() + MAX_WAIT_MS;
+  try {
+    while (engine.clock.now() < deadline) {
+      const lease = await store.acquire(lockKey(call.key));
+      const reading = await store.get(call);
+      if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
+        await lease?.release();
+        return { entry: reading };
+      }
+      if (lease !== undefined) return { lease };
+      await new Promise<void>((resolve) => engine.clock.after(POLL_MS, resolve));
+    }
+  } catch {
+    // The store fails, and has told so: loads go on without it.
+  }
+  return {};
+}
+
+/** Takes the lease if nobody has it; without leases everybody may go on. */
+export async function tryTurn(call: Call): Promise<Lease | 'taken' | undefined> {
+  const { store } = call.target;
+  if (!hasLeases(store)) return undefined;
+  try {
+    return (await store.acquire(lockKey(call.key))) ?? 'taken';
+  } catch {
+    return undefined;
+  }
+}
+
+/** Under this key stands who loads; entries end otherwise. */
+function lockKey(key: string): string {
+  return `${key}|lock`;
+}

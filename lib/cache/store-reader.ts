@@ -1,0 +1,75 @@
+import type { OnceLog } from '../observability/once-log.js';
+import type { Entry } from '../stores/entry.js';
+import type { Stamp, Verdict } from '../stores/stamp.js';
+import { StoreUnavailableError } from '../stores/store-host.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+import type { Call } from './call.js';
+import { CacheUsageError } from './errors.js';
+import { believe } from './store-answer.js';
+import { isThenable } from './thenable.js';
+
+/** Asks stores, and turns whatever goes wrong with them into a miss. */
+export class StoreReader {
+  constructor(private readonly log: OnceLog) {}
+
+  /** The entry of a call, or the stamp to load it under; `undefined` when the store fails. Never throws. */
+  read(call: Call): MaybePromise<Entry | Stamp | undefined> {
+    try {
+      const answer: unknown = call.target.store.get(call);
+      return isThenable(answer) ? this.#readLater(call, answer) : believe(call, answer);
+    } catch (error) {
+      return this.#failed(call, error);
+    }
+  }
+
+  async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
+    try {
+      return believe(call, await answer);
+    } catch (error) {
+      return this.#failed(call, error);
+    }
+  }
+
+  /** Reads the stamp to load under; `undefined` when the store fails. Never rejects. */
+  async stamp(call: Call): Promise<Stamp | undefined> {
+    try {
+      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
+    } catch (error) {
+      return this.#failed(call, error);
+    }
+  }
+
+  /** Whether a stamp, inherited tags included, still equals the generations as they are now. */
+  async isCurrent(call: Call, stamp: Stamp): Promise<boolean> {
+    return (await this.#judge(call, stamp)) === 'current';
+  }
+
+  /** Whether an entry, fresh or not, was not purged since. */
+  async isUsable(call: Call, entry: Entry): Promise<boolean> {
+    return (await this.#judge(call, entry.stamp)) !== 'purged';
+  }
+
+  async #judge(call: Call, stamp: Stamp): Promise<Verdict> {
+    try {
+      return await call.target.store.judge(stamp);
+    } catch (error) {
+      this.#failed(call, error);
+      return 'purged';
+    }
+  }
+
+  #failed(call: Call, error: unknown): undefined {
+    const { name, store } = call.target;
+    if (error instanceof CacheUsageError) {
+      this.log.warn(`tags ${name}`, `A call of ${name} was not cached: ${error.message}`);
+    } else if (!(error instanceof StoreUnavailableError)) {
+      // A store behind a guard said so when it went, and will say so when it is back.
+      this.log.error(
+        `store ${store.kind}`,
+        `The ${store.kind} store failed, values are loaded uncached`,
+        error,
+      );
+    }
+    return undefined;
+  }
+}
