@@ -1,0 +1,89 @@
+import 'reflect-metadata';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Module, type INestApplication, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { codeBlocks, compilerOptions, exportsOf, root, typeErrors, type CodeBlock } from './code-blocks.js';
+import { Article } from './prelude.js';
+
+jest.setTimeout(120_000);
+
+describe('the examples of README.md and docs/', () => {
+  const options = compilerOptions();
+  let blocks: CodeBlock[];
+
+  beforeAll(() => {
+    blocks = codeBlocks(exportsOf(options));
+  });
+
+  it('compile against the library', () => {
+    expect(blocks.length).toBeGreaterThan(20);
+    expect(typeErrors(blocks, options)).toEqual([]);
+  });
+
+  it('begin with one of 15 lines', () => {
+    expect(blocks[0]!.where).toMatch(/^README\.md/);
+    expect(blocks[0]!.code.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(15);
+  });
+
+  it.each(['express', 'fastify'])(
+    'begin with one that caches, and is fresh after a save, on %s',
+    async (platform) => {
+      const { BlogModule } = await load(blocks[0]!);
+      @Module({
+        imports: [
+          TypeOrmModule.forRoot({ type: 'sqljs', entities: [Article], synchronize: true }),
+          // The application's own way to provide repositories, which the example leaves out.
+          { ...TypeOrmModule.forFeature([Article]), global: true },
+          BlogModule!,
+        ],
+      })
+      class AppModule {}
+
+      const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+      const app: INestApplication = await NestFactory.create(AppModule, adapter, {
+        abortOnError: false,
+        logger: ['error', 'warn'],
+      });
+      try {
+        await app.listen(0, '127.0.0.1');
+        const url = await app.getUrl();
+        const articles = app.get(DataSource).getRepository(Article);
+        const article = await articles.save({ slug: 'hello', title: 'Hello' });
+        await articles.save({ slug: 'other', title: 'Other' });
+        const read = async (slug: string) => {
+          const response = await fetch(`${url}/articles/${slug}`);
+          return [response.headers.get('x-cache-status'), ((await response.json()) as Article).title];
+        };
+        expect(await read('other')).toEqual(['MISS', 'Other']);
+        expect(await read('hello')).toEqual(['MISS', 'Hello']);
+        expect(await read('hello')).toEqual(['HIT', 'Hello']);
+        article.title = 'Hello again';
+        await articles.save(article);
+        expect(await read('hello')).toEqual(['MISS', 'Hello again']);
+        expect(await read('hello')).toEqual(['HIT', 'Hello again']);
+        expect(await read('other')).toEqual(['HIT', 'Other']);
+      } finally {
+        await app.close();
+      }
+    },
+  );
+});
+
+/** Runs an example as the module that it is. */
+async function load({ module }: CodeBlock): Promise<Record<string, Type>> {
+  const folder = join(root, '.tmp', 'docs', `run-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'example.ts');
+  try {
+    writeFileSync(file, module.replaceAll("'../../test/", "'../../../test/"));
+    return (await import(file)) as Record<string, Type>;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
