@@ -38,6 +38,8 @@ export interface RestflowCacheOptions {
   keyHashAlgorithm?: string | KeyHash;
   /** Longer key suffixes are hashed. Characters; default 250. */
   maxKeySuffixLength?: number;
+  /** How many loads may run at one time while the store does not answer; the others wait in line. Default 64. */
+  maxLoadsWhenDown?: number;
   /** The dispatcher of rules that name none. Default `'inline'`. */
   defaultDispatcher?: string;
   /** Settings of dispatchers, by name; `raiseException` is read here, the rest is handed to the dispatcher. */
@@ -95,6 +97,7 @@ const OPTIONS = new Set<string>([
   'isAuthenticated',
   'keyHashAlgorithm',
   'maxKeySuffixLength',
+  'maxLoadsWhenDown',
   'defaultDispatcher',
   'dispatcherSettings',
   'dispatchers',
@@ -120,6 +123,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
       enabled: options.enabled ?? true,
       keyHashAlgorithm: options.keyHashAlgorithm ?? 'sha256',
       maxKeySuffixLength: options.maxKeySuffixLength ?? 250,
+      maxLoadsWhenDown: options.maxLoadsWhenDown ?? 64,
       stores,
       clock: options.clock ?? systemClock,
       log,
@@ -150,6 +154,10 @@ const TYPES: Readonly<
   maxKeySuffixLength: [
     (value) => Number.isSafeInteger(value) && (value as number) >= 64,
     'a whole number of characters, at least 64',
+  ],
+  maxLoadsWhenDown: [
+    (value) => Number.isSafeInteger(value) && (value as number) > 0,
+    'a whole number of loads, at least 1',
   ],
   raiseException: [(value) => typeof value === 'boolean', 'true or false'],
   defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],

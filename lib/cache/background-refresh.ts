@@ -1,6 +1,7 @@
 import type { Call } from './call.js';
 import type { CacheEngine } from './engine.js';
 import { tryTurn } from './fleet-lock.js';
+import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';
 
 /** The shutdown waits for refreshes for at most this long. Milliseconds. */
@@ -34,7 +35,8 @@ export class BackgroundRefresh {
   async #refresh(call: Call): Promise<void> {
     const { loads } = this.engine;
     const stamp = await this.engine.reader.stamp(call);
-    if (stamp === undefined || loads.isFull || loads.find(call.key, stamp) !== undefined) return;
+    if (stamp === undefined || isOffline(stamp) || loads.isFull || loads.find(call.key, stamp) !== undefined)
+      return;
     const load = loads.begin(call.key, stamp, call.target.store);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
     const lease = call.target.policy.lock === 'distributed' ? await tryTurn(call) : undefined;

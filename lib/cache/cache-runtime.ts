@@ -23,6 +23,8 @@ export interface RuntimeSettings extends KeySettings {
   readonly enabled: boolean | (() => boolean);
   /** By name; the unnamed one is `default`. */
   readonly stores: ReadonlyMap<string, CacheStore>;
+  /** Loads that may run at one time while the store does not answer. */
+  readonly maxLoadsWhenDown: number;
   readonly clock: Clock;
   readonly log: OnceLog;
 }
@@ -42,7 +44,7 @@ export class CacheRuntime {
   readonly #names = new Map<string, MethodTarget>();
 
   constructor(readonly settings: RuntimeSettings) {
-    this.engine = new CacheEngine(settings.clock, settings.log);
+    this.engine = new CacheEngine(settings.clock, settings.log, settings.maxLoadsWhenDown);
     this.space = new KeySpace(settings.namespace, settings.version);
     this.#enabled = settings.enabled;
     this.#attachStores();
@@ -179,6 +181,7 @@ export class CacheRuntime {
    * loaded before is served as fresh.
    */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void> {
+    this.engine.offline.bumped();
     const pending: Promise<unknown>[] = [];
     for (const store of new Set(this.settings.stores.values())) {
       try {

@@ -9,6 +9,8 @@ import type { ValueHandling } from './values/isolation.js';
 export interface CacheTarget {
   /** For logs and errors, e.g. `UsersService.find`. */
   readonly name: string;
+  /** What is said once in the log is said once for this; keys cached by hand have one between them. */
+  readonly topic: string;
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;

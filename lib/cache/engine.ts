@@ -9,9 +9,11 @@ import type { Clock } from './clock.js';
 import { EntryWriter } from './entry-writer.js';
 import { takeTurn } from './fleet-lock.js';
 import { bypassInside, reportLoad, reportServed } from './inner-call.js';
+import { LoadGate } from './load-gate.js';
 import { currentLoad, runInLoad } from './load-context.js';
 import { loadWithin } from './load-timeouts.js';
 import { LoadTable, type Load } from './loads.js';
+import { OfflineStamps } from './offline.js';
 import { StoreReader } from './store-reader.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
 
@@ -30,15 +32,20 @@ export class CacheEngine {
   readonly refreshes = new BackgroundRefresh(this);
   readonly uncacheable: UncacheableMarks;
   readonly writer: EntryWriter;
+  readonly offline = new OfflineStamps();
+  /** Keeps the database from what a store that is down lets through. */
+  readonly gate: LoadGate;
   /** Asks the store. */
   readonly reader: StoreReader;
 
   constructor(
     readonly clock: Clock,
     readonly log: OnceLog,
+    maxLoadsWhenDown: number,
   ) {
     this.uncacheable = new UncacheableMarks(clock);
-    this.reader = new StoreReader(log);
+    this.reader = new StoreReader(log, this.offline);
+    this.gate = new LoadGate(maxLoadsWhenDown);
     this.writer = new EntryWriter(clock, log, this.uncacheable);
   }
 
@@ -125,7 +132,7 @@ export class CacheEngine {
     const outer = currentLoad();
     let value: unknown;
     try {
-      const run = async (): Promise<unknown> => runInLoad(load.context, () => call.target.load(call));
+      const run = (): Promise<unknown> => this.#load(call, load);
       value = outer === undefined ? await run() : await outer.awaiting(load.context, run);
     } catch (error) {
       load.settle({ failed: true, error });
@@ -135,6 +142,15 @@ export class CacheEngine {
     if (written.isStored === true) call.entry = written.entry;
     if (outer !== undefined) reportLoad(call, load, outer);
     return call.target.values.presentLoaded(value, written.prepared);
+  }
+
+  async #load(call: Call, load: Load): Promise<unknown> {
+    const leave = await this.gate.enterFor(load);
+    try {
+      return await runInLoad(load.context, () => call.target.load(call));
+    } finally {
+      leave?.();
+    }
   }
 
   async #wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
@@ -159,7 +175,7 @@ export class CacheEngine {
       stale !== undefined && this.clock.now() < stale.freshUntil + call.target.policy.staleIfError;
     if (!mayServe || !(await this.reader.isUsable(call, stale))) throw error;
     this.log.error(
-      `stale-if-error ${call.target.name}`,
+      `stale-if-error ${call.target.topic}`,
       `${call.target.name} failed, a stale value was served`,
       error,
     );

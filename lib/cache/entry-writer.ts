@@ -5,6 +5,7 @@ import type { Clock } from './clock.js';
 import { parseDuration } from './duration.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
+import { isOffline } from './offline.js';
 import { staleWindow } from './policy.js';
 import type { UncacheableMarks } from './uncacheable-marks.js';
 import type { PreparedValue } from './values/isolation.js';
@@ -45,7 +46,7 @@ export class EntryWriter {
     } catch (error) {
       written = UNCACHEABLE;
       load.context.limit(this.clock.now());
-      this.log.error(`write ${call.target.name}`, `A value of ${call.target.name} was not stored`, error);
+      this.log.error(`write ${call.target.topic}`, `A value of ${call.target.name} was not stored`, error);
     }
     if (written.uncacheable === true) this.uncacheable.set(call.key);
     else if (written.entry !== undefined) this.uncacheable.clear(call.key);
@@ -59,7 +60,7 @@ export class EntryWriter {
     // Also a value that is not stored has a lifetime, which those made from it must not outlive.
     if (typeof policy.ttl === 'number') load.context.limit(this.clock.now() + policy.ttl);
     if (prepared instanceof Unstorable)
-      return this.#refused(call, `cached: ${String(prepared)}`, UNCACHEABLE);
+      return this.#refused(call, prepared.what, `cached: ${String(prepared)}`, UNCACHEABLE);
     if (policy.condition !== undefined && !(await policy.condition(value, call.context)))
       return { prepared, uncacheable: true };
     const now = this.clock.now();
@@ -68,13 +69,13 @@ export class EntryWriter {
     if (ttl <= 0) return { prepared, uncacheable: true };
     const { refusal, lasting } = load.context;
     if (refusal !== undefined)
-      return this.#refused(call, `stored: ${refusal}.`, { prepared, uncacheable: lasting });
+      return this.#refused(call, refusal, `stored: ${refusal}.`, { prepared, uncacheable: lasting });
     const stamp = load.stamp && load.context.complete(load.stamp);
     const { freshUntil } = load.context;
     if (stamp === undefined || freshUntil <= now) return { prepared };
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
-    return { prepared, entry, isStored: await this.#store(call, load, entry) };
+    return { prepared, entry, isStored: !isOffline(stamp) && (await this.#store(call, load, entry)) };
   }
 
   async #store(call: Call, load: Load, entry: Entry): Promise<boolean> {
@@ -101,13 +102,14 @@ export class EntryWriter {
     try {
       ttl = this.ttlOf(call, value);
     } catch (error) {
-      this.log.error(`write ${call.target.name}`, `The ttl function of ${call.target.name} failed`, error);
+      this.log.error(`write ${call.target.topic}`, `The ttl function of ${call.target.name} failed`, error);
     }
     context.limit(this.clock.now() + ttl);
   }
 
-  #refused(call: Call, reason: string, written: Written): Written {
-    this.log.warn(`${call.target.name} ${reason}`, `A value of ${call.target.name} is not ${reason}`);
+  /** @param topic without what differs from value to value, so that it is said once */
+  #refused(call: Call, topic: string, reason: string, written: Written): Written {
+    this.log.warn(`${call.target.topic} ${topic}`, `A value of ${call.target.name} is not ${reason}`);
     return written;
   }
 }

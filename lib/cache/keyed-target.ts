@@ -47,6 +47,7 @@ const BY_HAND = '';
 /** A value cached by hand under a key of the user's. */
 export class KeyedTarget implements CacheTarget {
   readonly name: string;
+  readonly topic = 'getOrSet';
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;

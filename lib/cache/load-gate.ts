@@ -1,3 +1,7 @@
+import { currentLoad } from './load-context.js';
+import type { Load } from './loads.js';
+import { isOffline } from './offline.js';
+
 /**
  * While the store is down nothing keeps loads from the database: only so many run at one time, the others wait in line.
  */
@@ -7,18 +11,22 @@ export class LoadGate {
 
   constructor(private readonly limit: number) {}
 
-  /** @returns nothing when a place was free, else a promise of one */
-  enter(): Promise<void> | undefined {
+  /**
+   * Enters for a load, where it needs to: one that runs inside another must not wait for it.
+   * @returns how to leave, at once or when there is a place; nothing for loads that need none
+   */
+  enterFor(load: Load): (() => void) | Promise<() => void> | undefined {
+    if (load.stamp === undefined || !isOffline(load.stamp) || currentLoad() !== undefined) return undefined;
     if (this.#running < this.limit) {
       this.#running++;
-      return undefined;
+      return this.#leave;
     }
-    return new Promise((resolve) => this.#line.push(resolve));
+    return new Promise((resolve) => this.#line.push(() => resolve(this.#leave)));
   }
 
-  leave(): void {
+  readonly #leave = (): void => {
     const next = this.#line.shift();
     if (next === undefined) this.#running--;
     else next();
-  }
+  };
 }

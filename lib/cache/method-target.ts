@@ -92,6 +92,10 @@ export class MethodTarget implements CacheTarget {
     return this.#partitionPrefix + this.key.partitionTag(values);
   }
 
+  get topic(): string {
+    return this.name;
+  }
+
   load(call: Call): Promise<unknown> {
     if (this.definition.kind === 'response') {
       throw new CacheUsageError(

@@ -5,14 +5,21 @@ import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
+import { isOffline, type OfflineStamps } from './offline.js';
 import { believe } from './store-answer.js';
 import { isThenable } from './thenable.js';
 
 /** Asks stores, and turns whatever goes wrong with them into a miss. */
 export class StoreReader {
-  constructor(private readonly log: OnceLog) {}
+  constructor(
+    private readonly log: OnceLog,
+    private readonly offline: OfflineStamps,
+  ) {}
 
-  /** The entry of a call, or the stamp to load it under; `undefined` when the store fails. Never throws. */
+  /**
+   * The entry of a call, or the stamp to load it under; `undefined` when its tags cannot be told. Never throws: a store
+   * that fails has nothing, and the stamp is one of {@link OfflineStamps}.
+   */
   read(call: Call): MaybePromise<Entry | Stamp | undefined> {
     try {
       const answer: unknown = call.target.store.get(call);
@@ -30,7 +37,7 @@ export class StoreReader {
     }
   }
 
-  /** Reads the stamp to load under; `undefined` when the store fails. Never rejects. */
+  /** The stamp to load under, as for {@link read}. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     try {
       return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
@@ -50,6 +57,7 @@ export class StoreReader {
   }
 
   async #judge(call: Call, stamp: Stamp): Promise<Verdict> {
+    if (isOffline(stamp)) return this.offline.isCurrent(stamp) ? 'current' : 'purged';
     try {
       return await call.target.store.judge(stamp);
     } catch (error) {
@@ -58,11 +66,13 @@ export class StoreReader {
     }
   }
 
-  #failed(call: Call, error: unknown): undefined {
+  #failed(call: Call, error: unknown): Stamp | undefined {
     const { name, store } = call.target;
     if (error instanceof CacheUsageError) {
       this.log.warn(`tags ${name}`, `A call of ${name} was not cached: ${error.message}`);
-    } else if (!(error instanceof StoreUnavailableError)) {
+      return undefined;
+    }
+    if (!(error instanceof StoreUnavailableError)) {
       // A store behind a guard said so when it went, and will say so when it is back.
       this.log.error(
         `store ${store.kind}`,
@@ -70,6 +80,6 @@ export class StoreReader {
         error,
       );
     }
-    return undefined;
+    return this.offline.current();
   }
 }

@@ -115,7 +115,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       return exchange.next.handle();
     }
     const joined = this.runtime.engine.join(call, stamp);
-    if (joined === undefined) return this.#lead(exchange, call, this.runtime.engine.begin(call, stamp));
+    if (joined === undefined) return this.#enter(exchange, call, this.runtime.engine.begin(call, stamp));
     return from(this.#wait(exchange, call, joined)).pipe(switchMap((answer) => answer));
   }
 
@@ -133,6 +133,18 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const again = exchange.route.call(exchange.request);
     again.retries = call.retries + 1;
     return this.#answer(exchange, again, await engine.reader.read(again));
+  }
+
+  /** Waits in line, while the store is down and too many loads run. */
+  #enter(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
+    const entering = this.runtime.engine.gate.enterFor(load);
+    if (entering === undefined) return this.#lead(exchange, call, load);
+    return from(Promise.resolve(entering)).pipe(
+      switchMap((leave) => {
+        void load.wait().then(leave);
+        return this.#lead(exchange, call, load);
+      }),
+    );
   }
 
   #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
