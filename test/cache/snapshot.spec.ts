@@ -81,7 +81,7 @@ describe('a hit returns what a miss returned, type for type', () => {
     ['big integers', new BigInt64Array([1n, -1n])],
     ['floats', new Float64Array([NaN, -0])],
     ['an ArrayBuffer', new Uint8Array([1, 2]).buffer],
-    ['holes', [1, , 3, undefined, ,]],
+    ['holes', Object.assign(new Array<unknown>(5), { 0: 1, 2: 3, 3: undefined })],
     ['a property that is undefined', { a: undefined, b: null }],
     ['__proto__ as a name', JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1, "toString": 2}')],
     ['no prototype', Object.assign(Object.create(null), { a: 1, hasOwnProperty: 2 })],

@@ -1,0 +1,174 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { memoryStore, type CacheStore } from '../../lib/index.js';
+import { Deferred, Gate, settled } from '../support/gate.js';
+import { Applications, method } from './support/methods.js';
+
+const { start, close } = new Applications();
+afterEach(close);
+
+const OPERATIONS = ['get', 'stamp', 'judge', 'set', 'bump', 'sweep'] as const;
+type Operation = (typeof OPERATIONS)[number];
+type Answer = (operation: Operation, work: () => unknown) => unknown;
+
+/** A memory store whose answers a test may spoil. */
+class SpoiltStore {
+  answer: Answer = (_operation, work) => work();
+  readonly store: CacheStore;
+
+  constructor() {
+    const inner = memoryStore() as unknown as Record<Operation, (...args: unknown[]) => unknown>;
+    const operations = OPERATIONS.map((operation) => [
+      operation,
+      (...args: unknown[]) => this.answer(operation, () => inner[operation](...args)),
+    ]);
+    this.store = { kind: 'spoilt', keepsReferences: true, ...Object.fromEntries(operations) } as CacheStore;
+  }
+}
+
+async function things(options = {}) {
+  const Things = method('things', options);
+  const spoilt = new SpoiltStore();
+  const application = await start([Things], { store: spoilt.store });
+  return {
+    application,
+    spoilt,
+    provider: application.get(Things),
+    cached: application.cache.for(Things, 'call'),
+  };
+}
+
+const WAYS: [string, Answer][] = [
+  [
+    'throws',
+    () => {
+      throw new Error('store down');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('store down'))],
+  ['rejects late', () => settled().then(() => Promise.reject(new Error('store down')))],
+  ['answers null', () => null],
+  ['answers undefined', () => undefined],
+  ['answers a number', () => 1],
+  ['answers plain data', () => ({ epoch: 'x', tags: [], generations: [], value: 'garbage' })],
+  ['answers nonsense later', async () => ({ value: 'garbage' })],
+];
+
+describe.each(WAYS)('a store that %s', (_way, answer) => {
+  it.each<[string, readonly Operation[]]>([
+    ['when it is read', ['get']],
+    ['when it is asked for a stamp', ['stamp']],
+    ['when a stamp is judged', ['judge']],
+    ['when it is written', ['set']],
+    ['always', OPERATIONS],
+  ])('%s, fails no call', async (_name, broken) => {
+    const { spoilt, provider, cached } = await things({
+      ttl: 10,
+      staleWhileRevalidate: 10,
+      staleIfError: 10,
+    });
+    await provider.call(1);
+    spoilt.answer = (operation, work) => (broken.includes(operation) ? answer(operation, work) : work());
+    const values = await Promise.all(Array.from({ length: 20 }, () => provider.call(1)));
+    expect(new Set(values)).toEqual(new Set([1]));
+    const missing = await Promise.all(Array.from({ length: 20 }, () => provider.call(2)));
+    expect(new Set(missing)).toEqual(new Set([2]));
+    expect(await cached.refresh(3)).toBe(3);
+    expect(await cached.bypassCache(4)).toBe(4);
+    expect((await cached.getWithMetadata(5))[0]).toBe(5);
+    await cached.getCacheOnly(6);
+    await cached.getCachedMetadata(6);
+    provider.body = () => Promise.reject(new Error('the method failed'));
+    await expect(provider.call(7)).rejects.toThrow('the method failed');
+  });
+});
+
+it('a failing store is told of once, not on every call', async () => {
+  const { application, spoilt, provider } = await things();
+  spoilt.answer = () => Promise.reject(new Error('store down'));
+  for (let id = 0; id < 20; id++) await provider.call(id);
+  expect(application.log.errors.filter((line) => line.includes('store down'))).toHaveLength(1);
+});
+
+it('a store that answers late is waited for, and works', async () => {
+  const { spoilt, provider } = await things();
+  spoilt.answer = (_operation, work) => settled().then(work);
+  expect([await provider.call(1), await provider.call(1), provider.runs]).toEqual([1, 1, 1]);
+});
+
+it('a store whose promises are not of this realm works', async () => {
+  const { spoilt, provider, cached } = await things();
+  spoilt.answer = (_operation, work) => ({
+    then: (resolve: (value: unknown) => void) => setImmediate(() => resolve(work())),
+  });
+  expect([await provider.call(1), await provider.call(1), provider.runs]).toEqual([1, 1, 1]);
+  await cached.invalidateAll();
+  expect([await provider.call(1), provider.runs]).toEqual([1, 2]);
+});
+
+it('waiters share the load of a value that the store did not take', async () => {
+  const { spoilt, provider } = await things();
+  spoilt.answer = (operation, work) => (operation === 'set' ? Promise.reject(new Error('full')) : work());
+  const gate = new Gate();
+  provider.body = () => gate.pass().then(() => 'value');
+  const readers = Array.from({ length: 50 }, () => provider.call(1));
+  await gate.reached();
+  gate.open();
+  expect(new Set(await Promise.all(readers))).toEqual(new Set(['value']));
+  expect(provider.runs).toBe(1);
+});
+
+it('metadata says that a value was not stored', async () => {
+  const { spoilt, cached } = await things();
+  spoilt.answer = (operation, work) => (operation === 'set' ? Promise.reject(new Error('full')) : work());
+  expect(await cached.getWithMetadata(1)).toEqual([
+    1,
+    { cacheStatus: 'MISS', cachedAt: null, resetAt: null },
+  ]);
+});
+
+it('an invalidation that fails says so, and the other stores hear of it all the same', async () => {
+  const Things = method('things', { store: 'good' });
+  const first = new SpoiltStore();
+  first.answer = (operation, work) => {
+    if (operation === 'bump') throw new Error('store down');
+    return work();
+  };
+  const application = await start([Things], { store: first.store, stores: { good: memoryStore() } });
+  const things = application.get(Things);
+  await things.call(1);
+  await expect(application.cache.for(Things, 'call').invalidateAll()).rejects.toThrow('store down');
+  await things.call(1);
+  expect(things.runs).toBe(2);
+});
+
+it('an invalidation resolves only when the store has it', async () => {
+  const { application, spoilt } = await things();
+  const bumped = new Deferred();
+  spoilt.answer = (operation, work) => (operation === 'bump' ? bumped.promise.then(work) : work());
+  let done = false;
+  const clearing = application.cache.invalidateTags(['x']).then(() => (done = true));
+  await settled();
+  expect(done).toBe(false);
+  bumped.resolve();
+  await clearing;
+});
+
+it('tags that cannot be told are no failure of the store: the call runs uncached, and its method is named', async () => {
+  for (const tags of [
+    () => {
+      throw new Error('no tags');
+    },
+    () => 'users',
+    () => [1],
+    () => undefined,
+  ] as never[]) {
+    const Tagged = method('tagged', { tags });
+    const application = await start([Tagged]);
+    const tagged = application.get(Tagged);
+    expect([await tagged.call(1), await tagged.call(1), tagged.runs]).toEqual([1, 1, 2]);
+    expect(application.log.warnings).toEqual([
+      expect.stringMatching(/tagged was not cached: its tags cannot be told/),
+    ]);
+    expect(application.log.errors).toEqual([]);
+  }
+});

@@ -1,0 +1,340 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { CACHE_MISSING, type CacheResultOptions } from '../../lib/index.js';
+import { Gate, settled } from '../support/gate.js';
+import { Applications, method } from './support/methods.js';
+
+const { start, close } = new Applications();
+afterEach(close);
+
+async function things(options: CacheResultOptions) {
+  const Things = method('things', { tags: ['tag'], ...options });
+  const application = await start([Things]);
+  return {
+    application,
+    clock: application.clock,
+    cache: application.cache,
+    provider: application.get(Things),
+    cached: application.cache.for(Things, 'call'),
+  };
+}
+
+describe('staleWhileRevalidate', () => {
+  it('serves what is past its lifetime while one load runs in the background', async () => {
+    const { clock, provider, cached } = await things({ ttl: 10, staleWhileRevalidate: 20 });
+    await provider.call(1);
+    clock.advance(10_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'new');
+    for (let reads = 0; reads < 5; reads++) {
+      expect(await cached.getWithMetadata(1)).toMatchObject([1, { cacheStatus: 'STALE' }]);
+    }
+    expect(provider.runs).toBe(2);
+    gate.open();
+    await settled();
+    expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
+  });
+
+  it('ends with its window', async () => {
+    const { clock, provider, cached } = await things({ ttl: 10, staleWhileRevalidate: 20 });
+    await provider.call(1);
+    clock.advance(29_999);
+    expect(await cached.getCacheOnly(1)).toBe(1);
+    clock.advance(1);
+    expect(await cached.getCacheOnly(1)).toBe(CACHE_MISSING);
+    provider.body = () => 'new';
+    expect(await provider.call(1)).toBe('new');
+  });
+
+  it('a background load that fails is logged, harms nobody, and is tried again', async () => {
+    const { application, clock, provider } = await things({ ttl: 10, staleWhileRevalidate: 20 });
+    await provider.call(1);
+    clock.advance(10_000);
+    provider.body = () => Promise.reject(new Error('down'));
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    expect(application.log.errors.join()).toMatch(/background refresh of things failed.*down/);
+    provider.body = () => 'new';
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    expect(await provider.call(1)).toBe('new');
+  });
+
+  it('a background load that a purge overtakes is not stored', async () => {
+    const { cache, clock, provider } = await things({ ttl: 10, staleWhileRevalidate: 20 });
+    await provider.call(1);
+    clock.advance(10_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'old');
+    await provider.call(1);
+    await gate.reached();
+    await cache.invalidateTags(['tag']);
+    gate.open();
+    await settled();
+    provider.body = () => 'new';
+    expect(await provider.call(1)).toBe('new');
+  });
+});
+
+describe('expire and purge', () => {
+  it('what is expired is served as stale while it reloads', async () => {
+    const { cache, provider, cached } = await things({ ttl: 60 });
+    await provider.call(1);
+    provider.body = () => 'new';
+    await cache.invalidateTags(['tag'], { mode: 'expire' });
+    expect(await cached.getWithMetadata(1)).toMatchObject([1, { cacheStatus: 'STALE' }]);
+    await settled();
+    expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
+  });
+
+  it('what is expired and past its lifetime is not served', async () => {
+    const { cache, clock, provider } = await things({ ttl: 60 });
+    await provider.call(1);
+    provider.body = () => 'new';
+    await cache.invalidateTags(['tag'], { mode: 'expire' });
+    clock.advance(60_000);
+    expect(await provider.call(1)).toBe('new');
+  });
+
+  it('what is purged is never served again, though it was expired before and may be stale', async () => {
+    const { cache, clock, provider } = await things({
+      ttl: 10,
+      staleWhileRevalidate: '1h',
+      staleIfError: '1h',
+    });
+    await provider.call(1);
+    await cache.invalidateTags(['tag'], { mode: 'expire' });
+    await cache.invalidateTags(['tag'], { mode: 'purge' });
+    clock.advance(10_000);
+    provider.body = () => Promise.reject(new Error('down'));
+    await expect(provider.call(1)).rejects.toThrow('down');
+  });
+
+  it('a load that an expire overtook does not take the place of a fresh value', async () => {
+    const { cache, provider, cached } = await things({ ttl: 60 });
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'old');
+    const early = provider.call(1);
+    await gate.reached();
+    await cache.invalidateTags(['tag'], { mode: 'expire' });
+    provider.body = () => 'new';
+    expect(await provider.call(1)).toBe('new');
+    gate.open();
+    expect(await early).toBe('old');
+    expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
+  });
+});
+
+describe('staleIfError', () => {
+  it('serves what is past its lifetime when the load fails, to those who waited too', async () => {
+    const { application, clock, provider, cached } = await things({ ttl: 10, staleIfError: 60 });
+    await provider.call(1);
+    clock.advance(10_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => Promise.reject(new Error('down')));
+    const readers = Array.from({ length: 5 }, () => cached.getWithMetadata(1));
+    await gate.reached();
+    gate.open();
+    for (const answer of await Promise.all(readers))
+      expect(answer).toMatchObject([1, { cacheStatus: 'STALE' }]);
+    expect(provider.runs).toBe(2);
+    expect(application.log.errors.filter((line) => line.includes('a stale value was served'))).toHaveLength(
+      1,
+    );
+  });
+
+  it('ends with its window', async () => {
+    const { clock, provider } = await things({ ttl: 10, staleIfError: 60 });
+    await provider.call(1);
+    clock.advance(70_000);
+    provider.body = () => Promise.reject(new Error('down'));
+    await expect(provider.call(1)).rejects.toThrow('down');
+  });
+
+  it('serves nothing that was purged while the load ran', async () => {
+    const { cache, clock, provider } = await things({ ttl: 10, staleIfError: 60 });
+    await provider.call(1);
+    clock.advance(10_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => Promise.reject(new Error('down')));
+    const reader = provider.call(1);
+    await gate.reached();
+    await cache.invalidateTags(['tag']);
+    gate.open();
+    await expect(reader).rejects.toThrow('down');
+  });
+});
+
+describe('lifetimes', () => {
+  it('end to the millisecond, as metadata tells', async () => {
+    const { clock, provider, cached } = await things({ ttl: '1500ms' });
+    const now = clock.now();
+    const times = { cachedAt: new Date(now).toISOString(), resetAt: new Date(now + 1_500).toISOString() };
+    expect(await cached.getWithMetadata(1)).toEqual([1, { cacheStatus: 'MISS', ...times }]);
+    clock.advance(1_499);
+    expect(await cached.getWithMetadata(1)).toEqual([1, { cacheStatus: 'HIT', ...times }]);
+    expect(await cached.getCachedMetadata(1)).toEqual({ cacheStatus: 'HIT', ...times });
+    clock.advance(1);
+    expect(await cached.getCachedMetadata(1)).toBeNull();
+    expect(await cached.getWithMetadata(1)).toMatchObject([1, { cacheStatus: 'MISS' }]);
+    expect(provider.runs).toBe(2);
+  });
+
+  it('null never ends', async () => {
+    const { clock, provider, cached } = await things({ ttl: null });
+    await provider.call(1);
+    clock.advance(1e15);
+    expect(await cached.getWithMetadata(1)).toMatchObject([1, { cacheStatus: 'HIT', resetAt: null }]);
+  });
+
+  it('beyond the last date there is are told as null', async () => {
+    const { cached } = await things({ ttl: '999999999999999d' });
+    expect(await cached.getWithMetadata(1)).toMatchObject([
+      1,
+      { resetAt: null, cachedAt: expect.any(String) },
+    ]);
+  });
+
+  it('0 stores nothing', async () => {
+    const { provider, cached } = await things({ ttl: 0 });
+    expect(await cached.getWithMetadata(1)).toEqual([
+      1,
+      { cacheStatus: 'MISS', cachedAt: null, resetAt: null },
+    ]);
+    await provider.call(1);
+    expect(provider.runs).toBe(2);
+  });
+
+  it('a function decides after the load, from the value and the call', async () => {
+    const asked: unknown[] = [];
+    const { clock, provider } = await things({
+      ttl: (value: number, { method: name, args }) => {
+        asked.push([value, name, args]);
+        return value === 1 ? 10 : '1m';
+      },
+    });
+    await provider.call(1);
+    await provider.call(2);
+    expect(asked).toEqual([
+      [1, 'things', [1]],
+      [2, 'things', [2]],
+    ]);
+    clock.advance(10_000);
+    await provider.call(1);
+    await provider.call(2);
+    expect(provider.runs).toBe(3);
+  });
+
+  it.each<[string, CacheResultOptions['ttl']]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no ttl');
+      },
+    ],
+    ['answers no duration', (() => '60') as never],
+    ['answers a promise', (async () => 60) as never],
+  ])('a function that %s stores nothing, fails nobody, and is logged once', async (_name, ttl) => {
+    const { application, provider } = await things({ ttl });
+    expect([await provider.call(1), await provider.call(1), provider.runs]).toEqual([1, 1, 2]);
+    expect(application.log.errors.filter((line) => line.includes('things'))).toHaveLength(1);
+  });
+});
+
+describe('conditions', () => {
+  it.each<[string, CacheResultOptions]>([
+    ['cacheIf', { cacheIf: (value: number) => value > 1 }],
+    ['async cacheIf', { cacheIf: async (value: number) => value > 1 }],
+    ['cacheUnless', { cacheUnless: (value: number) => value <= 1 }],
+    ['async cacheUnless', { cacheUnless: async (value: number) => value <= 1 }],
+    ['cacheIf with the arguments', { cacheIf: (_value: number, { args }) => args[0] !== 1 }],
+  ])('%s decides what is stored', async (_name, options) => {
+    const { provider } = await things(options);
+    await provider.call(1);
+    await provider.call(1);
+    expect(provider.runs).toBe(2);
+    await provider.call(2);
+    await provider.call(2);
+    expect(provider.runs).toBe(3);
+  });
+
+  it.each<[string, CacheResultOptions]>([
+    [
+      'cacheIf',
+      {
+        cacheIf: () => {
+          throw new Error('no answer');
+        },
+      },
+    ],
+    ['async cacheUnless', { cacheUnless: () => Promise.reject(new Error('no answer')) }],
+  ])('%s that throws stores nothing, fails nobody, and is logged once', async (_name, options) => {
+    const { application, provider } = await things(options);
+    expect([await provider.call(1), await provider.call(1), provider.runs]).toEqual([1, 1, 2]);
+    expect(application.log.errors.filter((line) => line.includes('no answer'))).toHaveLength(1);
+  });
+});
+
+describe('a key whose value proved not storable', () => {
+  it('is loaded for 5 s without waiting for others; a storable value clears that at once', async () => {
+    const { clock, provider } = await things({ cacheIf: (value: unknown) => value !== 'no' });
+    provider.body = () => 'no';
+    await provider.call(1);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'no');
+    const readers = [provider.call(1), provider.call(1), provider.call(1)];
+    await gate.reached(3);
+    gate.open();
+    await Promise.all(readers);
+    expect(provider.runs).toBe(4);
+    clock.advance(5_000);
+    const shut = new Gate();
+    provider.body = () => shut.pass().then(() => 'yes');
+    const sharing = [provider.call(1), provider.call(1)];
+    await shut.reached();
+    shut.open();
+    expect(await Promise.all(sharing)).toEqual(['yes', 'yes']);
+    expect(provider.runs).toBe(5);
+  });
+
+  it('is shared again once a value was stored', async () => {
+    const { cache, provider } = await things({ cacheIf: (value: unknown) => value !== 'no' });
+    provider.body = () => 'no';
+    await provider.call(1);
+    provider.body = () => 'yes';
+    await provider.call(1);
+    await cache.clear();
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'yes');
+    const readers = [provider.call(1), provider.call(1), provider.call(1)];
+    await gate.reached();
+    gate.open();
+    await Promise.all(readers);
+    expect(provider.runs).toBe(3);
+  });
+
+  it('waiters of such a load each load on their own, at once', async () => {
+    const { provider } = await things({ cacheIf: () => false });
+    const gate = new Gate();
+    provider.body = (id) => gate.pass().then(() => id);
+    const readers = Array.from({ length: 20 }, () => provider.call(1));
+    await gate.reached();
+    gate.next();
+    await gate.reached(20);
+    gate.open();
+    await Promise.all(readers);
+    expect(provider.runs).toBe(20);
+  });
+
+  it('is returned, and logged once with the place and what to write', async () => {
+    class Money {}
+    const { application, provider } = await things({});
+    provider.body = (id) => ({ prices: Array.from({ length: id }, () => 1).concat(new Money() as never) });
+    for (let id = 1; id <= 5; id++) expect(await provider.call(id)).toHaveProperty('prices');
+    expect(application.log.warnings).toEqual([
+      'A value of things is not cached: the value at prices[1] is an instance of Money, which would not come back as one. ' +
+        'Declare it with type: () => Money, or return plain data.',
+    ]);
+    await provider.call(1);
+    expect(provider.runs).toBe(6);
+  });
+});
