@@ -31,6 +31,8 @@ export class CachedRoute {
     private readonly version: RequestVersion | undefined,
     /** The parameters of the route that the key constructor knows of. */
     private readonly routeParams: ReadonlySet<string>,
+    /** What `@Header('Vary', …)` says; Nest sets it before any interceptor. */
+    readonly ownVary: readonly string[],
   ) {
     this.options = target.definition.response as ResponseOptions;
   }

@@ -4,6 +4,7 @@ import type { MethodShape, RouteArgument } from '../keys/key.interface.js';
 /** Nest's metadata, by the names it has used since its first version. */
 const ROUTE_ARGUMENTS = '__routeArguments__';
 const PATH = 'path';
+const HEADERS = '__headers__';
 
 /** Nest's `RouteParamtypes`, the ones a key can be built from. */
 const SOURCES: Readonly<Record<number, RouteArgument['source']>> = {
@@ -49,4 +50,10 @@ export function pathsOf(target: object): string[] {
 /** `:slug`, `:id(\\d+)`, `:id?`, and the wildcards `*rest` of path-to-regexp. */
 function parametersOf(path: string): string[] {
   return [...path.matchAll(/[:*]([\p{ID_Start}$_][\p{ID_Continue}$]*)/gu)].map(([, name]) => name!);
+}
+
+/** The headers that `@Header()` names; values that are functions are left out. */
+export function headersOf(handler: object): readonly { name: string; value: string }[] {
+  const headers = Reflect.getMetadata(HEADERS, handler) as { name: string; value: unknown }[] | undefined;
+  return (headers ?? []).flatMap(({ name, value }) => (typeof value === 'string' ? [{ name, value }] : []));
 }

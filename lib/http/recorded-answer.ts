@@ -7,7 +7,7 @@ import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
 import { lifetimeHeaders, metadataHeaders, standingHeaders } from './response-headers.js';
 import { judgeResponse, varyOf, type Judgement } from './storable.js';
-import { etagOf, joined, single, StoredResponse } from './stored-response.js';
+import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** What refusals by the platform say to whoever wonders why a route is not cached. */
 const REFUSALS: Readonly<Partial<Record<NonNullable<Recording['refusal']>, string>>> = {
@@ -22,7 +22,7 @@ const REFUSALS: Readonly<Partial<Record<NonNullable<Recording['refusal']>, strin
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */
 export class RecordedAnswer {
   #judgement: Judgement | undefined;
-  #etag: string | undefined;
+  #told: ToldHeaders = {};
   /** What the whole response varies by, that of middleware included. */
   #vary: readonly string[] = [];
 
@@ -40,17 +40,17 @@ export class RecordedAnswer {
   head(head: ResponseHead): HeadDecision {
     if (head.body !== undefined) this.handlerIsDone();
     const cacheControl = joined(head.headers['cache-control']);
-    this.#vary = varyOf(head.headers['vary']);
+    this.#vary = [...varyOf(head.headers), ...this.route.ownVary];
     this.#judgement = judgeResponse(head.status, cacheControl, this.#vary, this.route.options);
     this.#releaseWaiters();
     const add: Record<string, string> = { ...standingHeaders(this.route, cacheControl) };
-    if (this.route.options.statuses.has(head.status)) {
-      this.#etag = etagOf(single(head.headers['etag']), head.body);
-      if (this.#etag !== undefined) add['ETag'] = this.#etag;
-    }
+    const etag = etagOf(single(head.headers['etag']), head.body);
+    const lastModified = single(head.headers['last-modified']);
+    this.#told = { etag, lastModified, cacheControl };
+    if (etag !== undefined && this.route.options.statuses.has(head.status)) add['ETag'] = etag;
     Object.assign(add, this.#times(head, cacheControl));
-    const validators = { etag: this.#etag, lastModified: single(head.headers['last-modified']) };
-    return { add, notModified: head.status === 200 && isNotModified(this.conditions, validators) };
+    const notModified = head.status === 200 && isNotModified(this.conditions, { etag, lastModified });
+    return { add, notModified };
   }
 
   done(recording: Recording): void {
@@ -63,7 +63,7 @@ export class RecordedAnswer {
     if (covered === 'too-many') return this.#refuse(`it varies by too many headers: ${vary.join(', ')}`);
     // Who waits may have asked for another variant: the key did not tell.
     if (covered === 'moved') load.settle({ failed: false });
-    const stored = new StoredResponse(recording.response, this.#etag);
+    const stored = new StoredResponse(recording.response, this.#told);
     void this.runtime.engine.writer.write(call, load, stored, judgement.lifetime);
   }
 
@@ -92,7 +92,7 @@ export class RecordedAnswer {
     if (!known) return route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {};
     const freshUntil = Math.min(now + Math.min(ttl, judgement.lifetime), load.context.freshUntil);
     return {
-      ...lifetimeHeaders(route, cacheControl, freshUntil, now),
+      ...lifetimeHeaders(route, cacheControl, now, freshUntil),
       ...(route.setCacheHeaders ? metadataHeaders(metadataOfMiss(now, freshUntil)) : {}),
     };
   }

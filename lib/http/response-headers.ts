@@ -54,11 +54,10 @@ export function metadataHeaders(metadata: Partial<CacheMetadata>): Record<string
 export function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
   const stored = responseOf(entry);
   if (!route.options.cacheControl) return (stored.hitHeaders ??= constantHeaders(route, entry));
-  const age = String(Math.max(0, Math.floor((now - entry.cachedAt) / 1000)));
   return {
     ...constantHeaders(route, entry),
-    ...lifetimeHeaders(route, stored.cacheControl, entry.freshUntil, now),
-    Age: age,
+    ...lifetimeHeaders(route, stored.cacheControl, entry.cachedAt, entry.freshUntil),
+    Age: String(Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
   };
 }
 
@@ -85,20 +84,20 @@ export function standingHeaders(route: CachedRoute, cacheControl: string | undef
 }
 
 /**
- * What Django's `cache_page` sends: `max-age` and `Expires` of the remaining life. An answer whose key tells users apart
- * is for its user's own cache alone.
+ * What Django's `cache_page` sends: `max-age` and `Expires` of the whole life; on hits `Age` takes off what is over of it
+ * (RFC 9111 §4.2). An answer whose key tells users apart is for its user's own cache alone.
  */
 export function lifetimeHeaders(
   route: CachedRoute,
   cacheControl: string | undefined,
+  cachedAt: number,
   freshUntil: number,
-  now: number,
 ): AddedHeaders {
   if (!route.options.cacheControl || cacheControl !== undefined || !Number.isFinite(freshUntil)) return {};
-  const seconds = Math.max(0, Math.floor((freshUntil - now) / 1000));
+  const seconds = Math.max(0, Math.floor((freshUntil - cachedAt) / 1000));
   const scope = route.target.key.hasIdentity && !route.options.shared ? 'private, ' : '';
   return {
     'Cache-Control': `${scope}max-age=${seconds}`,
-    Expires: new Date(now + seconds * 1000).toUTCString(),
+    Expires: new Date(cachedAt + seconds * 1000).toUTCString(),
   };
 }

@@ -6,10 +6,11 @@ import type { MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { CachedRoute } from './cached-route.js';
-import { handlerShape, pathsOf } from './handler-shape.js';
+import { handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import { requestVersion, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
+import { varyMembers } from './storable.js';
 
 /** What the routes of an application have in common. */
 export interface RouteSettings {
@@ -54,6 +55,9 @@ export class RouteTable {
       this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
       this.#version,
       new Set(shape.routeParams),
+      headersOf(handler)
+        .filter(({ name }) => name.toLowerCase() === 'vary')
+        .flatMap(({ value }) => varyMembers(value)),
     );
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));

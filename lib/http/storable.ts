@@ -1,4 +1,5 @@
 import { deltaSeconds, parseCacheControl } from './cache-control.js';
+import type { ResponseHead } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
@@ -6,19 +7,24 @@ export type Judgement =
   { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
 
 /**
- * Headers that middleware and the platform vary by on their own: what they make of them is made for each request, hits
- * included, so it chooses between no stored answers.
+ * What a whole response says in `Vary`, middleware included, as far as it concerns what is stored. CORS and compression
+ * vary by headers whose effect is made anew for each request, hits included: they choose between no stored answers.
  */
-const LIVE = new Set(['origin', 'accept-encoding']);
-
-/** What a whole response says in `Vary`, middleware included, as far as it concerns what is stored. */
-export function varyOf(vary: string | readonly string[] | number | undefined): readonly string[] {
+export function varyOf(headers: ResponseHead['headers']): readonly string[] {
+  const { vary } = headers;
   if (vary === undefined) return [];
+  const isLive = (name: string): boolean =>
+    name === 'origin' || (name === 'accept-encoding' && headers['content-encoding'] === undefined);
+  return varyMembers(vary).filter((name) => !isLive(name));
+}
+
+/** The members of a `Vary` header, lower case. */
+export function varyMembers(vary: string | readonly string[] | number): readonly string[] {
   const members = String(vary)
     .toLowerCase()
     .split(',')
     .map((member) => member.trim());
-  return members.filter((member) => member !== '' && !LIVE.has(member));
+  return members.filter((member) => member !== '');
 }
 
 const FORBIDDING = ['no-store', 'private', 'no-cache'];

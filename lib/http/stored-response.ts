@@ -4,6 +4,13 @@ import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders, RecordedResponse } from './http-platform.interface.js';
 import type { ResponseView } from './response-view.js';
 
+/** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
+export interface ToldHeaders {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  readonly cacheControl?: string | undefined;
+}
+
 /** What is cached of a response: what was recorded, its validator, and its size. */
 export class StoredResponse implements ResponseView {
   readonly etag: string;
@@ -14,14 +21,14 @@ export class StoredResponse implements ResponseView {
   hitHeaders: AddedHeaders | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
 
-  /** @param etag what the live answer was sent with, if it had one */
+  /** @param told what the whole answer said, with the headers that were there before its handler ran */
   constructor(
     readonly recorded: RecordedResponse,
-    etag?: string,
+    readonly told: ToldHeaders = {},
   ) {
-    this.etag = etag ?? etagOf(single(this.headers['etag']), recorded.body)!;
-    this.lastModified = single(this.headers['last-modified']);
-    this.cacheControl = joined(this.headers['cache-control']);
+    this.etag = told.etag ?? etagOf(undefined, recorded.body)!;
+    this.lastModified = told.lastModified;
+    this.cacheControl = told.cacheControl;
     this.size = recorded.headers.reduce(
       (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
       recorded.body.length,
@@ -43,7 +50,7 @@ export class StoredResponse implements ResponseView {
   }
 }
 
-type ResponseData = [number, RecordedResponse['headers'], string[], string[], string];
+type ResponseData = [number, RecordedResponse['headers'], string[], string[], ToldHeaders];
 
 /** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
 export const responseValues: ValueHandling = {
@@ -51,13 +58,13 @@ export const responseValues: ValueHandling = {
   present: (stored) => stored,
   presentLoaded: (value) => value,
   encode(stored) {
-    const { recorded, size, etag } = stored as StoredResponse;
+    const { recorded, size, etag, told } = stored as StoredResponse;
     const { status, headers, removed, vary, body } = recorded;
-    return { data: [status, headers, removed, vary, etag], flags: 0, size, bytes: body };
+    return { data: [status, headers, removed, vary, { ...told, etag }], flags: 0, size, bytes: body };
   },
   decode({ data, bytes }) {
-    const [status, headers, removed, vary, etag] = data as ResponseData;
-    return new StoredResponse({ status, headers, removed, vary, body: bytes! }, etag);
+    const [status, headers, removed, vary, told] = data as ResponseData;
+    return new StoredResponse({ status, headers, removed, vary, body: bytes! }, told);
   },
 };
 
