@@ -4,6 +4,7 @@ import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
+import { fetchMany } from './batch-load.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
@@ -67,6 +68,32 @@ export class CacheService {
   async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
     const call = keyedCall(this.#runtime, key, options, loader);
     return (await (this.enabled ? this.#runtime.engine.fetch(call) : this.#runtime.engine.bypass(call))) as T;
+  }
+
+  /**
+   * Many values at once: one network wait for what is cached, and one run of `loader` for all that is not.
+   *
+   * @param keys each is cached for itself
+   * @param loader gets the keys that are missing, and answers one value for each, in the same order
+   * @throws CacheUsageError when the loader answers another number of values
+   * @example
+   * const users = await cache.getOrSetMany(ids.map((id) => `user:${id}`), (missing) => loadUsers(missing), { ttl: '5m' });
+   */
+  async getOrSetMany<T>(
+    keys: readonly string[],
+    loader: (missing: readonly string[]) => Promise<readonly T[]>,
+    options: KeyedOptions = {},
+  ): Promise<T[]> {
+    const names = new Map<Call, string>();
+    const calls = keys.map((key) => {
+      const call = keyedCall(this.#runtime, key, options, async () => (await loader([key]))[0]);
+      names.set(call, key);
+      return call;
+    });
+    if (!this.enabled) return [...(await loader(keys))];
+    const load = (missing: readonly Call[]): Promise<readonly T[]> =>
+      loader(missing.map((call) => names.get(call)!));
+    return (await fetchMany(this.#runtime.engine, calls, load)) as T[];
   }
 
   /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */

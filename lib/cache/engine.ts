@@ -98,7 +98,7 @@ export class CacheEngine {
     const joined = this.join(call, stamp);
     return joined === undefined
       ? this.#lead(call, this.begin(call, stamp), stale)
-      : this.#wait(call, joined, stale);
+      : this.wait(call, joined, stale);
   }
 
   /** The load in flight whose result this call may take. */
@@ -153,7 +153,8 @@ export class CacheEngine {
     }
   }
 
-  async #wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
+  /** Waits for somebody else's load, and takes its result only if it is current. */
+  async wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
     const outer = currentLoad();
     const { entry, error, failed } = await (outer === undefined
       ? load.wait()

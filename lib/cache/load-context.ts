@@ -90,6 +90,18 @@ export class LoadContext {
     if (this.#epoch !== stamp.epoch) this.refuse('the store changed its history during the load');
   }
 
+  /** Takes over all that another context learned: for loads that one loader served together. */
+  absorb(other: LoadContext): void {
+    if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting);
+    this.limit(other.freshUntil);
+    if (other.#inherited === undefined) return;
+    this.inherit(
+      other.store,
+      new Stamp(other.#epoch!, [...other.#inherited.keys()], [...other.#inherited.values()]),
+      other.freshUntil,
+    );
+  }
+
   /**
    * The stamp of the outer entry: its own, taken before the load, and what it inherited.
    * @returns `undefined` when they contradict each other: a bump came between, the value must not be stored
