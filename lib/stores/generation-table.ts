@@ -18,6 +18,8 @@ export class GenerationTable {
   readonly #epoch = `memory-${Math.random().toString(36).slice(2)}`;
   readonly #cells = new Map<string, Cell>();
   readonly #idle = new Set<Cell>();
+  /** One iterator for good: each new one would walk over the gaps that those before it left at the front. */
+  readonly #byAge = this.#idle.values();
   #last = 0;
 
   constructor(private readonly maxIdle: number) {}
@@ -83,7 +85,7 @@ export class GenerationTable {
   #keepIdle(cell: Cell): void {
     this.#idle.add(cell);
     if (this.#idle.size <= this.maxIdle) return;
-    const oldest = this.#idle.values().next().value!;
+    const oldest = this.#byAge.next().value!;
     this.#idle.delete(oldest);
     this.#cells.delete(oldest.tag);
   }

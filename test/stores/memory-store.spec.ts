@@ -1,0 +1,181 @@
+import { describe, expect, it } from '@jest/globals';
+import { Entry } from '../../lib/stores/entry.js';
+import { MemoryStore } from '../../lib/stores/memory-store.js';
+import { Stamp } from '../../lib/stores/stamp.js';
+import type { StoreQuery } from '../../lib/stores/store.interface.js';
+
+function query(key: string, tags: readonly string[] = ['all', `k:${key}`]): StoreQuery {
+  return { key, tags: () => tags } as StoreQuery;
+}
+
+/** Loads a value under a key: stamp, then store. */
+function put(store: MemoryStore, key: string, options: { tags?: string[]; size?: number } = {}): boolean {
+  const asked = query(key, options.tags);
+  return store.set(asked, entry(store.stamp(asked.tags()), key, options.size));
+}
+
+function entry(stamp: Stamp, value: unknown = 'value', size = 100): Entry {
+  return new Entry(value, 0, Infinity, Infinity, stamp, size);
+}
+
+function holds(store: MemoryStore, key: string): boolean {
+  return store.get(query(key)) instanceof Entry;
+}
+
+describe('bounds', () => {
+  it('by entries: the least recently used goes', () => {
+    const store = new MemoryStore({ maxEntries: 3 });
+    for (const key of ['a', 'b', 'c']) put(store, key);
+    store.get(query('a'));
+    put(store, 'd');
+    expect(['a', 'b', 'c', 'd'].filter((key) => holds(store, key))).toEqual(['a', 'c', 'd']);
+  });
+
+  it('by bytes', () => {
+    const store = new MemoryStore({ maxBytes: 1_000 });
+    for (let i = 0; i < 50; i++) {
+      put(store, `key${i}`, { size: 300 });
+      expect(store.size.bytes).toBeLessThanOrEqual(1_000);
+    }
+    expect(store.size.entries).toBe(3);
+  });
+
+  it('an entry larger than the store is refused, and what was there of its key goes', () => {
+    const store = new MemoryStore({ maxBytes: 1_000 });
+    expect(put(store, 'a')).toBe(true);
+    expect(put(store, 'a', { size: 1_001 })).toBe(false);
+    expect(holds(store, 'a')).toBe(false);
+    expect(store.size).toMatchObject({ entries: 0, bytes: 0 });
+  });
+
+  it.each([0, -1, 1.5, NaN, Infinity, '5' as never])('%p is no bound', (bound) => {
+    expect(() => new MemoryStore({ maxBytes: bound })).toThrow(TypeError);
+    expect(() => new MemoryStore({ maxEntries: bound })).toThrow(
+      /memoryStore\(\{ maxEntries \}\) must be a positive whole number/,
+    );
+  });
+});
+
+describe('tags leave with their entries', () => {
+  const IDLE = 50_000;
+
+  it('after 200,000 keys through a store of 100 entries', () => {
+    const store = new MemoryStore({ maxEntries: 100 });
+    for (let i = 0; i < 200_000; i++) put(store, `key${i}`);
+    expect(store.size.entries).toBe(100);
+    expect(store.size.tags).toBeLessThanOrEqual(IDLE + 200);
+  });
+
+  it('after 200,000 loads whose values were not storable', () => {
+    const store = new MemoryStore();
+    for (let i = 0; i < 200_000; i++) store.get(query(`key${i}`));
+    expect(store.size.tags).toBeLessThanOrEqual(IDLE);
+  });
+
+  it('after 200,000 values were stored over one another, swept or refused', () => {
+    const store = new MemoryStore({ maxBytes: 10_000, maxEntries: 10 });
+    for (let i = 0; i < 200_000; i++) {
+      put(store, 'same', { tags: [`t${i}`], size: i % 3 === 0 ? 20_000 : 100 });
+      if (i % 7 === 0) store.sweep('same', () => true);
+    }
+    expect(store.size.tags).toBeLessThanOrEqual(IDLE + 1);
+  });
+
+  it('a tag that an entry carries stays, however many idle ones there are', () => {
+    const store = new MemoryStore();
+    put(store, 'kept');
+    for (let i = 0; i < 2 * IDLE; i++) store.stamp([`idle${i}`]);
+    expect(holds(store, 'kept')).toBe(true);
+    store.bump(['k:kept'], 'purge');
+    expect(holds(store, 'kept')).toBe(false);
+  });
+});
+
+describe('missing is miss', () => {
+  it('a load whose tags were forgotten meanwhile is not stored', () => {
+    const store = new MemoryStore();
+    const asked = query('a');
+    const stamp = store.stamp(asked.tags());
+    for (let i = 0; i < 60_000; i++) store.stamp([`idle${i}`]);
+    expect(store.judge(stamp)).toBe('purged');
+    expect(store.set(asked, entry(stamp))).toBe(false);
+    expect(holds(store, 'a')).toBe(false);
+  });
+
+  it('a tag that comes again is another one', () => {
+    const store = new MemoryStore();
+    const stamp = store.stamp(['a']);
+    for (let i = 0; i < 60_000; i++) store.stamp([`idle${i}`]);
+    store.stamp(['a']);
+    expect(store.judge(stamp)).toBe('purged');
+  });
+
+  it('a stamp of another store, or of no store, is purged', () => {
+    const [store, other] = [new MemoryStore(), new MemoryStore()];
+    expect(store.judge(other.stamp(['a']))).toBe('purged');
+    expect(store.judge(new Stamp('', ['a'], [{ hard: 1, soft: 1 }]))).toBe('purged');
+    expect(store.set(query('a'), entry(other.stamp(['a'])))).toBe(false);
+  });
+
+  it('judging creates nothing', () => {
+    const store = new MemoryStore();
+    store.judge(new MemoryStore().stamp(['a', 'b']));
+    store.bump(['c'], 'purge');
+    expect(store.size.tags).toBe(0);
+  });
+});
+
+describe('a bump', () => {
+  it('purge: what carries the tag is gone, the rest stays', () => {
+    const store = new MemoryStore();
+    put(store, 'a', { tags: ['x', 'y'] });
+    put(store, 'b', { tags: ['x'] });
+    store.bump(['y'], 'purge');
+    expect([holds(store, 'a'), holds(store, 'b')]).toEqual([false, true]);
+    store.bump(['x'], 'purge');
+    expect(holds(store, 'b')).toBe(false);
+  });
+
+  it('expire: what carries the tag is there, and marked', () => {
+    const store = new MemoryStore();
+    put(store, 'a');
+    store.bump(['all'], 'expire');
+    const found = store.get(query('a')) as Entry;
+    expect([found.expired, found.isFresh(0)]).toEqual([true, false]);
+  });
+
+  it('expire, then purge; purge, then expire: gone', () => {
+    for (const modes of [
+      ['expire', 'purge'],
+      ['purge', 'expire'],
+    ] as const) {
+      const store = new MemoryStore();
+      put(store, 'a');
+      for (const mode of modes) store.bump(['all'], mode);
+      expect(holds(store, 'a')).toBe(false);
+    }
+  });
+
+  it('during a load, purge: it is not stored; expire: it is stored as expired, but not over what is fresh', () => {
+    const store = new MemoryStore();
+    const asked = query('a');
+    const early = store.stamp(asked.tags());
+    store.bump(['all'], 'expire');
+    expect(store.judge(early)).toBe('expired');
+    expect(store.set(asked, entry(early, 'early'))).toBe(true);
+    expect(store.get(asked)).toMatchObject({ value: 'early', expired: true });
+    expect(store.set(asked, entry(store.stamp(asked.tags()), 'late'))).toBe(true);
+    expect(store.set(asked, entry(early, 'early'))).toBe(false);
+    expect(store.get(asked)).toMatchObject({ value: 'late', expired: false });
+    store.bump(['all'], 'purge');
+    expect(store.set(asked, entry(early, 'early'))).toBe(false);
+    expect(store.get(asked)).toBeInstanceOf(Stamp);
+  });
+});
+
+it('a sweep removes what begins with the prefix and is to be dropped', () => {
+  const store = new MemoryStore();
+  for (const key of ['a:1', 'a:2', 'b:1']) put(store, key);
+  store.sweep('a:', (key) => key.endsWith('1'));
+  expect(['a:1', 'a:2', 'b:1'].filter((key) => holds(store, key))).toEqual(['a:2', 'b:1']);
+});
