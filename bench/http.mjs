@@ -1,15 +1,17 @@
 // `npm run bench -- http [seconds per measurement] [rounds]`: a hit on a handler that returns a constant 3 KB object,
 // against the same handler bare and under CacheInterceptor of @nestjs/cache-manager, on Express and Fastify.
 //
+// `limit` is an interceptor that only writes stored bytes: what is left to gain.
+//
 // Each variant is a Nest application in a process of its own, and so is the load. Rounds are interleaved, in an order
 // that turns, so that what else the machine does falls on all variants alike. Compare ratios, not figures: of requests per
 // second, and, where the machine is shared, of the processor time that the server takes for one.
 import { fork } from 'node:child_process';
 import { table } from './http/table.mjs';
 
-const [seconds = 1.2, rounds = 8] = process.argv.slice(2).map(Number);
+const [seconds = 0.9, rounds = 8] = process.argv.slice(2).map(Number);
 const platforms = ['express', 'fastify'];
-const variants = ['bare', 'CacheInterceptor', 'restflow'];
+const variants = ['bare', 'CacheInterceptor', 'restflow', 'limit'];
 
 const load = await start('load.mjs');
 const servers = [];

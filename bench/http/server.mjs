@@ -1,4 +1,4 @@
-// One Nest application with one route: node bench/http/server.mjs express|fastify bare|CacheInterceptor|restflow
+// One Nest application with one route: node bench/http/server.mjs express|fastify bare|CacheInterceptor|restflow|limit
 import 'reflect-metadata';
 import { Controller, Get, Module, UseInterceptors } from '@nestjs/common';
 import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CacheResponse, RestflowCacheModule } from '../../dist/esm/index.js';
+import { WriteBytes } from './limit.mjs';
 import { payload } from './payload.mjs';
 
 const [platform, variant] = process.argv.slice(2);
@@ -17,6 +18,7 @@ const variants = {
     decorators: [UseInterceptors(CacheInterceptor)],
   },
   restflow: { imports: [RestflowCacheModule.forRoot()], decorators: [CacheResponse(3600)] },
+  limit: { imports: [], decorators: [UseInterceptors(WriteBytes)] },
 };
 const { imports, decorators } = variants[variant];
 
