@@ -172,8 +172,9 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
 
   /** As early as possible: hooks run in the order in which they were added. */
   #installPlatform(): void {
-    const adapter = this.adapterHost.httpAdapter as typeof this.adapterHost.httpAdapter | undefined;
-    if (this.#platform !== undefined || adapter === undefined) return;
+    // There is none in an application context, and not yet in a testing module.
+    const adapter = this.adapterHost.httpAdapter as typeof this.adapterHost.httpAdapter | null | undefined;
+    if (this.#platform !== undefined || adapter == null) return;
     const type = adapter.getType();
     if (type === 'express') this.#platform = new ExpressPlatform();
     if (type !== 'fastify') return;

@@ -5,6 +5,11 @@ import type { MethodShape, RouteArgument } from '../keys/key.interface.js';
 const ROUTE_ARGUMENTS = '__routeArguments__';
 const PATH = 'path';
 const HEADERS = '__headers__';
+const METHOD = 'method';
+
+/** Nest's `RequestMethod`, those that a GET comes to. */
+const GET = 0;
+const ALL = 5;
 
 /** Nest's `RouteParamtypes`, the ones a key can be built from. */
 const SOURCES: Readonly<Record<number, RouteArgument['source']>> = {
@@ -56,4 +61,10 @@ function parametersOf(path: string): string[] {
 export function headersOf(handler: object): readonly { name: string; value: string }[] {
   const headers = Reflect.getMetadata(HEADERS, handler) as { name: string; value: unknown }[] | undefined;
   return (headers ?? []).flatMap(({ name, value }) => (typeof value === 'string' ? [{ name, value }] : []));
+}
+
+/** Whether requests with GET come to this handler: `@Get()`, `@All()` and `@Sse()`. */
+export function answersGet(handler: object): boolean {
+  const method = Reflect.getMetadata(METHOD, handler) as number | undefined;
+  return method === undefined || method === GET || method === ALL;
 }

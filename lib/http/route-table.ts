@@ -6,7 +6,7 @@ import type { MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { CachedRoute } from './cached-route.js';
-import { handlerShape, headersOf, pathsOf } from './handler-shape.js';
+import { answersGet, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import { requestVersion, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
@@ -21,6 +21,9 @@ export interface RouteSettings {
   readonly versioning: Versioning | undefined;
   readonly setCacheHeaders: boolean;
 }
+
+/** Stands in where an application context serves no requests: it may drop by their descriptions all the same. */
+const NO_HTTP = { routePath: () => '' } as unknown as HttpPlatform;
 
 /** The cached handlers of an application. */
 export class RouteTable {
@@ -43,10 +46,10 @@ export class RouteTable {
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
+    if (!answersGet(handler)) throw notGet(definition.where);
     const shape = handlerShape(controller, definition.methodName, this.settings.prefixes);
     const target = this.runtime.target(definition, controller, shape);
-    const { platform } = this.settings;
-    if (platform === undefined) return target;
+    const platform = this.settings.platform ?? NO_HTTP;
     const route = new CachedRoute(
       target,
       platform,
@@ -78,6 +81,14 @@ export class RouteTable {
     );
     return route.call({ method: 'GET', headers: lower, params, query, cookies, user });
   }
+}
+
+function notGet(where: string): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_NOT_GET',
+    `@CacheResponse() on ${where}: it does not answer GET, and nothing else is cached. Remove the decorator, or move what ` +
+      `is worth caching into a method with @CacheResult().`,
+  );
 }
 
 export function notARoute(where: string, why: string): CacheConfigurationError {

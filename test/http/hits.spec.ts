@@ -2,7 +2,6 @@ import {
   Body,
   Controller,
   Get,
-  Head,
   HttpCode,
   Injectable,
   Module,
@@ -104,9 +103,6 @@ class PerRequest extends PerRequestBase {
 class Methods {
   @All() @CacheResponse(60) @HttpCode(200) any(@Body() body: unknown): unknown {
     return { body, handled: ++handled };
-  }
-  @Head('head') @CacheResponse(60) head(): void {
-    handled++;
   }
 }
 
