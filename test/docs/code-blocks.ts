@@ -115,3 +115,14 @@ export function exportsOf(options: ts.CompilerOptions): (source: string) => Read
 function fileOf(index: number): string {
   return join(root, '.tmp', 'docs', `block-${index}.ts`);
 }
+
+/** The members that an interface of the library declares itself. */
+export function membersOf(file: string, interfaceName: string): string[] {
+  const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.ES2022);
+  const found = source.statements.find(
+    (node): node is ts.InterfaceDeclaration =>
+      ts.isInterfaceDeclaration(node) && node.name.text === interfaceName,
+  );
+  if (found === undefined) throw new Error(`${file} declares no interface ${interfaceName}`);
+  return found.members.map(({ name }) => (name as ts.Identifier).text);
+}

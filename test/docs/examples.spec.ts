@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Module, type INestApplication, type Type } from '@nestjs/common';
@@ -8,7 +8,15 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { codeBlocks, compilerOptions, exportsOf, root, typeErrors, type CodeBlock } from './code-blocks.js';
+import {
+  codeBlocks,
+  compilerOptions,
+  exportsOf,
+  membersOf,
+  root,
+  typeErrors,
+  type CodeBlock,
+} from './code-blocks.js';
 import { Article } from './prelude.js';
 
 jest.setTimeout(120_000);
@@ -73,6 +81,25 @@ describe('the examples of README.md and docs/', () => {
       }
     },
   );
+});
+
+describe('docs/options.md', () => {
+  const page = readFileSync(join(root, 'docs', 'options.md'), 'utf8');
+
+  it.each([
+    ['lib/module-options.ts', 'RestflowCacheOptions'],
+    ['lib/stores/memory-store.ts', 'MemoryStoreOptions'],
+    ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
+    ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
+    ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],
+    ['lib/invalidation/invalidation-rule.ts', 'InvalidationRuleOptions'],
+  ])('names every option of %s, %s', (file, name) => {
+    const rows = page.split('\n').filter((line) => line.startsWith('|'));
+    const missing = membersOf(file, name).filter(
+      (member) => !rows.some((row) => row.split('|')[1]!.includes(`\`${member}\``)),
+    );
+    expect(missing).toEqual([]);
+  });
 });
 
 /** Runs an example as the module that it is. */
