@@ -8,6 +8,7 @@ import type { IsAuthenticated } from './http/authentication.js';
 import type { Dispatcher } from './invalidation/dispatcher.interface.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
+import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
 import { OnceLog } from './observability/once-log.js';
 import { memoryStore } from './stores/memory-store.js';
 import type { CacheStore } from './stores/store.interface.js';
@@ -109,11 +110,14 @@ const OPTIONS = new Set<string>([
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
 export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSettings {
   assertKnownOptions(options, OPTIONS, WHERE);
-  assertTypes(options);
+  assertOptionTypes(options, TYPES, WHERE);
   const log = new OnceLog();
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>([['default', options.store ?? memoryStore()]]);
-  for (const [name, store] of Object.entries(options.stores ?? {})) stores.set(name, store);
+  for (const [name, store] of Object.entries(options.stores ?? {})) {
+    if (name === 'default') throw twoDefaults();
+    stores.set(name, store);
+  }
   for (const [name, store] of stores) assertStore(name, store);
   return {
     runtime: {
@@ -137,14 +141,8 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
   };
 }
 
-/** Option → what it must be, as a test and in words. */
-const TYPES: Readonly<
-  Partial<Record<keyof RestflowCacheOptions, readonly [(value: unknown) => boolean, string]>>
-> = {
-  version: [
-    (value) => typeof value === 'string' && value !== '',
-    `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`,
-  ],
+const TYPES: OptionTypes = {
+  version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
   enabled: [
     (value) => typeof value === 'boolean' || typeof value === 'function',
     'true, false or a function that answers one',
@@ -159,6 +157,20 @@ const TYPES: Readonly<
     (value) => Number.isSafeInteger(value) && (value as number) > 0,
     'a whole number of loads, at least 1',
   ],
+  stores: [
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'an object: { bulk: memoryStore() }',
+  ],
+  clock: [
+    (value) =>
+      typeof (value as Clock | null)?.now === 'function' && typeof (value as Clock).after === 'function',
+    'a clock: { now(): number; after(ms, callback): () => void }',
+  ],
+  keyHashAlgorithm: [
+    (value) => isText(value) || typeof value === 'function',
+    `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
+  ],
+  dispatchers: [Array.isArray, 'a list of classes with @InvalidationDispatcher()'],
   raiseException: [(value) => typeof value === 'boolean', 'true or false'],
   defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
   dataSources: [
@@ -167,16 +179,11 @@ const TYPES: Readonly<
   ],
 };
 
-function assertTypes(options: RestflowCacheOptions): void {
-  for (const [name, [test, words]] of Object.entries(TYPES)) {
-    const value = options[name as keyof RestflowCacheOptions];
-    if (value !== undefined && !test(value)) {
-      throw new CacheConfigurationError(
-        'CACHE_OPTION',
-        `${WHERE}: ${name} is ${JSON.stringify(value)}. Write ${words}.`,
-      );
-    }
-  }
+function twoDefaults(): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_STORE',
+    `${WHERE}: stores has one called 'default'. Give that one as store: …; stores are those chosen by other names.`,
+  );
 }
 
 function assertStore(name: string, store: unknown): void {

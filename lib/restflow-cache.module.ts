@@ -88,7 +88,7 @@ function settingsProvider({
     return {
       provide: MODULE_SETTINGS,
       inject: [...inject],
-      useFactory: async (...args: unknown[]) => normaliseOptions(await create(...args)),
+      useFactory: async (...args: unknown[]) => normaliseMade(await create(...args)),
     };
   }
   const factory = useClass ?? useExisting;
@@ -102,6 +102,24 @@ function settingsProvider({
     provide: MODULE_SETTINGS,
     inject: [factory],
     useFactory: async (made: RestflowCacheOptionsFactory) =>
-      normaliseOptions(await made.createRestflowCacheOptions()),
+      normaliseMade(await made.createRestflowCacheOptions()),
   };
+}
+
+/** Checks options that a factory made. */
+function normaliseMade(options: RestflowCacheOptions | undefined): ModuleSettings {
+  if (options === undefined) {
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      'RestflowCacheModule.forRootAsync(): the factory returned nothing. Return the options, or {} for the defaults.',
+    );
+  }
+  if (options.dispatchers !== undefined) {
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      'RestflowCacheModule.forRootAsync(): dispatchers are providers, which must be known before the factory runs. ' +
+        'Write forRootAsync({ dispatchers: [MyDispatcher], useFactory: … }).',
+    );
+  }
+  return normaliseOptions(options);
 }

@@ -3,6 +3,7 @@ import type { CachePolicy, ValueContext } from './policy.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/known-classes.js';
 import { CacheConfigurationError } from './errors.js';
+import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from './option-types.js';
 import { parseDuration, type Duration } from './duration.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
@@ -120,8 +121,20 @@ function condition(
   return async (value, context) => !(await (cacheUnless as Condition)(value, context));
 }
 
+/** @throws CacheConfigurationError for an option that is unknown, or not what it must be */
+export function assertMethodOptions(options: object, known: ReadonlySet<string>, where: string): void {
+  assertKnownOptions(options, known, where);
+  assertOptionTypes(options, METHOD_OPTION_TYPES, where);
+}
+
 /** @throws CacheConfigurationError that lists the known options */
 export function assertKnownOptions(options: object, known: ReadonlySet<string>, where: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      `${where}: the options are ${describeOption(options)}. Write an object: { ttl: '5m' }.`,
+    );
+  }
   const unknown = Object.keys(options).filter((name) => !known.has(name));
   if (unknown.length === 0) return;
   throw new CacheConfigurationError(

@@ -2,7 +2,7 @@ import { encodeValue } from '../keys/index.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { assertKnownOptions, normalisePolicy, type CommonOptions } from './definition.js';
+import { assertMethodOptions, normalisePolicy, type CommonOptions } from './definition.js';
 import { CacheUsageError } from './errors.js';
 import type { CachePolicy } from './policy.js';
 import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
@@ -66,7 +66,7 @@ export class KeyedTarget implements CacheTarget {
       );
     }
     this.name = `the key '${key}'`;
-    assertKnownOptions(options, OPTIONS, this.name);
+    assertMethodOptions(options, OPTIONS, this.name);
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
     this.store = runtime.store(options.store, this.name);

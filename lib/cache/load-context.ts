@@ -18,6 +18,7 @@ export class LoadContext {
   #inherited: Map<string, Generation> | undefined;
   #epoch: string | undefined;
   #isOpen = true;
+  #isEntered = false;
   readonly #awaited = new Set<LoadContext>();
 
   constructor(readonly store: CacheStore) {}
@@ -28,7 +29,16 @@ export class LoadContext {
   }
 
   close(): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    if (this.#isEntered) leave();
+  }
+
+  /** Notes that something runs in this load. */
+  enter(): void {
+    if (this.#isEntered || !this.#isOpen) return;
+    this.#isEntered = true;
+    openLoads++;
   }
 
   /** Notes that this load waits for another one until `work` is done. */
@@ -126,14 +136,36 @@ function sameGeneration(a: Generation, b: Generation): boolean {
 
 const storage = new AsyncLocalStorage<LoadContext>();
 
+/** Without loads for so long, the storage is switched off. Milliseconds. */
+const IDLE_MS = 100;
+
+let openLoads = 0;
+let idling: NodeJS.Timeout | undefined;
+
+/**
+ * Up to Node 22 a storage in use makes every promise of the process dearer (several microseconds a request). When no load
+ * is open there is nothing to remember; the next load switches it on again.
+ */
+function leave(): void {
+  openLoads--;
+  if (openLoads > 0 || idling !== undefined) return;
+  idling = setTimeout(() => {
+    idling = undefined;
+    if (openLoads === 0) storage.disable();
+  }, IDLE_MS);
+  idling.unref();
+}
+
 /** The innermost load that the caller runs in; `undefined` outside of loads, and behind one that has ended. */
 export function currentLoad(): LoadContext | undefined {
+  if (openLoads === 0) return undefined;
   const context = storage.getStore();
   return context?.isOpen === true ? context : undefined;
 }
 
 /** Runs `body` as part of a load, so that cached calls inside report to `context`. */
 export function runInLoad<T>(context: LoadContext, body: () => T): T {
+  context.enter();
   return storage.run(context, body);
 }
 

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { declareCachedMethod } from '../cache/cached-methods.js';
-import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { responseValues } from '../http/stored-response.js';
@@ -61,7 +61,7 @@ export function CacheResponse(options: Duration | CacheResponseOptions = {}): Me
       propertyKey,
       handler as MethodDefinition['original'],
       where,
-      optionsOf(options),
+      optionsOf(options, `@CacheResponse() on ${where}`),
     );
     declareCachedMethod(target, definition);
   };
@@ -74,7 +74,7 @@ function define(
   where: string,
   options: CacheResponseOptions,
 ): MethodDefinition {
-  assertKnownOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
+  assertMethodOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
   const methodName = String(methodKey);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? ResponseCacheKeyConstructor;

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { assertKnownOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { Duration } from '../cache/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
@@ -49,7 +49,12 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
     methodName: string | symbol,
     descriptor: TypedPropertyDescriptor<T>,
   ) => {
-    const definition = define(target, methodName, descriptor.value, optionsOf(options));
+    const definition = define(
+      target,
+      methodName,
+      descriptor.value,
+      optionsOf(options, `@CacheResult() on ${whereOf(target, methodName)}`),
+    );
     const trampoline = createTrampoline(definition);
     copyMetadata(definition.original, trampoline);
     declareCachedMethod(target, definition);
@@ -72,7 +77,7 @@ function define(
       `@CacheResult() on ${where}: only methods can be cached, not accessors or properties.`,
     );
   }
-  assertKnownOptions(options, OPTIONS, `@CacheResult() on ${where}`);
+  assertMethodOptions(options, OPTIONS, `@CacheResult() on ${where}`);
   assertReturnsPromise(target, methodKey, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;

@@ -1,8 +1,18 @@
 import 'reflect-metadata';
 import type { Duration } from '../cache/duration.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import { describeOption } from '../cache/option-types.js';
 
 /** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */
-export function optionsOf<T extends object>(options: Duration | T): T | { ttl: Duration } {
+export function optionsOf<T extends object>(options: Duration | T, where: string): T | { ttl: Duration } {
+  // TypeScript takes a function for options: it has a `name`.
+  if (typeof options === 'function') {
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      `${where} was given ${describeOption(options)}. For a key write { keyConstructor: … }, for a lifetime that depends ` +
+        `on the value { ttl: (value) => '5m' }.`,
+    );
+  }
   return typeof options === 'object' && options !== null ? options : { ttl: options };
 }
 

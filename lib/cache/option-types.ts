@@ -1,0 +1,54 @@
+import { CacheConfigurationError } from './errors.js';
+
+/** Option → what it must be, as a test and in words. */
+export type OptionTypes = Readonly<
+  Record<string, readonly [test: (value: unknown) => boolean, words: string]>
+>;
+
+/** @throws CacheConfigurationError for an option that is given and is not what it must be */
+export function assertOptionTypes(options: object, types: OptionTypes, where: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    const type = types[name];
+    if (value === undefined || type === undefined || type[0](value)) continue;
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      `${where}: ${name} is ${describeOption(value)}. Write ${type[1]}.`,
+    );
+  }
+}
+
+/** A value as it may stand in a message. */
+export function describeOption(value: unknown): string {
+  if (typeof value === 'function') return isClass(value) ? `the class ${value.name}` : 'a function';
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.map(describeOption).join(', ')}]`;
+  const { name } = (value.constructor ?? Object) as Function;
+  return name === 'Object' ? 'an object' : `an instance of ${name}`;
+}
+
+function isClass(value: Function): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function' && !isClass(value);
+}
+
+/** The options of cached methods and of values cached by hand that are not durations and are no key. */
+export const METHOD_OPTION_TYPES: OptionTypes = {
+  name: [isText, `a text that is not empty, e.g. 'users-by-id'`],
+  store: [isText, `the name of one of forRoot({ stores }), e.g. 'bulk'`],
+  cacheIf: [isFunction, 'a function: (value) => boolean'],
+  cacheUnless: [isFunction, 'a function: (value) => boolean'],
+  tags: [
+    (value) => isFunction(value) || (Array.isArray(value) && value.every(isText)),
+    `a list of texts, e.g. ['users'], or a function of the arguments that returns one`,
+  ],
+  type: [isFunction, 'a function that returns the classes: () => UserDto'],
+  invalidatesOn: [Array.isArray, 'a list: [Article] or [invalidates(Article, { … })]'],
+};

@@ -1,0 +1,272 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Injectable, Module, type Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  CacheResponse,
+  CacheResult,
+  CacheService,
+  type CacheResultOptions,
+  memoryStore,
+  RestflowCacheModule,
+  type RestflowCacheOptions,
+} from '../../lib/index.js';
+import { LogBook } from '../support/application.js';
+
+let closing: (() => Promise<void>) | undefined;
+afterEach(async () => {
+  await closing?.();
+  closing = undefined;
+});
+
+async function boot(
+  metadata: Parameters<typeof Test.createTestingModule>[0],
+): Promise<{ cache: CacheService; log: LogBook }> {
+  const log = new LogBook();
+  const module = await Test.createTestingModule(metadata).setLogger(log).compile();
+  closing = () => module.close();
+  await module.init();
+  return { cache: module.get(CacheService), log };
+}
+
+function cachedClass(options: CacheResultOptions): Type {
+  @Injectable()
+  class Users {
+    @CacheResult(options)
+    async find(_id: number): Promise<void> {}
+  }
+  return Users;
+}
+
+describe('forRoot refuses what cannot work, and says what to write', () => {
+  it.each<[unknown, string, RegExp]>([
+    [{ ttl: '60' }, 'CACHE_OPTION_TYPE', /ttl of RestflowCacheModule is '60'/],
+    [{ ttl: -1 }, 'CACHE_OPTION_TYPE', /ttl of RestflowCacheModule/],
+    [{ tll: 1 }, 'CACHE_OPTION', /RestflowCacheModule has the unknown option tll\. Known are: store/],
+    [null, 'CACHE_OPTION', /RestflowCacheModule: the options are null/],
+    ['redis', 'CACHE_OPTION', /the options are 'redis'/],
+    [{ version: '' }, 'CACHE_OPTION', /version is ''.*GIT_SHA/],
+    [{ version: 1n }, 'CACHE_OPTION', /version is 1\. /],
+    [{ enabled: 'yes' }, 'CACHE_OPTION', /enabled is 'yes'.*true, false or a function/],
+    [{ maxKeySuffixLength: 10 }, 'CACHE_OPTION', /maxKeySuffixLength is 10.*at least 64/],
+    [{ maxKeySuffixLength: NaN }, 'CACHE_OPTION', /maxKeySuffixLength is NaN/],
+    [{ dataSources: 'all' }, 'CACHE_OPTION', /dataSources is 'all'.*'auto'/],
+    [{ isAuthenticated: true }, 'CACHE_OPTION', /isAuthenticated is true.*\(request\) => boolean/],
+    [{ clock: Date }, 'CACHE_OPTION', /clock is (the class Date|a function).*now\(\)/],
+    [{ keyHashAlgorithm: 256 }, 'CACHE_OPTION', /keyHashAlgorithm is 256.*sha256/],
+    [
+      { stores: [memoryStore()] },
+      'CACHE_OPTION',
+      /stores is \[an instance of MemoryStore\].*bulk: memoryStore\(\)/,
+    ],
+    [{ stores: { default: memoryStore() } }, 'CACHE_STORE', /stores has one called 'default'/],
+    [{ store: {} }, 'CACHE_STORE', /the store 'default' is no CacheStore.*memoryStore\(\)/],
+    [{ store: 'redis' }, 'CACHE_STORE', /the store 'default' is redis/],
+    [{ stores: { bulk: null } }, 'CACHE_STORE', /the store 'bulk'/],
+    [{ dispatchers: class {} }, 'CACHE_OPTION', /dispatchers is .*a list of classes/],
+  ])('%p', (options, code, message) => {
+    expect(() => RestflowCacheModule.forRoot(options as RestflowCacheOptions)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each(['', ' ', 'a b', 'a:', ':a', 'a::b', 'e', 'shop:g', 'a*', 'a{b}', 'ü', 1 as never])(
+    'the namespace %p',
+    async (namespace) => {
+      await expect(boot({ imports: [RestflowCacheModule.forRoot({ namespace })] })).rejects.toMatchObject({
+        code: 'CACHE_NAMESPACE',
+        message: expect.stringContaining('shop:prod'),
+      });
+    },
+  );
+
+  it('hints at numbers that look like milliseconds, in the log', async () => {
+    const { log } = await boot({
+      imports: [RestflowCacheModule.forRoot({ ttl: 3_600_000 })],
+      providers: [cachedClass({ ttl: 5_000_000 })],
+    });
+    expect(log.warnings).toEqual([
+      expect.stringMatching(/^ttl of RestflowCacheModule is 3600000 seconds \(42 days\)/),
+      expect.stringMatching(/^ttl of Users\.find is 5000000 seconds \(58 days\)/),
+    ]);
+  });
+
+  it('twice in one application', async () => {
+    @Module({ imports: [RestflowCacheModule.forRoot()] })
+    class Feature {}
+    await expect(boot({ imports: [RestflowCacheModule.forRoot(), Feature] })).rejects.toMatchObject({
+      code: 'CACHE_MODULE_TWICE',
+      message: expect.stringMatching(/imported twice.*forRoot\(\) once, in the root module/),
+    });
+  });
+});
+
+describe('a class that cannot be cached as it says is an error at boot', () => {
+  const forRoot = () => RestflowCacheModule.forRoot({ stores: { bulk: memoryStore() } });
+
+  it('two classes of one name', async () => {
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({}), cachedClass({})] }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_NAME',
+      message: expect.stringMatching(/two classes called Users.*'Users\.find'.*@CacheResult\(\{ name: /),
+    });
+  });
+
+  it('two methods that were given one name', async () => {
+    @Injectable()
+    class Posts {
+      @CacheResult({ name: 'users' })
+      async find(): Promise<void> {}
+    }
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({ name: 'users' }), Posts] }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_NAME',
+      message: expect.stringMatching(/Users\.find and Posts\.find.*'users'/),
+    });
+  });
+
+  it('an unknown store', async () => {
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({ store: 'bluk' })] }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_STORE',
+      message: expect.stringMatching(/Users\.find uses the store 'bluk'.*forRoot\(\{ stores: \{ bluk.*bulk/),
+    });
+  });
+
+  it('isolation none on a store that copies', async () => {
+    const copying = {
+      ...memoryStore(),
+      kind: 'copying',
+      keepsReferences: false,
+      get: () => null,
+      bump: () => null,
+    } as never;
+    await expect(
+      boot({
+        imports: [RestflowCacheModule.forRoot({ store: copying })],
+        providers: [cachedClass({ isolation: 'none' })],
+      }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_ISOLATION',
+      message: expect.stringMatching(/Users\.find is 'none'.*'clone' or 'freeze'/),
+    });
+  });
+
+  it('an unknown isolation', async () => {
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({ isolation: 'deep' as never })] }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_ISOLATION',
+      message: expect.stringMatching(/Users\.find is deep/),
+    });
+  });
+
+  it('a type that is no class', async () => {
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({ type: (() => 'User') as never })] }),
+    ).rejects.toMatchObject({
+      code: 'CACHE_TYPE',
+      message: expect.stringMatching(/Users\.find returned User/),
+    });
+  });
+
+  it('an unknown hash algorithm', async () => {
+    await expect(
+      boot({
+        imports: [RestflowCacheModule.forRoot({ keyHashAlgorithm: 'sha257' })],
+        providers: [cachedClass({})],
+      }),
+    ).rejects.toThrow(/sha257/);
+  });
+
+  it('@CacheResponse on a provider', async () => {
+    @Injectable()
+    class Resolver {
+      @CacheResponse()
+      find(): void {}
+    }
+    await expect(boot({ imports: [forRoot()], providers: [Resolver] })).rejects.toMatchObject({
+      code: 'CACHE_NOT_HTTP',
+      message: expect.stringMatching(/Resolver\.find.*@CacheResult\(\)/),
+    });
+  });
+
+  it('a rule whose entity no DataSource knows', async () => {
+    class Unknown {}
+    await expect(
+      boot({ imports: [forRoot()], providers: [cachedClass({ invalidatesOn: [Unknown] })] }),
+    ).rejects.toMatchObject({
+      code: 'INVALIDATION_ENTITY',
+      message: expect.stringMatching(/Users\.find is on Unknown/),
+    });
+  });
+
+  it('an unknown dispatcher', async () => {
+    await expect(
+      boot({ imports: [RestflowCacheModule.forRoot({ defaultDispatcher: 'bulmq' })] }),
+    ).rejects.toThrow(/bulmq/);
+  });
+});
+
+describe('forRootAsync', () => {
+  const TTL = Symbol('ttl');
+  @Module({ providers: [{ provide: TTL, useValue: 7 }], exports: [TTL] })
+  class Configuration {}
+  @Injectable()
+  class Factory {
+    async createRestflowCacheOptions(): Promise<RestflowCacheOptions> {
+      return { ttl: 7 };
+    }
+  }
+  @Module({ providers: [Factory], exports: [Factory] })
+  class FactoryModule {}
+  const ttlOf = ({ cache }: { cache: CacheService }) => cache.status().methods[0]!.ttl;
+
+  it('useFactory, with what it injects', async () => {
+    const imports = [
+      RestflowCacheModule.forRootAsync({
+        imports: [Configuration],
+        inject: [TTL],
+        useFactory: async (ttl: number) => ({ ttl }),
+      }),
+    ];
+    expect(ttlOf(await boot({ imports, providers: [cachedClass({})] }))).toBe(7);
+  });
+
+  it('useClass', async () => {
+    const imports = [RestflowCacheModule.forRootAsync({ useClass: Factory })];
+    expect(ttlOf(await boot({ imports, providers: [cachedClass({})] }))).toBe(7);
+  });
+
+  it('useExisting', async () => {
+    const imports = [RestflowCacheModule.forRootAsync({ imports: [FactoryModule], useExisting: Factory })];
+    expect(ttlOf(await boot({ imports, providers: [cachedClass({})] }))).toBe(7);
+  });
+
+  it('refuses to have none of them, what a factory forgot to return, and what it cannot return', async () => {
+    expect(() => RestflowCacheModule.forRootAsync({})).toThrow(/needs useFactory, useClass or useExisting/);
+    const made = (options: unknown) =>
+      boot({
+        imports: [RestflowCacheModule.forRootAsync({ useFactory: () => options as RestflowCacheOptions })],
+      });
+    await expect(made(undefined)).rejects.toThrow(/the factory returned nothing/);
+    await expect(made({ dispatchers: [] })).rejects.toThrow(/forRootAsync\(\{ dispatchers/);
+    await expect(made({ ttl: '60' })).rejects.toMatchObject({ code: 'CACHE_OPTION_TYPE' });
+  });
+});
+
+it('the module is global', async () => {
+  @Injectable()
+  class Deep {
+    constructor(readonly cache: CacheService) {}
+  }
+  @Module({ providers: [Deep] })
+  class Feature {}
+  const module = await Test.createTestingModule({
+    imports: [RestflowCacheModule.forRoot(), Feature],
+  }).compile();
+  expect(module.get(Deep, { strict: false }).cache).toBe(module.get(CacheService));
+  await module.close();
+});
