@@ -2,6 +2,7 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
+import { isOffline } from '../cache/offline.js';
 import type { CachedRoute } from './cached-route.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
@@ -85,6 +86,7 @@ export class RecordedAnswer {
     const known =
       judgement.refusal === undefined &&
       load.stamp !== undefined &&
+      !isOffline(load.stamp) &&
       load.context.refusal === undefined &&
       head.headers['set-cookie'] === undefined &&
       condition === undefined &&

@@ -12,7 +12,7 @@ export class VariantHints {
 
   /** The header names that choose between the variants of this key, sorted. */
   get(key: string): readonly string[] | undefined {
-    return this.#names.get(key);
+    return this.#names.size === 0 ? undefined : this.#names.get(key);
   }
 
   /** @returns whether the names were few enough to be kept */

@@ -51,12 +51,17 @@ export function asSet(value: unknown): unknown {
   return Array.isArray(value) ? new Set<unknown>(value) : value;
 }
 
+const NO_QUERY: Readonly<Record<string, unknown>> = Object.freeze({});
+
 /** The parsed query; a bare Node request (behind GraphQL, say) has only its URL. */
 function queryOf(request: KeyRequest): unknown {
-  const { query, url } = request;
+  const { url } = request;
+  const start = url === undefined ? -1 : url.indexOf('?');
+  // Express parses the URL again each time it is asked. What middleware put there is a property of its own.
+  if (url !== undefined && start < 0 && !Object.hasOwn(request, 'query')) return NO_QUERY;
+  const { query } = request;
   if (query !== undefined || url === undefined) return query;
-  const start = url.indexOf('?');
-  return start < 0 ? undefined : collect(new URLSearchParams(url.slice(start + 1)));
+  return collect(new URLSearchParams(url.slice(start + 1)));
 }
 
 /** Signed cookies are taken out of `cookies` by cookie-parser, so they are looked for beside it. */
