@@ -41,6 +41,14 @@ class Target {
     response.header('Content-Encoding', 'gzip');
     return new Uint8Array(gzipSync('plain text')).toString();
   }
+  @Get('gzip-behind-middleware') @CacheResponse(60) gzipBehind(
+    @Req() request: AnyRequest,
+    @Res({ passthrough: true }) response: AnyResponse,
+  ): string {
+    if (!/gzip/.test(request.headers['accept-encoding'] ?? '')) return 'plain';
+    response.header('Content-Encoding', 'x-gzip');
+    return 'encoded';
+  }
   @Get('cors-by-hand') @CacheResponse(60) @Header('Vary', 'Origin') cors(
     @Req() request: AnyRequest,
     @Res({ passthrough: true }) response: AnyResponse,
@@ -58,6 +66,15 @@ function requestId(
   next: () => void,
 ): void {
   response.setHeader('X-Request-Id', String(++requests));
+  next();
+}
+
+function varying(
+  _request: object,
+  response: { setHeader(name: string, value: string): void },
+  next: () => void,
+): void {
+  response.setHeader('Vary', 'Accept-Encoding');
   next();
 }
 
@@ -123,6 +140,13 @@ describe.each(platforms)('a hostile client on %s', (platform) => {
       expect(text).toBe('plain text');
     }
     expect(handled).toBeLessThanOrEqual(4);
+  });
+
+  it('gets encoded bytes only if it asked for them, though it was middleware that said so in Vary', async () => {
+    await boot((app) => void app.use(varying));
+    expect((await app.get('/gzip-behind-middleware', { 'accept-encoding': 'gzip' })).body).toBe('encoded');
+    expect((await app.get('/gzip-behind-middleware')).body).toBe('plain');
+    expect((await app.get('/gzip-behind-middleware', { 'accept-encoding': 'gzip' })).cache).toBe('HIT');
   });
 
   it('cannot split a response: no header with a line end is sent or stored', async () => {
