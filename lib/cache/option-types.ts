@@ -39,16 +39,17 @@ function isFunction(value: unknown): boolean {
   return typeof value === 'function' && !isClass(value);
 }
 
+function isTags(value: unknown): boolean {
+  return isFunction(value) || (Array.isArray(value) && value.every(isText));
+}
+
 /** The options of cached methods and of values cached by hand that are not durations and are no key. */
 export const METHOD_OPTION_TYPES: OptionTypes = {
   name: [isText, `a text that is not empty, e.g. 'users-by-id'`],
   store: [isText, `the name of one of forRoot({ stores }), e.g. 'bulk'`],
   cacheIf: [isFunction, 'a function: (value) => boolean'],
   cacheUnless: [isFunction, 'a function: (value) => boolean'],
-  tags: [
-    (value) => isFunction(value) || (Array.isArray(value) && value.every(isText)),
-    `a list of texts, e.g. ['users'], or a function of the arguments that returns one`,
-  ],
+  tags: [isTags, `a list of texts, e.g. ['users'], or a function of the arguments that returns one`],
   type: [isFunction, 'a function that returns the classes: () => UserDto'],
   invalidatesOn: [Array.isArray, 'a list: [Article] or [invalidates(Article, { … })]'],
 };

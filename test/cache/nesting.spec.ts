@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { currentLoad } from '../../lib/cache/load-context.js';
 import type { CacheResultOptions } from '../../lib/index.js';
 import { memoryStore } from '../../lib/index.js';
-import { Gate, settled } from '../support/gate.js';
+import { Deferred, Gate, settled } from '../support/gate.js';
 import { Applications, method } from './support/methods.js';
 
 const { start, close } = new Applications();
@@ -196,6 +197,38 @@ describe('an outer value is not stored', () => {
     expect([await outer.call(1), outer.runs]).toEqual(['outer 2', 2]);
   });
 
+  it('when the inner one was expired', async () => {
+    const { cache, outer, inner, change } = await nested({ tags: ['x'] });
+    await inner.call(1);
+    change();
+    await cache.invalidateTags(['x'], { mode: 'expire' });
+    expect(await outer.call(1)).toBe('outer 1');
+    await settled();
+    expect([await outer.call(1), outer.runs]).toEqual(['outer 2', 2]);
+  });
+
+  it('when of two parallel inner calls one began before a bump and ended after the other', async () => {
+    const { inner, outer, innerMethod } = await nested();
+    const gate = new Gate();
+    let version = 1;
+    inner.body = async (id) => {
+      const read = version;
+      if (id === 1 && version === 1) await gate.pass();
+      return read;
+    };
+    const bumped = new Deferred();
+    outer.body = () => Promise.all([inner.call(1), bumped.promise.then(() => inner.call(2))]);
+    const first = outer.call(9);
+    await gate.reached();
+    version = 2;
+    await innerMethod.invalidateAll();
+    bumped.resolve();
+    await settled();
+    gate.open();
+    expect((await first)[0]).toBe(1);
+    expect([await outer.call(9), outer.runs]).toEqual([[2, 2], 2]);
+  });
+
   it('when the inner one lives in another store (the limit that the documentation states)', async () => {
     const { application, outer } = await nested({ store: 'other' });
     expect([await outer.call(1), await outer.call(1), outer.runs]).toEqual(['outer 1', 'outer 1', 2]);
@@ -294,7 +327,11 @@ describe('what is no part of a load is not counted to it', () => {
     const gate = new Gate();
     let left: Promise<unknown> | undefined;
     outer.body = () => {
-      left = gate.pass().then(async () => [await inner.call(1), await innerMethod.refresh(1)]);
+      left = gate.pass().then(async () => {
+        expect(currentLoad()).toBeUndefined();
+        return [await inner.call(1), await innerMethod.refresh(1)];
+      });
+      expect(currentLoad()).toBeDefined();
       return 'done';
     };
     expect(await outer.call(1)).toBe('done');
