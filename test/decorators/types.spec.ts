@@ -124,8 +124,8 @@ async function typed(cache: CacheService, users: Users): Promise<void> {
   // @ts-expect-error a property is no method
   cache.for(Users, 'property');
 
-  const made: number = await cache.getOrSet('k', async () => 1);
-  same<typeof made, number>(true);
+  const _made: number = await cache.getOrSet('k', async () => 1);
+  same<typeof _made, number>(true);
   const _read = await cache.get<string>('k');
   same<typeof _read, string | typeof CACHE_MISSING>(true);
 }
