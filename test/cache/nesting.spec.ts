@@ -323,7 +323,7 @@ describe('what is no part of a load is not counted to it', () => {
   });
 
   it('what it left running', async () => {
-    const { inner, outer, innerMethod, change } = await nested();
+    const { cache, inner, outer, innerMethod, change } = await nested();
     const gate = new Gate();
     let left: Promise<unknown> | undefined;
     outer.body = () => {
@@ -335,8 +335,13 @@ describe('what is no part of a load is not counted to it', () => {
       return 'done';
     };
     expect(await outer.call(1)).toBe('done');
+    const held = new Gate();
+    const another = cache.getOrSet('another load in flight', () => held.pass());
+    await held.reached();
     gate.open();
     await left;
+    held.open();
+    await another;
     change();
     await innerMethod.invalidateAll();
     expect([await outer.call(1), outer.runs]).toEqual(['done', 1]);
