@@ -4,6 +4,7 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import { runInLoad } from '../cache/load-context.js';
+import type { MethodTarget } from '../cache/method-target.js';
 import type { Load } from '../cache/loads.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
@@ -73,13 +74,25 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   /** Whether the answer may be meant for one user alone, and the key does not say which. */
   #isPrivate({ options, target }: CachedRoute, request: KeyRequest): boolean {
-    if (options.shared || target.key.hasIdentity || !this.isAuthenticated(request)) return false;
+    if (options.shared || !this.isAuthenticated(request)) return false;
+    if (target.key.hasIdentity) return !this.#identifies(target, request);
     this.runtime.log.warn(
       `authenticated ${target.name}`,
       `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
         `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
     );
     return true;
+  }
+
+  /** Credentials that the key's fields know nothing of are those of anybody. */
+  #identifies(target: MethodTarget, request: KeyRequest): boolean {
+    if (target.key.identifies({ args: [], request })) return true;
+    this.runtime.log.warn(
+      `unidentified ${target.name}`,
+      `${target.name} bypasses the cache for requests whose credentials its key does not see: what its keyConstructor reads of ` +
+        `the user is empty. Check that a guard sets it (e.g. request.user.id), or read what it does set.`,
+    );
+    return false;
   }
 
   #bypass({ route, response, next }: Exchange): Observable<unknown> {

@@ -2,6 +2,7 @@ import { encodeText } from './encode-text.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
+import type { KeySlot } from './key-slot.js';
 import type { KeyTemplate } from './key-template.js';
 import type { PartitionTags } from './partition-tags.js';
 
@@ -13,7 +14,8 @@ export interface CompiledKeyParts {
   readonly meta: KeyMeta;
   readonly hash: KeyHash;
   readonly maxLength: number;
-  readonly hasIdentity: boolean;
+  /** The fields that tell users apart. */
+  readonly identities: readonly KeySlot[];
   readonly where: string;
 }
 
@@ -36,13 +38,15 @@ export class CompiledKey {
   readonly #hash: KeyHash;
   readonly #maxLength: number;
   readonly #where: string;
+  readonly #identities: readonly KeySlot[];
   /** What stands between the partition and the rest: `;@list&`. */
   readonly #middle: string;
 
   constructor(parts: CompiledKeyParts) {
     this.namespace = parts.meta.namespace;
     this.version = parts.meta.version;
-    this.hasIdentity = parts.hasIdentity;
+    this.hasIdentity = parts.identities.length > 0;
+    this.#identities = parts.identities;
     this.#partition = parts.partition;
     this.#rest = parts.rest;
     this.#tags = parts.tags;
@@ -102,6 +106,14 @@ export class CompiledKey {
     return this.#tags.tag(values);
   }
 
+  /**
+   * Whether the key says whose call this is. A request may carry credentials that nobody turned into a user (a guard is
+   * missing, or put the id elsewhere): then the fields that tell users apart are there, and empty for everybody.
+   */
+  identifies(source: KeySource): boolean {
+    return this.#identities.some((slot) => isSaid(slot.value(source)));
+  }
+
   /** The partition field that a name, its own or its argument's, stands for; `undefined` for none. */
   resolvePartitionField(name: string): string | undefined {
     return this.#tags.subsets.resolve(name);
@@ -129,6 +141,11 @@ export class CompiledKey {
     const path = field === undefined ? error.path : [field, ...error.path];
     return new UnencodableError(path, error.reason, this.#where, { cause: error });
   }
+}
+
+function isSaid(value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return false;
+  return !Array.isArray(value) || value.some(isSaid);
 }
 
 function middleOf({ keyIdentifier }: KeyMeta, restIsEmpty: boolean): string {

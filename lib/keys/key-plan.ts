@@ -92,6 +92,7 @@ export class KeyPlan {
       const isConstant = constants.has(part);
       return {
         isPartition: part.partition,
+        isIdentity: part.identity === true && !isConstant,
         name: part.name,
         value: isConstant ? slot.write(constants.get(part)) : slot,
         writer: { slot, constant: isConstant ? slot.writeCoarse(constants.get(part)) : undefined },
@@ -108,7 +109,7 @@ export class KeyPlan {
       meta,
       hash,
       maxLength: meta.maxKeySuffixLength ?? settings.maxKeySuffixLength,
-      hasIdentity: this.hasIdentity,
+      identities: compiled.filter((part) => part.isIdentity).map((part) => part.writer.slot),
       where,
     });
   }

