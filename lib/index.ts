@@ -23,14 +23,18 @@ export type {
   CacheResponseOptions,
   CacheResultOptions,
 } from './decorators/cache-options.interface.js';
-export { InvalidationDispatcher } from './dispatchers/index.js';
+export { type BackgroundSettings, InvalidationDispatcher } from './dispatchers/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
 export type { ResponseView } from './http/response-view.js';
 export {
+  InvalidationEnqueueError,
+  InvalidationJobError,
   InvalidationRule,
   invalidates,
+  type ChangeTransaction,
   type Dispatcher,
   type DispatchContext,
+  type DispatcherHost,
   type DispatcherSettings,
   type EntityChange,
   type EntityClass,
@@ -69,6 +73,7 @@ export {
   type PartitionValues,
 } from './keys/index.js';
 export { RestflowCacheModule } from './restflow-cache.module.js';
+export type { DispatcherProvider } from './module-dispatchers.js';
 export type {
   RestflowCacheAsyncOptions,
   RestflowCacheOptions,

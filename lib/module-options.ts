@@ -5,10 +5,10 @@ import { CacheConfigurationError } from './cache/errors.js';
 import { assertKnownOptions } from './cache/definition.js';
 import type { RuntimeSettings } from './cache/cache-runtime.js';
 import type { IsAuthenticated } from './http/authentication.js';
-import type { Dispatcher } from './invalidation/dispatcher.interface.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
+import type { DispatcherProvider } from './module-dispatchers.js';
 import { OnceLog } from './observability/once-log.js';
 import { memoryStore } from './stores/memory-store.js';
 import type { CacheStore } from './stores/store.interface.js';
@@ -45,8 +45,8 @@ export interface RestflowCacheOptions {
   defaultDispatcher?: string;
   /** Settings of dispatchers, by name; `raiseException` is read here, the rest is handed to the dispatcher. */
   dispatcherSettings?: DispatcherSettings;
-  /** Dispatcher classes of yours, with `@InvalidationDispatcher('name')`; only in `forRoot`. */
-  dispatchers?: readonly Type<Dispatcher>[];
+  /** Dispatchers beside `inline` and `background`: classes, instances, or providers of them; only in `forRoot`. */
+  dispatchers?: readonly DispatcherProvider[];
   /** Whether a failing invalidation rejects the write that caused it. Default `false`: it is logged. */
   raiseException?: boolean;
   /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
@@ -70,8 +70,8 @@ export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports
   useFactory?: (...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
   useClass?: Type<RestflowCacheOptionsFactory>;
   useExisting?: Type<RestflowCacheOptionsFactory>;
-  /** Dispatcher classes of yours; they are providers, so they must be known before the options are. */
-  dispatchers?: readonly Type<Dispatcher>[];
+  /** Dispatchers; they are providers, so they must be known before the options are. */
+  dispatchers?: readonly DispatcherProvider[];
 }
 
 /** The options, each decided; what the rooms get. */
@@ -170,7 +170,10 @@ const TYPES: OptionTypes = {
     (value) => isText(value) || typeof value === 'function',
     `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
   ],
-  dispatchers: [Array.isArray, 'a list of classes with @InvalidationDispatcher()'],
+  dispatchers: [
+    Array.isArray,
+    'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
+  ],
   raiseException: [(value) => typeof value === 'boolean', 'true or false'],
   defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
   dataSources: [

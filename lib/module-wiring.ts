@@ -1,4 +1,5 @@
 import {
+  type BeforeApplicationShutdown,
   Inject,
   Injectable,
   type OnApplicationBootstrap,
@@ -12,21 +13,15 @@ import type { MethodDefinition } from './cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from './cache/errors.js';
 import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
-import { DISPATCHER_METADATA, InlineDispatcher } from './dispatchers/index.js';
 import { isAuthenticatedByDefault } from './http/authentication.js';
 import type { HttpPlatform } from './http/http-platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
 import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
-import {
-  DispatcherRegistry,
-  INLINE,
-  InvalidationService,
-  RuleRegistry,
-  type Dispatcher,
-} from './invalidation/index.js';
-import { MODULE_SETTINGS } from './module.constants.js';
+import { InvalidationService, RuleRegistry, type Dispatcher } from './invalidation/index.js';
+import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
+import { ModuleDispatchers } from './module-dispatchers.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
@@ -39,9 +34,12 @@ const wired = new WeakSet<object>();
 
 /** Puts the rooms together: this class alone knows them all. */
 @Injectable()
-export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+export class ModuleWiring
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly directory: MethodDirectory;
-  readonly #dispatchers: DispatcherRegistry;
+  readonly #dispatchers: ModuleDispatchers;
+  readonly #service: InvalidationService;
   readonly #rules: RuleRegistry;
   readonly #dataSources: DataSourceAttacher;
   readonly #config: ApplicationConfigLike;
@@ -55,6 +53,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+    @Inject(MODULE_DISPATCHERS) private readonly given: readonly Dispatcher[],
   ) {
     if (wired.has(modules)) {
       throw new CacheConfigurationError(
@@ -64,14 +63,11 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     }
     wired.add(modules);
     this.#config = applicationConfigOf(moduleRef);
-    this.#dispatchers = new DispatcherRegistry(
-      settings.defaultDispatcher,
-      settings.dispatcherSettings,
-      nameOfDispatcher,
-    );
-    this.#rules = new RuleRegistry((wanted, where) => this.#dispatchers.resolve(wanted, where));
-    const service = new InvalidationService(runtime, this.#dispatchers, settings.raiseException);
-    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, service);
+    this.#dispatchers = new ModuleDispatchers(settings.defaultDispatcher, settings.dispatcherSettings);
+    const { registry } = this.#dispatchers;
+    this.#rules = new RuleRegistry((wanted, where) => registry.resolve(wanted, where));
+    this.#service = new InvalidationService(runtime, registry, settings.raiseException);
+    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => this.#resolve(owner),
       describe: (target, request) => this.#routes!.describe(target, request),
@@ -92,14 +88,17 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
       setCacheHeaders: this.settings.setCacheHeaders,
     });
     this.attachDataSources();
-    this.#addDispatchers();
+    this.#dispatchers.add(
+      this.given,
+      this.discovery.getProviders().map(({ instance }) => instance as unknown),
+    );
     for (const wrapper of this.discovery.getControllers()) this.#explore(wrapper, true);
     for (const wrapper of this.discovery.getProviders()) this.#explore(wrapper, false);
     await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
   }
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     this.attachDataSources();
     this.#assertEntities();
     // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
@@ -107,6 +106,7 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
       this.#rules.add(target);
       this.#assertEntities();
     };
+    await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
     const methods = [...this.runtime.targets].length;
     this.runtime.log.info(
       `${methods} cached methods, ${this.#rules.all().length} invalidation rules, ${this.#dataSources.count} data sources, ` +
@@ -120,6 +120,13 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     const where =
       count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
     this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
+  }
+
+  /** Before data sources are destroyed: what is queued is still carried out. */
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#dispatchers.registry.close((error) =>
+      this.runtime.log.error('dispatcher close', 'A dispatcher did not close', error),
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -182,15 +189,6 @@ export class ModuleWiring implements OnModuleInit, OnApplicationBootstrap, OnApp
     this.#platform = new FastifyPlatform();
   }
 
-  #addDispatchers(): void {
-    this.#dispatchers.add(INLINE, new InlineDispatcher());
-    for (const { metatype, instance } of this.discovery.getProviders()) {
-      const name = typeof metatype === 'function' ? nameOfDispatcher(metatype) : undefined;
-      if (name !== undefined) this.#dispatchers.add(name, instance as Dispatcher);
-    }
-    this.#dispatchers.resolve(undefined, 'RestflowCacheModule: defaultDispatcher');
-  }
-
   #explore(wrapper: Wrapper, isController: boolean): void {
     const owner = wrapper.metatype as Function | null;
     if (owner?.prototype === undefined || wrapper.inject !== undefined) return;
@@ -235,8 +233,4 @@ function noCacheModule(): CacheConfigurationError {
     'cacheManagerStore() found no CacheModule. Import CacheModule.register({ isGlobal: true }) of @nestjs/cache-manager, or pass a ' +
       'cache or a Keyv: cacheManagerStore(new Keyv(…)).',
   );
-}
-
-function nameOfDispatcher(type: object): string | undefined {
-  return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
 }

@@ -1,10 +1,10 @@
-import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { CacheRuntime } from './cache/cache-runtime.js';
 import { CacheService } from './cache/cache.service.js';
 import { CacheConfigurationError } from './cache/errors.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
-import type { Dispatcher } from './invalidation/dispatcher.interface.js';
+import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
 import { MODULE_SETTINGS } from './module.constants.js';
 import {
   normaliseOptions,
@@ -50,7 +50,7 @@ export class RestflowCacheModule {
 
 function compose(
   settings: Provider,
-  dispatchers: readonly Type<Dispatcher>[],
+  dispatchers: readonly DispatcherProvider[],
   imports: NonNullable<DynamicModule['imports']>,
 ): DynamicModule {
   return {
@@ -71,7 +71,7 @@ function compose(
         useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) =>
           new CacheService(runtime, wiring.directory),
       },
-      ...dispatchers,
+      ...dispatcherProviders(dispatchers),
     ],
     exports: [CacheService, CACHE_RUNTIME],
   };

@@ -41,5 +41,10 @@ export interface Change {
 
 /** Receives changes once they are durable. Must never throw; awaited by the hook that reports the commit. */
 export interface ChangeSink {
+  /**
+   * Told of what the outermost transaction has changed, before its COMMIT. A rejection fails the transaction; it is for
+   * what must be written in the transaction or not at all.
+   */
+  committing?(changes: readonly Change[], queryRunner: object): Promise<void> | undefined;
   committed(changes: readonly Change[]): void | Promise<void>;
 }

@@ -1,12 +1,40 @@
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
-import type { Dispatcher, InvalidationJob, JobHandler } from './dispatcher.interface.js';
+import type {
+  ChangeTransaction,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+  JobHandler,
+} from './dispatcher.interface.js';
 
 /** Settings of dispatchers, by name: handed to them, but for `raiseException`. */
 export type DispatcherSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export const INLINE = 'inline';
+
+/** How to get the dispatchers of this library that an application must ask for. */
+const TO_ASK_FOR: ReadonlyMap<string, string> = new Map([
+  ['bullmq', withPackages('bullmq ioredis', 'bullMqDispatcher({ connection })', 'bullmq')],
+  ['pg-boss', withPackages('pg-boss', 'pgBossDispatcher({ boss })', 'pg-boss')],
+  [
+    'microservice',
+    withPackages('@nestjs/microservices', 'microserviceDispatcher({ client })', 'microservices'),
+  ],
+  [
+    'outbox',
+    `Write forRoot({ dispatchers: [outboxDispatcher()] }), and add outboxMigration() to your migrations.`,
+  ],
+]);
+
+function withPackages(packages: string, call: string, subpath: string): string {
+  const name = call.slice(0, call.indexOf('('));
+  return (
+    `Run npm install ${packages}, import { ${name} } from 'nestjs-restflow-cache/${subpath}' and write ` +
+    `forRoot({ dispatchers: [${call}] }).`
+  );
+}
 
 /** The dispatchers of the application, by name. */
 export class DispatcherRegistry {
@@ -31,20 +59,32 @@ export class DispatcherRegistry {
     this.#dispatchers.set(name, dispatcher);
   }
 
+  has(name: string): boolean {
+    return this.#dispatchers.has(name);
+  }
+
   /** The name of the dispatcher a rule asks for. @throws CacheConfigurationError for one that is not there */
   resolve(wanted: unknown, where: string): string {
     const name = typeof wanted === 'function' ? this.nameOfClass(wanted) : (wanted ?? this.defaultDispatcher);
     if (typeof name === 'string' && this.#dispatchers.has(name)) return name;
     const asked = typeof wanted === 'function' ? wanted.name : `'${String(name)}'`;
+    const wayOut =
+      TO_ASK_FOR.get(String(name)) ??
+      `Write one of ${[...this.#dispatchers.keys()].join(', ')}, or register your own: ` +
+        `forRoot({ dispatchers: [MyDispatcher] }) with @InvalidationDispatcher('name') on the class.`;
     throw new CacheConfigurationError(
       'DISPATCHER_UNKNOWN',
-      `${where} asks for the dispatcher ${asked}, which is not there. Write one of ${[...this.#dispatchers.keys()].join(', ')}, or ` +
-        `register your own: forRoot({ dispatchers: [MyDispatcher] }) with @InvalidationDispatcher('name') on the class.`,
+      `${where} asks for the dispatcher ${asked}, which is not there. ${wayOut}`,
     );
   }
 
   isInline(name: string): boolean {
     return name === INLINE;
+  }
+
+  /** Whether a dispatcher writes its jobs inside the transaction of the change. */
+  isDurable(name: string): boolean {
+    return this.#dispatchers.get(name)?.enqueue !== undefined;
   }
 
   raiseException(name: string): boolean | undefined {
@@ -71,24 +111,64 @@ export class DispatcherRegistry {
     handle: JobHandler,
   ): MaybePromise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
-    const byConfig = new Map<
-      string,
-      { config: Readonly<Record<string, unknown>>; jobs: InvalidationJob[] }
-    >();
-    const { raiseException: _ours, ...settings } = this.settings[name] ?? {};
-    rules.forEach((rule, i) => {
-      const config = { ...settings, ...rule.options.dispatcherConfig };
-      const key = groupKey(config) ?? rule.id;
-      const group = byConfig.get(key) ?? { config, jobs: [] };
-      group.jobs.push(jobs[i]!);
-      byConfig.set(key, group);
-    });
     // One that throws keeps no other group from being handed on.
-    const pending = [...byConfig.values()].map(async (group) =>
+    const pending = this.#byConfig(name, rules, jobs).map(async (group) =>
       dispatcher.dispatch(group.jobs, { config: group.config, handle }),
     );
     return Promise.all(pending).then(() => undefined);
   }
+
+  /** Writes jobs inside a transaction. Rejects when one group could not be written: the transaction must fail. */
+  async enqueue(
+    name: string,
+    rules: readonly BoundRule[],
+    jobs: readonly InvalidationJob[],
+    handle: JobHandler,
+    transaction: ChangeTransaction,
+  ): Promise<void> {
+    const dispatcher = this.#dispatchers.get(name)!;
+    // One after the other: a connection answers one statement at a time.
+    for (const group of this.#byConfig(name, rules, jobs))
+      await dispatcher.enqueue!(group.jobs, { config: group.config, handle }, transaction);
+  }
+
+  /** Lets the dispatchers begin to work. */
+  async start(host: Omit<DispatcherHost, 'config'>): Promise<void> {
+    for (const [name, dispatcher] of this.#dispatchers) {
+      if (dispatcher.start === undefined) continue;
+      await dispatcher.start({ ...host, config: this.#settingsOf(name) });
+    }
+  }
+
+  /** Ends them all, whatever becomes of one. */
+  async close(failed: (error: unknown) => void): Promise<void> {
+    const closing = [...this.#dispatchers.values()].map(async (dispatcher) => dispatcher.close?.());
+    for (const result of await Promise.allSettled(closing))
+      if (result.status === 'rejected') failed(result.reason);
+  }
+
+  #settingsOf(name: string): Readonly<Record<string, unknown>> {
+    const { raiseException: _ours, ...settings } = this.settings[name] ?? {};
+    return settings;
+  }
+
+  #byConfig(name: string, rules: readonly BoundRule[], jobs: readonly InvalidationJob[]): JobGroup[] {
+    const groups = new Map<string, JobGroup>();
+    const settings = this.#settingsOf(name);
+    rules.forEach((rule, i) => {
+      const config = { ...settings, ...rule.options.dispatcherConfig };
+      const key = groupKey(config) ?? rule.id;
+      const group = groups.get(key) ?? { config, jobs: [] };
+      group.jobs.push(jobs[i]!);
+      groups.set(key, group);
+    });
+    return [...groups.values()];
+  }
+}
+
+interface JobGroup {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly jobs: InvalidationJob[];
 }
 
 /** Equal configurations have one key; those that JSON cannot tell apart have none. */

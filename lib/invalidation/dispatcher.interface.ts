@@ -13,12 +13,16 @@ export interface InvalidationJob {
   readonly rule: string;
   readonly tags: readonly string[];
   readonly mode: InvalidationMode;
-  /** False when the tags were not yet invalidated at commit (`eager: false`). */
+  /** False when the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
   readonly done: boolean;
 }
 
-/** Carries a job out: invalidates its tags in every store. */
-export type JobHandler = (job: InvalidationJob) => MaybePromise<void>;
+/**
+ * Carries a job out: invalidates its tags in every store. It takes what a queue delivered, as it was delivered.
+ *
+ * @throws InvalidationJobError for what can never be carried out, so need not be tried again
+ */
+export type JobHandler = (job: unknown) => MaybePromise<void>;
 
 /** What a dispatcher is told about the rules that its jobs come from. */
 export interface DispatchContext {
@@ -28,8 +32,42 @@ export interface DispatchContext {
 }
 
 /**
- * Decides where and how durably the work of invalidation runs. Tags were already invalidated at commit, unless a rule
- * says `eager: false`; a dispatcher repeats that where it must not be lost.
+ * The open transaction of a change, about to be committed.
+ *
+ * @publicApi
+ */
+export interface ChangeTransaction {
+  /** TypeORM's query runner of the transaction: what it runs is committed with the change, or not at all. */
+  readonly queryRunner: {
+    query(sql: string, parameters?: unknown[], structured?: boolean): Promise<unknown>;
+  };
+  /** TypeORM's DataSource. */
+  readonly dataSource: object;
+}
+
+/**
+ * The application, as a dispatcher that works jobs sees it.
+ *
+ * @publicApi
+ */
+export interface DispatcherHost {
+  readonly namespace: string;
+  /** `dispatcherSettings` of the module for this dispatcher. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly handle: JobHandler;
+  /** The TypeORM DataSources that the module watches. */
+  readonly dataSources: readonly object[];
+  /** A tag that covers this one and more; `undefined` where it covers the whole cache already. */
+  coarser(tag: string): string | undefined;
+  /** Logs a failure, once for each topic. */
+  failed(topic: string, message: string, error: unknown): void;
+}
+
+/**
+ * Decides where and how durably the work of invalidation runs. Tags are invalidated at commit, unless a rule says
+ * `eager: false`; a dispatcher repeats that where it must not be lost.
+ *
+ * A dispatcher with `enqueue` is durable: it is given its jobs before COMMIT, and a rejection fails the transaction.
  *
  * @example
  * @InvalidationDispatcher('my-runtime')
@@ -37,8 +75,23 @@ export interface DispatchContext {
  *   dispatch(jobs: readonly InvalidationJob[], { handle }: DispatchContext) { … }
  * }
  *
+ * Source: drf-restflow, Dispatchers.
  * @publicApi
  */
 export interface Dispatcher {
+  /** Takes jobs over after the commit. The write waits for it at most 100 ms; what it throws is logged. */
   dispatch(jobs: readonly InvalidationJob[], context: DispatchContext): MaybePromise<void>;
+  /**
+   * Writes jobs inside the transaction of the change, through its query runner. What could not be enqueued there (a
+   * statement without a transaction) is given to `dispatch` after the fact.
+   */
+  enqueue?(
+    jobs: readonly InvalidationJob[],
+    context: DispatchContext,
+    transaction: ChangeTransaction,
+  ): Promise<void>;
+  /** Called when the application has started: begins to work jobs, where the dispatcher does. */
+  start?(host: DispatcherHost): MaybePromise<void>;
+  /** Called when the application shuts down, while its stores and data sources still answer. */
+  close?(): MaybePromise<void>;
 }

@@ -1,7 +1,15 @@
 export { BoundRule } from './bound-rule.js';
 export type { Change, ChangeSink, ChangeType, PathReading, RowView } from './change.interface.js';
-export type { Dispatcher, DispatchContext, InvalidationJob, JobHandler } from './dispatcher.interface.js';
+export type {
+  ChangeTransaction,
+  Dispatcher,
+  DispatchContext,
+  DispatcherHost,
+  InvalidationJob,
+  JobHandler,
+} from './dispatcher.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
+export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
 export { InvalidationService } from './invalidation.service.js';
 export {
   InvalidationRule,
@@ -13,5 +21,6 @@ export {
   type InvalidatesOn,
   type InvalidationRuleOptions,
 } from './invalidation-rule.js';
+export { InvalidationJobError, readJob } from './job.js';
 export type { EntityChange, InvalidationHandle, Invalidator } from './invalidator.interface.js';
 export { RuleRegistry } from './rule-registry.js';

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import type { BoundRule } from './bound-rule.js';
 import type { Change } from './change.interface.js';
+import type { InvalidationJob } from './dispatcher.interface.js';
 import { entityChange, type InvalidationHandle } from './invalidator.interface.js';
 import { fires, mappedPartitions } from './rule-matcher.js';
 
@@ -30,6 +32,11 @@ export class InvalidationPlan {
       this.onError(rule, error);
       this.#dropAll(rule);
     }
+  }
+
+  /** Whether nothing is dropped, and no invalidator may still drop something. */
+  get isEmpty(): boolean {
+    return this.#tags.size === 0 && this.#undecided.size === 0;
   }
 
   /** Rules whose tags are all known. */
@@ -110,4 +117,29 @@ export class InvalidationPlan {
     if (tags === undefined) this.#tags.set(rule, (tags = new Set()));
     return tags;
   }
+}
+
+/** What both drop. */
+export function union(one: RuleTags, other: RuleTags): RuleTags {
+  if (one.size === 0 || other.size === 0) return one.size === 0 ? other : one;
+  const all = new Map(one);
+  for (const [rule, tags] of other) all.set(rule, new Set([...(all.get(rule) ?? []), ...tags]));
+  return all;
+}
+
+/** What a rule drops, as the work of a dispatcher. */
+export function jobOf(
+  rule: BoundRule,
+  tags: ReadonlySet<string>,
+  space: KeySpace,
+  done: boolean,
+): InvalidationJob {
+  return {
+    id: randomUUID(),
+    namespace: space.namespace,
+    rule: rule.id,
+    tags: [...tags],
+    mode: rule.mode,
+    done,
+  };
 }

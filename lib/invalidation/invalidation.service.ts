@@ -1,24 +1,53 @@
-import { randomUUID } from 'node:crypto';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { InvalidationJob } from './dispatcher.interface.js';
-import { InvalidationPlan, type RuleTags } from './invalidation-plan.js';
+import type { ChangeTransaction } from './dispatcher.interface.js';
+import { DurableJobs, type RulesOf } from './durable-jobs.js';
+import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
+import { readJob } from './job.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;
+
+const NOTHING: RuleTags = new Map();
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.
  */
 export class InvalidationService {
+  readonly #durable: DurableJobs;
+
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
     private readonly raiseException: boolean,
-  ) {}
+  ) {
+    this.#durable = new DurableJobs(
+      runtime,
+      dispatchers,
+      (job) => this.handle(job),
+      (rule, error) => this.#report(rule, error),
+    );
+  }
+
+  /** Whether the jobs of a rule are written inside the transaction of the change. */
+  isDurable(rule: BoundRule): boolean {
+    return this.dispatchers.isDurable(rule.dispatcher);
+  }
+
+  /**
+   * Writes what durable dispatchers are to do into the transaction that is about to be committed. Rejects when that fails,
+   * and only then: the transaction must not be committed without it.
+   */
+  committing(
+    changes: readonly Change[],
+    rulesOf: RulesOf,
+    transaction: ChangeTransaction,
+  ): Promise<void> | undefined {
+    return this.#durable.write(changes, rulesOf, transaction);
+  }
 
   /**
    * Carries out what committed changes ask for. Never throws.
@@ -26,13 +55,11 @@ export class InvalidationService {
    * @returns nothing when all is done; else a promise that the write awaits, for at most 100 ms. Rejects only for rules
    * whose errors are to be raised.
    */
-  committed(
-    changes: readonly Change[],
-    rulesOf: (change: Change) => readonly BoundRule[],
-  ): MaybePromise<void> {
+  committed(changes: readonly Change[], rulesOf: RulesOf): MaybePromise<void> {
     const plan = new InvalidationPlan(this.runtime.space, (rule, error) => this.#report(rule, error));
-    for (const change of changes) for (const rule of rulesOf(change)) plan.add(rule, change);
-    const done = this.#carryOut(plan.decided);
+    for (const change of changes)
+      for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
+    const done = this.#carryOut(plan.decided, this.#durable.of(changes));
     if (plan.undecided.size === 0) return done instanceof Promise ? this.#atMost(done) : undefined;
     // What is known does not wait for invalidators that take their time.
     const later = [...plan.undecided].map(([rule, spoken]) =>
@@ -50,11 +77,14 @@ export class InvalidationService {
     void Promise.resolve(this.#bump(plan.widen(), outcome));
   }
 
-  /** Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them. */
-  #carryOut(tags: RuleTags): MaybePromise<void> {
-    if (tags.size === 0) return;
+  /**
+   * Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them.
+   * @param written what a dispatcher has already: it is bumped only
+   */
+  #carryOut(tags: RuleTags, written: RuleTags = NOTHING): MaybePromise<void> {
+    if (tags.size === 0 && written.size === 0) return;
     const outcome = new Outcome();
-    const bumped = this.#bump(tags, outcome);
+    const bumped = this.#bump(union(tags, written), outcome);
     const dispatched =
       bumped instanceof Promise
         ? bumped.then(() => this.#dispatch(tags, outcome))
@@ -84,7 +114,10 @@ export class InvalidationService {
   #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const [dispatcher, rules] of this.dispatchers.group([...tags.keys()])) {
-      const jobs = rules.map((rule) => this.#job(rule, tags.get(rule)!, outcome));
+      const jobs = rules.map((rule) => {
+        const done = rule.options.eager !== false && !outcome.unbumped.has(rule);
+        return jobOf(rule, tags.get(rule)!, this.runtime.space, done);
+      });
       if (this.dispatchers.isInline(dispatcher) && jobs.every((job) => job.done)) continue;
       const dispatched = this.#guarded(
         () => this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
@@ -95,20 +128,13 @@ export class InvalidationService {
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  #job(rule: BoundRule, tags: ReadonlySet<string>, outcome: Outcome): InvalidationJob {
-    return {
-      id: randomUUID(),
-      namespace: this.runtime.space.namespace,
-      rule: rule.id,
-      tags: [...tags],
-      mode: rule.mode,
-      done: rule.options.eager !== false && !outcome.unbumped.has(rule),
-    };
-  }
-
-  /** Carries out a job, here or in a worker. Doing it twice does no harm. */
-  handle(job: InvalidationJob): MaybePromise<void> {
-    return this.runtime.bump(job.tags, job.mode);
+  /**
+   * Carries out a job, here or in a worker. Doing it twice does no harm.
+   * @throws InvalidationJobError for what is no job of this namespace
+   */
+  handle(delivered: unknown): MaybePromise<void> {
+    const { tags, mode } = readJob(delivered, this.runtime.space);
+    return this.runtime.bump(tags, mode);
   }
 
   #guarded(work: () => MaybePromise<void>, failed: (error: unknown) => void): MaybePromise<void> {

@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type {
+  DispatchContext,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+} from '../invalidation/dispatcher.interface.js';
+import { InvalidationJobError } from '../invalidation/job.js';
+import { BackgroundQueue } from './background-queue.js';
+import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { positive, readOptions, type OptionTests } from './options.js';
+
+/**
+ * Settings of the `background` dispatcher, as `dispatcherSettings: { background: { … } }`.
+ *
+ * @publicApi
+ */
+export interface BackgroundSettings {
+  /** How many jobs are carried out at one time. Default 4. */
+  readonly concurrency: number;
+  /** How many jobs may wait; beyond that they are put together, and coarser. Default 1000. */
+  readonly maxQueue: number;
+  /** How often a job is tried while its store fails, a little later each time. Default 8, over about 25 seconds. */
+  readonly attempts: number;
+  /** How long a shutdown waits for what is queued, in milliseconds. Default 5000. */
+  readonly drainTimeout: number;
+}
+
+const DEFAULTS: BackgroundSettings = { concurrency: 4, maxQueue: 1_000, attempts: 8, drainTimeout: 5_000 };
+const TESTS: OptionTests<BackgroundSettings> = {
+  concurrency: positive,
+  maxQueue: positive,
+  attempts: positive,
+  drainTimeout: positive,
+};
+
+/** The first pause after a failure; each further one is twice as long. Milliseconds. */
+const FIRST_PAUSE = 200;
+
+/**
+ * Carries jobs out in this process, beside the requests: the write does not wait. What was invalidated at commit is not
+ * done twice, so this is for rules with `eager: false` and for what the store did not take.
+ *
+ * Source: drf-restflow, `threadpool` and `asyncio`.
+ */
+@InvalidationDispatcher('background')
+export class BackgroundDispatcher implements Dispatcher {
+  #settings = DEFAULTS;
+  #coarser: DispatcherHost['coarser'] = () => undefined;
+  #failed: DispatcherHost['failed'] = () => undefined;
+  #queue: BackgroundQueue | undefined;
+  #handle: DispatchContext['handle'] | undefined;
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  start({ config, coarser, failed }: DispatcherHost): void {
+    this.#settings = readOptions('background', TESTS, DEFAULTS, config);
+    this.#coarser = coarser;
+    this.#failed = failed;
+  }
+
+  dispatch(jobs: readonly InvalidationJob[], { handle }: DispatchContext): void {
+    this.#handle = handle;
+    this.#queue ??= new BackgroundQueue(this.#settings.maxQueue, (tag) => this.#coarser(tag));
+    for (const job of jobs) if (!job.done) this.#queue.add(job);
+    while (this.#running.size < this.#settings.concurrency && this.#queue.size > 0) this.#run();
+  }
+
+  /** Carries out what is queued, without pauses between attempts. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const drained = Promise.all(this.#running);
+    const late = new Promise<void>((resolve) => setTimeout(resolve, this.#settings.drainTimeout).unref());
+    await Promise.race([drained, late]);
+    const left = this.#queue?.size ?? 0;
+    if (left > 0)
+      this.#failed('background drain', `${left} invalidation jobs were left at shutdown`, 'too slow');
+  }
+
+  #run(): void {
+    const worker = this.#work().finally(() => this.#running.delete(worker));
+    this.#running.add(worker);
+  }
+
+  async #work(): Promise<void> {
+    // The write that dispatched goes on first.
+    await Promise.resolve();
+    for (let job = this.#queue!.next(); job !== undefined; job = this.#queue!.next()) await this.#try(job);
+  }
+
+  async #try(job: InvalidationJob): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#handle!(job);
+      } catch (error) {
+        if (attempt >= this.#settings.attempts || error instanceof InvalidationJobError) {
+          return this.#failed(`background ${job.rule}`, `An invalidation of ${job.rule} was given up`, error);
+        }
+        await this.#pause(FIRST_PAUSE * 2 ** (attempt - 1));
+      }
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,42 @@
+import { CacheConfigurationError } from '../cache/errors.js';
+
+/** What an option must be, as a test and in words. */
+export type OptionTests<T> = { readonly [K in keyof T]-?: readonly [(value: unknown) => boolean, string] };
+
+export const positive = [
+  (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
+  'a positive whole number',
+] as const;
+
+/**
+ * The options of a dispatcher: its defaults, what the factory was given, and what `dispatcherSettings` or `dispatcherConfig`
+ * say.
+ *
+ * @throws CacheConfigurationError for an option that is not known or cannot work
+ */
+export function readOptions<T extends object>(
+  dispatcher: string,
+  tests: OptionTests<T>,
+  ...layers: readonly object[]
+): T {
+  const options = Object.assign({}, ...layers.map(withoutUndefined)) as T;
+  for (const [name, value] of Object.entries(options)) {
+    const test = (tests as Record<string, OptionTests<T>[keyof T] | undefined>)[name];
+    if (test === undefined) {
+      throw invalid(
+        `The dispatcher '${dispatcher}' knows no option ${name}. Known are: ${Object.keys(tests).join(', ')}.`,
+      );
+    }
+    if (!test[0](value))
+      throw invalid(`The dispatcher '${dispatcher}': ${name} is ${String(value)}. Write ${test[1]}.`);
+  }
+  return options;
+}
+
+function withoutUndefined(layer: object): object {
+  return Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
+}
+
+function invalid(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('DISPATCHER_OPTION', message);
+}

@@ -1,0 +1,100 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { RestflowCacheError } from '../cache/errors.js';
+import type { BoundRule } from './bound-rule.js';
+import type { Change } from './change.interface.js';
+import type { DispatcherRegistry } from './dispatcher-registry.js';
+import type { ChangeTransaction, JobHandler } from './dispatcher.interface.js';
+import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
+
+/** The rules that a change concerns. */
+export type RulesOf = (change: Change) => readonly BoundRule[];
+
+/** A transaction waits this long for custom invalidators of durable rules; then they drop all of their methods. Milliseconds. */
+const MAX_WAIT = 100;
+
+/**
+ * A durable job could not be written, so the transaction that it belongs to is not committed.
+ *
+ * @publicApi
+ */
+export class InvalidationEnqueueError extends RestflowCacheError {}
+
+/** Jobs that are written inside the transaction of the change, before its COMMIT. */
+export class DurableJobs {
+  /** What was written with a change. Forgotten with it. */
+  readonly #written = new WeakMap<Change, RuleTags>();
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly dispatchers: DispatcherRegistry,
+    private readonly handle: JobHandler,
+    private readonly report: (rule: BoundRule, error: unknown) => void,
+  ) {}
+
+  /**
+   * Writes the jobs of durable rules. Rejects when one cannot be written, and only then.
+   * @returns nothing where no durable rule is concerned
+   */
+  write(
+    changes: readonly Change[],
+    rulesOf: RulesOf,
+    transaction: ChangeTransaction,
+  ): Promise<void> | undefined {
+    const plan = new InvalidationPlan(this.runtime.space, this.report);
+    for (const change of changes)
+      for (const rule of rulesOf(change)) if (this.#isDurable(rule)) plan.add(rule, change);
+    if (plan.isEmpty) return undefined;
+    return this.#write(plan, changes, transaction);
+  }
+
+  /** Whether the job of this rule for this change is written already. */
+  has(rule: BoundRule, change: Change): boolean {
+    return this.#written.has(change) && this.#isDurable(rule);
+  }
+
+  /** What was written with these changes, and is still to be invalidated now. */
+  of(changes: readonly Change[]): RuleTags {
+    let all: RuleTags = new Map();
+    for (const tags of new Set(changes.map((change) => this.#written.get(change))))
+      if (tags !== undefined) all = union(all, tags);
+    return all;
+  }
+
+  async #write(
+    plan: InvalidationPlan,
+    changes: readonly Change[],
+    transaction: ChangeTransaction,
+  ): Promise<void> {
+    if (plan.undecided.size > 0) await this.#spoken(plan);
+    const tags = union(plan.decided, plan.widen());
+    for (const [name, rules] of this.dispatchers.group([...tags.keys()])) {
+      const jobs = rules.map((rule) => jobOf(rule, tags.get(rule)!, this.runtime.space, false));
+      try {
+        await this.dispatchers.enqueue(name, rules, jobs, this.handle, transaction);
+      } catch (error) {
+        throw new InvalidationEnqueueError(
+          'DISPATCHER_ENQUEUE',
+          `The dispatcher '${name}' could not write its jobs into the transaction, which is rolled back: ${messageOf(error)}`,
+          { cause: error },
+        );
+      }
+    }
+    for (const change of changes) this.#written.set(change, tags);
+  }
+
+  #spoken(plan: InvalidationPlan): Promise<unknown> {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.runtime.settings.clock.after(MAX_WAIT, resolve);
+    });
+    return Promise.race([Promise.all(plan.undecided.values()), late]).finally(cancel);
+  }
+
+  #isDurable(rule: BoundRule): boolean {
+    return this.dispatchers.isDurable(rule.dispatcher);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

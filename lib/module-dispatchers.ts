@@ -1,0 +1,111 @@
+import 'reflect-metadata';
+import type { FactoryProvider, Provider, Type } from '@nestjs/common';
+import type { CacheRuntime } from './cache/cache-runtime.js';
+import { CacheConfigurationError } from './cache/errors.js';
+import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from './dispatchers/index.js';
+import {
+  DispatcherRegistry,
+  INLINE,
+  type Dispatcher,
+  type InvalidationService,
+} from './invalidation/index.js';
+import { MODULE_DISPATCHERS } from './module.constants.js';
+
+/**
+ * What `dispatchers` accepts: a class with `@InvalidationDispatcher()`, an instance of one, or a provider that makes one
+ * of other providers.
+ *
+ * @example
+ * dispatchers: [
+ *   MyDispatcher,
+ *   outboxDispatcher(),
+ *   { inject: [ConfigService], useFactory: (config: ConfigService) => bullMqDispatcher({ connection: config.get('redis') }) },
+ * ]
+ *
+ * @publicApi
+ */
+export type DispatcherProvider =
+  | Type<Dispatcher>
+  | Dispatcher
+  | {
+      readonly inject?: FactoryProvider['inject'];
+      readonly useFactory: (...args: never[]) => Dispatcher | Promise<Dispatcher>;
+    };
+
+const BACKGROUND = 'background';
+
+/** Providers of the dispatchers given, and one of them all. */
+export function dispatcherProviders(given: readonly DispatcherProvider[]): Provider[] {
+  const providers = given.map((one) => {
+    if (typeof one === 'function') return one;
+    const provide = Symbol('dispatcher');
+    return 'useFactory' in one
+      ? {
+          provide,
+          inject: one.inject ?? [],
+          useFactory: one.useFactory as (...args: unknown[]) => Dispatcher,
+        }
+      : { provide, useValue: one };
+  });
+  const tokens = providers.map((one) => (typeof one === 'function' ? one : one.provide));
+  const all = {
+    provide: MODULE_DISPATCHERS,
+    inject: tokens,
+    useFactory: (...dispatchers: Dispatcher[]) => dispatchers,
+  };
+  return [...providers, all];
+}
+
+/** The dispatchers of one application: those of this library that need no options, and those that it was given. */
+export class ModuleDispatchers {
+  readonly registry: DispatcherRegistry;
+
+  constructor(
+    ...settings: [defaultDispatcher: string, settings: ConstructorParameters<typeof DispatcherRegistry>[1]]
+  ) {
+    this.registry = new DispatcherRegistry(...settings, nameOfDispatcher);
+    this.registry.add(INLINE, new InlineDispatcher());
+  }
+
+  /**
+   * @param given the instances of `forRoot({ dispatchers })`
+   * @param providers other providers of the application, of which some may be dispatchers
+   * @throws CacheConfigurationError for one without a name, and for two of one name
+   */
+  add(given: readonly Dispatcher[], providers: Iterable<unknown>): void {
+    for (const dispatcher of given) {
+      const name = nameOfDispatcher(dispatcher.constructor);
+      if (name === undefined) throw nameless(dispatcher);
+      this.registry.add(name, dispatcher);
+    }
+    for (const instance of providers) {
+      const type = (instance as object | null | undefined)?.constructor;
+      const name = typeof type === 'function' ? nameOfDispatcher(type) : undefined;
+      if (name !== undefined) this.registry.add(name, instance as Dispatcher);
+    }
+    if (!this.registry.has(BACKGROUND)) this.registry.add(BACKGROUND, new BackgroundDispatcher());
+    this.registry.resolve(undefined, 'RestflowCacheModule: defaultDispatcher');
+  }
+
+  start(runtime: CacheRuntime, service: InvalidationService, dataSources: readonly object[]): Promise<void> {
+    return this.registry.start({
+      namespace: runtime.space.namespace,
+      handle: (job) => service.handle(job),
+      dataSources,
+      coarser: (tag) => runtime.space.coarser(tag),
+      failed: (topic, message, error) => runtime.log.error(topic, message, error),
+    });
+  }
+}
+
+export function nameOfDispatcher(type: object): string | undefined {
+  return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
+}
+
+function nameless(dispatcher: object): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'DISPATCHER_NAME',
+    `RestflowCacheModule: dispatchers holds ${dispatcher.constructor.name}, which has no name. Write @InvalidationDispatcher('name') ` +
+      'on the class.',
+  );
+}

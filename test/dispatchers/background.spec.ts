@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DispatcherHost, InvalidationJob } from '../../lib/index.js';
+import { InvalidationJobError } from '../../lib/index.js';
+import { BackgroundDispatcher } from '../../lib/dispatchers/index.js';
+import { Gate, settled } from '../support/gate.js';
+import { openDatabase, Item, startItems, until } from './support/world.js';
+
+const job = (tags: string[], more: Partial<InvalidationJob> = {}): InvalidationJob => ({
+  id: tags.join(),
+  namespace: 'n',
+  rule: 'r',
+  tags,
+  mode: 'purge',
+  done: false,
+  ...more,
+});
+
+let dispatcher: BackgroundDispatcher;
+let failures: string[];
+const start = (config: object = {}): void =>
+  dispatcher.start({
+    config,
+    coarser: (tag: string) => (tag === 'all' ? undefined : tag.includes('/') ? tag.split('/')[0] : 'all'),
+    failed: (_: string, message: string) => failures.push(message),
+  } as unknown as DispatcherHost);
+
+beforeEach(() => {
+  failures = [];
+  dispatcher = new BackgroundDispatcher();
+});
+
+describe('the background dispatcher', () => {
+  it('lets the write go on before it works, and does nothing that was done', async () => {
+    start();
+    const handled: unknown[] = [];
+    const handle = (one: unknown): void => void handled.push((one as InvalidationJob).id);
+    dispatcher.dispatch([job(['a']), job(['b'], { done: true })], { config: {}, handle });
+    expect(handled).toEqual([]);
+    await settled();
+    expect(handled).toEqual(['a']);
+  });
+
+  it('carries out no more jobs at one time than it may', async () => {
+    start({ concurrency: 2 });
+    const gate = new Gate();
+    const jobs = Array.from({ length: 5 }, (_, i) => job([`t${i}`]));
+    dispatcher.dispatch(jobs, { config: {}, handle: () => gate.pass() });
+    await settled();
+    expect(gate.arrived).toBe(2);
+    gate.open();
+    await dispatcher.close();
+    expect(gate.arrived).toBe(5);
+  });
+
+  it('puts jobs together when too many wait, coarser where their tags are too many, and loses none', async () => {
+    start({ concurrency: 1, maxQueue: 10 });
+    const gate = new Gate();
+    const tags = new Set<string>();
+    const handle = (one: unknown): Promise<void> => {
+      for (const tag of (one as InvalidationJob).tags) tags.add(tag);
+      return gate.pass();
+    };
+    dispatcher.dispatch([job(['first'])], { config: {}, handle });
+    await settled();
+    const jobs = Array.from({ length: 2_000 }, (_, i) => job([`m${i % 3}/${i}`]));
+    dispatcher.dispatch([job(['soft/1'], { mode: 'expire' }), ...jobs], { config: {}, handle });
+    gate.open();
+    await dispatcher.close();
+    expect(gate.arrived).toBeLessThan(20);
+    const covered = jobs.every(({ tags: [tag] }) => tags.has(tag!) || tags.has(tag!.split('/')[0]!));
+    expect(covered && tags.has('soft/1')).toBe(true);
+    expect(tags.size).toBeLessThan(1_010);
+  });
+
+  it('tries again while the store fails, and not where a job can never be carried out', async () => {
+    start();
+    let calls = 0;
+    const flaky = (): void => {
+      if (++calls < 3) throw new Error('down');
+    };
+    dispatcher.dispatch([job(['a'])], { config: {}, handle: flaky });
+    await until(() => calls === 3, 'the third attempt');
+    const never = (): void => {
+      calls++;
+      throw new InvalidationJobError('JOB_NAMESPACE', 'not ours');
+    };
+    dispatcher.dispatch([job(['b'])], { config: {}, handle: never });
+    await settled();
+    expect(calls).toBe(4);
+    expect(failures).toEqual(['An invalidation of r was given up']);
+  });
+
+  it.each([{ concurrency: 0 }, { workers: 3 }, { maxQueue: '5' }])('refuses the settings %j', (config) => {
+    expect(() => start(config)).toThrow(/'background'.*(concurrency|workers|maxQueue)/);
+  });
+});
+
+describe('in an application', () => {
+  let close: () => Promise<void>;
+  afterEach(() => close());
+
+  it('carries out rules with eager: false, and what is queued when it shuts down', async () => {
+    const dataSource = await openDatabase('sql.js', 'background');
+    const { app, items } = await startItems('background', { dataSource, rule: { eager: false } });
+    close = () => dataSource.destroy();
+    await dataSource.manager.save(Item, { id: 1, text: 'one' });
+    expect(await items.text(1)).toBe('one');
+    await dataSource.manager.save(Item, { id: 1, text: 'two' });
+    await until(async () => (await items.text(1)) === 'two', 'the new value');
+    expect(app.log.errors).toEqual([]);
+    await app.close();
+  });
+});

@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import { Injectable } from '@nestjs/common';
+import { Column, DataSource, Entity, JoinTable, ManyToMany, PrimaryColumn, type Relation } from 'typeorm';
+import {
+  ArgsKeyField,
+  CacheResult,
+  invalidates,
+  type DispatcherProvider,
+  type DispatcherSettings,
+  type RestflowCacheOptions,
+} from '../../../lib/index.js';
+import { serverUrl } from '../../servers/url.js';
+import { TestApplication } from '../../support/application.js';
+
+@Entity('dispatched_label')
+export class Label {
+  @PrimaryColumn() id!: number;
+}
+
+@Entity('dispatched_item')
+export class Item {
+  @PrimaryColumn() id!: number;
+  @Column() text!: string;
+  @ManyToMany(() => Label) @JoinTable() labels?: Relation<Label[]>;
+}
+
+export type DatabaseName = 'sql.js' | 'PostgreSQL';
+
+/** A DataSource whose schema is this worker's own, and empty. */
+export async function openDatabase(name: DatabaseName, schema: string): Promise<DataSource> {
+  const base = { entities: [Item, Label], synchronize: true };
+  if (name === 'sql.js') return new DataSource({ ...base, type: 'sqljs' }).initialize();
+  const url = serverUrl('postgres');
+  const own = `${schema}_${process.env['JEST_WORKER_ID'] ?? '0'}`;
+  const admin = await new DataSource({ type: 'postgres', url }).initialize();
+  await admin.query(`DROP SCHEMA IF EXISTS "${own}" CASCADE`);
+  await admin.query(`CREATE SCHEMA "${own}"`);
+  await admin.destroy();
+  return new DataSource({ ...base, type: 'postgres', url, schema: own }).initialize();
+}
+
+/** A cached read of items, whose rule is carried out by the dispatcher of this name. */
+export function itemsService(dispatcher: string, rule: object = {}) {
+  @Injectable()
+  class Items {
+    loads = 0;
+    source: DataSource | undefined;
+
+    @CacheResult({
+      keyConstructor: { id: new ArgsKeyField('id', { partition: true }) },
+      invalidatesOn: [invalidates(Item, { fieldMapping: { id: 'id' }, dispatcher, ...rule })],
+    })
+    async text(id: number): Promise<string | undefined> {
+      this.loads++;
+      return (await this.source?.manager.findOneBy(Item, { id }))?.text;
+    }
+  }
+  return Items;
+}
+
+export interface Started {
+  readonly app: TestApplication;
+  readonly items: InstanceType<ReturnType<typeof itemsService>>;
+}
+
+/** An application whose items are invalidated through one dispatcher. */
+export async function startItems(
+  dispatcher: string,
+  given: {
+    dispatchers?: readonly DispatcherProvider[];
+    settings?: DispatcherSettings;
+    dataSource: DataSource;
+    rule?: object;
+    options?: RestflowCacheOptions;
+  },
+): Promise<Started> {
+  const Items = itemsService(dispatcher, given.rule);
+  const app = await TestApplication.start([Items], {
+    dispatchers: given.dispatchers ?? [],
+    dispatcherSettings: given.settings ?? {},
+    dataSources: [given.dataSource],
+    ...given.options,
+  });
+  const items = app.get(Items);
+  items.source = given.dataSource;
+  await app.module.init();
+  return { app, items };
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => unknown, what: string, seconds = 15): Promise<void> {
+  const deadline = Date.now() + seconds * 1_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
