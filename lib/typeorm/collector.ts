@@ -19,7 +19,8 @@ const KINDS: Record<RowHook, HookKind> = {
 
 /**
  * The subscriber of one DataSource: what its hooks tell, per query runner, goes to the sink once it is durable. Hooks never
- * throw (a throw in afterQuery makes TypeORM fail the statement) and answer a promise only when the sink did.
+ * throw (a throw in afterQuery makes TypeORM fail the statement) and answer a promise only when the sink did. That promise
+ * rejects before a COMMIT alone, where the sink could not write what belongs to the transaction.
  */
 export class Collector {
   readonly #gatherer: Gatherer;
@@ -55,6 +56,7 @@ export class Collector {
     this.#guard('beforeTransactionCommit', () => {
       const pending = this.#gatherer.runners.of(queryRunner);
       pending.committing = pending.frames.length < 2;
+      return pending.committing ? this.#gatherer.offer(queryRunner) : undefined;
     });
 
   afterTransactionCommit = ({ queryRunner }: OrmEvent): Answer =>

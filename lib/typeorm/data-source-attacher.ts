@@ -4,11 +4,13 @@ import type {
   BoundRule,
   Change,
   ChangeSink,
+  ChangeTransaction,
   InvalidationService,
   RuleRegistry,
 } from '../invalidation/index.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
 import { describeEntity, entityClasses, entityTable } from './entities.js';
+import { StatementTransactions } from './statement-transactions.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
@@ -42,6 +44,10 @@ export class DataSourceAttacher {
     return this.#bindings.size;
   }
 
+  get all(): readonly object[] {
+    return [...this.#bindings.keys()];
+  }
+
   /** Whether some data source knows the entity of a rule, or may learn of it when it is initialised. */
   knows(rule: BoundRule): boolean {
     return [...this.#bindings.keys()].some(
@@ -69,6 +75,8 @@ class DataSourceBinding implements ChangeSink {
   readonly #handle: CollectorHandle;
   #rules: ReadonlyMap<string, readonly BoundRule[]> = new Map();
   #tables: ReadonlySet<string> = new Set();
+  #durableTables: ReadonlySet<string> = new Set();
+  readonly #transactions: StatementTransactions;
   #indexed = -1;
   #metadatas: unknown;
 
@@ -80,12 +88,20 @@ class DataSourceBinding implements ChangeSink {
   ) {
     this.#handle = attachCollector(dataSource, this, {
       tables: () => this.#index().#tables,
+      durableTables: () => this.#index().#durableTables,
       onQueryInOpenTransaction: () =>
         runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
       onError: (error, where) =>
         runtime.log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
     });
+    this.#transactions = new StatementTransactions(dataSource, () => this.#index().#durableTables);
     this.#index();
+  }
+
+  committing(changes: readonly Change[], queryRunner: object): Promise<void> | undefined {
+    const { service, dataSource } = this.#index();
+    const transaction = { queryRunner, dataSource } as ChangeTransaction;
+    return service.committing(changes, (change) => this.#rules.get(change.table) ?? [], transaction);
   }
 
   committed(changes: readonly Change[]): void | Promise<void> {
@@ -95,6 +111,7 @@ class DataSourceBinding implements ChangeSink {
 
   detach(): void {
     this.#handle.detach();
+    this.#transactions.close();
   }
 
   /** Rules by table, and the classes of entities; made anew when rules were added or the data source was initialised. */
@@ -103,14 +120,18 @@ class DataSourceBinding implements ChangeSink {
     const { entityMetadatas } = this.dataSource;
     if (this.#indexed === rules.length && this.#metadatas === entityMetadatas) return this;
     const tables = new Map<string, BoundRule[]>();
+    const durable = new Set<string>();
     for (const rule of rules) {
       const table = entityTable(this.dataSource, rule.entity as Function | string);
-      if (table !== undefined) tables.set(table, [...(tables.get(table) ?? []), rule]);
+      if (table === undefined) continue;
+      tables.set(table, [...(tables.get(table) ?? []), rule]);
+      if (this.service.isDurable(rule)) durable.add(table);
     }
     for (const target of entityClasses(this.dataSource))
       this.runtime.classes.add(target as unknown as InstanceClass);
     this.#rules = tables;
     this.#tables = new Set(tables.keys());
+    this.#durableTables = durable;
     this.#indexed = rules.length;
     this.#metadatas = entityMetadatas;
     return this;

@@ -58,6 +58,19 @@ export class Gatherer {
     return changes;
   }
 
+  /** The outermost transaction is about to be committed. A rejection keeps it from being. */
+  offer(runner: OrmQueryRunner): Answer {
+    if (!this.outlet.takesOffers) return undefined;
+    const pending = this.runners.of(runner);
+    // On a shared runner the open brackets are other callers': their hooks are still to come.
+    if (!this.runners.isShared(runner)) pending.hold(this.settle(pending));
+    return this.outlet.offer(pending.peek(), runner)?.catch((error: unknown) => {
+      // No COMMIT was sent, so nothing is in doubt.
+      pending.committing = false;
+      throw error;
+    });
+  }
+
   /** The outermost transaction is committed. */
   commit(runner: OrmQueryRunner): Answer {
     const pending = this.runners.of(runner);

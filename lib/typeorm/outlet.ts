@@ -1,10 +1,13 @@
 import type { Change, ChangeSink } from '../invalidation/change.interface.js';
+import type { OrmQueryRunner } from './typeorm.interface.js';
 
 export interface CollectorOptions {
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
   readonly onQueryInOpenTransaction?: () => void;
   /** The tables somebody has rules for (lower-case `tablePath`); `undefined`: all. Asked at every write. */
   readonly tables?: () => ReadonlySet<string> | undefined;
+  /** Those of them whose changes the sink writes into transactions; `undefined`: all. */
+  readonly durableTables?: () => ReadonlySet<string>;
   /** Told of errors, which hooks never let out, and of the place they came from. */
   readonly onError?: (error: unknown, where: string) => void;
 }
@@ -29,9 +32,19 @@ export class Outlet {
     return this.#options.tables?.();
   }
 
+  /** Whether the sink writes anything into transactions. */
+  get takesOffers(): boolean {
+    return this.#sink.committing !== undefined && this.#options.durableTables?.().size !== 0;
+  }
+
+  /** Told before the COMMIT: what the sink answers may keep the transaction from being committed. */
+  offer(changes: readonly Change[], runner: OrmQueryRunner): Answer {
+    const told = this.#wantedOf(changes);
+    return told.length === 0 || this.#closed ? undefined : this.#sink.committing!(told, runner);
+  }
+
   send(changes: readonly Change[]): Answer {
-    const wanted = this.wanted;
-    const told = wanted === undefined ? changes : changes.filter((change) => wanted.has(change.table));
+    const told = this.#wantedOf(changes);
     if (told.length === 0 || this.#closed) return undefined;
     const answer = this.#sink.committed(told);
     return answer === undefined
@@ -60,6 +73,11 @@ export class Outlet {
     } catch {
       // Nothing may leave a hook, not even what the reporter of errors throws.
     }
+  }
+
+  #wantedOf(changes: readonly Change[]): readonly Change[] {
+    const wanted = this.wanted;
+    return wanted === undefined ? changes : changes.filter((change) => wanted.has(change.table));
   }
 
   /** Runs a hook so that nothing leaves it but its answer: a throw in afterQuery makes TypeORM fail the statement. */
