@@ -24,6 +24,13 @@ export type {
   CacheResultOptions,
 } from './decorators/cache-options.interface.js';
 export { type BackgroundSettings, InvalidationDispatcher } from './dispatchers/index.js';
+export {
+  outboxDispatcher,
+  outboxMigration,
+  type OutboxMigration,
+  type OutboxMigrationRunner,
+  type OutboxOptions,
+} from './dispatchers/outbox/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
 export type { ResponseView } from './http/response-view.js';
 export {

@@ -8,6 +8,13 @@ export const positive = [
   'a positive whole number',
 ] as const;
 
+export const boolean = [(value: unknown) => typeof value === 'boolean', 'true or false'] as const;
+
+export const text = [
+  (value: unknown) => typeof value === 'string' && value !== '',
+  'a text that is not empty',
+] as const;
+
 /**
  * The options of a dispatcher: its defaults, what the factory was given, and what `dispatcherSettings` or `dispatcherConfig`
  * say.
@@ -18,8 +25,8 @@ export function readOptions<T extends object>(
   dispatcher: string,
   tests: OptionTests<T>,
   ...layers: readonly object[]
-): T {
-  const options = Object.assign({}, ...layers.map(withoutUndefined)) as T;
+): Required<T> {
+  const options = Object.assign({}, ...layers.map(withoutUndefined)) as Required<T>;
   for (const [name, value] of Object.entries(options)) {
     const test = (tests as Record<string, OptionTests<T>[keyof T] | undefined>)[name];
     if (test === undefined) {

@@ -9,6 +9,8 @@ import {
   type DispatcherSettings,
   type RestflowCacheOptions,
 } from '../../../lib/index.js';
+import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
+import { CACHE_RUNTIME } from '../../../lib/cache/trampoline.js';
 import { serverUrl } from '../../servers/url.js';
 import { TestApplication } from '../../support/application.js';
 
@@ -94,4 +96,12 @@ export async function until(holds: () => unknown, what: string, seconds = 15): P
     if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Lets every invalidation of an application fail until it is restored. */
+export function failingStore({ module }: TestApplication): { restore(): void } {
+  const runtime = module.get<CacheRuntime>(CACHE_RUNTIME);
+  const { bump } = runtime;
+  runtime.bump = () => Promise.reject(new Error('store down'));
+  return { restore: () => void (runtime.bump = bump) };
 }

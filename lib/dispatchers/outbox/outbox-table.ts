@@ -1,0 +1,148 @@
+import type { InvalidationJob } from '../../invalidation/dispatcher.interface.js';
+import { dialectOf, type SqlDialect } from './sql-dialect.js';
+
+/** Runs SQL, in a transaction or outside of one. */
+export interface SqlRunner {
+  query(sql: string, parameters?: unknown[]): Promise<unknown>;
+}
+
+/** The parts of a DataSource that the outbox uses. */
+export interface OutboxDataSource extends SqlRunner {
+  readonly options: { readonly type: string; readonly schema?: string };
+  readonly isInitialized: boolean;
+  readonly driver: { readonly queryRunner?: { readonly isTransactionActive: boolean } };
+  createQueryRunner(): SqlRunner & {
+    startTransaction(): Promise<void>;
+    commitTransaction(): Promise<void>;
+    rollbackTransaction(): Promise<void>;
+    release(): Promise<void>;
+  };
+}
+
+/** A job taken from the outbox. */
+export interface Claim {
+  readonly id: string;
+  /** JSON. */
+  readonly job: string;
+  readonly attempts: number;
+}
+
+/** Rows of one INSERT. */
+const ROWS = 100;
+
+/** The SQL of the outbox, on one database. */
+export class OutboxTable {
+  readonly #dialect: SqlDialect;
+  readonly #path: string;
+
+  constructor(
+    readonly dataSource: OutboxDataSource,
+    private readonly name: string,
+  ) {
+    this.#dialect = dialectOf(dataSource);
+    const { schema } = dataSource.options;
+    const parts = this.#dialect.kind === 'postgres' && schema !== undefined ? [schema, name] : [name];
+    this.#path = parts.map(this.#dialect.quote).join('.');
+  }
+
+  /** The statements that make the table, unless it is there. */
+  get creation(): string[] {
+    const { text, kind, quote } = this.#dialect;
+    const index = `INDEX ${kind === 'mysql' ? '' : 'IF NOT EXISTS '}${quote(`${this.name}_due`)}`;
+    const columns =
+      `id varchar(36) PRIMARY KEY, namespace varchar(190) NOT NULL, job ${text} NOT NULL, ` +
+      `attempts int NOT NULL, due_at bigint NOT NULL, dead_at bigint, error ${text}`;
+    const due = '(namespace, dead_at, due_at)';
+    // MySQL knows no CREATE INDEX IF NOT EXISTS.
+    if (kind === 'mysql') return [`CREATE TABLE IF NOT EXISTS ${this.#path} (${columns}, ${index} ${due})`];
+    return [
+      `CREATE TABLE IF NOT EXISTS ${this.#path} (${columns})`,
+      `CREATE ${index} ON ${this.#path} ${due}`,
+    ];
+  }
+
+  get removal(): string[] {
+    return [`DROP TABLE IF EXISTS ${this.#path}`];
+  }
+
+  async insert(runner: SqlRunner, jobs: readonly InvalidationJob[]): Promise<void> {
+    for (let from = 0; from < jobs.length; from += ROWS) {
+      const rows = jobs
+        .slice(from, from + ROWS)
+        .map((job) => [job.id, job.namespace, JSON.stringify(job), 0, Date.now()]);
+      const values = rows.map(
+        (row, r) => `(${row.map((_, c) => this.#at(r * row.length + c + 1)).join(', ')})`,
+      );
+      const into = `INSERT INTO ${this.#path} (id, namespace, job, attempts, due_at) VALUES`;
+      await runner.query(`${into} ${values.join(', ')}`, rows.flat());
+    }
+  }
+
+  /** Takes jobs that are due; nobody else is given them before `until`. */
+  async claim(namespace: string, limit: number, until: number): Promise<readonly Claim[]> {
+    const due =
+      `SELECT id, job, attempts FROM ${this.#path} ` +
+      `WHERE namespace = ${this.#at(1)} AND dead_at IS NULL AND due_at <= ${this.#at(2)} ORDER BY due_at LIMIT ${limit}`;
+    const parameters = [namespace, Date.now()];
+    if (this.#dialect.kind === 'sqlite') return this.#take(this.dataSource, due, parameters, until);
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const claims = await this.#take(runner, `${due} FOR UPDATE SKIP LOCKED`, parameters, until);
+      await runner.commitTransaction();
+      return claims;
+    } catch (error) {
+      await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** Takes jobs out that were carried out. */
+  async remove(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.dataSource.query(`DELETE FROM ${this.#path} WHERE id IN (${this.#list(ids, 1)})`, [...ids]);
+  }
+
+  /** Puts a job back that failed. */
+  async postpone(id: string, dueAt: number, error: string): Promise<void> {
+    await this.#set(id, 'due_at', dueAt, error);
+  }
+
+  /** Leaves a job in the table that nobody is given any more. */
+  async bury(id: string, error: string): Promise<void> {
+    await this.#set(id, 'dead_at', Date.now(), error);
+  }
+
+  async #take(
+    runner: SqlRunner,
+    due: string,
+    parameters: unknown[],
+    until: number,
+  ): Promise<readonly Claim[]> {
+    const claims = (await runner.query(due, parameters)) as Claim[];
+    if (claims.length === 0) return claims;
+    await runner.query(
+      `UPDATE ${this.#path} SET attempts = attempts + 1, due_at = ${this.#at(1)} ` +
+        `WHERE id IN (${this.#list(claims, 2)})`,
+      [until, ...claims.map(({ id }) => id)],
+    );
+    return claims;
+  }
+
+  async #set(id: string, column: string, at: number, error: string): Promise<void> {
+    await this.dataSource.query(
+      `UPDATE ${this.#path} SET ${column} = ${this.#at(1)}, error = ${this.#at(2)} WHERE id = ${this.#at(3)}`,
+      [at, error, id],
+    );
+  }
+
+  #list(items: readonly unknown[], first: number): string {
+    return items.map((_, i) => this.#at(first + i)).join(', ');
+  }
+
+  #at(n: number): string {
+    return this.#dialect.parameter(n);
+  }
+}

@@ -1,0 +1,132 @@
+import type {
+  ChangeTransaction,
+  DispatchContext,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+} from '../../invalidation/dispatcher.interface.js';
+import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
+import { ATTEMPTS } from '../retry.js';
+import { OUTBOX_TABLE } from './outbox-migration.js';
+import { OutboxRelay } from './outbox-relay.js';
+import { hasDialect } from './sql-dialect.js';
+import { OutboxTable, type OutboxDataSource } from './outbox-table.js';
+
+/**
+ * Options of {@link outboxDispatcher}.
+ *
+ * @publicApi
+ */
+export interface OutboxOptions {
+  /** The table. Default `'restflow_outbox'`. */
+  table?: string;
+  /** Whether this process carries out what stands in the table. Default `true`; `false` leaves it to other processes. */
+  work?: boolean;
+  /** How often the table is looked at when nothing was in it, in milliseconds. Default 1000. */
+  pollInterval?: number;
+  /** How many jobs are taken at one time. Default 100. */
+  batch?: number;
+  /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
+  attempts?: number;
+  /** Makes the table at start, instead of `outboxMigration()`. Default `false`. */
+  createTable?: boolean;
+}
+
+const DEFAULTS: Required<OutboxOptions> = {
+  table: OUTBOX_TABLE,
+  work: true,
+  pollInterval: 1_000,
+  batch: 100,
+  attempts: ATTEMPTS,
+  createTable: false,
+};
+const TESTS: OptionTests<OutboxOptions> = {
+  table: text,
+  work: boolean,
+  pollInterval: positive,
+  batch: positive,
+  attempts: positive,
+  createTable: boolean,
+};
+
+/**
+ * The `outbox` dispatcher: jobs are written to a table in the transaction of the change, and carried out from there at
+ * least once, by this process or by a worker, however often either is killed.
+ *
+ * @throws CacheConfigurationError for options that cannot work
+ * @example
+ * RestflowCacheModule.forRoot({ store, dispatchers: [outboxDispatcher()], defaultDispatcher: 'outbox' })
+ *
+ * @publicApi
+ */
+export function outboxDispatcher(options: OutboxOptions = {}): Dispatcher {
+  return new OutboxDispatcher(options);
+}
+
+@InvalidationDispatcher('outbox')
+class OutboxDispatcher implements Dispatcher {
+  #options: Required<OutboxOptions>;
+  #relays: OutboxRelay[] = [];
+  #host: DispatcherHost | undefined;
+  readonly #late = new Set<Promise<void>>();
+  readonly #tables = new WeakMap<object, OutboxTable>();
+
+  constructor(options: OutboxOptions) {
+    this.#options = readOptions('outbox', TESTS, DEFAULTS, options);
+  }
+
+  async start(host: DispatcherHost): Promise<void> {
+    this.#host = host;
+    this.#options = readOptions('outbox', TESTS, this.#options, host.config);
+    const tables = host.dataSources.filter(hasDialect).map((dataSource) => this.#tableOf(dataSource));
+    for (const table of this.#options.createTable ? tables : [])
+      for (const statement of table.creation) await table.dataSource.query(statement);
+    if (!this.#options.work) return;
+    this.#relays = tables.map((table) => new OutboxRelay(table, host, this.#options));
+    for (const relay of this.#relays) relay.start();
+  }
+
+  async enqueue(
+    jobs: readonly InvalidationJob[],
+    _: DispatchContext,
+    { queryRunner, dataSource }: ChangeTransaction,
+  ): Promise<void> {
+    try {
+      await this.#tableOf(dataSource).insert(queryRunner, jobs);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`${reason} (is the migration of outboxMigration() run?)`, { cause });
+    }
+  }
+
+  /** A change without a transaction: what it could not invalidate at once is written after the fact. */
+  dispatch(jobs: readonly InvalidationJob[]): void {
+    const undone = jobs.filter(({ done }) => !done);
+    const [dataSource] = this.#host?.dataSources ?? [];
+    if (undone.length === 0 || dataSource === undefined) return;
+    const table = this.#tableOf(dataSource);
+    // Not awaited: the hook that is told of the change may hold the last connection of the pool.
+    const late = table
+      .insert(table.dataSource, undone)
+      .catch((error: unknown) =>
+        this.#host?.failed('outbox late', 'Jobs of a statement without a transaction were lost', error),
+      )
+      .finally(() => this.#late.delete(late));
+    this.#late.add(late);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#late, ...this.#relays.map((relay) => relay.close())]);
+    this.#relays = [];
+  }
+
+  #tableOf(dataSource: object): OutboxTable {
+    let table = this.#tables.get(dataSource);
+    if (table === undefined) {
+      table = new OutboxTable(dataSource as OutboxDataSource, this.#options.table);
+      this.#tables.set(dataSource, table);
+    }
+    return table;
+  }
+}

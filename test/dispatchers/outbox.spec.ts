@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { OutboxTable } from '../../lib/dispatchers/outbox/outbox-table.js';
+import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
+import { TestApplication } from '../support/application.js';
+import {
+  failingStore,
+  Item,
+  openDatabase,
+  startItems,
+  until,
+  type DatabaseName,
+  type Started,
+} from './support/world.js';
+
+const FAST = { pollInterval: 20 };
+
+interface Row {
+  readonly id: string;
+  readonly job: string;
+  readonly attempts: number;
+  readonly dead_at: unknown;
+  readonly error: string | null;
+}
+
+describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('the outbox on %s', (database) => {
+  let dataSource: DataSource;
+  let open: Started[];
+
+  beforeEach(async () => {
+    dataSource = await openDatabase(database, 'outbox');
+    await dataSource.manager.save(Item, { id: 1, text: 'old' });
+    await migrate('up');
+    open = [];
+  });
+  afterEach(async () => {
+    for (const { app } of open) await app.close();
+    await dataSource.destroy();
+  });
+
+  const migrate = async (direction: 'up' | 'down'): Promise<void> => {
+    const runner = dataSource.createQueryRunner();
+    const migration = new (outboxMigration())();
+    expect(migration.name).toMatch(/\d{13}$/);
+    await migration[direction](runner as never);
+    await runner.release();
+  };
+  const table = (): string =>
+    database === 'PostgreSQL'
+      ? `"${(dataSource.options as { schema: string }).schema}"."restflow_outbox"`
+      : 'restflow_outbox';
+  const rows = (): Promise<Row[]> => dataSource.query(`SELECT * FROM ${table()} ORDER BY due_at`);
+  const start = async (options: OutboxOptions = {}, more: object = {}): Promise<Started> => {
+    const dispatchers = [outboxDispatcher({ ...FAST, ...options })];
+    const started = await startItems('outbox', { dataSource, dispatchers, ...more });
+    open.push(started);
+    return started;
+  };
+  const empty = async (): Promise<boolean> => (await rows()).length === 0;
+
+  it('holds a job from the commit on, and a worker carries it out', async () => {
+    const store = memoryStore();
+    const { items } = await start({ work: false }, { rule: { eager: false }, options: { store } });
+    await items.text(1);
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    const [row] = await rows();
+    expect(JSON.parse(row!.job)).toMatchObject({
+      id: row!.id,
+      namespace: 'restflow',
+      mode: 'purge',
+      done: false,
+    });
+    expect(await items.text(1)).toBe('old');
+    // The worker knows neither the cached class nor its rules.
+    const dispatchers = [outboxDispatcher(FAST)];
+    const worker = await TestApplication.start([], { store, dispatchers, dataSources: [dataSource] });
+    await until(empty, 'an empty outbox');
+    expect(await items.text(1)).toBe('new');
+    expect(worker.log.errors).toEqual([]);
+    await worker.close();
+  });
+
+  it('holds nothing of what was rolled back', async () => {
+    await start({ work: false });
+    const undone = dataSource.transaction(async (manager) => {
+      await manager.save(Item, { id: 1, text: 'never' });
+      throw new Error('no');
+    });
+    await expect(undone).rejects.toThrow('no');
+    expect(await rows()).toEqual([]);
+  });
+
+  it('keeps what eager: false leaves to it until it is done, in the same process', async () => {
+    const { items, app } = await start({}, { rule: { eager: false } });
+    await items.text(1);
+    await dataSource.manager.update(Item, 1, { text: 'new' });
+    await until(async () => (await items.text(1)) === 'new', 'the new value');
+    await until(empty, 'an empty outbox');
+    expect(app.log.errors).toEqual([]);
+  });
+
+  it('tries again later what its store refused, and leaves it dead in the table in the end', async () => {
+    const { app } = await start({ attempts: 2 });
+    const bump = failingStore(app);
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(async () => (await rows())[0]?.error === 'store down', 'the first attempt');
+    expect((await rows())[0]).toMatchObject({ attempts: 1, dead_at: null });
+    await until(async () => (await rows())[0]?.dead_at !== null, 'the last attempt');
+    expect((await rows())[0]).toMatchObject({ attempts: 2, error: 'store down' });
+    expect(app.log.errors.join()).toContain('is dead, it stays in the outbox');
+    bump.restore();
+    await dataSource.query(`UPDATE ${table()} SET dead_at = NULL, due_at = 0`);
+    await until(empty, 'the job carried out after all');
+  });
+
+  it.each<[string, string]>([
+    ['is no JSON', '{'],
+    ['is no job', '{"hello": 1}'],
+    [
+      'is of another namespace',
+      JSON.stringify({
+        id: 'x',
+        namespace: 'other',
+        rule: 'r',
+        tags: ['other:g:all'],
+        mode: 'purge',
+        done: false,
+      }),
+    ],
+    [
+      'has tags of another namespace',
+      JSON.stringify({
+        id: 'x',
+        namespace: 'restflow',
+        rule: 'r',
+        tags: ['other:g:all'],
+        mode: 'purge',
+        done: false,
+      }),
+    ],
+  ])('buries at once a job that %s, and goes on', async (_, job) => {
+    const insert = `INSERT INTO ${table()} (id, namespace, job, attempts, due_at) VALUES`;
+    await dataSource.query(`${insert} ('x', 'restflow', '${job}', 0, 0)`);
+    await start();
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(
+      async () => (await rows()).length === 1 && (await rows())[0]!.dead_at !== null,
+      'one dead job',
+    );
+    expect((await rows())[0]).toMatchObject({ id: 'x', attempts: 1 });
+  });
+
+  it('leaves the jobs of another namespace alone', async () => {
+    await start({}, { options: { namespace: 'other' } });
+    const insert = `INSERT INTO ${table()} (id, namespace, job, attempts, due_at) VALUES`;
+    await dataSource.query(`${insert} ('x', 'restflow', '{}', 0, 0)`);
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(async () => (await rows()).length === 1, 'its own jobs done');
+    expect((await rows())[0]).toMatchObject({ id: 'x', attempts: 0 });
+  });
+
+  it('fails the transaction where its table is missing, and says which migration to run', async () => {
+    await start({ work: false });
+    await migrate('down');
+    await expect(dataSource.manager.save(Item, { id: 1, text: 'new' })).rejects.toThrow(/outboxMigration/);
+    expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
+  });
+
+  it('makes its table itself where it is told to', async () => {
+    await migrate('down');
+    await start({ createTable: true, work: false });
+    await start({ createTable: true, work: false });
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    expect(await rows()).toHaveLength(2);
+  });
+
+  it('keeps what raw SQL could not invalidate', async () => {
+    const { app } = await start({ work: false });
+    const bump = failingStore(app);
+    await dataSource.query(`UPDATE ${dataSource.getMetadata(Item).tablePath} SET text = 'raw'`);
+    await until(async () => (await rows()).length === 1, 'the job');
+    bump.restore();
+    await dataSource.query(`UPDATE ${dataSource.getMetadata(Item).tablePath} SET text = 'raw'`);
+    expect(await rows()).toHaveLength(1);
+  });
+
+  it('has a table that TypeORM makes and takes away like that of any migration', async () => {
+    await migrate('down');
+    const options = { ...dataSource.options, synchronize: false, migrations: [outboxMigration()] };
+    const migrating = await new DataSource(options).initialize();
+    await migrating.runMigrations();
+    expect(await migrating.query(`SELECT * FROM ${table()}`)).toEqual([]);
+    await migrating.undoLastMigration();
+    await expect(migrating.query(`SELECT * FROM ${table()}`)).rejects.toThrow();
+    await migrating.destroy();
+  });
+
+  if (database === 'PostgreSQL') {
+    it('is worked by several relays, none of which is given what another took', async () => {
+      await start({ work: false });
+      for (let id = 10; id < 60; id++) await dataSource.manager.insert(Item, { id, text: 'x' });
+      expect(await rows()).toHaveLength(50);
+      const handled: string[] = [];
+      const of = new OutboxTable(dataSource as never, 'restflow_outbox');
+      const claim = async (): Promise<void> => {
+        for (;;) {
+          const claims = await of.claim('restflow', 5, Date.now() + 60_000);
+          if (claims.length === 0) return;
+          handled.push(...claims.map(({ id }) => id));
+        }
+      };
+      await Promise.all([claim(), claim(), claim()]);
+      expect([handled.length, new Set(handled).size]).toEqual([50, 50]);
+    });
+  }
+});
