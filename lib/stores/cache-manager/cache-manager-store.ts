@@ -105,13 +105,18 @@ export class CacheManagerStore implements CacheStore {
     );
   }
 
-  /** Reads back what it wrote: a Keyv reports an error of its backend as an event and goes on. */
+  /**
+   * Reads back what it wrote: a Keyv reports an error of its backend as an event and goes on. What is there instead may be
+   * the bump of another, which is as good, or the old generation that ours did not replace.
+   */
   async bump(tags: readonly string[]): Promise<void> {
+    const before = await this.#readMany(tags);
     const texts = tags.map(() => newGeneration());
     await Promise.all(tags.map((tag, i) => this.#generations!.set(tag, texts[i], IDLE_MS)));
     const read = await this.#readMany(tags);
-    const lost = tags.findIndex((_, i) => read[i] === undefined);
-    if (lost !== -1) throw new Error('the backend did not take an invalidation');
+    const isLost = (text: string | undefined, i: number): boolean =>
+      text === undefined || (text !== texts[i] && text === before[i]);
+    if (read.some(isLost)) throw new Error('the backend did not take an invalidation');
   }
 
   /** No backend lists its keys; what was bumped is unreachable, and goes with its time to live. */
