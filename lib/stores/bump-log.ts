@@ -32,7 +32,9 @@ export class BumpLog {
     this.#forgotten = ++this.#counter;
   }
 
-  bumpedSince(time: number, tags: readonly string[]): boolean {
-    return this.#forgotten > time || tags.some((tag) => (this.#last.get(tag) ?? 0) > time);
+  /** Whether one of these tags was bumped, or the key written. */
+  bumpedSince(time: number, tags: readonly string[], key: string): boolean {
+    const since = (name: string): boolean => (this.#last.get(name) ?? 0) > time;
+    return this.#forgotten > time || since(key) || tags.some(since);
   }
 }

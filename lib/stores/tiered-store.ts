@@ -64,6 +64,7 @@ export class TieredStore implements CacheStore {
   readonly kind: string;
   readonly keepsReferences = false;
   readonly #log = new BumpLog();
+  #now: () => number = Date.now;
 
   constructor(
     private readonly l1: MemoryStore,
@@ -79,6 +80,7 @@ export class TieredStore implements CacheStore {
   }
 
   attach(host: StoreHost): void {
+    this.#now = host.now;
     this.l2.attach?.(host);
     this.bus?.attach(host);
   }
@@ -94,7 +96,8 @@ export class TieredStore implements CacheStore {
 
   get(query: StoreQuery): MaybePromise<Entry | Stamp> {
     const entry = this.l1.find(query.key);
-    if (entry === undefined) return this.#read(query);
+    // Another process may have loaded it anew: it need not be done twice.
+    if (entry === undefined || !entry.isFresh(this.#now())) return this.#read(query);
     if (this.bus === undefined) return this.#validate(query, entry);
     return this.bus.isTrusted() ? entry : this.#read(query);
   }
@@ -111,7 +114,7 @@ export class TieredStore implements CacheStore {
     const began = this.#log.now();
     const reading = await this.l2.get(new KeptQuery(query));
     if (reading instanceof Entry && !reading.expired && this.bus?.isTrusted() !== false) {
-      if (!this.#log.bumpedSince(began, reading.stamp.tags)) this.l1.keep(query.key, reading);
+      if (!this.#log.bumpedSince(began, reading.stamp.tags, query.key)) this.l1.keep(query.key, reading);
     }
     return reading;
   }
@@ -124,10 +127,17 @@ export class TieredStore implements CacheStore {
     return this.l2.judge(stamp);
   }
 
-  /** L1 gets the entry with the next read: only a read tells whether a bump came between. */
-  set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void> {
-    this.l1.drop(query.key);
-    return this.l2.set(query, entry);
+  /**
+   * L1 gets the entry with the next read: only a read tells whether a bump came between. One that is under way may bring
+   * the entry before this one, and is not kept.
+   */
+  async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    try {
+      return await this.l2.set(query, entry);
+    } finally {
+      this.#log.note([query.key]);
+      this.l1.drop(query.key);
+    }
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {

@@ -1,0 +1,65 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
+import { tieredStore } from '../../lib/index.js';
+import { redisStore } from '../../lib/redis.js';
+import { serverUrl } from '../servers/url.js';
+import { storeHost } from '../support/store-host.js';
+
+const open: CacheStore[] = [];
+
+async function ready(store: CacheStore): Promise<CacheStore> {
+  open.push(store);
+  store.attach?.(storeHost);
+  await store.ready?.();
+  return store;
+}
+
+const redis = (): CacheStore => redisStore({ url: serverUrl('redis') });
+const tiers = (): Promise<CacheStore> =>
+  ready(tieredStore({ l1: memoryStore(), l2: redis(), consistency: 'validate' }));
+
+afterEach(async () => {
+  for (const store of open.splice(0)) await store.close?.();
+});
+
+let counter = 0;
+
+function query(): StoreQuery {
+  const key = `tiered-${process.pid}-${++counter}`;
+  return {
+    key,
+    tags: () => [`${key}:tag`],
+    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
+  };
+}
+
+async function write(store: CacheStore, at: StoreQuery, value: unknown, lifetime: number): Promise<void> {
+  const now = Date.now();
+  const stamp = await store.stamp(at.tags());
+  await store.set(at, new Entry(value, now, now + lifetime, now + 60_000, stamp, 10));
+}
+
+async function read(store: CacheStore, at: StoreQuery): Promise<unknown> {
+  const reading = await store.get(at);
+  return reading instanceof Entry ? reading.value : undefined;
+}
+
+it('what another process loaded anew is read, once the copy in memory is past its lifetime', async () => {
+  const [one, other, at] = [await tiers(), await tiers(), query()];
+  await write(one, at, 'first', 20);
+  expect(await read(one, at)).toBe('first');
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  await write(other, at, 'second', 60_000);
+  expect(await read(one, at)).toBe('second');
+});
+
+it('a read that was under way when a value was stored does not put the one before over it', async () => {
+  const [store, at] = [await tiers(), query()];
+  await write(store, at, 'first', 60_000);
+  const stamp = await store.stamp(at.tags());
+  const reading = read(store, at);
+  const now = Date.now();
+  await store.set(at, new Entry('second', now, now + 60_000, now + 60_000, stamp, 10));
+  await reading;
+  expect(await read(store, at)).toBe('second');
+});
