@@ -4,8 +4,9 @@ import { Entry } from './entry.js';
 import type { Lease, LeaseStore } from './lease.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
-import { StoreUnavailableError, UNATTACHED, type StoreHost } from './store-host.js';
+import { StoreRefusedError, StoreUnavailableError, UNATTACHED, type StoreHost } from './store-host.js';
 import { UnsentBumps } from './unsent-bumps.js';
+import { WriteRefusals } from './write-refusals.js';
 
 /** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
@@ -22,6 +23,7 @@ export class GuardedStore implements CacheStore {
   readonly keepsReferences: boolean;
   readonly #unsent = new UnsentBumps();
   readonly #breaker: CircuitBreaker;
+  readonly #refusals: WriteRefusals;
   #host = UNATTACHED;
   #retrying = false;
   #closed = false;
@@ -35,7 +37,19 @@ export class GuardedStore implements CacheStore {
     this.keepsReferences = inner.keepsReferences;
     this.#breaker = new CircuitBreaker(
       () => this.#host.now(),
-      (isOpen, error) => this.#report(isOpen, error),
+      (isOpen, error) =>
+        this.#report(
+          isOpen ? `is down (${reasonOf(error)}): values are loaded uncached until it is back.` : 'is back.',
+        ),
+    );
+    this.#refusals = new WriteRefusals(
+      () => this.#host.now(),
+      (isRefusing, error) =>
+        this.#report(
+          isRefusing
+            ? `takes no writes (${reasonOf(error)}): what is loaded is not cached, and invalidations are kept until it does.`
+            : 'takes writes again.',
+        ),
     );
   }
 
@@ -74,8 +88,16 @@ export class GuardedStore implements CacheStore {
     return this.guard(() => this.inner.judge(stamp));
   }
 
-  set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
-    return this.guard(() => this.inner.set(query, entry));
+  /** A store that is away said so when it went: its callers are only told that it did not take the entry. */
+  async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    try {
+      const taken = await this.guard(() => this.inner.set(query, entry));
+      this.#refusals.taken();
+      return taken;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return false;
+      throw error;
+    }
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
@@ -83,18 +105,23 @@ export class GuardedStore implements CacheStore {
     try {
       await this.guard(() => this.inner.bump(tags, mode));
       this.#unsent.remove(tags, mark);
+      this.#refusals.taken();
     } catch (error) {
       this.#retryLater();
       throw error;
     }
+    // Others became coarser meanwhile: those are nobody's own.
+    if (this.#unsent.hasCoarse) this.#retryLater();
   }
 
   sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
     return Promise.resolve(this.inner.sweep(prefix, drop));
   }
 
+  /** What is unsent is tried once more: after that nobody knows of it. */
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#unsent.size > 0) await this.#retry();
     await this.inner.close?.();
   }
 
@@ -114,7 +141,10 @@ export class GuardedStore implements CacheStore {
       this.#breaker.succeeded();
       return answer;
     } catch (error) {
-      this.#breaker.failed(error);
+      if (error instanceof StoreRefusedError) {
+        this.#breaker.succeeded();
+        this.#refusals.refused(error);
+      } else this.#breaker.failed(error);
       throw error;
     } finally {
       cancel?.();
@@ -142,14 +172,13 @@ export class GuardedStore implements CacheStore {
     if (this.#unsent.size > 0) this.#retryLater();
   }
 
-  #report(isOpen: boolean, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#host.log(
-      isOpen
-        ? `The ${this.kind} store is down (${reason}): values are loaded uncached until it is back.`
-        : `The ${this.kind} store is back.`,
-    );
+  #report(what: string): void {
+    this.#host.log(`The ${this.kind} store ${what}`);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A guarded store that can tell of bumps over a bus, and through which processes agree on who loads. */

@@ -10,7 +10,12 @@ export interface StoreHost {
 
 /** The store does not answer, or was not asked because it did not answer lately. It was reported when it went. */
 export class StoreUnavailableError extends Error {
-  readonly code = 'STORE_UNAVAILABLE';
+  readonly code: string = 'STORE_UNAVAILABLE';
+}
+
+/** The store answers, but does not take what is written to it. Reads go on. */
+export class StoreRefusedError extends StoreUnavailableError {
+  override readonly code = 'STORE_REFUSED';
 }
 
 /** What a store goes by until an application uses it. */

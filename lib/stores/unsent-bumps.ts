@@ -10,6 +10,8 @@ const MAX_TAGS = 10_000;
 export class UnsentBumps {
   #tags = new Map<string, { mode: InvalidationMode; since: number }>();
   #counter = 0;
+  /** Whether some tags took the place of others, so that no caller of {@link add} will remove them. */
+  hasCoarse = false;
 
   get size(): number {
     return this.#tags.size;
@@ -28,6 +30,7 @@ export class UnsentBumps {
 
   remove(tags: Iterable<string>, mark: number): void {
     for (const tag of tags) if ((this.#tags.get(tag)?.since ?? Infinity) <= mark) this.#tags.delete(tag);
+    if (this.#tags.size === 0) this.hasCoarse = false;
   }
 
   covers(tags: readonly string[]): boolean {
@@ -46,6 +49,7 @@ export class UnsentBumps {
     const coarse = new Map<string, { mode: InvalidationMode; since: number }>();
     for (const tag of this.#tags.keys()) coarse.set(coarser(tag) ?? tag, { mode: 'purge', since });
     this.#tags = coarse;
+    this.hasCoarse = true;
     return coarse.size < before;
   }
 }

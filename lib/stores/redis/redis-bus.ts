@@ -3,7 +3,7 @@ import type { Bus } from '../bus.interface.js';
 import type { InvalidationMode } from '../store.interface.js';
 import type { StoreHost } from '../store-host.js';
 import type { RedisNode } from './redis-client.interface.js';
-import { HEARTBEAT_MS, type RedisConnection } from './redis-connection.js';
+import { HEARTBEAT_MS, SILENT_MS, type RedisConnection } from './redis-connection.js';
 
 /** Every store on one Redis shares it: tags hold their namespace. */
 export const BUS_CHANNEL = 'restflow:bus';
@@ -23,27 +23,27 @@ export function bumpMessage(tags: readonly string[], mode: InvalidationMode): st
 /**
  * The bus over Redis pub/sub. A connection that looks alive may be half open, so each process sends itself pings: what
  * was published before a ping that came back has arrived. The bus is trusted for one heartbeat after that ping was sent.
+ * It connects to the node that all publish at, and anew by itself: ioredis would take another node of a Cluster, and say
+ * nothing of what was missed meanwhile.
  */
 export class RedisBus implements Bus {
   readonly #id = randomUUID();
-  readonly #subscriber: RedisNode;
+  #subscriber: RedisNode | undefined;
+  /** The node of the subscriber. */
+  #node: RedisNode | undefined;
   #host: StoreHost | undefined;
-  #trustedUntil = 0;
+  #trusted: { readonly from: number; readonly until: number } = NEVER;
+  #heardAt = 0;
   #cancel: (() => void) | undefined;
   #onBump: (tags: readonly string[], mode: InvalidationMode) => void = () => undefined;
   #onReset: () => void = () => undefined;
 
-  constructor(private readonly connection: RedisConnection) {
-    this.#subscriber = connection.client.duplicate();
-    this.#subscriber.on('error', () => undefined);
-    this.#subscriber.on('message', (_channel: string, text: string) => this.#receive(text));
-    for (const event of ['close', 'end', 'reconnecting']) this.#subscriber.on(event, () => this.#lost());
-    this.#subscriber.on('ready', () => void this.#subscribe());
-    if (this.#subscriber.status === 'ready') void this.#subscribe();
-  }
+  constructor(private readonly connection: RedisConnection) {}
 
   isTrusted(): boolean {
-    return this.#host !== undefined && this.#host.now() < this.#trustedUntil;
+    const now = this.#host?.now() ?? 0;
+    // Before `from` the clock was set back.
+    return now >= this.#trusted.from && now < this.#trusted.until;
   }
 
   listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void {
@@ -55,7 +55,7 @@ export class RedisBus implements Bus {
     this.#host = host;
     this.#cancel?.();
     const beat = (): void => {
-      this.#ping(host.now());
+      this.#beat(host.now());
       this.#cancel = host.after(PING_MS, beat);
     };
     beat();
@@ -64,37 +64,71 @@ export class RedisBus implements Bus {
   async close(): Promise<void> {
     this.#cancel?.();
     this.#host = undefined;
-    this.#subscriber.disconnect();
+    this.#drop();
   }
 
-  #ping(sentAt: number): void {
-    if (!this.connection.isReady) return;
-    this.connection.client
-      .publish(BUS_CHANNEL, JSON.stringify({ ping: this.#id, sentAt } satisfies Message))
-      .catch(() => undefined);
-  }
-
-  #receive(text: string): void {
-    const message = parse(text);
-    if (message === undefined) return this.#onReset();
-    if ('tags' in message) return this.#onBump(message.tags, message.mode);
-    if (message.ping === this.#id) this.#trustedUntil = message.sentAt + HEARTBEAT_MS;
-  }
-
-  async #subscribe(): Promise<void> {
+  #beat(now: number): void {
+    const { executor, isReady } = this.connection;
+    if (!isReady) return;
     try {
-      await this.#subscriber.subscribe(BUS_CHANNEL);
-      this.#lost();
+      const node = executor.channelNode(BUS_CHANNEL);
+      if (this.#node !== node || now - this.#heardAt > SILENT_MS) this.#connect(node, now);
+      const ping: Message = { ping: this.#id, sentAt: now };
+      executor.publish(BUS_CHANNEL, JSON.stringify(ping)).catch(() => undefined);
     } catch {
-      // It reconnects, and subscribes again; until a ping comes back the bus is not trusted.
+      // The node is not known now; the next beat tries again, and until a ping comes back the bus is not trusted.
     }
   }
 
-  #lost(): void {
-    this.#trustedUntil = 0;
+  #connect(node: RedisNode, now: number): void {
+    this.#drop();
+    const subscriber = node.duplicate({
+      lazyConnect: false,
+      enableOfflineQueue: true,
+      autoResubscribe: false,
+      retryStrategy: null,
+    });
+    this.#node = node;
+    this.#subscriber = subscriber;
+    this.#heardAt = now;
+    const lost = (): void => {
+      if (this.#subscriber === subscriber) this.#drop();
+    };
+    subscriber.on('error', () => undefined);
+    for (const event of ['close', 'end']) subscriber.on(event, lost);
+    subscriber.on('message', (_channel: string, text: string) => {
+      if (this.#subscriber === subscriber) this.#receive(text, this.#host?.now() ?? 0);
+    });
+    subscriber.subscribe(BUS_CHANNEL).then(() => {
+      // What was read before may have missed a message.
+      if (this.#subscriber === subscriber) this.#distrust();
+    }, lost);
+  }
+
+  #drop(): void {
+    const subscriber = this.#subscriber;
+    this.#subscriber = undefined;
+    this.#node = undefined;
+    this.#distrust();
+    subscriber?.disconnect();
+  }
+
+  #distrust(): void {
+    this.#trusted = NEVER;
     this.#onReset();
   }
+
+  #receive(text: string, now: number): void {
+    const message = parse(text);
+    if (message === undefined) return this.#onReset();
+    if ('tags' in message) return this.#onBump(message.tags, message.mode);
+    if (message.ping !== this.#id) return;
+    this.#heardAt = now;
+    this.#trusted = { from: message.sentAt, until: message.sentAt + HEARTBEAT_MS };
+  }
 }
+
+const NEVER = { from: 0, until: 0 };
 
 function parse(text: string): Message | undefined {
   try {

@@ -18,7 +18,7 @@ export interface RedisPipeline extends Record<keyof RedisCommands, (...args: nev
 /** One connection to one Redis. */
 export interface RedisNode extends RedisCommands {
   readonly status: string;
-  readonly options: { readonly keyPrefix?: string };
+  readonly options: { readonly keyPrefix?: string; readonly host?: string; readonly port?: number };
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
   pipeline(): { exec(): Promise<[error: Error | null, result: unknown][] | null> } & Record<
@@ -35,6 +35,10 @@ export interface RedisNode extends RedisCommands {
 export interface RedisCluster extends RedisNode {
   readonly isCluster: true;
   nodes(role: 'master'): RedisNode[];
+  /** The nodes of each slot, its master first, each as `host:port`. */
+  readonly slots: readonly (readonly string[] | undefined)[];
+  /** Asks the nodes for the slots. */
+  refreshSlotsCache(): void;
 }
 
 export type RedisClient = RedisNode | RedisCluster;

@@ -12,8 +12,15 @@ export interface RedisExecutor {
   readMany(keys: readonly string[]): Promise<(Buffer | null)[]>;
   /** Runs commands on one key each, in one network wait; rejects if one fails. */
   runAll(commands: readonly RedisCommand[]): Promise<unknown[]>;
-  /** The servers that hold data. */
+  /**
+   * The servers that hold data.
+   * @throws Error when not all of them are known
+   */
   masters(): readonly RedisNode[];
+  /** The server that a channel's messages go through: what is published there one after the other arrives so. */
+  channelNode(channel: string): RedisNode;
+  /** Publishes there, after these commands have had their effect: who hears the message sees it. */
+  publish(channel: string, message: string, after?: readonly RedisCommand[]): Promise<unknown>;
 }
 
 export function createExecutor(client: RedisClient): RedisExecutor {
@@ -41,7 +48,18 @@ class NodeExecutor implements RedisExecutor {
   masters(): readonly RedisNode[] {
     return [this.client];
   }
+
+  channelNode(): RedisNode {
+    return this.client;
+  }
+
+  publish(channel: string, message: string, after: readonly RedisCommand[] = []): Promise<unknown> {
+    return this.runAll([...after, ['publish', channel, message]]);
+  }
 }
+
+/** The channel is named as a key, so that the command goes to the node of its slot, and none else takes it. */
+const PUBLISH_SCRIPT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
 
 class ClusterExecutor implements RedisExecutor {
   constructor(
@@ -73,15 +91,48 @@ class ClusterExecutor implements RedisExecutor {
   }
 
   masters(): readonly RedisNode[] {
-    return this.client.nodes('master');
+    const owners = new Set<string>();
+    for (let slot = 0; slot < SLOTS; slot++) owners.add(this.#ownerOf(slot));
+    return [...owners].map((owner) => this.#node(owner));
+  }
+
+  /**
+   * A Cluster sends a message to all its nodes, but over links that may break and be made again: then one that was
+   * published at another node is lost, and a later one arrives. So all go through one node.
+   */
+  channelNode(channel: string): RedisNode {
+    return this.#node(this.#ownerOf(slotOf(this.keyPrefix + channel)));
+  }
+
+  async publish(channel: string, message: string, after: readonly RedisCommand[] = []): Promise<unknown> {
+    // Other nodes: sent together with it, they may be late.
+    await this.runAll(after);
+    return this.client.eval(PUBLISH_SCRIPT, 1, channel, channel, message);
+  }
+
+  #ownerOf(slot: number): string {
+    const owner = this.client.slots[slot]?.[0];
+    if (owner === undefined) throw new Error(`no node of the Cluster is known to own slot ${slot}`);
+    return owner;
+  }
+
+  /** A node that we lost is looked for at once, not with the next regular look at the Cluster. */
+  #node(owner: string): RedisNode {
+    const { client } = this;
+    const node = client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === owner);
+    if (node !== undefined) return node;
+    client.refreshSlotsCache();
+    throw new Error(`the Cluster's node ${owner} is not connected`);
   }
 }
+
+const SLOTS = 16_384;
 
 /** The slot of a key: CRC16 of its hash tag, or of all of it (Redis Cluster specification, "Hash tags"). */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open === -1 ? -1 : key.indexOf('}', open + 1);
-  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % 16_384;
+  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % SLOTS;
 }
 
 const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {

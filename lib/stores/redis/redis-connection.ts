@@ -2,9 +2,13 @@ import type { StoreHost } from '../store-host.js';
 import { isCluster, type RedisClient } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
 import { readEpoch } from './redis-epoch.js';
+import { StoreUnavailableError } from '../store-host.js';
 
 /** How often the epoch is read again, in milliseconds. */
 export const HEARTBEAT_MS = 1_000;
+
+/** A connection that looks alive and answers nothing for so long leads nowhere (half open). Milliseconds. */
+export const SILENT_MS = 3 * HEARTBEAT_MS;
 
 /**
  * The connection of a store, and which history of Redis it leads to. While it is down, or the history is not known,
@@ -18,6 +22,8 @@ export class RedisConnection {
   readonly #known = new Promise<void>((resolve) => (this.#markKnown = resolve));
   #cancel: (() => void) | undefined;
   #closed = false;
+  #isReading = false;
+  #answeredAt = 0;
 
   constructor(
     readonly client: RedisClient,
@@ -32,9 +38,9 @@ export class RedisConnection {
     if (client.status === 'ready') this.#onReady();
   }
 
-  /** @throws Error while Redis is not reached */
+  /** @throws StoreUnavailableError while Redis is not reached */
   get epoch(): string {
-    if (this.#epoch === undefined) throw new Error('Redis is not connected');
+    if (this.#epoch === undefined) throw new StoreUnavailableError('Redis is not connected');
     return this.#epoch;
   }
 
@@ -47,15 +53,33 @@ export class RedisConnection {
     return this.#known;
   }
 
+  /** Redis said that it is no master: nothing is believed until one is found. */
+  distrust(): void {
+    if (this.#epoch === undefined) return;
+    this.#epoch = undefined;
+    this.#lookForMasters();
+  }
+
   /** Begins to read the epoch with every heartbeat. */
   attach(host: StoreHost): void {
     this.#cancel?.();
+    this.#answeredAt = host.now();
     const beat = (): void => {
       if (this.#closed) return;
-      if (this.client.status === 'ready') void this.#read();
+      this.#beat(host.now());
       this.#cancel = host.after(HEARTBEAT_MS, beat);
     };
     this.#cancel = host.after(HEARTBEAT_MS, beat);
+  }
+
+  #beat(now: number): void {
+    const { status } = this.client;
+    if (!this.#isReading && this.#epoch !== undefined) this.#answeredAt = now;
+    if (this.#isReading) this.#epoch = undefined;
+    else if (status === 'ready') void this.#read();
+    if (now - this.#answeredAt < SILENT_MS || (status !== 'ready' && status !== 'connect')) return;
+    this.#answeredAt = now;
+    if (this.owned) this.client.disconnect(true);
   }
 
   async close(): Promise<void> {
@@ -78,6 +102,7 @@ export class RedisConnection {
   };
 
   async #read(): Promise<void> {
+    this.#isReading = true;
     try {
       const epoch = await readEpoch(this.executor);
       if (this.#closed || this.client.status !== 'ready') return;
@@ -85,10 +110,16 @@ export class RedisConnection {
       this.#markKnown();
     } catch {
       this.#epoch = undefined;
-      // A server that was demoted keeps its connections: a new one finds the master.
-      if (this.owned && !isCluster(this.client) && this.client.status === 'ready')
-        this.client.disconnect(true);
+      if (this.client.status === 'ready') this.#lookForMasters();
+    } finally {
+      this.#isReading = false;
     }
+  }
+
+  /** A server that was demoted keeps its connections: a new one, or another look at the Cluster, finds the master. */
+  #lookForMasters(): void {
+    if (isCluster(this.client)) this.client.refreshSlotsCache();
+    else if (this.owned) this.client.disconnect(true);
   }
 }
 

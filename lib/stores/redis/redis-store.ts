@@ -12,12 +12,13 @@ import {
 import { Stamp, type Generation, type Verdict } from '../stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from '../store.interface.js';
 import type { Bus } from '../bus.interface.js';
-import { UNATTACHED, type StoreHost } from '../store-host.js';
+import { StoreUnavailableError, UNATTACHED, type StoreHost } from '../store-host.js';
 import type { Lease } from '../lease.interface.js';
 import { acquireLease } from './redis-lease.js';
 import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisCommand } from './redis-commands.js';
+import { isDemotion, readError, writeError } from './redis-errors.js';
 import { sweepKeys } from './redis-sweep.js';
 
 /** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
@@ -85,14 +86,29 @@ export class RedisStore implements CacheStore {
     return this.#complete(epoch, tags, values);
   }
 
-  /** @throws Error when the connection was lost meanwhile: the answer may come from another history */
+  /** @throws StoreUnavailableError, also when the connection was lost meanwhile: the answer may be of another history */
   async #read(
     keys: readonly string[],
   ): Promise<{ readonly epoch: string; readonly values: readonly (Buffer | null)[] }> {
     const { epoch } = this.connection;
-    const values = await this.connection.executor.readMany(keys);
-    if (this.connection.epoch !== epoch) throw new Error('Redis changed its history during a read');
+    let values: (Buffer | null)[];
+    try {
+      values = await this.connection.executor.readMany(keys);
+    } catch (error) {
+      throw readError(error);
+    }
+    if (this.connection.epoch !== epoch)
+      throw new StoreUnavailableError('Redis changed its history during a read');
     return { epoch, values };
+  }
+
+  /** @throws StoreUnavailableError */
+  async #write(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    try {
+      return await this.connection.executor.runAll(commands);
+    } catch (error) {
+      throw this.#writeError(error);
+    }
   }
 
   /** A stamp of what was read; absent generations are created, and whoever was first is believed. */
@@ -107,10 +123,12 @@ export class RedisStore implements CacheStore {
           : ['set', tag, newGeneration(), 'PX', IDLE_MS],
         ['get', tag],
       ]);
-      const replies = await this.connection.executor.runAll(commands);
-      absent.forEach(
-        (tag, i) => (generations[tags.indexOf(tag)] = splitGeneration(String(replies[2 * i + 1]))),
-      );
+      const replies = await this.#write(commands);
+      absent.forEach((tag, i) => {
+        // Gone already (Redis is full): what is loaded under one that nobody else knows is never served.
+        const created = parseGeneration(replies[2 * i + 1] as string | null);
+        generations[tags.indexOf(tag)] = created ?? splitGeneration(newGeneration());
+      });
     }
     return new Stamp(epoch, tags, generations as Generation[]);
   }
@@ -126,7 +144,7 @@ export class RedisStore implements CacheStore {
     // Written under another history, it would be dead.
     if (entry.stamp.epoch !== this.connection.epoch) return;
     const life = physicalLife(entry);
-    await this.connection.executor.runAll([
+    await this.#write([
       ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry],
       ...entry.stamp.tags.map((tag): RedisCommand => ['pexpire', tag, life.generations]),
     ]);
@@ -134,8 +152,17 @@ export class RedisStore implements CacheStore {
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     const commands = tags.map((tag) => bumpCommand(tag, mode));
-    // Processes without a bus of their own publish too: others may have one.
-    await this.connection.executor.runAll([...commands, ['publish', BUS_CHANNEL, bumpMessage(tags, mode)]]);
+    try {
+      // Processes without a bus of their own publish too: others may have one.
+      await this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands);
+    } catch (error) {
+      throw this.#writeError(error);
+    }
+  }
+
+  #writeError(error: unknown): unknown {
+    if (isDemotion(error)) this.connection.distrust();
+    return writeError(error);
   }
 
   openBus(): Bus {
@@ -147,8 +174,12 @@ export class RedisStore implements CacheStore {
     this.connection.attach(host);
   }
 
-  acquire(key: string): Promise<Lease | undefined> {
-    return acquireLease(this.connection.executor, this.#host, key);
+  async acquire(key: string): Promise<Lease | undefined> {
+    try {
+      return await acquireLease(this.connection.executor, this.#host, key);
+    } catch (error) {
+      throw this.#writeError(error);
+    }
   }
 
   ready(): Promise<void> {

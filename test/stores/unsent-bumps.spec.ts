@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { GuardedStore } from '../../lib/stores/guarded-store.js';
+import { MemoryStore } from '../../lib/stores/memory-store.js';
+import { StoreUnavailableError } from '../../lib/stores/store-host.js';
+import { UnsentBumps } from '../../lib/stores/unsent-bumps.js';
+import type { CacheStore, InvalidationMode } from '../../lib/stores/store.interface.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { settled } from '../support/gate.js';
+
+const coarser = (tag: string): string | undefined =>
+  tag === 'all' ? undefined : tag.startsWith('m') ? 'all' : `m${tag.split(':')[0]}`;
+
+describe('bumps that the store does not have', () => {
+  it('become coarser when there are too many, and cover no less', () => {
+    const unsent = new UnsentBumps();
+    for (let i = 0; i < 25_000; i++) unsent.add([`${i % 3}:${i}`], 'expire', coarser);
+    expect(unsent.size).toBeLessThanOrEqual(10_000);
+    const covers = (tag: string): boolean => unsent.covers([tag, `m${tag.split(':')[0]}`, 'all']);
+    expect(Array.from({ length: 25_000 }, (_, i) => covers(`${i % 3}:${i}`))).not.toContain(false);
+  });
+
+  it('stay when they were added again while they were sent', () => {
+    const unsent = new UnsentBumps();
+    unsent.add(['a', 'b'], 'purge', coarser);
+    const { tags, mark } = unsent.take('purge');
+    unsent.add(['b'], 'expire', coarser);
+    unsent.remove(tags, mark);
+    expect([unsent.covers(['a']), unsent.covers(['b'])]).toEqual([false, true]);
+    expect(unsent.take('purge').tags).toEqual(['b']);
+  });
+});
+
+/** A store that can be switched off, and the bumps it got. */
+function switchable(): { store: CacheStore; bumps: [readonly string[], InvalidationMode][]; isUp: boolean } {
+  const inner = new MemoryStore();
+  const it = { store: inner as CacheStore, bumps: [] as [readonly string[], InvalidationMode][], isUp: true };
+  it.store = Object.assign(Object.create(inner) as CacheStore, {
+    stamp: (tags: readonly string[]) => inner.stamp(tags),
+    bump: async (tags: readonly string[], mode: InvalidationMode) => {
+      if (!it.isUp) throw new StoreUnavailableError('away');
+      it.bumps.push([tags, mode]);
+    },
+  });
+  return it;
+}
+
+describe('a guarded store', () => {
+  const guarded = (): ReturnType<typeof switchable> & { guard: GuardedStore; clock: ManualClock } => {
+    const inner = switchable();
+    const clock = new ManualClock();
+    const guard = new GuardedStore(inner.store, 100);
+    guard.attach({ now: clock.now, after: (ms, run) => clock.after(ms, run), log: () => undefined, coarser });
+    return Object.assign(inner, { guard, clock });
+  };
+
+  it('sends a bump again until the store has it, and calls nothing current that it covers', async () => {
+    const world = guarded();
+    const stamp = await world.guard.stamp(['1:a']);
+    world.isUp = false;
+    await expect(world.guard.bump(['1:a'], 'expire')).rejects.toThrow('away');
+    expect(await world.guard.judge(stamp)).toBe('purged');
+    world.isUp = true;
+    world.clock.advance(300);
+    await settled();
+    expect(world.bumps).toEqual([[['1:a'], 'expire']]);
+  });
+
+  it('tries what is unsent once more when it is closed', async () => {
+    const world = guarded();
+    world.isUp = false;
+    await expect(world.guard.bump(['1:a'], 'purge')).rejects.toThrow('away');
+    world.isUp = true;
+    await world.guard.close();
+    expect(world.bumps).toEqual([[['1:a'], 'purge']]);
+  });
+});
