@@ -87,10 +87,20 @@ export type {
   RestflowCacheOptionsFactory,
 } from './module-options.js';
 export {
+  Entry,
   memoryStore,
+  Stamp,
+  StoreUnavailableError,
   type CacheStore,
+  type Generation,
   type InvalidationMode,
+  type MaybePromise,
   type MemoryStoreOptions,
+  type StoreHost,
+  type StoreQuery,
+  type ValueCodec,
+  type Verdict,
+  type Wire,
 } from './stores/index.js';
 export { cacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
 export { tieredStore, type TieredStoreOptions } from './stores/tiered-store.js';

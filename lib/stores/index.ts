@@ -1,4 +1,12 @@
 export { Entry } from './entry.js';
 export { memoryStore, MemoryStore, type MemoryStoreOptions } from './memory-store.js';
 export { judgeGeneration, Stamp, type Generation, type Verdict } from './stamp.js';
-export type { CacheStore, InvalidationMode, MaybePromise, StoreQuery } from './store.interface.js';
+export { StoreUnavailableError, type StoreHost } from './store-host.js';
+export type {
+  CacheStore,
+  InvalidationMode,
+  MaybePromise,
+  StoreQuery,
+  ValueCodec,
+  Wire,
+} from './store.interface.js';

@@ -144,7 +144,7 @@ describe('a hit returns what a miss returned, type for type', () => {
     const leaf = fc.oneof(
       fc.anything({
         withBigInt: true,
-        
+
         withMap: true,
         withSet: true,
         withTypedArray: true,
