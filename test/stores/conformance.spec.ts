@@ -1,13 +1,22 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import KeyvRedis from '@keyv/redis';
 import { createCache } from 'cache-manager';
-import { Redis } from 'ioredis';
+import * as ioredisYet from 'cache-manager-ioredis-yet';
+import { Cluster, Redis } from 'ioredis';
 import { Keyv } from 'keyv';
+import { KeyvFile } from 'keyv-file';
 import { cacheManagerStore, memoryStore, tieredStore, type CacheStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { storeConformance, type ConformanceOptions } from '../../lib/testing.js';
+import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 
-const url = process.env['TEST_REDIS_URL'];
+const url = serverUrl('redis');
+const nodes = serverUrl('redis-cluster').split(',');
+const addresses = nodes.map((node) => ({ host: new URL(node).hostname, port: Number(new URL(node).port) }));
 
 const ready = async (store: CacheStore): Promise<CacheStore> => {
   store.attach?.(storeHost);
@@ -19,37 +28,96 @@ const shared = (make: () => CacheStore): ConformanceOptions => ({
   create: () => ready(make()),
   createPeer: () => ready(make()),
 });
+
+/** Connections of the test's own: a store leaves them open. */
+const clients: { disconnect(): unknown }[] = [];
+const keep = <T extends { disconnect(): unknown }>(client: T): T => {
+  clients.push(client);
+  return client;
+};
+const folder = mkdtempSync(join(tmpdir(), 'restflow-keyv-'));
+
 const keyv = new Keyv();
+const onDisk = new Keyv({ store: new KeyvFile({ filename: join(folder, 'cache.json'), writeDelay: 0 }) });
+const overRedis = (): Keyv =>
+  new Keyv({ store: keep(new KeyvRedis(url)) as never, namespace: 'keyv', useKeyPrefix: false });
+const cluster = (): CacheStore => redisStore({ url: nodes });
+const backend = (make: () => CacheStore): ConformanceOptions => ({
+  ...shared(make),
+  expires: false,
+  sweeps: false,
+});
 
 const STORES: Record<string, () => ConformanceOptions> = {
   memory: () => ({ create: () => memoryStore() }),
-  redis: () => shared(() => redisStore({ url: url! })),
+  redis: () => shared(() => redisStore({ url })),
   'redis with a client that has a key prefix': () =>
-    shared(() =>
-      redisStore({ client: clients[clients.push(new Redis(url!, { keyPrefix: 'pre*fix:' })) - 1]! }),
-    ),
+    shared(() => redisStore({ client: keep(new Redis(url, { keyPrefix: 'pre*fix:' })) })),
+  'redis through the connection of cache-manager-ioredis-yet': () =>
+    shared(() => redisStore({ store: ioredisYet.redisInsStore(keep(new Redis(url))) })),
   'memory over redis, validated': () =>
-    shared(() => tieredStore({ l1: memoryStore(), l2: redisStore({ url: url! }), consistency: 'validate' })),
+    shared(() => tieredStore({ l1: memoryStore(), l2: redisStore({ url }), consistency: 'validate' })),
   'memory over redis, with a bus, in one process': () => ({
-    create: () => ready(tieredStore({ l1: memoryStore(), l2: redisStore({ url: url! }) })),
+    create: () => ready(tieredStore({ l1: memoryStore(), l2: redisStore({ url }) })),
   }),
-  keyv: () => ({ ...shared(() => cacheManagerStore(keyv)), expires: false, sweeps: false }),
+  cluster: () => shared(cluster),
+  'cluster with a client that has a key prefix': () =>
+    shared(() => redisStore({ client: keep(new Cluster(addresses, { keyPrefix: '{pre*fix:' })) })),
+  'memory over cluster, validated': () =>
+    shared(() => tieredStore({ l1: memoryStore(), l2: cluster(), consistency: 'validate' })),
+  'memory over cluster, with a bus, in one process': () => ({
+    create: () => ready(tieredStore({ l1: memoryStore(), l2: cluster() })),
+  }),
+  keyv: () => backend(() => cacheManagerStore(keyv)),
+  '@keyv/redis': () => backend(() => cacheManagerStore(overRedis())),
+  'keyv in a file': () => backend(() => cacheManagerStore(onDisk)),
   'cache-manager with two tiers': () => ({
     create: () => ready(cacheManagerStore(createCache({ stores: [new Keyv(), new Keyv()] }))),
     expires: false,
     sweeps: false,
   }),
+  'cache-manager over @keyv/redis': () =>
+    backend(() => cacheManagerStore(createCache({ stores: [new Keyv(), overRedis()] }))),
 };
-const clients: Redis[] = [];
 
-afterAll(() => clients.forEach((client) => client.disconnect()));
+afterAll(() => {
+  for (const client of clients) client.disconnect();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describe.each(Object.keys(STORES))('%s', (name) => {
-  it.each(storeConformance(STORES[name]!()).map((one) => [one.name, one.run] as const))(
-    '%s',
-    async (_, run) => {
-      if (name.includes('redis')) expect(url).toBeDefined();
-      await run();
-    },
+  it.each(storeConformance(STORES[name]!()).map((one) => [one.name, one.run] as const))('%s', (_, run) =>
+    run(),
   );
+});
+
+/** What the nodes of the Cluster count: errors by their first word, and calls of one command. */
+async function counts(): Promise<{ crossSlot: number; moved: number; calls: number }> {
+  const sums = { crossSlot: 0, moved: 0, calls: 0 };
+  for (const node of addresses) {
+    const client = new Redis(node);
+    const errors = await client.info('errorstats');
+    const commands = await client.info('commandstats');
+    client.disconnect();
+    const count = (name: string): number =>
+      Number(new RegExp(`errorstat_${name}:count=(\\d+)`).exec(errors)?.[1] ?? 0);
+    sums.crossSlot += count('CROSSSLOT');
+    sums.moved += count('MOVED');
+    for (const [, calls] of commands.matchAll(/cmdstat_(?:get|mget|set|eval|pexpire):calls=(\d+)/g))
+      sums.calls += Number(calls);
+  }
+  return sums;
+}
+
+describe('a Cluster', () => {
+  let before: Awaited<ReturnType<typeof counts>>;
+  beforeAll(async () => void (before = await counts()));
+
+  it('is asked the right node about each key, and about keys of one slot at a time', async () => {
+    for (const { run } of storeConformance(shared(cluster))) await run();
+    const after = await counts();
+    expect(after.calls - before.calls).toBeGreaterThan(500);
+    expect(after.crossSlot - before.crossSlot).toBe(0);
+    expect(after.moved - before.moved).toBe(0);
+  });
 });

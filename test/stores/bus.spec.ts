@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { tieredStore } from '../../lib/index.js';
+import { redisStore } from '../../lib/redis.js';
+import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
+import { serverUrl } from '../servers/url.js';
+import { storeHost } from '../support/store-host.js';
+
+const HEARTBEAT_MS = 1_000;
+
+const SERVERS = {
+  'one Redis': [serverUrl('redis')],
+  'a Cluster': serverUrl('redis-cluster').split(','),
+};
+
+const open: CacheStore[] = [];
+
+async function tiers(urls: readonly string[]): Promise<CacheStore> {
+  const url = urls.length === 1 ? urls[0]! : urls;
+  const store = tieredStore({ l1: memoryStore(), l2: redisStore({ url }) });
+  open.push(store);
+  store.attach?.(storeHost);
+  await store.ready?.();
+  return store;
+}
+
+afterEach(async () => {
+  for (const store of open.splice(0)) await store.close?.();
+});
+
+let counter = 0;
+
+function query(): StoreQuery {
+  const key = `bus-${process.pid}-${++counter}`;
+  return {
+    key,
+    tags: () => [`${key}:a`, `${key}:b`],
+    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
+  };
+}
+
+async function write(store: CacheStore, at: StoreQuery): Promise<void> {
+  const now = Date.now();
+  await store.set(at, new Entry('value', now, now + 60_000, now + 60_000, await store.stamp(at.tags()), 10));
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; !(await condition()); waited += 20) {
+    if (waited > 4 * HEARTBEAT_MS) throw new Error('it did not come about');
+    await delay(20);
+  }
+}
+
+/** Whether an entry is served from memory: without a promise. A read that is not may put it there. */
+async function isInMemory(store: CacheStore, at: StoreQuery): Promise<boolean> {
+  const reading = store.get(at);
+  if (reading instanceof Entry) return true;
+  await reading;
+  return false;
+}
+
+/** Ends every subscription at these servers. */
+async function killSubscribers(urls: readonly string[]): Promise<number> {
+  let killed = 0;
+  for (const url of urls) {
+    const client = new Redis(url);
+    killed += Number(await client.client('KILL', 'TYPE', 'pubsub'));
+    client.disconnect();
+  }
+  return killed;
+}
+
+describe.each(Object.entries(SERVERS))('the bus over %s', (_, urls) => {
+  it('has other processes drop what was bumped within a heartbeat, and read it anew', async () => {
+    const [one, other] = [await tiers(urls), await tiers(urls)];
+    for (let round = 0; round < 5; round++) {
+      const at = query();
+      await write(one, at);
+      await until(() => isInMemory(other, at));
+      await one.bump([at.tags()[round % 2]!], round % 3 === 0 ? 'expire' : 'purge');
+      const heard = async (): Promise<boolean> => {
+        const reading = await other.get(at);
+        return !(reading instanceof Entry) || reading.expired;
+      };
+      const began = Date.now();
+      await until(heard);
+      expect(Date.now() - began).toBeLessThan(HEARTBEAT_MS + 300);
+    }
+  });
+
+  it('is not trusted while it is not connected, and starts clean when it is again', async () => {
+    const [one, other] = [await tiers(urls), await tiers(urls)];
+    const at = query();
+    await write(one, at);
+    await until(() => isInMemory(other, at));
+    expect(await killSubscribers(urls)).toBeGreaterThan(0);
+    await until(() => !(other.get(at) instanceof Entry));
+    await one.bump(at.tags(), 'purge');
+    expect(await other.get(at)).not.toBeInstanceOf(Entry);
+    await write(one, at);
+    await until(() => isInMemory(other, at));
+  });
+});
