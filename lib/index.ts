@@ -16,6 +16,7 @@ export type { ValueContext } from './cache/policy.js';
 export type { Isolation } from './cache/values/isolation.js';
 export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
 export { CacheResponse } from './decorators/cache-response.decorator.js';
+export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
 export type {
   AsyncMethod,

@@ -11,6 +11,7 @@ import { cachedMethodsOf } from './cache/cached-methods.js';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { MethodDefinition } from './cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from './cache/errors.js';
+import { assertInvalidations } from './cache/invalidating-method.js';
 import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
 import { isAuthenticatedByDefault } from './http/authentication.js';
@@ -92,8 +93,13 @@ export class ModuleWiring
       this.given,
       this.discovery.getProviders().map(({ instance }) => instance as unknown),
     );
-    for (const wrapper of this.discovery.getControllers()) this.#explore(wrapper, true);
-    for (const wrapper of this.discovery.getProviders()) this.#explore(wrapper, false);
+    const [controllers, providers] = [this.discovery.getControllers(), this.discovery.getProviders()];
+    for (const wrapper of controllers) this.#explore(wrapper, true);
+    for (const wrapper of providers) this.#explore(wrapper, false);
+    for (const { metatype } of [...controllers, ...providers]) {
+      if (typeof metatype === 'function' && metatype.prototype !== undefined)
+        assertInvalidations(this.runtime, metatype);
+    }
     await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
   }

@@ -1,0 +1,105 @@
+import 'reflect-metadata';
+import { isObservable, tap } from 'rxjs';
+import type { PartitionValues } from '../keys/key.interface.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import { INVALIDATIONS_METADATA } from './cache.constants.js';
+import { definitionOf } from './cached-methods.js';
+import type { CacheRuntime } from './cache-runtime.js';
+import { CacheConfigurationError } from './errors.js';
+import type { MethodTarget } from './method-target.js';
+import { isThenable } from './thenable.js';
+import { runtimeOf } from './trampoline.js';
+
+/** What a method invalidates after it succeeded, as its decorator says. */
+export interface Invalidation {
+  /** The class whose method cached it, or a function that returns the class. */
+  readonly of?: Function;
+  readonly method?: string;
+  readonly partition?: (...args: readonly unknown[]) => PartitionValues;
+  readonly tags?: readonly string[] | ((...args: readonly unknown[]) => readonly string[]);
+  readonly mode: InvalidationMode;
+}
+
+interface Declared {
+  readonly invalidation: Invalidation;
+  readonly where: string;
+}
+
+/** Writes down on its class what a method invalidates, for {@link assertInvalidations}. */
+export function declareInvalidation(prototype: object, declared: Declared): void {
+  const others = (Reflect.getOwnMetadata(INVALIDATIONS_METADATA, prototype) ?? []) as readonly Declared[];
+  Reflect.defineMetadata(INVALIDATIONS_METADATA, [...others, declared], prototype);
+}
+
+/** @throws CacheConfigurationError, at boot, for a method of the class that invalidates something that is not there */
+export function assertInvalidations(runtime: CacheRuntime, owner: Function): void {
+  const declared = (Reflect.getMetadata(INVALIDATIONS_METADATA, owner.prototype as object) ??
+    []) as readonly Declared[];
+  for (const { invalidation, where } of declared) {
+    if (invalidation.of !== undefined) targetOf(runtime, invalidation, where);
+  }
+}
+
+/**
+ * Stands in place of a method whose writes no ORM sees: what it returned goes out after the invalidation. A method that
+ * throws invalidates nothing, and an invalidation that fails does not fail the method.
+ */
+export function createInvalidating(
+  original: Function,
+  invalidations: readonly Invalidation[],
+  where: string,
+): Function {
+  return function (this: object, ...args: readonly unknown[]): unknown {
+    const runtime = runtimeOf(this);
+    const answer: unknown = original.apply(this, args);
+    if (runtime === undefined) return answer;
+    const drop = (): Promise<void> => dropAll(runtime, invalidations, args, where);
+    if (isThenable(answer)) return Promise.resolve(answer).then(async (value) => (await drop(), value));
+    if (isObservable(answer)) return answer.pipe(tap({ complete: () => void drop() }));
+    void drop();
+    return answer;
+  };
+}
+
+async function dropAll(
+  runtime: CacheRuntime,
+  invalidations: readonly Invalidation[],
+  args: readonly unknown[],
+  where: string,
+): Promise<void> {
+  for (const invalidation of invalidations) {
+    try {
+      await runtime.bump(tagsOf(runtime, invalidation, args, where), invalidation.mode);
+    } catch (error) {
+      runtime.log.error(`invalidates ${where}`, `@InvalidatesCache() on ${where} failed`, error);
+    }
+  }
+}
+
+function tagsOf(
+  runtime: CacheRuntime,
+  invalidation: Invalidation,
+  args: readonly unknown[],
+  where: string,
+): readonly string[] {
+  const { tags = [], partition } = invalidation;
+  const names = typeof tags === 'function' ? tags(...args) : tags;
+  const own = names.map((name) => runtime.space.userTag(name));
+  if (invalidation.of === undefined) return own;
+  const target = targetOf(runtime, invalidation, where);
+  return [...own, partition === undefined ? target.methodTag : target.partitionTag(partition(...args))];
+}
+
+/** @throws CacheConfigurationError when no such method is cached in this application */
+function targetOf(runtime: CacheRuntime, { of, method }: Invalidation, where: string): MethodTarget {
+  const owner = of!.prototype === undefined ? (of as () => Function)() : of!;
+  const definition = definitionOf(owner, method!);
+  for (const target of runtime.targets) {
+    if (target.definition === definition && target.owner === owner) return target;
+  }
+  throw new CacheConfigurationError(
+    'CACHE_INVALIDATES',
+    `@InvalidatesCache() on ${where} names ${owner.name}.${method!}, which is not cached in this application. Decorate it with ` +
+      `@CacheResult() or @CacheResponse(), and provide its class.`,
+  );
+}
