@@ -19,7 +19,8 @@ class Plainer {
   constructor(private readonly classes: KnownClasses) {}
 
   write(value: unknown): unknown {
-    if (typeof value === 'string') return value.isWellFormed() ? value : mark('text', [...codeUnits(value)]);
+    if (typeof value === 'string')
+      return value.isWellFormed() ? value : mark('text', Buffer.from(value, 'utf16le'));
     if (Object.is(value, -0)) return mark('negative-zero', 0);
     if (typeof value !== 'object' || value === null) return value;
     const seen = this.#seen.get(value);
@@ -39,12 +40,12 @@ class Plainer {
     const sparse = Object.keys(value).length !== value.length;
     const copy: unknown[] = [];
     this.#seen.set(value, sparse ? mark('array', copy) : copy);
-    if (sparse)
-      copy.push(
-        value.length,
-        ...Object.keys(value).flatMap((i) => [Number(i), this.write(value[Number(i)])]),
-      );
-    else for (const item of value) copy.push(this.write(item));
+    if (sparse) {
+      copy.push(value.length);
+      for (const i of Object.keys(value)) copy.push(Number(i), this.write(value[Number(i)]));
+    } else {
+      for (const item of value) copy.push(this.write(item));
+    }
     return this.#seen.get(value);
   }
 
@@ -136,7 +137,7 @@ class Reviver {
 
   #marked(value: object, kind: Kind, content: unknown[]): unknown {
     if (kind === 'negative-zero') return -0;
-    if (kind === 'text') return String.fromCharCode(...(content as number[]));
+    if (kind === 'text') return (content as unknown as Buffer).toString('utf16le');
     if (kind === 'array') {
       const array = new Array<unknown>(content[0] as number);
       this.#seen.set(value, array);
@@ -166,8 +167,4 @@ function mark(kind: Kind, content: unknown): object {
 /** Whether the codec brings a plain object back as it is, its values apart. */
 function isOrdinary(value: object): boolean {
   return Object.keys(value).every(isOrdinaryName);
-}
-
-function* codeUnits(text: string): Generator<number> {
-  for (let i = 0; i < text.length; i++) yield text.charCodeAt(i);
 }
