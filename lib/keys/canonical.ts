@@ -36,7 +36,11 @@ export function encodeValue(value: unknown, sortLists = false): string {
   }
 }
 
+/** An object without members, whose text is known. */
+export const NO_MEMBERS: Readonly<Record<string, unknown>> = Object.freeze({});
+
 function encodeOther(value: unknown, sortLists: boolean): string {
+  if (value === NO_MEMBERS) return '@()';
   return guardEncoding(new GraphEncoder(sortLists), value);
 }
 

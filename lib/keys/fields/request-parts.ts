@@ -1,3 +1,4 @@
+import { NO_MEMBERS } from '../canonical.js';
 import type { KeyRequest } from '../key.interface.js';
 import { ownMembers, readOwn } from './value-path.js';
 
@@ -25,7 +26,8 @@ export function readAll(request: KeyRequest, part: RequestPart): unknown {
   switch (part) {
     case 'query': {
       const query = ownMembers(queryOf(request));
-      return mapMembers(query, asSet);
+      // Most requests have none.
+      return hasMembers(query) ? mapMembers(query, asSet) : NO_MEMBERS;
     }
     case 'cookies':
       return request.cookies ?? parseCookies(request.headers.cookie);
@@ -51,14 +53,12 @@ export function asSet(value: unknown): unknown {
   return Array.isArray(value) ? new Set<unknown>(value) : value;
 }
 
-const NO_QUERY: Readonly<Record<string, unknown>> = Object.freeze({});
-
 /** The parsed query; a bare Node request (behind GraphQL, say) has only its URL. */
 function queryOf(request: KeyRequest): unknown {
   const { url } = request;
   const start = url === undefined ? -1 : url.indexOf('?');
   // Express parses the URL again each time it is asked. What middleware put there is a property of its own.
-  if (url !== undefined && start < 0 && !Object.hasOwn(request, 'query')) return NO_QUERY;
+  if (url !== undefined && start < 0 && !Object.hasOwn(request, 'query')) return NO_MEMBERS;
   const { query } = request;
   if (query !== undefined || url === undefined) return query;
   return collect(new URLSearchParams(url.slice(start + 1)));
@@ -93,6 +93,11 @@ function collect(pairs: Iterable<[string, string]>): Readonly<Record<string, unk
       earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
   }
   return members;
+}
+
+function hasMembers(members: object): boolean {
+  for (const name in members) if (Object.hasOwn(members, name)) return true;
+  return false;
 }
 
 function mapMembers(
