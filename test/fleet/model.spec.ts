@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { announce, seed, soaked } from '../support/randomised.js';
+import { compileWorkers } from './support/compile.js';
+import { Member } from './support/fleet.js';
+import { reapProcesses, RedisProcess } from './support/redis-process.js';
+import { judge, type Outage } from './support/reference-model.js';
+import type { Consistency } from './support/worker.js';
+
+// In full with SOAK=1.
+const OPERATIONS = soaked(100_000);
+const FLEET: readonly Consistency[] = ['redis', 'validate', 'bus', 'bus'];
+/** The Redis comes back with an old dump, and a process is killed and replaced, so often. */
+const ROLLBACKS = OPERATIONS > 50_000 ? 4 : 1;
+const RESTARTS = OPERATIONS > 50_000 ? 6 : 2;
+
+let compiled: Awaited<ReturnType<typeof compileWorkers>>;
+let redis: RedisProcess;
+let database: RedisProcess;
+const members: Member[] = [];
+
+beforeAll(async () => {
+  [compiled, redis, database] = await Promise.all([
+    compileWorkers(),
+    RedisProcess.start(),
+    RedisProcess.start(),
+  ]);
+});
+
+afterAll(async () => {
+  for (const member of members) await member.kill();
+  await redis.stop();
+  await database.stop();
+  await reapProcesses();
+  compiled.remove();
+});
+
+async function member(consistency: Consistency): Promise<Member> {
+  const one = await Member.start(compiled.path('worker.js'), redis.url, database.url, consistency);
+  members.push(one);
+  return one;
+}
+
+const PROMISE = 'no process of four serves what was invalidated before the read began, whatever happens';
+
+it(
+  PROMISE,
+  async () => {
+    announce(PROMISE, OPERATIONS);
+    const share = OPERATIONS / FLEET.length / (RESTARTS + 1);
+    let running = true;
+    let [rollbacks, restarts] = [0, 0];
+    const outages: Outage[] = [];
+
+    /** One place in the fleet: processes that are killed in the middle of their work, and their successors. */
+    async function place(consistency: Consistency, at: number): Promise<void> {
+      for (let life = 0; life <= RESTARTS; life++) {
+        const one = await member(consistency);
+        const work = one.order({ schedule: { operations: share, seed: seed + 100 * at + life } });
+        const isKilled = (life + at) % 2 === 1 && life < RESTARTS;
+        if (isKilled) {
+          const killed = delay(400 + 150 * at).then(() => one.kill());
+          await Promise.allSettled([work]);
+          await killed;
+          restarts++;
+        } else {
+          await work;
+          await one.kill();
+        }
+      }
+    }
+
+    async function rollBack(): Promise<void> {
+      while (running && rollbacks < ROLLBACKS) {
+        await delay(1_500);
+        await redis.dump();
+        await delay(800);
+        if (!running) return;
+        const from = Number(process.hrtime.bigint()) / 1e6;
+        await redis.kill();
+        redis.restoreDump();
+        await redis.start();
+        rollbacks++;
+        // The breakers ask again a second after the last failure.
+        outages.push({ from, until: Number(process.hrtime.bigint()) / 1e6 + 2_500 });
+      }
+    }
+
+    const rolling = rollBack();
+    await Promise.all(FLEET.map(place));
+    running = false;
+    await rolling;
+
+    const { reads, hits, writes, late, failures, stale } = judge(members, outages);
+    process.stderr.write(
+      `${reads} reads, ${hits} of them hits, ${writes} writes, ${late} of them late, ${rollbacks} rollbacks, ` +
+        `${restarts} processes killed, ${stale.length} stale, ${failures.length} failures\n`,
+    );
+    expect(stale.slice(0, 10)).toEqual([]);
+    expect(failures.slice(0, 3)).toEqual([]);
+    expect(rollbacks).toBeGreaterThan(0);
+    expect(hits).toBeGreaterThan(reads / 3);
+  },
+  OPERATIONS > 50_000 ? 600_000 : 90_000,
+);

@@ -1,0 +1,67 @@
+// One process of the fleet: an application over its own store, told by its parent what to do.
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Redis } from 'ioredis';
+import {
+  CacheService,
+  type CacheStore,
+  memoryStore,
+  RestflowCacheModule,
+  tieredStore,
+} from '../../../lib/index.js';
+import { redisStore } from '../../../lib/redis.js';
+import { DATABASE, Library } from './library.js';
+import { Schedule } from './schedule.js';
+
+/** How a process keeps its entries. */
+export type Consistency = 'redis' | 'bus' | 'validate';
+
+/** What a process is told; each order is answered with `{ id, result }`. */
+export type Order =
+  | { readonly id: number; readonly schedule: { readonly operations: number; readonly seed: number } }
+  | {
+      readonly id: number;
+      readonly popular: { readonly name: string; readonly ms: number; readonly calls: number };
+    };
+
+const [redisUrl, databaseUrl, consistency] = process.argv.slice(2) as [string, string, Consistency];
+
+function storeOf(): CacheStore {
+  const l2 = redisStore({ url: redisUrl });
+  return consistency === 'redis' ? l2 : tieredStore({ l1: memoryStore(), l2, consistency });
+}
+
+const database = new Redis(databaseUrl);
+
+class WorkerModule {}
+Module({
+  imports: [RestflowCacheModule.forRoot({ store: storeOf() })],
+  providers: [{ provide: DATABASE, useValue: database }, Library],
+})(WorkerModule);
+
+const application = await NestFactory.createApplicationContext(WorkerModule, { logger: false });
+const library = application.get(Library);
+const cache = application.get(CacheService);
+
+async function carryOut(order: Order): Promise<unknown> {
+  if ('schedule' in order) {
+    const { operations, seed } = order.schedule;
+    const schedule = new Schedule(library, cache, database, redisUrl, seed, (events) =>
+      process.send!({ events }),
+    );
+    return schedule.run(operations);
+  }
+  const { name, ms, calls } = order.popular;
+  const values = await Promise.all(Array.from({ length: calls }, () => library.popular(name, ms)));
+  return new Set(values).size;
+}
+
+process.on('message', (order: Order) => {
+  carryOut(order).then(
+    (result) => process.send!({ id: order.id, result }),
+    (error: unknown) => process.send!({ id: order.id, error: String((error as Error).stack ?? error) }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send!({ ready: true });
