@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { InvalidationJob } from '../invalidation/dispatcher.interface.js';
 
 /** A job of more tags than this takes coarser ones, when jobs are put together. */
@@ -28,12 +29,19 @@ export class BackgroundQueue {
     return this.#jobs.shift();
   }
 
+  /** Up to so many, the oldest first. */
+  take(count: number): InvalidationJob[] {
+    return this.#jobs.splice(0, count);
+  }
+
   /** At most one job of each mode is left. */
   #coalesce(): void {
     const modes = new Map<string, InvalidationJob[]>();
     for (const job of this.#jobs) modes.set(job.mode, [...(modes.get(job.mode) ?? []), job]);
     this.#jobs = [...modes.values()].map((jobs) => ({
       ...jobs[0]!,
+      // A queue that has the first of them already must not take this for the same.
+      id: randomUUID(),
       tags: this.#few(new Set(jobs.flatMap(({ tags }) => tags))),
     }));
   }

@@ -15,6 +15,11 @@ export const text = [
   'a text that is not empty',
 ] as const;
 
+export const anObject = [
+  (value: unknown) => typeof value === 'object' && value !== null,
+  'an object',
+] as const;
+
 /**
  * The options of a dispatcher: its defaults, what the factory was given, and what `dispatcherSettings` or `dispatcherConfig`
  * say.

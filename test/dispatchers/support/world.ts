@@ -10,6 +10,7 @@ import {
   type RestflowCacheOptions,
 } from '../../../lib/index.js';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
+import { systemClock } from '../../../lib/cache/clock.js';
 import { CACHE_RUNTIME } from '../../../lib/cache/trampoline.js';
 import { serverUrl } from '../../servers/url.js';
 import { TestApplication } from '../../support/application.js';
@@ -81,6 +82,8 @@ export async function startItems(
     dispatchers: given.dispatchers ?? [],
     dispatcherSettings: given.settings ?? {},
     dataSources: [given.dataSource],
+    // Queues and brokers keep their own time.
+    clock: systemClock,
     ...given.options,
   });
   const items = app.get(Items);

@@ -1,0 +1,1 @@
+export { bullMqDispatcher, type BullMqOptions } from './dispatchers/bullmq/bullmq.dispatcher.js';

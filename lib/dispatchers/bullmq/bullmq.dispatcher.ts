@@ -1,0 +1,186 @@
+import { Queue, UnrecoverableError, Worker, type ConnectionOptions, type WorkerOptions } from 'bullmq';
+import type {
+  DispatchContext,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+} from '../../invalidation/dispatcher.interface.js';
+import { InvalidationJobError } from '../../invalidation/job.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { anObject, positive, readOptions, text, type OptionTests } from '../options.js';
+import { ATTEMPTS, pauseBefore } from '../retry.js';
+import { closing, Sender } from '../sender.js';
+
+/**
+ * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may say `queue` and `attempts` for that rule alone.
+ *
+ * @publicApi
+ */
+export interface BullMqOptions {
+  /** BullMQ's connection: ioredis options, or a connection of yours with `maxRetriesPerRequest: null`. */
+  connection: ConnectionOptions;
+  /** The queue. Default: the namespace and `-invalidation`, so that applications never share one. */
+  queue?: string;
+  /** Whether this process works the queue. Default `true`; `false` leaves it to others; a list names the queues to work. */
+  work?: boolean | readonly string[];
+  /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
+  attempts?: number;
+  /** How many jobs a worker carries out at one time. Default 8. */
+  concurrency?: number;
+  /** What BullMQ's keys in Redis begin with. Default `'bull'`. */
+  prefix?: string;
+  /** More options of BullMQ's Worker. */
+  workerOptions?: Partial<WorkerOptions>;
+}
+
+const TESTS: OptionTests<BullMqOptions> = {
+  connection: anObject,
+  queue: text,
+  work: [
+    (value) => typeof value === 'boolean' || (Array.isArray(value) && value.every(text[0])),
+    'true, false or a list of queues',
+  ],
+  attempts: positive,
+  concurrency: positive,
+  prefix: text,
+  workerOptions: anObject,
+};
+
+const DEFAULTS = {
+  work: true,
+  attempts: ATTEMPTS,
+  concurrency: 8,
+  prefix: 'bull',
+  workerOptions: {},
+} satisfies Omit<Required<BullMqOptions>, 'connection' | 'queue'>;
+
+/** How many dead jobs a queue keeps. */
+const DEAD_LETTERS = 10_000;
+
+type Options = Required<Omit<BullMqOptions, 'queue'>> & Pick<BullMqOptions, 'queue'>;
+
+/**
+ * The `bullmq` dispatcher: jobs go to a BullMQ queue on Redis after the commit, and a worker, here or in another process,
+ * carries them out, with retries. Dead ones stay in the queue as failed.
+ *
+ * @throws CacheConfigurationError for options that cannot work
+ * @example
+ * RestflowCacheModule.forRoot({ store, dispatchers: [bullMqDispatcher({ connection: { host: 'localhost' } })] })
+ *
+ * Source: drf-restflow, `celery` and `django_rq`.
+ * @publicApi
+ */
+export function bullMqDispatcher(options: BullMqOptions): Dispatcher {
+  return new BullMqDispatcher(options);
+}
+
+@InvalidationDispatcher('bullmq')
+class BullMqDispatcher implements Dispatcher {
+  #options: Options;
+  #host: DispatcherHost | undefined;
+  readonly #queues = new Map<string, { readonly queue: Queue; readonly sender: Sender }>();
+  #workers: Worker[] = [];
+
+  constructor(options: BullMqOptions) {
+    if (typeof options?.connection !== 'object') readOptions('bullmq', TESTS, { connection: 'missing' });
+    this.#options = readOptions('bullmq', TESTS, DEFAULTS, options);
+  }
+
+  async start(host: DispatcherHost): Promise<void> {
+    this.#host = host;
+    this.#options = readOptions('bullmq', TESTS, this.#options, host.config);
+    const { work, queue = queueOf(host.namespace) } = this.#options;
+    const names = typeof work === 'boolean' ? (work ? [queue] : []) : work;
+    this.#workers = names.map((name) => this.#work(name, host));
+  }
+
+  dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
+    const { queue = queueOf(jobs[0]!.namespace), attempts } = readOptions(
+      'bullmq',
+      TESTS,
+      this.#options,
+      config,
+    );
+    return this.#queue(queue, attempts).add(jobs);
+  }
+
+  async close(): Promise<void> {
+    await closing(Promise.all(this.#workers.map((worker) => worker.close())));
+    for (const { queue, sender } of this.#queues.values()) {
+      await sender.close();
+      await closing(queue.close());
+    }
+    this.#workers = [];
+    this.#queues.clear();
+  }
+
+  #work(name: string, host: DispatcherHost): Worker {
+    const { connection, concurrency, prefix, workerOptions } = this.#options;
+    const worker = new Worker(name, ({ data }) => carryOut(data, host), {
+      concurrency,
+      // A worker that is killed does not make its jobs dead.
+      maxStalledCount: ATTEMPTS,
+      // BullMQ's default keeps jobs waiting for 15 s after a Redis that was gone for one.
+      runRetryDelay: 1_000,
+      ...workerOptions,
+      connection,
+      prefix,
+      settings: { backoffStrategy: pauseBefore },
+    });
+    worker.on('error', (error) =>
+      host.failed(`bullmq worker ${name}`, `The worker of ${name} has an error`, error),
+    );
+    worker.on('failed', (job, error) => {
+      const isDead = job === undefined || job.finishedOn !== undefined;
+      if (isDead)
+        host.failed(
+          `bullmq dead ${error.message}`,
+          `An invalidation job of ${name} is dead, it stays as failed`,
+          error,
+        );
+    });
+    return worker;
+  }
+
+  #queue(name: string, attempts: number): Sender {
+    const key = JSON.stringify([name, attempts]);
+    const known = this.#queues.get(key);
+    if (known !== undefined) return known.sender;
+    const { connection, prefix } = this.#options;
+    const queue = new Queue(name, {
+      connection,
+      prefix,
+      defaultJobOptions: {
+        attempts,
+        backoff: { type: 'custom' },
+        removeOnComplete: true,
+        removeOnFail: { count: DEAD_LETTERS },
+      },
+    });
+    const host = { coarser: (tag: string) => this.#host?.coarser(tag), failed: this.#failed };
+    queue.on('error', (error) => this.#failed(`bullmq ${name}`, `The queue ${name} has an error`, error));
+    const send = (jobs: readonly InvalidationJob[]): Promise<unknown> =>
+      queue.addBulk(jobs.map((job) => ({ name: job.rule, data: job, opts: { jobId: job.id } })));
+    const sender = new Sender(`the queue ${name}`, send, host);
+    this.#queues.set(key, { queue, sender });
+    return sender;
+  }
+
+  readonly #failed = (topic: string, message: string, error: unknown): void =>
+    this.#host?.failed(topic, message, error);
+}
+
+async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void> {
+  try {
+    await handle(data);
+  } catch (error) {
+    if (error instanceof InvalidationJobError) throw new UnrecoverableError(error.message);
+    throw error;
+  }
+}
+
+/** BullMQ allows no colon in the name of a queue. */
+function queueOf(namespace: string): string {
+  return `${namespace.replaceAll(':', '.')}-invalidation`;
+}

@@ -1,0 +1,197 @@
+import type {
+  ChangeTransaction,
+  DispatchContext,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+} from '../../invalidation/dispatcher.interface.js';
+import { InvalidationJobError } from '../../invalidation/job.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
+import { closing, Sender } from '../sender.js';
+import type { PgBossDatabase, PgBossLike } from './pg-boss.interface.js';
+
+/**
+ * Options of {@link pgBossDispatcher}. `dispatcherConfig` of a rule may say `queue` for that rule alone.
+ *
+ * @publicApi
+ */
+export interface PgBossOptions {
+  /** A PgBoss, 10 or later, on the database of the entities. It is started and stopped with the application. */
+  boss: PgBossLike;
+  /** The queue. Default: the namespace and `-invalidation`. Dead jobs go to the queue of this name and `-dead`. */
+  queue?: string;
+  /** Whether this process works the queue. Default `true`; `false` leaves it to other processes. */
+  work?: boolean;
+  /** How often a job is tried again while its store fails. Default 12: over an hour. */
+  retryLimit?: number;
+  /** Seconds before the first of these attempts, doubled each time. Default 1. */
+  retryDelay?: number;
+  /** How often the queue is looked at, in seconds. Default 1. */
+  pollInterval?: number;
+  /** How many jobs are taken at one time. Default 50. */
+  batch?: number;
+}
+
+const TESTS: OptionTests<PgBossOptions> = {
+  boss: [(value) => typeof (value as PgBossLike | null)?.send === 'function', 'new PgBoss(…)'],
+  queue: text,
+  work: boolean,
+  retryLimit: positive,
+  retryDelay: positive,
+  pollInterval: positive,
+  batch: positive,
+};
+
+const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50 };
+
+type Options = Required<Omit<PgBossOptions, 'queue'>> & Pick<PgBossOptions, 'queue'>;
+
+/**
+ * The `pg-boss` dispatcher: jobs are inserted into a pg-boss queue in the transaction of the change, and worked at least
+ * once, with retries and a dead letter queue.
+ *
+ * @throws CacheConfigurationError for options that cannot work
+ * @example
+ * const boss = new PgBoss('postgres://localhost/shop');
+ * RestflowCacheModule.forRoot({ store, dispatchers: [pgBossDispatcher({ boss })], defaultDispatcher: 'pg-boss' })
+ *
+ * Source: drf-restflow, `django_q` with the ORM broker.
+ * @publicApi
+ */
+export function pgBossDispatcher(options: PgBossOptions): Dispatcher {
+  return new PgBossDispatcher(options);
+}
+
+@InvalidationDispatcher('pg-boss')
+class PgBossDispatcher implements Dispatcher {
+  #options: Options;
+  #host: DispatcherHost | undefined;
+  #late: Sender | undefined;
+  readonly #known = new Map<string, Promise<void>>();
+
+  constructor(options: PgBossOptions) {
+    if (options?.boss === undefined) readOptions('pg-boss', TESTS, { boss: 'missing' });
+    this.#options = readOptions('pg-boss', TESTS, DEFAULTS, options);
+  }
+
+  async start(host: DispatcherHost): Promise<void> {
+    this.#host = host;
+    this.#options = readOptions('pg-boss', TESTS, this.#options, host.config);
+    const { boss, work, batch, pollInterval, queue = queueOf(host.namespace) } = this.#options;
+    boss.on('error', (error) => host.failed('pg-boss', 'pg-boss has an error', error));
+    await boss.start();
+    await this.#ensure(queue);
+    if (!work) return;
+    const options = { batchSize: batch, pollingIntervalSeconds: pollInterval };
+    await boss.work(queue, options, (jobs) => this.#carryOut(queue, jobs, host));
+  }
+
+  async enqueue(
+    jobs: readonly InvalidationJob[],
+    { config }: DispatchContext,
+    { queryRunner }: ChangeTransaction,
+  ): Promise<void> {
+    const db = {
+      async executeSql(sql: string, values: unknown[] = []) {
+        const { records, affected } = (await queryRunner.query(sql, values, true)) as {
+          records?: unknown[];
+          affected?: number;
+        };
+        return { rows: records ?? [], rowCount: affected ?? 0 };
+      },
+    };
+    await this.#send(jobs, config, db);
+  }
+
+  /** A change without a transaction: what it could not invalidate at once is sent after the fact, beside it. */
+  dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
+    const undone = jobs.filter(({ done }) => !done);
+    const host = this.#host;
+    if (undone.length === 0 || host === undefined) return;
+    this.#late ??= new Sender('pg-boss', (late) => this.#send(late, config), host);
+    // pg-boss has a pool of its own, so that waiting for it takes no connection of the application's.
+    return this.#late.add(undone);
+  }
+
+  async close(): Promise<void> {
+    await this.#late?.close();
+    await closing(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
+  }
+
+  async #send(
+    jobs: readonly InvalidationJob[],
+    config: Readonly<Record<string, unknown>>,
+    db?: PgBossDatabase,
+  ): Promise<void> {
+    const options = readOptions('pg-boss', TESTS, this.#options, config);
+    const { boss, retryLimit, retryDelay } = options;
+    const queue = options.queue ?? queueOf(jobs[0]!.namespace);
+    await this.#ensure(queue);
+    const sending = {
+      retryLimit,
+      retryDelay,
+      retryBackoff: true,
+      deadLetter: deadOf(queue),
+      // What a killed worker had taken is given to another one after this.
+      expireInSeconds: 60,
+      ...(db && { db: db as never }),
+    };
+    for (const job of jobs) await boss.send(queue, job, { id: job.id, ...sending });
+  }
+
+  async #carryOut(
+    queue: string,
+    jobs: readonly PgBossJob[],
+    { handle, failed }: DispatcherHost,
+  ): Promise<void> {
+    const { boss } = this.#options;
+    const results = await Promise.allSettled(jobs.map(async ({ data }) => handle(data)));
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'fulfilled') continue;
+      const error = result.reason as Error;
+      const { id, data } = jobs[i]!;
+      if (error instanceof InvalidationJobError) {
+        // No attempt will do: it is dead at once.
+        failed(
+          `pg-boss dead ${error.message}`,
+          `The invalidation job ${id} is dead, it is in ${deadOf(queue)}`,
+          error,
+        );
+        await boss.send(deadOf(queue), data as object);
+      } else {
+        failed(`pg-boss ${error.message}`, `The invalidation job ${id} failed and is tried again`, error);
+        await boss.fail(queue, id, { message: error.message });
+      }
+    }
+  }
+
+  /** Makes a queue, and that of its dead jobs, once. */
+  #ensure(queue: string): Promise<void> {
+    let known = this.#known.get(queue);
+    if (known === undefined) {
+      const { boss } = this.#options;
+      known = boss
+        .createQueue(deadOf(queue))
+        .then(() => boss.createQueue(queue, { name: queue, deadLetter: deadOf(queue) }))
+        .then(() => undefined);
+      this.#known.set(queue, known);
+      known.catch(() => this.#known.delete(queue));
+    }
+    return known;
+  }
+}
+
+interface PgBossJob {
+  readonly id: string;
+  readonly data: unknown;
+}
+
+function queueOf(namespace: string): string {
+  return `${namespace.replaceAll(':', '.')}-invalidation`;
+}
+
+function deadOf(queue: string): string {
+  return `${queue}-dead`;
+}

@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import PgBoss from 'pg-boss';
+import type { DataSource } from 'typeorm';
+import { memoryStore, type RestflowCacheOptions } from '../../lib/index.js';
+import { pgBossDispatcher, type PgBossOptions } from '../../lib/pg-boss.js';
+import { serverUrl } from '../servers/url.js';
+import { TestApplication } from '../support/application.js';
+import { failingStore, Item, openDatabase, startItems, until, type Started } from './support/world.js';
+
+const SCHEMA = `boss_${process.env['JEST_WORKER_ID'] ?? '0'}`;
+const bossOf = (): PgBoss => new PgBoss({ connectionString: serverUrl('postgres'), schema: SCHEMA, max: 2 });
+
+let turn = 0;
+let namespace: string;
+let queue: string;
+let dataSource: DataSource;
+let open: TestApplication[];
+
+beforeEach(async () => {
+  namespace = `boss-${process.pid}-${++turn}`;
+  queue = `${namespace}-invalidation`;
+  dataSource = await openDatabase('PostgreSQL', 'boss_items');
+  await dataSource.manager.save(Item, { id: 1, text: 'old' });
+  open = [];
+});
+afterEach(async () => {
+  for (const app of open) await app.close();
+  await dataSource.destroy();
+});
+
+const dispatcher = (options: Partial<PgBossOptions> = {}) =>
+  pgBossDispatcher({ boss: bossOf(), pollInterval: 1, ...options });
+
+const start = async (
+  boss: Partial<PgBossOptions>,
+  rule: object = {},
+  options: RestflowCacheOptions = {},
+): Promise<Started> => {
+  const given = { dataSource, rule, dispatchers: [dispatcher(boss)], options: { namespace, ...options } };
+  const started = await startItems('pg-boss', given);
+  open.push(started.app);
+  return started;
+};
+
+interface Row {
+  readonly id: string;
+  readonly state: string;
+  readonly retry_count: number;
+  readonly data: unknown;
+}
+const jobs = (name = queue): Promise<Row[]> =>
+  dataSource.query(`SELECT * FROM "${SCHEMA}".job WHERE name = $1 ORDER BY created_on`, [name]);
+const states = async (name?: string): Promise<string> => (await jobs(name)).map(({ state }) => state).join();
+
+describe('the pg-boss dispatcher', () => {
+  it('inserts the job in the transaction of the change, and a worker carries it out', async () => {
+    const store = memoryStore();
+    const { items } = await start({ work: false }, { eager: false }, { store });
+    await items.text(1);
+    await dataSource.transaction(async (manager) => {
+      await manager.update(Item, 1, { text: 'new' });
+      expect(await jobs()).toEqual([]);
+    });
+    const [job] = await jobs();
+    expect(job).toMatchObject({ state: 'created', data: { id: job!.id, namespace, done: false } });
+    expect(await items.text(1)).toBe('old');
+    const worker = await TestApplication.start([], { namespace, store, dispatchers: [dispatcher()] });
+    open.push(worker);
+    await until(async () => (await states()) === 'completed', 'the job');
+    expect(await items.text(1)).toBe('new');
+    expect(worker.log.errors).toEqual([]);
+  }, 20_000);
+
+  it('inserts nothing of what is rolled back, and fails a transaction whose job it cannot insert', async () => {
+    await start({ work: false });
+    const undone = dataSource.transaction(async (manager) => {
+      await manager.save(Item, { id: 1, text: 'never' });
+      throw new Error('no');
+    });
+    await expect(undone).rejects.toThrow('no');
+    expect(await jobs()).toEqual([]);
+    await dataSource.query(`ALTER TABLE "${SCHEMA}".job RENAME TO job_away`);
+    try {
+      await expect(dataSource.manager.save(Item, { id: 1, text: 'new' })).rejects.toMatchObject({
+        code: 'DISPATCHER_ENQUEUE',
+      });
+    } finally {
+      await dataSource.query(`ALTER TABLE "${SCHEMA}".job_away RENAME TO job`);
+    }
+    expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
+  }, 20_000);
+
+  it('tries again what its store refused, and puts it into the queue of dead jobs in the end', async () => {
+    const { app } = await start({ retryLimit: 1 });
+    const store = failingStore(app);
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(async () => (await states(`${queue}-dead`)) === 'created', 'a dead job', 25);
+    expect((await jobs())[0]).toMatchObject({ state: 'failed', retry_count: 1 });
+    store.restore();
+  }, 30_000);
+
+  it.each<[string, object]>([
+    ['is no job', { hello: 1 }],
+    [
+      'is of another namespace',
+      { id: 'x', namespace: 'other', rule: 'r', tags: [], mode: 'purge', done: false },
+    ],
+  ])(
+    'makes a job that %s dead at once, and goes on',
+    async (_, data) => {
+      const { items } = await start({}, { eager: false });
+      await items.text(1);
+      const boss = bossOf();
+      await boss.start();
+      await boss.send(queue, data);
+      await boss.stop({ graceful: false, wait: true });
+      await dataSource.manager.save(Item, { id: 1, text: 'new' });
+      await until(async () => (await items.text(1)) === 'new', 'the next job');
+      await until(async () => (await jobs(`${queue}-dead`)).length === 1, 'a dead job');
+      expect((await jobs(`${queue}-dead`))[0]!.data).toEqual(data);
+    },
+    20_000,
+  );
+
+  it.each<[object, RegExp]>([
+    [{}, /boss.*new PgBoss/],
+    [{ boss: { send: () => undefined }, retries: 3 }, /no option retries/],
+  ])('refuses the options %j', (options, message) => {
+    expect(() => pgBossDispatcher(options as PgBossOptions)).toThrow(message);
+  });
+});
