@@ -20,7 +20,7 @@ import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
 import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
-import { InvalidationService, RuleRegistry, type Dispatcher } from './invalidation/index.js';
+import { InvalidationService, RuleRegistry, type Dispatcher, type JobHandler } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import type { ModuleSettings } from './module-options.js';
@@ -155,6 +155,9 @@ export class ModuleWiring
     for (const dataSource of found) this.#dataSources.attach(dataSource);
   }
 
+  /** Carries out a job that a queue delivered. */
+  readonly handle: JobHandler = (job) => this.#service.handle(job);
+
   /** Attaches a data source that Nest does not provide. */
   attach(dataSource: object): void {
     this.#dataSources.attach(dataSource);
@@ -174,9 +177,15 @@ export class ModuleWiring
 
   /** Before all others: an interceptor that wraps ours would run on hits. */
   #installInterceptor(): void {
+    const routes = (): RouteTable | undefined => this.#routes;
     const interceptor = new ResponseCacheInterceptor(
       this.runtime,
-      { find: (handler, controller) => this.#routes?.find(handler, controller) },
+      {
+        find: (handler, controller) => routes()?.find(handler, controller),
+        get dropsByUri() {
+          return routes()?.dropsByUri;
+        },
+      },
       new ResponseRecorder(this.runtime),
       this.settings.isAuthenticated ?? isAuthenticatedByDefault,
     );

@@ -90,6 +90,11 @@ export interface CacheResponseOptions extends CacheOptions {
    * the cache unless the key reads the user.
    */
   shared?: boolean;
+  /**
+   * Who says how long a response is good: `'ttl'` (default), the decorator; or `'headers'`, what the handler sends, as in a
+   * shared cache (RFC 9111) in front of it. Then the URI is the key, and stale responses are validated by the handler.
+   */
+  freshness?: 'ttl' | 'headers';
   /** Decides before the lookup whether a request skips the cache. */
   bypass?: (request: never) => boolean;
   /** Larger bodies are sent but not stored. Default 1 MiB. */

@@ -5,6 +5,7 @@ import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { responseValues } from '../http/stored-response.js';
 import { normaliseResponseOptions } from '../http/response-options.js';
+import { UriKeyConstructor, withUriTag } from '../http/shared-cache/uri-key.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { KeyPlan, readParameters, ResponseCacheKeyConstructor, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
@@ -26,6 +27,7 @@ const OPTIONS = new Set<string>([
   'bypass',
   'maxBodyBytes',
   'cacheControl',
+  'freshness',
 ] satisfies (keyof CacheResponseOptions)[]);
 
 /**
@@ -77,7 +79,10 @@ function define(
   assertMethodOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
   const methodName = String(methodKey);
   const hints: string[] = [];
-  const keyConstructor = options.keyConstructor ?? ResponseCacheKeyConstructor;
+  const response = normaliseResponseOptions(options, where);
+  const byHeaders = response.freshness === 'headers';
+  const keyConstructor =
+    options.keyConstructor ?? (byHeaders ? UriKeyConstructor : ResponseCacheKeyConstructor);
   const { names: parameters, rest: restParameter } = readParameters(original);
   const shape: MethodShape = {
     className: target.constructor.name,
@@ -95,15 +100,16 @@ function define(
     original,
     keyConstructor,
     plan: (route?: Partial<MethodShape>) => KeyPlan.bind(keyConstructor, { ...shape, ...route }),
-    policy: normalisePolicy(options, where, hints),
+    // Where the headers decide, what the store keeps has no lifetime of its own.
+    policy: normalisePolicy(byHeaders ? { ...options, ttl: null } : options, where, hints),
     name: options.name,
     store: options.store,
-    tags: options.tags as MethodDefinition['tags'],
+    tags: (byHeaders ? withUriTag(options.tags) : options.tags) as MethodDefinition['tags'],
     isolation: 'clone',
     values: responseValues,
     type: undefined,
     rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
-    response: normaliseResponseOptions(options, where),
+    response,
     hints,
   });
 }

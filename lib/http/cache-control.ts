@@ -1,21 +1,63 @@
-/** Directives of a Cache-Control header; lower-case names, without their quotes. */
+/** Directives of a Cache-Control header; lower-case names, arguments without their quotes. */
 export type CacheControlDirectives = ReadonlyMap<string, string | undefined>;
 
-const DIRECTIVE = /([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*)))?/g;
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+
+/** Found in a member that is no directive (`no-store;`, `public private`) they are obeyed all the same. */
+const RESTRICTING = new Set(['no-store', 'no-cache', 'private']);
+
+/** Directives whose argument lists header fields. Without it they mean the whole response. */
+const FIELD_LISTS = new Set(['no-cache', 'private']);
 
 /**
  * Parses Cache-Control as RFC 9111 §5.2 says: names without regard to case, quoted and bare arguments alike; of a
- * directive that stands more than once the first counts (§4.2.1).
+ * directive that stands more than once the first counts (§4.2.1), but for the forms of `no-cache` and `private`, of which
+ * the most restrictive does.
  */
 export function parseCacheControl(value: string | readonly string[] | undefined): CacheControlDirectives {
   const directives = new Map<string, string | undefined>();
   if (value === undefined) return directives;
-  const text = typeof value === 'string' ? value : value.join(',');
-  for (const [, name, quoted, bare] of text.matchAll(DIRECTIVE)) {
-    const key = name!.toLowerCase();
-    if (!directives.has(key)) directives.set(key, quoted?.replace(/\\(.)/g, '$1') ?? bare);
+  for (const member of splitList(typeof value === 'string' ? value : value.join(','))) {
+    const equals = member.indexOf('=');
+    const name = (equals < 0 ? member : member.slice(0, equals)).toLowerCase();
+    if (!TOKEN.test(name)) addRestricting(directives, member);
+    else addDirective(directives, name, equals < 0 ? undefined : unquote(member.slice(equals + 1)));
   }
   return directives;
+}
+
+/** The members of a list header, trimmed and not empty. A comma in a quoted text is part of it (RFC 9110 §5.6.1). */
+export function splitList(text: string): string[] {
+  // A quote without its end quotes nothing: else what stands behind it would be lost.
+  const members = text.match(/(?:"(?:[^"\\]|\\.)*"|[^,])+/g) ?? [];
+  return members.map((member) => member.trim()).filter((member) => member !== '');
+}
+
+function addDirective(
+  directives: Map<string, string | undefined>,
+  name: string,
+  argument: string | undefined,
+): void {
+  if (!directives.has(name)) {
+    directives.set(name, argument);
+    return;
+  }
+  if (!FIELD_LISTS.has(name)) return;
+  const first = directives.get(name);
+  const isWhole = first === undefined || argument === undefined;
+  directives.set(name, isWhole ? undefined : `${first},${argument}`);
+}
+
+function addRestricting(directives: Map<string, string | undefined>, member: string): void {
+  for (const word of member.toLowerCase().split(/[^a-z-]+/)) {
+    if (RESTRICTING.has(word)) directives.set(word, undefined);
+  }
+}
+
+/** What is no quoted text is taken as it stands, malformed or not. */
+function unquote(argument: string): string {
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(argument);
+  return quoted === null ? argument : quoted[1]!.replace(/\\(.)/g, '$1');
 }
 
 /** Larger values are taken as this many seconds (RFC 9111 §1.2.2). */
@@ -24,6 +66,17 @@ const MAX_DELTA_SECONDS = 2 ** 31;
 /** The seconds of a directive such as `max-age`; malformed ones count as 0, the stale side (RFC 9111 §4.2.1). */
 export function deltaSeconds(directives: CacheControlDirectives, name: string): number | undefined {
   if (!directives.has(name)) return undefined;
-  const text = directives.get(name) ?? '';
-  return /^\d+$/.test(text) ? Math.min(Number(text), MAX_DELTA_SECONDS) : 0;
+  return parseDelta(directives.get(name)) ?? 0;
+}
+
+/** A number of seconds as RFC 9111 §1.2.2 writes it: digits alone; `undefined` for anything else. */
+export function parseDelta(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  return Math.min(Number(text), MAX_DELTA_SECONDS);
+}
+
+/** Lower-case names of the fields that `no-cache="…"` or `private="…"` lists; empty where it has no argument. */
+export function listedFields(directives: CacheControlDirectives, name: string): string[] {
+  const argument = directives.get(name);
+  return argument === undefined ? [] : splitList(argument.toLowerCase());
 }

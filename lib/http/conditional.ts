@@ -1,3 +1,5 @@
+import { parseHttpDate } from './http-date.js';
+
 /** The conditions of a request that a cache may answer with 304. */
 export interface Conditions {
   readonly ifNoneMatch: string | undefined;
@@ -52,10 +54,4 @@ function matchesETag(list: string, etag: string | undefined): boolean {
 
 function withoutWeakness(etag: string): string {
   return etag.startsWith('W/') ? etag.slice(2) : etag;
-}
-
-function parseHttpDate(text: string | undefined): number | undefined {
-  if (text === undefined || !/^[A-Z][a-z]{2,8},? .*(GMT|\d{4})$/.test(text)) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
 }

@@ -24,7 +24,8 @@ export type RecordingRefusal =
   | 'event-stream' // server-sent events have no end to wait for
   | 'set-cookie'
   | 'trailers'
-  | 'length-mismatch';
+  | 'length-mismatch'
+  | 'replaced'; // another response went out in its place
 
 export type Recording =
   | { readonly response: RecordedResponse; readonly refusal?: undefined }
@@ -38,6 +39,8 @@ export interface AddedHeaders {
 export interface RecordOptions {
   /** Largest body that is kept, in bytes. */
   readonly maxBodyBytes: number;
+  /** Keeps Date, and Vary as it is spelt: for a cache that goes by the headers of what it stores. */
+  readonly verbatim?: boolean;
   /**
    * Called once with the complete head as the handler left it, just before it goes out, with the body where it is one
    * chunk: may say which headers to add to the live response (ETag, Cache-Control, X-Cache-Status), or answer `304`
@@ -52,6 +55,8 @@ export interface ResponseHead {
   readonly status: number;
   /** Lower-case names; the live headers at our layer. */
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  /** What would be recorded of them. */
+  readonly changed: RecordedResponse['headers'];
   /** The whole body, when it is known as the head goes out. */
   readonly body: Buffer | undefined;
 }
@@ -60,6 +65,13 @@ export interface HeadDecision {
   readonly add?: AddedHeaders;
   /** Send `304 Not Modified` without the body; what is recorded stays the full response. */
   readonly notModified?: boolean;
+  /** Send this instead: what the handler sends goes nowhere, but for its Set-Cookie, and is not recorded. */
+  readonly replaceBy?: Replacement;
+}
+
+/** A recorded response, and how it is to be sent. */
+export interface Replacement extends ReplayOptions {
+  readonly recorded: RecordedResponse;
 }
 
 export interface ReplayOptions {

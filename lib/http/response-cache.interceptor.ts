@@ -12,14 +12,20 @@ import type { Stamp } from '../stores/stamp.js';
 import type { IsAuthenticated } from './authentication.js';
 import type { CachedRoute } from './cached-route.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
+import type { HttpPlatform } from './http-platform.interface.js';
 import { hitHeaders, metadataHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { responseOf } from './stored-response.js';
+import { SharedCache } from './shared-cache/shared-cache.js';
+import { invalidateByAnswer, isUnsafe } from './shared-cache/unsafe-request.js';
 import { watchIdentity } from './identity-watch.js';
+import { whenAdmitted } from './when-admitted.js';
 
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
 export interface RouteLookup {
   find(handler: Function, controller: Function): CachedRoute | undefined;
+  /** The platform, where routes go by their headers: then unsafe requests drop what is stored for their URI. */
+  readonly dropsByUri: HttpPlatform | undefined;
 }
 
 /** One request on its way through a cached route. */
@@ -38,18 +44,26 @@ export interface Exchange {
  * handler while its answer is recorded.
  */
 export class ResponseCacheInterceptor implements NestInterceptor {
+  readonly #sharedCache: SharedCache;
+
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly routes: RouteLookup,
     private readonly recorder: ResponseRecorder,
     private readonly isAuthenticated: IsAuthenticated,
-  ) {}
+  ) {
+    this.#sharedCache = new SharedCache(runtime, isAuthenticated);
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const route = this.routes.find(context.getHandler(), context.getClass());
-    if (route === undefined || context.getType() !== 'http') return next.handle();
+    if (context.getType() !== 'http') return next.handle();
     const http = context.switchToHttp();
+    this.#watchUnsafe(http.getRequest(), http.getResponse());
+    const route = this.routes.find(context.getHandler(), context.getClass());
+    if (route === undefined) return next.handle();
     const exchange: Exchange = { route, request: http.getRequest(), response: http.getResponse(), next };
+    if (route.options.freshness === 'headers' && isRead(exchange.request))
+      return this.#sharedCache.answer(exchange);
     const call = this.#call(exchange);
     if (call === undefined) return this.#bypass(exchange);
     const reading = this.runtime.engine.reader.read(call);
@@ -58,9 +72,15 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     return this.#answer(exchange, call, reading);
   }
 
+  #watchUnsafe(request: KeyRequest, response: object): void {
+    const { dropsByUri } = this.routes;
+    if (dropsByUri === undefined || !isUnsafe(request.method)) return;
+    invalidateByAnswer(this.runtime, dropsByUri, request, response);
+  }
+
   /** The call a request makes; `undefined` when it must not be answered from the cache. */
   #call({ route, request }: Exchange): Call | undefined {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
+    if (!isRead(request)) return undefined;
     if (request.headers['range'] !== undefined) return undefined;
     try {
       if (!this.runtime.enabled || this.#isPrivate(route, request)) return undefined;
@@ -128,7 +148,10 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       return exchange.next.handle();
     }
     const joined = this.runtime.engine.join(call, stamp);
-    if (joined === undefined) return this.#enter(exchange, call, this.runtime.engine.begin(call, stamp));
+    if (joined === undefined) {
+      const load = this.runtime.engine.begin(call, stamp);
+      return whenAdmitted(this.runtime.engine.gate, load, () => this.#lead(exchange, call, load));
+    }
     return from(this.#wait(exchange, call, joined)).pipe(switchMap((answer) => answer));
   }
 
@@ -148,18 +171,6 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     return this.#answer(exchange, again, await engine.reader.read(again));
   }
 
-  /** Waits in line, while the store is down and too many loads run. */
-  #enter(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
-    const entering = this.runtime.engine.gate.enterFor(load);
-    if (entering === undefined) return this.#lead(exchange, call, load);
-    return from(Promise.resolve(entering)).pipe(
-      switchMap((leave) => {
-        void load.wait().then(leave);
-        return this.#lead(exchange, call, load);
-      }),
-    );
-  }
-
   #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
     const { route, request, next } = exchange;
     const conditions = conditionsOf(request.headers);
@@ -169,6 +180,10 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }
+}
+
+function isRead({ method }: KeyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 const noop = (): void => undefined;

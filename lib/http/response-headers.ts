@@ -64,7 +64,7 @@ export function hitHeaders(route: CachedRoute, entry: Entry, now: number): Added
 function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
   const stored = responseOf(entry);
   return {
-    ETag: stored.etag,
+    ETag: stored.etag!,
     ...standingHeaders(route, stored.cacheControl),
     ...(route.setCacheHeaders ? metadataHeaders(metadataOf(CacheStatus.HIT, entry)) : {}),
   };

@@ -2,6 +2,8 @@ import { CacheConfigurationError } from '../cache/errors.js';
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
 export interface ResponseOptions {
+  /** Who says how long a response is good: the TTL, or its own headers (RFC 9111). */
+  readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
   /** Lower-case names. */
   readonly vary: readonly string[];
@@ -13,6 +15,7 @@ export interface ResponseOptions {
 }
 
 interface GivenResponseOptions {
+  freshness?: 'ttl' | 'headers';
   statuses?: readonly number[];
   vary?: readonly string[];
   shared?: boolean;
@@ -32,6 +35,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** @throws CacheConfigurationError naming the handler and what to write */
 export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
   const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
+  const freshness = freshnessOf(options, where);
   for (const status of statuses) {
     if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {
       throw invalid(
@@ -52,6 +56,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     );
   }
   return Object.freeze({
+    freshness,
     statuses: new Set(statuses),
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
@@ -60,6 +65,24 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     setCacheHeaders: options.setCacheHeaders,
     cacheControl: options.cacheControl ?? false,
   });
+}
+
+/** What has no meaning where the headers of each response decide. */
+const DECIDED_BY_HEADERS = ['ttl', 'keyConstructor', 'statuses', 'vary', 'shared', 'cacheControl'];
+
+function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
+  const { freshness = 'ttl' } = options;
+  if (freshness !== 'ttl' && freshness !== 'headers')
+    throw invalid(`freshness of ${where} is ${String(freshness)}. Write 'ttl' (the default) or 'headers'.`);
+  if (freshness === 'ttl') return freshness;
+  const given = DECIDED_BY_HEADERS.filter(
+    (name) => options[name as keyof GivenResponseOptions] !== undefined,
+  );
+  if (given.length === 0) return freshness;
+  throw invalid(
+    `${where} has freshness: 'headers' and ${given.join(', ')}. The URI is the key, and the headers that the handler sends ` +
+      `say what is stored and for how long: remove ${given.join(', ')}, or freshness.`,
+  );
 }
 
 function invalid(message: string): CacheConfigurationError {

@@ -30,12 +30,18 @@ export class RouteTable {
   readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
   readonly #byTarget = new Map<MethodTarget, CachedRoute>();
   readonly #version: RequestVersion | undefined;
+  #dropsByUri: HttpPlatform | undefined;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly settings: RouteSettings,
   ) {
     this.#version = settings.versioning && requestVersion(settings.versioning);
+  }
+
+  /** The platform, where there are routes with `freshness: 'headers'`. */
+  get dropsByUri(): HttpPlatform | undefined {
+    return this.#dropsByUri;
   }
 
   find(handler: Function, controller: Function): CachedRoute | undefined {
@@ -62,6 +68,7 @@ export class RouteTable {
         .filter(({ name }) => name.toLowerCase() === 'vary')
         .flatMap(({ value }) => varyMembers(value)),
     );
+    if (route.options.freshness === 'headers') this.#dropsByUri = platform;
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));
     this.#byTarget.set(target, route);

@@ -3,36 +3,52 @@ import type { ValueHandling } from '../cache/values/isolation.js';
 import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders, RecordedResponse } from './http-platform.interface.js';
 import type { ResponseView } from './response-view.js';
+import type { JudgedFields } from './shared-cache/judged-fields.js';
+import { reuseTermsOf, type ExchangeTimes, type ReuseTerms } from './shared-cache/reuse-terms.js';
 
 /** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
 export interface ToldHeaders {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly cacheControl?: string | undefined;
+  /** With `freshness: 'headers'`: all that its reuse is judged by. */
+  readonly shared?: SharedTold;
+}
+
+export interface SharedTold extends ExchangeTimes {
+  readonly fields: JudgedFields;
 }
 
 /** What is cached of a response: what was recorded, its validator, and its size. */
 export class StoredResponse implements ResponseView {
-  readonly etag: string;
+  /** With `freshness: 'headers'` the handler's own alone. */
+  readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly cacheControl: string | undefined;
   readonly size: number;
   /** The headers a hit adds, made once: with and without the cache's own. */
   hitHeaders: AddedHeaders | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
+  #terms: ReuseTerms | undefined;
 
   /** @param told what the whole answer said, with the headers that were there before its handler ran */
   constructor(
     readonly recorded: RecordedResponse,
     readonly told: ToldHeaders = {},
   ) {
-    this.etag = told.etag ?? etagOf(undefined, recorded.body)!;
+    this.etag = told.etag ?? (told.shared === undefined ? etagOf(undefined, recorded.body) : undefined);
     this.lastModified = told.lastModified;
     this.cacheControl = told.cacheControl;
     this.size = recorded.headers.reduce(
       (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
       recorded.body.length,
     );
+  }
+
+  /** On what terms it may be reused; only with `freshness: 'headers'`. */
+  get terms(): ReuseTerms {
+    const { shared } = this.told;
+    return (this.#terms ??= reuseTermsOf(this.status, shared!.fields, shared!));
   }
 
   get status(): number {

@@ -5,12 +5,11 @@ import type {
   RecordOptions,
   ReplayOptions,
 } from '../http-platform.interface.js';
-import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
+import { setReplayedHead } from './replayed-head.js';
 import { ResponseRecording } from './response-recording.js';
 import { silenceResponse } from './silenced-response.js';
-import { appendVary } from './vary.js';
 
 interface ExpressRequest extends RawRequest {
   readonly baseUrl?: string;
@@ -35,7 +34,7 @@ export class ExpressPlatform implements HttpPlatform {
     options: ReplayOptions,
   ): undefined {
     if (!response.headersSent) {
-      setHead(response, recorded, options);
+      setReplayedHead(response, recorded, options);
       // Node refuses a body here under `rejectNonStandardBodyWrites`.
       if (options.headOnly || options.notModified) response.end();
       else response.end(recorded.body);
@@ -53,28 +52,4 @@ function isOver(request: ExpressRequest, response: RawResponse): boolean {
   return (
     response.headersSent || response.writableEnded || response.destroyed || request.socket?.destroyed === true
   );
-}
-
-function setHead(
-  response: RawResponse,
-  recorded: RecordedResponse,
-  { add, notModified }: ReplayOptions,
-): void {
-  const { status, headers, removed, vary, body } = recorded;
-  response.statusCode = notModified ? 304 : status;
-  for (let index = 0; index < removed.length; index++) response.removeHeader(removed[index]!);
-  for (let index = 0; index < headers.length; index++) {
-    const header = headers[index]!;
-    response.setHeader(header[0], header[1]);
-  }
-  if (vary.length > 0) response.setHeader('Vary', appendVary(response.getHeader('Vary'), vary));
-  for (const name in add) addHeader(response, name, add[name]!);
-  if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
-  // Lower layers that take the body apart look for it, as they do after `response.send()`.
-  else if (!hasNoBody(status)) response.setHeader('Content-Length', body.length);
-}
-
-function addHeader(response: RawResponse, name: string, value: string): void {
-  const isVary = name.length === 4 && name.toLowerCase() === 'vary';
-  response.setHeader(name, isVary ? appendVary(response.getHeader(name), [value]) : value);
 }

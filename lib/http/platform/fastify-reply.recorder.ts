@@ -1,4 +1,4 @@
-import type { HeadDecision } from '../http-platform.interface.js';
+import type { HeadDecision, Replacement } from '../http-platform.interface.js';
 import { onceDisconnected } from './connection-close.js';
 import type { FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
@@ -11,6 +11,8 @@ import {
   observeWebStream,
 } from './payload-observer.js';
 import { isBytes } from './raw-response.interface.js';
+import { restoreHeaders } from './replayed-head.js';
+import { setReplyHead } from './replayed-reply-head.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
 import type { ResponseRecording } from './response-recording.js';
@@ -45,6 +47,7 @@ export class FastifyReplyRecorder {
   #first(payload: unknown, next: NextPayload): void {
     const content = this.#unwrapped(payload);
     const decision = this.#judge(wholeBody(content));
+    if (decision?.replaceBy !== undefined) return this.#replaceBy(decision.replaceBy, content, next);
     if (decision) this.#apply(decision);
     // A HEAD route of Fastify's counts the payload; nothing is sent of it.
     const notModified = decision?.notModified === true && this.#request.method !== 'HEAD';
@@ -52,6 +55,15 @@ export class FastifyReplyRecorder {
     if (notModified) this.#drain(observed);
     next(null, notModified ? null : observed);
     if (!isStream(content)) this.#recording.complete();
+  }
+
+  #replaceBy(replacement: Replacement, content: unknown, next: NextPayload): void {
+    const reply = this.#reply;
+    restoreHeaders(reply, this.#recording.headersBefore, (name, value) => reply.header(name, value));
+    setReplyHead(reply, replacement.recorded, replacement);
+    this.#recording.refuse('replaced');
+    this.#drain(content);
+    next(null, replacement.notModified && !replacement.headOnly ? null : replacement.recorded.body);
   }
 
   /** A later hook or the payload's stream failed, and this is the answer of an error handler. */

@@ -12,10 +12,9 @@ import type {
   NextPayload,
 } from './fastify.interface.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
-import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { ResponseRecording } from './response-recording.js';
 import { markFailed, silenceReply } from './silenced-reply.js';
-import { appendVary } from './vary.js';
+import { setReplyHead } from './replayed-reply-head.js';
 
 const INSTALLED = Symbol('restflow-cache:installed');
 const RECORDER = Symbol('restflow-cache:recorder');
@@ -52,7 +51,7 @@ export class FastifyPlatform implements HttpPlatform {
 
   replay(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
     if (!reply.sent && !reply.raw.headersSent) {
-      setHead(reply, recorded, options);
+      setReplyHead(reply, recorded, options);
       sendBody(reply, options.notModified && !options.headOnly ? undefined : recorded.body);
     }
     silenceReply(reply);
@@ -97,22 +96,4 @@ function onSend(_request: object, reply: Reply, payload: unknown, next: NextPayl
 function onError(_request: object, reply: Reply, _error: Error, next: () => void): void {
   markFailed(reply);
   next();
-}
-
-function setHead(reply: Reply, recorded: RecordedResponse, { add, notModified }: ReplayOptions): void {
-  const { status, headers, removed, vary } = recorded;
-  reply.code(notModified ? 304 : status);
-  for (let index = 0; index < removed.length; index++) reply.removeHeader(removed[index]!);
-  for (let index = 0; index < headers.length; index++) {
-    const header = headers[index]!;
-    reply.header(header[0], header[1]);
-  }
-  if (vary.length > 0) reply.header('vary', appendVary(reply.getHeader('vary'), vary));
-  for (const name in add) addHeader(reply, name, add[name]!);
-  if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) reply.removeHeader(name);
-}
-
-function addHeader(reply: Reply, name: string, value: string): void {
-  const isVary = name.length === 4 && name.toLowerCase() === 'vary';
-  reply.header(name, isVary ? appendVary(reply.getHeader(name), [value]) : value);
 }

@@ -29,18 +29,26 @@ export function snapshotHeaders(headers: LiveHeaders): HeaderSnapshot {
  * What changed between two moments, reduced to what may be replayed to another request.
  *
  * @param spellings header names as the handler spelt them, where the platform keeps that
+ * @param verbatim keeps Date, and Vary as it is spelt where the handler alone set it
  */
 export function headerDifference(
   before: HeaderSnapshot,
   after: HeaderSnapshot,
   spellings: readonly string[] = [],
+  verbatim = false,
 ): HeaderDifference {
   const spelt = new Map(spellings.map((name) => [name.toLowerCase(), name]));
-  const isUnstorable = unstorableHeaders(after.get('connection') as string | string[] | undefined);
+  const isUnstorableName = unstorableHeaders(after.get('connection') as string | string[] | undefined);
+  const isUnstorable = (name: string): boolean => isUnstorableName(name) && !(verbatim && name === 'date');
+  const keepsVary = verbatim && !before.has('vary');
   const headers: (readonly [string, HeaderValue])[] = [];
   const removed: string[] = [];
   for (const [name, value] of after) {
-    if (isOrdinary(name) && !isUnstorable(name) && !isSame(before.get(name), value)) {
+    if (
+      (isOrdinary(name) || (keepsVary && name === 'vary')) &&
+      !isUnstorable(name) &&
+      !isSame(before.get(name), value)
+    ) {
       headers.push(Object.freeze([spelt.get(name) ?? name, value] as const));
     }
   }
@@ -50,7 +58,7 @@ export function headerDifference(
   return Object.freeze({
     headers: Object.freeze(headers),
     removed: Object.freeze(removed),
-    vary: Object.freeze(appendedVary(before.get('vary'), after.get('vary'))),
+    vary: Object.freeze(keepsVary ? [] : appendedVary(before.get('vary'), after.get('vary'))),
     setsCookie: !isSame(before.get('set-cookie'), after.get('set-cookie')),
   });
 }

@@ -1,8 +1,9 @@
-import type { HeadDecision } from '../http-platform.interface.js';
+import type { HeadDecision, Replacement } from '../http-platform.interface.js';
 import { onceClosed } from './connection-close.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
 import { viewOf } from './recorded-body.js';
+import { restoreHeaders, setReplayedHead } from './replayed-head.js';
 import type { ResponseRecording } from './response-recording.js';
 import { appendVary } from './vary.js';
 import { applyHeadArguments } from './write-head-arguments.js';
@@ -26,8 +27,9 @@ export class RawResponseRecorder {
   readonly #onPipe = (source: Source): void => void this.#sources.push(source);
   readonly #stopWatching: () => void;
   #judged = false;
-  /** The live response is a 304: what the handler writes is recorded and goes nowhere. */
+  /** The live response is another one (a 304, a stored one): what the handler writes goes nowhere. */
   #suppressed = false;
+  #replacement: Replacement | undefined;
   #added: string[] = [];
 
   constructor(request: RawRequest, response: RawResponse, recording: ResponseRecording) {
@@ -94,9 +96,16 @@ export class RawResponseRecorder {
     if (chunk !== undefined) this.#recording.add(chunk, encoding);
     if (this.#sources.some(wasTorn)) this.#recording.refuse('aborted');
     this.restore();
-    const result = this.#pass('end', this.#suppressed ? args.filter(isFunction) : args);
+    const result = this.#pass('end', this.#suppressed ? this.#replaced(args) : args);
     this.#recording.complete();
     return result;
+  }
+
+  /** What ends a response whose own body goes nowhere. */
+  #replaced(args: unknown[]): unknown[] {
+    const { recorded, headOnly = true, notModified = true } = this.#replacement ?? {};
+    const callbacks = args.filter(isFunction);
+    return headOnly || notModified ? callbacks : [recorded!.body, ...callbacks];
   }
 
   #writeHead(args: unknown[]): unknown {
@@ -132,8 +141,9 @@ export class RawResponseRecorder {
     if (decision) this.#apply(decision);
   }
 
-  #apply({ add, notModified }: HeadDecision): void {
+  #apply({ add, notModified, replaceBy }: HeadDecision): void {
     const response = this.#response;
+    if (replaceBy !== undefined) return this.#replaceBy(replaceBy);
     this.#added = Object.keys(add ?? {});
     for (const name in add) {
       const isVary = name.toLowerCase() === 'vary';
@@ -143,6 +153,15 @@ export class RawResponseRecorder {
     this.#suppressed = true;
     response.statusCode = 304;
     for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
+  }
+
+  #replaceBy(replacement: Replacement): void {
+    const response = this.#response;
+    this.#replacement = replacement;
+    this.#suppressed = true;
+    restoreHeaders(response, this.#recording.headersBefore, (name, value) => response.setHeader(name, value));
+    setReplayedHead(response, replacement.recorded, replacement);
+    this.#recording.refuse('replaced');
   }
 
   /** What a lower layer throws means that this answer did not go out: an exception filter will send another. */

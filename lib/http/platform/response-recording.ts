@@ -52,6 +52,11 @@ export class ResponseRecording implements RecordingControl {
     this.#body = new RecordedBody(options.maxBodyBytes);
   }
 
+  /** The headers that were there before the handler ran. */
+  get headersBefore(): HeaderSnapshot {
+    return this.#before;
+  }
+
   get settled(): boolean {
     return this.#settled;
   }
@@ -70,13 +75,10 @@ export class ResponseRecording implements RecordingControl {
   /** Judges the head before anything of ours is added to it, and asks what to add. */
   judge(head: LiveHead): HeadDecision | undefined {
     const after = snapshotHeaders(head.headers);
-    this.#head = {
-      status: head.status,
-      difference: headerDifference(this.#before, after, head.spellings),
-      declaredLength: declaredLength(after),
-    };
-    const decision = guarded(() => this.#options.head(head));
-    const refusal = this.#refusalOf(after);
+    const difference = headerDifference(this.#before, after, head.spellings, this.#options.verbatim);
+    this.#head = { status: head.status, difference, declaredLength: declaredLength(after) };
+    const decision = guarded(() => this.#options.head({ ...head, changed: difference.headers }));
+    const refusal = decision?.replaceBy === undefined ? this.#refusalOf(after) : undefined;
     if (refusal) this.refuse(refusal);
     return decision;
   }

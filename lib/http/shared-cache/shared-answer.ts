@@ -1,0 +1,166 @@
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { CacheStatus } from '../../cache/cache-status.js';
+import { isNotModified, type Conditions } from '../conditional.js';
+import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';
+import { metadataHeaders } from '../response-headers.js';
+import { varyMembers } from '../storable.js';
+import type { StoredResponse } from '../stored-response.js';
+import { judgedFieldsOf, type JudgedFields } from './judged-fields.js';
+import { storingRefusal } from './may-store.js';
+import { NOTHING_ASKED } from './request-directives.js';
+import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from './reuse-terms.js';
+import { mayStandInForError, reuseOf } from './reuse.js';
+import { bumpBehind } from './bump-behind.js';
+import { storedAnswer } from './stored-answer.js';
+import { freshened, isAbout, sharedResponse } from './shared-response.js';
+import type { SharedLoad } from './shared-exchange.js';
+
+/** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
+const KEEP_STALE_MS = 24 * 3600 * 1000;
+
+/** What refusals by the platform say to whoever wonders why a route is not cached; the headers say the rest. */
+const REFUSALS: Readonly<Partial<Record<NonNullable<Recording['refusal']>, string>>> = {
+  'too-large': 'its body is larger than maxBodyBytes',
+  'set-cookie': 'it sets a cookie, which is one client’s own',
+};
+
+/** The answer of a handler in `freshness: 'headers'`: sent, stored, or taken as word about what is stored. */
+export class SharedAnswer {
+  readonly #requestedAt: number;
+  #fields: JudgedFields = {};
+  #vary: readonly string[] = [];
+  #times: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
+  #refusal: string | undefined;
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly exchange: SharedLoad,
+    /** The client's own, which the handler does not see. */
+    private readonly conditions: Conditions,
+  ) {
+    this.#requestedAt = runtime.engine.clock.now();
+  }
+
+  /** What goes out instead of, or beside, what the handler sends. */
+  head(head: ResponseHead): HeadDecision {
+    const { stored, isValidation, request, route } = this.exchange;
+    this.#fields = judgedFieldsOf(head.headers);
+    this.#times = { requestedAt: this.#requestedAt, receivedAt: this.runtime.engine.clock.now() };
+    if (stored !== undefined) {
+      if (head.status === 304 && isValidation) return this.#validated(head, stored);
+      if (this.#mayStandIn(head.status, stored)) return this.#replaceBy(stored, CacheStatus.STALE);
+    }
+    if (request.method === 'HEAD') this.#headAnswer(head);
+    else this.#judge(head);
+    const etag = this.#fields.etag;
+    const lastModified = this.#fields['last-modified'];
+    return {
+      add: route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {},
+      notModified: head.status === 200 && isNotModified(this.conditions, { etag, lastModified }),
+    };
+  }
+
+  done(recording: Recording): void {
+    if (recording.refusal === 'replaced' || this.exchange.request.method === 'HEAD') return this.#leave();
+    if (recording.response === undefined) return this.#refuse(REFUSALS[recording.refusal]);
+    if (this.#refusal !== undefined) return this.#refuse(undefined);
+    this.#store(sharedResponse(recording.response, this.#fields, this.#times));
+  }
+
+  #judge(head: ResponseHead): void {
+    const { isAuthenticated, route, stored } = this.exchange;
+    this.#vary = [...varyMembers(head.headers['vary'] ?? ''), ...route.ownVary];
+    this.#refusal = storingRefusal(head.status, this.#fields, this.#vary, isAuthenticated);
+    if (this.#refusal !== undefined) {
+      // What is stored is not what the handler has to say any more.
+      if (stored !== undefined && head.status < 500) this.#drop('purge');
+      return this.#refuse(undefined);
+    }
+    if (!isReusable(reuseTermsOf(head.status, this.#fields, this.#times), this.#times)) this.#leave();
+  }
+
+  /** The handler said that what is stored is still good (RFC 9111 §4.3.3, §4.3.4). */
+  #validated(head: ResponseHead, stored: StoredResponse): HeadDecision {
+    if (!isAbout(this.#fields, stored)) {
+      this.#drop('purge');
+      return this.#replaceBy(stored, CacheStatus.REFRESH);
+    }
+    const fresh = freshened(stored, head.changed, this.#fields, this.#times);
+    this.#keep(fresh);
+    return this.#replaceBy(fresh, CacheStatus.REFRESH);
+  }
+
+  /** What a HEAD says of the stored answer to GET: its newer headers, or that it is another one by now (§4.3.5). */
+  #headAnswer(head: ResponseHead): void {
+    const { stored } = this.exchange;
+    if (stored === undefined || head.status !== 200) return;
+    const length = head.headers['content-length'];
+    const isSameLength = length === undefined || Number(length) === stored.body.length;
+    if (isSameLength && stored.status === 200 && isAbout(this.#fields, stored))
+      this.#keep(freshened(stored, head.changed, this.#fields, this.#times));
+    else this.#drop('expire');
+  }
+
+  #mayStandIn(status: number, stored: StoredResponse): boolean {
+    return mayStandInForError(stored.terms, this.exchange.asked, status, this.#times.receivedAt);
+  }
+
+  #replaceBy(stored: StoredResponse, status: CacheStatus): HeadDecision {
+    const { request, route } = this.exchange;
+    const now = this.runtime.engine.clock.now();
+    return { replaceBy: storedAnswer(route, request, this.conditions, stored, status, now) };
+  }
+
+  /** Stores what a newer answer made of a stored response, or drops that one where it must not be kept any more. */
+  #keep(stored: StoredResponse): void {
+    const { isAuthenticated } = this.exchange;
+    const { fields } = stored.told.shared!;
+    this.#vary = varyMembers(stored.headers['vary']?.toString() ?? '');
+    if (storingRefusal(stored.status, fields, this.#vary, isAuthenticated) === undefined) this.#store(stored);
+    else this.#drop('purge');
+  }
+
+  #store(stored: StoredResponse): void {
+    const { route, call, load } = this.exchange;
+    const { engine } = this.runtime;
+    const { terms } = stored;
+    const now = engine.clock.now();
+    if (!isWorthKeeping(stored)) return this.#refuse(undefined);
+    const covered = route.cover(call, [...new Set([...stored.recorded.vary, ...this.#vary])]);
+    if (covered === 'too-many') return this.#refuse('it varies by too many headers');
+    // Who waits may have asked for another variant: the key did not tell.
+    if (covered === 'moved') load.settle({ failed: false });
+    const lifetime = Math.max(0, terms.lifetime - ageOf(terms, now)) + KEEP_STALE_MS;
+    void engine.writer.write(call, load, stored, lifetime);
+  }
+
+  #drop(mode: 'purge' | 'expire'): void {
+    const { call, route } = this.exchange;
+    bumpBehind(this.runtime, [route.target.keyTag(call)], mode);
+  }
+
+  /** Those who wait go their own ways, and for a while nobody waits for this key. */
+  #leave(): void {
+    this.runtime.engine.uncacheable.set(this.exchange.call.key);
+    this.exchange.load.settle({ failed: false });
+  }
+
+  #refuse(reason: string | undefined): void {
+    const { name } = this.exchange.route.target;
+    this.#leave();
+    if (reason !== undefined)
+      this.runtime.log.warn(`refused ${name} ${reason}`, `An answer of ${name} is not cached: ${reason}.`);
+  }
+}
+
+/** Whether a request that asks for nothing special may have it as it is: then it is worth waiting for. */
+function isReusable(terms: ReuseTerms, { receivedAt }: ExchangeTimes): boolean {
+  return reuseOf(terms, NOTHING_ASKED, receivedAt) === 'fresh';
+}
+
+/** Whether it can ever be reused: while it is fresh, or stale by leave, or once it was validated. */
+function isWorthKeeping({ terms, told }: StoredResponse): boolean {
+  const { fields } = told.shared!;
+  if (fields.etag !== undefined || fields['last-modified'] !== undefined) return true;
+  return !terms.mustAskAlways && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;
+}

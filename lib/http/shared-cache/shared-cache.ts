@@ -1,0 +1,157 @@
+import { from, of, switchMap, tap, type Observable } from 'rxjs';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { CacheStatus } from '../../cache/cache-status.js';
+import type { Load } from '../../cache/loads.js';
+import { runInLoad } from '../../cache/load-context.js';
+import { Entry } from '../../stores/entry.js';
+import type { Stamp } from '../../stores/stamp.js';
+import type { IsAuthenticated } from '../authentication.js';
+import { conditionsOf } from '../conditional.js';
+import type { Exchange } from '../response-cache.interceptor.js';
+import { responseOf } from '../stored-response.js';
+import { whenAdmitted } from '../when-admitted.js';
+import { RepeatedRequests } from './repeated-requests.js';
+import { requestDirectives, FROM_THE_HANDLER } from './request-directives.js';
+import { reuseOf, type Reuse } from './reuse.js';
+import { SharedAnswer } from './shared-answer.js';
+import type { SharedExchange } from './shared-exchange.js';
+import { storedAnswer } from './stored-answer.js';
+import { setConditions } from './validation-request.js';
+
+/** A request that asks for more than a cache can judge (RFC 9110 §13.1.1, §13.1.4). */
+const LEFT_TO_THE_HANDLER = ['if-match', 'if-unmodified-since'];
+
+const STATUSES: Readonly<Record<Exclude<Reuse, 'validated'>, CacheStatus>> = {
+  fresh: CacheStatus.HIT,
+  stale: CacheStatus.STALE,
+  'while-revalidating': CacheStatus.STALE,
+};
+
+/**
+ * Answers routes with `freshness: 'headers'`: a shared cache (RFC 9111) whose origin is the handler.
+ *
+ * The flow of a request: forward? → key → read → reuse what is fresh, or may be stale → join the handler's run in flight, or
+ * have it run, asked with the validators of what is stored.
+ */
+export class SharedCache {
+  readonly #repeated = new RepeatedRequests();
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly isAuthenticated: IsAuthenticated,
+  ) {}
+
+  answer(exchange: Exchange): Observable<unknown> {
+    const shared = this.#sharedExchange(exchange);
+    if (shared === undefined) return exchange.next.handle();
+    const reading = this.runtime.engine.reader.read(shared.call);
+    if (reading instanceof Promise)
+      return from(reading).pipe(switchMap((settled) => this.#answer(shared, settled)));
+    return this.#answer(shared, reading);
+  }
+
+  /** The request with what it demands; `undefined` when it goes to the handler as it is, and nothing is stored. */
+  #sharedExchange(exchange: Exchange): SharedExchange | undefined {
+    const { request, route } = exchange;
+    if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return undefined;
+    const asked = this.#repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
+    if (asked.noStore) return undefined;
+    try {
+      if (!this.runtime.enabled || route.options.bypass?.(request) === true) return undefined;
+      return {
+        ...exchange,
+        asked,
+        call: route.call(request),
+        isAuthenticated: this.isAuthenticated(request),
+      };
+    } catch (error) {
+      const { name } = route.target;
+      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
+      return undefined;
+    }
+  }
+
+  #answer(exchange: SharedExchange, reading: Entry | Stamp | undefined): Observable<unknown> {
+    const { engine } = this.runtime;
+    const entry = reading instanceof Entry ? reading : undefined;
+    if (entry !== undefined) {
+      const reuse = this.#reuse(exchange, entry);
+      if (reuse !== 'validated') return this.#replay(exchange, entry, STATUSES[reuse]);
+    }
+    if (exchange.asked.onlyIfCached) return this.#notCached(exchange);
+    // Of a part nothing is stored, and no condition of ours may change what it is a part of.
+    if (exchange.request.headers['range'] !== undefined) return exchange.next.handle();
+    if (!(reading instanceof Entry)) return this.#load(exchange, reading, undefined);
+    return from(engine.reader.stamp(exchange.call)).pipe(
+      switchMap((stamp) => this.#load(exchange, stamp, reading)),
+    );
+  }
+
+  #reuse({ asked, call, request }: SharedExchange, entry: Entry): Reuse {
+    const { clock } = this.runtime.engine;
+    if (entry.expired) return 'validated';
+    const reuse = reuseOf(responseOf(entry).terms, asked, clock.now());
+    if (reuse !== 'while-revalidating') return reuse;
+    return this.#repeated.start(call.key, request) ? reuse : 'validated';
+  }
+
+  #replay(exchange: SharedExchange, entry: Entry, status: CacheStatus): Observable<unknown> {
+    const { route, request, response, call } = exchange;
+    this.runtime.engine.serve(call, entry, status);
+    const conditions = conditionsOf(request.headers);
+    const now = this.runtime.engine.clock.now();
+    const answer = storedAnswer(route, request, conditions, responseOf(entry), status, now);
+    return of(route.platform.replay(request, response, answer.recorded, answer));
+  }
+
+  /** RFC 9111 §5.2.1.7. */
+  #notCached({ route, request, response }: SharedExchange): Observable<unknown> {
+    const recorded = { status: 504, headers: [], removed: [], vary: [], body: Buffer.alloc(0) };
+    const headOnly = request.method === 'HEAD';
+    return of(route.platform.replay(request, response, recorded, { add: {}, notModified: false, headOnly }));
+  }
+
+  #load(exchange: SharedExchange, stamp: Stamp | undefined, stale: Entry | undefined): Observable<unknown> {
+    const { engine } = this.runtime;
+    const { asked, call, request } = exchange;
+    // The answer to a HEAD has no body to share; who asks end to end takes no answer to an earlier request.
+    const mayJoin = request.method === 'GET' && !asked.noCache && asked.maxAge > 0;
+    const joined = mayJoin ? engine.join(call, stamp) : undefined;
+    if (joined !== undefined) return from(this.#wait(exchange, joined)).pipe(switchMap((answer) => answer));
+    const load =
+      request.method === 'GET'
+        ? engine.begin(call, stamp)
+        : engine.loads.alone(call.key, stamp, call.target.store);
+    return whenAdmitted(engine.gate, load, () => this.#lead(exchange, load, stale));
+  }
+
+  /** Waits for the answer to somebody else's request, and takes it only if it is one to this request, and current. */
+  async #wait(exchange: SharedExchange, load: Load): Promise<Observable<unknown>> {
+    const { reader } = this.runtime.engine;
+    const { call, route } = exchange;
+    const { entry } = await load.wait();
+    if (entry !== undefined && (await reader.isCurrent(call, entry.stamp))) {
+      const reuse = this.#reuse(exchange, entry);
+      if (reuse !== 'validated') return this.#replay(exchange, entry, STATUSES[reuse]);
+    }
+    const again = route.call(exchange.request);
+    again.retries = call.retries + 1;
+    return this.#answer({ ...exchange, call: again }, await reader.read(again));
+  }
+
+  #lead(exchange: SharedExchange, load: Load, stale: Entry | undefined): Observable<unknown> {
+    const { route, request, response, next } = exchange;
+    const stored = stale && responseOf(stale);
+    const isValidation = stored !== undefined && request.method === 'GET';
+    const conditions = conditionsOf(request.headers);
+    setConditions(request, isValidation ? stored.told.shared!.fields : undefined);
+    const answer = new SharedAnswer(this.runtime, { ...exchange, load, stored, isValidation }, conditions);
+    const control = route.platform.record(request, response, {
+      maxBodyBytes: route.options.maxBodyBytes,
+      verbatim: true,
+      head: (head) => answer.head(head),
+      done: (recording) => answer.done(recording),
+    });
+    return runInLoad(load.context, () => next.handle().pipe(tap({ error: () => control.fail() })));
+  }
+}

@@ -1,0 +1,22 @@
+import type { Call } from '../../cache/call.js';
+import type { Load } from '../../cache/loads.js';
+import type { Exchange } from '../response-cache.interceptor.js';
+import type { StoredResponse } from '../stored-response.js';
+import type { RequestDirectives } from './request-directives.js';
+
+/** One request on its way through a route with `freshness: 'headers'`. */
+export interface SharedExchange extends Exchange {
+  readonly asked: RequestDirectives;
+  readonly call: Call;
+  /** It carries credentials: then its answer is shared only if that says so (RFC 9111 §3.5). */
+  readonly isAuthenticated: boolean;
+}
+
+/** One run of the handler, for a request that nothing stored could answer. */
+export interface SharedLoad extends SharedExchange {
+  readonly load: Load;
+  /** What is stored and may be freshened, or stand in for an error. */
+  readonly stored: StoredResponse | undefined;
+  /** The handler was asked whether the stored response is still good. */
+  readonly isValidation: boolean;
+}

@@ -1,0 +1,45 @@
+import { hideConditions } from '../conditional.js';
+import type { JudgedFields } from './judged-fields.js';
+
+/** A request as handlers see it: Express's and Node's own, or Fastify's around it. */
+export interface MutableRequest {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly raw?: { rawHeaders: string[] };
+  rawHeaders?: string[];
+}
+
+/**
+ * Gives a request the conditions that validate a stored response, in place of the client's (RFC 9111 §4.3.1): in its headers
+ * and in the raw ones, so that handlers that pass either on ask the right question.
+ *
+ * @param fields of the stored response; `undefined` to ask for the whole
+ */
+export function setConditions(request: MutableRequest, fields: JudgedFields | undefined): void {
+  const conditions: [string, string][] = [];
+  if (fields?.etag !== undefined) conditions.push(['If-None-Match', fields.etag]);
+  if (fields?.['last-modified'] !== undefined)
+    conditions.push(['If-Modified-Since', fields['last-modified']]);
+  hideConditions(request.headers);
+  const raw = withoutConditions(request.raw?.rawHeaders ?? request.rawHeaders ?? []);
+  for (const [name, value] of conditions) {
+    request.headers[name.toLowerCase()] = value;
+    raw.push(name, value);
+  }
+  setRawHeaders(request, raw);
+}
+
+function setRawHeaders(request: MutableRequest, raw: string[]): void {
+  if (request.raw !== undefined) request.raw.rawHeaders = raw;
+  else request.rawHeaders = raw;
+}
+
+const CONDITIONS = new Set(['if-none-match', 'if-modified-since']);
+
+export function withoutConditions(rawHeaders: readonly string[]): string[] {
+  const rest: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (!CONDITIONS.has(rawHeaders[index]!.toLowerCase()))
+      rest.push(rawHeaders[index]!, rawHeaders[index + 1]!);
+  }
+  return rest;
+}

@@ -1,0 +1,15 @@
+import { from, switchMap, type Observable } from 'rxjs';
+import type { LoadGate } from '../cache/load-gate.js';
+import type { Load } from '../cache/loads.js';
+
+/** Runs a load at once, or in its turn, while the store is down and too many run. */
+export function whenAdmitted<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
+  const entering = gate.enterFor(load);
+  if (entering === undefined) return run();
+  return from(Promise.resolve(entering)).pipe(
+    switchMap((leave) => {
+      void load.wait().then(leave);
+      return run();
+    }),
+  );
+}
