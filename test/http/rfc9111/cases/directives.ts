@@ -1,0 +1,226 @@
+import { answers, hit, miss, validated, type Case } from '../support/steps.js';
+
+const E = 'ETag: "a"';
+const fresh = (line: string): Case[2][] => [miss([line]), hit()];
+const stale = (line: string): Case[2][] => [miss([line]), miss()];
+const asks = (line: string): Case[2][] => [miss([line, E]), validated([], { seen: ['If-None-Match: "a"'] })];
+
+/** RFC 9111 §5.2: how directives are read, and what a response may say. */
+export const directives: Case[] = [
+  ['5.2', 'names in any case', ...fresh('Cache-Control: MAX-AGE=60')],
+  ['5.2', 'no-store in any case', ...stale('Cache-Control: No-StoRE, max-age=60')],
+  ['5.2', 'unknown directives are ignored', ...fresh('Cache-Control: max-age=60, foo, bar=1, baz="x, y"')],
+  ['5.2', 'an unknown directive alone', ...stale('Cache-Control: foo')],
+  ['5.2', 'white space around commas', ...fresh('Cache-Control:  public ,  max-age=60  , foo')],
+  ['5.2', 'empty members', ...fresh('Cache-Control: , ,max-age=60,,')],
+  ['5.2', 'a tab between members', ...fresh('Cache-Control: public,\tmax-age=60')],
+  ['5.2', 'several lines are one list', miss(['Cache-Control: public', 'Cache-Control: max-age=60']), hit()],
+  ['5.2', 'no-store on another line', miss(['Cache-Control: max-age=60', 'Cache-Control: no-store']), miss()],
+  ['5.2', 'a directive in a quoted text is none', ...stale('Cache-Control: foo="max-age=60"')],
+  ['5.2', 'a comma in a quoted text does not end it', ...stale('Cache-Control: foo="a, max-age=60, b"')],
+  [
+    '5.2',
+    'an escaped quote does not end a quoted text',
+    ...stale('Cache-Control: foo="a\\", max-age=60, \\"b"'),
+  ],
+  ['5.2', 'what stands before a quoted text counts', ...fresh('Cache-Control: max-age=60, foo="no-store"')],
+  ['5.2', 'a quote without its end hides nothing', ...stale('Cache-Control: max-age=60, foo="bar, no-store')],
+  ['5.2', 'a name that begins like another', ...stale('Cache-Control: max-ages=60, xmax-age=60')],
+  ['5.2', 'no-store with a semicolon is obeyed', ...stale('Cache-Control: max-age=60, no-store;')],
+  ['5.2', 'private without a comma is obeyed', ...stale('Cache-Control: max-age=60, private public')],
+
+  ['5.2.2.1', 'a quoted number is read', ...fresh('Cache-Control: max-age="60"')],
+  ['1.2.2', 'a number in single quotes is none', ...stale("Cache-Control: max-age='60'")],
+  ['1.2.2', 'leading zeros', ...fresh('Cache-Control: max-age=0060')],
+  ['1.2.2', 'a negative number is none', ...stale('Cache-Control: max-age=-60')],
+  ['1.2.2', 'a number with a sign is none', ...stale('Cache-Control: max-age=+60')],
+  ['1.2.2', 'a number with a fraction is none', ...stale('Cache-Control: max-age=60.5')],
+  ['1.2.2', 'an exponent is no number', ...stale('Cache-Control: max-age=6e3')],
+  ['1.2.2', 'letters behind a number', ...stale('Cache-Control: max-age=60s')],
+  ['1.2.2', 'a word is no number', ...stale('Cache-Control: max-age=hour')],
+  ['1.2.2', 'no argument', ...stale('Cache-Control: max-age')],
+  ['1.2.2', 'an empty argument', ...stale('Cache-Control: max-age=')],
+  ['1.2.2', '2^31 - 1', ...fresh('Cache-Control: max-age=2147483647')],
+  ['1.2.2', '2^31', ...fresh('Cache-Control: max-age=2147483648')],
+  ['1.2.2', 'more than 2^31', ...fresh('Cache-Control: max-age=2147483649')],
+  ['1.2.2', 'more than any integer', ...fresh('Cache-Control: max-age=99999999999999999999')],
+  ['5.2', 'space before the equals sign', ...stale('Cache-Control: max-age =60')],
+  ['5.2', 'space behind the equals sign', ...stale('Cache-Control: max-age= 60')],
+  ['4.2.1', 'of two max-age the first counts: stale', ...stale('Cache-Control: max-age=0, max-age=60')],
+  [
+    '4.2.1',
+    'of max-age on two lines the first counts',
+    miss(['Cache-Control: max-age=0', 'Cache-Control: max-age=60']),
+    miss(),
+  ],
+  [
+    '4.2.1',
+    'a malformed s-maxage is stale, whatever max-age says',
+    ...stale('Cache-Control: s-maxage=x, max-age=60'),
+  ],
+
+  ['5.2.2.5', 'no-store is not stored', ...stale('Cache-Control: no-store')],
+  ['5.2.2.5', 'no-store wins over max-age', ...stale('Cache-Control: max-age=60, no-store')],
+  ['5.2.2.5', 'no-store wins over public', ...stale('Cache-Control: public, max-age=60, no-store')],
+  ['5.2.2.5', 'no-store with Expires', miss(['Cache-Control: no-store', 'Expires: {60}']), miss()],
+  ['5.2.2.7', 'private is not stored', ...stale('Cache-Control: private, max-age=60')],
+  ['5.2.2.7', 'private wins over public', ...stale('Cache-Control: public, private, max-age=60')],
+  ['5.2.2.7', 'private wins over s-maxage', ...stale('Cache-Control: private, s-maxage=60')],
+  [
+    '5.2.2.7',
+    'private with names keeps these alone out',
+    miss(['Cache-Control: max-age=60, private="X-One, x-two"', 'X-One: 1', 'X-Two: 2', 'X-Three: 3'], {
+      lines: ['X-One: 1'],
+    }),
+    hit({ lines: ['!X-One', '!X-Two', 'X-Three: 3'] }),
+  ],
+  [
+    '5.2.2.7',
+    'private with a name and without',
+    ...stale('Cache-Control: private="X-One", private, max-age=60'),
+  ],
+  ['5.2.2.4', 'no-cache is asked for each time', ...asks('Cache-Control: no-cache')],
+  ['5.2.2.4', 'no-cache wins over max-age', ...asks('Cache-Control: max-age=60, no-cache')],
+  ['5.2.2.4', 'no-cache without a validator is loaded anew', ...stale('Cache-Control: no-cache, max-age=60')],
+  [
+    '5.2.2.4',
+    'no-cache is not served stale',
+    miss(['Cache-Control: no-cache', E]),
+    validated([], { ask: ['Cache-Control: max-stale'] }),
+  ],
+  [
+    '5.2.2.4',
+    'no-cache with names keeps these alone out',
+    miss(['Cache-Control: max-age=60, no-cache="X-One"', 'X-One: 1', 'X-Two: 2']),
+    hit({ lines: ['!X-One', 'X-Two: 2'] }),
+  ],
+  [
+    '5.2.2.4',
+    'no-cache with a bare name',
+    miss(['Cache-Control: max-age=60, no-cache=X-One', 'X-One: 1']),
+    hit({ lines: ['!X-One'] }),
+  ],
+  [
+    '5.2.2.2',
+    'must-revalidate is fresh for its time',
+    ...fresh('Cache-Control: max-age=60, must-revalidate'),
+  ],
+  [
+    '5.2.2.2',
+    'must-revalidate is not served stale',
+    miss(['Cache-Control: max-age=60, must-revalidate', 'Age: 90']),
+    miss([], { ask: ['Cache-Control: max-stale'] }),
+  ],
+  [
+    '5.2.2.8',
+    'proxy-revalidate is not served stale',
+    miss(['Cache-Control: max-age=60, proxy-revalidate', 'Age: 90']),
+    miss([], { ask: ['Cache-Control: max-stale'] }),
+  ],
+  [
+    '5.2.2.10',
+    's-maxage is not served stale',
+    miss(['Cache-Control: s-maxage=60', 'Age: 90']),
+    miss([], { ask: ['Cache-Control: max-stale'] }),
+  ],
+  ['5.2.2.9', 'public alone gives no lifetime', ...stale('Cache-Control: public')],
+  [
+    '5.2.2.3',
+    'must-understand outweighs no-store for a status that is understood',
+    ...fresh('Cache-Control: must-understand, no-store, max-age=60'),
+  ],
+  [
+    '5.2.2.3',
+    'must-understand forbids a status that is not',
+    answers(299, ['Cache-Control: must-understand, max-age=60']),
+    answers(299),
+  ],
+  ['5.2.2.6', 'no-transform changes nothing', ...fresh('Cache-Control: no-transform, max-age=60')],
+  ['8.2', 'immutable changes nothing', ...stale('Cache-Control: immutable, max-age=0')],
+  [
+    '5.4',
+    'Pragma in a response says nothing',
+    miss(['Pragma: no-cache', 'Cache-Control: max-age=60']),
+    hit(),
+  ],
+];
+
+const CDN = 'CDN-Cache-Control';
+
+/** RFC 9213: what is meant for caches like this one. */
+export const targeted: Case[] = [
+  ['9213 2.2', 'max-age makes a response fresh', miss([`${CDN}: max-age=60`]), hit()],
+  ['9213 2.2', 'wins over max-age', miss([`${CDN}: max-age=60`, 'Cache-Control: max-age=0']), hit()],
+  ['9213 2.2', 'wins over no-store', miss([`${CDN}: max-age=60`, 'Cache-Control: no-store']), hit()],
+  ['9213 2.2', 'wins over private', miss([`${CDN}: max-age=60`, 'Cache-Control: private']), hit()],
+  ['9213 2.2', 'wins over Expires', miss([`${CDN}: max-age=0`, 'Expires: {60}']), miss()],
+  [
+    '9213 2.2',
+    'no-store wins over max-age of Cache-Control',
+    miss([`${CDN}: no-store`, 'Cache-Control: max-age=60']),
+    miss(),
+  ],
+  [
+    '9213 2.2',
+    'private wins over max-age of Cache-Control',
+    miss([`${CDN}: private`, 'Cache-Control: max-age=60']),
+    miss(),
+  ],
+  [
+    '9213 2.2',
+    'no-cache wins over max-age of Cache-Control',
+    miss([`${CDN}: no-cache`, 'Cache-Control: max-age=60', E]),
+    validated(),
+  ],
+  [
+    '9213 2.2',
+    'says nothing of Cache-Control: then that is ignored',
+    miss([`${CDN}: foo`, 'Cache-Control: max-age=60']),
+    miss(),
+  ],
+  ['9213 2.1', 'ages by Age', miss([`${CDN}: max-age=60`, 'Age: 90']), miss()],
+  ['9213 2.1', 'an empty field is ignored', miss([`${CDN}:`, 'Cache-Control: max-age=60']), hit()],
+  [
+    '9213 2.1',
+    'a field that does not parse is ignored',
+    miss([`${CDN}: max-age=60, &&&`, 'Cache-Control: no-store']),
+    miss(),
+  ],
+  [
+    '9213 2.1',
+    'a trailing comma does not parse',
+    miss([`${CDN}: no-store,`, 'Cache-Control: max-age=60']),
+    hit(),
+  ],
+  ['9213 2.1', 'upper case does not parse', miss([`${CDN}: No-Store`, 'Cache-Control: max-age=60']), hit()],
+  [
+    '9213 2.1',
+    'white space around the equals sign does not parse',
+    miss([`${CDN}: max-age =60`, 'Cache-Control: no-store']),
+    miss(),
+  ],
+  [
+    '9213 2.1',
+    'a number in quotes is no number',
+    miss([`${CDN}: max-age="60"`, 'Cache-Control: max-age=60']),
+    miss(),
+  ],
+  ['9213 2.1', 'a fraction is no number of seconds', miss([`${CDN}: max-age=60.5`]), miss()],
+  [
+    '9213 2.1',
+    'more than 15 digits do not parse',
+    miss([`${CDN}: max-age=1234567890123456`, 'Cache-Control: no-store']),
+    miss(),
+  ],
+  ['9213 2.1', 'parameters are ignored', miss([`${CDN}: max-age=60;foo=bar;baz, x;y`]), hit()],
+  ['9213 2.1', 'inner lists parse', miss([`${CDN}: max-age=60, x=(a "b" 1);y`]), hit()],
+  ['9213 2.1', 'false says that it is not there', miss([`${CDN}: no-store=?0, max-age=60`]), hit()],
+  ['9213 2.1', 'of a key that repeats the last counts', miss([`${CDN}: max-age=0, max-age=60`]), hit()],
+  ['9213 2.1', 'several lines are one dictionary', miss([`${CDN}: public`, `${CDN}: max-age=60`]), hit()],
+  [
+    '9213 2.1',
+    'is passed on',
+    miss([`${CDN}: max-age=60`], { lines: [`${CDN}: max-age=60`] }),
+    hit({ lines: [`${CDN}: max-age=60`] }),
+  ],
+];

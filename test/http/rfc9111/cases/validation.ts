@@ -1,0 +1,215 @@
+import { hit, miss, validated, answers, type Case } from '../support/steps.js';
+
+const FRESH = 'Cache-Control: max-age=60';
+const STALE = 'Cache-Control: max-age=0';
+const E = 'ETag: "a"';
+const LM = 'Last-Modified: {-1000}';
+const ask = (...lines: string[]): { ask: string[] } => ({ ask: lines });
+
+/** RFC 9111 §4.3: asking the origin whether what is stored is still good. */
+export const validation: Case[] = [
+  ['4.3.1', 'asks with the ETag', miss([STALE, E]), validated([], { seen: ['If-None-Match: "a"'] })],
+  [
+    '4.3.1',
+    'asks with a weak ETag',
+    miss([STALE, 'ETag: W/"a"']),
+    validated([], { seen: ['If-None-Match: W/"a"'] }),
+  ],
+  [
+    '4.3.1',
+    'asks with Last-Modified',
+    miss([STALE, LM]),
+    validated([], { seen: ['If-Modified-Since: *', '!If-None-Match'] }),
+  ],
+  [
+    '4.3.1',
+    'asks with both',
+    miss([STALE, E, LM]),
+    validated([], { seen: ['If-None-Match: "a"', 'If-Modified-Since: *'] }),
+  ],
+  [
+    '4.3.1',
+    'asks with what is stored, not with what the client has',
+    miss([STALE, E]),
+    validated([], { ...ask('If-None-Match: "b"'), seen: ['If-None-Match: "a"'] }),
+  ],
+  [
+    '4.3.1',
+    'does not ask without a validator',
+    miss([FRESH, 'Age: 90']),
+    miss([], { seen: ['!If-None-Match', '!If-Modified-Since'] }),
+  ],
+  [
+    '4.3.1',
+    'hides the conditions of a client of whom nothing is stored',
+    miss([FRESH, 'ETag: "b"'], {
+      ...ask('If-None-Match: "a"', 'If-Modified-Since: {-10}'),
+      seen: ['!If-None-Match', '!If-Modified-Since'],
+    }),
+    hit(),
+  ],
+  [
+    '4.3.3',
+    'a 200 takes the place of what is stored',
+    miss([STALE, E]),
+    miss([FRESH, 'ETag: "b"']),
+    hit({ body: 2, lines: ['ETag: "b"'] }),
+  ],
+  [
+    '4.3.3',
+    'another final answer goes to the client',
+    miss([STALE, E]),
+    answers(404, [FRESH]),
+    hit({ status: 404, body: 2 }),
+  ],
+  [
+    '4.3.3',
+    'an answer that must not be stored drops what is',
+    miss(['Cache-Control: max-age=600', E]),
+    miss(['Cache-Control: no-store'], ask('Cache-Control: no-cache')),
+    miss(),
+  ],
+  [
+    '4.3.3',
+    'an error goes to the client, and what is stored stays',
+    miss([FRESH, E]),
+    answers(503, [], ask('Cache-Control: no-cache')),
+    hit({ body: 1 }),
+  ],
+
+  ['4.3.4', 'a 304 makes it fresh again', miss([STALE, E]), validated([FRESH]), hit({ body: 1 })],
+  [
+    '4.3.4',
+    'a 304 with Expires makes it fresh again',
+    miss(['Expires: {-10}', E]),
+    validated(['Expires: {60}']),
+    hit({ body: 1 }),
+  ],
+  ['4.3.4', 'a 304 that says nothing of it leaves the lifetime', miss([STALE, E]), validated(), validated()],
+  [
+    '4.3.4',
+    'a 304 ends the age',
+    miss(['Cache-Control: max-age=60', 'Age: 90', E]),
+    validated([]),
+    hit({ age: [0, 2] }),
+  ],
+  [
+    '4.3.4',
+    'a 304 with Age is as old as it says',
+    miss(['Cache-Control: max-age=60', 'Age: 90', E]),
+    validated(['Age: 30']),
+    hit({ age: [30, 32] }),
+  ],
+  [
+    '4.3.4',
+    'a 304 with an old Date is old',
+    miss(['Cache-Control: max-age=60', 'Age: 90', E]),
+    validated(['Date: {-40}']),
+    hit({ age: [40, 42] }),
+  ],
+  [
+    '4.3.4',
+    'a 304 brings its Date',
+    miss(['Cache-Control: max-age=600', 'Date: {-700}', E]),
+    validated(['Date: {-5}']),
+    hit({ lines: ['Date: {-5}'] }),
+  ],
+  [
+    '3.2',
+    'a 304 replaces headers',
+    miss([STALE, E, 'X-One: 1', 'X-Two: 1']),
+    validated([FRESH, 'X-One: 2'], { lines: ['X-One: 2', 'X-Two: 1'] }),
+    hit({ lines: ['X-One: 2', 'X-Two: 1'] }),
+  ],
+  [
+    '3.2',
+    'a 304 replaces all lines of a header',
+    miss([STALE, E, 'X-One: 1', 'X-One: 2']),
+    validated([FRESH, 'X-One: 3'], { lines: ['X-One: 3'] }),
+    hit({ lines: ['X-One: 3'] }),
+  ],
+  [
+    '3.2',
+    'a 304 adds headers',
+    miss([STALE, E]),
+    validated([FRESH, 'X-One: 1'], { lines: ['X-One: 1'] }),
+    hit({ lines: ['X-One: 1'] }),
+  ],
+  [
+    '3.2',
+    'a 304 replaces Content-Type',
+    miss([STALE, E, 'Content-Type: text/plain']),
+    validated([FRESH, 'Content-Type: text/html']),
+    hit({ lines: ['Content-Type: text/html'] }),
+  ],
+  ...['Content-Encoding', 'Content-Range', 'Content-MD5'].map((name): Case => [
+    '3.2',
+    `a 304 does not replace ${name}`,
+    miss([STALE, E, `${name}: x`]),
+    validated([FRESH, `${name}: y`]),
+    hit({ lines: [`${name}: x`] }),
+  ]),
+  [
+    '3.2',
+    'a 304 does not replace Content-Length',
+    miss([STALE, E]),
+    validated([FRESH, 'Content-Length: 3']),
+    hit({ body: 1 }),
+  ],
+  [
+    '3.1',
+    'a 304 brings no header of the connection',
+    miss([STALE, E]),
+    validated([FRESH, 'Connection: X-Hop', 'X-Hop: 1'], { lines: ['!X-Hop'] }),
+    hit({ lines: ['!X-Hop'] }),
+  ],
+  [
+    '7.3',
+    'a cookie in a 304 goes to who asked, and no further',
+    miss([STALE, E]),
+    validated([FRESH, 'Set-Cookie: a=1'], { lines: ['Set-Cookie: a=1'] }),
+    hit({ lines: ['!Set-Cookie'] }),
+  ],
+  [
+    '4.3.4',
+    'a 304 that says no-store ends the storing',
+    miss([STALE, E]),
+    validated(['Cache-Control: no-store']),
+    miss(),
+  ],
+  [
+    '4.3.4',
+    'a 304 of another ETag freshens nothing',
+    miss([STALE, E]),
+    validated([FRESH, 'ETag: "b"']),
+    miss(),
+  ],
+  [
+    '4.3.4',
+    'a 304 with the weak form of the ETag',
+    miss([STALE, E]),
+    validated([FRESH, 'ETag: W/"a"']),
+    hit({ lines: ['ETag: "a"'] }),
+  ],
+  [
+    '4.3.4',
+    'a 304 of another Last-Modified freshens nothing',
+    miss([STALE, LM]),
+    validated([FRESH, 'Last-Modified: {-10}']),
+    miss(),
+  ],
+  [
+    '4.3.4',
+    'a 304 for no-cache is asked for again',
+    miss(['Cache-Control: no-cache', E]),
+    validated(),
+    validated(),
+  ],
+  [
+    '4.3.4',
+    'a status other than 200 is validated too',
+    answers(404, [STALE, E]),
+    validated([FRESH], { status: 404 }),
+    hit({ status: 404 }),
+  ],
+];

@@ -1,0 +1,112 @@
+import { hit, miss, validated, type Case, type Step } from '../support/steps.js';
+
+const FRESH = 'Cache-Control: max-age=60';
+const asking = (vary: string, ...ask: string[]): Step => miss([FRESH, `Vary: ${vary}`], { ask });
+const hitting = (...ask: string[]): Step => hit({ ask });
+
+/** RFC 9111 §4.1: which stored response a request may have. */
+export const vary: Case[] = [
+  ['4.1', 'the same value', asking('Foo', 'Foo: 1'), hitting('Foo: 1')],
+  ['4.1', 'another value', asking('Foo', 'Foo: 1'), miss([], { ask: ['Foo: 2'] })],
+  ['4.1', 'no value for one', asking('Foo', 'Foo: 1'), miss()],
+  ['4.1', 'a value for none', asking('Foo'), miss([], { ask: ['Foo: 1'] })],
+  ['4.1', 'none for none', asking('Foo'), hitting()],
+  ['4.1', 'an empty value is not none', asking('Foo'), miss([], { ask: ['Foo: '] })],
+  ['4.1', 'names in any case', asking('FOO', 'foo: 1'), hitting('Foo: 1')],
+  ['4.1', 'values in their case', asking('Foo', 'Foo: a'), miss([], { ask: ['Foo: A'] })],
+  ['4.1', 'other headers do not matter', asking('Foo', 'Foo: 1', 'Bar: 1'), hitting('Foo: 1', 'Bar: 2')],
+  [
+    '4.1',
+    'several variants live together',
+    asking('Foo', 'Foo: 1'),
+    asking('Foo', 'Foo: 2'),
+    hit({ ask: ['Foo: 1'], body: 1 }),
+    hit({ ask: ['Foo: 2'], body: 2 }),
+  ],
+  ['4.1', 'two names, both match', asking('Foo, Bar', 'Foo: 1', 'Bar: 2'), hitting('Foo: 1', 'Bar: 2')],
+  [
+    '4.1',
+    'two names, one does not',
+    asking('Foo, Bar', 'Foo: 1', 'Bar: 2'),
+    miss([], { ask: ['Foo: 1', 'Bar: 3'] }),
+  ],
+  ['4.1', 'two names, one is missing', asking('Foo, Bar', 'Foo: 1', 'Bar: 2'), miss([], { ask: ['Foo: 1'] })],
+  [
+    '4.1',
+    'two lines of Vary',
+    miss([FRESH, 'Vary: Foo', 'Vary: Bar'], { ask: ['Foo: 1', 'Bar: 2'] }),
+    miss([], { ask: ['Foo: 1', 'Bar: 3'] }),
+  ],
+  [
+    '4.1',
+    'three names in another order',
+    asking('Foo, Bar, Baz', 'Foo: 1', 'Bar: 2', 'Baz: 3'),
+    hitting('Baz: 3', 'Foo: 1', 'Bar: 2'),
+  ],
+  [
+    '4.1',
+    'values swapped between names',
+    asking('Foo, Bar', 'Foo: 1', 'Bar: 2'),
+    miss([], { ask: ['Foo: 2', 'Bar: 1'] }),
+  ],
+  ['4.1', 'white space within a list', asking('Foo', 'Foo: 1, 2'), hitting('Foo: 1,2')],
+  ['4.1', 'repeated lines are one list', asking('Foo', 'Foo: 1', 'Foo: 2'), hitting('Foo: 1, 2')],
+  ['4.1', 'the order of a list matters', asking('Foo', 'Foo: 1, 2'), miss([], { ask: ['Foo: 2, 1'] })],
+  ['4.1', 'a star never matches', asking('*'), miss()],
+  ['4.1', 'a star among names', asking('Foo, *', 'Foo: 1'), miss([], { ask: ['Foo: 1'] })],
+  ['4.1', 'a star before names', asking('*, Foo', 'Foo: 1'), miss([], { ask: ['Foo: 1'] })],
+  ['4.1', 'a star behind an empty member', asking(', *'), miss()],
+  [
+    '4.1',
+    'a star on a line of its own',
+    miss([FRESH, 'Vary: Foo', 'Vary: *'], { ask: ['Foo: 1'] }),
+    miss([], { ask: ['Foo: 1'] }),
+  ],
+  ['4.1', 'an empty Vary', asking(''), hitting()],
+  ['4.1', 'Vary as the origin spelt it', asking('X-Foo, aCCept'), hit({ lines: ['Vary: X-Foo, aCCept'] })],
+  [
+    '4.1',
+    'Vary: Accept-Encoding chooses',
+    asking('Accept-Encoding', 'Accept-Encoding: gzip'),
+    miss([], { ask: ['Accept-Encoding: br'] }),
+  ],
+  [
+    '4.1',
+    'Vary: Origin chooses',
+    asking('Origin', 'Origin: http://a.test'),
+    miss([], { ask: ['Origin: http://b.test'] }),
+  ],
+  ['4.1', 'Vary: Cookie chooses', asking('Cookie', 'Cookie: a=1'), miss([], { ask: ['Cookie: a=2'] })],
+  [
+    '4.1',
+    'a Vary that comes later counts from then on',
+    miss([FRESH]),
+    miss([FRESH, 'Vary: Foo'], { ask: ['Cache-Control: no-cache', 'Foo: 1'] }),
+    hit({ ask: ['Foo: 1'], body: 2 }),
+    miss([], { ask: ['Foo: 2'] }),
+  ],
+  [
+    '4.1',
+    'a Vary that grows counts from then on',
+    asking('Foo', 'Foo: 1', 'Bar: 1'),
+    miss([FRESH, 'Vary: Foo, Bar'], { ask: ['Cache-Control: no-cache', 'Foo: 1', 'Bar: 1'] }),
+    hitting('Foo: 1', 'Bar: 1'),
+    miss([], { ask: ['Foo: 1', 'Bar: 2'] }),
+  ],
+  [
+    '4.1',
+    'an answer that leaves Vary out is not for all',
+    asking('Foo', 'Foo: 1'),
+    miss([FRESH], { ask: ['Foo: 2'] }),
+    hit({ ask: ['Foo: 1'], body: 1 }),
+    miss([], { ask: ['Foo: 3'] }),
+  ],
+  [
+    '4.1',
+    'each variant is validated by its own validator',
+    miss(['Vary: Foo', 'ETag: "1"', 'Cache-Control: max-age=0'], { ask: ['Foo: 1'] }),
+    miss(['Vary: Foo', 'ETag: "2"', 'Cache-Control: max-age=0'], { ask: ['Foo: 2'] }),
+    validated([], { ask: ['Foo: 1'], seen: ['If-None-Match: "1"'], body: 1 }),
+    validated([], { ask: ['Foo: 2'], seen: ['If-None-Match: "2"'], body: 2 }),
+  ],
+];
