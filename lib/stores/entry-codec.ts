@@ -55,6 +55,8 @@ export interface DecodedEntry {
   /** Makes the entry; `kept` as for {@link ValueCodec.decode}. */
   open(codec: ValueCodec, kept: boolean): Entry;
   readonly stamp: Stamp;
+  /** The stamp's generations, as a shared store holds them. */
+  readonly generations: readonly string[];
 }
 
 /** @returns `undefined` for garbage, and for entries of another version: both are misses */
@@ -77,6 +79,7 @@ function openHead(head: Head, bytes: Buffer): DecodedEntry {
   const stamp = new Stamp(epoch, tags, generations.map(splitGeneration));
   return {
     stamp,
+    generations,
     open: (codec, kept) =>
       new Entry(
         codec.decode({ data, flags, size: valueSize, bytes }, kept),

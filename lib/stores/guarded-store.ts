@@ -1,5 +1,6 @@
 import type { Bus, BusStore } from './bus.interface.js';
 import { CircuitBreaker } from './circuit-breaker.js';
+import { Deadlines } from './deadlines.js';
 import { Entry } from './entry.js';
 import type { Lease, LeaseStore } from './lease.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
@@ -24,6 +25,7 @@ export class GuardedStore implements CacheStore {
   readonly #unsent = new UnsentBumps();
   readonly #breaker: CircuitBreaker;
   readonly #refusals: WriteRefusals;
+  readonly #deadlines: Deadlines;
   #host = UNATTACHED;
   #retrying = false;
   #closed = false;
@@ -31,9 +33,13 @@ export class GuardedStore implements CacheStore {
   constructor(
     private readonly inner: CacheStore,
     /** Milliseconds. */
-    private readonly timeout: number,
+    timeout: number,
   ) {
     this.kind = inner.kind;
+    this.#deadlines = new Deadlines(
+      timeout,
+      () => new StoreUnavailableError(`The ${this.kind} store did not answer within ${timeout} ms`),
+    );
     this.keepsReferences = inner.keepsReferences;
     this.#breaker = new CircuitBreaker(
       () => this.#host.now(),
@@ -128,16 +134,9 @@ export class GuardedStore implements CacheStore {
   /** Waits for an answer for at most the timeout; what comes later is thrown away. */
   protected async guard<T>(ask: () => T | Promise<T>): Promise<T> {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
-    let cancel: (() => void) | undefined;
     try {
-      const timedOut = new Promise<never>((_, reject) => {
-        cancel = this.#host.after(this.timeout, () =>
-          reject(
-            new StoreUnavailableError(`The ${this.kind} store did not answer within ${this.timeout} ms`),
-          ),
-        );
-      });
-      const answer = await Promise.race([ask(), timedOut]);
+      const asked = ask();
+      const answer = asked instanceof Promise ? await this.#deadlines.within(this.#host, asked) : asked;
       this.#breaker.succeeded();
       return answer;
     } catch (error) {
@@ -146,8 +145,6 @@ export class GuardedStore implements CacheStore {
         this.#refusals.refused(error);
       } else this.#breaker.failed(error);
       throw error;
-    } finally {
-      cancel?.();
     }
   }
 

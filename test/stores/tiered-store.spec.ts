@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
-import { tieredStore } from '../../lib/index.js';
+import { Keyv } from 'keyv';
+import { cacheManagerStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
@@ -22,6 +23,7 @@ afterEach(async () => {
   for (const store of open.splice(0)) await store.close?.();
 });
 
+const keyv = new Keyv();
 let counter = 0;
 
 function query(): StoreQuery {
@@ -63,3 +65,16 @@ it('a read that was under way when a value was stored does not put the one befor
   await reading;
   expect(await read(store, at)).toBe('second');
 });
+
+it.each([
+  ['redis', redis],
+  ['keyv', () => cacheManagerStore(keyv)],
+])(
+  'an entry in %s that lacks a tag of today is a miss: a bump of it would not end the entry',
+  async (_, make) => {
+    const [store, at] = [await ready(make()), query()];
+    await write(store, at, 'value', 60_000);
+    expect(await read(store, at)).toBe('value');
+    expect(await read(store, { ...at, tags: () => [...at.tags(), `${at.key}:new`] })).toBeUndefined();
+  },
+);

@@ -55,7 +55,9 @@ export class CacheManagerStore implements CacheStore {
     const tags = query.tags();
     const [value, read] = await Promise.all([this.#backend.get(query.key), this.#readMany(tags)]);
     const decoded = typeof value === 'string' ? decodeEntry(Buffer.from(value, 'base64')) : undefined;
-    if (decoded !== undefined && decoded.stamp.epoch === EPOCH) {
+    // An entry that does not carry one of the tags was written by a build that did not know it: its bump would not end it.
+    const isWhole = tags.every((tag) => decoded?.stamp.tags.includes(tag));
+    if (decoded !== undefined && isWhole && decoded.stamp.epoch === EPOCH) {
       const current = new Map(tags.map((tag, i) => [tag, read[i]] as const));
       const unasked = decoded.stamp.tags.filter((tag) => !current.has(tag));
       if (unasked.length > 0)

@@ -18,6 +18,12 @@ export interface RedisPipeline extends Record<keyof RedisCommands, (...args: nev
 /** One connection to one Redis. */
 export interface RedisNode extends RedisCommands {
   readonly status: string;
+  /** The socket; there is none before the first connection. */
+  readonly stream?: {
+    readonly writableCorked: number;
+    cork(): void;
+    uncork(): void;
+  } | null;
   readonly options: { readonly keyPrefix?: string; readonly host?: string; readonly port?: number };
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;

@@ -47,10 +47,12 @@ export class RedisStore implements CacheStore {
     const hinted = this.#hints.get(query.key);
     const tags = hinted === undefined ? own : [...own, ...hinted];
     const { epoch, values } = await this.#read([query.key, ...tags]);
-    const [bytes, ...generations] = values;
-    const decoded = bytes === null || bytes === undefined ? undefined : decodeEntry(bytes);
+    const bytes = values[0];
+    const decoded = bytes == null ? undefined : decodeEntry(bytes);
     if (decoded !== undefined && decoded.stamp.epoch === epoch) {
-      const verdict = await this.#judgeRead(query, decoded.stamp, tags, generations);
+      const verdict = isUnchanged(decoded, tags, values)
+        ? 'current'
+        : await this.#judgeRead(query, decoded.stamp, own, tags, values.slice(1));
       if (verdict !== 'purged') {
         const entry = open(decoded, query);
         if (entry !== undefined) {
@@ -59,16 +61,19 @@ export class RedisStore implements CacheStore {
         }
       }
     }
-    return this.#complete(epoch, own, generations.slice(0, own.length));
+    return this.#complete(epoch, own, values.slice(1, own.length + 1));
   }
 
   /** Compares an entry's stamp with what was read; tags nobody asked for cost a second wait, once. */
   async #judgeRead(
     query: StoreQuery,
     stamp: Stamp,
+    own: readonly string[],
     tags: readonly string[],
     read: readonly (Buffer | null)[],
   ): Promise<Verdict> {
+    // A build whose entries did not carry the tag yet wrote it: a bump of the tag would not end it.
+    if (own.some((tag) => !stamp.tags.includes(tag))) return 'purged';
     const current = new Map<string, Buffer | null>();
     tags.forEach((tag, i) => current.set(tag, read[i]!));
     const unasked = stamp.tags.filter((tag) => !current.has(tag));
@@ -193,6 +198,19 @@ export class RedisStore implements CacheStore {
   close(): Promise<void> {
     return this.connection.close();
   }
+}
+
+/** The common case, in which an entry carries the tags that were asked for, in their order, and none was bumped. */
+function isUnchanged(
+  { stamp, generations }: DecodedEntry,
+  tags: readonly string[],
+  values: readonly (Buffer | null)[],
+): boolean {
+  if (stamp.tags.length !== tags.length) return false;
+  for (let i = 0; i < tags.length; i++) {
+    if (stamp.tags[i] !== tags[i] || values[i + 1]?.toString('latin1') !== generations[i]) return false;
+  }
+  return true;
 }
 
 /** A tag that is absent has no live entry: it is not created. */

@@ -1,0 +1,50 @@
+import { expect, it } from '@jest/globals';
+import { Deadlines } from '../../lib/stores/deadlines.js';
+import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { Deferred } from '../support/gate.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const never = (): Promise<string> => new Promise<string>(() => undefined);
+
+it('each call that is not answered ends when its own time is over, whatever others do', async () => {
+  const clock = new ManualClock();
+  const host = {
+    ...UNATTACHED,
+    now: clock.now,
+    after: (ms: number, run: () => void) => clock.after(ms, run),
+  };
+  const deadlines = new Deadlines(100, () => new Error('late'));
+  const ends: string[] = [];
+  const note = (name: string, call: Promise<unknown>): void =>
+    void call.then(
+      () => ends.push(`${name} answered`),
+      () => ends.push(`${name} late`),
+    );
+  const answer = new Deferred<string>();
+  note('first', deadlines.within(host, never()));
+  clock.advance(60);
+  note('second', deadlines.within(host, answer.promise));
+  note('third', deadlines.within(host, never()));
+  clock.advance(45);
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(ends).toEqual(['first late']);
+  answer.resolve('');
+  await new Promise(setImmediate);
+  clock.advance(60);
+  await new Promise(setImmediate);
+  expect(ends).toEqual(['first late', 'second answered', 'third late']);
+});
+
+it('what a thousand answered calls left behind is let go', async () => {
+  const clock = new ManualClock();
+  const host = {
+    ...UNATTACHED,
+    now: clock.now,
+    after: (ms: number, run: () => void) => clock.after(ms, run),
+  };
+  const deadlines = new Deadlines(100, () => new Error('late'));
+  const answers = Array.from({ length: 1_000 }, (_, i) => deadlines.within(host, Promise.resolve(i)));
+  expect((await Promise.all(answers)).length).toBe(1_000);
+  await expect(deadlines.within(host, Promise.reject(new Error('its own')))).rejects.toThrow('its own');
+});
