@@ -38,6 +38,7 @@ export {
   InvalidationEnqueueError,
   InvalidationJobError,
   InvalidationRule,
+  InvalidationWorker,
   invalidates,
   type ChangeTransaction,
   type Dispatcher,

@@ -5,6 +5,7 @@ import { CacheService } from './cache/cache.service.js';
 import { CacheConfigurationError } from './cache/errors.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
 import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
+import { InvalidationWorker } from './invalidation/index.js';
 import { MODULE_SETTINGS } from './module.constants.js';
 import {
   normaliseOptions,
@@ -71,9 +72,14 @@ function compose(
         useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) =>
           new CacheService(runtime, wiring.directory),
       },
+      {
+        provide: InvalidationWorker,
+        inject: [ModuleWiring],
+        useFactory: (wiring: ModuleWiring) => new InvalidationWorker((job) => wiring.handle(job)),
+      },
       ...dispatcherProviders(dispatchers),
     ],
-    exports: [CacheService, CACHE_RUNTIME],
+    exports: [CacheService, CACHE_RUNTIME, InvalidationWorker],
   };
 }
 

@@ -10,6 +10,7 @@ export type {
 } from './dispatcher.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
 export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
+export { InvalidationWorker } from './invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
 export {
   InvalidationRule,

@@ -23,4 +23,4 @@ export const servers = Object.fromEntries(
 );
 
 /** The servers that `npm test` brings up: everything that some spec needs. */
-export const neededServers = ['postgres', 'redis', 'redis-cluster'];
+export const neededServers = ['postgres', 'redis', 'redis-cluster', 'rabbitmq', 'nats'];

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Controller, Inject, type Type } from '@nestjs/common';
+import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
+import { InvalidationJobError } from '../../invalidation/job.js';
+import { InvalidationWorker } from '../../invalidation/invalidation-worker.js';
+import { patternOf } from './pattern.js';
+
+/**
+ * Options of {@link invalidationController}.
+ *
+ * @publicApi
+ */
+export interface InvalidationControllerOptions {
+  /** The namespace of the module. Default `'restflow'`. */
+  namespace?: string;
+  /** The event pattern, where the dispatcher has another one. Default: the namespace and `.invalidation`. */
+  pattern?: string;
+  /**
+   * RabbitMQ with `noAck: false`: a message is acknowledged when its job is done, goes back to its queue a second after its store failed,
+   * and to the queue's dead letter exchange when it can never be carried out. Default `false`.
+   */
+  ack?: boolean;
+}
+
+/** What RmqContext offers. */
+interface RmqContextLike {
+  getMessage(): object;
+  getChannelRef(): {
+    ack(message: object): void;
+    nack(message: object, all: boolean, requeue: boolean): void;
+  };
+}
+
+/** How long a message waits before it goes back to its queue. Milliseconds. */
+const REQUEUE = 1_000;
+
+/**
+ * A controller that carries out what `microserviceDispatcher` emits, for a microservice that imports RestflowCacheModule with the
+ * application's store and namespace.
+ *
+ * @example
+ * @Module({
+ *   imports: [RestflowCacheModule.forRoot({ store, namespace: 'shop' })],
+ *   controllers: [invalidationController({ namespace: 'shop', ack: true })],
+ * })
+ * class WorkerModule {}
+ *
+ * @publicApi
+ */
+export function invalidationController(options: InvalidationControllerOptions = {}): Type {
+  const { namespace = 'restflow', pattern = patternOf(namespace), ack = false } = options;
+
+  @Controller()
+  class InvalidationController {
+    constructor(@Inject(InvalidationWorker) private readonly worker: InvalidationWorker) {}
+
+    @EventPattern(pattern)
+    async carryOut(@Payload() job: unknown, @Ctx() context: unknown): Promise<void> {
+      if (!ack) return this.worker.handle(job);
+      const rmq = context as RmqContextLike;
+      try {
+        await this.worker.handle(job);
+        rmq.getChannelRef().ack(rmq.getMessage());
+      } catch (error) {
+        const again = !(error instanceof InvalidationJobError);
+        if (again) await delay(REQUEUE);
+        rmq.getChannelRef().nack(rmq.getMessage(), false, again);
+        throw error;
+      }
+    }
+  }
+  return InvalidationController;
+}

@@ -1,0 +1,107 @@
+import { lastValueFrom, type Observable } from 'rxjs';
+import type {
+  DispatchContext,
+  Dispatcher,
+  DispatcherHost,
+  InvalidationJob,
+} from '../../invalidation/dispatcher.interface.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { readOptions, text, type OptionTests } from '../options.js';
+import { closing, Sender } from '../sender.js';
+import { patternOf } from './pattern.js';
+
+/** The parts of a ClientProxy of @nestjs/microservices that the dispatcher uses. */
+export interface EventClient {
+  connect(): Promise<unknown>;
+  emit(pattern: string, data: unknown): Observable<unknown>;
+  close(): unknown;
+}
+
+/**
+ * Options of {@link microserviceDispatcher}. `dispatcherConfig` of a rule may say `pattern` for that rule alone.
+ *
+ * @publicApi
+ */
+export interface MicroserviceOptions {
+  /** A ClientProxy of @nestjs/microservices, of any transport. It is closed with the application. */
+  client: EventClient;
+  /** The event pattern. Default: the namespace and `.invalidation`. */
+  pattern?: string;
+}
+
+const TESTS: OptionTests<MicroserviceOptions> = {
+  client: [(value) => typeof (value as EventClient | null)?.emit === 'function', 'a ClientProxy'],
+  pattern: text,
+};
+
+type Options = Pick<MicroserviceOptions, 'client' | 'pattern'>;
+
+/**
+ * The `microservice` dispatcher: jobs are emitted as events after the commit, through any transport of
+ * @nestjs/microservices. `invalidationController()` carries them out on the other side.
+ *
+ * @throws CacheConfigurationError for options that cannot work
+ * @example
+ * const client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { urls, queue: 'invalidation' } });
+ * RestflowCacheModule.forRoot({ store, dispatchers: [microserviceDispatcher({ client })] })
+ *
+ * Source: drf-restflow, `dramatiq`.
+ * @publicApi
+ */
+export function microserviceDispatcher(options: MicroserviceOptions): Dispatcher {
+  return new MicroserviceDispatcher(options);
+}
+
+@InvalidationDispatcher('microservice')
+class MicroserviceDispatcher implements Dispatcher {
+  #options: Options;
+  #host: DispatcherHost | undefined;
+  readonly #senders = new Map<string, Sender>();
+
+  constructor(options: MicroserviceOptions) {
+    if (options?.client === undefined) readOptions('microservice', TESTS, { client: 'missing' });
+    this.#options = readOptions<Options>('microservice', TESTS, options);
+  }
+
+  start(host: DispatcherHost): void {
+    this.#host = host;
+    this.#options = readOptions<Options>('microservice', TESTS, this.#options, host.config);
+    // The broker may be down: the first jobs then wait for it, not the boot.
+    this.#options.client
+      .connect()
+      .catch((error: unknown) => this.#failed('connect', 'The broker is away', error));
+  }
+
+  dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
+    const { pattern = patternOf(jobs[0]!.namespace) } = readOptions<Options>(
+      'microservice',
+      TESTS,
+      this.#options,
+      config,
+    );
+    let sender = this.#senders.get(pattern);
+    if (sender === undefined) {
+      const host = { coarser: (tag: string) => this.#host?.coarser(tag), failed: this.#failed };
+      sender = new Sender(`the event ${pattern}`, (some) => this.#emit(pattern, some), host);
+      this.#senders.set(pattern, sender);
+    }
+    return sender.add(jobs);
+  }
+
+  async close(): Promise<void> {
+    for (const sender of this.#senders.values()) await sender.close();
+    await closing(Promise.resolve(this.#options.client.close()));
+    this.#senders.clear();
+  }
+
+  async #emit(pattern: string, jobs: readonly InvalidationJob[]): Promise<void> {
+    const { client } = this.#options;
+    await Promise.all(
+      jobs.map((job) => lastValueFrom(client.emit(pattern, job), { defaultValue: undefined })),
+    );
+  }
+
+  readonly #failed = (topic: string, message: string, error: unknown): void =>
+    this.#host?.failed(`microservice ${topic}`, message, error);
+}

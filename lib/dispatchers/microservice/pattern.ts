@@ -1,0 +1,4 @@
+/** The event that jobs of a namespace are emitted as. */
+export function patternOf(namespace: string): string {
+  return `${namespace}.invalidation`;
+}

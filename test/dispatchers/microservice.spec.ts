@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { INestMicroservice } from '@nestjs/common';
+import {
+  ClientProxyFactory,
+  Transport,
+  type ClientOptions,
+  type MicroserviceOptions,
+} from '@nestjs/microservices';
+import { Test } from '@nestjs/testing';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import type { DataSource } from 'typeorm';
+import { memoryStore, RestflowCacheModule, type CacheStore } from '../../lib/index.js';
+import { invalidationController, microserviceDispatcher, type EventClient } from '../../lib/microservices.js';
+import { serverUrl } from '../servers/url.js';
+import { LogBook } from '../support/application.js';
+import { Proxy } from './support/proxy.js';
+import { Item, openDatabase, startItems, until, type Started } from './support/world.js';
+
+let turn = 0;
+let namespace: string;
+let dataSource: DataSource;
+let store: CacheStore;
+let log: LogBook;
+let open: { close(): Promise<unknown> }[];
+
+beforeEach(async () => {
+  namespace = `micro-${process.pid}-${++turn}`;
+  dataSource = await openDatabase('sql.js', 'microservice');
+  await dataSource.manager.save(Item, { id: 1, text: 'old' });
+  store = memoryStore();
+  log = new LogBook();
+  open = [];
+});
+afterEach(async () => {
+  for (const one of open.reverse()) await one.close();
+  await dataSource.destroy();
+});
+
+async function start(transport: object): Promise<Started> {
+  const client = ClientProxyFactory.create(transport as ClientOptions) as EventClient;
+  const started = await startItems('microservice', {
+    dataSource,
+    rule: { eager: false },
+    dispatchers: [microserviceDispatcher({ client })],
+    options: { namespace, store },
+  });
+  open.push(started.app);
+  await started.items.text(1);
+  return started;
+}
+
+async function startWorker(transport: object, ack: boolean): Promise<INestMicroservice> {
+  const module = await Test.createTestingModule({
+    imports: [RestflowCacheModule.forRoot({ store, namespace })],
+    controllers: [invalidationController({ namespace, ack })],
+  })
+    .setLogger(log)
+    .compile();
+  const worker = module.createNestMicroservice<MicroserviceOptions>(transport as MicroserviceOptions);
+  await worker.listen();
+  open.push(worker);
+  return worker;
+}
+
+const write = (text: string): Promise<unknown> => dataSource.manager.save(Item, { id: 1, text });
+const reads = (items: Started['items'], text: string): Promise<void> =>
+  until(async () => (await items.text(1)) === text, `the value ${text}`);
+
+describe('the microservice dispatcher on RabbitMQ', () => {
+  let connection: ChannelModel;
+  let channel: Channel;
+  const queue = (): string => `${namespace}-queue`;
+  // A client that acknowledges would be refused its reply queue.
+  const transport = (consumes = false, url = serverUrl('rabbitmq')): object => ({
+    transport: Transport.RMQ,
+    options: {
+      urls: [url],
+      queue: queue(),
+      queueOptions: {
+        durable: true,
+        arguments: { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': `${queue()}-dead` },
+      },
+      persistent: true,
+      ...(consumes ? { noAck: false } : {}),
+      prefetchCount: 10,
+      socketOptions: { reconnectTimeInSeconds: 0.1 },
+    },
+  });
+  const waiting = async (name = queue()): Promise<number> => (await channel.checkQueue(name)).messageCount;
+
+  beforeEach(async () => {
+    connection = await connect(serverUrl('rabbitmq'));
+    channel = await connection.createChannel();
+    await channel.assertQueue(`${queue()}-dead`);
+  });
+  afterEach(async () => {
+    for (const one of open.splice(0).reverse()) await one.close();
+    for (const name of [queue(), `${queue()}-dead`]) await channel.deleteQueue(name);
+    await connection.close();
+  });
+
+  it('has the job when the write returns, keeps it while no worker lives, and it is carried out', async () => {
+    const { items } = await start(transport());
+    await write('two');
+    expect(await waiting()).toBe(1);
+    expect(await items.text(1)).toBe('old');
+    const worker = await startWorker(transport(true), true);
+    await reads(items, 'two');
+    await worker.close();
+    open.pop();
+    await write('three');
+    expect(await waiting()).toBe(1);
+    await startWorker(transport(true), true);
+    await reads(items, 'three');
+    expect(log.errors).toEqual([]);
+  }, 20_000);
+
+  it('loses no job while the broker cannot be reached, and holds no write up', async () => {
+    const proxy = await Proxy.to(serverUrl('rabbitmq'));
+    const { items } = await start(transport(false, proxy.url));
+    await startWorker(transport(true), true);
+    await write('two');
+    await reads(items, 'two');
+    proxy.cut();
+    const began = performance.now();
+    for (const text of ['three', 'four']) await write(text);
+    expect(performance.now() - began).toBeLessThan(600);
+    proxy.mend();
+    await reads(items, 'four');
+    for (const one of open.splice(0).reverse()) await one.close();
+    await proxy.close();
+  }, 30_000);
+
+  it('gives a job that can never be carried out to the dead letter exchange, and goes on', async () => {
+    const { items } = await start(transport());
+    await startWorker(transport(true), true);
+    const poison = { pattern: `${namespace}.invalidation`, data: { hello: 1 } };
+    channel.sendToQueue(queue(), Buffer.from(JSON.stringify(poison)));
+    await write('two');
+    await reads(items, 'two');
+    await until(async () => (await waiting(`${queue()}-dead`)) === 1, 'a dead job');
+    expect(await waiting()).toBe(0);
+  }, 20_000);
+
+  it('puts a job back whose store failed, until it is done', async () => {
+    const { items } = await start(transport());
+    const { bump } = store;
+    let failures = 2;
+    store.bump = (tags, mode) => {
+      if (failures-- > 0) throw new Error('store down');
+      return bump.call(store, tags, mode);
+    };
+    await startWorker(transport(true), true);
+    await write('two');
+    await reads(items, 'two');
+    expect(failures).toBeLessThan(0);
+  }, 20_000);
+});
+
+describe('the microservice dispatcher on NATS', () => {
+  const transport = (): object => ({ transport: Transport.NATS, options: { servers: [serverUrl('nats')] } });
+
+  it('reaches every worker that listens, and none that does not: at most once', async () => {
+    const { items } = await start(transport());
+    await write('lost');
+    expect(await items.text(1)).toBe('old');
+    const worker = await startWorker(transport(), false);
+    await until(async () => {
+      await write('two');
+      return (await items.text(1)) === 'two';
+    }, 'the value two');
+    await worker.close();
+    open.pop();
+    await startWorker(transport(), false);
+    await until(async () => {
+      await write('three');
+      return (await items.text(1)) === 'three';
+    }, 'the value three');
+  }, 20_000);
+});
+
+it.each<[object, RegExp]>([
+  [{}, /client.*a ClientProxy/],
+  [{ client: { emit: () => undefined }, topic: 'x' }, /no option topic/],
+])('refuses the options %j', (options, message) => {
+  expect(() => microserviceDispatcher(options as { client: EventClient })).toThrow(message);
+});
