@@ -40,7 +40,8 @@ async function onFastify(options: GatewayOptions): Promise<INestApplication> {
     logger: [...SETTINGS.logger],
   });
   const fastify = adapter.getInstance();
-  for (const method of METHODS) if (method !== 'CONNECT') fastify.addHttpMethod(method, { hasBody: true });
+  const unknown = METHODS.filter((method) => !fastify.supportedMethods.includes(method));
+  for (const method of unknown) if (method !== 'CONNECT') fastify.addHttpMethod(method, { hasBody: true });
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
   return app;
