@@ -142,9 +142,8 @@ export class SharedCache {
   #lead(exchange: SharedExchange, load: Load, stale: Entry | undefined): Observable<unknown> {
     const { route, request, response, next } = exchange;
     const stored = stale && responseOf(stale);
-    const isValidation = stored !== undefined && request.method === 'GET';
     const conditions = conditionsOf(request.headers);
-    setConditions(request, isValidation ? stored.told.shared!.fields : undefined);
+    const isValidation = setConditions(request, request.method === 'GET' ? stored : undefined);
     const answer = new SharedAnswer(this.runtime, { ...exchange, load, stored, isValidation }, conditions);
     const control = route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,

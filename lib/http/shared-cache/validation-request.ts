@@ -1,5 +1,5 @@
 import { hideConditions } from '../conditional.js';
-import type { JudgedFields } from './judged-fields.js';
+import type { StoredResponse } from '../stored-response.js';
 
 /** A request as handlers see it: Express's and Node's own, or Fastify's around it. */
 export interface MutableRequest {
@@ -12,9 +12,11 @@ export interface MutableRequest {
  * Gives a request the conditions that validate a stored response, in place of the client's (RFC 9111 §4.3.1): in its headers
  * and in the raw ones, so that handlers that pass either on ask the right question.
  *
- * @param fields of the stored response; `undefined` to ask for the whole
+ * @param stored `undefined` to ask for the whole
+ * @returns whether there is something to ask with
  */
-export function setConditions(request: MutableRequest, fields: JudgedFields | undefined): void {
+export function setConditions(request: MutableRequest, stored: StoredResponse | undefined): boolean {
+  const fields = stored?.told.shared?.fields;
   const conditions: [string, string][] = [];
   if (fields?.etag !== undefined) conditions.push(['If-None-Match', fields.etag]);
   if (fields?.['last-modified'] !== undefined)
@@ -26,6 +28,7 @@ export function setConditions(request: MutableRequest, fields: JudgedFields | un
     raw.push(name, value);
   }
   setRawHeaders(request, raw);
+  return conditions.length > 0;
 }
 
 function setRawHeaders(request: MutableRequest, raw: string[]): void {

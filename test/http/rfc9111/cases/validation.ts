@@ -48,6 +48,7 @@ export const validation: Case[] = [
     }),
     hit(),
   ],
+  ['4.3.3', 'a 304 that was not asked for says nothing', miss([FRESH, 'Age: 90']), answers(304)],
   [
     '4.3.3',
     'a 200 takes the place of what is stored',
