@@ -9,6 +9,7 @@ interface Answer {
   readonly result?: unknown;
   readonly error?: string;
   readonly events?: readonly Event[];
+  readonly cutOff?: number;
 }
 
 type Orders = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : never) : never;
@@ -16,6 +17,8 @@ type Orders = Order extends infer One ? (One extends Order ? Omit<One, 'id'> : n
 /** A process of the fleet, seen from the test. */
 export class Member {
   readonly events: Event[] = [];
+  /** When it did not reach the store. */
+  readonly cutOffs: number[] = [];
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #orders = 0;
 
@@ -60,7 +63,8 @@ export class Member {
     await exited;
   }
 
-  #receive({ id, result, error, events }: Answer): void {
+  #receive({ id, result, error, events, cutOff }: Answer): void {
+    if (cutOff !== undefined) this.cutOffs.push(cutOff);
     if (events !== undefined) this.events.push(...events);
     if (id === undefined) return;
     const waiting = this.#pending.get(id);

@@ -5,6 +5,8 @@ import type { Event } from './schedule.js';
 export interface Report {
   readonly consistency: Consistency;
   readonly events: readonly Event[];
+  /** When it did not reach the store, in the order of time. */
+  readonly cutOffs: readonly number[];
 }
 
 export interface Verdict {
@@ -22,12 +24,6 @@ type Write = Extract<Event, { kind: 'write' }>;
 /** L1 is trusted for one heartbeat of the bus; and the clocks of processes differ by what they round. */
 const BUS_LAG_MS = 1_000 + 5;
 
-/** A time in which some processes did not reach the store, on the clock of the events. */
-export interface Outage {
-  readonly from: number;
-  readonly until: number;
-}
-
 /**
  * A process that does not reach the store knows of its own bumps alone. Reads in it still share a load in flight, to
  * spare the database: that load may have begun before a bump of another process, by no more than it takes itself.
@@ -39,7 +35,7 @@ const LONGEST_LOAD_MS = 500;
  * of its own invalidations at once, and of others that reached the store at once or within a heartbeat of the bus. What was
  * expired, not purged, may be served while it is loaded anew.
  */
-export function judge(reports: readonly Report[], outages: readonly Outage[]): Verdict {
+export function judge(reports: readonly Report[]): Verdict {
   const failures: string[] = [];
   const stale: string[] = [];
   let [reads, hits, writes, late] = [0, 0, 0, 0];
@@ -61,8 +57,7 @@ export function judge(reports: readonly Report[], outages: readonly Outage[]): V
       if (event.kind !== 'read') continue;
       reads++;
       if (event.hit) hits++;
-      const isCutOff =
-        !event.hit && outages.some(({ from, until }) => event.began > from && event.began < until);
+      const isCutOff = !event.hit && wasCutOff(reader, event.began);
       const delay = isCutOff ? Math.max(lag, LONGEST_LOAD_MS) : lag;
       for (const [book, version] of event.copies) {
         for (const { write, by } of byBook.get(book) ?? []) {
@@ -79,4 +74,8 @@ export function judge(reports: readonly Report[], outages: readonly Outage[]): V
     }
   }
   return { reads, hits, writes, late, failures, stale };
+}
+
+function wasCutOff({ cutOffs }: Report, at: number): boolean {
+  return cutOffs.some((cutOff) => Math.abs(cutOff - at) < 2 * LONGEST_LOAD_MS);
 }

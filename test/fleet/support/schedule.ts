@@ -26,7 +26,8 @@ export type Event =
     }
   | { readonly kind: 'failure'; readonly error: string };
 
-const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+/** Milliseconds, on the clock that all processes of a machine share. */
+export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 const WIDTH = 12;
 const BATCH = 100;

@@ -12,7 +12,7 @@ import {
 } from '../../../lib/index.js';
 import { redisStore } from '../../../lib/redis.js';
 import { DATABASE, Library } from './library.js';
-import { Schedule } from './schedule.js';
+import { now, Schedule } from './schedule.js';
 
 /** How a process keeps its entries. */
 export type Consistency = 'redis' | 'bus' | 'validate';
@@ -29,7 +29,19 @@ const [redisUrl, databaseUrl, consistency] = process.argv.slice(2) as [string, s
 
 function storeOf(): CacheStore {
   const l2 = redisStore({ url: redisUrl });
-  return consistency === 'redis' ? l2 : tieredStore({ l1: memoryStore(), l2, consistency });
+  const store = consistency === 'redis' ? l2 : tieredStore({ l1: memoryStore(), l2, consistency });
+  for (const name of ['get', 'stamp', 'judge'] as const) watch(store, name);
+  return store;
+}
+
+/** Tells when the store did not answer: reads are on their own then. */
+function watch<Name extends 'get' | 'stamp' | 'judge'>(store: CacheStore, name: Name): void {
+  const ask = store[name].bind(store) as (asked: never) => unknown;
+  store[name] = ((asked: never) => {
+    const answer = ask(asked);
+    if (answer instanceof Promise) answer.catch(() => process.send!({ cutOff: now() }));
+    return answer;
+  }) as CacheStore[Name];
 }
 
 const database = new Redis(databaseUrl);
