@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import {
+  InvalidationDispatcher,
+  type Dispatcher,
+  type DispatcherHost,
+  type DispatcherProvider,
+  type InvalidationJob,
+} from '../../lib/index.js';
+import { Item, openDatabase, startItems } from './support/world.js';
+
+@Injectable()
+@InvalidationDispatcher('mine')
+class Mine implements Dispatcher {
+  jobs: InvalidationJob[] = [];
+  events: string[] = [];
+  config: unknown;
+
+  start({ config, namespace }: DispatcherHost): void {
+    this.config = config;
+    this.events.push(`start ${namespace}`);
+  }
+  dispatch(jobs: readonly InvalidationJob[], { config }: { config: unknown }): void {
+    this.jobs.push(...jobs);
+    this.config = config;
+  }
+  close(): void {
+    this.events.push('close');
+  }
+}
+
+let dataSource: DataSource;
+beforeAll(async () => {
+  dataSource = await openDatabase('sql.js', 'registration');
+});
+afterAll(() => dataSource.destroy());
+
+describe('forRoot({ dispatchers })', () => {
+  const instance = new Mine();
+  it.each<[string, DispatcherProvider, Mine | undefined]>([
+    ['a class', Mine, undefined],
+    ['an instance', instance, instance],
+    ['a provider of one', { useFactory: () => instance }, instance],
+  ])('takes %s, with its settings, from start to close', async (_, given, known) => {
+    instance.events = [];
+    const { app } = await startItems('mine', {
+      dataSource,
+      dispatchers: [given],
+      settings: { mine: { a: 1, raiseException: false } },
+      rule: { dispatcherConfig: { b: 2 } },
+    });
+    const mine = known ?? app.get(Mine);
+    expect([mine.events, mine.config]).toEqual([['start restflow'], { a: 1 }]);
+    await dataSource.manager.save(Item, { id: 1, text: String(Math.random()) });
+    expect(mine.jobs.at(-1)).toMatchObject({ namespace: 'restflow', done: true });
+    expect(mine.config).toEqual({ a: 1, b: 2 });
+    await app.close();
+    expect(mine.events).toEqual(['start restflow', 'close']);
+  });
+
+  it('refuses one without a name', async () => {
+    class Nameless implements Dispatcher {
+      dispatch(): void {}
+    }
+    const starting = startItems('mine', { dataSource, dispatchers: [new Nameless()] });
+    await expect(starting).rejects.toThrow(/Nameless, which has no name.*@InvalidationDispatcher/);
+  });
+});
+
+describe('a dispatcher that is not there', () => {
+  it.each([
+    ['bullmq', /npm install bullmq ioredis.*bullMqDispatcher.*'nestjs-restflow-cache\/bullmq'/],
+    ['pg-boss', /npm install pg-boss.*'nestjs-restflow-cache\/pg-boss'.*pgBossDispatcher\(\{ boss \}\)/],
+    ['microservice', /npm install @nestjs\/microservices.*'nestjs-restflow-cache\/microservices'/],
+    ['outbox', /outboxDispatcher\(\).*outboxMigration\(\)/],
+    ['celery', /'celery'.*Write one of inline, background, or register your own/],
+  ])('%s is an error that says what to write', async (name, message) => {
+    await expect(startItems(name, { dataSource })).rejects.toThrow(message);
+  });
+});
