@@ -2,6 +2,7 @@ import type { Duration } from '../cache/duration.js';
 import type { ValueContext } from '../cache/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/known-classes.js';
+import type { QueryOption } from '../http/query-filter.js';
 import type { ResponseView } from '../http/response-view.js';
 import type { InvalidatesOn } from '../invalidation/invalidation-rule.js';
 import type { KeyConstructorInput } from '../keys/index.js';
@@ -83,6 +84,11 @@ export interface CacheResponseOptions extends CacheOptions {
   setCacheHeaders?: boolean;
   /** Statuses that are stored. Default 200, 203, 301, 308; never 206 or 304. */
   statuses?: readonly number[];
+  /**
+   * Query parameters that choose between responses: `'*'` (default), names, or `{ ignore: ['utm_*'] }`. The others reach
+   * neither the key nor the handler's `request.query`.
+   */
+  query?: QueryOption;
   /** Request headers whose values choose between stored responses, as with Django's `vary_on_headers`. */
   vary?: readonly string[];
   /**

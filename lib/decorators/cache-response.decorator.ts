@@ -4,10 +4,16 @@ import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { responseValues } from '../http/stored-response.js';
-import { normaliseResponseOptions } from '../http/response-options.js';
+import { normaliseResponseOptions, type ResponseOptions } from '../http/response-options.js';
 import { UriKeyConstructor, withUriTag } from '../http/shared-cache/uri-key.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
-import { KeyPlan, readParameters, ResponseCacheKeyConstructor, type MethodShape } from '../keys/index.js';
+import {
+  type KeyConstructorInput,
+  KeyPlan,
+  readParameters,
+  ResponseCacheKeyConstructor,
+  type MethodShape,
+} from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
 
@@ -22,6 +28,7 @@ const OPTIONS = new Set<string>([
   'name',
   'setCacheHeaders',
   'statuses',
+  'query',
   'vary',
   'shared',
   'bypass',
@@ -81,8 +88,7 @@ function define(
   const hints: string[] = [];
   const response = normaliseResponseOptions(options, where);
   const byHeaders = response.freshness === 'headers';
-  const keyConstructor =
-    options.keyConstructor ?? (byHeaders ? UriKeyConstructor : ResponseCacheKeyConstructor);
+  const keyConstructor = options.keyConstructor ?? defaultKey(response);
   const { names: parameters, rest: restParameter } = readParameters(original);
   const shape: MethodShape = {
     className: target.constructor.name,
@@ -112,4 +118,9 @@ function define(
     response,
     hints,
   });
+}
+
+function defaultKey({ freshness, query }: ResponseOptions): KeyConstructorInput {
+  if (freshness === 'headers') return UriKeyConstructor;
+  return query?.keyConstructor() ?? ResponseCacheKeyConstructor;
 }

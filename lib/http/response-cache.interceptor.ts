@@ -175,6 +175,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { route, request, next } = exchange;
     const conditions = conditionsOf(request.headers);
     hideConditions(request.headers);
+    route.options.query?.hide(request);
     const watched = !route.options.shared && !route.target.key.hasIdentity;
     const stopWatching = watched ? watchIdentity(request, load.context, route.target.name) : noop;
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);

@@ -1,10 +1,13 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import { QueryFilter, type QueryOption } from './query-filter.js';
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
 export interface ResponseOptions {
   /** Who says how long a response is good: the TTL, or its own headers (RFC 9111). */
   readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
+  /** The query parameters that count; `undefined` where all do. */
+  readonly query: QueryFilter | undefined;
   /** Lower-case names. */
   readonly vary: readonly string[];
   readonly shared: boolean;
@@ -17,6 +20,8 @@ export interface ResponseOptions {
 interface GivenResponseOptions {
   freshness?: 'ttl' | 'headers';
   statuses?: readonly number[];
+  query?: QueryOption;
+  keyConstructor?: unknown;
   vary?: readonly string[];
   shared?: boolean;
   bypass?: (request: never) => boolean;
@@ -58,6 +63,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   return Object.freeze({
     freshness,
     statuses: new Set(statuses),
+    query: queryOf(options, where),
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
     bypass: options.bypass as ResponseOptions['bypass'],
@@ -67,8 +73,15 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   });
 }
 
+function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string): QueryFilter | undefined {
+  if (query === undefined || keyConstructor === undefined) return QueryFilter.of(query, where);
+  throw invalid(
+    `${where} has query and a keyConstructor, which says what of the query is in the key: new QueryParamsKeyField(['page']). Keep one.`,
+  );
+}
+
 /** What has no meaning where the headers of each response decide. */
-const DECIDED_BY_HEADERS = ['ttl', 'keyConstructor', 'statuses', 'vary', 'shared', 'cacheControl'];
+const DECIDED_BY_HEADERS = ['ttl', 'keyConstructor', 'query', 'statuses', 'vary', 'shared', 'cacheControl'];
 
 function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
   const { freshness = 'ttl' } = options;
