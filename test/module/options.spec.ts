@@ -62,7 +62,7 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     [{ store: {} }, 'CACHE_STORE', /the store 'default' is no CacheStore.*memoryStore\(\)/],
     [{ store: 'redis' }, 'CACHE_STORE', /the store 'default' is redis/],
     [{ stores: { bulk: null } }, 'CACHE_STORE', /the store 'bulk'/],
-    [{ dispatchers: class {} }, 'CACHE_OPTION', /dispatchers is .*a list of classes/],
+    [{ dispatchers: class {} }, 'CACHE_OPTION', /dispatchers is .*a list of dispatchers/],
   ])('%p', (options, code, message) => {
     expect(() => RestflowCacheModule.forRoot(options as RestflowCacheOptions)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
