@@ -18,6 +18,7 @@ export type { InstanceClass, TypeOption } from './cache/values/known-classes.js'
 export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
+export { NoCache } from './decorators/no-cache.decorator.js';
 export type {
   AsyncMethod,
   AsyncMethodDecorator,
@@ -33,6 +34,7 @@ export {
   type OutboxOptions,
 } from './dispatchers/outbox/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
+export type { QueryOption } from './http/query-filter.js';
 export type { ResponseView } from './http/response-view.js';
 export {
   InvalidationEnqueueError,

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import { declareCachedMethod } from '../cache/cached-methods.js';
+import { declareCachedMethod, definitionOf } from '../cache/cached-methods.js';
 import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
+import { isCacheableHandler } from '../http/handler-shape.js';
 import { responseValues } from '../http/stored-response.js';
 import { normaliseResponseOptions, type ResponseOptions } from '../http/response-options.js';
 import { UriKeyConstructor, withUriTag } from '../http/shared-cache/uri-key.js';
@@ -16,6 +17,7 @@ import {
 } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
+import { isNoCache } from './no-cache.decorator.js';
 
 const OPTIONS = new Set<string>([
   'ttl',
@@ -44,6 +46,9 @@ const OPTIONS = new Set<string>([
  * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
  * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
  *
+ * On a controller class it stands for every handler of its own that answers GET, but for those with a decorator of their own
+ * and those with `@NoCache()`.
+ *
  * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
  * @throws TypeError for a lifetime that is no duration
  * @throws CacheConfigurationError for options that cannot work, naming class and method
@@ -55,25 +60,52 @@ const OPTIONS = new Set<string>([
  * Source: drf-restflow, `cache_response`; Django, `cache_page`.
  * @publicApi
  */
-export function CacheResponse(options: Duration | CacheResponseOptions = {}): MethodDecorator {
-  return (target, propertyKey, descriptor) => {
-    const handler = descriptor.value as unknown;
-    const where = whereOf(target, propertyKey);
-    if (typeof handler !== 'function') {
-      throw new CacheConfigurationError(
-        'CACHE_METHOD',
-        `@CacheResponse() on ${where}: only controller handlers can be cached.`,
-      );
-    }
-    const definition = define(
-      target,
-      propertyKey,
-      handler as MethodDefinition['original'],
-      where,
-      optionsOf(options, `@CacheResponse() on ${where}`),
-    );
-    declareCachedMethod(target, definition);
+export function CacheResponse(
+  options: Duration | CacheResponseOptions = {},
+): ClassDecorator & MethodDecorator {
+  const decorate = (target: object, methodKey?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    if (methodKey === undefined) declareAll(target as Function, options);
+    else declare(target, methodKey, descriptor?.value, options);
   };
+  return decorate as ClassDecorator & MethodDecorator;
+}
+
+function declare(
+  target: object,
+  methodKey: string | symbol,
+  handler: unknown,
+  given: Duration | CacheResponseOptions,
+): void {
+  const where = whereOf(target, methodKey);
+  if (typeof handler !== 'function') {
+    throw new CacheConfigurationError(
+      'CACHE_METHOD',
+      `@CacheResponse() on ${where}: only controller handlers can be cached.`,
+    );
+  }
+  const original = handler as MethodDefinition['original'];
+  const options = optionsOf(given, `@CacheResponse() on ${where}`);
+  declareCachedMethod(target, define(target, methodKey, original, where, options));
+}
+
+/** On a class: every handler of its own that answers GET and says nothing of caching itself. */
+function declareAll(controller: Function, given: Duration | CacheResponseOptions): void {
+  const prototype = controller.prototype as object;
+  const options = optionsOf(given, `@CacheResponse() on ${controller.name}`) as CacheResponseOptions;
+  if (options.name !== undefined) throw nameOfClass(controller);
+  for (const methodKey of Reflect.ownKeys(prototype)) {
+    const handler = Reflect.getOwnPropertyDescriptor(prototype, methodKey)?.value as unknown;
+    if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;
+    if (isNoCache(handler) || definitionOf(controller, methodKey) !== undefined) continue;
+    declare(prototype, methodKey, handler, options);
+  }
+}
+
+function nameOfClass({ name }: Function): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_NAME',
+    `@CacheResponse() on ${name} has a name, which its handlers would share. Remove it, or decorate the handlers.`,
+  );
 }
 
 function define(

@@ -68,3 +68,11 @@ export function answersGet(handler: object): boolean {
   const method = Reflect.getMetadata(METHOD, handler) as number | undefined;
   return method === undefined || method === GET || method === ALL;
 }
+
+/** Set by `@Sse()`: a stream of events has no end to wait for. */
+const SSE = '__sse__';
+
+/** Whether a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
+export function isCacheableHandler(method: object): boolean {
+  return pathsOf(method).length > 0 && answersGet(method) && !Reflect.hasMetadata(SSE, method);
+}
