@@ -15,10 +15,12 @@ export type { KeyedOptions } from './cache/keyed-target.js';
 export type { ValueContext } from './cache/policy.js';
 export type { Isolation } from './cache/values/isolation.js';
 export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
+export { CacheControl, type CacheControlOptions } from './decorators/cache-control.decorator.js';
 export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
 export { NoCache } from './decorators/no-cache.decorator.js';
+export { Vary, VaryOnCookie } from './decorators/vary.decorator.js';
 export type {
   AsyncMethod,
   AsyncMethodDecorator,

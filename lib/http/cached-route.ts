@@ -3,6 +3,7 @@ import type { KeyRequest } from '../keys/key.interface.js';
 import type { Call } from '../cache/call.js';
 import { CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import type { RequestVersion } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
@@ -34,7 +35,10 @@ export class CachedRoute {
     /** What `@Header('Vary', …)` says; Nest sets it before any interceptor. */
     readonly ownVary: readonly string[],
   ) {
-    this.options = target.definition.response as ResponseOptions;
+    const { response, original } = target.definition;
+    const options = response as ResponseOptions;
+    const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
+    this.options = { ...options, vary };
   }
 
   /**

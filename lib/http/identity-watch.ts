@@ -4,15 +4,29 @@ import type { LoadContext } from '../cache/load-context.js';
 const IDENTITY_PROPERTIES = ['user', 'session', 'cookies', 'signedCookies'] as const;
 const IDENTITY_HEADERS = ['cookie', 'authorization'] as const;
 
+/** What is read from these headers and from nothing else, so that a key that holds the header holds it too. */
+const READ_FROM: Readonly<Record<string, readonly string[]>> = {
+  cookie: ['cookies', 'signedCookies', 'cookie'],
+  authorization: ['authorization'],
+};
+
 /**
  * Watches a request while its handler runs: if the handler reads who the user is, and the key does not hold it, the
  * answer may be meant for that user alone and is not stored.
  *
+ * @param vary request headers whose values the key holds
  * @returns stops watching: middleware that stores sessions reads them as each answer goes out
  */
-export function watchIdentity(request: object, context: LoadContext, where: string): () => void {
+export function watchIdentity(
+  request: object,
+  context: LoadContext,
+  where: string,
+  vary: readonly string[],
+): () => void {
   const watch: Watch = { context, active: true };
+  const keyed = new Set(vary.flatMap((name) => READ_FROM[name] ?? []));
   for (const property of IDENTITY_PROPERTIES) {
+    if (keyed.has(property)) continue;
     observe(
       request,
       property,
@@ -23,6 +37,7 @@ export function watchIdentity(request: object, context: LoadContext, where: stri
   }
   const { headers } = request as { headers: object };
   for (const name of IDENTITY_HEADERS) {
+    if (keyed.has(name)) continue;
     observe(
       headers,
       name,

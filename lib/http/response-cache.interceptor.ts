@@ -177,7 +177,9 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     hideConditions(request.headers);
     route.options.query?.hide(request);
     const watched = !route.options.shared && !route.target.key.hasIdentity;
-    const stopWatching = watched ? watchIdentity(request, load.context, route.target.name) : noop;
+    const stopWatching = watched
+      ? watchIdentity(request, load.context, route.target.name, route.options.vary)
+      : noop;
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }

@@ -53,7 +53,8 @@ export function metadataHeaders(metadata: Partial<CacheMetadata>): Record<string
 /** What a hit adds to what was stored. The same for every hit of an entry, unless it says how old it is. */
 export function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
   const stored = responseOf(entry);
-  if (!route.options.cacheControl) return (stored.hitHeaders ??= constantHeaders(route, entry));
+  if (!route.options.cacheControl && !stored.tellsLifetime)
+    return (stored.hitHeaders ??= constantHeaders(route, entry));
   return {
     ...constantHeaders(route, entry),
     ...lifetimeHeaders(route, stored.cacheControl, entry.cachedAt, entry.freshUntil),

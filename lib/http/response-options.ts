@@ -48,13 +48,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
       );
     }
   }
-  for (const name of vary) {
-    if (typeof name !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || name === '*') {
-      throw invalid(
-        `vary of ${where} holds ${JSON.stringify(name)}. Write names of request headers, e.g. vary: ['accept-language'].`,
-      );
-    }
-  }
+  assertHeaderNames(vary, `vary of ${where}`);
   if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes <= 0) {
     throw invalid(
       `maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`,
@@ -71,6 +65,16 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     setCacheHeaders: options.setCacheHeaders,
     cacheControl: options.cacheControl ?? false,
   });
+}
+
+/** @throws CacheConfigurationError for what is no name of a request header */
+export function assertHeaderNames(names: readonly string[], what: string): void {
+  for (const name of names) {
+    if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && name !== '*') continue;
+    throw invalid(
+      `${what} holds ${JSON.stringify(name)}. Write names of request headers, e.g. 'accept-language'.`,
+    );
+  }
 }
 
 function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string): QueryFilter | undefined {

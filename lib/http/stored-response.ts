@@ -29,6 +29,7 @@ export class StoredResponse implements ResponseView {
   /** The headers a hit adds, made once: with and without the cache's own. */
   hitHeaders: AddedHeaders | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
+  #tellsLifetime: boolean | undefined;
   #terms: ReuseTerms | undefined;
 
   /** @param told what the whole answer said, with the headers that were there before its handler ran */
@@ -43,6 +44,12 @@ export class StoredResponse implements ResponseView {
       (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
       recorded.body.length,
     );
+  }
+
+  /** Whether it says itself how long it is good: then each reuse must say how old it is (RFC 9111 §5.1). */
+  get tellsLifetime(): boolean {
+    const { cacheControl } = this;
+    return (this.#tellsLifetime ??= cacheControl !== undefined && /max-?age/i.test(cacheControl));
   }
 
   /** On what terms it may be reused; only with `freshness: 'headers'`. */

@@ -1,0 +1,91 @@
+import { Header } from '@nestjs/common';
+import { assertKnownOptions } from '../cache/definition.js';
+import { parseDuration, type Duration } from '../cache/duration.js';
+import { CacheConfigurationError } from '../cache/errors.js';
+import { whereOf } from './decorator-options.js';
+
+/**
+ * Directives of Cache-Control (RFC 9111 §5.2.2, RFC 5861, RFC 8246).
+ *
+ * @publicApi
+ */
+export interface CacheControlOptions {
+  maxAge?: Duration;
+  sMaxage?: Duration;
+  staleWhileRevalidate?: Duration;
+  staleIfError?: Duration;
+  public?: boolean;
+  private?: boolean;
+  noCache?: boolean;
+  noStore?: boolean;
+  noTransform?: boolean;
+  mustRevalidate?: boolean;
+  proxyRevalidate?: boolean;
+  mustUnderstand?: boolean;
+  immutable?: boolean;
+}
+
+const OPTIONS: Readonly<Record<keyof CacheControlOptions, 'duration' | 'flag'>> = {
+  public: 'flag',
+  private: 'flag',
+  noCache: 'flag',
+  noStore: 'flag',
+  noTransform: 'flag',
+  mustRevalidate: 'flag',
+  proxyRevalidate: 'flag',
+  mustUnderstand: 'flag',
+  immutable: 'flag',
+  maxAge: 'duration',
+  sMaxage: 'duration',
+  staleWhileRevalidate: 'duration',
+  staleIfError: 'duration',
+};
+
+/**
+ * Sends Cache-Control with every answer of a handler. The cache here obeys it as it does what a handler sets itself: a
+ * `maxAge` (or `sMaxage`) below the TTL shortens it, and what is private, not to be cached or not to be stored is not.
+ *
+ * @throws CacheConfigurationError for unknown or contradicting directives; TypeError for what is no duration
+ * @example
+ * @Get() @CacheResponse('1h') @CacheControl({ public: true, maxAge: '5m' })
+ * list() { … }
+ *
+ * Source: Django, `cache_control`.
+ * @publicApi
+ */
+export function CacheControl(options: CacheControlOptions): MethodDecorator {
+  return (target, propertyKey, descriptor) => {
+    const value = cacheControlOf(options, `@CacheControl() on ${whereOf(target, propertyKey)}`);
+    Header('Cache-Control', value)(target, propertyKey, descriptor);
+  };
+}
+
+function cacheControlOf(options: CacheControlOptions, where: string): string {
+  assertKnownOptions(options, new Set(Object.keys(OPTIONS)), where);
+  if (options.public === true && options.private === true)
+    throw invalid(`${where} is public and private. Keep one.`);
+  const directives: string[] = [];
+  for (const name of Object.keys(OPTIONS) as (keyof CacheControlOptions)[]) {
+    const value: unknown = options[name];
+    if (value === undefined || value === false) continue;
+    const directive = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    directives.push(
+      OPTIONS[name] === 'flag' ? directive : `${directive}=${seconds(value, `${name} of ${where}`)}`,
+    );
+    if (OPTIONS[name] === 'flag' && value !== true)
+      throw invalid(`${name} of ${where} is ${String(value)}. Write true or false.`);
+  }
+  if (directives.length === 0) throw invalid(`${where} says nothing. Write for example { maxAge: '5m' }.`);
+  return directives.join(', ');
+}
+
+/** Whole ones, rounded down: never longer than was meant. */
+function seconds(duration: unknown, where: string): number {
+  const milliseconds = parseDuration(duration, where);
+  if (Number.isFinite(milliseconds)) return Math.floor(milliseconds / 1000);
+  throw invalid(`${where} is null, but no header says 'for ever'. Write a duration, e.g. '1d'.`);
+}
+
+function invalid(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('CACHE_OPTION', message);
+}
