@@ -24,4 +24,5 @@ export {
 } from './invalidation-rule.js';
 export { InvalidationJobError, readJob } from './job.js';
 export type { EntityChange, InvalidationHandle, Invalidator } from './invalidator.interface.js';
+export { InvalidationFailedError } from './raised-error.js';
 export { RuleRegistry } from './rule-registry.js';

@@ -7,6 +7,7 @@ import type { ChangeTransaction } from './dispatcher.interface.js';
 import { DurableJobs, type RulesOf } from './durable-jobs.js';
 import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
 import { readJob } from './job.js';
+import { InvalidationFailedError } from './raised-error.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;
@@ -181,6 +182,6 @@ class Outcome {
 
   /** @returns a rejection for the first error that a rule wants raised */
   raise(): MaybePromise<void> {
-    if (this.errors.length > 0) return Promise.reject(this.errors[0]);
+    if (this.errors.length > 0) return Promise.reject(new InvalidationFailedError(this.errors[0]));
   }
 }

@@ -35,7 +35,7 @@ export class Gatherer {
   deliver(pending: Pending, changes: readonly Change[], durable: boolean): Answer {
     if (changes.length === 0) return undefined;
     const checked = changes.map((change) => this.#staleReads.check(change, pending));
-    if (durable && !pending.raw) return this.outlet.send(checked);
+    if (durable && !pending.raw) return this.outlet.send(checked, true);
     pending.hold(checked);
     return undefined;
   }
@@ -78,7 +78,7 @@ export class Gatherer {
     // On a shared runner the open brackets are other callers'.
     if (!this.runners.isShared(runner)) pending.brackets.clear();
     pending.begun = false;
-    return this.outlet.send(pending.take());
+    return this.outlet.send(pending.take(), true);
   }
 
   /** A transaction, or with `inner` a savepoint, is rolled back. */

@@ -1,4 +1,5 @@
 import type { Change, ChangeSink } from '../invalidation/change.interface.js';
+import { InvalidationFailedError } from '../invalidation/raised-error.js';
 import type { OrmQueryRunner } from './typeorm.interface.js';
 
 export interface CollectorOptions {
@@ -43,13 +44,16 @@ export class Outlet {
     return told.length === 0 || this.#closed ? undefined : this.#sink.committing!(told, runner);
   }
 
-  send(changes: readonly Change[]): Answer {
+  /** @param raise whether the write whose hook this is may be told of a failure that a rule wants raised */
+  send(changes: readonly Change[], raise = false): Answer {
     const told = this.#wantedOf(changes);
     if (told.length === 0 || this.#closed) return undefined;
     const answer = this.#sink.committed(told);
-    return answer === undefined
-      ? undefined
-      : Promise.resolve(answer).catch((error: unknown) => this.report(error, 'sink'));
+    if (answer === undefined) return undefined;
+    return Promise.resolve(answer).catch((error: unknown) => {
+      if (raise && error instanceof InvalidationFailedError) throw error;
+      this.report(error, 'sink');
+    });
   }
 
   /** The server may still be working on a COMMIT whose answer was lost: said now, and again when it must be over. */

@@ -1,0 +1,17 @@
+import { RestflowCacheError } from '../cache/errors.js';
+
+/**
+ * An invalidation failed after its change was committed, and its rule, its dispatcher or the module says
+ * `raiseException: true`: the write rejects with this, though its data is there. `cause` is what went wrong.
+ *
+ * @publicApi
+ */
+export class InvalidationFailedError extends RestflowCacheError {
+  constructor(cause: unknown) {
+    super(
+      'INVALIDATION_FAILED',
+      `The change was committed, but its invalidation failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
