@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Deadlines } from '../../lib/stores/deadlines.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
-import { Deferred } from '../support/gate.js';
+import { Deferred, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const never = (): Promise<string> => new Promise<string>(() => undefined);
@@ -26,13 +26,12 @@ it('each call that is not answered ends when its own time is over, whatever othe
   note('second', deadlines.within(host, answer.promise));
   note('third', deadlines.within(host, never()));
   clock.advance(45);
-  await Promise.resolve();
-  await Promise.resolve();
+  await settled();
   expect(ends).toEqual(['first late']);
   answer.resolve('');
-  await new Promise(setImmediate);
+  await settled();
   clock.advance(60);
-  await new Promise(setImmediate);
+  await settled();
   expect(ends).toEqual(['first late', 'second answered', 'third late']);
 });
 
@@ -47,4 +46,13 @@ it('what a thousand answered calls left behind is let go', async () => {
   const answers = Array.from({ length: 1_000 }, (_, i) => deadlines.within(host, Promise.resolve(i)));
   expect((await Promise.all(answers)).length).toBe(1_000);
   await expect(deadlines.within(host, Promise.reject(new Error('its own')))).rejects.toThrow('its own');
+});
+
+it('an answer that came while the process was busy is not late', async () => {
+  const deadlines = new Deadlines(20, () => new Error('late'));
+  const answer = new Promise<string>((resolve) => setTimeout(() => setImmediate(resolve, 'answer'), 10));
+  const call = deadlines.within(UNATTACHED, answer);
+  const busyUntil = Date.now() + 60;
+  while (Date.now() < busyUntil);
+  expect(await call).toBe('answer');
 });

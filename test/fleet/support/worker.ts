@@ -28,7 +28,8 @@ export type Order =
 const [redisUrl, databaseUrl, consistency] = process.argv.slice(2) as [string, string, Consistency];
 
 function storeOf(): CacheStore {
-  const l2 = redisStore({ url: redisUrl });
+  // Four processes and the test share what cores there are.
+  const l2 = redisStore({ url: redisUrl, timeout: 1_000 });
   const store = consistency === 'redis' ? l2 : tieredStore({ l1: memoryStore(), l2, consistency });
   for (const name of ['get', 'stamp', 'judge'] as const) watch(store, name);
   return store;
