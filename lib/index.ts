@@ -41,6 +41,7 @@ export type { ResponseView } from './http/response-view.js';
 export {
   InvalidationEnqueueError,
   InvalidationJobError,
+  InvalidationFailedError,
   InvalidationRule,
   InvalidationWorker,
   invalidates,
