@@ -122,6 +122,16 @@ describe('the pg-boss dispatcher', () => {
     20_000,
   );
 
+  it('starts though another process makes its queues at the same time', async () => {
+    const boss = bossOf();
+    const createQueue = boss.createQueue.bind(boss);
+    let calls = 0;
+    boss.createQueue = (...args) =>
+      ++calls === 2 ? Promise.reject(new Error('deadlock detected')) : createQueue(...args);
+    const { app } = await start({ boss });
+    expect([calls, app.log.errors]).toEqual([3, []]);
+  }, 20_000);
+
   it.each<[object, RegExp]>([
     [{}, /boss.*new PgBoss/],
     [{ boss: { send: () => undefined }, retries: 3 }, /no option retries/],

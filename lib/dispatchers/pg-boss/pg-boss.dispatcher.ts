@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   ChangeTransaction,
   DispatchContext,
@@ -45,6 +46,9 @@ const TESTS: OptionTests<PgBossOptions> = {
 };
 
 const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50 };
+
+/** How often a queue is tried to be made. */
+const CREATION_ATTEMPTS = 5;
 
 type Options = Required<Omit<PgBossOptions, 'queue'>> & Pick<PgBossOptions, 'queue'>;
 
@@ -171,15 +175,24 @@ class PgBossDispatcher implements Dispatcher {
   #ensure(queue: string): Promise<void> {
     let known = this.#known.get(queue);
     if (known === undefined) {
-      const { boss } = this.#options;
-      known = boss
-        .createQueue(deadOf(queue))
-        .then(() => boss.createQueue(queue, { name: queue, deadLetter: deadOf(queue) }))
-        .then(() => undefined);
+      known = this.#make(deadOf(queue)).then(() => this.#make(queue, deadOf(queue)));
       this.#known.set(queue, known);
       known.catch(() => this.#known.delete(queue));
     }
     return known;
+  }
+
+  /** Two processes that make queues at one time may end in a deadlock of PostgreSQL, which one of them survives. */
+  async #make(name: string, deadLetter?: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#options.boss.createQueue(name, { name, ...(deadLetter && { deadLetter }) });
+        return;
+      } catch (error) {
+        if (attempt === CREATION_ATTEMPTS) throw error;
+        await delay(attempt * 100 * (1 + Math.random()));
+      }
+    }
   }
 }
 
