@@ -82,6 +82,12 @@ export class CachedRoute {
     return call.key === key ? 'covered' : 'moved';
   }
 
+  /** Whether there was a response for the URI of a call that missed, and for other values of its `Vary` headers alone. */
+  missOf({ key, variant }: Call): 'uri-miss' | 'vary-miss' {
+    const base = key.slice(0, key.length - variant.length);
+    return this.hints.get(base) === undefined ? 'uri-miss' : 'vary-miss';
+  }
+
   #varying(base: string): readonly string[] {
     const hinted = this.hints.get(base);
     if (hinted === undefined) return this.options.vary;

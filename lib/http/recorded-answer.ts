@@ -3,6 +3,7 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
 import { isOffline } from '../cache/offline.js';
+import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
@@ -35,6 +36,8 @@ export class RecordedAnswer {
     private readonly conditions: Conditions,
     /** The handler has said all it has to say; what is read from now on, lower layers read. */
     private readonly handlerIsDone: () => void,
+    /** Why the handler was asked. */
+    private readonly fwd: Forwarded,
   ) {}
 
   /** What our layer adds to the live answer, once the handler's head is complete. */
@@ -91,11 +94,15 @@ export class RecordedAnswer {
       head.headers['set-cookie'] === undefined &&
       condition === undefined &&
       typeof ttl === 'number';
-    if (!known) return route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {};
+    const status = cacheStatusHeader({ fwd: this.fwd, stored: known }, head.headers['cache-status']);
+    if (!known)
+      return route.setCacheHeaders
+        ? { ...metadataHeaders({ cacheStatus: CacheStatus.MISS }), ...status }
+        : {};
     const freshUntil = Math.min(now + Math.min(ttl, judgement.lifetime), load.context.freshUntil);
     return {
       ...lifetimeHeaders(route, cacheControl, now, freshUntil),
-      ...(route.setCacheHeaders ? metadataHeaders(metadataOfMiss(now, freshUntil)) : {}),
+      ...(route.setCacheHeaders ? { ...metadataHeaders(metadataOfMiss(now, freshUntil)), ...status } : {}),
     };
   }
 

@@ -10,9 +10,10 @@ import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { IsAuthenticated } from './authentication.js';
+import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
-import type { HttpPlatform } from './http-platform.interface.js';
+import type { AddedHeaders, HttpPlatform } from './http-platform.interface.js';
 import { hitHeaders, metadataHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { responseOf } from './stored-response.js';
@@ -34,6 +35,8 @@ export interface Exchange {
   readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
   readonly response: object;
   readonly next: CallHandler;
+  /** Why it goes to the handler, where that is not for want of a response. */
+  readonly forwarded?: Forwarded;
 }
 
 /**
@@ -115,9 +118,11 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     return false;
   }
 
-  #bypass({ route, response, next }: Exchange): Observable<unknown> {
-    if (route.setCacheHeaders)
-      this.recorder.addNow(response, metadataHeaders({ cacheStatus: CacheStatus.BYPASS }));
+  #bypass({ route, request, response, next }: Exchange): Observable<unknown> {
+    if (route.setCacheHeaders) {
+      const status = cacheStatusHeader({ fwd: isRead(request) ? 'bypass' : 'method' });
+      this.recorder.addNow(response, { ...metadataHeaders({ cacheStatus: CacheStatus.BYPASS }), ...status });
+    }
     return next.handle();
   }
 
@@ -125,16 +130,20 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { engine } = this.runtime;
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
     if (reading.isFresh(engine.clock.now())) return this.#replay(exchange, call, reading);
-    return from(engine.reader.stamp(call)).pipe(switchMap((stamp) => this.#load(exchange, call, stamp)));
+    return from(engine.reader.stamp(call)).pipe(
+      switchMap((stamp) => this.#load({ ...exchange, forwarded: 'stale' }, call, stamp)),
+    );
   }
 
   /** The hit. */
-  #replay({ route, request, response }: Exchange, call: Call, entry: Entry): Observable<unknown> {
+  #replay(exchange: Exchange, call: Call, entry: Entry, added?: AddedHeaders): Observable<unknown> {
+    const { route, request, response } = exchange;
     this.runtime.engine.serve(call, entry, CacheStatus.HIT);
     const stored = responseOf(entry);
+    const headers = hitHeaders(route, entry, this.runtime.engine.clock.now());
     return of(
       route.platform.replay(request, response, stored.recorded, {
-        add: hitHeaders(route, entry, this.runtime.engine.clock.now()),
+        add: added === undefined ? headers : { ...headers, ...added },
         notModified: stored.status === 200 && isNotModified(conditionsOf(request.headers), stored),
         headOnly: request.method === 'HEAD',
       }),
@@ -164,7 +173,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       entry.isFresh(engine.clock.now()) &&
       (await engine.reader.isCurrent(call, entry.stamp))
     ) {
-      return this.#replay(exchange, call, entry);
+      return this.#replay(exchange, call, entry, collapsedHeader(exchange, call, entry));
     }
     const again = exchange.route.call(exchange.request);
     again.retries = call.retries + 1;
@@ -183,6 +192,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }
+}
+
+/** What a request is told that was answered with the answer to somebody else's. */
+function collapsedHeader({ route, forwarded }: Exchange, call: Call, entry: Entry): AddedHeaders | undefined {
+  if (!route.setCacheHeaders) return undefined;
+  const before = responseOf(entry).headers['cache-status'];
+  return cacheStatusHeader({ fwd: forwarded ?? route.missOf(call), collapsed: true }, before);
 }
 
 function isRead({ method }: KeyRequest): boolean {

@@ -1,6 +1,7 @@
 import { CacheStatus, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
 import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders } from './http-platform.interface.js';
+import { cacheStatusHeader } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { responseOf } from './stored-response.js';
 
@@ -68,6 +69,8 @@ function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
     ETag: stored.etag!,
     ...standingHeaders(route, stored.cacheControl),
     ...(route.setCacheHeaders ? metadataHeaders(metadataOf(CacheStatus.HIT, entry)) : {}),
+    // Without ttl: that one would be another with each hit.
+    ...(route.setCacheHeaders ? cacheStatusHeader({ hit: true }, stored.headers['cache-status']) : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
+import { cacheStatusHeader } from './cache-status-header.js';
 import type { Conditions } from './conditional.js';
 import type { AddedHeaders } from './http-platform.interface.js';
 import { RecordedAnswer } from './recorded-answer.js';
@@ -19,13 +20,21 @@ export class ResponseRecorder {
    * @returns what watches the handler: its errors end the recording
    */
   record(
-    { route, request, response }: Exchange,
+    { route, request, response, forwarded }: Exchange,
     call: Call,
     load: Load,
     conditions: Conditions,
     handlerIsDone: () => void,
   ): { watch<T>(handled: Observable<T>): Observable<T> } {
-    const answer = new RecordedAnswer(this.runtime, route, call, load, conditions, handlerIsDone);
+    const answer = new RecordedAnswer(
+      this.runtime,
+      route,
+      call,
+      load,
+      conditions,
+      handlerIsDone,
+      forwarded ?? route.missOf(call),
+    );
     const control = route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,
       head: (head) => answer.head(head),
@@ -42,6 +51,7 @@ export class ResponseRecorder {
         add: {
           ...standingHeaders(route, joined(headers['cache-control'])),
           ...(route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {}),
+          ...(route.setCacheHeaders ? cacheStatusHeader({ fwd: 'uri-miss' }, headers['cache-status']) : {}),
         },
       }),
       done: () => undefined,

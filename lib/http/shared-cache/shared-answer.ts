@@ -1,5 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { CacheStatus } from '../../cache/cache-status.js';
+import { cacheStatusHeader, type Forwarded } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';
 import { metadataHeaders } from '../response-headers.js';
@@ -48,16 +49,28 @@ export class SharedAnswer {
     this.#times = { requestedAt: this.#requestedAt, receivedAt: this.runtime.engine.clock.now() };
     if (stored !== undefined) {
       if (head.status === 304 && isValidation) return this.#validated(head, stored);
-      if (this.#mayStandIn(head.status, stored)) return this.#replaceBy(stored, CacheStatus.STALE);
+      if (this.#mayStandIn(head.status, stored))
+        return this.#replaceBy(stored, CacheStatus.STALE, head.status);
     }
     if (request.method === 'HEAD') this.#headAnswer(head);
     else this.#judge(head);
     const etag = this.#fields.etag;
     const lastModified = this.#fields['last-modified'];
     return {
-      add: route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {},
+      add: route.setCacheHeaders
+        ? {
+            ...metadataHeaders({ cacheStatus: CacheStatus.MISS }),
+            ...cacheStatusHeader({ fwd: this.#fwd }, head.headers['cache-status']),
+          }
+        : {},
       notModified: head.status === 200 && isNotModified(this.conditions, { etag, lastModified }),
     };
+  }
+
+  get #fwd(): Forwarded {
+    const { asked, call, route, stored } = this.exchange;
+    if (stored === undefined) return route.missOf(call);
+    return asked.noCache || asked.maxAge < Infinity ? 'request' : 'stale';
   }
 
   done(recording: Recording): void {
@@ -83,11 +96,11 @@ export class SharedAnswer {
   #validated(head: ResponseHead, stored: StoredResponse): HeadDecision {
     if (!isAbout(this.#fields, stored)) {
       this.#drop('purge');
-      return this.#replaceBy(stored, CacheStatus.REFRESH);
+      return this.#replaceBy(stored, CacheStatus.REFRESH, head.status);
     }
     const fresh = freshened(stored, head.changed, this.#fields, this.#times);
     this.#keep(fresh);
-    return this.#replaceBy(fresh, CacheStatus.REFRESH);
+    return this.#replaceBy(fresh, CacheStatus.REFRESH, head.status);
   }
 
   /** What a HEAD says of the stored answer to GET: its newer headers, or that it is another one by now (§4.3.5). */
@@ -105,10 +118,11 @@ export class SharedAnswer {
     return mayStandInForError(stored.terms, this.exchange.asked, status, this.#times.receivedAt);
   }
 
-  #replaceBy(stored: StoredResponse, status: CacheStatus): HeadDecision {
+  #replaceBy(stored: StoredResponse, status: CacheStatus, fwdStatus: number): HeadDecision {
     const { request, route } = this.exchange;
     const now = this.runtime.engine.clock.now();
-    return { replaceBy: storedAnswer(route, request, this.conditions, stored, status, now) };
+    const forwarded = { fwd: this.#fwd, fwdStatus };
+    return { replaceBy: storedAnswer(route, request, this.conditions, stored, status, now, forwarded) };
   }
 
   /** Stores what a newer answer made of a stored response, or drops that one where it must not be kept any more. */

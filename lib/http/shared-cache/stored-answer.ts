@@ -1,4 +1,5 @@
 import { metadataOf, type CacheStatus } from '../../cache/cache-status.js';
+import { cacheStatusHeader, type CacheStatusParameters } from '../cache-status-header.js';
 import type { CachedRoute } from '../cached-route.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { Replacement } from '../http-platform.interface.js';
@@ -13,6 +14,7 @@ import type { SharedExchange } from './shared-exchange.js';
  * §4.3.2, §5.1; RFC 9110 §13.2.2).
  *
  * @param conditions of the client
+ * @param fwd where the handler was asked before
  */
 export function storedAnswer(
   route: CachedRoute,
@@ -21,6 +23,7 @@ export function storedAnswer(
   stored: StoredResponse,
   status: CacheStatus,
   now: number,
+  fwd?: CacheStatusParameters,
 ): Replacement {
   const { etag, lastModified, recorded, terms } = stored;
   const headOnly = request.method === 'HEAD';
@@ -33,6 +36,12 @@ export function storedAnswer(
     add: {
       Age: String(Math.floor(age / 1000)),
       ...(route.setCacheHeaders ? metadataHeaders(metadata(stored, status)) : undefined),
+      ...(route.setCacheHeaders
+        ? cacheStatusHeader(
+            { ...(fwd ?? { hit: true }), ttl: (terms.lifetime - age) / 1000 },
+            stored.headers['cache-status'],
+          )
+        : undefined),
     },
     notModified,
     headOnly,

@@ -1,0 +1,37 @@
+import type { HeaderValue } from './http-platform.interface.js';
+
+/** Why a request went to the handler (RFC 9211 §2.2). */
+export type Forwarded = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
+
+export interface CacheStatusParameters {
+  readonly hit?: boolean;
+  readonly fwd?: Forwarded;
+  /** What the handler answered, where the client got something else. */
+  readonly fwdStatus?: number;
+  /** Seconds that remain; negative where the response is stale. */
+  readonly ttl?: number;
+  readonly stored?: boolean;
+  readonly collapsed?: boolean;
+}
+
+/** The name by which this cache goes in the list. */
+const NAME = 'restflow';
+
+/**
+ * `Cache-Status` (RFC 9211): what this cache did, behind what caches nearer to the origin said.
+ *
+ * @param before the header as it came from the handler
+ */
+export function cacheStatusHeader(
+  { hit, fwd, fwdStatus, ttl, stored, collapsed }: CacheStatusParameters,
+  before?: HeaderValue | number | undefined,
+): { readonly 'Cache-Status': string } {
+  let value = before === undefined ? NAME : `${String(before)}, ${NAME}`;
+  if (hit === true) value += '; hit';
+  if (fwd !== undefined) value += `; fwd=${fwd}`;
+  if (fwdStatus !== undefined) value += `; fwd-status=${fwdStatus}`;
+  if (ttl !== undefined) value += `; ttl=${Math.floor(ttl)}`;
+  if (stored === true) value += '; stored';
+  if (collapsed === true) value += '; collapsed';
+  return { 'Cache-Status': value };
+}

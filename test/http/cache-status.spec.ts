@@ -1,0 +1,117 @@
+import { Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CacheResponse } from '../../lib/index.js';
+import { gate, pause, platforms, start, until, type TestApplication } from './support/application.js';
+
+interface AnyResponse {
+  header(name: string, value: string): AnyResponse;
+  status(code: number): AnyResponse;
+}
+
+let handled = 0;
+let held = gate();
+
+@Controller()
+class Pages {
+  @Get('page') @CacheResponse(60) page(): number {
+    return ++handled;
+  }
+  @Post('page') @HttpCode(200) change(): number {
+    return ++handled;
+  }
+  @Get('varied') @CacheResponse(60) @Header('Vary', 'X-One') varied(@Headers('x-one') one: string): string {
+    return `${one} ${++handled}`;
+  }
+  @Get('private') @CacheResponse(60) @Header('Cache-Control', 'private') own(): number {
+    return ++handled;
+  }
+  @Get('upstream') @CacheResponse(60) upstream(@Res({ passthrough: true }) response: AnyResponse): number {
+    response.header('Cache-Status', 'origin; hit');
+    return ++handled;
+  }
+  @Get('slow') @CacheResponse(60) async slow(): Promise<number> {
+    handled++;
+    await held.promise;
+    return handled;
+  }
+  @Get('silent') @CacheResponse({ ttl: 60, setCacheHeaders: false }) silent(): number {
+    return ++handled;
+  }
+  @Get('shared') @CacheResponse({ freshness: 'headers' }) shared(
+    @Query('fails') fails: string | undefined,
+    @Headers('if-none-match') condition: string | undefined,
+    @Res({ passthrough: true }) response: AnyResponse,
+  ): number | undefined {
+    response.header('ETag', '"a"').header('Cache-Control', 'max-age=60, stale-if-error=600');
+    if (condition !== undefined) response.status(fails === undefined ? 304 : 503);
+    return condition === undefined ? ++handled : undefined;
+  }
+}
+
+describe.each(platforms)('Cache-Status on %s', (platform) => {
+  let app: TestApplication;
+  beforeEach(async () => {
+    handled = 0;
+    held = gate();
+    app = await start(platform, { controllers: [Pages] });
+  });
+  afterEach(() => app.close());
+  const status = async (path: string, headers = {}): Promise<unknown> =>
+    (await app.get(path, { headers })).headers['cache-status'];
+
+  it('tells misses, hits and what went stale or was dropped', async () => {
+    expect(await status('/page')).toBe('restflow; fwd=uri-miss; stored');
+    expect(await status('/page')).toBe('restflow; hit');
+    app.clock.advance(61);
+    expect(await status('/page')).toMatch(/^restflow; fwd=(stale|uri-miss); stored$/);
+  });
+
+  it('tells what went past the cache', async () => {
+    expect(await status('/page', { authorization: 'Bearer x' })).toBe('restflow; fwd=bypass');
+    expect(await status('/page', { range: 'bytes=0-1' })).toBe('restflow; fwd=bypass');
+    expect(await status('/private')).toBe('restflow; fwd=uri-miss');
+    expect(await status('/silent')).toBeUndefined();
+  });
+
+  it('tells a variant that is missing from a URI that is', async () => {
+    expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; fwd=uri-miss; stored');
+    expect(await status('/varied', { 'x-one': '2' })).toBe('restflow; fwd=vary-miss; stored');
+    expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; hit');
+  });
+
+  it('tells who was answered with the answer to another', async () => {
+    const answers = Promise.all([status('/slow'), status('/slow'), status('/slow')]);
+    await until(() => handled === 1);
+    await pause(50);
+    held.open();
+    expect((await answers).sort()).toEqual([
+      'restflow; fwd=uri-miss; collapsed',
+      'restflow; fwd=uri-miss; collapsed',
+      'restflow; fwd=uri-miss; stored',
+    ]);
+  });
+
+  it('stands behind what a cache nearer to the origin said', async () => {
+    expect(await status('/upstream')).toBe('origin; hit, restflow; fwd=uri-miss; stored');
+    expect(await status('/upstream')).toBe('origin; hit, restflow; hit');
+  });
+
+  it("tells what became of a validation, with freshness: 'headers'", async () => {
+    expect(await status('/shared')).toBe('restflow; fwd=uri-miss');
+    app.clock.advance(10);
+    expect(await status('/shared')).toBe('restflow; hit; ttl=50');
+    expect(await status('/shared', { 'cache-control': 'max-stale' })).toBe('restflow; hit; ttl=50');
+    expect(await status('/shared', { 'cache-control': 'no-cache' })).toBe(
+      'restflow; fwd=request; fwd-status=304; ttl=60',
+    );
+    app.clock.advance(61);
+    expect(await status('/shared', { 'cache-control': 'max-stale' })).toBe('restflow; hit; ttl=-1');
+    expect(await status('/shared')).toBe('restflow; fwd=stale; fwd-status=304; ttl=60');
+  });
+
+  it('tells that an error was stood in for', async () => {
+    await app.get('/shared?fails=1');
+    app.clock.advance(70);
+    expect(await status('/shared?fails=1')).toBe('restflow; fwd=stale; fwd-status=503; ttl=-10');
+  });
+});
