@@ -1,6 +1,7 @@
 export { attachInvalidation, type AttachInvalidationOptions } from './attach-invalidation.js';
 export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/cache-status.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
+export type { Delivery } from './cache/cache-runtime.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
 export type { Clock } from './cache/clock.js';

@@ -1,4 +1,5 @@
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
+import { BumpQueuedError } from '../stores/store-host.js';
 import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { Clock } from './clock.js';
 import type { Call } from './call.js';
@@ -13,6 +14,14 @@ import { isThenable } from './thenable.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
+
+/**
+ * What became of an invalidation: every store has it (`delivered`), or a shared store that does not answer will get it
+ * (`queued`), while this process serves nothing that it covers.
+ *
+ * @publicApi
+ */
+export type Delivery = 'delivered' | 'queued';
 
 /** What the runtime of one application is made of; every option decided. */
 export interface RuntimeSettings extends KeySettings {
@@ -193,6 +202,17 @@ export class CacheRuntime {
       }
     }
     if (pending.length > 0) return allOf(pending);
+  }
+
+  /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
+  async invalidate(tags: readonly string[], mode: InvalidationMode): Promise<Delivery> {
+    try {
+      await this.bump(tags, mode);
+      return 'delivered';
+    } catch (error) {
+      if (error instanceof BumpQueuedError) return 'queued';
+      throw error;
+    }
   }
 
   /** Forbids storing the load that the caller runs in, if any. */

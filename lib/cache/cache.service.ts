@@ -5,7 +5,7 @@ import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
 import { fetchMany } from './batch-load.js';
-import type { CacheRuntime } from './cache-runtime.js';
+import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
 import { CacheUsageError } from './errors.js';
@@ -134,13 +134,13 @@ export class CacheService {
   }
 
   /** Drops the value under a key. */
-  delete(key: string): Promise<void> {
+  delete(key: string): Promise<Delivery> {
     return this.deleteMany([key]);
   }
 
   /** Drops the values under these keys. */
-  async deleteMany(keys: readonly string[]): Promise<void> {
-    await this.#runtime.bump(
+  async deleteMany(keys: readonly string[]): Promise<Delivery> {
+    return this.#runtime.invalidate(
       keys.map((key) => keyedTag(this.#runtime, key)),
       'purge',
     );
@@ -150,8 +150,11 @@ export class CacheService {
    * Drops everything that carries one of these tags of yours.
    * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
    */
-  async invalidateTags(tags: readonly string[], options: { mode?: InvalidationMode } = {}): Promise<void> {
-    await this.#runtime.bump(
+  async invalidateTags(
+    tags: readonly string[],
+    options: { mode?: InvalidationMode } = {},
+  ): Promise<Delivery> {
+    return this.#runtime.invalidate(
       tags.map((tag) => this.#runtime.space.userTag(tag)),
       options.mode ?? 'purge',
     );
@@ -161,12 +164,12 @@ export class CacheService {
    * Drops what all methods with this key constructor cached: a partition, or without values everything.
    * @throws PartitionError when the values name no declared partition
    */
-  async wipe(keyConstructor: Type<KeyConstructor>, values?: PartitionValues): Promise<void> {
+  async wipe(keyConstructor: Type<KeyConstructor>, values?: PartitionValues): Promise<Delivery> {
     const targets = this.#directory.withKey(keyConstructor);
     const tags = targets.map((target) =>
       values === undefined ? target.methodTag : target.partitionTag(values),
     );
-    await this.#runtime.bump(tags, 'purge');
+    return this.#runtime.invalidate(tags, 'purge');
   }
 
   /** Removes entries that earlier `meta.version`s of this key constructor left in the stores. */
@@ -177,11 +180,13 @@ export class CacheService {
   }
 
   /** Drops everything this application cached, in all its stores; nothing outside its namespace. */
-  async clear(): Promise<void> {
-    await this.#runtime.bump([this.#runtime.space.allTag], 'purge');
+  async clear(): Promise<Delivery> {
+    const delivery = await this.#runtime.invalidate([this.#runtime.space.allTag], 'purge');
+    if (delivery === 'queued') return delivery;
     for (const store of new Set(this.#runtime.settings.stores.values())) {
       await store.sweep(this.#runtime.space.entries, () => true);
     }
+    return delivery;
   }
 
   /** Whether the cache is used; when not, every cached call computes live (BYPASS). */

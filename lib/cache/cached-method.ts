@@ -1,7 +1,7 @@
 import type { PartitionValues } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
-import type { CacheRuntime } from './cache-runtime.js';
+import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
@@ -98,8 +98,8 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   }
 
   /** Drops what is cached for these arguments; a call in flight is not stored. */
-  async deleteCache(...args: Args | [request: RequestDescription]): Promise<void> {
-    await this.#runtime.bump([this.#target.keyTag(this.#call(args))], 'purge');
+  async deleteCache(...args: Args | [request: RequestDescription]): Promise<Delivery> {
+    return this.#runtime.invalidate([this.#target.keyTag(this.#call(args))], 'purge');
   }
 
   /**
@@ -107,18 +107,18 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
    * @param values partition field → value, e.g. `{ user: 42 }`; a string and a number of one spelling are one value
    * @throws PartitionError when the fields are no declared subset of the key's partition fields
    */
-  async deleteByPrefix(values: PartitionValues): Promise<void> {
-    await this.#runtime.bump([this.#target.partitionTag(values)], 'purge');
+  async deleteByPrefix(values: PartitionValues): Promise<Delivery> {
+    return this.#runtime.invalidate([this.#target.partitionTag(values)], 'purge');
   }
 
   /** The same as {@link deleteByPrefix}. */
-  deletePartition(values: PartitionValues): Promise<void> {
+  deletePartition(values: PartitionValues): Promise<Delivery> {
     return this.deleteByPrefix(values);
   }
 
   /** Drops everything the method cached. */
-  async invalidateAll(): Promise<void> {
-    await this.#runtime.bump([this.#target.methodTag], 'purge');
+  async invalidateAll(): Promise<Delivery> {
+    return this.#runtime.invalidate([this.#target.methodTag], 'purge');
   }
 
   /** A call that may run the method. */

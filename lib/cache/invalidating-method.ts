@@ -69,7 +69,7 @@ async function dropAll(
 ): Promise<void> {
   for (const invalidation of invalidations) {
     try {
-      await runtime.bump(tagsOf(runtime, invalidation, args, where), invalidation.mode);
+      await runtime.invalidate(tagsOf(runtime, invalidation, args, where), invalidation.mode);
     } catch (error) {
       runtime.log.error(`invalidates ${where}`, `@InvalidatesCache() on ${where} failed`, error);
     }

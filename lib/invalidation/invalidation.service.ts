@@ -1,4 +1,5 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { BumpQueuedError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
 import type { Change } from './change.interface.js';
@@ -149,7 +150,8 @@ export class InvalidationService {
 
   /** Errors of the cache stay in the log, unless a rule wants them raised. */
   #failed(rules: readonly BoundRule[], error: unknown, outcome: Outcome): void {
-    for (const rule of rules) this.#report(rule, error);
+    // What is queued was reported when the store went.
+    if (!(error instanceof BumpQueuedError)) for (const rule of rules) this.#report(rule, error);
     if (rules.some((rule) => this.#raises(rule))) outcome.errors.push(error);
   }
 

@@ -5,7 +5,13 @@ import { Entry } from './entry.js';
 import type { Lease, LeaseStore } from './lease.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
-import { StoreRefusedError, StoreUnavailableError, UNATTACHED, type StoreHost } from './store-host.js';
+import {
+  BumpQueuedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+  UNATTACHED,
+  type StoreHost,
+} from './store-host.js';
 import { UnsentBumps } from './unsent-bumps.js';
 import { WriteRefusals } from './write-refusals.js';
 
@@ -114,7 +120,7 @@ export class GuardedStore implements CacheStore {
       this.#refusals.taken();
     } catch (error) {
       this.#retryLater();
-      throw error;
+      throw new BumpQueuedError(`An invalidation did not reach the ${this.kind} store yet`, { cause: error });
     }
     // Others became coarser meanwhile: those are nobody's own.
     if (this.#unsent.hasCoarse) this.#retryLater();

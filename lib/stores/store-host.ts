@@ -18,6 +18,11 @@ export class StoreRefusedError extends StoreUnavailableError {
   override readonly code = 'STORE_REFUSED';
 }
 
+/** An invalidation did not reach the store yet: it is kept and sent again, and this process serves nothing it covers. */
+export class BumpQueuedError extends StoreUnavailableError {
+  override readonly code = 'BUMP_QUEUED';
+}
+
 /** What a store goes by until an application uses it. */
 export const UNATTACHED: StoreHost = {
   now: Date.now,

@@ -12,7 +12,7 @@ afterEach(close);
 const Things = method('things');
 
 /** Every way to drop what `things.call(1)` cached. */
-const DROPS: [string, (application: TestApplication) => Promise<void>][] = [
+const DROPS: [string, (application: TestApplication) => Promise<unknown>][] = [
   ['its key', ({ cache }) => cache.for(Things, 'call').deleteCache(1)],
   ['its partition', ({ cache }) => cache.for(Things, 'call').deleteByPrefix({ id: '1' })],
   ['its method', ({ cache }) => cache.for(Things, 'call').invalidateAll()],

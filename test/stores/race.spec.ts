@@ -66,7 +66,7 @@ const STORES: Readonly<Record<string, () => CacheStore>> = {
   },
 };
 
-const LEVELS: Readonly<Record<string, (cache: CacheService) => Promise<void>>> = {
+const LEVELS: Readonly<Record<string, (cache: CacheService) => Promise<unknown>>> = {
   key: (cache) => cache.for(Things, 'read').deleteCache(1, 42),
   partition: (cache) => cache.for(Things, 'read').deletePartition({ tenant: 1, user: 42 }),
   'part of the partition': (cache) => cache.for(Things, 'read').deletePartition({ tenant: 1 }),

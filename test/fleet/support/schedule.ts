@@ -111,19 +111,19 @@ export class Schedule {
     const book = bookAt(shelf, place);
     const version = await this.database.incr(book);
     const [level, mode, bump] = this.#bumpOf(shelf, place);
-    const reached = await bump().then(
-      () => true,
-      () => false,
-    );
+    const reached = (await bump()).every((delivery) => delivery === 'delivered');
     this.#note({ kind: 'write', book, version, acknowledged: now(), reached, mode, level });
   }
 
   /** An invalidation at some level that covers a book wherever it is cached. */
-  #bumpOf(shelf: number, place: number): [level: string, 'purge' | 'expire', () => Promise<unknown>] {
+  #bumpOf(
+    shelf: number,
+    place: number,
+  ): [level: string, 'purge' | 'expire', () => Promise<readonly string[]>] {
     const { cache } = this;
     const methods = (['book', 'shared', 'stale'] as const).map((name) => cache.for(Library, name));
     const each =
-      (bump: (method: (typeof methods)[number]) => Promise<void>): (() => Promise<unknown>) =>
+      (bump: (method: (typeof methods)[number]) => Promise<string>): (() => Promise<string[]>) =>
       () =>
         Promise.all(methods.map(bump));
     const dice = this.#random();
@@ -133,12 +133,12 @@ export class Schedule {
     if (dice < 0.6) return ['place', 'purge', each((method) => method.deletePartition({ place }))];
     if (dice < 0.8) {
       const mode = this.#random() < 0.5 ? 'purge' : 'expire';
-      return ['tag', mode, () => cache.invalidateTags([`shelf ${shelf}`], { mode })];
+      return ['tag', mode, () => only(cache.invalidateTags([`shelf ${shelf}`], { mode }))];
     }
-    if (dice < 0.9) return ['wiped partition', 'purge', () => cache.wipe(ByBook, { shelf, place })];
+    if (dice < 0.9) return ['wiped partition', 'purge', () => only(cache.wipe(ByBook, { shelf, place }))];
     if (dice < 0.96) return ['method', 'purge', each((method) => method.invalidateAll())];
-    if (dice < 0.98) return ['wiped methods', 'purge', () => cache.wipe(ByBook)];
-    return ['all', 'purge', () => cache.clear()];
+    if (dice < 0.98) return ['wiped methods', 'purge', () => only(cache.wipe(ByBook))];
+    return ['all', 'purge', () => only(cache.clear())];
   }
 
   /** Any key may be evicted at any time, generations too. */
@@ -150,4 +150,8 @@ export class Schedule {
   #below(limit: number): number {
     return Math.floor(this.#random() * limit);
   }
+}
+
+async function only(delivery: Promise<string>): Promise<string[]> {
+  return [await delivery];
 }

@@ -102,8 +102,7 @@ export class Traffic {
     const number = this.counters.write(key);
     const bumped = party.application.method
       .deletePartition(Math.random() < 0.2 ? { shelf } : { shelf, item })
-      .then(() => true)
-      .catch(() => false);
+      .then((delivery) => delivery === 'delivered');
     const reached = await bumped;
     this.#own.get(party)!.note(key, number);
     if (reached) this.#shared.note(key, number);
