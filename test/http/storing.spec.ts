@@ -136,7 +136,8 @@ class Storing {
   }
 }
 
-const CHANGING = /^(?:date|etag|connection|keep-alive|content-length|transfer-encoding|x-cache.*|cache-status)$/;
+const CHANGING =
+  /^(?:date|etag|connection|keep-alive|content-length|transfer-encoding|x-cache.*|cache-status)$/;
 
 /** What must not differ between a miss and its hit; the names in Vary are compared without regard to case. */
 function essence({ status, headers, body }: Answer): unknown {

@@ -86,7 +86,7 @@ export class SharedAnswer {
     this.#refusal = storingRefusal(head.status, this.#fields, this.#vary, isAuthenticated);
     if (this.#refusal !== undefined) {
       // What is stored is not what the handler has to say any more.
-      if (stored !== undefined && head.status < 500) this.#drop('purge');
+      if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(this.#refusal);
       return this.#refuse(undefined);
     }
     if (!isReusable(reuseTermsOf(head.status, this.#fields, this.#times), this.#times)) this.#leave();
@@ -130,8 +130,15 @@ export class SharedAnswer {
     const { isAuthenticated } = this.exchange;
     const { fields } = stored.told.shared!;
     this.#vary = varyMembers(stored.headers['vary']?.toString() ?? '');
-    if (storingRefusal(stored.status, fields, this.#vary, isAuthenticated) === undefined) this.#store(stored);
-    else this.#drop('purge');
+    const refusal = storingRefusal(stored.status, fields, this.#vary, isAuthenticated);
+    if (refusal === undefined) return this.#store(stored);
+    this.#dropUnlessPersonal(refusal);
+    this.#leave();
+  }
+
+  /** What is said to one user's credentials says nothing of what all others get. */
+  #dropUnlessPersonal(refusal: string): void {
+    if (refusal !== 'authorization') this.#drop('purge');
   }
 
   #store(stored: StoredResponse): void {

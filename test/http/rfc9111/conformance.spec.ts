@@ -5,6 +5,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createGateway } from '../../../sample/03-gateway/src/gateway.js';
 import { conditions } from './cases/conditions.js';
+import { credentials } from './cases/credentials.js';
 import { directives, targeted } from './cases/directives.js';
 import { freshness } from './cases/freshness.js';
 import { heads, invalidation, ranges } from './cases/methods.js';
@@ -20,6 +21,7 @@ const tables = {
   directives,
   targeted,
   requests,
+  credentials,
   vary,
   validation,
   conditions,

@@ -4,7 +4,7 @@ const FRESH = 'Cache-Control: max-age=60';
 const E = 'ETag: "a"';
 const ask = (...lines: string[]): { ask: string[] } => ({ ask: lines });
 
-/** RFC 9111 §5.2.1: what a request may demand; §3.5: credentials. */
+/** RFC 9111 §5.2.1: what a request may demand. */
 export const requests: Case[] = [
   ['5.2.1.4', 'no-cache asks though fresh', miss([FRESH, E]), validated([], ask('Cache-Control: no-cache'))],
   [
@@ -130,50 +130,6 @@ export const requests: Case[] = [
     '5.2',
     'directives of a request reach the origin',
     miss([], { ...ask('Cache-Control: no-cache'), seen: ['Cache-Control: no-cache'] }),
-  ],
-
-  ['3.5', 'an answer to credentials is not shared', miss([FRESH], ask('Authorization: Basic x')), miss()],
-  [
-    '3.5',
-    'nor with other credentials',
-    miss([FRESH], ask('Authorization: Basic x')),
-    miss([], ask('Authorization: Basic y')),
-  ],
-  [
-    '3.5',
-    'nor with the same',
-    miss([FRESH], ask('Authorization: Basic x')),
-    miss([], ask('Authorization: Basic x')),
-  ],
-  ['3.5', 'nor with Expires', miss(['Expires: {60}'], ask('Authorization: Basic x')), miss()],
-  ...['public, max-age=60', 's-maxage=60', 'must-revalidate, max-age=60'].map((value): Case => [
-    '3.5',
-    `${value} lets it be shared`,
-    miss([`Cache-Control: ${value}`], ask('Authorization: Basic x')),
-    hit(),
-  ]),
-  [
-    '3.5',
-    'proxy-revalidate does not',
-    miss(['Cache-Control: proxy-revalidate, max-age=60'], ask('Authorization: Basic x')),
-    miss(),
-  ],
-  [
-    '3.5',
-    'public for others does not make private shared',
-    miss(['Cache-Control: public, private, max-age=60'], ask('Authorization: Basic x')),
-    miss(),
-  ],
-  [
-    '3.5',
-    'credentials reach the origin',
-    miss([], { ...ask('Authorization: Basic x'), seen: ['Authorization: Basic x'] }),
-  ],
-  [
-    '3.5',
-    'CDN-Cache-Control: public lets it be shared',
-    miss(['CDN-Cache-Control: public, max-age=60'], ask('Authorization: Basic x')),
-    hit(),
   ],
 
   ['3', 'two methods are two keys', miss([FRESH]), miss([], { method: 'OPTIONS' }), hit({ body: 1 })],
