@@ -120,7 +120,10 @@ export class GuardedStore implements CacheStore {
       this.#refusals.taken();
     } catch (error) {
       this.#retryLater();
-      throw new BumpQueuedError(`An invalidation did not reach the ${this.kind} store yet`, { cause: error });
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new BumpQueuedError(`An invalidation did not reach the ${this.kind} store yet: ${reason}`, {
+        cause: error,
+      });
     }
     // Others became coarser meanwhile: those are nobody's own.
     if (this.#unsent.hasCoarse) this.#retryLater();
