@@ -21,6 +21,20 @@ export interface CommonOptions {
   hardTimeout?: Duration;
 }
 
+/** Their names: what everything that caches a value accepts. */
+export const VALUE_OPTIONS = [
+  'ttl',
+  'cacheIf',
+  'cacheUnless',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'refreshAhead',
+  'jitter',
+  'lock',
+  'softTimeout',
+  'hardTimeout',
+] as const satisfies readonly (keyof CommonOptions)[];
+
 /** A decorated method, normalised once when its decorator ran; frozen. Shared by all applications of the process. */
 export interface MethodDefinition {
   readonly kind: 'result' | 'response';

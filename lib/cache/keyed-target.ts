@@ -2,7 +2,7 @@ import { encodeValue } from '../keys/index.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { assertMethodOptions, normalisePolicy, type CommonOptions } from './definition.js';
+import { assertMethodOptions, normalisePolicy, VALUE_OPTIONS, type CommonOptions } from './definition.js';
 import { CacheUsageError } from './errors.js';
 import type { CachePolicy } from './policy.js';
 import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
@@ -25,16 +25,7 @@ export interface KeyedOptions extends CommonOptions {
 }
 
 const OPTIONS = new Set<string>([
-  'ttl',
-  'cacheIf',
-  'cacheUnless',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'refreshAhead',
-  'jitter',
-  'lock',
-  'softTimeout',
-  'hardTimeout',
+  ...VALUE_OPTIONS,
   'tags',
   'store',
   'type',

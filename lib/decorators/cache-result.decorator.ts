@@ -1,5 +1,10 @@
 import 'reflect-metadata';
-import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import {
+  assertMethodOptions,
+  normalisePolicy,
+  VALUE_OPTIONS,
+  type MethodDefinition,
+} from '../cache/definition.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { Duration } from '../cache/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
@@ -10,21 +15,12 @@ import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './ca
 import { copyMetadata, optionsOf, whereOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
-  'ttl',
+  ...VALUE_OPTIONS,
   'keyConstructor',
   'invalidatesOn',
-  'cacheIf',
-  'cacheUnless',
   'tags',
   'store',
   'name',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'refreshAhead',
-  'jitter',
-  'lock',
-  'softTimeout',
-  'hardTimeout',
   'type',
   'isolation',
 ] satisfies (keyof CacheResultOptions)[]);
