@@ -26,7 +26,7 @@ describe.each(['express', 'fastify'] as const)('the gateway on %s', (platform) =
     });
     await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
     const { port: behind } = origin.address() as AddressInfo;
-    app = await createGateway(platform, { origin: `http://127.0.0.1:${behind}`, timeout: 300 });
+    app = await createGateway(platform, { origin: `http://127.0.0.1:${behind}`, timeout: 1_000 });
     await app.listen(0, '127.0.0.1');
     port = ((app.getHttpServer() as Server).address() as AddressInfo).port;
   });

@@ -6,7 +6,7 @@ import { Origin } from './origin.js';
 export interface GatewayOptions {
   /** Where requests are forwarded to, e.g. `http://127.0.0.1:8000`. */
   readonly origin: string;
-  /** How long the origin may take to begin its answer, in milliseconds. */
+  /** How long the origin may be silent before its answer begins, in milliseconds. Default 30 s. */
   readonly timeout?: number;
 }
 

@@ -28,18 +28,16 @@ export class Origin {
         ...{ method: incoming.method, path: target, setHost: false },
       });
       for (const [name, values] of forwardedHeaders(incoming.rawHeaders)) outgoing.setHeader(name, values);
-      const timer = setTimeout(() => outgoing.destroy(new OriginTimeoutError()), this.timeout);
+      // Silence is counted, not the time that a long body takes.
+      outgoing.setTimeout(this.timeout, () => outgoing.destroy(new OriginTimeoutError()));
       const giveUp = (): void => void outgoing.destroy();
       client.on('close', giveUp);
       outgoing.on('response', (answer) => {
-        clearTimeout(timer);
+        outgoing.setTimeout(0);
         resolve(answer);
       });
       outgoing.on('error', (error) => reject(asHttpError(error)));
-      outgoing.on('close', () => {
-        clearTimeout(timer);
-        client.removeListener('close', giveUp);
-      });
+      outgoing.on('close', () => client.removeListener('close', giveUp));
       sendBody(incoming, outgoing);
     });
   }
