@@ -24,6 +24,7 @@ export interface FastifyReplyLike {
   /** Of @fastify/view. */
   view?(...args: unknown[]): unknown;
   trailer(...args: unknown[]): unknown;
+  hijack(): unknown;
 }
 
 export type NextPayload = (error: Error | null, payload?: unknown) => void;

@@ -11,6 +11,7 @@ import type {
   FastifyRequestLike,
   NextPayload,
 } from './fastify.interface.js';
+import { writeDirectly } from './direct-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { ResponseRecording } from './response-recording.js';
 import { markFailed, silenceReply } from './silenced-reply.js';
@@ -51,8 +52,7 @@ export class FastifyPlatform implements HttpPlatform {
 
   replay(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
     if (!reply.sent && !reply.raw.headersSent) {
-      setReplyHead(reply, recorded, options);
-      sendBody(reply, options.notModified && !options.headOnly ? undefined : recorded.body);
+      if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
     }
     silenceReply(reply);
     return undefined;
@@ -65,6 +65,11 @@ export class FastifyPlatform implements HttpPlatform {
 
 function isOver({ raw }: FastifyRequestLike, reply: Reply): boolean {
   return reply.sent || reply.raw.headersSent || reply.raw.destroyed || raw.socket?.destroyed === true;
+}
+
+function sendReplay(reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
+  setReplyHead(reply, recorded, options);
+  sendBody(reply, options.notModified && !options.headOnly ? undefined : recorded.body);
 }
 
 /**
