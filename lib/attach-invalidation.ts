@@ -47,7 +47,7 @@ export function attachInvalidation(
   const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
   dispatchers.add(INLINE, new InlineDispatcher());
   const rules = new RuleRegistry(() => INLINE);
-  const service = new InvalidationService(runtime, dispatchers, settings.raiseException);
+  const service = new InvalidationService(runtime, dispatchers, settings.raiseException, settings.replicaLag);
   const attacher = new DataSourceAttacher(runtime, rules, service);
   attacher.attach(dataSource);
   for (const owner of classes) {

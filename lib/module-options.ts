@@ -51,6 +51,11 @@ export interface RestflowCacheOptions {
   raiseException?: boolean;
   /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
   dataSources?: 'auto' | false | readonly object[];
+  /**
+   * How far replicas may be behind, for DataSources with `replication`: what changed is invalidated again after it.
+   * Whole **seconds** or a string with a unit. Default 0: once.
+   */
+  replicaLag?: Duration;
   /** The source of time; for tests. */
   clock?: Clock;
 }
@@ -83,6 +88,8 @@ export interface ModuleSettings {
   readonly dispatcherSettings: DispatcherSettings;
   readonly raiseException: boolean;
   readonly dataSources: 'auto' | false | readonly object[];
+  /** Milliseconds. */
+  readonly replicaLag: number;
 }
 
 const WHERE = 'RestflowCacheModule';
@@ -104,6 +111,7 @@ const OPTIONS = new Set<string>([
   'dispatchers',
   'raiseException',
   'dataSources',
+  'replicaLag',
   'clock',
 ] satisfies (keyof RestflowCacheOptions)[]);
 
@@ -138,6 +146,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     dispatcherSettings: options.dispatcherSettings ?? {},
     raiseException: options.raiseException ?? false,
     dataSources: options.dataSources ?? 'auto',
+    replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
   };
 }
 

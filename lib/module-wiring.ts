@@ -67,7 +67,7 @@ export class ModuleWiring
     this.#dispatchers = new ModuleDispatchers(settings.defaultDispatcher, settings.dispatcherSettings);
     const { registry } = this.#dispatchers;
     this.#rules = new RuleRegistry((wanted, where) => registry.resolve(wanted, where));
-    this.#service = new InvalidationService(runtime, registry, settings.raiseException);
+    this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => this.#resolve(owner),

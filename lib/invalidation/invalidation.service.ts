@@ -8,6 +8,7 @@ import type { ChangeTransaction } from './dispatcher.interface.js';
 import { DurableJobs, type RulesOf } from './durable-jobs.js';
 import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
 import { readJob } from './job.js';
+import { LateBumps } from './late-bumps.js';
 import { InvalidationFailedError } from './raised-error.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
@@ -20,12 +21,15 @@ const NOTHING: RuleTags = new Map();
  */
 export class InvalidationService {
   readonly #durable: DurableJobs;
+  readonly #late: LateBumps | undefined;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
     private readonly raiseException: boolean,
+    replicaLag = 0,
   ) {
+    if (replicaLag > 0) this.#late = new LateBumps(runtime, replicaLag);
     this.#durable = new DurableJobs(
       runtime,
       dispatchers,
@@ -54,18 +58,20 @@ export class InvalidationService {
   /**
    * Carries out what committed changes ask for. Never throws.
    * @param rulesOf the rules that a change concerns
+   * @param replicated whether loads may read what changed from a replica: then it is bumped again after `replicaLag`
    * @returns nothing when all is done; else a promise that the write awaits, for at most 100 ms. Rejects only for rules
    * whose errors are to be raised.
    */
-  committed(changes: readonly Change[], rulesOf: RulesOf): MaybePromise<void> {
+  committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
+    const late = replicated ? this.#late : undefined;
     const plan = new InvalidationPlan(this.runtime.space, (rule, error) => this.#report(rule, error));
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
-    const done = this.#carryOut(plan.decided, this.#durable.of(changes));
+    const done = this.#carryOut(plan.decided, late, this.#durable.of(changes));
     if (plan.undecided.size === 0) return done instanceof Promise ? this.#atMost(done) : undefined;
     // What is known does not wait for invalidators that take their time.
     const later = [...plan.undecided].map(([rule, spoken]) =>
-      spoken.then(() => this.#carryOut(plan.of(rule))),
+      spoken.then(() => this.#carryOut(plan.of(rule), late)),
     );
     return this.#atMost(
       Promise.all([done, ...later]).then(() => undefined),
@@ -83,10 +89,10 @@ export class InvalidationService {
    * Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them.
    * @param written what a dispatcher has already: it is bumped only
    */
-  #carryOut(tags: RuleTags, written: RuleTags = NOTHING): MaybePromise<void> {
+  #carryOut(tags: RuleTags, late: LateBumps | undefined, written: RuleTags = NOTHING): MaybePromise<void> {
     if (tags.size === 0 && written.size === 0) return;
     const outcome = new Outcome();
-    const bumped = this.#bump(union(tags, written), outcome);
+    const bumped = this.#bump(union(tags, written), outcome, late);
     const dispatched =
       bumped instanceof Promise
         ? bumped.then(() => this.#dispatch(tags, outcome))
@@ -95,12 +101,13 @@ export class InvalidationService {
   }
 
   /** Bumps what is eager, all rules of a mode in one step. */
-  #bump(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
+  #bump(tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const mode of ['purge', 'expire'] as const) {
       const rules = [...tags.keys()].filter((rule) => rule.mode === mode && rule.options.eager !== false);
       if (rules.length === 0) continue;
       const all = new Set(rules.flatMap((rule) => [...tags.get(rule)!]));
+      late?.add(all, mode);
       const bumped = this.#guarded(
         () => this.runtime.bump([...all], mode),
         (error) => {

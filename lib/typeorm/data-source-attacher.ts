@@ -106,7 +106,12 @@ class DataSourceBinding implements ChangeSink {
 
   committed(changes: readonly Change[]): void | Promise<void> {
     const { service } = this.#index();
-    return service.committed(changes, (change) => this.#rules.get(change.table) ?? []);
+    const { replication } = this.dataSource.options as { replication?: unknown };
+    return service.committed(
+      changes,
+      (change) => this.#rules.get(change.table) ?? [],
+      replication !== undefined,
+    );
   }
 
   detach(): void {

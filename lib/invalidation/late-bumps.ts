@@ -1,0 +1,75 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+
+/** Beyond so many tags that wait, coarser ones take their place. */
+const MAX_TAGS = 10_000;
+
+/**
+ * Invalidates tags once more when replicas must have what was committed: what was loaded from one meanwhile may be old.
+ * A tag that changes again waits anew, for that change has invalidated it just now.
+ */
+export class LateBumps {
+  readonly #runtime: CacheRuntime;
+  readonly #lag: number;
+  /** When each tag is due, by mode; in the order in which they are. */
+  readonly #due: Record<InvalidationMode, Map<string, number>> = { purge: new Map(), expire: new Map() };
+  #waiting = false;
+
+  /** @param lag milliseconds */
+  constructor(runtime: CacheRuntime, lag: number) {
+    this.#runtime = runtime;
+    this.#lag = lag;
+  }
+
+  add(tags: Iterable<string>, mode: InvalidationMode): void {
+    const due = this.#due[mode];
+    const at = this.#runtime.settings.clock.now() + this.#lag;
+    for (const tag of tags) {
+      due.delete(tag);
+      due.set(tag, at);
+    }
+    if (due.size > MAX_TAGS) {
+      const coarse = new Set([...due.keys()].map((tag) => this.#runtime.space.coarser(tag) ?? tag));
+      due.clear();
+      if (coarse.size > MAX_TAGS) due.set(this.#runtime.space.allTag, at);
+      else for (const tag of coarse) due.set(tag, at);
+    }
+    this.#wait(this.#lag);
+  }
+
+  #wait(ms: number): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#runtime.settings.clock.after(ms, () => {
+      this.#waiting = false;
+      this.#bumpDue();
+    });
+  }
+
+  #bumpDue(): void {
+    const now = this.#runtime.settings.clock.now();
+    let next = Infinity;
+    for (const mode of ['purge', 'expire'] as const) {
+      const due = this.#due[mode];
+      const tags: string[] = [];
+      for (const [tag, at] of due) {
+        if (at > now) {
+          next = Math.min(next, at);
+          break;
+        }
+        tags.push(tag);
+        due.delete(tag);
+      }
+      if (tags.length > 0) void this.#bump(tags, mode);
+    }
+    if (next < Infinity) this.#wait(next - now);
+  }
+
+  async #bump(tags: string[], mode: InvalidationMode): Promise<void> {
+    try {
+      await this.#runtime.bump(tags, mode);
+    } catch (error) {
+      this.#runtime.log.error('replicaLag', 'Invalidating again after replicaLag failed', error);
+    }
+  }
+}
