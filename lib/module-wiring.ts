@@ -26,6 +26,8 @@ import { ModuleDispatchers } from './module-dispatchers.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
+import type { CacheStore } from './stores/store.interface.js';
+import { releaseStore, takeStore } from './stores/store-users.js';
 import { DataSourceAttacher, isDataSource } from './typeorm/index.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -44,6 +46,8 @@ export class ModuleWiring
   readonly #rules: RuleRegistry;
   readonly #dataSources: DataSourceAttacher;
   readonly #config: ApplicationConfigLike;
+  /** What it has taken, and gives back when it ends. */
+  readonly #stores: CacheStore[];
   #platform: HttpPlatform | undefined;
   #routes: RouteTable | undefined;
 
@@ -77,6 +81,8 @@ export class ModuleWiring
     this.#installInterceptor();
     this.#installPlatform();
     this.#bindCacheManager(false);
+    this.#stores = [...new Set(runtime.settings.stores.values())];
+    for (const store of this.#stores) takeStore(store);
   }
 
   async onModuleInit(): Promise<void> {
@@ -138,7 +144,7 @@ export class ModuleWiring
   async onApplicationShutdown(): Promise<void> {
     await this.runtime.engine.refreshes.drain();
     this.#dataSources.detachAll();
-    for (const store of new Set(this.runtime.settings.stores.values())) await store.close?.();
+    for (const store of this.#stores.splice(0)) await releaseStore(store);
   }
 
   /** Attaches the data sources that are there now; those that come later are found at the end of the boot. */
