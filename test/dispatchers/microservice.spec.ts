@@ -169,7 +169,7 @@ describe('the microservice dispatcher on NATS', () => {
       let writes = 0;
       return until(async () => {
         await write(`${text} ${++writes}`);
-        return (await items.text(1)).startsWith(text);
+        return (await items.text(1))?.startsWith(text) === true;
       }, `a value ${text}`);
     };
     const worker = await startWorker(transport(), false);
