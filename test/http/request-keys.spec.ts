@@ -11,7 +11,7 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CacheResponse } from '../../lib/index.js';
+import { CacheResponse, RouteParamsKeyField } from '../../lib/index.js';
 import { platforms, start, type TestApplication } from './support/application.js';
 
 let handled = 0;
@@ -30,6 +30,11 @@ class Keys {
   }
   @Get('items/:id') @CacheResponse(60) item(@Param('id') id: string): unknown {
     return { id, handled: ++handled };
+  }
+  @Get('all/:kind/:id')
+  @CacheResponse({ ttl: 60, keyConstructor: { params: new RouteParamsKeyField('*') } })
+  all(@Param() params: object): unknown {
+    return { params, handled: ++handled };
   }
   @Get(['one', 'two', 'three/:id']) @CacheResponse(60) several(@Req() request: AnyRequest): unknown {
     return { url: request.url, handled: ++handled };
@@ -101,6 +106,12 @@ describe.each(platforms)('the key of a request on %s', (platform) => {
   ])('%s and %s have one answer: %s', async (first, second, expected) => {
     await startKeys();
     expect(await oneAnswer(first, second)).toBe(expected);
+  });
+
+  it('holds all route parameters with RouteParamsKeyField', async () => {
+    await startKeys();
+    expect(await oneAnswer('/all/pen/1', '/all/pen/1')).toBe(true);
+    expect(await oneAnswer('/all/pen/1', '/all/pen/2')).toBe(false);
   });
 
   it('holds the host', async () => {

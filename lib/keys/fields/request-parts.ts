@@ -31,6 +31,9 @@ export function readAll(request: KeyRequest, part: RequestPart): unknown {
     }
     case 'cookies':
       return request.cookies ?? parseCookies(request.headers.cookie);
+    case 'params':
+      // Fastify's router makes them objects of a class of its own.
+      return { ...ownMembers(request.params) };
     default:
       return request[part];
   }
