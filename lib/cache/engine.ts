@@ -60,7 +60,7 @@ export class CacheEngine {
     if (!(reading instanceof Entry)) return this.#loadShared(call, reading, undefined);
     const now = this.clock.now();
     if (reading.isFresh(now)) {
-      if (call.target.policy.refreshAhead > 0 && isDue(call, reading, now)) this.refreshes.start(call);
+      if (this.isDue(call, reading, now)) this.refreshes.start(call);
       return this.serve(call, reading, CacheStatus.HIT);
     }
     if (this.mayServeStale(call, reading, now)) {
@@ -77,6 +77,12 @@ export class CacheEngine {
     const outer = currentLoad();
     if (outer !== undefined) reportServed(call, outer);
     return call.target.values.present(entry.value);
+  }
+
+  /** Whether so much of an entry's lifetime is over that it is time to load it anew. */
+  isDue(call: Call, { cachedAt, freshUntil }: Entry, now: number): boolean {
+    const { refreshAhead } = call.target.policy;
+    return refreshAhead > 0 && now >= cachedAt + (freshUntil - cachedAt) * refreshAhead;
   }
 
   /** Whether an entry past its freshness may still be served while a fresh load runs. */
@@ -220,9 +226,4 @@ export class CacheEngine {
     const outer = currentLoad();
     return outer === undefined ? call.target.load(call) : bypassInside(this, call, outer);
   }
-}
-
-/** Whether so much of an entry's lifetime is over that it is time to load it anew. */
-function isDue(call: Call, entry: Entry, now: number): boolean {
-  return now >= entry.cachedAt + (entry.freshUntil - entry.cachedAt) * call.target.policy.refreshAhead;
 }

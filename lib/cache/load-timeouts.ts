@@ -1,10 +1,12 @@
 import type { Entry } from '../stores/entry.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
+import type { Clock } from './clock.js';
 import type { CacheEngine } from './engine.js';
 import { CacheTimeoutError } from './errors.js';
 
-const LATE = Symbol('late');
+/** What {@link within} answers when the time is over. */
+export const LATE = Symbol('late');
 
 /**
  * Runs a load under `softTimeout` and `hardTimeout`. When one passes the caller gets what is stale, or, at the hard one, an
@@ -22,7 +24,7 @@ export async function loadWithin(
   const loading = load(behind);
   const usable = stale !== undefined && (await engine.mayServeLate(call, stale)) ? stale : undefined;
   const limit = usable === undefined ? hardTimeout : Math.min(softTimeout, hardTimeout);
-  const value = await raceAgainst(engine, loading, limit);
+  const value = await within(engine.clock, loading, limit);
   if (value !== LATE) {
     call.status = behind.status;
     call.entry = behind.entry;
@@ -39,11 +41,10 @@ export async function loadWithin(
   return engine.serve(call, usable, CacheStatus.STALE);
 }
 
-async function raceAgainst(engine: CacheEngine, loading: Promise<unknown>, limit: number): Promise<unknown> {
+/** What a promise brings, or {@link LATE} after a limit in milliseconds. */
+export async function within<T>(clock: Clock, loading: Promise<T>, limit: number): Promise<T | typeof LATE> {
   if (limit === Infinity) return loading;
   let cancel = (): void => undefined;
-  const late = new Promise<typeof LATE>(
-    (resolve) => (cancel = engine.clock.after(limit, () => resolve(LATE))),
-  );
+  const late = new Promise<typeof LATE>((resolve) => (cancel = clock.after(limit, () => resolve(LATE))));
   return Promise.race([loading, late]).finally(cancel);
 }

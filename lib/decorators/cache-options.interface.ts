@@ -22,26 +22,9 @@ interface CacheOptions {
   store?: string;
   /** The name under which this method caches. Default: `ClassName.methodName`. */
   name?: string;
-}
-
-/**
- * Options of `@CacheResult`.
- *
- * @publicApi
- */
-export interface CacheResultOptions extends CacheOptions {
-  /**
-   * Lifetime: whole **seconds**, a string with a unit (`'500ms'`, `'15m'`), `null` for no expiry, or a function of the
-   * value. Default: the module's `ttl` (3600 seconds).
-   */
-  ttl?: Duration | ((value: never, context: ValueContext) => Duration);
-  /** Stores a value only if this answers true. Excludes `cacheUnless`. */
-  cacheIf?: (value: never, context: ValueContext) => MaybePromise<boolean>;
-  /** Stores a value unless this answers true. Excludes `cacheIf`. */
-  cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
   /** How long past its lifetime a value is served while it reloads in the background. Default: not at all. */
   staleWhileRevalidate?: Duration;
-  /** How long past its lifetime a value is served when the method throws. Default: not at all. */
+  /** How long past its lifetime a value is served when the method throws, or the handler answers 5xx. Default: not at all. */
   staleIfError?: Duration;
   /**
    * After this fraction of its lifetime, e.g. `0.8`, a value that is read is loaded anew in the background, so that
@@ -60,8 +43,28 @@ export interface CacheResultOptions extends CacheOptions {
    * `staleIfError`: it is served, and the load goes on in the background. Default: none.
    */
   softTimeout?: Duration;
-  /** A load that takes longer rejects with `CacheTimeoutError` (or serves a stale value); it goes on. Default: none. */
+  /**
+   * A load that takes longer rejects with `CacheTimeoutError` and goes on; on a handler the answer is 503, and what the handler
+   * still brings is dropped. With a stale value that one is served. Default: none.
+   */
   hardTimeout?: Duration;
+}
+
+/**
+ * Options of `@CacheResult`.
+ *
+ * @publicApi
+ */
+export interface CacheResultOptions extends CacheOptions {
+  /**
+   * Lifetime: whole **seconds**, a string with a unit (`'500ms'`, `'15m'`), `null` for no expiry, or a function of the
+   * value. Default: the module's `ttl` (3600 seconds).
+   */
+  ttl?: Duration | ((value: never, context: ValueContext) => Duration);
+  /** Stores a value only if this answers true. Excludes `cacheUnless`. */
+  cacheIf?: (value: never, context: ValueContext) => MaybePromise<boolean>;
+  /** Stores a value unless this answers true. Excludes `cacheIf`. */
+  cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
   /** The classes of the instances in the value, where they are no entities: `type: () => UserDto`. */
   type?: TypeOption;
   /** How callers are kept from changing what is cached. Default `'clone'`. */

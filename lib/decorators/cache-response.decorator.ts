@@ -37,6 +37,13 @@ const OPTIONS = new Set<string>([
   'maxBodyBytes',
   'cacheControl',
   'freshness',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'refreshAhead',
+  'jitter',
+  'lock',
+  'softTimeout',
+  'hardTimeout',
 ] satisfies (keyof CacheResponseOptions)[]);
 
 /**

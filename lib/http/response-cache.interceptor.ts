@@ -13,14 +13,18 @@ import type { IsAuthenticated } from './authentication.js';
 import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
+import { withinHardTimeout } from './hard-timeout.js';
 import type { AddedHeaders, HttpPlatform } from './http-platform.interface.js';
-import { hitHeaders, metadataHeaders } from './response-headers.js';
+import { RepeatedRequests } from './repeated-requests.js';
+import { hitHeaders, metadataHeaders, reuseHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
+import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
 import { SharedCache } from './shared-cache/shared-cache.js';
 import { invalidateByAnswer, isUnsafe } from './shared-cache/unsafe-request.js';
 import { watchIdentity } from './identity-watch.js';
 import { whenAdmitted } from './when-admitted.js';
+import { whenItsTurn } from './when-its-turn.js';
 
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
 export interface RouteLookup {
@@ -43,11 +47,13 @@ export interface Exchange {
  * Serves and stores the answers of decorated handlers. It stands before all other interceptors, so a hit runs the
  * guards and nothing else.
  *
- * The flow of a request: bypass? → key → read → replay what is fresh, or join the load in flight, or lead it: run the
- * handler while its answer is recorded.
+ * The flow of a request: bypass? → key → read → replay what is fresh, or may be stale, or join the load in flight, or lead
+ * it: run the handler while its answer is recorded.
  */
 export class ResponseCacheInterceptor implements NestInterceptor {
   readonly #sharedCache: SharedCache;
+  readonly #repeated: RepeatedRequests;
+  readonly #stale: StaleResponses;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -55,7 +61,9 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     private readonly recorder: ResponseRecorder,
     private readonly isAuthenticated: IsAuthenticated,
   ) {
-    this.#sharedCache = new SharedCache(runtime, isAuthenticated);
+    this.#repeated = new RepeatedRequests(runtime.engine.clock);
+    this.#stale = new StaleResponses(runtime.engine, this.#repeated);
+    this.#sharedCache = new SharedCache(runtime, isAuthenticated, this.#repeated);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -127,20 +135,41 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   #answer(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
-    const { engine } = this.runtime;
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
-    if (reading.isFresh(engine.clock.now())) return this.#replay(exchange, call, reading);
-    return from(engine.reader.stamp(call)).pipe(
+    const { request } = exchange;
+    if (this.#repeated.has(request)) return this.#loadAnew(exchange, call);
+    const reuse = this.#stale.serve(call, reading, request);
+    if (reuse !== undefined) return this.#replay(exchange, call, reuse);
+    if (!this.#stale.isFallback(call, reading)) return this.#loadAnew(exchange, call);
+    return from(this.#stale.ask(call, reading, request)).pipe(
+      switchMap((asked) =>
+        asked === undefined ? this.#loadAnew(exchange, call) : this.#replay(exchange, call, asked),
+      ),
+    );
+  }
+
+  /** Loads in place of what is stored. */
+  #loadAnew(exchange: Exchange, call: Call): Observable<unknown> {
+    return from(this.runtime.engine.reader.stamp(call)).pipe(
       switchMap((stamp) => this.#load({ ...exchange, forwarded: 'stale' }, call, stamp)),
     );
   }
 
   /** The hit. */
-  #replay(exchange: Exchange, call: Call, entry: Entry, added?: AddedHeaders): Observable<unknown> {
+  #replay(
+    exchange: Exchange,
+    call: Call,
+    { entry, status, asked }: Reuse,
+    added?: AddedHeaders,
+  ): Observable<unknown> {
     const { route, request, response } = exchange;
-    this.runtime.engine.serve(call, entry, CacheStatus.HIT);
+    const now = this.runtime.engine.clock.now();
+    this.runtime.engine.serve(call, entry, status);
     const stored = responseOf(entry);
-    const headers = hitHeaders(route, entry, this.runtime.engine.clock.now());
+    const headers =
+      asked === undefined && status !== CacheStatus.STALE
+        ? hitHeaders(route, entry, now)
+        : reuseHeaders(route, entry, now, status, asked);
     return of(
       route.platform.replay(request, response, stored.recorded, {
         add: added === undefined ? headers : { ...headers, ...added },
@@ -156,12 +185,21 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       this.recorder.recordHead(exchange);
       return exchange.next.handle();
     }
-    const joined = this.runtime.engine.join(call, stamp);
-    if (joined === undefined) {
-      const load = this.runtime.engine.begin(call, stamp);
-      return whenAdmitted(this.runtime.engine.gate, load, () => this.#lead(exchange, call, load));
-    }
-    return from(this.#wait(exchange, call, joined)).pipe(switchMap((answer) => answer));
+    const { engine } = this.runtime;
+    const joined = engine.join(call, stamp);
+    const answer =
+      joined === undefined
+        ? this.#run(exchange, call, engine.begin(call, stamp))
+        : from(this.#wait(exchange, call, joined)).pipe(switchMap((waited) => waited));
+    return withinHardTimeout(engine.clock, call, answer);
+  }
+
+  #run(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
+    const { engine } = this.runtime;
+    return whenItsTurn(engine, call, load, this.#repeated.has(exchange.request), {
+      lead: () => whenAdmitted(engine.gate, load, () => this.#lead(exchange, call, load)),
+      replay: (entry) => this.#replayLoaded(exchange, call, entry),
+    });
   }
 
   /** Waits for the answer to somebody else's request, and takes it only if it is one to this request, and current. */
@@ -173,11 +211,17 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       entry.isFresh(engine.clock.now()) &&
       (await engine.reader.isCurrent(call, entry.stamp))
     ) {
-      return this.#replay(exchange, call, entry, collapsedHeader(exchange, call, entry));
+      return this.#replayLoaded(exchange, call, entry);
     }
     const again = exchange.route.call(exchange.request);
     again.retries = call.retries + 1;
     return this.#answer(exchange, again, await engine.reader.read(again));
+  }
+
+  /** What somebody else loaded in the meantime. */
+  #replayLoaded(exchange: Exchange, call: Call, entry: Entry): Observable<unknown> {
+    const added = collapsedHeader(exchange, call, entry);
+    return this.#replay(exchange, call, { entry, status: CacheStatus.HIT }, added);
   }
 
   #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {

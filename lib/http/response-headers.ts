@@ -1,7 +1,7 @@
 import { CacheStatus, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
 import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders } from './http-platform.interface.js';
-import { cacheStatusHeader } from './cache-status-header.js';
+import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { responseOf } from './stored-response.js';
 
@@ -56,21 +56,48 @@ export function hitHeaders(route: CachedRoute, entry: Entry, now: number): Added
   const stored = responseOf(entry);
   if (!route.options.cacheControl && !stored.tellsLifetime)
     return (stored.hitHeaders ??= constantHeaders(route, entry));
+  return { ...constantHeaders(route, entry), ...timedHeaders(route, entry, now) };
+}
+
+/**
+ * What a stored response is given that is stale, or that the handler was asked for behind the client's back.
+ *
+ * @param asked the status of the handler's answer
+ */
+export function reuseHeaders(
+  route: CachedRoute,
+  entry: Entry,
+  now: number,
+  status: CacheStatus,
+  asked?: number,
+): AddedHeaders {
+  const ttl = (entry.freshUntil - now) / 1000;
+  const said: CacheStatusParameters =
+    asked === undefined ? { hit: true, ttl } : { fwd: 'stale', fwdStatus: asked, ttl };
+  return { ...constantHeaders(route, entry, status, said), ...timedHeaders(route, entry, now) };
+}
+
+function timedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
+  const { cacheControl } = responseOf(entry);
   return {
-    ...constantHeaders(route, entry),
-    ...lifetimeHeaders(route, stored.cacheControl, entry.cachedAt, entry.freshUntil),
+    ...lifetimeHeaders(route, cacheControl, entry.cachedAt, entry.freshUntil),
     Age: String(Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
   };
 }
 
-function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
+/** Without ttl in `Cache-Status`: that one would be another with each hit. */
+function constantHeaders(
+  route: CachedRoute,
+  entry: Entry,
+  status: CacheStatus = CacheStatus.HIT,
+  said: CacheStatusParameters = { hit: true },
+): AddedHeaders {
   const stored = responseOf(entry);
   return {
     ETag: stored.etag!,
     ...standingHeaders(route, stored.cacheControl),
-    ...(route.setCacheHeaders ? metadataHeaders(metadataOf(CacheStatus.HIT, entry)) : {}),
-    // Without ttl: that one would be another with each hit.
-    ...(route.setCacheHeaders ? cacheStatusHeader({ hit: true }, stored.headers['cache-status']) : {}),
+    ...(route.setCacheHeaders ? metadataHeaders(metadataOf(status, entry)) : {}),
+    ...(route.setCacheHeaders ? cacheStatusHeader(said, stored.headers['cache-status']) : {}),
   };
 }
 

@@ -85,7 +85,10 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
 }
 
 /** What has no meaning where the headers of each response decide. */
-const DECIDED_BY_HEADERS = ['ttl', 'keyConstructor', 'query', 'statuses', 'vary', 'shared', 'cacheControl'];
+const DECIDED_BY_HEADERS = [
+  ...['ttl', 'keyConstructor', 'query', 'statuses', 'vary', 'shared', 'cacheControl'],
+  ...['staleWhileRevalidate', 'staleIfError', 'refreshAhead', 'jitter', 'lock', 'softTimeout', 'hardTimeout'],
+];
 
 function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
   const { freshness = 'ttl' } = options;

@@ -40,7 +40,9 @@ export class ResponseRecorder {
       head: (head) => answer.head(head),
       done: (recording) => answer.done(recording),
     });
-    return { watch: (handled) => handled.pipe(tap({ error: () => control.fail() })) };
+    // A hard timeout gives the handler up: what then goes out is not its answer.
+    const fail = (): void => control.fail();
+    return { watch: (handled) => handled.pipe(tap({ error: fail, unsubscribe: fail })) };
   }
 
   /** Gives the answer to a HEAD the headers that a GET would have; it has no body to store. */

@@ -7,10 +7,10 @@ import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';
 import type { IsAuthenticated } from '../authentication.js';
 import { conditionsOf } from '../conditional.js';
+import type { RepeatedRequests } from '../repeated-requests.js';
 import type { Exchange } from '../response-cache.interceptor.js';
 import { responseOf } from '../stored-response.js';
 import { whenAdmitted } from '../when-admitted.js';
-import { RepeatedRequests } from './repeated-requests.js';
 import { requestDirectives, FROM_THE_HANDLER } from './request-directives.js';
 import { reuseOf, type Reuse } from './reuse.js';
 import { SharedAnswer } from './shared-answer.js';
@@ -34,11 +34,10 @@ const STATUSES: Readonly<Record<Exclude<Reuse, 'validated'>, CacheStatus>> = {
  * have it run, asked with the validators of what is stored.
  */
 export class SharedCache {
-  readonly #repeated = new RepeatedRequests();
-
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly isAuthenticated: IsAuthenticated,
+    private readonly repeated: RepeatedRequests,
   ) {}
 
   answer(exchange: Exchange): Observable<unknown> {
@@ -54,7 +53,7 @@ export class SharedCache {
   #sharedExchange(exchange: Exchange): SharedExchange | undefined {
     const { request, route } = exchange;
     if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return undefined;
-    const asked = this.#repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
+    const asked = this.repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
     if (asked.noStore) return undefined;
     try {
       if (!this.runtime.enabled || route.options.bypass?.(request) === true) return undefined;
@@ -92,7 +91,7 @@ export class SharedCache {
     if (entry.expired) return 'validated';
     const reuse = reuseOf(responseOf(entry).terms, asked, clock.now());
     if (reuse !== 'while-revalidating') return reuse;
-    return this.#repeated.start(call.key, request) ? reuse : 'validated';
+    return this.repeated.start(call.key, request) === undefined ? 'validated' : reuse;
   }
 
   #replay(exchange: SharedExchange, entry: Entry, status: CacheStatus): Observable<unknown> {
