@@ -12,6 +12,8 @@ const swc = {
 
 export default {
   testEnvironment: 'node',
+  // A test that hangs is told from one on a slow machine.
+  testTimeout: 30_000,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
