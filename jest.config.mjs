@@ -1,4 +1,5 @@
-const swc = {
+/** How TypeScript becomes JavaScript, here and in processes that tests start. */
+export const swc = {
   jsc: {
     target: 'es2022',
     parser: { syntax: 'typescript', decorators: true },
@@ -10,18 +11,40 @@ const swc = {
   swcrc: false,
 };
 
-export default {
+const base = {
   testEnvironment: 'node',
   // A test that hangs is told from one on a slow machine.
   testTimeout: 30_000,
   roots: ['<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: {
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-    // Samples import the library by its name; under test that is the source.
-    '^nestjs-restflow-cache$': '<rootDir>/lib/index.ts',
-    '^nestjs-restflow-cache/(.+)$': '<rootDir>/lib/$1.ts',
-  },
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
+};
+const modules = {
+  '^(\\.{1,2}/.*)\\.js$': '$1',
+  // Samples import the library by its name; under test that is the source.
+  '^nestjs-restflow-cache$': '<rootDir>/lib/index.ts',
+  '^nestjs-restflow-cache/(.+)$': '<rootDir>/lib/$1.ts',
+};
+
+export default {
+  projects: [
+    {
+      ...base,
+      displayName: 'typeorm 1',
+      testMatch: ['**/*.spec.ts'],
+      moduleNameMapper: modules,
+      globals: { TYPEORM_MAJOR: 1 },
+    },
+    {
+      // What TypeORM's hooks tell, and what is written in its transactions, on its other living major version.
+      ...base,
+      displayName: 'typeorm 0.3',
+      testMatch: [
+        '**/test/typeorm/{attach,operations,transactions}.spec.ts',
+        '**/test/dispatchers/{durable,outbox,pg-boss}.spec.ts',
+      ],
+      moduleNameMapper: { ...modules, '^typeorm$': 'typeorm-0.3' },
+      globals: { TYPEORM_MAJOR: 0 },
+    },
+  ],
 };

@@ -19,8 +19,7 @@ export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context);
   const { transform } = await import('@swc/core');
   const filename = fileURLToPath(url);
-  const { default: jest } = await import('../../jest.config.mjs');
-  const [, options] = Object.values(jest.transform)[0];
-  const { code } = await transform(readFileSync(filename, 'utf8'), { ...options, filename });
+  const { swc } = await import('../../jest.config.mjs');
+  const { code } = await transform(readFileSync(filename, 'utf8'), { ...swc, filename });
   return { format: 'module', source: code, shortCircuit: true };
 }

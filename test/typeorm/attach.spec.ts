@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
+import * as typeorm from 'typeorm';
 import type { DataSource } from 'typeorm';
 import {
   attachCollector,
@@ -18,6 +19,12 @@ let dataSource: DataSource;
 const write = (id: number) => dataSource.manager.insert(Note, { id, text: 'x' });
 
 afterEach(() => (dataSource?.isInitialized ? dataSource.destroy() : undefined));
+
+test('these tests run on the TypeORM that they are for', () => {
+  const { TYPEORM_MAJOR } = globalThis as { TYPEORM_MAJOR?: number };
+  // 1.0 took the old connection functions away.
+  expect('createConnection' in typeorm).toBe(TYPEORM_MAJOR === 0);
+});
 
 describe('a collector', () => {
   test('attached before initialize() hears every write, and again after destroy() and initialize()', async () => {

@@ -1,10 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { transform, type Options } from '@swc/core';
-import config from '../../../jest.config.mjs';
+import { swc } from '../../../jest.config.mjs';
 import { inRoot } from '../../../scripts/root.mjs';
-
-const [[, options]] = Object.values(config.transform) as unknown as [[string, Options]];
 
 /**
  * Compiles the library and the workers as jest does, for processes that jest is not in: it is the source that is tested,
@@ -20,7 +18,10 @@ export async function compileWorkers(): Promise<{ path(file: string): string; re
     sources
       .filter((path) => path.endsWith('.ts'))
       .map(async (path) => {
-        const { code } = await transform(readFileSync(inRoot(path), 'utf8'), { ...options, filename: path });
+        const { code } = await transform(readFileSync(inRoot(path), 'utf8'), {
+          ...(swc as Options),
+          filename: path,
+        });
         const target = join(folder, path.replace(/\.ts$/, '.js'));
         mkdirSync(dirname(target), { recursive: true });
         writeFileSync(target, code);
