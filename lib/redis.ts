@@ -1,3 +1,4 @@
+export type { CompressionAlgorithm, CompressionOptions } from './stores/compression.js';
 export {
   redisStore,
   type IoredisYetStore,

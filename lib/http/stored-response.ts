@@ -83,13 +83,29 @@ export const responseValues: ValueHandling = {
   encode(stored) {
     const { recorded, size, etag, told } = stored as StoredResponse;
     const { status, headers, removed, vary, body } = recorded;
-    return { data: [status, headers, removed, vary, { ...told, etag }], flags: 0, size, bytes: body };
+    const isDense = headers.some(([name, value]) => tellsDense(name.toLowerCase(), String(value)));
+    return {
+      data: [status, headers, removed, vary, { ...told, etag }],
+      flags: 0,
+      size,
+      bytes: body,
+      isDense,
+    };
   },
   decode({ data, bytes }) {
     const [status, headers, removed, vary, told] = data as ResponseData;
     return new StoredResponse({ status, headers, removed, vary, body: bytes! }, told);
   },
 };
+
+/** Media types of what is compressed as it is. */
+const DENSE_TYPE = /^(image\/(?!svg|bmp)|video\/|audio\/|font\/woff|application\/(zip|gzip|zstd|pdf)\b)/i;
+
+/** Whether a header says that to compress the body once more gains nothing. */
+function tellsDense(name: string, value: string): boolean {
+  if (name === 'content-encoding') return value !== 'identity';
+  return name === 'content-type' && DENSE_TYPE.test(value);
+}
 
 /** The response an entry holds. */
 export function responseOf(entry: Entry): StoredResponse {

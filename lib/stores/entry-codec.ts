@@ -1,16 +1,14 @@
-import { Packr } from 'msgpackr';
+import { EncodedValue, PLAIN } from './encoded-value.js';
 import { Entry } from './entry.js';
+import { pack, unpack } from './packing.js';
 import { Stamp, type Generation } from './stamp.js';
-import type { ValueCodec } from './store.interface.js';
+import type { ValueCodec, Wire } from './store.interface.js';
 
 /** Raise it when the layout changes: entries of another version are misses. */
-const VERSION = 1;
+const VERSION = 2;
 
-/** Version, length of the packed head. */
-const PREFIX_BYTES = 5;
-
-/** Keeps Map, Set, Date, bigint, undefined, typed arrays, cycles and shared references; makes no classes of ours. */
-const packr = new Packr({ structuredClone: true, moreTypes: true, useRecords: true });
+/** Version, algorithm of the compression, length of the packed head. */
+const PREFIX_BYTES = 6;
 
 type Head = readonly [
   cachedAt: number,
@@ -25,9 +23,14 @@ type Head = readonly [
   data: unknown,
 ];
 
-/** An entry in bytes: a version, a packed head with the value's data, and then bytes as they are (response bodies). */
+/**
+ * An entry in bytes: a version, whether it is compressed, a packed head with the value's data, and then bytes as they are
+ * (response bodies, and all of a value that is compressed).
+ */
 export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
-  const { data, flags, size, bytes } = codec.encode(entry.value);
+  const { algorithm, wire } =
+    entry.value instanceof EncodedValue ? entry.value : { algorithm: PLAIN, wire: codec.encode(entry.value) };
+  const { data, flags, size, bytes } = wire;
   const { epoch, tags, generations } = entry.stamp;
   const head: Head = [
     entry.cachedAt,
@@ -41,10 +44,11 @@ export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
     size,
     data,
   ];
-  const packed = packr.pack(head);
+  const packed = pack(head);
   const buffer = Buffer.allocUnsafe(PREFIX_BYTES + packed.length + (bytes?.length ?? 0));
   buffer[0] = VERSION;
-  buffer.writeUInt32BE(packed.length, 1);
+  buffer[1] = algorithm;
+  buffer.writeUInt32BE(packed.length, 2);
   packed.copy(buffer, PREFIX_BYTES);
   bytes?.copy(buffer, PREFIX_BYTES + packed.length);
   return buffer;
@@ -52,8 +56,8 @@ export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
 
 /** An entry whose value is still in the form it travels in. */
 export interface DecodedEntry {
-  /** Makes the entry; `kept` as for {@link ValueCodec.decode}. */
-  open(codec: ValueCodec, kept: boolean): Entry;
+  /** Makes the entry; a value that is compressed stays an {@link EncodedValue}. */
+  open(codec: ValueCodec): Entry;
   readonly stamp: Stamp;
   /** The stamp's generations, as a shared store holds them. */
   readonly generations: readonly string[];
@@ -62,17 +66,17 @@ export interface DecodedEntry {
 /** @returns `undefined` for garbage, and for entries of another version: both are misses */
 export function decodeEntry(buffer: Buffer): DecodedEntry | undefined {
   if (buffer.length < PREFIX_BYTES || buffer[0] !== VERSION) return undefined;
-  const end = PREFIX_BYTES + buffer.readUInt32BE(1);
+  const end = PREFIX_BYTES + buffer.readUInt32BE(2);
   if (end > buffer.length) return undefined;
   try {
-    const head = packr.unpack(buffer.subarray(PREFIX_BYTES, end)) as Head;
-    return openHead(head, buffer.subarray(end));
+    const head = unpack(buffer.subarray(PREFIX_BYTES, end)) as Head;
+    return openHead(head, buffer[1]!, buffer.subarray(end));
   } catch {
     return undefined;
   }
 }
 
-function openHead(head: Head, bytes: Buffer): DecodedEntry {
+function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
   const [cachedAt, freshUntil, keepUntil, size, epoch, tags, generations, flags, valueSize, data] = head;
   if (tags.length !== generations.length || ![cachedAt, freshUntil, keepUntil, size].every(isNumber))
     throw new TypeError('no entry');
@@ -80,15 +84,11 @@ function openHead(head: Head, bytes: Buffer): DecodedEntry {
   return {
     stamp,
     generations,
-    open: (codec, kept) =>
-      new Entry(
-        codec.decode({ data, flags, size: valueSize, bytes }, kept),
-        cachedAt,
-        freshUntil,
-        keepUntil,
-        stamp,
-        size,
-      ),
+    open(codec) {
+      const wire: Wire = { data, flags, size: valueSize, bytes };
+      const value = algorithm === PLAIN ? codec.decode(wire, false) : new EncodedValue(algorithm, wire);
+      return new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
+    },
   };
 }
 

@@ -18,6 +18,14 @@ export class Entry {
     readonly size: number,
   ) {}
 
+  /** The same with its value in another form. */
+  with(value: unknown): Entry {
+    const { cachedAt, freshUntil, keepUntil, stamp, size } = this;
+    const entry = new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
+    entry.expired = this.expired;
+    return entry;
+  }
+
   isFresh(now: number): boolean {
     return now < this.freshUntil && !this.expired;
   }

@@ -1,8 +1,6 @@
-import type { Bus, BusStore } from './bus.interface.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
 import { Entry } from './entry.js';
-import type { Lease, LeaseStore } from './lease.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 import {
@@ -185,22 +183,4 @@ export class GuardedStore implements CacheStore {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** A guarded store that can tell of bumps over a bus, and through which processes agree on who loads. */
-export class GuardedBusStore extends GuardedStore implements BusStore, LeaseStore {
-  constructor(
-    private readonly bussed: CacheStore & BusStore & LeaseStore,
-    timeout: number,
-  ) {
-    super(bussed, timeout);
-  }
-
-  openBus(): Bus {
-    return this.bussed.openBus();
-  }
-
-  acquire(key: string): Promise<Lease | undefined> {
-    return this.guard(() => this.bussed.acquire(key));
-  }
 }

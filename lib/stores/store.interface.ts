@@ -16,6 +16,8 @@ export interface Wire {
   /** Estimated size in memory. */
   readonly size: number;
   readonly bytes?: Buffer;
+  /** The bytes are compressed already. */
+  readonly isDense?: boolean;
 }
 
 /** Turns the stored form of a value into plain data and back; stores that keep references do without. */

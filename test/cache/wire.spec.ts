@@ -20,7 +20,7 @@ const values = isolateValues('clone', classes);
 function roundTrip(value: unknown): unknown {
   const prepared = values.prepare(value) as { stored: unknown; size: number };
   const entry = new Entry(prepared.stored, 1, 2, 3, new Stamp('epoch', [], []), prepared.size);
-  const decoded = decodeEntry(encodeEntry(entry, values))!.open(values, false);
+  const decoded = decodeEntry(encodeEntry(entry, values))!.open(values);
   return values.present(decoded.value);
 }
 
@@ -72,6 +72,6 @@ describe('a value that travels through a shared store', () => {
     expect(decodeEntry(Buffer.from('garbage'))).toBeUndefined();
     expect(decodeEntry(Buffer.concat([Buffer.from([99]), bytes.subarray(1)]))).toBeUndefined();
     const stranger = isolateValues('clone', new KnownClasses());
-    expect(() => decodeEntry(bytes)!.open(stranger, false)).toThrow('User');
+    expect(() => decodeEntry(bytes)!.open(stranger)).toThrow('User');
   });
 });

@@ -89,6 +89,7 @@ describe('docs/options.md', () => {
   it.each([
     ['lib/module-options.ts', 'RestflowCacheOptions'],
     ['lib/stores/memory-store.ts', 'MemoryStoreOptions'],
+    ['lib/stores/redis/redis-store.factory.ts', 'RedisStoreOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],

@@ -1,6 +1,6 @@
 import type { Entry } from '../entry.js';
 import { decodeEntry, encodeEntry } from '../entry-codec.js';
-import { GuardedStore } from '../guarded-store.js';
+import { CompressingStore } from '../compressing-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from '../shared-generations.js';
 import { Stamp, type Verdict } from '../stamp.js';
 import type { CacheStore, StoreQuery } from '../store.interface.js';
@@ -64,7 +64,7 @@ export class CacheManagerStore implements CacheStore {
         (await this.#readMany(unasked)).forEach((text, i) => current.set(unasked[i]!, text));
       if (judgeStamp(decoded.stamp, (tag) => current.get(tag)) === 'current') {
         try {
-          return decoded.open(query.values, false);
+          return decoded.open(query.values);
         } catch {
           // Data that cannot be brought back is a miss.
         }
@@ -144,7 +144,7 @@ function isInMemory({ store }: KeyvLike): boolean {
 }
 
 /** A guarded {@link CacheManagerStore} that may find its backend in the application. */
-export class GuardedCacheManagerStore extends GuardedStore {
+export class GuardedCacheManagerStore extends CompressingStore {
   constructor(readonly manager: CacheManagerStore) {
     super(manager, TIMEOUT_MS);
   }

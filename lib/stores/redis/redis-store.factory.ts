@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
-import { GuardedBusStore } from '../guarded-store.js';
+import { normaliseCompression, type CompressionOptions } from '../compression.js';
+import { GuardedBusStore } from '../guarded-bus-store.js';
 import type { CacheStore } from '../store.interface.js';
 import { RedisConnection } from './redis-connection.js';
 import type { RedisClient } from './redis-client.interface.js';
@@ -24,6 +25,8 @@ export interface RedisStoreOptions {
   store?: IoredisYetStore;
   /** How long a call may take, in milliseconds, before the value is loaded instead. Default 250. */
   timeout?: number;
+  /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. What is compressed is read with or without it. */
+  compression?: CompressionOptions;
 }
 
 /** How long the store waits between attempts to connect, at most. Milliseconds. */
@@ -33,20 +36,21 @@ const MAX_RECONNECT_MS = 1_000;
  * A store in Redis or a Redis Cluster, shared by every process that uses the same one and the same namespace.
  *
  * @param options where Redis is
- * @throws TypeError when not exactly one of `url`, `client` and `store` is given
+ * @throws TypeError when not exactly one of `url`, `client` and `store` is given, or this Node lacks the compression
  * @example
  * RestflowCacheModule.forRoot({ store: redisStore({ url: 'redis://localhost:6379' }) })
  *
  * @publicApi
  */
 export function redisStore(options: RedisStoreOptions): CacheStore {
-  const { timeout = 250 } = options;
+  const { timeout = 250, compression } = options;
   if (!Number.isSafeInteger(timeout) || timeout <= 0) {
     throw new TypeError(
       `redisStore({ timeout }) must be a positive whole number of milliseconds, not ${String(timeout)}.`,
     );
   }
-  return new GuardedBusStore(new RedisStore(connect(options)), timeout);
+  const compressed = compression && normaliseCompression(compression, 'redisStore');
+  return new GuardedBusStore(new RedisStore(connect(options)), timeout, compressed);
 }
 
 /** The connection that options describe. */

@@ -222,7 +222,7 @@ export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
 /** Data that cannot be brought back, e.g. an instance of a class unknown here, is a miss. */
 function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
   try {
-    return decoded.open(query.values, false);
+    return decoded.open(query.values);
   } catch {
     return undefined;
   }

@@ -1,0 +1,55 @@
+import type { Compression } from './compression.js';
+import { compressValue, EncodedValue, openValue } from './encoded-value.js';
+import { Entry } from './entry.js';
+import { GuardedStore } from './guarded-store.js';
+import type { Stamp } from './stamp.js';
+import type { CacheStore, StoreQuery } from './store.interface.js';
+
+/**
+ * A guarded store whose large values may be compressed: in other threads, and outside of the guard, since a value that takes
+ * long says nothing of the store. What is compressed is read with the option or without.
+ */
+export class CompressingStore extends GuardedStore {
+  /** The entry that is being compressed for a key; what is stored under it meanwhile is later, and takes its place. */
+  readonly #compressing = new Map<string, Entry>();
+
+  constructor(
+    inner: CacheStore,
+    timeout: number,
+    private readonly compression?: Compression,
+  ) {
+    super(inner, timeout);
+  }
+
+  override async get(query: StoreQuery): Promise<Entry | Stamp> {
+    const reading = await super.get(query);
+    return reading instanceof Entry && reading.value instanceof EncodedValue
+      ? this.#open(query, reading, reading.value)
+      : reading;
+  }
+
+  /** What cannot be brought back is a miss. */
+  async #open(query: StoreQuery, entry: Entry, value: EncodedValue): Promise<Entry | Stamp> {
+    try {
+      return entry.with(await openValue(value, query.values));
+    } catch {
+      return this.stamp(query.tags());
+    }
+  }
+
+  override async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    const { compression } = this;
+    if (compression === undefined) return super.set(query, entry);
+    // In memory a value is larger than packed.
+    if (entry.size < compression.threshold) {
+      this.#compressing.delete(query.key);
+      return super.set(query, entry);
+    }
+    const wire = query.values.encode(entry.value);
+    this.#compressing.set(query.key, entry);
+    const value = await compressValue(wire, compression);
+    if (this.#compressing.get(query.key) !== entry) return false;
+    this.#compressing.delete(query.key);
+    return super.set(query, entry.with(value));
+  }
+}

@@ -1,0 +1,136 @@
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import type { MaybePromise } from './store.interface.js';
+
+/** How a value may be compressed; `'zstd'` needs Node 22.15, or 23.8. */
+export type CompressionAlgorithm = 'gzip' | 'brotli' | 'zstd';
+
+/**
+ * Compression of what is stored.
+ *
+ * @publicApi
+ */
+export interface CompressionOptions {
+  /** `'gzip'` and `'brotli'` every Node knows; `'zstd'`, the fastest, Node 22.15 and 23.8 do. */
+  algorithm: CompressionAlgorithm;
+  /** Bytes of a packed value, or of a response and its body, from which it is compressed. Default 4,096. */
+  threshold?: number;
+}
+
+/** {@link CompressionOptions}, decided. */
+export interface Compression {
+  readonly algorithm: CompressionAlgorithm;
+  readonly threshold: number;
+}
+
+/** A larger value is stored as it is, and what claims to be one is not inflated: that bounds what a read may cost. */
+export const MAX_RAW_BYTES = 64 * 1024 * 1024;
+
+/** Up to here to inflate at once takes less time than to have another thread do it. */
+const INLINE_BYTES = 32 * 1024;
+
+const DEFAULT_THRESHOLD = 4_096;
+
+type Options = zlib.ZlibOptions & zlib.BrotliOptions;
+type Transform<Result> = (input: Buffer, options: Options) => Result;
+
+interface Algorithm {
+  /** Stands in each entry. */
+  readonly id: number;
+  readonly compress: Transform<Promise<Buffer>>;
+  readonly inflate: Transform<Promise<Buffer>>;
+  readonly inflateSync: Transform<Buffer>;
+}
+
+/** Quality 11, the default, takes seconds for a megabyte. */
+const BROTLI_QUALITY = 4;
+
+const brotli: Transform<Promise<Buffer>> = promisify(zlib.brotliCompress);
+
+const ALGORITHMS: Readonly<Record<CompressionAlgorithm, Algorithm | undefined>> = {
+  gzip: {
+    id: 1,
+    compress: promisify(zlib.gzip),
+    inflate: promisify(zlib.gunzip),
+    inflateSync: zlib.gunzipSync,
+  },
+  brotli: {
+    id: 2,
+    compress: (input, options) =>
+      brotli(input, { ...options, params: { [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
+    inflate: promisify(zlib.brotliDecompress),
+    inflateSync: zlib.brotliDecompressSync,
+  },
+  zstd: zstd(),
+};
+
+const BY_ID = new Map(Object.values(ALGORITHMS).map((algorithm) => [algorithm?.id, algorithm]));
+
+/** The declarations of the oldest Node that is supported do not know it. */
+function zstd(): Algorithm | undefined {
+  type Callback = (error: Error | null, result: Buffer) => void;
+  type Asynchronous = (input: Buffer, options: Options, callback: Callback) => void;
+  const { zstdCompress, zstdDecompress, zstdDecompressSync } = zlib as {
+    zstdCompress?: Asynchronous;
+    zstdDecompress?: Asynchronous;
+    zstdDecompressSync?: Transform<Buffer>;
+  };
+  if (zstdCompress === undefined || zstdDecompress === undefined || zstdDecompressSync === undefined)
+    return undefined;
+  return {
+    id: 3,
+    compress: promisify(zstdCompress),
+    inflate: promisify(zstdDecompress),
+    inflateSync: zstdDecompressSync,
+  };
+}
+
+/**
+ * @param where the function whose option it is, e.g. `redisStore`
+ * @throws TypeError for an algorithm that this Node does not have, or a threshold that is no number of bytes
+ */
+export function normaliseCompression(options: CompressionOptions, where: string): Compression {
+  const { algorithm, threshold = DEFAULT_THRESHOLD } = options;
+  if (!Object.hasOwn(ALGORITHMS, algorithm)) {
+    throw new TypeError(
+      `${where}({ compression: { algorithm } }) is ${String(algorithm)}. Write 'gzip', 'brotli' or 'zstd'.`,
+    );
+  }
+  if (ALGORITHMS[algorithm] === undefined) {
+    throw new TypeError(
+      `${where}({ compression: { algorithm: '${algorithm}' } }) needs Node 22.15 or 23.8, and this is ${process.version}. ` +
+        `Write 'brotli' or 'gzip', which every Node knows.`,
+    );
+  }
+  if (!Number.isSafeInteger(threshold) || threshold < 0) {
+    throw new TypeError(
+      `${where}({ compression: { threshold } }) must be a whole number of bytes, not ${String(threshold)}.`,
+    );
+  }
+  return { algorithm, threshold };
+}
+
+/** Compresses in another thread. */
+export async function compress(
+  raw: Buffer,
+  algorithm: CompressionAlgorithm,
+): Promise<{ readonly id: number; readonly bytes: Buffer }> {
+  const { id, compress: run } = ALGORITHMS[algorithm]!;
+  // One chunk, so that the other thread is asked once.
+  return { id, bytes: await run(raw, { chunkSize: Math.max(raw.length, zlib.constants.Z_MIN_CHUNK) }) };
+}
+
+/**
+ * Brings back what {@link compress} made, in another thread where it is much.
+ * @param rawBytes how much there must be: nothing is inflated beyond it
+ * @throws Error for anything else than so many bytes in an algorithm that this Node has
+ */
+export function inflate(id: number, bytes: Buffer, rawBytes: number): MaybePromise<Buffer> {
+  const algorithm = BY_ID.get(id);
+  if (algorithm === undefined) throw new TypeError('compressed in a way that is not known here');
+  if (!Number.isSafeInteger(rawBytes) || rawBytes <= 0 || rawBytes > MAX_RAW_BYTES)
+    throw new TypeError('too large to inflate');
+  const chunkSize = Math.max(rawBytes, zlib.constants.Z_MIN_CHUNK);
+  const options = { chunkSize, maxOutputLength: rawBytes };
+  return rawBytes <= INLINE_BYTES ? algorithm.inflateSync(bytes, options) : algorithm.inflate(bytes, options);
+}
