@@ -22,10 +22,10 @@ import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
 import { InvalidationService, RuleRegistry, type Dispatcher, type JobHandler } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
+import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
-import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
 import type { CacheStore } from './stores/store.interface.js';
 import { releaseStore, takeStore } from './stores/store-users.js';
 import { DataSourceAttacher, isDataSource } from './typeorm/index.js';
@@ -77,17 +77,18 @@ export class ModuleWiring
       resolve: (owner) => this.#resolve(owner),
       describe: (target, request) => this.#routes!.describe(target, request),
       rulesOf: (target) => this.#rules.of(target),
+      advice: () => this.#rules.advice,
     });
     this.#installInterceptor();
     this.#installPlatform();
-    this.#bindCacheManager(false);
+    bindCacheManager(runtime.settings.stores, this.discovery, false);
     this.#stores = [...new Set(runtime.settings.stores.values())];
     for (const store of this.#stores) takeStore(store);
   }
 
   async onModuleInit(): Promise<void> {
     this.#installPlatform();
-    this.#bindCacheManager(true);
+    bindCacheManager(this.runtime.settings.stores, this.discovery, true);
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
       prefixes: [this.#config.getGlobalPrefix(), ...modulePaths(this.modules)],
@@ -113,17 +114,29 @@ export class ModuleWiring
   async onApplicationBootstrap(): Promise<void> {
     this.attachDataSources();
     this.#assertEntities();
+    this.#advise();
     // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
     this.runtime.whenCreated = (target) => {
       this.#rules.add(target);
       this.#assertEntities();
+      this.#advise();
     };
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
-    const methods = [...this.runtime.targets].length;
+    this.#sayHello();
+  }
+
+  #sayHello(): void {
+    const { entityNames } = this.#rules;
+    const entities = entityNames.length > 0 ? ` on ${entityNames.join(', ')}` : '';
     this.runtime.log.info(
-      `${methods} cached methods, ${this.#rules.all().length} invalidation rules, ${this.#dataSources.count} data sources, ` +
-        `store ${this.runtime.settings.stores.get('default')!.kind}`,
+      `${[...this.runtime.targets].length} cached methods, ${this.#rules.all().length} invalidation rules${entities}, ` +
+        `${this.#dataSources.count} data sources, store ${this.runtime.settings.stores.get('default')!.kind}`,
     );
+  }
+
+  #advise(): void {
+    if (this.settings.dataSources === false) return;
+    for (const line of this.#rules.advise(this.#dataSources)) this.runtime.log.warn(line, line);
   }
 
   #assertEntities(): void {
@@ -167,18 +180,6 @@ export class ModuleWiring
   /** Attaches a data source that Nest does not provide. */
   attach(dataSource: object): void {
     this.#dataSources.attach(dataSource);
-  }
-
-  /** `cacheManagerStore()` without a backend uses the application's own CacheModule. */
-  #bindCacheManager(mustExist: boolean): void {
-    for (const store of this.runtime.settings.stores.values()) {
-      if (!(store instanceof GuardedCacheManagerStore) || store.manager.isBound) continue;
-      const cache = this.discovery
-        .getProviders()
-        .find(({ token, instance }) => token === CACHE_MANAGER && instance)?.instance as unknown;
-      if (cache !== undefined) store.manager.use(cache);
-      else if (mustExist) throw noCacheModule();
-    }
   }
 
   /** Before all others: an interceptor that wraps ours would run on hits. */
@@ -243,15 +244,4 @@ export class ModuleWiring
       );
     }
   }
-}
-
-/** The token of @nestjs/cache-manager, which need not be installed. */
-const CACHE_MANAGER = 'CACHE_MANAGER';
-
-function noCacheModule(): CacheConfigurationError {
-  return new CacheConfigurationError(
-    'CACHE_STORE',
-    'cacheManagerStore() found no CacheModule. Import CacheModule.register({ isGlobal: true }) of @nestjs/cache-manager, or pass a ' +
-      'cache or a Keyv: cacheManagerStore(new Keyv(…)).',
-  );
 }

@@ -30,4 +30,6 @@ export interface CacheReport {
   readonly namespace: string;
   readonly stores: Readonly<Record<string, string>>;
   readonly methods: readonly MethodReport[];
+  /** What the boot warned of: rules that can never fire, paths that entities have not, partitions that no rule reaches. */
+  readonly advice: readonly string[];
 }

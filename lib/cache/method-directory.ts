@@ -13,6 +13,7 @@ export interface DirectoryLinks {
   /** A call that names the entry of a request. */
   describe: MethodAccess['describe'];
   rulesOf(target: MethodTarget): readonly RuleReport[];
+  advice(): readonly string[];
 }
 
 /** Finds the cached methods of the application. */
@@ -73,6 +74,7 @@ export class MethodDirectory {
         partitionFields: target.key.partitionFields,
         rules: this.links.rulesOf(target),
       })),
+      advice: this.links.advice(),
     };
   }
 }

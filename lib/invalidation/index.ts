@@ -12,6 +12,7 @@ export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatche
 export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
 export { InvalidationWorker } from './invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
+export type { EntityCatalogue, EntityProperty, EntityShape } from './entity-catalogue.interface.js';
 export {
   InvalidationRule,
   invalidates,

@@ -2,13 +2,17 @@ import type { RuleReport } from '../cache/cache-report.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { readParameters } from '../keys/index.js';
+import { adviseOn } from './boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
+import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import { InvalidationRule } from './invalidation-rule.js';
 
 /** Every rule of the application. */
 export class RuleRegistry {
   readonly #rules: BoundRule[] = [];
   readonly #bound = new Set<MethodTarget>();
+  /** What is odd about the rules, see {@link adviseOn}. */
+  advice: readonly string[] = [];
 
   /** @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones */
   constructor(private readonly dispatcherOf: (wanted: unknown, where: string) => string) {}
@@ -42,6 +46,16 @@ export class RuleRegistry {
 
   of(target: MethodTarget): readonly RuleReport[] {
     return this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
+  }
+
+  /** Looks for rules that are valid, but cannot do what they seem to say. */
+  advise(entities: EntityCatalogue): readonly string[] {
+    return (this.advice = adviseOn(this.#rules, entities));
+  }
+
+  /** The names of the entities that rules are on, sorted. */
+  get entityNames(): readonly string[] {
+    return [...new Set(this.#rules.map(({ entityName }) => entityName))].sort();
   }
 
   /** @throws CacheConfigurationError for the first rule whose entity no data source knows */

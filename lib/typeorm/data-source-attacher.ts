@@ -5,16 +5,19 @@ import type {
   Change,
   ChangeSink,
   ChangeTransaction,
+  EntityCatalogue,
+  EntityShape,
   InvalidationService,
   RuleRegistry,
 } from '../invalidation/index.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
-import { describeEntity, entityClasses, entityTable } from './entities.js';
+import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities.js';
+import { entityShape } from './entity-shapes.js';
 import { StatementTransactions } from './statement-transactions.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
-export class DataSourceAttacher {
+export class DataSourceAttacher implements EntityCatalogue {
   readonly #bindings = new Map<OrmDataSource, DataSourceBinding>();
 
   constructor(
@@ -54,6 +57,14 @@ export class DataSourceAttacher {
       (dataSource) =>
         !dataSource.isInitialized || entityTable(dataSource, rule.entity as Function | string) !== undefined,
     );
+  }
+
+  shapeOf(entity: EntityReference): EntityShape | undefined {
+    for (const dataSource of this.#bindings.keys()) {
+      const shape = entityShape(dataSource, entity);
+      if (shape !== undefined) return shape;
+    }
+    return undefined;
   }
 
   detachAll(): void {

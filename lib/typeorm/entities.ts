@@ -75,7 +75,7 @@ export function entityColumns(dataSource: OrmDataSource, entity: EntityReference
   ];
 }
 
-function findMetadata(dataSource: OrmDataSource, entity: EntityReference): OrmMetadata | undefined {
+export function findMetadata(dataSource: OrmDataSource, entity: EntityReference): OrmMetadata | undefined {
   const { entityMetadatas: known } = dataSource;
   if (typeof entity === 'string') {
     const name = entity.toLowerCase();
