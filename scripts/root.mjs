@@ -22,7 +22,8 @@ export function run(command, args, { stopsWithUs = false, onStart, ...options } 
   });
 }
 
-function whenAskedToStop(stop) {
+/** Calls `stop` when this process is asked to end, by a signal or because npm, which ran it, has ended. */
+export function whenAskedToStop(stop) {
   process.on('SIGTERM', stop);
   // Ctrl-C reaches the whole process group, so the command has it already; a SIGINT for us alone has not reached it.
   process.on('SIGINT', () => setTimeout(stop, 2000).unref());

@@ -1,7 +1,9 @@
 // `npm start`: installs what is missing, builds the library and runs a sample through the Nest CLI.
 // `npm start -- 02-something` runs another one.
-import { existsSync, readdirSync } from 'node:fs';
+// One with a sample.json is several processes, and has the servers that it names brought up.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { ensureInstalled } from './install.mjs';
+import { runProcesses } from './processes.mjs';
 import { inRoot, run } from './root.mjs';
 
 const [sample = '01-quickstart', ...rest] = process.argv.slice(2);
@@ -15,6 +17,11 @@ async function start() {
   const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
   if (built !== 0) return built;
   const nest = inRoot('node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+  const plan = inRoot('sample', sample, 'sample.json');
+  if (existsSync(plan)) {
+    const code = await run(process.execPath, [nest, 'build', sample, ...rest]);
+    return code === 0 ? runProcesses(sample, JSON.parse(readFileSync(plan, 'utf8'))) : code;
+  }
   // A shell between the CLI and the application would keep signals to itself. Without one the CLI cannot run what is in a
   // folder with a space in its name.
   const shell = inRoot().includes(' ') ? [] : ['--no-shell'];

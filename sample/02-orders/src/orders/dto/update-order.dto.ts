@@ -1,0 +1,7 @@
+import { IsIn } from 'class-validator';
+import { STATUSES, type OrderStatus } from '../order.entity.js';
+
+export class UpdateOrderDto {
+  @IsIn(STATUSES)
+  status!: OrderStatus;
+}
