@@ -91,7 +91,8 @@ export class ModuleWiring
     bindCacheManager(this.runtime.settings.stores, this.discovery, true);
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
-      prefixes: [this.#config.getGlobalPrefix(), ...modulePaths(this.modules)],
+      globalPrefix: this.#config.getGlobalPrefix(),
+      modulePaths: modulePaths(this.modules),
       versioning: this.#config.getVersioning(),
       setCacheHeaders: this.settings.setCacheHeaders,
     });
@@ -189,8 +190,8 @@ export class ModuleWiring
       this.runtime,
       {
         find: (handler, controller) => routes()?.find(handler, controller),
-        get dropsByUri() {
-          return routes()?.dropsByUri;
+        get storedUris() {
+          return routes()?.storedUris;
         },
       },
       new ResponseRecorder(this.runtime),

@@ -92,6 +92,18 @@ export class MethodTarget implements CacheTarget {
     return this.#partitionPrefix + this.key.partitionTag(values);
   }
 
+  /** The tag of a call's partition by these fields (or their arguments) alone; `undefined` where entries carry none. */
+  partitionTagOf(call: Call, names: readonly string[]): string | undefined {
+    const fields = new Set(names.map((name) => this.key.resolvePartitionField(name)));
+    const at = this.key.subsets.findIndex(
+      (subset) => subset.length === fields.size && subset.every((field) => fields.has(field)),
+    );
+    if (at < 0) return undefined;
+    const tags = this.key.partitionTags(call);
+    // A field that holds a list has a tag for each of its members.
+    return tags.length === this.key.subsets.length ? this.#partitionPrefix + tags[at]! : undefined;
+  }
+
   get topic(): string {
     return this.name;
   }

@@ -4,6 +4,8 @@ import type { KeyRequest } from '../keys/key.interface.js';
 export interface Versioning {
   /** Nest's `VersioningType`: URI, header, media type, custom. */
   readonly type?: number;
+  /** Before a version in the path. Default `'v'`; `false` for none. */
+  readonly prefix?: string | false;
   readonly header?: string;
   readonly extractor?: (request: unknown) => unknown;
 }
@@ -11,6 +13,7 @@ export interface Versioning {
 /** Reads from a request which version it asks for. */
 export type RequestVersion = (request: KeyRequest) => unknown;
 
+const URI = 0;
 const HEADER = 1;
 const MEDIA_TYPE = 2;
 const CUSTOM = 3;
@@ -22,4 +25,10 @@ export function requestVersion({ type, header = '', extractor }: Versioning): Re
   if (type === MEDIA_TYPE) return ({ headers }) => String(headers['accept'] ?? '').split(';')[1];
   if (type === CUSTOM) return (request) => extractor?.(request);
   return () => undefined;
+}
+
+/** What stands before versions in paths; `undefined` where they do not stand there. */
+export function versionPrefix({ type, prefix = 'v' }: Versioning): string | undefined {
+  if (type !== URI) return undefined;
+  return prefix === false ? '' : prefix;
 }

@@ -14,14 +14,14 @@ import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
-import type { AddedHeaders, HttpPlatform } from './http-platform.interface.js';
+import type { AddedHeaders } from './http-platform.interface.js';
 import { RepeatedRequests } from './repeated-requests.js';
 import { hitHeaders, metadataHeaders, reuseHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
 import { SharedCache } from './shared-cache/shared-cache.js';
-import { invalidateByAnswer, isUnsafe } from './shared-cache/unsafe-request.js';
+import { invalidateByAnswer, isUnsafe, type StoredUris } from './unsafe-request.js';
 import { watchIdentity } from './identity-watch.js';
 import { whenAdmitted } from './when-admitted.js';
 import { whenItsTurn } from './when-its-turn.js';
@@ -29,8 +29,8 @@ import { whenItsTurn } from './when-its-turn.js';
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
 export interface RouteLookup {
   find(handler: Function, controller: Function): CachedRoute | undefined;
-  /** The platform, where routes go by their headers: then unsafe requests drop what is stored for their URI. */
-  readonly dropsByUri: HttpPlatform | undefined;
+  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  readonly storedUris: StoredUris | undefined;
 }
 
 /** One request on its way through a cached route. */
@@ -84,9 +84,9 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   #watchUnsafe(request: KeyRequest, response: object): void {
-    const { dropsByUri } = this.routes;
-    if (dropsByUri === undefined || !isUnsafe(request.method)) return;
-    invalidateByAnswer(this.runtime, dropsByUri, request, response);
+    const { storedUris } = this.routes;
+    if (storedUris === undefined || !isUnsafe(request.method)) return;
+    invalidateByAnswer(this.runtime, storedUris, request, response);
   }
 
   /** The call a request makes; `undefined` when it must not be answered from the cache. */

@@ -8,15 +8,20 @@ import type { MethodTarget } from '../cache/method-target.js';
 import { CachedRoute } from './cached-route.js';
 import { answersGet, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
-import { requestVersion, type RequestVersion, type Versioning } from './request-version.js';
+import { requestVersion, versionPrefix, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
+import { RoutePaths } from './route-paths.js';
+import { RoutePattern } from './route-pattern.js';
 import { varyMembers } from './storable.js';
+import type { StoredUris } from './unsafe-request.js';
 
 /** What the routes of an application have in common. */
 export interface RouteSettings {
   readonly platform: HttpPlatform | undefined;
-  /** Global prefix, and the paths of modules that `RouterModule` mounts; they may hold parameters. */
-  readonly prefixes: readonly string[];
+  /** Of the application; may hold parameters. */
+  readonly globalPrefix: string;
+  /** The paths of modules that `RouterModule` mounts; they may hold parameters. */
+  readonly modulePaths: readonly string[];
   /** How versions are told apart, where one handler may answer several. */
   readonly versioning: Versioning | undefined;
   readonly setCacheHeaders: boolean;
@@ -30,18 +35,19 @@ export class RouteTable {
   readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
   readonly #byTarget = new Map<MethodTarget, CachedRoute>();
   readonly #version: RequestVersion | undefined;
-  #dropsByUri: HttpPlatform | undefined;
+  readonly #paths: RoutePaths;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly settings: RouteSettings,
   ) {
     this.#version = settings.versioning && requestVersion(settings.versioning);
+    this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
   }
 
-  /** The platform, where there are routes with `freshness: 'headers'`. */
-  get dropsByUri(): HttpPlatform | undefined {
-    return this.#dropsByUri;
+  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  get storedUris(): StoredUris | undefined {
+    return this.#paths.isEmpty ? undefined : this.#paths;
   }
 
   find(handler: Function, controller: Function): CachedRoute | undefined {
@@ -53,7 +59,8 @@ export class RouteTable {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
     if (!answersGet(handler)) throw notGet(definition.where);
-    const shape = handlerShape(controller, definition.methodName, this.settings.prefixes);
+    const { globalPrefix, modulePaths } = this.settings;
+    const shape = handlerShape(controller, definition.methodName, [globalPrefix, ...modulePaths]);
     const target = this.runtime.target(definition, controller, shape);
     const platform = this.settings.platform ?? NO_HTTP;
     const route = new CachedRoute(
@@ -68,11 +75,21 @@ export class RouteTable {
         .filter(({ name }) => name.toLowerCase() === 'vary')
         .flatMap(({ value }) => varyMembers(value)),
     );
-    if (route.options.freshness === 'headers') this.#dropsByUri = platform;
+    this.#paths.add(route, this.#pattern(controller, handler));
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));
     this.#byTarget.set(target, route);
     return target;
+  }
+
+  #pattern(controller: Function, handler: Function): RoutePattern {
+    const { globalPrefix, modulePaths, versioning, platform } = this.settings;
+    return new RoutePattern(
+      { global: globalPrefix, modules: modulePaths, version: versioning && versionPrefix(versioning) },
+      pathsOf(controller),
+      pathsOf(handler),
+      platform?.name !== 'fastify',
+    );
   }
 
   /** The call that a request of this description makes. */
