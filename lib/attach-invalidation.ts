@@ -3,7 +3,13 @@ import { cachedMethodsOf } from './cache/cached-methods.js';
 import { CacheRuntime } from './cache/cache-runtime.js';
 import { InlineDispatcher } from './dispatchers/index.js';
 import { handlerShape } from './http/handler-shape.js';
-import { DispatcherRegistry, INLINE, InvalidationService, RuleRegistry } from './invalidation/index.js';
+import {
+  DispatcherRegistry,
+  INLINE,
+  InvalidationService,
+  invalidatorsAmong,
+  RuleRegistry,
+} from './invalidation/index.js';
 import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
 import { DataSourceAttacher } from './typeorm/index.js';
 
@@ -18,6 +24,8 @@ export interface AttachInvalidationOptions extends Pick<
 > {
   /** The providers and controllers whose decorated methods' rules are to be carried out. */
   classes: readonly Type[];
+  /** Instances of the classes that their rules have for invalidators. Default none. */
+  invalidators?: readonly object[];
 }
 
 /**
@@ -40,13 +48,13 @@ export function attachInvalidation(
   dataSource: object,
   options: AttachInvalidationOptions,
 ): { detach(): void } {
-  const { classes, ...rest } = options;
+  const { classes, invalidators = [], ...rest } = options;
   const settings = normaliseOptions(rest);
   const runtime = new CacheRuntime(settings.runtime);
   // Jobs of rules with another dispatcher were bumped at once here, which is what there is to do without its worker.
   const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
   dispatchers.add(INLINE, new InlineDispatcher());
-  const rules = new RuleRegistry(() => INLINE);
+  const rules = new RuleRegistry(() => INLINE, invalidatorsAmong(invalidators));
   const service = new InvalidationService(runtime, dispatchers, settings.raiseException, settings.replicaLag);
   const attacher = new DataSourceAttacher(runtime, rules, service);
   attacher.attach(dataSource);

@@ -46,6 +46,7 @@ export {
   InvalidationRule,
   InvalidationWorker,
   invalidates,
+  type BatchRuleOptions,
   type ChangeTransaction,
   type Dispatcher,
   type DispatchContext,
@@ -56,11 +57,14 @@ export {
   type EntityPath,
   type EntityReference,
   type FieldMapping,
+  type InjectableInvalidator,
   type InvalidatesOn,
   type InvalidationHandle,
   type InvalidationJob,
   type InvalidationRuleOptions,
   type Invalidator,
+  type InvalidatorChange,
+  type InvalidatorClass,
 } from './invalidation/index.js';
 export {
   ArgsKeyField,

@@ -19,9 +19,8 @@ export function bindCacheManager(
 ): void {
   for (const store of stores.values()) {
     if (!(store instanceof GuardedCacheManagerStore) || store.manager.isBound) continue;
-    const cache = discovery
-      .getProviders()
-      .find(({ token, instance }) => token === CACHE_MANAGER && instance)?.instance as unknown;
+    const cache = discovery.getProviders().find(({ token, instance }) => token === CACHE_MANAGER && instance)
+      ?.instance as unknown;
     if (cache !== undefined) store.manager.use(cache);
     else if (mustExist) throw noCacheModule();
   }

@@ -24,6 +24,7 @@ import { InvalidationService, RuleRegistry, type Dispatcher, type JobHandler } f
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
+import { providedInvalidators } from './module-invalidators.js';
 import type { ModuleSettings } from './module-options.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import type { CacheStore } from './stores/store.interface.js';
@@ -70,7 +71,10 @@ export class ModuleWiring
     this.#config = applicationConfigOf(moduleRef);
     this.#dispatchers = new ModuleDispatchers(settings.defaultDispatcher, settings.dispatcherSettings);
     const { registry } = this.#dispatchers;
-    this.#rules = new RuleRegistry((wanted, where) => registry.resolve(wanted, where));
+    this.#rules = new RuleRegistry(
+      (wanted, where) => registry.resolve(wanted, where),
+      providedInvalidators(moduleRef, discovery),
+    );
     this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service);
     this.directory = new MethodDirectory(runtime, {

@@ -2,17 +2,18 @@ import type { RuleReport } from '../cache/cache-report.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
+import type { BoundInvalidator } from './injectable-invalidator.js';
 import {
   resolveEntity,
   type EntityClass,
   type InvalidationRule,
-  type InvalidationRuleOptions,
+  type RuleOptions,
 } from './invalidation-rule.js';
 
 /** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
 export class BoundRule {
   readonly id: string;
-  readonly options: InvalidationRuleOptions;
+  readonly options: RuleOptions;
   readonly mode: InvalidationMode;
   readonly entity: EntityClass | string;
   readonly entityName: string;
@@ -23,6 +24,8 @@ export class BoundRule {
     rule: InvalidationRule,
     readonly target: MethodTarget,
     readonly dispatcher: string,
+    /** The custom invalidator, ready to be called. */
+    readonly invalidator?: BoundInvalidator,
   ) {
     this.options = rule.options;
     this.entity = resolveEntity(rule.options.entity);

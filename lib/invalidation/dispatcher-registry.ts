@@ -8,6 +8,7 @@ import type {
   InvalidationJob,
   JobHandler,
 } from './dispatcher.interface.js';
+import { groupJobs, type JobGroup } from './job-groups.js';
 
 /** Settings of dispatchers, by name: handed to them, but for `raiseException`. */
 export type DispatcherSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -152,33 +153,11 @@ export class DispatcherRegistry {
     return settings;
   }
 
-  #byConfig(name: string, rules: readonly BoundRule[], jobs: readonly InvalidationJob[]): JobGroup[] {
-    const groups = new Map<string, JobGroup>();
-    const settings = this.#settingsOf(name);
-    rules.forEach((rule, i) => {
-      const config = { ...settings, ...rule.options.dispatcherConfig };
-      const key = groupKey(config) ?? rule.id;
-      const group = groups.get(key) ?? { config, jobs: [] };
-      group.jobs.push(jobs[i]!);
-      groups.set(key, group);
-    });
-    return [...groups.values()];
-  }
-}
-
-interface JobGroup {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly jobs: InvalidationJob[];
-}
-
-/** Equal configurations have one key; those that JSON cannot tell apart have none. */
-function groupKey(config: Readonly<Record<string, unknown>>): string | undefined {
-  try {
-    return JSON.stringify(config, (_, value: unknown) => {
-      if (typeof value === 'function') throw new TypeError('Functions have no JSON.');
-      return value;
-    });
-  } catch {
-    return undefined;
+  #byConfig(
+    name: string,
+    rules: readonly BoundRule[],
+    jobs: readonly InvalidationJob[],
+  ): readonly JobGroup[] {
+    return groupJobs(rules, jobs, this.#settingsOf(name));
   }
 }

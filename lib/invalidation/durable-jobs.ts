@@ -19,10 +19,19 @@ const MAX_WAIT = 100;
  */
 export class InvalidationEnqueueError extends RestflowCacheError {}
 
+/** What was written with the changes of a transaction. */
+export interface WrittenJobs {
+  readonly tags: RuleTags;
+  /** What went wrong with rules, whose jobs drop everything of their methods therefore. */
+  readonly failures: readonly (readonly [rule: BoundRule, error: unknown])[];
+}
+
+const NOTHING: WrittenJobs = { tags: new Map(), failures: [] };
+
 /** Jobs that are written inside the transaction of the change, before its COMMIT. */
 export class DurableJobs {
   /** What was written with a change. Forgotten with it. */
-  readonly #written = new WeakMap<Change, RuleTags>();
+  readonly #written = new WeakMap<Change, WrittenJobs>();
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -40,11 +49,15 @@ export class DurableJobs {
     rulesOf: RulesOf,
     transaction: ChangeTransaction,
   ): Promise<void> | undefined {
-    const plan = new InvalidationPlan(this.runtime.space, this.report);
+    const failures: [BoundRule, unknown][] = [];
+    const plan = new InvalidationPlan(this.runtime.space, (rule, error) => {
+      this.report(rule, error);
+      failures.push([rule, error]);
+    });
     for (const change of changes)
       for (const rule of rulesOf(change)) if (this.#isDurable(rule)) plan.add(rule, change);
-    if (plan.isEmpty) return undefined;
-    return this.#write(plan, changes, transaction);
+    if (plan.complete().isEmpty) return undefined;
+    return this.#write(plan, changes, transaction, failures);
   }
 
   /** Whether the job of this rule for this change is written already. */
@@ -53,10 +66,15 @@ export class DurableJobs {
   }
 
   /** What was written with these changes, and is still to be invalidated now. */
-  of(changes: readonly Change[]): RuleTags {
-    let all: RuleTags = new Map();
-    for (const tags of new Set(changes.map((change) => this.#written.get(change))))
-      if (tags !== undefined) all = union(all, tags);
+  of(changes: readonly Change[]): WrittenJobs {
+    let all = NOTHING;
+    for (const written of new Set(changes.map((change) => this.#written.get(change)))) {
+      if (written === undefined) continue;
+      all = {
+        tags: union(all.tags, written.tags),
+        failures: [...all.failures, ...written.failures],
+      };
+    }
     return all;
   }
 
@@ -64,6 +82,7 @@ export class DurableJobs {
     plan: InvalidationPlan,
     changes: readonly Change[],
     transaction: ChangeTransaction,
+    failures: WrittenJobs['failures'],
   ): Promise<void> {
     if (plan.undecided.size > 0) await this.#spoken(plan);
     const tags = union(plan.decided, plan.widen());
@@ -79,7 +98,7 @@ export class DurableJobs {
         );
       }
     }
-    for (const change of changes) this.#written.set(change, tags);
+    for (const change of changes) this.#written.set(change, { tags, failures });
   }
 
   #spoken(plan: InvalidationPlan): Promise<unknown> {

@@ -10,12 +10,14 @@ export type {
 } from './dispatcher.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
 export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
+export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
 export { InvalidationWorker } from './invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './entity-catalogue.interface.js';
 export {
   InvalidationRule,
   invalidates,
+  type BatchRuleOptions,
   type EntityClass,
   type EntityPath,
   type EntityReference,
@@ -24,6 +26,13 @@ export {
   type InvalidationRuleOptions,
 } from './invalidation-rule.js';
 export { InvalidationJobError, readJob } from './job.js';
-export type { EntityChange, InvalidationHandle, Invalidator } from './invalidator.interface.js';
+export type {
+  EntityChange,
+  InjectableInvalidator,
+  InvalidationHandle,
+  Invalidator,
+  InvalidatorChange,
+  InvalidatorClass,
+} from './invalidator.interface.js';
 export { InvalidationFailedError } from './raised-error.js';
 export { RuleRegistry } from './rule-registry.js';

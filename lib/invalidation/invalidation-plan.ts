@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
+import { isThenable } from '../cache/thenable.js';
 import type { BoundRule } from './bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
-import { entityChange, type InvalidationHandle } from './invalidator.interface.js';
+import {
+  entityChange,
+  type EntityChange,
+  type InvalidationHandle,
+  type InvalidatorChange,
+} from './invalidator.interface.js';
 import { fires, mappedPartitions } from './rule-matcher.js';
 
 /** A rule that touches more partitions than this in one transaction drops all of its method instead. */
@@ -16,6 +22,8 @@ export type RuleTags = ReadonlyMap<BoundRule, ReadonlySet<string>>;
 export class InvalidationPlan {
   readonly #tags = new Map<BoundRule, Set<string>>();
   readonly #undecided = new Map<BoundRule, Promise<unknown>>();
+  /** What invalidators with `batch: true` are to be told. */
+  readonly #batches = new Map<BoundRule, EntityChange[]>();
 
   constructor(
     private readonly space: KeySpace,
@@ -25,13 +33,17 @@ export class InvalidationPlan {
   /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
   add(rule: BoundRule, change: Change): void {
     // A custom invalidator may have more to drop than the method it stands on.
-    if (rule.options.invalidator === undefined && this.#dropsAll(rule)) return;
-    try {
+    if (rule.invalidator === undefined && this.#dropsAll(rule)) return;
+    this.#guard(rule, () => {
       if (fires(rule.options, change)) this.#drop(rule, change);
-    } catch (error) {
-      this.onError(rule, error);
-      this.#dropAll(rule);
-    }
+    });
+  }
+
+  /** To be called when all changes are added: asks the invalidators that want them all at once. */
+  complete(): this {
+    for (const [rule, changes] of this.#batches) this.#guard(rule, () => this.#ask(rule, changes));
+    this.#batches.clear();
+    return this;
   }
 
   /** Whether nothing is dropped, and no invalidator may still drop something. */
@@ -62,27 +74,44 @@ export class InvalidationPlan {
   }
 
   #drop(rule: BoundRule, change: Change): void {
-    const { scope, invalidator } = rule.options;
-    if (scope === 'all') return this.#dropAll(rule);
-    if (invalidator !== undefined) return this.#ask(rule, change);
+    if (rule.options.scope === 'all') return this.#dropAll(rule);
+    if (rule.invalidator !== undefined) return this.#tell(rule, entityChange(change));
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
     if (effect === 'all') return this.#dropAll(rule);
     for (const values of effect) this.#add(rule, rule.partitionTag(values));
   }
 
-  #ask(rule: BoundRule, change: Change): void {
-    const answer = rule.options.invalidator!(this.#handle(rule), entityChange(change));
-    if (!(answer instanceof Promise)) return;
-    const settled = answer.catch((error: unknown) => {
-      this.onError(rule, error);
-      this.#dropAll(rule);
-    });
+  #tell(rule: BoundRule, change: EntityChange): void {
+    if (rule.options.batch !== true) return this.#ask(rule, change);
+    const batch = this.#batches.get(rule);
+    if (batch === undefined) this.#batches.set(rule, [change]);
+    else batch.push(change);
+  }
+
+  #ask(rule: BoundRule, change: InvalidatorChange<boolean>): void {
+    const answer: unknown = rule.invalidator!(this.#handle(rule), change);
+    if (!isThenable(answer)) return;
+    const settled = Promise.resolve(answer).catch((error: unknown) => this.#fail(rule, error));
     const all = Promise.all([this.#undecided.get(rule), settled]);
     this.#undecided.set(rule, all);
     void all.then(() => {
       if (this.#undecided.get(rule) === all) this.#undecided.delete(rule);
     });
+  }
+
+  #guard(rule: BoundRule, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(rule, error);
+    }
+  }
+
+  /** A rule that fails has not said what to drop. */
+  #fail(rule: BoundRule, error: unknown): void {
+    this.onError(rule, error);
+    this.#dropAll(rule);
   }
 
   #handle(rule: BoundRule): InvalidationHandle {

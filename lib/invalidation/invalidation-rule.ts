@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CacheConfigurationError } from '../cache/errors.js';
-import type { Invalidator } from './invalidator.interface.js';
+import { invalidatorProblem } from './injectable-invalidator.js';
+import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
 
 /** A class with instances of type `E`; entities may be abstract. */
 export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
@@ -21,7 +22,7 @@ export type FieldMapping<E> =
  *
  * @publicApi
  */
-export interface InvalidationRuleOptions<E extends object = object> {
+export interface InvalidationRuleOptions<E extends object = object, Batch extends boolean = false> {
   /** Whose changes fire the rule. */
   entity: EntityReference<E>;
   /** For logs and `cache.status()`. Default: made from the method, the entity and the mapping. */
@@ -44,8 +45,11 @@ export interface InvalidationRuleOptions<E extends object = object> {
   invalidateWhen?: Readonly<Record<string, unknown>>;
   /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
   triggerOnCreate?: boolean;
-  /** Instead of `fieldMapping` and `scope`: decides by itself what to drop. */
-  invalidator?: Invalidator;
+  /**
+   * Instead of `fieldMapping` and `scope`: decides by itself what to drop. A function, or the class of a provider with a
+   * method `invalidate`.
+   */
+  invalidator?: Invalidator<Batch> | InvalidatorClass<Batch>;
   /** `purge` (default), or `expire`: what was cached may be served as stale while it reloads. */
   mode?: InvalidationMode;
   /** `false` leaves the invalidation to the dispatcher instead of doing it at commit. Default `true`. */
@@ -54,9 +58,22 @@ export interface InvalidationRuleOptions<E extends object = object> {
   dispatcher?: string | (abstract new (...args: never[]) => unknown);
   /** Settings of the dispatcher for this rule alone. */
   dispatcherConfig?: Readonly<Record<string, unknown>>;
-  /** Whether a failing dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
+  /** Whether a failing rule or dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
   raiseException?: boolean;
+  /**
+   * `true`: the work of a transaction is done in one go. A custom invalidator is called once, with all changes; jobs of such
+   * rules with one dispatcher, configuration and mode are one job, which is tried again as a whole. Default `false`.
+   */
+  batch?: Batch;
 }
+
+/** The same, of a rule whose invalidator is told all changes of a transaction at once. */
+export interface BatchRuleOptions<E extends object = object> extends InvalidationRuleOptions<E, true> {
+  batch: true;
+}
+
+/** The options of a rule, whatever its `batch`. */
+export type RuleOptions = Readonly<InvalidationRuleOptions<object, boolean>>;
 
 const OPTIONS = new Set<string>([
   'entity',
@@ -73,6 +90,7 @@ const OPTIONS = new Set<string>([
   'dispatcher',
   'dispatcherConfig',
   'raiseException',
+  'batch',
 ] satisfies (keyof InvalidationRuleOptions)[]);
 
 /**
@@ -87,11 +105,12 @@ const OPTIONS = new Set<string>([
  */
 export class InvalidationRule<E extends object = object> {
   /** As they were given; the entity's type is checked where the rule is written and forgotten here. */
-  readonly options: Readonly<InvalidationRuleOptions>;
+  readonly options: RuleOptions;
 
-  constructor(options: InvalidationRuleOptions<E>) {
-    assertOptions(options as InvalidationRuleOptions);
-    this.options = Object.freeze({ ...(options as InvalidationRuleOptions) });
+  constructor(options: InvalidationRuleOptions<E> | BatchRuleOptions<E>) {
+    const given = options as object as RuleOptions;
+    assertOptions(given);
+    this.options = Object.freeze({ ...given });
   }
 
   /** The entity's name, for logs; a reference by function is resolved. */
@@ -127,15 +146,23 @@ function stable(_: string, value: unknown): unknown {
  */
 export function invalidates<E extends object>(
   entity: EntityReference<E>,
-  options: Omit<InvalidationRuleOptions<E>, 'entity'>,
+  options: Omit<InvalidationRuleOptions<E>, 'entity'> | Omit<BatchRuleOptions<E>, 'entity'>,
 ): InvalidationRule<E> {
-  return new InvalidationRule<E>({ ...options, entity });
+  return new InvalidationRule<E>({ ...options, entity } as InvalidationRuleOptions<E>);
 }
 
-/** What `invalidatesOn` accepts: rules, their options, or an entity alone (which drops everything of the method). */
+type LiteralOptions = Omit<InvalidationRuleOptions<never>, 'entity' | 'batch' | 'invalidator'> & {
+  entity: EntityReference;
+};
+
+/**
+ * What `invalidatesOn` accepts: rules, their options, or an entity alone (which drops everything of the method). An
+ * invalidator with `batch: true` is typed by {@link invalidates} only.
+ */
 export type InvalidatesOn =
   | InvalidationRule
-  | (Omit<InvalidationRuleOptions<never>, 'entity'> & { entity: EntityReference })
+  | (LiteralOptions & { batch?: false; invalidator?: Invalidator | InvalidatorClass })
+  | (LiteralOptions & { batch: true; invalidator?: undefined })
   | EntityReference;
 
 /** Turns what a decorator was given into rules. */
@@ -167,13 +194,13 @@ export function resolveEntity(reference: EntityReference): EntityClass | string 
   );
 }
 
-function assertOptions(options: InvalidationRuleOptions): void {
+function assertOptions(options: RuleOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw invalid(
       `${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
     );
   }
-  const { entity, fieldMapping, scope, invalidator, mode } = options;
+  const { entity, fieldMapping, scope, invalidator, mode, batch } = options;
   if (typeof entity !== 'function' && typeof entity !== 'string') {
     throw invalid(
       `entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
@@ -196,6 +223,10 @@ function assertOptions(options: InvalidationRuleOptions): void {
   if (mode !== undefined && mode !== 'purge' && mode !== 'expire') {
     throw invalid(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
   }
+  const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
+  if (problem !== undefined) throw invalid(problem);
+  if (batch !== undefined && typeof batch !== 'boolean')
+    throw invalid(`batch is ${String(batch)}. Write true or false.`);
   if (
     fieldMapping !== undefined &&
     typeof fieldMapping !== 'function' &&

@@ -64,17 +64,22 @@ export class InvalidationService {
    */
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
     const late = replicated ? this.#late : undefined;
-    const plan = new InvalidationPlan(this.runtime.space, (rule, error) => this.#report(rule, error));
+    const outcome = new Outcome();
+    const failed = (rule: BoundRule, error: unknown): void => this.#failed([rule], error, outcome);
+    const plan = new InvalidationPlan(this.runtime.space, failed);
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
-    const done = this.#carryOut(plan.decided, late, this.#durable.of(changes));
-    if (plan.undecided.size === 0) return done instanceof Promise ? this.#atMost(done) : undefined;
+    const written = this.#durable.of(changes);
+    for (const [rule, error] of written.failures) if (this.#raises(rule)) outcome.errors.push(error);
+    const done = this.#carryOut(plan.complete().decided, outcome, late, written.tags);
+    if (plan.undecided.size === 0)
+      return done instanceof Promise ? this.#atMost(done.then(() => outcome.raise())) : outcome.raise();
     // What is known does not wait for invalidators that take their time.
     const later = [...plan.undecided].map(([rule, spoken]) =>
-      spoken.then(() => this.#carryOut(plan.of(rule), late)),
+      spoken.then(() => this.#carryOut(plan.of(rule), outcome, late)),
     );
     return this.#atMost(
-      Promise.all([done, ...later]).then(() => undefined),
+      Promise.all([done, ...later]).then(() => outcome.raise()),
       () => this.#widen(plan),
     );
   }
@@ -89,15 +94,17 @@ export class InvalidationService {
    * Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them.
    * @param written what a dispatcher has already: it is bumped only
    */
-  #carryOut(tags: RuleTags, late: LateBumps | undefined, written: RuleTags = NOTHING): MaybePromise<void> {
+  #carryOut(
+    tags: RuleTags,
+    outcome: Outcome,
+    late: LateBumps | undefined,
+    written: RuleTags = NOTHING,
+  ): MaybePromise<void> {
     if (tags.size === 0 && written.size === 0) return;
-    const outcome = new Outcome();
     const bumped = this.#bump(union(tags, written), outcome, late);
-    const dispatched =
-      bumped instanceof Promise
-        ? bumped.then(() => this.#dispatch(tags, outcome))
-        : this.#dispatch(tags, outcome);
-    return dispatched instanceof Promise ? dispatched.then(() => outcome.raise()) : outcome.raise();
+    return bumped instanceof Promise
+      ? bumped.then(() => this.#dispatch(tags, outcome))
+      : this.#dispatch(tags, outcome);
   }
 
   /** Bumps what is eager, all rules of a mode in one step. */
@@ -184,7 +191,7 @@ export class InvalidationService {
   }
 }
 
-/** What became of one batch: whose tags could not be invalidated, and errors to raise. */
+/** What became of one commit: whose tags could not be invalidated, and errors to raise. */
 class Outcome {
   readonly unbumped = new Set<BoundRule>();
   readonly errors: unknown[] = [];

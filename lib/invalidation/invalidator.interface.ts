@@ -34,12 +34,45 @@ export interface EntityChange {
   readonly updatedColumns: readonly string[] | undefined;
 }
 
+/** What an invalidator is told: one change or, with `batch: true`, all changes of its entity in a transaction. */
+export type InvalidatorChange<Batch extends boolean> = Batch extends true
+  ? readonly EntityChange[]
+  : EntityChange;
+
 /**
  * Decides what a change drops. If it throws, everything the method cached is dropped.
  *
  * @publicApi
  */
-export type Invalidator = (cached: InvalidationHandle, change: EntityChange) => MaybePromise<void>;
+export type Invalidator<Batch extends boolean = false> = (
+  cached: InvalidationHandle,
+  change: InvalidatorChange<Batch>,
+) => MaybePromise<void>;
+
+/**
+ * An invalidator that needs other providers: a class that is a provider itself, and a singleton.
+ *
+ * @example
+ * @Injectable()
+ * class FeedInvalidator implements InjectableInvalidator {
+ *   constructor(private readonly followers: FollowersService) {}
+ *   async invalidate(cached: InvalidationHandle, change: EntityChange): Promise<void> {
+ *     for (const user of await this.followers.of(change.after?.['authorId'])) cached.deleteByPrefix({ user });
+ *   }
+ * }
+ * invalidates(Article, { invalidator: FeedInvalidator })
+ *
+ * Source: drf-restflow, InvalidationRule (`invalidator`).
+ * @publicApi
+ */
+export interface InjectableInvalidator<Batch extends boolean = false> {
+  invalidate(cached: InvalidationHandle, change: InvalidatorChange<Batch>): MaybePromise<void>;
+}
+
+/** The class of an {@link InjectableInvalidator}. */
+export type InvalidatorClass<Batch extends boolean = false> = abstract new (
+  ...args: never[]
+) => InjectableInvalidator<Batch>;
 
 export function entityChange(change: Change): EntityChange {
   const { entity, entityName, type, id, before, after, updatedColumns } = change;

@@ -1,12 +1,12 @@
 import { coarseValue } from '../keys/index.js';
 import type { Change, RowView } from './change.interface.js';
-import type { InvalidationRuleOptions } from './invalidation-rule.js';
+import type { RuleOptions } from './invalidation-rule.js';
 
 /** What a change means for a rule: nothing, everything the method cached, or these partitions of it. */
 export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];
 
 /** Whether a change fires a rule at all, by its type, its columns and its conditions. What is unknown fires. */
-export function fires(rule: InvalidationRuleOptions, change: Change): boolean {
+export function fires(rule: RuleOptions, change: Change): boolean {
   if (change.type === 'insert' && rule.triggerOnCreate === false) return false;
   return watchedColumnChanged(rule.watchFields, change) && conditionsHold(rule.invalidateWhen, change);
 }
@@ -51,7 +51,7 @@ function sameValue(a: unknown, b: unknown): boolean {
 }
 
 /** Which partitions a change touches by a rule's mapping: those of the row before and of the row after. */
-export function mappedPartitions(rule: InvalidationRuleOptions, change: Change): RuleEffect {
+export function mappedPartitions(rule: RuleOptions, change: Change): RuleEffect {
   const { before, after } = change;
   if (before === undefined || after === undefined) return 'all';
   const partitions: Readonly<Record<string, unknown>>[] = [];
@@ -65,7 +65,7 @@ export function mappedPartitions(rule: InvalidationRuleOptions, change: Change):
 }
 
 /** The partition values of one row; `undefined` when one cannot be known. */
-function mapRow(rule: InvalidationRuleOptions, row: RowView): Readonly<Record<string, unknown>> | undefined {
+function mapRow(rule: RuleOptions, row: RowView): Readonly<Record<string, unknown>> | undefined {
   const mapping = rule.fieldMapping!;
   if (typeof mapping === 'function')
     return callMapping(mapping as (entity: object) => Record<string, unknown>, row);
@@ -115,7 +115,7 @@ function isRecord(value: unknown): value is object {
 }
 
 function isSkipped(
-  requireArgs: InvalidationRuleOptions['requireArgs'],
+  requireArgs: RuleOptions['requireArgs'],
   values: Readonly<Record<string, unknown>>,
 ): boolean {
   if (requireArgs === undefined || requireArgs === false) return false;

@@ -5,6 +5,7 @@ import { readParameters } from '../keys/index.js';
 import { adviseOn } from './boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
+import { bindInvalidator, type ResolveInvalidator } from './injectable-invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
 
 /** Every rule of the application. */
@@ -14,8 +15,14 @@ export class RuleRegistry {
   /** What is odd about the rules, see {@link adviseOn}. */
   advice: readonly string[] = [];
 
-  /** @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones */
-  constructor(private readonly dispatcherOf: (wanted: unknown, where: string) => string) {}
+  /**
+   * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones
+   * @param invalidatorOf the instance of the class that a rule has for its invalidator; throws for unknown ones
+   */
+  constructor(
+    private readonly dispatcherOf: (wanted: unknown, where: string) => string,
+    private readonly invalidatorOf: ResolveInvalidator,
+  ) {}
 
   /** Takes over the rules of a cached method. */
   add(target: MethodTarget): void {
@@ -23,11 +30,10 @@ export class RuleRegistry {
     this.#bound.add(target);
     for (const rule of target.definition.rules) {
       if (!(rule instanceof InvalidationRule)) continue;
-      const dispatcher = this.dispatcherOf(
-        rule.options.dispatcher,
-        `The rule of ${target.name} on ${rule.entityName}`,
-      );
-      this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher));
+      const where = `The rule of ${target.name} on ${rule.entityName}`;
+      const dispatcher = this.dispatcherOf(rule.options.dispatcher, where);
+      const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
+      this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator));
     }
   }
 

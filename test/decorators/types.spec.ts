@@ -7,6 +7,9 @@ import {
   type CacheMetadata,
   type CacheService,
   type Duration,
+  type EntityChange,
+  type InjectableInvalidator,
+  invalidates,
   type MethodName,
 } from '../../lib/index.js';
 
@@ -47,6 +50,37 @@ class Users {
   }
 }
 
+function takes(_change: EntityChange): void {}
+
+class Notes {
+  @CacheResult({
+    invalidatesOn: [
+      invalidates(Notes, { invalidator: (_, change) => takes(change) }),
+      invalidates(Notes, {
+        batch: true,
+        invalidator: (_, changes) => changes.forEach(takes),
+      }),
+      { entity: Notes, invalidator: (_, change) => takes(change) },
+      { entity: Notes, batch: true, scope: 'all' },
+    ],
+  })
+  async find(): Promise<void> {}
+}
+
+function wrongRules(): void {
+  class One implements InjectableInvalidator {
+    invalidate(): void {}
+  }
+  class Other {}
+  invalidates(Notes, { invalidator: One });
+  // @ts-expect-error the class has no method invalidate
+  invalidates(Notes, { invalidator: Other });
+  // @ts-expect-error without batch there is one change
+  invalidates(Notes, { invalidator: (_, change) => change.length });
+  // @ts-expect-error with batch there are several
+  invalidates(Notes, { batch: true, invalidator: (_, changes) => void changes.id });
+}
+
 function wrongMethods(): void {
   class Wrong {
     // @ts-expect-error a cache may have to ask a store, so the method must return a promise
@@ -68,6 +102,7 @@ function wrongMethods(): void {
   void Wrong;
 }
 void wrongMethods;
+void wrongRules;
 
 function wrongOptions(): void {
   // @ts-expect-error a text has a unit

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { invalidates, type InvalidationRule } from '../../lib/index.js';
+import { invalidates, type InvalidationRuleOptions } from '../../lib/index.js';
 import { bulk, inserted, removed, updated, User } from './support/changes.js';
 import { World } from './support/world.js';
 
@@ -8,7 +8,7 @@ const USER_1 = ['1-1', '1-2', '1-'];
 const USER_2 = ['2-1', '2-2', '2-'];
 const NULL_USER = ['-1', '-2', '-'];
 
-type Options = Omit<ConstructorParameters<typeof InvalidationRule<User>>[0], 'entity'>;
+type Options = Omit<InvalidationRuleOptions<User>, 'entity'>;
 const world = (options: Options): World => new World([invalidates(User, options)]);
 const BY_ID: Options = { fieldMapping: { user: 'id' } };
 

@@ -16,6 +16,7 @@ import {
   DispatcherRegistry,
   INLINE,
   InvalidationService,
+  invalidatorsAmong,
   RuleRegistry,
   type Change,
 } from '../../../lib/invalidation/index.js';
@@ -31,6 +32,8 @@ export interface WorldOptions {
   readonly defaultDispatcher?: string;
   readonly settings?: DispatcherSettings;
   readonly raiseException?: boolean;
+  /** Instances of the classes that rules have for invalidators. */
+  readonly invalidators?: readonly object[];
 }
 
 const BOTH = inlineKeyConstructor({
@@ -67,7 +70,10 @@ export class World {
     this.dispatchers.add(INLINE, new InlineDispatcher());
     for (const [name, dispatcher] of Object.entries(options.dispatchers ?? {}))
       this.dispatchers.add(name, dispatcher);
-    this.rules = new RuleRegistry((wanted, where) => this.dispatchers.resolve(wanted, where));
+    this.rules = new RuleRegistry(
+      (wanted, where) => this.dispatchers.resolve(wanted, where),
+      invalidatorsAmong(options.invalidators ?? []),
+    );
     this.#service = new InvalidationService(this.runtime, this.dispatchers, raiseException);
     this.target = this.#decorate(invalidatesOn as InvalidatesOn[], options);
     this.rules.add(this.target);
@@ -98,6 +104,13 @@ export class World {
   /** What committing these changes makes the writer wait for. */
   commit(...changes: Change[]): void | Promise<void> {
     return this.#service.committed(changes, () => this.rules.all());
+  }
+
+  /** The same in a transaction, which durable dispatchers write their jobs into. */
+  async transaction(...changes: Change[]): Promise<void> {
+    const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
+    await this.#service.committing(changes, () => this.rules.all(), transaction);
+    await this.commit(...changes);
   }
 
   /** Whether a call of these arguments has to load. */
