@@ -32,6 +32,7 @@ const NOTHING: WrittenJobs = { tags: new Map(), failures: [] };
 export class DurableJobs {
   /** What was written with a change. Forgotten with it. */
   readonly #written = new WeakMap<Change, WrittenJobs>();
+  #writes = false;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -62,12 +63,13 @@ export class DurableJobs {
 
   /** Whether the job of this rule for this change is written already. */
   has(rule: BoundRule, change: Change): boolean {
-    return this.#written.has(change) && this.#isDurable(rule);
+    return this.#writes && this.#written.has(change) && this.#isDurable(rule);
   }
 
   /** What was written with these changes, and is still to be invalidated now. */
   of(changes: readonly Change[]): WrittenJobs {
     let all = NOTHING;
+    if (!this.#writes) return all;
     for (const written of new Set(changes.map((change) => this.#written.get(change)))) {
       if (written === undefined) continue;
       all = {
@@ -98,6 +100,7 @@ export class DurableJobs {
         );
       }
     }
+    this.#writes = true;
     for (const change of changes) this.#written.set(change, { tags, failures });
   }
 

@@ -18,6 +18,8 @@ const MAX_PARTITIONS = 1_000;
 /** The tags that rules drop. */
 export type RuleTags = ReadonlyMap<BoundRule, ReadonlySet<string>>;
 
+export const NOTHING: RuleTags = new Map();
+
 /** What one commit drops: for each rule its tags, coalesced. */
 export class InvalidationPlan {
   readonly #tags = new Map<BoundRule, Set<string>>();
@@ -53,6 +55,7 @@ export class InvalidationPlan {
 
   /** Rules whose tags are all known. */
   get decided(): RuleTags {
+    if (this.#undecided.size === 0) return this.#tags;
     return new Map([...this.#tags].filter(([rule]) => !this.#undecided.has(rule)));
   }
 

@@ -6,15 +6,13 @@ import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction } from './dispatcher.interface.js';
 import { DurableJobs, type RulesOf } from './durable-jobs.js';
-import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
+import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
 import { readJob } from './job.js';
 import { LateBumps } from './late-bumps.js';
 import { InvalidationFailedError } from './raised-error.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;
-
-const NOTHING: RuleTags = new Map();
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.
@@ -130,11 +128,11 @@ export class InvalidationService {
   #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const [dispatcher, rules] of this.dispatchers.group([...tags.keys()])) {
+      if (this.dispatchers.isInline(dispatcher) && rules.every((rule) => this.#isDone(rule, outcome)))
+        continue;
       const jobs = rules.map((rule) => {
-        const done = rule.options.eager !== false && !outcome.unbumped.has(rule);
-        return jobOf(rule, tags.get(rule)!, this.runtime.space, done);
+        return jobOf(rule, tags.get(rule)!, this.runtime.space, this.#isDone(rule, outcome));
       });
-      if (this.dispatchers.isInline(dispatcher) && jobs.every((job) => job.done)) continue;
       const dispatched = this.#guarded(
         () => this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
         (error) => this.#failed(rules, error, outcome),
@@ -142,6 +140,10 @@ export class InvalidationService {
       if (dispatched instanceof Promise) pending.push(dispatched);
     }
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
+  }
+
+  #isDone(rule: BoundRule, { unbumped }: Outcome): boolean {
+    return rule.options.eager !== false && !unbumped.has(rule);
   }
 
   /**

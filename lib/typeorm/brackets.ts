@@ -5,6 +5,9 @@ export type HookKind = 'insert' | 'update' | 'remove';
 /** After this long an open bracket is taken for one whose after* hook will never come. */
 export const BRACKET_LIFE_MS = 1_000;
 
+const NOTHING: readonly unknown[] = [];
+const NO_COLUMNS: ReadonlyMap<string, OrmColumn> = new Map();
+
 /**
  * What happened on one table between before* and after* hooks of one query runner. SQL in there belongs to the hooks,
  * which tell exactly which rows it wrote; but only once they confirm it, since an after* hook is skipped when a later row
@@ -14,12 +17,14 @@ export class Bracket {
   readonly #announced: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
   readonly #awaited: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
   readonly #seen: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
-  readonly #foreignKeys = new Map<string, OrmColumn>();
-  readonly #metadatas = new Set<OrmMetadata>();
+  /** By name. */
+  #foreignKeys = NO_COLUMNS;
+  #metadata: OrmMetadata | undefined;
   /** How often an UPDATE wrote a foreign key, by name, less how often an update hook said so. */
-  readonly #unclaimed = new Map<string, number>();
+  #unclaimed: Map<string, number> | undefined;
   #insertColumns = '';
-  readonly #keyed = new WeakSet<object>();
+  /** Entities that had their primary key before they were inserted. */
+  #keyed: Set<object> | undefined;
   /** When its last hook or statement came. */
   touchedAt = Date.now();
   /** Some of its SQL has not been confirmed by an after* hook. */
@@ -33,13 +38,15 @@ export class Bracket {
     kind: HookKind,
     entity: object | undefined,
     metadata: OrmMetadata,
-    updated: readonly unknown[],
+    updatedColumns: readonly unknown[] = NOTHING,
+    updatedRelations: readonly unknown[] = NOTHING,
   ): void {
     this.#announced[kind]++;
     this.#awaited[kind]++;
     this.#know(metadata);
-    if (kind === 'update') this.#claim(updated);
-    if (kind === 'insert' && entity !== undefined && hasPrimaryKey(metadata, entity)) this.#keyed.add(entity);
+    if (kind === 'update') this.#claim(updatedColumns, updatedRelations);
+    if (kind === 'insert' && entity !== undefined && hasPrimaryKey(metadata, entity))
+      (this.#keyed ??= new Set()).add(entity);
   }
 
   /** Whether the statement is one the hooks announced: of their kind, and no more of them than there were hooks. */
@@ -70,12 +77,12 @@ export class Bracket {
 
   /** A foreign key that SQL wrote and no hook listed: a child handed to another parent through the parent's list. */
   wroteUnlisted(column: OrmColumn): boolean {
-    return (this.#unclaimed.get(column.databaseName) ?? 0) > 0;
+    return (this.#unclaimed?.get(column.databaseName) ?? 0) > 0;
   }
 
   /** Whether the keys that an INSERT's hook shows can be the row's: given by the caller, or generated one by one. */
   trustsGenerated(entity: object | undefined, returning: boolean): boolean {
-    if (entity !== undefined && this.#keyed.has(entity)) return true;
+    if (entity !== undefined && this.#keyed?.has(entity) === true) return true;
     return this.onConflict === undefined && (returning || this.#announced.insert === 1);
   }
 
@@ -95,9 +102,9 @@ export class Bracket {
     } else if (/\bon\s+conflict\b|\binsert\s+(?:or\s+)?ignore\b/i.test(sql)) this.onConflict ??= 'ignore';
   }
 
-  #claim(updated: readonly unknown[]): void {
+  #claim(columns: readonly unknown[], relations: readonly unknown[]): void {
     for (const [name, column] of this.#foreignKeys) {
-      if (updated.includes(column) || updated.includes(column.relationMetadata)) this.#count(name, -1);
+      if (columns.includes(column) || relations.includes(column.relationMetadata)) this.#count(name, -1);
     }
   }
 
@@ -108,17 +115,29 @@ export class Bracket {
   }
 
   #count(name: string, by: number): void {
+    this.#unclaimed ??= new Map();
     this.#unclaimed.set(name, (this.#unclaimed.get(name) ?? 0) + by);
   }
 
   /** An inheritance tree's entities share a table but not their columns' metadata. */
   #know(metadata: OrmMetadata): void {
-    if (this.#metadatas.has(metadata)) return;
-    this.#metadatas.add(metadata);
-    for (const column of metadata.columns) {
-      if (column.relationMetadata !== undefined) this.#foreignKeys.set(column.databaseName, column);
-    }
+    if (this.#metadata === metadata) return;
+    const known = foreignKeysOf(metadata);
+    this.#foreignKeys = this.#metadata === undefined ? known : new Map([...this.#foreignKeys, ...known]);
+    this.#metadata = metadata;
   }
+}
+
+const foreignKeys = new WeakMap<OrmMetadata, ReadonlyMap<string, OrmColumn>>();
+
+function foreignKeysOf(metadata: OrmMetadata): ReadonlyMap<string, OrmColumn> {
+  let keys = foreignKeys.get(metadata);
+  if (keys === undefined) {
+    const columns = metadata.columns.filter(({ relationMetadata }) => relationMetadata !== undefined);
+    keys = new Map(columns.map((column) => [column.databaseName, column]));
+    foreignKeys.set(metadata, keys);
+  }
+  return keys;
 }
 
 /** In the quotes of whichever dialect: `authorId` must not be found in `coauthorId`. */

@@ -96,10 +96,7 @@ export class Collector {
         bracket = undefined;
       } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
       if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
-      bracket.announce(KINDS[hook], entity, metadata, [
-        ...(updatedColumns ?? []),
-        ...(updatedRelations ?? []),
-      ]);
+      bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations);
       return answer;
     });
   }

@@ -7,11 +7,12 @@ export const MAX_CHANGES_PER_TABLE = 1_000;
 /** The changes of one transaction, or of one savepoint inside it. */
 export class Frame {
   readonly #tables = new Map<string, Change[]>();
-  readonly #seen = new Set<string>();
+  #seen: Set<string> | undefined;
 
   add(change: Change): void {
     const key = identityOf(change);
     if (key !== undefined) {
+      this.#seen ??= new Set();
       if (this.#seen.has(key)) return;
       this.#seen.add(key);
     }
@@ -33,9 +34,10 @@ export class Frame {
   }
 
   changes(): Change[] {
-    return [...this.#tables.values()].flatMap((changes) =>
-      changes.length > MAX_CHANGES_PER_TABLE ? changes.slice(0, 1) : changes,
-    );
+    const all: Change[] = [];
+    for (const changes of this.#tables.values())
+      all.push(...(changes.length > MAX_CHANGES_PER_TABLE ? changes.slice(0, 1) : changes));
+    return all;
   }
 }
 
