@@ -43,6 +43,12 @@ export class BoundRule {
     return this.target.partitionTag(Object.fromEntries(named));
   }
 
+  /** The paths to be read from the database where a change does not carry them. */
+  get lookups(): readonly string[] {
+    const { lookup, fieldMapping } = this.options;
+    return lookup === true ? Object.values(fieldMapping as Readonly<Record<string, string>>) : [];
+  }
+
   report(): RuleReport {
     const { scope, invalidator } = this.options;
     const drops =

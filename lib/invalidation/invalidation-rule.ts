@@ -54,6 +54,11 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   mode?: InvalidationMode;
   /** `false` leaves the invalidation to the dispatcher instead of doing it at commit. Default `true`. */
   eager?: boolean;
+  /**
+   * `true` reads mapped paths that a change does not carry (a relation that was not loaded, a column that was not selected)
+   * from the database, through the query runner of the change, instead of dropping everything. Default `false`.
+   */
+  lookup?: boolean;
   /** Name or class of the dispatcher. Default: the module's `defaultDispatcher`. */
   dispatcher?: string | (abstract new (...args: never[]) => unknown);
   /** Settings of the dispatcher for this rule alone. */
@@ -87,6 +92,7 @@ const OPTIONS = new Set<string>([
   'invalidator',
   'mode',
   'eager',
+  'lookup',
   'dispatcher',
   'dispatcherConfig',
   'raiseException',
@@ -227,6 +233,11 @@ function assertOptions(options: RuleOptions): void {
   if (problem !== undefined) throw invalid(problem);
   if (batch !== undefined && typeof batch !== 'boolean')
     throw invalid(`batch is ${String(batch)}. Write true or false.`);
+  if (options.lookup === true && typeof fieldMapping !== 'object') {
+    throw invalid(
+      `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
+    );
+  }
   if (
     fieldMapping !== undefined &&
     typeof fieldMapping !== 'function' &&

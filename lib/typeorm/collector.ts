@@ -3,7 +3,7 @@ import { Bracket, type HookKind } from './brackets.js';
 import { changesOf, unknownChanges, type RowHook } from './changes.js';
 import { tableOf } from './columns.js';
 import { Gatherer } from './gatherer.js';
-import type { Answer, CollectorOptions } from './outlet.js';
+import { type Answer, both, type CollectorOptions } from './outlet.js';
 import { Frame } from './pending.js';
 import { SqlWatch } from './sql-watch.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from './typeorm.interface.js';
@@ -97,8 +97,15 @@ export class Collector {
       } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
       if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
       bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations);
-      return answer;
+      return both(answer, this.#lookUp(hook, event));
     });
+  }
+
+  /** A row that goes, or columns that are about to be written: what they were is lost with the statement. */
+  #lookUp(hook: RowHook, event: OrmEntityEvent): Answer {
+    return hook === 'update' || hook === 'remove'
+      ? this.#gatherer.lookups.before(event, hook === 'remove')
+      : undefined;
   }
 
   #confirm(hook: RowHook, event: OrmEntityEvent): Answer {
@@ -112,14 +119,17 @@ export class Collector {
       if (bracket?.confirm(KINDS[hook]) === true) pending.brackets.delete(table);
       // On a shared runner another caller's transaction may have begun since the statement ran by itself.
       const ranAlone = bracket?.durable === true && runners.isShared(queryRunner);
-      return this.#gatherer.deliver(pending, changes, ranAlone || !queryRunner.isTransactionActive);
+      const durable = ranAlone || !queryRunner.isTransactionActive;
+      return this.#gatherer.deliver(pending, changes, durable, queryRunner);
     });
   }
 
   #changesOf(hook: RowHook, event: OrmEntityEvent, bracket: Bracket | undefined): Change[] {
     const { tables, returnsRows } = this.#gatherer.catalogue;
     try {
-      return changesOf(hook, event, bracket, tables, returnsRows);
+      const changes = changesOf(hook, event, bracket, tables, returnsRows);
+      this.#gatherer.lookups.recall(event, changes[0]);
+      return changes;
     } catch (error) {
       this.#gatherer.outlet.report(error, `after ${hook}`);
       return unknownChanges(tableOf(event.metadata), tables, true, false);

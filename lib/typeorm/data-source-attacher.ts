@@ -87,6 +87,7 @@ class DataSourceBinding implements ChangeSink {
   #rules: ReadonlyMap<string, readonly BoundRule[]> = new Map();
   #tables: ReadonlySet<string> = new Set();
   #durableTables: ReadonlySet<string> = new Set();
+  #lookups: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #transactions: StatementTransactions;
   #indexed = -1;
   #metadatas: unknown;
@@ -100,6 +101,7 @@ class DataSourceBinding implements ChangeSink {
     this.#handle = attachCollector(dataSource, this, {
       tables: () => this.#index().#tables,
       durableTables: () => this.#index().#durableTables,
+      lookups: () => this.#index().#lookups,
       onQueryInOpenTransaction: () =>
         runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
       onError: (error, where) =>
@@ -137,17 +139,20 @@ class DataSourceBinding implements ChangeSink {
     if (this.#indexed === rules.length && this.#metadatas === entityMetadatas) return this;
     const tables = new Map<string, BoundRule[]>();
     const durable = new Set<string>();
+    const lookups = new Map<string, string[]>();
     for (const rule of rules) {
       const table = entityTable(this.dataSource, rule.entity as Function | string);
       if (table === undefined) continue;
       tables.set(table, [...(tables.get(table) ?? []), rule]);
       if (this.service.isDurable(rule)) durable.add(table);
+      if (rule.lookups.length > 0) lookups.set(table, [...(lookups.get(table) ?? []), ...rule.lookups]);
     }
     for (const target of entityClasses(this.dataSource))
       this.runtime.classes.add(target as unknown as InstanceClass);
     this.#rules = tables;
     this.#tables = new Set(tables.keys());
     this.#durableTables = durable;
+    this.#lookups = lookups;
     this.#indexed = rules.length;
     this.#metadatas = entityMetadatas;
     return this;

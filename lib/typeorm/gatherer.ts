@@ -2,6 +2,7 @@ import type { Change, ChangeSink } from '../invalidation/change.interface.js';
 import type { Bracket } from './brackets.js';
 import { Catalogue } from './catalogue.js';
 import { unknownChanges } from './changes.js';
+import { Lookups } from './lookups.js';
 import { type Answer, type CollectorOptions, Outlet } from './outlet.js';
 import type { Pending } from './pending.js';
 import { Runners } from './runners.js';
@@ -14,6 +15,7 @@ export class Gatherer {
   readonly catalogue: Catalogue;
   readonly outlet: Outlet;
   readonly runners: Runners;
+  readonly lookups: Lookups;
   readonly #staleReads = new StaleReads();
   readonly #unsettled: Unsettled;
 
@@ -21,6 +23,7 @@ export class Gatherer {
     this.catalogue = new Catalogue(dataSource);
     this.outlet = new Outlet(sink, options);
     this.runners = new Runners(dataSource);
+    this.lookups = new Lookups(dataSource, this.outlet, this.runners);
     this.#unsettled = new Unsettled((pending) => {
       const gone = (bracket: Bracket) => bracket.durable && bracket.stale;
       void this.outlet.guard('timer', () => this.outlet.send(this.settle(pending, gone)));
@@ -32,10 +35,16 @@ export class Gatherer {
     return wanted === undefined || this.catalogue.tables.reaches(table, wanted);
   }
 
-  deliver(pending: Pending, changes: readonly Change[], durable: boolean): Answer {
+  /** @param runner where rows may be looked up, if they may */
+  deliver(pending: Pending, changes: readonly Change[], durable: boolean, runner?: OrmQueryRunner): Answer {
     if (changes.length === 0) return undefined;
     const checked = changes.map((change) => this.#staleReads.check(change, pending));
-    if (durable && !pending.raw) return this.outlet.send(checked, true);
+    if (durable && !pending.raw) {
+      const looked = runner && this.lookups.complete(checked, runner);
+      return looked === undefined
+        ? this.outlet.send(checked, true)
+        : looked.then(() => this.outlet.send(checked, true));
+    }
     pending.hold(checked);
     return undefined;
   }
@@ -60,7 +69,14 @@ export class Gatherer {
 
   /** The outermost transaction is about to be committed. A rejection keeps it from being. */
   offer(runner: OrmQueryRunner): Answer {
-    if (!this.outlet.takesOffers) return undefined;
+    const looked = this.lookups.areWanted
+      ? this.lookups.complete(this.runners.of(runner).peek(), runner)
+      : undefined;
+    if (!this.outlet.takesOffers) return looked;
+    return looked === undefined ? this.#offerAll(runner) : looked.then(() => this.#offerAll(runner));
+  }
+
+  #offerAll(runner: OrmQueryRunner): Answer {
     const pending = this.runners.of(runner);
     // On a shared runner the open brackets are other callers': their hooks are still to come.
     if (!this.runners.isShared(runner)) pending.hold(this.settle(pending));

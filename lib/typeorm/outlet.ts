@@ -9,6 +9,8 @@ export interface CollectorOptions {
   readonly tables?: () => ReadonlySet<string> | undefined;
   /** Those of them whose changes the sink writes into transactions; `undefined`: all. */
   readonly durableTables?: () => ReadonlySet<string>;
+  /** Paths that are read from the database where a change does not carry them, by table. */
+  readonly lookups?: () => ReadonlyMap<string, readonly string[]>;
   /** Told of errors, which hooks never let out, and of the place they came from. */
   readonly onError?: (error: unknown, where: string) => void;
 }
@@ -17,6 +19,7 @@ export interface CollectorOptions {
 export type Answer = Promise<void> | undefined;
 
 const DOUBT_MS = 1_000;
+const NO_LOOKUPS: ReadonlyMap<string, readonly string[]> = new Map();
 
 /** The one way out: to the sink, and nothing else, neither errors nor tables that nobody asked for. */
 export class Outlet {
@@ -31,6 +34,10 @@ export class Outlet {
 
   get wanted(): ReadonlySet<string> | undefined {
     return this.#options.tables?.();
+  }
+
+  get lookups(): ReadonlyMap<string, readonly string[]> {
+    return this.#options.lookups?.() ?? NO_LOOKUPS;
   }
 
   /** Whether the sink writes anything into transactions. */
@@ -93,4 +100,11 @@ export class Outlet {
       return undefined;
     }
   }
+}
+
+/** Waits for both. */
+export function both(one: Answer, other: Answer): Answer {
+  return one === undefined || other === undefined
+    ? (one ?? other)
+    : Promise.all([one, other]).then(() => undefined);
 }

@@ -74,6 +74,8 @@ export class Pending {
   raw = false;
   /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
   begun = false;
+  /** How many statements ran on it. */
+  statements = 0;
   /** When its last transaction ended. */
   endedAt = 0;
 

@@ -4,6 +4,7 @@ import type { OrmColumn, OrmMetadata, OrmRelation } from './typeorm.interface.js
 
 /** Which paths name which column of a table: computed once per entity, so that a view is an array of values. */
 export interface RowLayout {
+  readonly metadata: OrmMetadata;
   readonly columns: readonly OrmColumn[];
   readonly index: ReadonlyMap<string, number>;
   /** Relations that own join columns, by path, with the positions of those columns. */
@@ -42,7 +43,7 @@ function buildLayout(metadata: OrmMetadata): RowLayout {
   });
   // A relation's own path reads as its foreign key, which is what `{ author: 'author' }` in a mapping means.
   for (const [path, { positions }] of relations) if (positions.length === 1) alias(path, positions[0]!);
-  return { columns, index, relations };
+  return { metadata, columns, index, relations };
 }
 
 /** One state of a row. Values are copied when it is made, since the caller may go on changing the entity. */
@@ -51,6 +52,8 @@ export class EntityRowView implements RowView {
   readonly #values: readonly unknown[];
   readonly #related: ReadonlyMap<string, object> | undefined;
   #object: Record<string, unknown> | undefined;
+  /** What was looked up of paths that are not known otherwise, and when. */
+  #learned: Map<string, { readonly value: unknown; readonly turn: number }> | undefined;
 
   constructor(layout: RowLayout, values: readonly unknown[], related?: ReadonlyMap<string, object>) {
     this.#layout = layout;
@@ -58,7 +61,27 @@ export class EntityRowView implements RowView {
     this.#related = related;
   }
 
+  get metadata(): OrmMetadata {
+    return this.#layout.metadata;
+  }
+
+  /** A value that was read from the database. What is known already stays as it is. */
+  learn(path: string, value: unknown, turn: number): void {
+    if (!this.read(path).known) (this.#learned ??= new Map()).set(path, { value, turn });
+  }
+
+  /** Whether anything was looked up before that turn. */
+  hasLearnedBefore(turn: number): boolean {
+    return [...(this.#learned?.values() ?? [])].some((each) => each.turn < turn);
+  }
+
   read(path: string): PathReading {
+    const reading = this.#readOwn(path);
+    const learned = reading.known ? undefined : this.#learned?.get(path);
+    return learned === undefined ? reading : { known: true, value: learned.value };
+  }
+
+  #readOwn(path: string): PathReading {
     const position = this.#layout.index.get(path);
     if (position === undefined) return this.#readDeeper(path);
     const value = this.#values[position];
@@ -82,7 +105,7 @@ export class EntityRowView implements RowView {
     return this.#values.some((value, position) => differ(value, other.#values[position]));
   }
 
-  /** The same row, with the named columns and relations unknown. */
+  /** The same row, with the named columns and relations unknown, and all that was looked up. */
   without(names: ReadonlySet<string>): EntityRowView {
     const values = this.#values.map((value, position) => {
       const { propertyPath, relationMetadata } = this.#layout.columns[position]!;

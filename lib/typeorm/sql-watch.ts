@@ -2,7 +2,7 @@ import type { Change } from '../invalidation/change.interface.js';
 import { builtBy } from './brackets.js';
 import { unknownChanges } from './changes.js';
 import type { Gatherer } from './gatherer.js';
-import type { Answer } from './outlet.js';
+import { type Answer, both } from './outlet.js';
 import { isConnectionLoss, type Statement } from './statements.js';
 import type { OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
@@ -19,6 +19,7 @@ export class SqlWatch {
     const { queryRunner, query, success } = event;
     const statement = catalogue.read(query);
     const { control, writes } = statement;
+    if (outlet.lookups.size > 0) runners.of(queryRunner).statements++;
     if (control === undefined && runners.isOpen(queryRunner)) outlet.queryInOpenTransaction();
     if (success === false) return this.#failed(event, statement);
     if (catalogue.commitsImplicitly(query)) {
@@ -87,10 +88,4 @@ export class SqlWatch {
     // A COMMIT by hand inside TypeORM's own transaction. Kept as well, in case it was not what it looked like.
     return pending.committing ? undefined : outlet.send(pending.peek());
   }
-}
-
-function both(one: Answer, other: Answer): Answer {
-  return one === undefined || other === undefined
-    ? (one ?? other)
-    : Promise.all([one, other]).then(() => undefined);
 }

@@ -10,7 +10,17 @@ const RACE_MS = 1_000;
 interface Written {
   readonly pending: Pending;
   readonly at: number;
+  readonly turn: number;
 }
+
+let turns = 0;
+
+/** Which of two reads and writes in this process came first. */
+export function nextTurn(): number {
+  return ++turns;
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 interface WrittenRow extends Written {
   /** `undefined`: written to a state that nobody knows, or gone. */
@@ -34,7 +44,7 @@ export class StaleReads {
   /** The change as it may be told; and it is remembered for those that follow. */
   check(change: Change, pending: Pending): Change {
     const { table, id, before, after } = change;
-    const written = { pending, at: Date.now() };
+    const written = { pending, at: Date.now(), turn: nextTurn() };
     if (before === undefined && !(after instanceof EntityRowView))
       this.#remember(table, { ...written, columns: change.updatedColumns });
     // Nobody else can have read a row before it was inserted, nor hold old values of one side of a link.
@@ -60,12 +70,22 @@ export class StaleReads {
     ) {
       return { ...change, before: undefined, after: change.after === null ? null : undefined };
     }
-    if (others.length === 0) return change;
+    if (others.length === 0) {
+      const isOutdated = this.#isOutdated(key, before, bulk, pending);
+      return isOutdated ? { ...change, before: before.without(NO_NAMES) } : change;
+    }
     const columns = columnsOf(others);
     const kept = new Set(change.updatedColumns);
     const lost = new Set([...columns].filter((name) => !kept.has(name)));
     const after = change.after instanceof EntityRowView ? change.after.without(lost) : change.after;
     return { ...change, before: before.without(columns), after };
+  }
+
+  /** Whether the row was written by others, or after what was looked up of it. */
+  #isOutdated(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
+    const row = this.#rows.get(key);
+    const writes = [...bulk, ...(row !== undefined && isRecent(row) ? [row] : [])];
+    return writes.some((each) => before.hasLearnedBefore(each.pending === pending ? each.turn : Infinity));
   }
 
   #contradicts(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {

@@ -95,6 +95,7 @@ export interface OrmMetadata {
 
 export interface OrmQueryRunner {
   readonly isTransactionActive: boolean;
+  query(sql: string): Promise<unknown>;
 }
 
 export interface OrmDataSource {
