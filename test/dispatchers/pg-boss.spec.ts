@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import PgBoss from 'pg-boss';
 import type { DataSource } from 'typeorm';
@@ -10,14 +11,13 @@ import { failingStore, Item, openDatabase, startItems, until, type Started } fro
 const SCHEMA = `boss_${process.env['JEST_WORKER_ID'] ?? '0'}`;
 const bossOf = (): PgBoss => new PgBoss({ connectionString: serverUrl('postgres'), schema: SCHEMA, max: 2 });
 
-let turn = 0;
 let namespace: string;
 let queue: string;
 let dataSource: DataSource;
 let open: TestApplication[];
 
 beforeEach(async () => {
-  namespace = `boss-${process.pid}-${++turn}`;
+  namespace = `boss-${randomUUID().slice(0, 8)}`;
   queue = `${namespace}-invalidation`;
   dataSource = await openDatabase('PostgreSQL', 'boss_items');
   await dataSource.manager.save(Item, { id: 1, text: 'old' });
