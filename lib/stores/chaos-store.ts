@@ -1,5 +1,7 @@
 import type { Entry } from './entry.js';
+import { readMany } from './read-many.js';
 import type { Stamp, Verdict } from './stamp.js';
+import type { StoreHost } from './store-host.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 
 /** What goes wrong, and how often: each a probability between 0 and 1; default 0. */
@@ -48,10 +50,24 @@ class ChaosStore implements CacheStore {
     this.#random = seededRandom(options.seed);
   }
 
+  attach(host: StoreHost): void {
+    this.inner.attach?.(host);
+  }
+
+  async ready(): Promise<void> {
+    await this.inner.ready?.();
+  }
+
   async get(query: StoreQuery): Promise<Entry | Stamp> {
     await this.#suffer();
-    if (this.#random() < (this.options.garbage ?? 0)) return this.#pick(GARBAGE) as Entry;
-    return this.inner.get(query);
+    return this.#isSpoilt() ? this.#garbage() : this.inner.get(query);
+  }
+
+  /** One call goes wrong as a whole, but for garbage. */
+  async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    await this.#suffer();
+    const readings = await readMany(this.inner, queries);
+    return readings.map((reading) => (this.#isSpoilt() ? this.#garbage() : reading));
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
@@ -92,8 +108,12 @@ class ChaosStore implements CacheStore {
     if (fate[2] < hang) await new Promise<never>(() => undefined);
   }
 
-  #pick(values: readonly unknown[]): unknown {
-    return values[Math.floor(this.#random() * values.length)];
+  #isSpoilt(): boolean {
+    return this.#random() < (this.options.garbage ?? 0);
+  }
+
+  #garbage(): Entry {
+    return GARBAGE[Math.floor(this.#random() * GARBAGE.length)] as Entry;
   }
 }
 

@@ -23,15 +23,21 @@ export class CompressingStore extends GuardedStore {
 
   override async get(query: StoreQuery): Promise<Entry | Stamp> {
     const reading = await super.get(query);
-    return reading instanceof Entry && reading.value instanceof EncodedValue
-      ? this.#open(query, reading, reading.value)
-      : reading;
+    return isEncoded(reading) ? this.#open(query, reading) : reading;
+  }
+
+  override async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    const readings = await super.getMany(queries);
+    if (!readings.some(isEncoded)) return readings;
+    return Promise.all(
+      readings.map((reading, i) => (isEncoded(reading) ? this.#open(queries[i]!, reading) : reading)),
+    );
   }
 
   /** What cannot be brought back is a miss. */
-  async #open(query: StoreQuery, entry: Entry, value: EncodedValue): Promise<Entry | Stamp> {
+  async #open(query: StoreQuery, entry: Entry): Promise<Entry | Stamp> {
     try {
-      return entry.with(await openValue(value, query.values));
+      return entry.with(await openValue(entry.value as EncodedValue, query.values));
     } catch {
       return this.stamp(query.tags());
     }
@@ -52,4 +58,8 @@ export class CompressingStore extends GuardedStore {
     this.#compressing.delete(query.key);
     return super.set(query, entry.with(value));
   }
+}
+
+function isEncoded(reading: Entry | Stamp): reading is Entry {
+  return reading instanceof Entry && reading.value instanceof EncodedValue;
 }

@@ -1,7 +1,18 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { Entry } from './entry.js';
+import { MANY, SHARED_MANY } from './conformance-many.js';
+import {
+  entry,
+  fresh,
+  isMissing,
+  query,
+  stampOf,
+  valueOf,
+  type Case,
+  type SharedCase,
+} from './conformance-tools.js';
 import { Stamp } from './stamp.js';
-import type { CacheStore, StoreQuery, ValueCodec } from './store.interface.js';
+import type { CacheStore } from './store.interface.js';
 
 /** What the suite needs to know of a store. */
 export interface ConformanceOptions {
@@ -20,49 +31,6 @@ export interface ConformanceCase {
   readonly name: string;
   run(): Promise<void>;
 }
-
-/** Hands values through as they are: what is kept by a store must come back equal. */
-const PLAIN: ValueCodec = {
-  encode: (stored) =>
-    Buffer.isBuffer(stored)
-      ? { data: null, flags: 1, size: 1, bytes: stored }
-      : { data: stored, flags: 0, size: 1 },
-  decode: ({ data, flags, bytes }) => (flags === 1 ? bytes : data),
-};
-
-let counter = 0;
-
-/** Names that no other case uses, with characters that stores trip over. */
-function fresh(): { key: string; tags: string[] } {
-  const id = `conf-${process.pid}-${Date.now()}-${++counter}`;
-  return { key: `${id}:e:*[a]{b}'ü\u2028`, tags: [`${id}:g:all`, `${id}:g:m:{x}`, `${id}:g:p:*?[y]'é`] };
-}
-
-function query(key: string, tags: readonly string[]): StoreQuery {
-  return { key, values: PLAIN, tags: () => tags };
-}
-
-function entry(value: unknown, stamp: Stamp, now = Date.now()): Entry {
-  return new Entry(value, now, now + 60_000, now + 60_000, stamp, 500);
-}
-
-async function stampOf(store: CacheStore, at: StoreQuery): Promise<Stamp> {
-  const reading = await store.get(at);
-  ok(reading instanceof Stamp, 'an absent entry is answered with a stamp');
-  return reading;
-}
-
-async function valueOf(store: CacheStore, at: StoreQuery): Promise<unknown> {
-  const reading = await store.get(at);
-  ok(reading instanceof Entry, 'the entry is there');
-  return reading.value;
-}
-
-async function isMissing(store: CacheStore, at: StoreQuery): Promise<void> {
-  ok((await store.get(at)) instanceof Stamp, 'the entry is gone');
-}
-
-type Case = (store: CacheStore, names: { key: string; tags: string[] }) => Promise<void>;
 
 const CASES: Readonly<Record<string, Case>> = {
   'an absent entry is answered with a stamp of all its tags': async (store, { key, tags }) => {
@@ -146,6 +114,7 @@ const CASES: Readonly<Record<string, Case>> = {
     const verdicts = await Promise.all(stamps.map((stamp) => store.judge(stamp)));
     ok(verdicts.includes('current'), 'at least the last of them is current');
   },
+  ...MANY,
 };
 
 const EXPIRES: Case = async (store, { key, tags }) => {
@@ -174,12 +143,7 @@ const SWEEPS: Case = async (store, { key, tags }) => {
 };
 
 /** Cases of two processes on one store. */
-const SHARED: Readonly<
-  Record<
-    string,
-    (store: CacheStore, peer: CacheStore, names: { key: string; tags: string[] }) => Promise<void>
-  >
-> = {
+const SHARED: Readonly<Record<string, SharedCase>> = {
   'what one process stored another serves': async (store, peer, { key, tags }) => {
     await store.set(query(key, tags), entry({ a: 1 }, await store.stamp(tags)));
     deepStrictEqual(await valueOf(peer, query(key, tags)), { a: 1 });
@@ -197,6 +161,7 @@ const SHARED: Readonly<
     await isMissing(store, query(key, tags));
     await isMissing(peer, query(key, tags));
   },
+  ...SHARED_MANY,
 };
 
 /**

@@ -1,6 +1,7 @@
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
 import { Entry } from './entry.js';
+import { readMany } from './read-many.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 import {
@@ -83,10 +84,20 @@ export class GuardedStore implements CacheStore {
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
     const reading = await this.guard(() => this.inner.get(query));
-    if (this.#unsent.size === 0 || !(reading instanceof Entry) || !this.#unsent.covers(reading.stamp.tags))
-      return reading;
-    // Its bump is on the way: it may still be current in the store, but it is not here.
-    return this.stamp(query.tags());
+    return this.#isCovered(reading) ? this.stamp(query.tags()) : reading;
+  }
+
+  async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    const readings = await this.guard(() => readMany(this.inner, queries));
+    if (!readings.some((reading) => this.#isCovered(reading))) return readings;
+    return Promise.all(
+      readings.map((reading, i) => (this.#isCovered(reading) ? this.stamp(queries[i]!.tags()) : reading)),
+    );
+  }
+
+  /** Whether its bump is on the way: it may still be current in the store, but it is not here. */
+  #isCovered(reading: Entry | Stamp): boolean {
+    return this.#unsent.size > 0 && reading instanceof Entry && this.#unsent.covers(reading.stamp.tags);
   }
 
   stamp(tags: readonly string[]): Promise<Stamp> {

@@ -61,6 +61,10 @@ export class MemoryStore implements CacheStore {
     return this.#generations.stamp(query.tags());
   }
 
+  getMany(queries: readonly StoreQuery[]): (Entry | Stamp)[] {
+    return queries.map((query) => this.get(query));
+  }
+
   /** The entry under a key, unless it was purged; for a tier above, which stamps elsewhere. */
   find(key: string): Entry | undefined {
     const held = this.#entries.get(key);

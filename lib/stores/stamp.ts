@@ -31,6 +31,24 @@ export class Stamp {
 }
 
 /**
+ * One stamp of all the tags of several.
+ * @returns `undefined` when they were not read in one state of their tags: then not all of them can be current
+ */
+export function uniteStamps(stamps: readonly Stamp[]): Stamp | undefined {
+  const generations = new Map<string, Generation>();
+  for (const stamp of stamps) {
+    if (stamp.epoch !== stamps[0]!.epoch) return undefined;
+    for (let i = 0; i < stamp.tags.length; i++) {
+      const [tag, generation] = [stamp.tags[i]!, stamp.generations[i]!];
+      const known = generations.get(tag);
+      if (known === undefined) generations.set(tag, generation);
+      else if (!sameGeneration(known, generation)) return undefined;
+    }
+  }
+  return new Stamp(stamps[0]!.epoch, [...generations.keys()], [...generations.values()]);
+}
+
+/**
  * How a stamp stands against the current generations: `current`; `expired`, some soft generation was renewed; or
  * `purged`, some hard generation was renewed or is missing (missing is miss: it can never come back to life).
  */

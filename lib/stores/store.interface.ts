@@ -57,6 +57,11 @@ export interface CacheStore {
    * stamp under which a new one may be loaded.
    */
   get(query: StoreQuery): MaybePromise<Entry | Stamp>;
+  /**
+   * Reads many at once, and answers each as `get` does, in their order. Optional: without it they are read one beside
+   * the other.
+   */
+  getMany?(queries: readonly StoreQuery[]): MaybePromise<readonly (Entry | Stamp)[]>;
   /** Reads the current generations of these tags; absent ones are created. */
   stamp(tags: readonly string[]): MaybePromise<Stamp>;
   /** Compares a stamp with the current generations. Creates nothing: missing is `purged`. */

@@ -3,7 +3,8 @@ import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
 import { hasLeases, type Lease } from './lease.interface.js';
 import { MemoryStore } from './memory-store.js';
-import type { Stamp, Verdict } from './stamp.js';
+import { readMany } from './read-many.js';
+import { uniteStamps, type Stamp, type Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, MaybePromise, StoreQuery } from './store.interface.js';
 import type { StoreHost } from './store-host.js';
 
@@ -95,11 +96,25 @@ export class TieredStore implements CacheStore {
   }
 
   get(query: StoreQuery): MaybePromise<Entry | Stamp> {
-    const entry = this.l1.find(query.key);
+    const entry = this.#fresh(query);
+    if (entry === undefined) return this.#read(query);
+    return this.bus === undefined ? this.#validate(query, entry) : entry;
+  }
+
+  getMany(queries: readonly StoreQuery[]): MaybePromise<readonly (Entry | Stamp)[]> {
+    const kept = queries.map((query) => this.#fresh(query));
+    const entries = kept.filter((entry) => entry !== undefined);
+    if (entries.length === 0) return this.#readMany(queries);
+    if (this.bus === undefined) return this.#validateMany(queries, kept, entries);
+    return entries.length === queries.length ? entries : this.#readOthers(queries, kept);
+  }
+
+  /** What L1 has and may be served, after validation where there is no bus. */
+  #fresh({ key }: StoreQuery): Entry | undefined {
+    if (this.bus?.isTrusted() === false) return undefined;
+    const entry = this.l1.find(key);
     // Another process may have loaded it anew: it need not be done twice.
-    if (entry === undefined || !entry.isFresh(this.#now())) return this.#read(query);
-    if (this.bus === undefined) return this.#validate(query, entry);
-    return this.bus.isTrusted() ? entry : this.#read(query);
+    return entry?.isFresh(this.#now()) === true ? entry : undefined;
   }
 
   async #validate(query: StoreQuery, entry: Entry): Promise<Entry | Stamp> {
@@ -109,12 +124,47 @@ export class TieredStore implements CacheStore {
     return entry;
   }
 
-  /** Reads L2. What it has enters L1 with what is left of its life, unless one of its tags was bumped meanwhile. */
+  /** Asks for all generations at once; when one was bumped, all is read again. */
+  async #validateMany(
+    queries: readonly StoreQuery[],
+    kept: readonly (Entry | undefined)[],
+    entries: readonly Entry[],
+  ): Promise<readonly (Entry | Stamp)[]> {
+    const stamp = uniteStamps(entries.map((entry) => entry.stamp));
+    if (stamp === undefined) return this.#readMany(queries);
+    const [verdict, readings] = await Promise.all([this.l2.judge(stamp), this.#readOthers(queries, kept)]);
+    return verdict === 'current' ? readings : this.#readMany(queries);
+  }
+
+  /** Reads from L2 what L1 does not have. */
+  async #readOthers(
+    queries: readonly StoreQuery[],
+    kept: readonly (Entry | undefined)[],
+  ): Promise<readonly (Entry | Stamp)[]> {
+    const others = await this.#readMany(queries.filter((_, i) => kept[i] === undefined));
+    const next = others.values();
+    return kept.map((entry) => entry ?? next.next().value!);
+  }
+
   async #read(query: StoreQuery): Promise<Entry | Stamp> {
     const began = this.#log.now();
-    const reading = await this.l2.get(new KeptQuery(query));
+    return this.#keep(query, await this.l2.get(new KeptQuery(query)), began);
+  }
+
+  async #readMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    if (queries.length === 0) return [];
+    const began = this.#log.now();
+    const readings = await readMany(
+      this.l2,
+      queries.map((query) => new KeptQuery(query)),
+    );
+    return readings.map((reading, i) => this.#keep(queries[i]!, reading, began));
+  }
+
+  /** What L2 had enters L1 with what is left of its life, unless one of its tags was bumped since the read began. */
+  #keep({ key }: StoreQuery, reading: Entry | Stamp, began: number): Entry | Stamp {
     if (reading instanceof Entry && !reading.expired && this.bus?.isTrusted() !== false) {
-      if (!this.#log.bumpedSince(began, reading.stamp.tags, query.key)) this.l1.keep(query.key, reading);
+      if (!this.#log.bumpedSince(began, reading.stamp.tags, key)) this.l1.keep(key, reading);
     }
     return reading;
   }

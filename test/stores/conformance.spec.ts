@@ -10,7 +10,7 @@ import { Keyv } from 'keyv';
 import { KeyvFile } from 'keyv-file';
 import { cacheManagerStore, memoryStore, tieredStore, type CacheStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
-import { storeConformance, type ConformanceOptions } from '../../lib/testing.js';
+import { chaosStore, storeConformance, type ConformanceOptions } from '../../lib/testing.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 
@@ -68,6 +68,7 @@ const STORES: Record<string, () => ConformanceOptions> = {
   'memory over cluster, with a bus, in one process': () => ({
     create: () => ready(tieredStore({ l1: memoryStore(), l2: cluster() })),
   }),
+  'redis behind chaos that does nothing': () => shared(() => chaosStore(redisStore({ url }), { seed: 1 })),
   keyv: () => backend(() => cacheManagerStore(keyv)),
   '@keyv/redis': () => backend(() => cacheManagerStore(overRedis())),
   'keyv in a file': () => backend(() => cacheManagerStore(onDisk)),

@@ -1,5 +1,5 @@
 import type { Entry } from '../entry.js';
-import { decodeEntry, encodeEntry } from '../entry-codec.js';
+import { decodeEntry, encodeEntry, type DecodedEntry } from '../entry-codec.js';
 import { CompressingStore } from '../compressing-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from '../shared-generations.js';
 import { Stamp, type Verdict } from '../stamp.js';
@@ -9,6 +9,9 @@ import { isCache, isKeyv, type CacheLike, type KeyvLike } from './cache-manager.
 
 /** A backend of this kind says nothing of a history that it lost; see docs/stores.md. */
 const EPOCH = 'cache-manager';
+
+/** By tag, as the backend holds them. */
+type Generations = Map<string, string | undefined>;
 
 /** A backend may be a file or a database on the network. Milliseconds. */
 const TIMEOUT_MS = 1_000;
@@ -52,43 +55,45 @@ export class CacheManagerStore implements CacheStore {
   }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
-    const tags = query.tags();
-    const [value, read] = await Promise.all([this.#backend.get(query.key), this.#readMany(tags)]);
-    const decoded = typeof value === 'string' ? decodeEntry(Buffer.from(value, 'base64')) : undefined;
-    // An entry that does not carry one of the tags was written by a build that did not know it: its bump would not end it.
-    const isWhole = tags.every((tag) => decoded?.stamp.tags.includes(tag));
-    if (decoded !== undefined && isWhole && decoded.stamp.epoch === EPOCH) {
-      const current = new Map(tags.map((tag, i) => [tag, read[i]] as const));
-      const unasked = decoded.stamp.tags.filter((tag) => !current.has(tag));
-      if (unasked.length > 0)
-        (await this.#readMany(unasked)).forEach((text, i) => current.set(unasked[i]!, text));
-      if (judgeStamp(decoded.stamp, (tag) => current.get(tag)) === 'current') {
-        try {
-          return decoded.open(query.values);
-        } catch {
-          // Data that cannot be brought back is a miss.
-        }
-      }
-    }
-    return this.#complete(tags, read);
+    return (await this.getMany([query]))[0]!;
+  }
+
+  async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    const generations: Generations = new Map();
+    const [values] = await Promise.all([
+      Promise.all(queries.map(({ key }) => this.#backend.get(key))),
+      this.#read(new Set(queries.flatMap((query) => query.tags())), generations),
+    ]);
+    const found = queries.map((query, i) => decodeFor(query, values[i]));
+    const carried = found.flatMap((decoded) => decoded?.stamp.tags ?? []);
+    await this.#read(new Set(carried.filter((tag) => !generations.has(tag))), generations);
+    const entries = found.map((decoded, i) => decoded && openCurrent(decoded, queries[i]!, generations));
+    const missing = queries.filter((_, i) => entries[i] === undefined);
+    await this.#create(new Set(missing.flatMap((query) => query.tags())), generations);
+    return entries.map((entry, i) => entry ?? stampOf(queries[i]!.tags(), generations));
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
-    return this.#complete(tags, await this.#readMany(tags));
+    const generations: Generations = new Map();
+    await this.#read(new Set(tags), generations);
+    await this.#create(new Set(tags), generations);
+    return stampOf(tags, generations);
+  }
+
+  async #read(tags: ReadonlySet<string>, generations: Generations): Promise<void> {
+    const names = [...tags];
+    (await this.#readMany(names)).forEach((text, i) => generations.set(names[i]!, text));
   }
 
   /** Two processes may both create an absent generation; the entry of the one that was overwritten is dead, no more. */
-  async #complete(tags: readonly string[], read: readonly (string | undefined)[]): Promise<Stamp> {
-    const texts = read.map((text) => (parseGeneration(text) === undefined ? newGeneration() : text!));
+  async #create(tags: ReadonlySet<string>, generations: Generations): Promise<void> {
+    const absent = [...tags].filter((tag) => parseGeneration(generations.get(tag)) === undefined);
     await Promise.all(
-      texts.map((text, i) =>
-        text === read[i] ? undefined : this.#generations!.set(tags[i]!, text, IDLE_MS),
-      ),
-    );
-    return new Stamp(
-      EPOCH,
-      tags,
-      texts.map((text) => parseGeneration(text)!),
+      absent.map((tag) => {
+        const text = newGeneration();
+        generations.set(tag, text);
+        return this.#generations!.set(tag, text, IDLE_MS);
+      }),
     );
   }
 
@@ -136,6 +141,31 @@ export class CacheManagerStore implements CacheStore {
     const values = await Promise.all(keys.map((key) => this.#generations!.get(key)));
     return values.map((value) => (typeof value === 'string' ? value : undefined));
   }
+}
+
+/** An entry that does not carry one of the tags was written by a build that did not know it: its bump would not end it. */
+function decodeFor(query: StoreQuery, value: unknown): DecodedEntry | undefined {
+  const decoded = typeof value === 'string' ? decodeEntry(Buffer.from(value, 'base64')) : undefined;
+  const isWhole = query.tags().every((tag) => decoded?.stamp.tags.includes(tag));
+  return isWhole && decoded?.stamp.epoch === EPOCH ? decoded : undefined;
+}
+
+/** Data that cannot be brought back is a miss. */
+function openCurrent(decoded: DecodedEntry, query: StoreQuery, current: Generations): Entry | undefined {
+  if (judgeStamp(decoded.stamp, (tag) => current.get(tag)) !== 'current') return undefined;
+  try {
+    return decoded.open(query.values);
+  } catch {
+    return undefined;
+  }
+}
+
+function stampOf(tags: readonly string[], generations: Generations): Stamp {
+  return new Stamp(
+    EPOCH,
+    tags,
+    tags.map((tag) => parseGeneration(generations.get(tag))!),
+  );
 }
 
 /** Keyv's own Map, and the memory stores of the cacheable family. */

@@ -5,7 +5,7 @@ export type RedisCommand = readonly [name: string, ...args: (string | number | B
 
 /**
  * The same few operations on one Redis and on a Cluster: on one Redis a pipeline or MGET, on a Cluster one command for
- * each slot, sent together. No command touches two slots.
+ * each slot, sent together, in one write for each node. No command touches two slots.
  */
 export interface RedisExecutor {
   /** Reads many keys in one network wait. */
@@ -84,6 +84,7 @@ class ClusterExecutor implements RedisExecutor {
       else group.push(i);
     });
     const replies = new Array<Buffer | null>(keys.length);
+    this.#gatherWrites();
     await Promise.all(
       [...bySlot.values()].map(async (group) => {
         const values = await this.client.mgetBuffer(...group.map((i) => keys[i]!));
@@ -95,7 +96,12 @@ class ClusterExecutor implements RedisExecutor {
 
   runAll(commands: readonly RedisCommand[]): Promise<unknown[]> {
     const client = this.client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    this.#gatherWrites();
     return Promise.all(commands.map(([name, ...args]) => client[name]!(...args)));
+  }
+
+  #gatherWrites(): void {
+    for (const node of this.client.nodes('master')) gatherWrites(node);
   }
 
   masters(): readonly RedisNode[] {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../entry.js';
-import { decodeEntry, encodeEntry, splitGeneration, type DecodedEntry } from '../entry-codec.js';
+import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {
   IDLE_MS,
   judgeStamp,
@@ -19,6 +19,7 @@ import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisCommand } from './redis-commands.js';
 import { isDemotion, readError, writeError } from './redis-errors.js';
+import { openUnchanged, RedisReading, type Candidate } from './redis-reading.js';
 import { sweepKeys } from './redis-sweep.js';
 
 /** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
@@ -43,52 +44,55 @@ export class RedisStore implements CacheStore {
   constructor(private readonly connection: RedisConnection) {}
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
-    const own = query.tags();
-    const hinted = this.#hints.get(query.key);
-    const tags = hinted === undefined ? own : [...own, ...hinted];
-    const { epoch, values } = await this.#read([query.key, ...tags]);
-    const bytes = values[0];
-    const decoded = bytes == null ? undefined : decodeEntry(bytes);
-    if (decoded !== undefined && decoded.stamp.epoch === epoch) {
-      const verdict = isUnchanged(decoded, tags, values)
-        ? 'current'
-        : await this.#judgeRead(query, decoded.stamp, own, tags, values.slice(1));
-      if (verdict !== 'purged') {
-        const entry = open(decoded, query);
-        if (entry !== undefined) {
-          entry.expired = verdict === 'expired';
-          return entry;
-        }
-      }
-    }
-    return this.#complete(epoch, own, values.slice(1, own.length + 1));
+    const tags = this.#tagsOf(query);
+    const names = [query.key, ...tags];
+    const { epoch, values } = await this.#read(names);
+    const entry = openUnchanged(query, epoch, tags, values);
+    return entry ?? (await this.#settle([query], new RedisReading(epoch, names, values)))[0]!;
   }
 
-  /** Compares an entry's stamp with what was read; tags nobody asked for cost a second wait, once. */
-  async #judgeRead(
-    query: StoreQuery,
-    stamp: Stamp,
-    own: readonly string[],
-    tags: readonly string[],
-    read: readonly (Buffer | null)[],
-  ): Promise<Verdict> {
-    // A build whose entries did not carry the tag yet wrote it: a bump of the tag would not end it.
-    if (own.some((tag) => !stamp.tags.includes(tag))) return 'purged';
-    const current = new Map<string, Buffer | null>();
-    tags.forEach((tag, i) => current.set(tag, read[i]!));
-    const unasked = stamp.tags.filter((tag) => !current.has(tag));
-    if (unasked.length > 0) {
-      this.#hints.set(query.key, [...(this.#hints.get(query.key) ?? []), ...unasked]);
-      const more = await this.#read(unasked);
-      if (more.epoch !== stamp.epoch) return 'purged';
-      unasked.forEach((tag, i) => current.set(tag, more.values[i]!));
+  async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    if (queries.length === 0) return [];
+    const names = [...new Set(queries.flatMap((query) => [query.key, ...this.#tagsOf(query)]))];
+    const { epoch, values } = await this.#read(names);
+    return this.#settle(queries, new RedisReading(epoch, names, values));
+  }
+
+  /** Its own tags, and those that its entry is known to carry beside them. */
+  #tagsOf(query: StoreQuery): readonly string[] {
+    const hinted = this.#hints.get(query.key);
+    return hinted === undefined ? query.tags() : [...query.tags(), ...hinted];
+  }
+
+  /** Answers queries by what was read: entries where they are current, stamps where not. */
+  async #settle(queries: readonly StoreQuery[], reading: RedisReading): Promise<(Entry | Stamp)[]> {
+    const candidates = queries.map((query) => reading.candidate(query));
+    await this.#readUnasked(candidates, reading);
+    const entries = candidates.map((candidate) => candidate && reading.open(candidate));
+    const missing = queries.filter((_, i) => entries[i] === undefined).map((query) => query.tags());
+    const stamps = missing.length === 0 ? [] : await this.#stamps(missing, reading);
+    return entries.map((entry) => entry ?? stamps.shift()!);
+  }
+
+  /** Tags that nobody knew of cost a second wait, and are asked for from then on. */
+  async #readUnasked(candidates: readonly (Candidate | undefined)[], reading: RedisReading): Promise<void> {
+    const unasked = new Set<string>();
+    for (const candidate of candidates) {
+      const tags = candidate?.decoded.stamp.tags.filter((tag) => !reading.has(tag)) ?? [];
+      if (tags.length === 0) continue;
+      const { key } = candidate!.query;
+      this.#hints.set(key, [...(this.#hints.get(key) ?? []), ...tags]);
+      for (const tag of tags) unasked.add(tag);
     }
-    return judgeStamp(stamp, (tag) => current.get(tag)?.toString('latin1'));
+    if (unasked.size === 0) return;
+    const { epoch, values } = await this.#read([...unasked]);
+    if (epoch !== reading.epoch) throw historyChanged();
+    reading.add([...unasked], values);
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
     const { epoch, values } = await this.#read(tags);
-    return this.#complete(epoch, tags, values);
+    return (await this.#stamps([tags], new RedisReading(epoch, tags, values)))[0]!;
   }
 
   /** @throws StoreUnavailableError, also when the connection was lost meanwhile: the answer may be of another history */
@@ -102,8 +106,7 @@ export class RedisStore implements CacheStore {
     } catch (error) {
       throw readError(error);
     }
-    if (this.connection.epoch !== epoch)
-      throw new StoreUnavailableError('Redis changed its history during a read');
+    if (this.connection.epoch !== epoch) throw historyChanged();
     return { epoch, values };
   }
 
@@ -116,26 +119,34 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** A stamp of what was read; absent generations are created, and whoever was first is believed. */
-  async #complete(epoch: string, tags: readonly string[], read: readonly (Buffer | null)[]): Promise<Stamp> {
-    const generations = read.map((bytes) => parseGeneration(bytes?.toString('latin1')));
-    const absent = tags.filter((_, i) => generations[i] === undefined);
+  /** Stamps by what was read; absent generations are created, and whoever was first is believed. */
+  async #stamps(tagLists: readonly (readonly string[])[], reading: RedisReading): Promise<Stamp[]> {
+    const generations = new Map<string, Generation | undefined>();
+    for (const tag of tagLists.flat()) generations.set(tag, reading.generation(tag));
+    const absent = [...generations.keys()].filter((tag) => generations.get(tag) === undefined);
     if (absent.length > 0) {
       const commands = absent.flatMap((tag): RedisCommand[] => [
         // An unreadable one is in the way of NX; it is missing, so it is written over.
-        read[tags.indexOf(tag)] === null
-          ? ['set', tag, newGeneration(), 'PX', IDLE_MS, 'NX']
-          : ['set', tag, newGeneration(), 'PX', IDLE_MS],
+        reading.isTaken(tag)
+          ? ['set', tag, newGeneration(), 'PX', IDLE_MS]
+          : ['set', tag, newGeneration(), 'PX', IDLE_MS, 'NX'],
         ['get', tag],
       ]);
       const replies = await this.#write(commands);
       absent.forEach((tag, i) => {
         // Gone already (Redis is full): what is loaded under one that nobody else knows is never served.
         const created = parseGeneration(replies[2 * i + 1] as string | null);
-        generations[tags.indexOf(tag)] = created ?? splitGeneration(newGeneration());
+        generations.set(tag, created ?? splitGeneration(newGeneration()));
       });
     }
-    return new Stamp(epoch, tags, generations as Generation[]);
+    return tagLists.map(
+      (tags) =>
+        new Stamp(
+          reading.epoch,
+          tags,
+          tags.map((tag) => generations.get(tag)!),
+        ),
+    );
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
@@ -200,30 +211,12 @@ export class RedisStore implements CacheStore {
   }
 }
 
-/** The common case, in which an entry carries the tags that were asked for, in their order, and none was bumped. */
-function isUnchanged(
-  { stamp, generations }: DecodedEntry,
-  tags: readonly string[],
-  values: readonly (Buffer | null)[],
-): boolean {
-  if (stamp.tags.length !== tags.length) return false;
-  for (let i = 0; i < tags.length; i++) {
-    if (stamp.tags[i] !== tags[i] || values[i + 1]?.toString('latin1') !== generations[i]) return false;
-  }
-  return true;
-}
-
 /** A tag that is absent has no live entry: it is not created. */
 export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
   if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
   return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
 }
 
-/** Data that cannot be brought back, e.g. an instance of a class unknown here, is a miss. */
-function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
-  try {
-    return decoded.open(query.values);
-  } catch {
-    return undefined;
-  }
+function historyChanged(): StoreUnavailableError {
+  return new StoreUnavailableError('Redis changed its history during a read');
 }
