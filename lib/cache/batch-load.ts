@@ -1,86 +1,130 @@
-import { Entry } from '../stores/entry.js';
-import { CacheStatus } from './cache-status.js';
-import type { Call } from './call.js';
+import { Stamp } from '../stores/stamp.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import type { BatchSeat, Call } from './call.js';
 import type { CacheEngine } from './engine.js';
 import { CacheUsageError } from './errors.js';
-import { reportLoad } from './inner-call.js';
 import { currentLoad, LoadContext, runInLoad } from './load-context.js';
-import type { Load } from './loads.js';
+import { isOffline } from './offline.js';
 import { isThenable } from './thenable.js';
 
-/** A call whose value this batch has to load. */
-interface Missing {
-  readonly call: Call;
-  readonly load: Load;
-  readonly index: number;
+/** Computes the values of keys that are missing: one for each, in their order. */
+export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;
+
+/** One run of the loader, and the keys that came for it. */
+interface Round {
+  readonly keys: string[];
+  /** What the loader reads counts for each of its values. */
+  readonly context: LoadContext;
+  readonly values: Promise<readonly unknown[]>;
+  start(): void;
 }
 
 /**
- * Answers many calls with one network wait and one run of a loader for all that is missing. Each item is shared, stored
- * and invalidated for itself.
- *
- * @param loadMissing gets the calls that are missing and answers their values, in the same order
+ * Many calls that are answered together: what is cached in one network wait, what is missing with one run of a loader.
+ * Each of them takes the engine's way like any other call, so that it is shared, refreshed, stored and invalidated for
+ * itself; only where it would load it takes a seat, and the loader runs when nobody else can be expected.
  */
-export async function fetchMany(
-  engine: CacheEngine,
-  calls: readonly Call[],
-  loadMissing: (calls: readonly Call[]) => Promise<readonly unknown[]>,
-): Promise<unknown[]> {
-  const results = new Array<unknown>(calls.length);
-  const missing: Missing[] = [];
-  const waiting: Promise<void>[] = [];
-  const asked = calls.map((call) => engine.reader.read(call));
-  // Without a wait, where there is none: others may ask for the same meanwhile.
-  const readings = asked.some(isThenable)
-    ? await Promise.all(asked)
-    : (asked as Awaited<(typeof asked)[number]>[]);
-  readings.forEach((reading, index) => {
-    const call = calls[index]!;
-    if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
-      results[index] = engine.serve(call, reading, CacheStatus.HIT);
-      return;
-    }
-    const stamp = reading instanceof Entry ? undefined : reading;
-    const joined = engine.join(call, stamp);
-    if (joined === undefined) missing.push({ call, index, load: engine.begin(call, stamp) });
-    else waiting.push(engine.wait(call, joined, undefined).then((value) => void (results[index] = value)));
-  });
-  if (missing.length > 0) waiting.push(loadAll(engine, missing, loadMissing, results));
-  await allOrFirstError(waiting);
-  return results;
-}
+export class Batch {
+  /** How many may still come to load. */
+  #expected = 0;
+  #round: Round | undefined;
+  #needsGate = false;
 
-async function loadAll(
-  engine: CacheEngine,
-  missing: readonly Missing[],
-  loadMissing: (calls: readonly Call[]) => Promise<readonly unknown[]>,
-  results: unknown[],
-): Promise<void> {
-  const outer = currentLoad();
-  const shared = new LoadContext(missing[0]!.call.target.store);
-  let values: readonly unknown[];
-  try {
-    values = await runInLoad(shared, () => loadMissing(missing.map(({ call }) => call)));
-    assertOneEach(values, missing.length);
-  } catch (error) {
-    for (const { load } of missing) load.settle({ failed: true, error });
-    throw error;
-  } finally {
-    shared.close();
-    for (const { load } of missing) load.context.absorb(shared);
-    if (outer !== undefined) for (const { call, load } of missing) reportLoad(call, load, outer);
+  constructor(
+    private readonly engine: CacheEngine,
+    private readonly loader: BatchLoader,
+  ) {}
+
+  /** The place of one key, whose call will come to load or leave. */
+  seat(key: string): Seat {
+    this.#expected++;
+    return new Seat(this, key);
   }
-  await Promise.all(
-    missing.map(async ({ call, load, index }, i) => {
-      const written = await engine.writer.write(call, load, values[i]);
-      if (written.isStored === true) call.entry = written.entry;
-      if (outer !== undefined) outer.limit(load.context.freshUntil);
-      results[index] = call.target.values.presentLoaded(values[i], written.prepared);
-    }),
-  );
+
+  /** @param calls of one store, each with a seat of its own */
+  async fetch(calls: readonly Call[]): Promise<unknown[]> {
+    const asked = this.engine.reader.readMany(calls);
+    // Without a wait, where there is none: others may ask for the same meanwhile.
+    const readings = isThenable(asked) ? await asked : asked;
+    this.#needsGate =
+      currentLoad() === undefined &&
+      readings.some((reading) => reading instanceof Stamp && isOffline(reading));
+    return allOrFirstError(
+      calls.map(async (call, i) => {
+        try {
+          return await this.engine.answer(call, readings[i]);
+        } finally {
+          call.target.seat?.leave();
+        }
+      }),
+    );
+  }
+
+  async load(key: string, seat: BatchSeat): Promise<unknown> {
+    // The engine runs each load in a context of its own.
+    const own = currentLoad()!;
+    const round = (this.#round ??= this.#openRound(own.store));
+    const at = round.keys.push(key) - 1;
+    seat.leave();
+    try {
+      return (await own.awaiting(round.context, () => round.values))[at];
+    } finally {
+      own.absorb(round.context);
+    }
+  }
+
+  left(): void {
+    if (--this.#expected === 0) this.#startRound();
+  }
+
+  #openRound(store: CacheStore): Round {
+    const keys: string[] = [];
+    const context = new LoadContext(store);
+    let start = (): void => undefined;
+    const started = new Promise<void>((resolve) => (start = resolve));
+    // Refreshes and second attempts come when nobody is expected any more: those of one turn of the event loop go together.
+    if (this.#expected === 0) setImmediate(() => this.#startRound());
+    return { keys, context, start, values: started.then(() => this.#run(keys, context)) };
+  }
+
+  #startRound(): void {
+    this.#round?.start();
+    this.#round = undefined;
+  }
+
+  async #run(keys: readonly string[], context: LoadContext): Promise<readonly unknown[]> {
+    const leave = this.#needsGate ? await this.engine.gate.enter() : undefined;
+    try {
+      const values: unknown = await runInLoad(context, () => this.loader(keys));
+      assertOneEach(values, keys.length);
+      return values;
+    } finally {
+      context.close();
+      leave?.();
+    }
+  }
 }
 
-function assertOneEach(values: unknown, count: number): void {
+/** The place of one key in a batch. */
+class Seat implements BatchSeat {
+  #isExpected = true;
+
+  constructor(
+    private readonly batch: Batch,
+    private readonly key: string,
+  ) {}
+
+  /** The value of the key, from a run of the loader for all that are missing. */
+  readonly load = (): Promise<unknown> => this.batch.load(this.key, this);
+
+  leave(): void {
+    if (!this.#isExpected) return;
+    this.#isExpected = false;
+    this.batch.left();
+  }
+}
+
+function assertOneEach(values: unknown, count: number): asserts values is readonly unknown[] {
   if (Array.isArray(values) && values.length === count) return;
   throw new CacheUsageError(
     'CACHE_BATCH',
@@ -90,7 +134,10 @@ function assertOneEach(values: unknown, count: number): void {
 }
 
 /** Waits for all, so that nothing is left running behind the caller's back, and then tells the first error. */
-async function allOrFirstError(work: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(work))
+async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(work);
+  return outcomes.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }

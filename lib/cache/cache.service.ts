@@ -4,7 +4,7 @@ import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
-import { fetchMany } from './batch-load.js';
+import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
@@ -84,16 +84,13 @@ export class CacheService {
     loader: (missing: readonly string[]) => Promise<readonly T[]>,
     options: KeyedOptions = {},
   ): Promise<T[]> {
-    const names = new Map<Call, string>();
+    const batch = new Batch(this.#runtime.engine, loader);
     const calls = keys.map((key) => {
-      const call = keyedCall(this.#runtime, key, options, async () => (await loader([key]))[0]);
-      names.set(call, key);
-      return call;
+      const seat = batch.seat(key);
+      return keyedCall(this.#runtime, key, options, seat.load, seat);
     });
     if (!this.enabled) return [...(await loader(keys))];
-    const load = (missing: readonly Call[]): Promise<readonly T[]> =>
-      loader(missing.map((call) => names.get(call)!));
-    return (await fetchMany(this.#runtime.engine, calls, load)) as T[];
+    return (await batch.fetch(calls)) as T[];
   }
 
   /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */

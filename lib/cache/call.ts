@@ -5,6 +5,12 @@ import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
 import type { CachePolicy, ValueContext } from './policy.js';
 import type { ValueHandling } from './values/isolation.js';
 
+/** The place of a call in a batch that loads all that is missing in one go. */
+export interface BatchSeat {
+  /** Told when the call will not load, or not soon: the others do not wait for it. */
+  leave(): void;
+}
+
 /** What is cached: one decorated method of one class, or a name given to `getOrSet`. */
 export interface CacheTarget {
   /** For logs and errors, e.g. `UsersService.find`. */
@@ -14,6 +20,7 @@ export interface CacheTarget {
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
+  readonly seat?: BatchSeat;
   /** Every tag an entry of this call carries, from its arguments alone. */
   tags(call: Call): readonly string[];
   /** Computes the value. */

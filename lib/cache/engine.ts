@@ -52,11 +52,12 @@ export class CacheEngine {
   /** Answers a call from the cache, or loads and stores its value. A memory hit answers without a promise. */
   fetch(call: Call): MaybePromise<unknown> {
     const reading = this.reader.read(call);
-    if (reading instanceof Promise) return reading.then((settled) => this.#answer(call, settled));
-    return this.#answer(call, reading);
+    if (reading instanceof Promise) return reading.then((settled) => this.answer(call, settled));
+    return this.answer(call, reading);
   }
 
-  #answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
+  /** Answers a call by what the store had for it. */
+  answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
     if (!(reading instanceof Entry)) return this.#loadShared(call, reading, undefined);
     const now = this.clock.now();
     if (reading.isFresh(now)) {
@@ -151,7 +152,8 @@ export class CacheEngine {
   }
 
   async #load(call: Call, load: Load): Promise<unknown> {
-    const leave = await this.gate.enterFor(load);
+    // A batch is one load for the database: it enters for all its items.
+    const leave = call.target.seat === undefined ? await this.gate.enterFor(load) : undefined;
     try {
       return await runInLoad(load.context, () => call.target.load(call));
     } finally {
@@ -161,6 +163,7 @@ export class CacheEngine {
 
   /** Waits for somebody else's load, and takes its result only if it is current. */
   async wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
+    call.target.seat?.leave();
     const outer = currentLoad();
     const { entry, error, failed } = await (outer === undefined
       ? load.wait()

@@ -33,6 +33,7 @@ export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTu
         return { entry: reading };
       }
       if (lease !== undefined) return { lease };
+      call.target.seat?.leave();
       await new Promise<void>((resolve) => engine.clock.after(POLL_MS, resolve));
     }
   } catch {

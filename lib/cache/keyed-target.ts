@@ -1,6 +1,6 @@
 import { encodeValue } from '../keys/index.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { Call, type CacheTarget } from './call.js';
+import { Call, type BatchSeat, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { assertMethodOptions, normalisePolicy, VALUE_OPTIONS, type CommonOptions } from './definition.js';
 import { CacheUsageError } from './errors.js';
@@ -49,6 +49,7 @@ export class KeyedTarget implements CacheTarget {
     key: string,
     options: KeyedOptions,
     private readonly loader: () => unknown,
+    readonly seat?: BatchSeat,
   ) {
     if (typeof key !== 'string' || key === '') {
       throw new CacheUsageError(
@@ -89,8 +90,9 @@ export function keyedCall(
   key: string,
   options: KeyedOptions,
   loader: () => unknown,
+  seat?: BatchSeat,
 ): Call {
-  const call = new Call(new KeyedTarget(runtime, key, options, loader), undefined, []);
+  const call = new Call(new KeyedTarget(runtime, key, options, loader, seat), undefined, []);
   call.key = runtime.space.entryPrefix(BY_HAND) + encodeValue(key);
   return call;
 }

@@ -17,6 +17,11 @@ export class LoadGate {
    */
   enterFor(load: Load): (() => void) | Promise<() => void> | undefined {
     if (load.stamp === undefined || !isOffline(load.stamp) || currentLoad() !== undefined) return undefined;
+    return this.enter();
+  }
+
+  /** @returns how to leave, at once or when there is a place */
+  enter(): (() => void) | Promise<() => void> {
     if (this.#running < this.limit) {
       this.#running++;
       return this.#leave;

@@ -9,6 +9,9 @@ import { isOffline, type OfflineStamps } from './offline.js';
 import { believe } from './store-answer.js';
 import { isThenable } from './thenable.js';
 
+/** An entry, or the stamp to load under, if there is one. */
+type Reading = Entry | Stamp | undefined;
+
 /** Asks stores, and turns whatever goes wrong with them into a miss. */
 export class StoreReader {
   constructor(
@@ -20,7 +23,7 @@ export class StoreReader {
    * The entry of a call, or the stamp to load it under; `undefined` when its tags cannot be told. Never throws: a store
    * that fails has nothing, and the stamp is one of {@link OfflineStamps}.
    */
-  read(call: Call): MaybePromise<Entry | Stamp | undefined> {
+  read(call: Call): MaybePromise<Reading> {
     try {
       const answer: unknown = call.target.store.get(call);
       return isThenable(answer) ? this.#readLater(call, answer) : believe(call, answer);
@@ -29,12 +32,48 @@ export class StoreReader {
     }
   }
 
-  async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Entry | Stamp | undefined> {
+  async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {
     try {
       return believe(call, await answer);
     } catch (error) {
       return this.#failed(call, error);
     }
+  }
+
+  /** The same for many calls of one store, in one network wait where it can. */
+  readMany(calls: readonly Call[]): MaybePromise<readonly Reading[]> {
+    const store = calls[0]?.target.store;
+    if (store?.getMany === undefined) {
+      const readings = calls.map((call) => this.read(call));
+      return readings.some(isThenable) ? Promise.all(readings) : (readings as Reading[]);
+    }
+    try {
+      const answers: unknown = store.getMany(calls);
+      return isThenable(answers) ? this.#readManyLater(calls, answers) : this.#believeMany(calls, answers);
+    } catch (error) {
+      return calls.map((call) => this.#failed(call, error));
+    }
+  }
+
+  async #readManyLater(calls: readonly Call[], answers: PromiseLike<unknown>): Promise<readonly Reading[]> {
+    try {
+      return this.#believeMany(calls, await answers);
+    } catch (error) {
+      return calls.map((call) => this.#failed(call, error));
+    }
+  }
+
+  /** What one answer is worth says nothing of the others. */
+  #believeMany(calls: readonly Call[], answers: unknown): readonly Reading[] {
+    const known: readonly unknown[] =
+      Array.isArray(answers) && answers.length === calls.length ? answers : [];
+    return calls.map((call, i) => {
+      try {
+        return believe(call, known[i]);
+      } catch (error) {
+        return this.#failed(call, error);
+      }
+    });
   }
 
   /** The stamp to load under, as for {@link read}. Never rejects. */

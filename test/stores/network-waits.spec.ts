@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Cluster, Redis } from 'ioredis';
+import {
+  type CacheService,
+  memoryStore,
+  tieredStore,
+  type CacheStore,
+  type RestflowCacheOptions,
+} from '../../lib/index.js';
+import { redisStore } from '../../lib/redis.js';
+import { slotOf } from '../../lib/stores/redis/redis-commands.js';
+import { serverUrl } from '../servers/url.js';
+import { TestApplication } from '../support/application.js';
+import { watchTraffic, type Traffic } from '../support/network-waits.js';
+
+const addresses = serverUrl('redis-cluster')
+  .split(',')
+  .map((node) => ({ host: new URL(node).hostname, port: Number(new URL(node).port) }));
+
+const CLIENTS: Record<string, () => Redis | Cluster> = {
+  'one Redis': () => new Redis(serverUrl('redis')),
+  'a Cluster': () => new Cluster(addresses),
+};
+
+const STORES: Record<string, (client: Redis | Cluster) => CacheStore> = {
+  'redis alone': (client) => redisStore({ client, timeout: 5_000 }),
+  'validated memory over redis': (client) =>
+    tieredStore({ l1: memoryStore(), l2: redisStore({ client, timeout: 5_000 }), consistency: 'validate' }),
+};
+
+const COUNT = 50;
+const keys = Array.from({ length: COUNT }, (_, i) => `item ${i}`);
+const echo = (missing: readonly string[]): Promise<string[]> => Promise.resolve(missing.map(String));
+
+/** On a Cluster the keys of one command share a slot. */
+function commandsOf({ commands }: Traffic): string[] {
+  for (const { keys } of commands) expect(new Set(keys.map(slotOf)).size).toBeLessThanOrEqual(1);
+  return commands.map(({ name }) => name);
+}
+
+let counter = 0;
+
+describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
+  let client: Redis | Cluster;
+  const applications: TestApplication[] = [];
+  const start = async (options: RestflowCacheOptions): Promise<CacheService> => {
+    const namespace = `waits-${process.pid}-${counter}`;
+    const application = await TestApplication.start([], { namespace, ...options });
+    applications.push(application);
+    return application.cache;
+  };
+  const watching = async (run: () => Promise<unknown>): Promise<Traffic> => {
+    const traffic = watchTraffic(client);
+    await run();
+    traffic.stop();
+    return traffic;
+  };
+
+  beforeEach(() => {
+    counter++;
+    client = CLIENTS[where]!();
+  });
+  afterEach(async () => {
+    for (const application of applications.splice(0)) await application.close();
+    client.disconnect();
+  });
+
+  it.each(Object.keys(STORES))('answers what is cached in one network wait, with %s', async (kind) => {
+    const cache = await start({ store: STORES[kind]!(client) });
+    const read = (): Promise<unknown> => cache.getOrSetMany(keys, echo, { tags: ['items'] });
+    expect(await read()).toEqual(keys);
+    expect(await read()).toEqual(keys);
+    const traffic = await watching(async () => expect(await read()).toEqual(keys));
+    expect(traffic.waits).toBe(1);
+    if (where === 'one Redis') expect(traffic.commands.map(({ name }) => name)).toEqual(['mget']);
+    else expect(new Set(commandsOf(traffic))).toEqual(new Set(['mget']));
+  });
+
+  it('answers half of them from memory and half from Redis in one network wait', async () => {
+    const cache = await start({ store: STORES['validated memory over redis']!(client) });
+    await cache.getOrSetMany(keys, echo);
+    await cache.getOrSetMany(keys.slice(0, COUNT / 2), echo);
+    const traffic = await watching(async () => expect(await cache.getOrSetMany(keys, echo)).toEqual(keys));
+    expect(traffic.waits).toBe(1);
+  });
+
+  it('loads what is missing after two waits, runs the loader once, and stores it in a third', async () => {
+    const cache = await start({ store: redisStore({ client, timeout: 5_000 }) });
+    const asked: number[] = [];
+    const load = (missing: readonly string[]): Promise<string[]> => {
+      asked.push(missing.length);
+      return echo(missing);
+    };
+    await cache.getOrSetMany(keys.slice(0, 10), echo);
+    const traffic = await watching(async () => expect(await cache.getOrSetMany(keys, load)).toEqual(keys));
+    expect(asked).toEqual([COUNT - 10]);
+    expect(traffic.waits).toBe(3);
+  });
+});
+
+it('a Cluster gets what is read at once in one write for each of its nodes', async () => {
+  const client = new Cluster(addresses);
+  const application = await TestApplication.start([], {
+    namespace: `writes-${process.pid}`,
+    store: redisStore({ client, timeout: 5_000 }),
+  });
+  await application.cache.getOrSetMany(keys, echo);
+  const writes = client.nodes('master').map((node) => countWrites(node));
+  const traffic = watchTraffic(client);
+  expect(await application.cache.getOrSetMany(keys, echo)).toEqual(keys);
+  expect(traffic.commands.length).toBeGreaterThan(COUNT);
+  expect(writes.map((count) => count())).toEqual(addresses.map(() => 1));
+  await application.close();
+  client.disconnect();
+});
+
+/** How often something goes out to a node from now on. */
+function countWrites(node: Redis): () => number {
+  type Write = (...args: never[]) => void;
+  const socket = (node as unknown as { stream: Record<'_write' | '_writev', Write> }).stream;
+  let count = 0;
+  for (const name of ['_write', '_writev'] as const) {
+    const write = socket[name].bind(socket);
+    socket[name] = (...args) => {
+      count++;
+      write(...args);
+    };
+  }
+  return () => count;
+}
