@@ -8,6 +8,7 @@ import {
 } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { lastValueFrom } from 'rxjs';
 import type { DataSource } from 'typeorm';
 import { memoryStore, RestflowCacheModule, type CacheStore } from '../../lib/index.js';
 import { invalidationController, microserviceDispatcher, type EventClient } from '../../lib/microservices.js';
@@ -161,24 +162,37 @@ describe('the microservice dispatcher on RabbitMQ', () => {
 describe('the microservice dispatcher on NATS', () => {
   const transport = (): object => ({ transport: Transport.NATS, options: { servers: [serverUrl('nats')] } });
 
+  // A worker's subscription reaches the server after listen() has returned, and only a value that differs is a change.
+  const reachesTheWorker = (items: Started['items'], text: string): Promise<void> => {
+    let writes = 0;
+    return until(async () => {
+      await write(`${text} ${++writes}`);
+      return (await items.text(1))?.startsWith(text) === true;
+    }, `a value ${text}`);
+  };
+
   it('reaches every worker that listens, and none that does not: at most once', async () => {
     const { items } = await start(transport());
     await write('lost');
     expect(await items.text(1)).toBe('old');
-    // A worker's subscription reaches the server after listen() has returned, and only a value that differs is a change.
-    const reachesTheWorker = (text: string): Promise<void> => {
-      let writes = 0;
-      return until(async () => {
-        await write(`${text} ${++writes}`);
-        return (await items.text(1))?.startsWith(text) === true;
-      }, `a value ${text}`);
-    };
     const worker = await startWorker(transport(), false);
-    await reachesTheWorker('two');
+    await reachesTheWorker(items, 'two');
     await worker.close();
     open.pop();
     await startWorker(transport(), false);
-    await reachesTheWorker('three');
+    await reachesTheWorker(items, 'three');
+  }, 90_000);
+
+  it('logs a job that can never be carried out, which is gone then, and goes on', async () => {
+    const { items } = await start(transport());
+    await startWorker(transport(), false);
+    await reachesTheWorker(items, 'before');
+    const client = ClientProxyFactory.create(transport() as ClientOptions) as EventClient;
+    open.push({ close: async () => client.close() });
+    await client.connect();
+    await lastValueFrom(client.emit(`${namespace}.invalidation`, { hello: 1 }), { defaultValue: undefined });
+    await until(() => log.errors.join().includes('no invalidation job'), 'a line in the log');
+    await reachesTheWorker(items, 'after');
   }, 90_000);
 });
 

@@ -123,7 +123,7 @@ export function createMachine(reaper) {
         child.once('error', () => (exited = true));
         child.once('exit', () => (exited = true));
         child.unref();
-        if (child.pid) reaper.kill(child.pid, signal);
+        return { child, end: child.pid === undefined ? async () => {} : reaper.kill(child.pid, signal) };
       },
       async ready(probe, seconds = 20) {
         try {

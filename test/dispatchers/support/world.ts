@@ -29,11 +29,11 @@ export class Item {
 
 export type DatabaseName = 'sql.js' | 'PostgreSQL';
 
-/** A DataSource whose schema is this worker's own, and empty. */
-export async function openDatabase(name: DatabaseName, schema: string): Promise<DataSource> {
+/** A DataSource whose schema is this worker's own, and empty; on the PostgreSQL of the run, or another one. */
+export async function openDatabase(name: DatabaseName, schema: string, at?: string): Promise<DataSource> {
   const base = { entities: [Item, Label], synchronize: true };
   if (name === 'sql.js') return new DataSource({ ...base, type: 'sqljs' }).initialize();
-  const url = serverUrl('postgres');
+  const url = at ?? serverUrl('postgres');
   const own = `${schema}_${process.env['JEST_WORKER_ID'] ?? '0'}`;
   const admin = await new DataSource({ type: 'postgres', url }).initialize();
   await admin.query(`DROP SCHEMA IF EXISTS "${own}" CASCADE`);
