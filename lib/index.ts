@@ -37,6 +37,7 @@ export {
   type OutboxOptions,
 } from './dispatchers/outbox/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
+export type { CacheableMethod } from './http/cacheable-methods.js';
 export type { QueryOption } from './http/query-filter.js';
 export type { ResponseView } from './http/response-view.js';
 export {
@@ -68,6 +69,7 @@ export {
 } from './invalidation/index.js';
 export {
   ArgsKeyField,
+  BodyKeyField,
   ConstantKeyField,
   CookiesKeyField,
   DefaultKeyConstructor,

@@ -12,11 +12,15 @@ import type { MethodTarget } from './method-target.js';
  * @publicApi
  */
 export interface RequestDescription {
+  /** Where the handler caches several. Default: the first of its `methods`. */
+  readonly method?: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly cookies?: Readonly<Record<string, string>>;
   readonly user?: unknown;
+  /** As it is parsed; of the type that `headers` say, or else JSON. */
+  readonly body?: unknown;
 }
 
 /** How a cached method finds the instance to call, and a handler the key of a request. */

@@ -2,6 +2,7 @@ import type { Duration } from '../cache/duration.js';
 import type { ValueContext } from '../cache/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/known-classes.js';
+import type { CacheableMethod } from '../http/cacheable-methods.js';
 import type { QueryOption } from '../http/query-filter.js';
 import type { ResponseView } from '../http/response-view.js';
 import type { InvalidatesOn } from '../invalidation/invalidation-rule.js';
@@ -87,6 +88,11 @@ export interface CacheResponseOptions extends CacheOptions {
   setCacheHeaders?: boolean;
   /** Statuses that are stored. Default 200, 203, 301, 308; never 206 or 304. */
   statuses?: readonly number[];
+  /**
+   * Methods whose answers are cached. Default `['GET']`, which HEAD goes with; `'POST'`, `'QUERY'` and other methods only where
+   * the handler changes nothing. Then the body is part of the key, and a custom key must hold it.
+   */
+  methods?: readonly CacheableMethod[];
   /**
    * Query parameters that choose between responses: `'*'` (default), names, or `{ ignore: ['utm_*'] }`. The others reach
    * neither the key nor the handler's `request.query`.

@@ -3,18 +3,13 @@ import { declareCachedMethod, definitionOf } from '../cache/cached-methods.js';
 import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
+import { defaultKeyOf } from '../http/default-key.js';
 import { isCacheableHandler } from '../http/handler-shape.js';
 import { responseValues } from '../http/stored-response.js';
-import { normaliseResponseOptions, type ResponseOptions } from '../http/response-options.js';
-import { UriKeyConstructor, withUriTag } from '../http/shared-cache/uri-key.js';
+import { normaliseResponseOptions } from '../http/response-options.js';
+import { withUriTag } from '../http/shared-cache/uri-key.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
-import {
-  type KeyConstructorInput,
-  KeyPlan,
-  readParameters,
-  ResponseCacheKeyConstructor,
-  type MethodShape,
-} from '../keys/index.js';
+import { KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
 import { isNoCache } from './no-cache.decorator.js';
@@ -30,6 +25,7 @@ const OPTIONS = new Set<string>([
   'name',
   'setCacheHeaders',
   'statuses',
+  'methods',
   'query',
   'vary',
   'shared',
@@ -100,6 +96,7 @@ function declareAll(controller: Function, given: Duration | CacheResponseOptions
   const prototype = controller.prototype as object;
   const options = optionsOf(given, `@CacheResponse() on ${controller.name}`) as CacheResponseOptions;
   if (options.name !== undefined) throw nameOfClass(controller);
+  if (options.methods !== undefined) throw methodsOfClass(controller);
   for (const methodKey of Reflect.ownKeys(prototype)) {
     const handler = Reflect.getOwnPropertyDescriptor(prototype, methodKey)?.value as unknown;
     if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;
@@ -115,6 +112,13 @@ function nameOfClass({ name }: Function): CacheConfigurationError {
   );
 }
 
+function methodsOfClass({ name }: Function): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_RESPONSE_OPTION',
+    `@CacheResponse() on ${name} has methods, which would cache handlers that write. Write methods on the handlers that only read.`,
+  );
+}
+
 function define(
   target: object,
   methodKey: string | symbol,
@@ -127,7 +131,7 @@ function define(
   const hints: string[] = [];
   const response = normaliseResponseOptions(options, where);
   const byHeaders = response.freshness === 'headers';
-  const keyConstructor = options.keyConstructor ?? defaultKey(response);
+  const keyConstructor = options.keyConstructor ?? defaultKeyOf(response);
   const { names: parameters, rest: restParameter } = readParameters(original);
   const shape: MethodShape = {
     className: target.constructor.name,
@@ -157,9 +161,4 @@ function define(
     response,
     hints,
   });
-}
-
-function defaultKey({ freshness, query }: ResponseOptions): KeyConstructorInput {
-  if (freshness === 'headers') return UriKeyConstructor;
-  return query?.keyConstructor() ?? ResponseCacheKeyConstructor;
 }

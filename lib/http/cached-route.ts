@@ -3,6 +3,7 @@ import type { KeyRequest } from '../keys/key.interface.js';
 import type { Call } from '../cache/call.js';
 import { CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { bodyTypeOf } from './cacheable-methods.js';
 import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import type { RequestVersion } from './request-version.js';
@@ -12,7 +13,7 @@ import { VariantHints } from './variant-hints.js';
 /** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
 const MAX_HOST = 540;
 
-/** Longer header values stand in keys as their hash. */
+/** Longer header values stand in keys as their hash. Characters. */
 const MAX_VARIANT = 250;
 
 /** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
@@ -46,7 +47,7 @@ export class CachedRoute {
    * @throws KeyError or CacheUsageError when the request cannot be encoded
    */
   call(request: KeyRequest): Call {
-    let route = `GET ${this.#encode(hostOf(request))} `;
+    let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
     const call = this.target.call(
@@ -58,6 +59,19 @@ export class CachedRoute {
     const varying = this.#varying(call.key);
     if (varying.length > 0) chooseVariant(call, varying);
     return call;
+  }
+
+  /** Whether answers to a method are stored, and stored ones served. */
+  caches(method = 'GET'): boolean {
+    return this.options.methods.has(method === 'HEAD' ? 'GET' : method);
+  }
+
+  /** With the type of the body, where there may be one. */
+  #methodOf(request: KeyRequest): string {
+    const { method = 'GET' } = request;
+    if (method === 'GET' || method === 'HEAD') return 'GET';
+    const type = bodyTypeOf(request);
+    return `${method} ${type.length > MAX_VARIANT ? `#${hashVariant(type)}` : this.#encode(type)}`;
   }
 
   /** Parameters of mounted routers that no decorator names. They stand in the key, but are no partition. */

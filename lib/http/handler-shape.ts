@@ -7,8 +7,14 @@ const PATH = 'path';
 const HEADERS = '__headers__';
 const METHOD = 'method';
 
-/** Nest's `RequestMethod`, those that a GET comes to. */
-const GET = 0;
+/** Nest's `RequestMethod`, those whose answers may be cached. */
+const REQUEST_METHODS: Readonly<Record<string, number>> = {
+  GET: 0,
+  POST: 1,
+  SEARCH: 8,
+  PROPFIND: 9,
+  QUERY: 16,
+};
 const ALL = 5;
 
 /** Nest's `RouteParamtypes`, the ones a key can be built from. */
@@ -63,10 +69,10 @@ export function headersOf(handler: object): readonly { name: string; value: stri
   return (headers ?? []).flatMap(({ name, value }) => (typeof value === 'string' ? [{ name, value }] : []));
 }
 
-/** Whether requests with GET come to this handler: `@Get()`, `@All()` and `@Sse()`. */
-export function answersGet(handler: object): boolean {
-  const method = Reflect.getMetadata(METHOD, handler) as number | undefined;
-  return method === undefined || method === GET || method === ALL;
+/** Whether requests with a method come to this handler: for GET `@Get()`, `@All()` and `@Sse()`. */
+export function answers(handler: object, method: string): boolean {
+  const declared = (Reflect.getMetadata(METHOD, handler) as number | undefined) ?? REQUEST_METHODS['GET'];
+  return declared === ALL || declared === REQUEST_METHODS[method];
 }
 
 /** Set by `@Sse()`: a stream of events has no end to wait for. */
@@ -74,5 +80,5 @@ const SSE = '__sse__';
 
 /** Whether a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
 export function isCacheableHandler(method: object): boolean {
-  return pathsOf(method).length > 0 && answersGet(method) && !Reflect.hasMetadata(SSE, method);
+  return pathsOf(method).length > 0 && answers(method, 'GET') && !Reflect.hasMetadata(SSE, method);
 }

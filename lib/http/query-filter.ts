@@ -1,12 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
-import {
-  type FieldContext,
-  type FieldPart,
-  inlineKeyConstructor,
-  type KeyConstructorInput,
-  QueryParamsKeyField,
-  RouteParamsKeyField,
-} from '../keys/index.js';
+import { type FieldContext, type FieldPart, type KeyField, QueryParamsKeyField } from '../keys/index.js';
 
 /**
  * Which query parameters choose between responses: all, these, or all but these.
@@ -57,12 +50,9 @@ export class QueryFilter {
     });
   }
 
-  /** Route parameters as partitions, and the query parameters that count. */
-  keyConstructor(): KeyConstructorInput {
-    const query = new FilteredQueryKeyField(this);
-    return inlineKeyConstructor({
-      fields: { query, route: new RouteParamsKeyField('*', { partition: true }) },
-    });
+  /** The query parameters that count, as a field of a key. */
+  keyField(): KeyField {
+    return new FilteredQueryKeyField(this);
   }
 }
 

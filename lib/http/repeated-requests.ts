@@ -45,6 +45,8 @@ export class RepeatedRequests {
     const original = messageOf(request as Repeatable);
     const { server } = original.socket as Socket & { readonly server?: unknown };
     if (!(server instanceof EventEmitter) || original.httpVersionMajor !== 1) return undefined;
+    // The body of a request has gone by.
+    if (original.method !== 'GET' && original.method !== 'HEAD') return undefined;
     if (this.#running.size >= MAX_REPEATED) return undefined;
     const message = repeatOf(original);
     const response = new ServerResponse(message);

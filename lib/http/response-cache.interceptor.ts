@@ -4,11 +4,11 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import { runInLoad } from '../cache/load-context.js';
-import type { MethodTarget } from '../cache/method-target.js';
 import type { Load } from '../cache/loads.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
+import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
 import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
@@ -53,14 +53,16 @@ export interface Exchange {
 export class ResponseCacheInterceptor implements NestInterceptor {
   readonly #sharedCache: SharedCache;
   readonly #repeated: RepeatedRequests;
+  readonly #admission: Admission;
   readonly #stale: StaleResponses;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly routes: RouteLookup,
     private readonly recorder: ResponseRecorder,
-    private readonly isAuthenticated: IsAuthenticated,
+    isAuthenticated: IsAuthenticated,
   ) {
+    this.#admission = new Admission(runtime, isAuthenticated);
     this.#repeated = new RepeatedRequests(runtime.engine.clock);
     this.#stale = new StaleResponses(runtime.engine, this.#repeated);
     this.#sharedCache = new SharedCache(runtime, isAuthenticated, this.#repeated);
@@ -69,66 +71,32 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle();
     const http = context.switchToHttp();
-    this.#watchUnsafe(http.getRequest(), http.getResponse());
+    const request = http.getRequest<Exchange['request']>();
+    const response = http.getResponse<object>();
     const route = this.routes.find(context.getHandler(), context.getClass());
+    if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
-    const exchange: Exchange = { route, request: http.getRequest(), response: http.getResponse(), next };
-    if (route.options.freshness === 'headers' && isRead(exchange.request))
+    const exchange: Exchange = { route, request, response, next };
+    if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
-    const call = this.#call(exchange);
-    if (call === undefined) return this.#bypass(exchange);
+    const call = this.#admission.admit(route, request);
+    if (typeof call === 'string') return this.#bypass(exchange, call);
     const reading = this.runtime.engine.reader.read(call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
     return this.#answer(exchange, call, reading);
   }
 
-  #watchUnsafe(request: KeyRequest, response: object): void {
+  #watchUnsafe(route: CachedRoute | undefined, request: KeyRequest, response: object): void {
     const { storedUris } = this.routes;
-    if (storedUris === undefined || !isUnsafe(request.method)) return;
+    // What its answers are cached for changes nothing.
+    if (storedUris === undefined || route?.caches(request.method) === true) return;
     invalidateByAnswer(this.runtime, storedUris, request, response);
   }
 
-  /** The call a request makes; `undefined` when it must not be answered from the cache. */
-  #call({ route, request }: Exchange): Call | undefined {
-    if (!isRead(request)) return undefined;
-    if (request.headers['range'] !== undefined) return undefined;
-    try {
-      if (!this.runtime.enabled || this.#isPrivate(route, request)) return undefined;
-      return route.options.bypass?.(request) === true ? undefined : route.call(request);
-    } catch (error) {
-      const { name } = route.target;
-      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
-      return undefined;
-    }
-  }
-
-  /** Whether the answer may be meant for one user alone, and the key does not say which. */
-  #isPrivate({ options, target }: CachedRoute, request: KeyRequest): boolean {
-    if (options.shared || !this.isAuthenticated(request)) return false;
-    if (target.key.hasIdentity) return !this.#identifies(target, request);
-    this.runtime.log.warn(
-      `authenticated ${target.name}`,
-      `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
-        `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
-    );
-    return true;
-  }
-
-  /** Credentials that the key's fields know nothing of are those of anybody. */
-  #identifies(target: MethodTarget, request: KeyRequest): boolean {
-    if (target.key.identifies({ args: [], request })) return true;
-    this.runtime.log.warn(
-      `unidentified ${target.name}`,
-      `${target.name} bypasses the cache for requests whose credentials its key does not see: what its keyConstructor reads of ` +
-        `the user is empty. Check that a guard sets it (e.g. request.user.id), or read what it does set.`,
-    );
-    return false;
-  }
-
-  #bypass({ route, request, response, next }: Exchange): Observable<unknown> {
+  #bypass({ route, response, next }: Exchange, reason: BypassReason): Observable<unknown> {
     if (route.setCacheHeaders) {
-      const status = cacheStatusHeader({ fwd: isRead(request) ? 'bypass' : 'method' });
+      const status = cacheStatusHeader({ fwd: reason === 'method' ? 'method' : 'bypass' });
       this.recorder.addNow(response, { ...metadataHeaders({ cacheStatus: CacheStatus.BYPASS }), ...status });
     }
     return next.handle();
@@ -243,10 +211,6 @@ function collapsedHeader({ route, forwarded }: Exchange, call: Call, entry: Entr
   if (!route.setCacheHeaders) return undefined;
   const before = responseOf(entry).headers['cache-status'];
   return cacheStatusHeader({ fwd: forwarded ?? route.missOf(call), collapsed: true }, before);
-}
-
-function isRead({ method }: KeyRequest): boolean {
-  return method === 'GET' || method === 'HEAD';
 }
 
 const noop = (): void => undefined;

@@ -1,4 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import { methodsOf } from './cacheable-methods.js';
 import { QueryFilter, type QueryOption } from './query-filter.js';
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
@@ -6,6 +7,8 @@ export interface ResponseOptions {
   /** Who says how long a response is good: the TTL, or its own headers (RFC 9111). */
   readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
+  /** Upper case. HEAD goes with GET. */
+  readonly methods: ReadonlySet<string>;
   /** The query parameters that count; `undefined` where all do. */
   readonly query: QueryFilter | undefined;
   /** Lower-case names. */
@@ -20,6 +23,7 @@ export interface ResponseOptions {
 interface GivenResponseOptions {
   freshness?: 'ttl' | 'headers';
   statuses?: readonly number[];
+  methods?: readonly string[];
   query?: QueryOption;
   keyConstructor?: unknown;
   vary?: readonly string[];
@@ -57,6 +61,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   return Object.freeze({
     freshness,
     statuses: new Set(statuses),
+    methods: methodsOf(options.methods, where),
     query: queryOf(options, where),
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
@@ -86,7 +91,7 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
 
 /** What has no meaning where the headers of each response decide. */
 const DECIDED_BY_HEADERS = [
-  ...['ttl', 'keyConstructor', 'query', 'statuses', 'vary', 'shared', 'cacheControl'],
+  ...['ttl', 'keyConstructor', 'query', 'statuses', 'methods', 'vary', 'shared', 'cacheControl'],
   ...['staleWhileRevalidate', 'staleIfError', 'refreshAhead', 'jitter', 'lock', 'softTimeout', 'hardTimeout'],
 ];
 

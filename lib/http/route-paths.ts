@@ -1,6 +1,7 @@
 import { parse } from 'node:querystring';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { KeyRequest } from '../keys/key.interface.js';
+import { hasBodies } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import type { PathParams, RoutePattern } from './route-pattern.js';
@@ -38,12 +39,14 @@ export class RoutePaths implements StoredUris {
     return tags;
   }
 
-  #tagsOf({ target }: CachedRoute, request: KeyRequest, params: PathParams): readonly string[] {
+  #tagsOf({ target, options }: CachedRoute, request: KeyRequest, params: PathParams): readonly string[] {
     try {
       const call = target.call(undefined, [], request);
-      // Other users' answers have keys of their own, which this request does not tell.
-      const everybody = target.key.hasIdentity ? target.partitionTagOf(call, Object.keys(params)) : undefined;
-      return [everybody ?? target.keyTag(call)];
+      const byBody = hasBodies(options.methods);
+      // Answers to other users and to other bodies have keys of their own, which this request does not tell.
+      const all =
+        target.key.hasIdentity || byBody ? target.partitionTagOf(call, Object.keys(params)) : undefined;
+      return [all ?? (byBody ? target.methodTag : target.keyTag(call))];
     } catch (error) {
       this.runtime.log.error(
         `unkeyed change ${target.name}`,

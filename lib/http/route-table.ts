@@ -5,8 +5,9 @@ import type { RequestDescription } from '../cache/cached-method.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
 import { CachedRoute } from './cached-route.js';
-import { answersGet, handlerShape, headersOf, pathsOf } from './handler-shape.js';
+import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import { requestVersion, versionPrefix, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
@@ -58,10 +59,13 @@ export class RouteTable {
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
-    if (!answersGet(handler)) throw notGet(definition.where);
+    const { methods } = definition.response as ResponseOptions;
+    const unanswered = [...methods].find((method) => !answers(handler, method));
+    if (unanswered !== undefined) throw doesNotAnswer(definition.where, unanswered, methods);
     const { globalPrefix, modulePaths } = this.settings;
     const shape = handlerShape(controller, definition.methodName, [globalPrefix, ...modulePaths]);
     const target = this.runtime.target(definition, controller, shape);
+    assertBodyInKey(methods, target.key.readsBody, definition.where);
     const platform = this.settings.platform ?? NO_HTTP;
     const route = new CachedRoute(
       target,
@@ -95,23 +99,28 @@ export class RouteTable {
   /** The call that a request of this description makes. */
   describe(
     target: MethodTarget,
-    { params = {}, query = {}, headers = {}, cookies, user }: RequestDescription,
+    { method, params = {}, query = {}, headers = {}, cookies, user, body }: RequestDescription,
   ): Call {
     const route = this.#byTarget.get(target);
     if (route === undefined)
       throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
-    const lower = Object.fromEntries(
+    const lower: Record<string, string> = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
     );
-    return route.call({ method: 'GET', headers: lower, params, query, cookies, user });
+    const [first] = route.options.methods;
+    if (body !== undefined) lower['content-type'] ??= 'application/json';
+    return route.call({ method: method ?? first!, headers: lower, params, query, cookies, user, body });
   }
 }
 
-function notGet(where: string): CacheConfigurationError {
+function doesNotAnswer(where: string, method: string, methods: ReadonlySet<string>): CacheConfigurationError {
+  const what = hasBodies(methods)
+    ? `Write in methods what it answers.`
+    : `Remove the decorator, or move what is worth caching into a method with @CacheResult(). A POST or QUERY that only reads may be ` +
+      `cached with methods: ['POST'].`;
   return new CacheConfigurationError(
     'CACHE_NOT_GET',
-    `@CacheResponse() on ${where}: it does not answer GET, and nothing else is cached. Remove the decorator, or move what ` +
-      `is worth caching into a method with @CacheResult().`,
+    `@CacheResponse() on ${where}: it does not answer ${method}, and nothing else is cached. ${what}`,
   );
 }
 

@@ -16,6 +16,7 @@ export interface CompiledKeyParts {
   readonly maxLength: number;
   /** The fields that tell users apart. */
   readonly identities: readonly KeySlot[];
+  readonly readsBody: boolean;
   readonly where: string;
 }
 
@@ -32,6 +33,8 @@ export class CompiledKey {
   readonly version: number | string | undefined;
   /** Whether the key tells users apart, so that it may serve authenticated requests. */
   readonly hasIdentity: boolean;
+  /** Whether one of its fields says that it reads the body of the request. */
+  readonly readsBody: boolean;
   readonly #partition: KeyTemplate;
   readonly #rest: KeyTemplate;
   readonly #tags: PartitionTags;
@@ -46,6 +49,7 @@ export class CompiledKey {
     this.namespace = parts.meta.namespace;
     this.version = parts.meta.version;
     this.hasIdentity = parts.identities.length > 0;
+    this.readsBody = parts.readsBody;
     this.#identities = parts.identities;
     this.#partition = parts.partition;
     this.#rest = parts.rest;

@@ -10,6 +10,7 @@ export type { KeyFunction } from './fields/function-key-field.js';
 export { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './fields/key-field.js';
 export type { Names } from './fields/named-request-key-field.js';
 export {
+  BodyKeyField,
   CookiesKeyField,
   HeadersKeyField,
   QueryParamsKeyField,

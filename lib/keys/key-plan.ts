@@ -110,6 +110,7 @@ export class KeyPlan {
       hash,
       maxLength: meta.maxKeySuffixLength ?? settings.maxKeySuffixLength,
       identities: compiled.filter((part) => part.isIdentity).map((part) => part.writer.slot),
+      readsBody: parts.some((part) => part.readsBody === true),
       where,
     });
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  BodyKeyField,
   CookiesKeyField,
   HeadersKeyField,
   inlineKeyConstructor,
@@ -167,6 +168,38 @@ describe('cookies', () => {
       keyFor(sid, { headers: { cookie } }),
     );
     expect(new Set(keys).size).toBe(5);
+  });
+});
+
+describe('the body', () => {
+  it('is one whatever the order of its members', () => {
+    const both = [
+      { a: 1, b: [2] },
+      { b: [2], a: 1 },
+    ].map((body) => keyFor(new BodyKeyField(), { body }));
+    expect(both[0]).toBe(both[1]);
+  });
+
+  it('is another for every value, type and place', () => {
+    const bodies = [undefined, null, '', 'a', {}, [], { a: 1 }, { a: '1' }, [1, 2], [2, 1], Buffer.from('a')];
+    expect(new Set(bodies.map((body) => keyFor(new BodyKeyField(), { body }))).size).toBe(bodies.length);
+  });
+
+  it('may count by its members alone', () => {
+    const field = new BodyKeyField(['a', 'b']);
+    expect(keyFor(field, { body: { a: 1, c: 2 } })).toBe(keyFor(field, { body: { a: 1, c: 3 } }));
+    expect(keyFor(field, { body: { a: 1 } })).not.toBe(keyFor(field, { body: { b: 1 } }));
+  });
+
+  it.each<[boolean, KeyField]>([
+    [true, new BodyKeyField()],
+    [true, new BodyKeyField('name')],
+    [true, new BodyKeyField(['name'], { partition: true })],
+    [true, new RequestValueKeyField('body.name')],
+    [false, new RequestValueKeyField('bodyguard')],
+    [false, new QueryParamsKeyField('*')],
+  ])('counts as read by a field: %p %#', (expected, field) => {
+    expect(compile({ field }, route).readsBody).toBe(expected);
   });
 });
 

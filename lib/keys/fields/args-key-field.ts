@@ -71,6 +71,7 @@ export class ArgsKeyField extends KeyField {
           {
             name: context.field,
             identity: readers.some((reader) => reader.identity),
+            readsBody: readers.some((reader) => reader.readsBody),
             read: readRecord(readers, refine),
           },
         ];
@@ -85,7 +86,8 @@ export class ArgsKeyField extends KeyField {
     if (partition !== true) {
       const identity = readers.some((reader) => reader.identity);
       const read = inPlaces(readEvery(readers, declared, refine), sortLists);
-      return [{ name: context.field, identity, list: sortLists !== true, read }];
+      const readsBody = readers.some((reader) => reader.readsBody);
+      return [{ name: context.field, identity, readsBody, list: sortLists !== true, read }];
     }
     const parts = readers.map((reader) => partOf(reader, refine));
     if (declared === Infinity) return parts;
@@ -113,10 +115,10 @@ export class ArgsKeyField extends KeyField {
 type Refinement = (value: unknown) => unknown;
 
 function partOf(reader: ArgumentReader, refine: Refinement | undefined): FieldPart {
-  const { name, identity, set, read } = reader;
-  if (refine !== undefined) return { name, identity, set, read: (source) => refine(read(source)) };
+  const { name, identity, readsBody, set, read } = reader;
+  if (refine !== undefined) return { name, identity, readsBody, set, read: (source) => refine(read(source)) };
   return reader.argument === undefined
-    ? { name, identity, set, read }
+    ? { name, identity, readsBody, set, read }
     : { name, identity, argument: reader.argument };
 }
 

@@ -11,6 +11,7 @@ export interface ArgumentReader {
   readonly argument?: number;
   readonly read: (source: KeySource) => unknown;
   readonly identity?: boolean;
+  readonly readsBody?: boolean;
   readonly set?: boolean;
 }
 
@@ -94,6 +95,7 @@ function routeArgumentReader(context: FieldContext, index: number, name: string)
   return {
     name,
     set: part === 'query',
+    readsBody: part === 'body',
     identity: part === 'headers' && key?.toLowerCase() === 'authorization',
     read:
       key === undefined

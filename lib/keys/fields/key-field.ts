@@ -46,6 +46,8 @@ export interface FieldPart {
   readonly constant?: (environment: KeyEnvironment) => unknown;
   /** Whether what is read tells users apart. */
   readonly identity?: boolean;
+  /** Whether the body of the request is read: a key for other methods than GET must hold it. */
+  readonly readsBody?: boolean;
   /** Whether lists are sets. */
   readonly set?: boolean;
   /** Whether `read` makes a new list at each call, whose members are the values. */

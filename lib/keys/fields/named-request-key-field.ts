@@ -34,13 +34,15 @@ export abstract class NamedRequestKeyField extends KeyField {
       );
     }
     const { part } = this;
+    const readsBody = part === 'body';
     if (names === '*') {
-      return [{ name: context.field, read: (source) => readAll(findRequest(source), part) }];
+      return [{ name: context.field, readsBody, read: (source) => readAll(findRequest(source), part) }];
     }
     const list = [...(names as readonly string[])];
     return [
       {
         name: context.field,
+        readsBody,
         identity: list.some((name) => this.tellsUsersApart(name)),
         read: (source) => readList(findRequest(source), part, list),
       },
@@ -65,6 +67,7 @@ export abstract class NamedRequestKeyField extends KeyField {
       name,
       identity: this.tellsUsersApart(name),
       set: part === 'query',
+      readsBody: part === 'body',
       read: (source) => readNamed(findRequest(source), part, name),
     };
   }

@@ -144,6 +144,30 @@ export class CookiesKeyField extends NamedRequestKeyField {
   }
 }
 
+/**
+ * The parsed body of the request, or members of it: for handlers that cache other methods than GET. Objects are one whatever
+ * the order of their members; bytes count one by one.
+ *
+ * @example
+ * ```ts
+ * body = new BodyKeyField();
+ * filter = new BodyKeyField(['query', 'variables']);
+ * ```
+ * Source: RFC 10008, the HTTP QUERY method: a cache key holds the content of the request.
+ * @publicApi
+ */
+export class BodyKeyField extends NamedRequestKeyField {
+  protected override readonly part = 'body';
+
+  /**
+   * @param names one member, several, or `'*'` (the default) for the whole body
+   * @param options see {@link KeyFieldOptions}; a partition must name its members
+   */
+  constructor(names: Names = '*', options?: KeyFieldOptions) {
+    super(names, options);
+  }
+}
+
 /** Parts of a request that say who sends it. */
 const IDENTITY_PATH = /^(?:user|session)(?:\.|$)|^headers\.authorization$/;
 
@@ -179,6 +203,7 @@ export class RequestValueKeyField extends KeyField {
       {
         name: context.field,
         identity: IDENTITY_PATH.test(this.path),
+        readsBody: steps[0] === 'body',
         read: (source) => readPath(findRequest(source), steps),
       },
     ];

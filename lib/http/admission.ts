@@ -1,0 +1,80 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { Call } from '../cache/call.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import type { KeyRequest } from '../keys/key.interface.js';
+import type { IsAuthenticated } from './authentication.js';
+import { missesBody } from './cacheable-methods.js';
+import type { CachedRoute } from './cached-route.js';
+import { isUnsafe } from './unsafe-request.js';
+
+/** Why a request goes past the cache, as Cache-Status and the log say it. */
+export type BypassReason =
+  | 'method' // the route does not cache it
+  | 'range'
+  | 'condition' // one that a request that is not safe makes, which is the handler's to judge
+  | 'disabled' // the cache is switched off
+  | 'body' // it has one, and the key does not hold it
+  | 'authenticated' // it carries credentials, and the key tells no users apart
+  | 'unidentified' // it carries credentials, of which the key sees nothing
+  | 'option' // `bypass` of the route says so
+  | 'unkeyed'; // its key could not be made
+
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
+
+/** Decides before the lookup whether a request to a cached route may be answered from the cache. */
+export class Admission {
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly isAuthenticated: IsAuthenticated,
+  ) {}
+
+  /** The call that a request makes, or why it makes none. */
+  admit(route: CachedRoute, request: KeyRequest): Call | BypassReason {
+    const { headers, method } = request;
+    if (!route.caches(method)) return 'method';
+    if (headers['range'] !== undefined) return 'range';
+    if (isUnsafe(method) && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
+    try {
+      if (!this.runtime.enabled) return 'disabled';
+      if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
+      const refusal = this.#refusalOfPrivate(route, request);
+      if (refusal !== undefined) return refusal;
+      return route.options.bypass?.(request) === true ? 'option' : route.call(request);
+    } catch (error) {
+      const { name } = route.target;
+      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
+      return 'unkeyed';
+    }
+  }
+
+  #withoutBody({ target: { name, key } }: CachedRoute): BypassReason {
+    const why = key.readsBody
+      ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
+      : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
+    this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
+    return 'body';
+  }
+
+  /** Whether the answer may be meant for one user alone, and the key does not say which. */
+  #refusalOfPrivate({ options, target }: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    if (options.shared || !this.isAuthenticated(request)) return undefined;
+    if (target.key.hasIdentity) return this.#identifies(target, request) ? undefined : 'unidentified';
+    this.runtime.log.warn(
+      `authenticated ${target.name}`,
+      `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
+        `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+    );
+    return 'authenticated';
+  }
+
+  /** Credentials that the key's fields know nothing of are those of anybody. */
+  #identifies(target: MethodTarget, request: KeyRequest): boolean {
+    if (target.key.identifies({ args: [], request })) return true;
+    this.runtime.log.warn(
+      `unidentified ${target.name}`,
+      `${target.name} bypasses the cache for requests whose credentials its key does not see: what its keyConstructor reads of ` +
+        `the user is empty. Check that a guard sets it (e.g. request.user.id), or read what it does set.`,
+    );
+    return false;
+  }
+}
