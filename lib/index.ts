@@ -38,6 +38,7 @@ export {
 } from './dispatchers/outbox/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
 export type { CacheableMethod } from './http/cacheable-methods.js';
+export type { KeyLimitOption } from './http/key-limit.js';
 export type { QueryOption } from './http/query-filter.js';
 export type { ResponseView } from './http/response-view.js';
 export {

@@ -5,6 +5,12 @@ import { CacheConfigurationError } from './cache/errors.js';
 import { assertKnownOptions } from './cache/definition.js';
 import type { RuntimeSettings } from './cache/cache-runtime.js';
 import type { IsAuthenticated } from './http/authentication.js';
+import {
+  DEFAULT_KEY_LIMIT,
+  keyLimitOf,
+  type KeyLimitOption,
+  type KeyLimitSettings,
+} from './http/key-limit.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
@@ -33,6 +39,8 @@ export interface RestflowCacheOptions {
   enabled?: boolean | (() => boolean);
   /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
   setCacheHeaders?: boolean;
+  /** Default of `keyLimit` of every `@CacheResponse`. Default `{ keys: 10_000, window: '1m' }`; `false` for none. */
+  keyLimit?: KeyLimitOption;
   /** Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. */
   isAuthenticated?: (request: never) => boolean;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
@@ -83,6 +91,7 @@ export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports
 export interface ModuleSettings {
   readonly runtime: RuntimeSettings;
   readonly setCacheHeaders: boolean;
+  readonly keyLimit: KeyLimitSettings;
   readonly isAuthenticated: IsAuthenticated | undefined;
   readonly defaultDispatcher: string;
   readonly dispatcherSettings: DispatcherSettings;
@@ -102,6 +111,7 @@ const OPTIONS = new Set<string>([
   'version',
   'enabled',
   'setCacheHeaders',
+  'keyLimit',
   'isAuthenticated',
   'keyHashAlgorithm',
   'maxKeySuffixLength',
@@ -141,6 +151,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
       log,
     },
     setCacheHeaders: options.setCacheHeaders ?? false,
+    keyLimit: keyLimitOf(options.keyLimit, WHERE) ?? DEFAULT_KEY_LIMIT,
     isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},

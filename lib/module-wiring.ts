@@ -99,6 +99,7 @@ export class ModuleWiring
       modulePaths: modulePaths(this.modules),
       versioning: this.#config.getVersioning(),
       setCacheHeaders: this.settings.setCacheHeaders,
+      keyLimit: this.settings.keyLimit,
     });
     this.attachDataSources();
     this.#dispatchers.add(

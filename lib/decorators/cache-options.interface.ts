@@ -3,6 +3,7 @@ import type { ValueContext } from '../cache/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/known-classes.js';
 import type { CacheableMethod } from '../http/cacheable-methods.js';
+import type { KeyLimitOption } from '../http/key-limit.js';
 import type { QueryOption } from '../http/query-filter.js';
 import type { ResponseView } from '../http/response-view.js';
 import type { InvalidatesOn } from '../invalidation/invalidation-rule.js';
@@ -116,6 +117,11 @@ export interface CacheResponseOptions extends CacheOptions {
   maxBodyBytes?: number;
   /** Sends `Cache-Control: max-age` and `Expires` of the remaining life, as Django's `cache_page` does. Default `false`. */
   cacheControl?: boolean;
+  /**
+   * How many different keys the handler may make within a window, in each process: `{ keys: 10_000, window: '1m' }`, or `false`.
+   * What is beyond is answered, and not stored. Default: the module's.
+   */
+  keyLimit?: KeyLimitOption;
 }
 
 /** A method that returns a promise. */

@@ -33,6 +33,7 @@ const OPTIONS = new Set<string>([
   'maxBodyBytes',
   'cacheControl',
   'freshness',
+  'keyLimit',
   'staleWhileRevalidate',
   'staleIfError',
   'refreshAhead',

@@ -12,6 +12,8 @@ export interface CacheStatusParameters {
   readonly ttl?: number;
   readonly stored?: boolean;
   readonly collapsed?: boolean;
+  /** A word of our own that says more. */
+  readonly detail?: string | undefined;
 }
 
 /** The name by which this cache goes in the list. */
@@ -23,7 +25,7 @@ const NAME = 'restflow';
  * @param before the header as it came from the handler
  */
 export function cacheStatusHeader(
-  { hit, fwd, fwdStatus, ttl, stored, collapsed }: CacheStatusParameters,
+  { hit, fwd, fwdStatus, ttl, stored, collapsed, detail }: CacheStatusParameters,
   before?: HeaderValue | number | undefined,
 ): { readonly 'Cache-Status': string } {
   let value = before === undefined ? NAME : `${String(before)}, ${NAME}`;
@@ -33,5 +35,6 @@ export function cacheStatusHeader(
   if (ttl !== undefined) value += `; ttl=${Math.floor(ttl)}`;
   if (stored === true) value += '; stored';
   if (collapsed === true) value += '; collapsed';
+  if (detail !== undefined) value += `; detail=${detail}`;
   return { 'Cache-Status': value };
 }

@@ -6,6 +6,7 @@ import type { MethodTarget } from '../cache/method-target.js';
 import { bodyTypeOf } from './cacheable-methods.js';
 import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
+import type { KeyLimit } from './key-limit.js';
 import type { RequestVersion } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 import { VariantHints } from './variant-hints.js';
@@ -28,6 +29,7 @@ export class CachedRoute {
     /** Whether changes of entities invalidate it: then outer caches must ask before they reuse it. */
     readonly hasRules: boolean,
     readonly setCacheHeaders: boolean,
+    readonly keyLimit: KeyLimit,
     /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
     private readonly severalPaths: boolean,
     private readonly version: RequestVersion | undefined,

@@ -2,13 +2,12 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
-import { isOffline } from '../cache/offline.js';
 import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
 import { lifetimeHeaders, metadataHeaders, standingHeaders } from './response-headers.js';
-import { judgeResponse, varyOf, type Judgement } from './storable.js';
+import { isStorable, judgeResponse, varyOf, type Judgement } from './storable.js';
 import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** What refusals by the platform say to whoever wonders why a route is not cached. */
@@ -45,7 +44,7 @@ export class RecordedAnswer {
     if (head.body !== undefined) this.handlerIsDone();
     const cacheControl = joined(head.headers['cache-control']);
     this.#vary = [...varyOf(head.headers), ...this.route.ownVary];
-    this.#judgement = judgeResponse(head.status, cacheControl, this.#vary, this.route.options);
+    this.#judgement = this.#judge(head, cacheControl);
     this.#releaseWaiters();
     const add: Record<string, string> = { ...standingHeaders(this.route, cacheControl) };
     const etag = etagOf(single(head.headers['etag']), head.body);
@@ -55,6 +54,14 @@ export class RecordedAnswer {
     Object.assign(add, this.#times(head, cacheControl));
     const notModified = head.status === 200 && isNotModified(this.conditions, { etag, lastModified });
     return { add, notModified };
+  }
+
+  #judge(head: ResponseHead, cacheControl: string | undefined): Judgement {
+    const { fwd, load, route, call } = this;
+    const judgement = judgeResponse(head.status, cacheControl, this.#vary, route.options);
+    const makesKey = judgement.refusal === undefined && fwd !== 'stale' && isStorable(load, head);
+    if (!makesKey || route.keyLimit.take(call.key)) return judgement;
+    return { refusal: route.keyLimit.refusal, detail: 'key-limit' };
   }
 
   done(recording: Recording): void {
@@ -88,13 +95,11 @@ export class RecordedAnswer {
     const now = this.runtime.engine.clock.now();
     const known =
       judgement.refusal === undefined &&
-      load.stamp !== undefined &&
-      !isOffline(load.stamp) &&
-      load.context.refusal === undefined &&
-      head.headers['set-cookie'] === undefined &&
+      isStorable(load, head) &&
       condition === undefined &&
       typeof ttl === 'number';
-    const status = cacheStatusHeader({ fwd: this.fwd, stored: known }, head.headers['cache-status']);
+    const detail = judgement.refusal === undefined ? undefined : judgement.detail;
+    const status = cacheStatusHeader({ fwd: this.fwd, stored: known, detail }, head.headers['cache-status']);
     if (!known)
       return route.setCacheHeaders
         ? { ...metadataHeaders({ cacheStatus: CacheStatus.MISS }), ...status }

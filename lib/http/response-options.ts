@@ -1,5 +1,6 @@
 import { CacheConfigurationError } from '../cache/errors.js';
 import { methodsOf } from './cacheable-methods.js';
+import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
 import { QueryFilter, type QueryOption } from './query-filter.js';
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
@@ -18,6 +19,8 @@ export interface ResponseOptions {
   readonly maxBodyBytes: number;
   readonly setCacheHeaders: boolean | undefined;
   readonly cacheControl: boolean;
+  /** `undefined` where the module's default applies. */
+  readonly keyLimit: KeyLimitSettings | undefined;
 }
 
 interface GivenResponseOptions {
@@ -32,6 +35,7 @@ interface GivenResponseOptions {
   maxBodyBytes?: number;
   setCacheHeaders?: boolean;
   cacheControl?: boolean;
+  keyLimit?: KeyLimitOption;
 }
 
 const DEFAULT_STATUSES = [200, 203, 301, 308];
@@ -69,6 +73,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,
     cacheControl: options.cacheControl ?? false,
+    keyLimit: keyLimitOf(options.keyLimit, where),
   });
 }
 

@@ -9,6 +9,7 @@ import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
 import { CachedRoute } from './cached-route.js';
 import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from './http-platform.interface.js';
+import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
 import { requestVersion, versionPrefix, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 import { RoutePaths } from './route-paths.js';
@@ -26,6 +27,7 @@ export interface RouteSettings {
   /** How versions are told apart, where one handler may answer several. */
   readonly versioning: Versioning | undefined;
   readonly setCacheHeaders: boolean;
+  readonly keyLimit: KeyLimitSettings;
 }
 
 /** Stands in where an application context serves no requests: it may drop by their descriptions all the same. */
@@ -59,7 +61,7 @@ export class RouteTable {
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
-    const { methods } = definition.response as ResponseOptions;
+    const { methods, setCacheHeaders, keyLimit } = definition.response as ResponseOptions;
     const unanswered = [...methods].find((method) => !answers(handler, method));
     if (unanswered !== undefined) throw doesNotAnswer(definition.where, unanswered, methods);
     const { globalPrefix, modulePaths } = this.settings;
@@ -71,7 +73,8 @@ export class RouteTable {
       target,
       platform,
       definition.rules.length > 0,
-      (definition.response as ResponseOptions).setCacheHeaders ?? this.settings.setCacheHeaders,
+      setCacheHeaders ?? this.settings.setCacheHeaders,
+      new KeyLimit(this.runtime.engine.clock, keyLimit ?? this.settings.keyLimit),
       this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
       this.#version,
       new Set(shape.routeParams),

@@ -1,10 +1,13 @@
 import { deltaSeconds, parseCacheControl } from './cache-control.js';
+import type { Load } from '../cache/loads.js';
+import { isOffline } from '../cache/offline.js';
 import type { ResponseHead } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
 export type Judgement =
-  { readonly lifetime: number; readonly refusal?: undefined } | { readonly refusal: string };
+  | { readonly lifetime: number; readonly refusal?: undefined }
+  | { readonly refusal: string; /** For Cache-Status. */ readonly detail?: string };
 
 /**
  * What a whole response says in `Vary`, middleware included, as far as it concerns what is stored. CORS and compression
@@ -50,4 +53,10 @@ export function judgeResponse(
   if (forbidding !== undefined) return { refusal: `the handler says Cache-Control: ${forbidding}` };
   const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
   return { lifetime: seconds === undefined ? Infinity : seconds * 1000 };
+}
+
+/** Whether nothing but what an answer says of itself keeps it from being stored, as far as is known when its head goes out. */
+export function isStorable({ stamp, context }: Load, { headers }: ResponseHead): boolean {
+  const hasStore = stamp !== undefined && !isOffline(stamp);
+  return hasStore && context.refusal === undefined && headers['set-cookie'] === undefined;
 }

@@ -4,7 +4,7 @@ import { cacheStatusHeader, type Forwarded } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';
 import { metadataHeaders } from '../response-headers.js';
-import { varyMembers } from '../storable.js';
+import { isStorable, varyMembers } from '../storable.js';
 import type { StoredResponse } from '../stored-response.js';
 import { judgedFieldsOf, type JudgedFields } from './judged-fields.js';
 import { storingRefusal } from './may-store.js';
@@ -32,6 +32,7 @@ export class SharedAnswer {
   #vary: readonly string[] = [];
   #times: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
   #refusal: string | undefined;
+  #isOverLimit = false;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -60,7 +61,10 @@ export class SharedAnswer {
       add: route.setCacheHeaders
         ? {
             ...metadataHeaders({ cacheStatus: CacheStatus.MISS }),
-            ...cacheStatusHeader({ fwd: this.#fwd }, head.headers['cache-status']),
+            ...cacheStatusHeader(
+              { fwd: this.#fwd, detail: this.#isOverLimit ? 'key-limit' : undefined },
+              head.headers['cache-status'],
+            ),
           }
         : {},
       notModified: head.status === 200 && isNotModified(this.conditions, { etag, lastModified }),
@@ -81,7 +85,7 @@ export class SharedAnswer {
   }
 
   #judge(head: ResponseHead): void {
-    const { isAuthenticated, route, stored } = this.exchange;
+    const { call, isAuthenticated, route, stored } = this.exchange;
     this.#vary = [...varyMembers(head.headers['vary'] ?? ''), ...route.ownVary];
     this.#refusal = storingRefusal(head.status, this.#fields, this.#vary, isAuthenticated);
     if (this.#refusal !== undefined) {
@@ -89,7 +93,19 @@ export class SharedAnswer {
       if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(this.#refusal);
       return this.#refuse(undefined);
     }
-    if (!isReusable(reuseTermsOf(head.status, this.#fields, this.#times), this.#times)) this.#leave();
+    const terms = reuseTermsOf(head.status, this.#fields, this.#times);
+    if (this.#makesKey(head, terms) && !route.keyLimit.take(call.key)) {
+      this.#isOverLimit = true;
+      this.#refusal = route.keyLimit.refusal;
+      return this.#refuse(this.#refusal);
+    }
+    if (!isReusable(terms, this.#times)) this.#leave();
+  }
+
+  /** Whether a key is stored that was not there. */
+  #makesKey(head: ResponseHead, terms: ReuseTerms): boolean {
+    const { load, stored } = this.exchange;
+    return stored === undefined && isStorable(load, head) && isWorthKeeping(terms, this.#fields);
   }
 
   /** The handler said that what is stored is still good (RFC 9111 §4.3.3, §4.3.4). */
@@ -146,7 +162,7 @@ export class SharedAnswer {
     const { engine } = this.runtime;
     const { terms } = stored;
     const now = engine.clock.now();
-    if (!isWorthKeeping(stored)) return this.#refuse(undefined);
+    if (!isWorthKeeping(terms, stored.told.shared!.fields)) return this.#refuse(undefined);
     const covered = route.cover(call, [...new Set([...stored.recorded.vary, ...this.#vary])]);
     if (covered === 'too-many') return this.#refuse('it varies by too many headers');
     // Who waits may have asked for another variant: the key did not tell.
@@ -180,8 +196,7 @@ function isReusable(terms: ReuseTerms, { receivedAt }: ExchangeTimes): boolean {
 }
 
 /** Whether it can ever be reused: while it is fresh, or stale by leave, or once it was validated. */
-function isWorthKeeping({ terms, told }: StoredResponse): boolean {
-  const { fields } = told.shared!;
+function isWorthKeeping(terms: ReuseTerms, fields: JudgedFields): boolean {
   if (fields.etag !== undefined || fields['last-modified'] !== undefined) return true;
   return !terms.mustAskAlways && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;
 }
