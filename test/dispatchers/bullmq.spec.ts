@@ -110,7 +110,7 @@ describe('the bullmq dispatcher', () => {
     await until(async () => (await items.text(1)) === 'five', 'the last change');
     for (const one of open.splice(0)) await one.close();
     await proxy.close();
-  }, 90_000);
+  });
 
   it('tries again what its store refused, and leaves it as failed in the end', async () => {
     const { app: started } = await app({ attempts: 2 });

@@ -116,7 +116,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await startWorker(transport(true), true);
     await reads(items, 'three');
     expect(log.errors).toEqual([]);
-  }, 90_000);
+  });
 
   it('loses no job while the broker cannot be reached, and holds no write up', async () => {
     const proxy = await Proxy.to(serverUrl('rabbitmq'));
@@ -131,7 +131,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await reads(items, 'four');
     for (const one of open.splice(0).reverse()) await one.close();
     await proxy.close();
-  }, 90_000);
+  });
 
   it('gives a job that can never be carried out to the dead letter exchange, and goes on', async () => {
     const { items } = await start(transport());
@@ -142,7 +142,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await reads(items, 'two');
     await until(async () => (await waiting(`${queue()}-dead`)) === 1, 'a dead job');
     expect(await waiting()).toBe(0);
-  }, 90_000);
+  });
 
   it('puts a job back whose store failed, until it is done', async () => {
     const { items } = await start(transport());
@@ -156,7 +156,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await write('two');
     await reads(items, 'two');
     expect(failures).toBeLessThan(0);
-  }, 90_000);
+  });
 });
 
 describe('the microservice dispatcher on NATS', () => {
@@ -181,7 +181,7 @@ describe('the microservice dispatcher on NATS', () => {
     open.pop();
     await startWorker(transport(), false);
     await reachesTheWorker(items, 'three');
-  }, 90_000);
+  });
 
   it('logs a job that can never be carried out, which is gone then, and goes on', async () => {
     const { items } = await start(transport());
@@ -193,7 +193,7 @@ describe('the microservice dispatcher on NATS', () => {
     await lastValueFrom(client.emit(`${namespace}.invalidation`, { hello: 1 }), { defaultValue: undefined });
     await until(() => log.errors.join().includes('no invalidation job'), 'a line in the log');
     await reachesTheWorker(items, 'after');
-  }, 90_000);
+  });
 });
 
 it.each<[object, RegExp]>([

@@ -69,7 +69,7 @@ describe('the pg-boss dispatcher', () => {
     await until(async () => (await states()) === 'completed', 'the job');
     expect(await items.text(1)).toBe('new');
     expect(worker.log.errors).toEqual([]);
-  }, 90_000);
+  });
 
   it('inserts nothing of what is rolled back, and fails a transaction whose job it cannot insert', async () => {
     await start({ work: false });
@@ -88,7 +88,7 @@ describe('the pg-boss dispatcher', () => {
       await dataSource.query(`ALTER TABLE "${SCHEMA}".job_away RENAME TO job`);
     }
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
-  }, 90_000);
+  });
 
   it('tries again what its store refused, and puts it into the queue of dead jobs in the end', async () => {
     const { app } = await start({ retryLimit: 1 });
@@ -97,7 +97,7 @@ describe('the pg-boss dispatcher', () => {
     await until(async () => (await states(`${queue}-dead`)) === 'created', 'a dead job', 25);
     expect((await jobs())[0]).toMatchObject({ state: 'failed', retry_count: 1 });
     store.restore();
-  }, 90_000);
+  });
 
   it.each<[string, object]>([
     ['is no job', { hello: 1 }],
@@ -105,22 +105,18 @@ describe('the pg-boss dispatcher', () => {
       'is of another namespace',
       { id: 'x', namespace: 'other', rule: 'r', tags: [], mode: 'purge', done: false },
     ],
-  ])(
-    'makes a job that %s dead at once, and goes on',
-    async (_, data) => {
-      const { items } = await start({}, { eager: false });
-      await items.text(1);
-      const boss = bossOf();
-      await boss.start();
-      await boss.send(queue, data);
-      await boss.stop({ graceful: false, wait: true });
-      await dataSource.manager.save(Item, { id: 1, text: 'new' });
-      await until(async () => (await items.text(1)) === 'new', 'the next job');
-      await until(async () => (await jobs(`${queue}-dead`)).length === 1, 'a dead job');
-      expect((await jobs(`${queue}-dead`))[0]!.data).toEqual(data);
-    },
-    90_000,
-  );
+  ])('makes a job that %s dead at once, and goes on', async (_, data) => {
+    const { items } = await start({}, { eager: false });
+    await items.text(1);
+    const boss = bossOf();
+    await boss.start();
+    await boss.send(queue, data);
+    await boss.stop({ graceful: false, wait: true });
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(async () => (await items.text(1)) === 'new', 'the next job');
+    await until(async () => (await jobs(`${queue}-dead`)).length === 1, 'a dead job');
+    expect((await jobs(`${queue}-dead`))[0]!.data).toEqual(data);
+  });
 
   it('starts though another process makes its queues at the same time', async () => {
     const boss = bossOf();
@@ -130,7 +126,7 @@ describe('the pg-boss dispatcher', () => {
       ++calls === 2 ? Promise.reject(new Error('deadlock detected')) : createQueue(...args);
     const { app } = await start({ boss });
     expect([calls, app.log.errors]).toEqual([3, []]);
-  }, 90_000);
+  });
 
   it.each<[object, RegExp]>([
     [{}, /boss.*new PgBoss/],

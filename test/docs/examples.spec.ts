@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Module, type INestApplication, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -18,8 +18,6 @@ import {
   type CodeBlock,
 } from './code-blocks.js';
 import { Article } from './prelude.js';
-
-jest.setTimeout(120_000);
 
 describe('the examples of README.md and docs/', () => {
   const options = compilerOptions();

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Headers, Injectable, Module, Param, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -17,8 +17,6 @@ import {
   RestflowCacheModule,
 } from '../../lib/index.js';
 import { serverUrl } from '../servers/url.js';
-
-jest.setTimeout(180_000);
 
 const OTHERS = 200;
 const CHANGES = 10;

@@ -55,7 +55,7 @@ describe('a transaction on a connection of its own', () => {
       cache: { setCacheHeaders: true, dataSources: 'auto' },
     });
     notes = app.app.get(DataSource).getRepository(Note);
-  }, 30_000);
+  });
   afterAll(() => app.close());
 
   let ids: number[];

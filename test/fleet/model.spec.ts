@@ -101,5 +101,5 @@ it(
     expect(rollbacks).toBeGreaterThan(0);
     expect(hits).toBeGreaterThan(reads / 3);
   },
-  OPERATIONS > 50_000 ? 600_000 : 90_000,
+  OPERATIONS > 50_000 ? 1_200_000 : 180_000,
 );

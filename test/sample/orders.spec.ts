@@ -2,13 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { inRoot } from '../../scripts/root.mjs';
 import { serverUrl } from '../servers/url.js';
 
 // The command builds the library and the sample, where they are not built yet.
-jest.setTimeout(180_000);
 
 const ORDER = '/orders/1';
 const LIST = '/customers/1/orders';

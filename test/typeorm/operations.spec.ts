@@ -17,7 +17,7 @@ describe.each(DATABASES)('every committed change on %s', (database) => {
 
   beforeAll(async () => {
     dataSource = await openDataSource(database);
-  }, 60_000);
+  });
   afterAll(() => dataSource?.destroy());
   beforeEach(async () => {
     await dataSource.synchronize(true);

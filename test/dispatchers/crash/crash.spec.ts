@@ -138,7 +138,7 @@ it.each<DispatcherName>(['outbox', 'pg-boss'])(
     expect(results.filter(({ stale }) => stale > 0)).toEqual([]);
     expect(results.some(({ hits }) => hits > 0)).toBe(true);
   },
-  RUNS * 4_000,
+  RUNS * 20_000,
 );
 
 it(
@@ -156,5 +156,5 @@ it(
     expect(failing.filter(({ scene }) => harmless.includes(scene.failpoint))).toEqual([]);
     expect(failing.length).toBeGreaterThan(0);
   },
-  RUNS * 4_000,
+  RUNS * 20_000,
 );

@@ -93,7 +93,7 @@ export async function startItems(
 }
 
 /** Waits until something holds. */
-export async function until(holds: () => unknown, what: string, seconds = 40): Promise<void> {
+export async function until(holds: () => unknown, what: string, seconds = 90): Promise<void> {
   const deadline = Date.now() + seconds * 1_000;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);

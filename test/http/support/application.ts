@@ -140,7 +140,7 @@ export function pause(milliseconds: number): Promise<void> {
 }
 
 /** Waits until something holds. */
-export async function until(holds: () => boolean, milliseconds = 15_000): Promise<void> {
+export async function until(holds: () => boolean, milliseconds = 60_000): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!holds()) {
     if (Date.now() > end) throw new Error('It did not happen in time.');
