@@ -13,8 +13,6 @@ export const swc = {
 
 const base = {
   testEnvironment: 'node',
-  // A test that hangs is told from one on a machine that ten others share.
-  testTimeout: 180_000,
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
@@ -27,6 +25,8 @@ const modules = {
 };
 
 export default {
+  // A test that hangs is told from one on a machine that ten others share.
+  testTimeout: 180_000,
   projects: [
     {
       ...base,

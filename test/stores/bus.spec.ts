@@ -7,7 +7,6 @@ import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 
-
 const SERVERS = {
   'one Redis': [serverUrl('redis')],
   'a Cluster': serverUrl('redis-cluster').split(','),
