@@ -3,13 +3,15 @@ import { BumpQueuedError } from '../stores/store-host.js';
 import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { Clock } from './clock.js';
 import type { Call } from './call.js';
-import { definitionOf } from './cached-methods.js';
+import { BumpsAtEnd } from './bumps-at-end.js';
+import { nameOf, sameName } from './cached-name.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheConfigurationError } from './errors.js';
 import { KeySpace } from './key-space.js';
 import { currentLoad } from './load-context.js';
 import { MethodTarget } from './method-target.js';
+import { currentTransaction } from './open-transaction.js';
 import { isThenable } from './thenable.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
@@ -51,6 +53,7 @@ export class CacheRuntime {
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
+  readonly #atEnd = new BumpsAtEnd(this);
 
   constructor(readonly settings: RuntimeSettings) {
     this.engine = new CacheEngine(settings.clock, settings.log, settings.maxLoadsWhenDown);
@@ -75,6 +78,13 @@ export class CacheRuntime {
 
   set enabled(enabled: boolean) {
     this.#enabled = enabled;
+  }
+
+  /** Whether a call made now may read and store: not in a context that is known to be inside an open transaction. */
+  mayUse(): boolean {
+    if (currentTransaction() === undefined) return this.enabled;
+    this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
+    return false;
   }
 
   #attachStores(): void {
@@ -120,7 +130,7 @@ export class CacheRuntime {
 
   /** The value of a call: from the cache, or computed. */
   answer(call: Call): MaybePromise<unknown> {
-    return call.isKeyed && this.enabled ? this.engine.fetch(call) : this.engine.bypass(call);
+    return call.isKeyed && this.mayUse() ? this.engine.fetch(call) : this.engine.bypass(call);
   }
 
   /** A class that cannot be cached was met only now (Nest made the instance by `ModuleRef.create`): its calls still work. */
@@ -206,6 +216,7 @@ export class CacheRuntime {
 
   /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
   async invalidate(tags: readonly string[], mode: InvalidationMode): Promise<Delivery> {
+    this.#atEnd.add(tags, mode);
     try {
       await this.bump(tags, mode);
       return 'delivered';
@@ -227,34 +238,6 @@ async function allOf(pending: readonly Promise<unknown>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-/**
- * What a method caches under. A name that its decorator gives is that of the class it stands in: subclasses never share.
- * An overridden method, called through `super`, has a name beside the overriding one.
- */
-function nameOf(definition: MethodDefinition, owner: Function): string {
-  const { declaredIn, methodKey, methodName } = definition;
-  if (definitionOf(owner, methodKey) !== definition) return `${owner.name}.${definition.where}`;
-  if (definition.name === undefined) return `${owner.name}.${methodName}`;
-  return owner === declaredIn ? definition.name : `${owner.name}.${definition.name}`;
-}
-
 function unkeyedReason(error: unknown): string {
   return error instanceof Error && 'code' in error ? error.message : describeError(error);
-}
-
-function sameName(
-  name: string,
-  twin: MethodTarget,
-  owner: Function,
-  definition: MethodDefinition,
-): CacheConfigurationError {
-  let what = `two classes called ${owner.name}`;
-  if (twin.owner === owner) what = 'two cached methods';
-  else if (twin.owner.name !== owner.name)
-    what = `two methods, ${twin.definition.where} and ${definition.where},`;
-  return new CacheConfigurationError(
-    'CACHE_NAME',
-    `There are ${what} that would share the cached name '${name}'. Give one of them a name of its own: ` +
-      `@Cache${definition.kind === 'result' ? 'Result' : 'Response'}({ name: '${name}2', … }).`,
-  );
 }

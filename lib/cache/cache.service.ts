@@ -67,7 +67,9 @@ export class CacheService {
    */
   async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
     const call = keyedCall(this.#runtime, key, options, loader);
-    return (await (this.enabled ? this.#runtime.engine.fetch(call) : this.#runtime.engine.bypass(call))) as T;
+    return (await (this.#runtime.mayUse()
+      ? this.#runtime.engine.fetch(call)
+      : this.#runtime.engine.bypass(call))) as T;
   }
 
   /**
@@ -89,7 +91,7 @@ export class CacheService {
       const seat = batch.seat(key);
       return keyedCall(this.#runtime, key, options, seat.load, seat);
     });
-    if (!this.enabled) return [...(await loader(keys))];
+    if (!this.#runtime.mayUse()) return [...(await loader(keys))];
     return (await batch.fetch(calls)) as T[];
   }
 
@@ -98,7 +100,7 @@ export class CacheService {
     key: string,
     options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {},
   ): Promise<T | typeof CACHE_MISSING> {
-    if (!this.enabled) return CACHE_MISSING;
+    if (!this.#runtime.mayUse()) return CACHE_MISSING;
     const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
     const reading = await this.#runtime.engine.reader.read(call);
     if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now()))
@@ -115,7 +117,7 @@ export class CacheService {
     const { stamp, ...rest } = options;
     const call = keyedCall(this.#runtime, key, rest, () => value);
     if (stamp !== undefined) assertStamped(call, stamp);
-    if (!this.enabled) return call.metadata;
+    if (!this.#runtime.mayUse()) return call.metadata;
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
     await this.#runtime.engine.put(
       call,

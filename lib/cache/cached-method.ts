@@ -91,7 +91,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   /** Runs the method and stores its value over what is cached; never takes the value of a call already in flight. */
   async refresh(...args: Args): Promise<Result> {
     const call = this.#running(args);
-    return (await (call.isKeyed && this.#runtime.enabled
+    return (await (call.isKeyed && this.#runtime.mayUse()
       ? this.#runtime.engine.refresh(call)
       : this.#runtime.engine.bypass(call))) as Result;
   }
@@ -144,8 +144,8 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   }
 
   async #cached(call: Call): Promise<Entry | undefined> {
-    const { enabled, engine } = this.#runtime;
-    if (!enabled) return undefined;
+    const { engine } = this.#runtime;
+    if (!this.#runtime.mayUse()) return undefined;
     const reading = await engine.reader.read(call);
     if (!(reading instanceof Entry)) return undefined;
     const now = engine.clock.now();

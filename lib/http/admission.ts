@@ -12,7 +12,7 @@ export type BypassReason =
   | 'method' // the route does not cache it
   | 'range'
   | 'condition' // one that a request that is not safe makes, which is the handler's to judge
-  | 'disabled' // the cache is switched off
+  | 'disabled' // the cache is switched off, or a transaction is open
   | 'body' // it has one, and the key does not hold it
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
@@ -35,7 +35,7 @@ export class Admission {
     if (headers['range'] !== undefined) return 'range';
     if (isUnsafe(method) && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
     try {
-      if (!this.runtime.enabled) return 'disabled';
+      if (!this.runtime.mayUse()) return 'disabled';
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
       const refusal = this.#refusalOfPrivate(route, request);
       if (refusal !== undefined) return refusal;

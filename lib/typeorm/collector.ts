@@ -4,7 +4,9 @@ import { changesOf, unknownChanges, type RowHook } from './changes.js';
 import { tableOf } from './columns.js';
 import { Gatherer } from './gatherer.js';
 import { type Answer, both, type CollectorOptions } from './outlet.js';
+import { OwnTransactions } from './own-transactions.js';
 import { Frame } from './pending.js';
+import { RawTransactions } from './raw-transactions.js';
 import { SqlWatch } from './sql-watch.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from './typeorm.interface.js';
 
@@ -25,10 +27,19 @@ const KINDS: Record<RowHook, HookKind> = {
 export class Collector {
   readonly #gatherer: Gatherer;
   readonly #sql: SqlWatch;
+  readonly #own: OwnTransactions;
+  readonly #raw: RawTransactions;
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#gatherer = new Gatherer(dataSource, sink, options);
     this.#sql = new SqlWatch(this.#gatherer);
+    this.#own = new OwnTransactions(dataSource, (subscriber) => subscriber instanceof Collector);
+    this.#raw = new RawTransactions(dataSource, {
+      starting: (start) => this.#own.starting(start),
+      beginning: (runner) => void this.#guard('BEGIN', () => this.#gatherer.runners.of(runner).enter()),
+      ran: (runner) => void this.#guard('BEGIN', () => this.#gatherer.ran(runner)),
+      released: (runner) => void this.#guard('release', () => this.#gatherer.released(runner)),
+    });
   }
 
   beforeInsert = (event: OrmEntityEvent): Answer => this.#announce('insert', event);
@@ -45,7 +56,11 @@ export class Collector {
   afterQuery = (event: OrmQueryEvent): Answer => this.#guard('afterQuery', () => this.#sql.see(event));
 
   beforeTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('beforeTransactionStart', () => this.#gatherer.runners.starting(queryRunner));
+    this.#guard('beforeTransactionStart', () => {
+      this.#gatherer.runners.starting(queryRunner);
+      // The caller's context can still be reached.
+      if (!this.#own.isBeginning) this.#gatherer.runners.of(queryRunner).enter();
+    });
 
   afterTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
     this.#guard('afterTransactionStart', () => {
@@ -69,7 +84,9 @@ export class Collector {
   beforeTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
     this.#guard('beforeTransactionRollback', () => {
       const pending = this.#gatherer.runners.of(queryRunner);
-      return pending.committing ? this.#gatherer.doubt(pending) : undefined;
+      if (pending.committing) return this.#gatherer.doubt(pending);
+      // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
+      return pending.frames.length < 2 ? pending.leave() : undefined;
     });
 
   afterTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
@@ -79,6 +96,7 @@ export class Collector {
 
   /** Called when the collector is detached: nothing is sent any more, not even by timers. */
   close(): void {
+    this.#raw.close();
     this.#gatherer.close();
   }
 

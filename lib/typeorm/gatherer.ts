@@ -3,7 +3,7 @@ import type { Bracket } from './brackets.js';
 import { Catalogue } from './catalogue.js';
 import { unknownChanges } from './changes.js';
 import { Lookups } from './lookups.js';
-import { type Answer, type CollectorOptions, Outlet } from './outlet.js';
+import { type Answer, both, type CollectorOptions, Outlet } from './outlet.js';
 import type { Pending } from './pending.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
@@ -28,6 +28,17 @@ export class Gatherer {
       const gone = (bracket: Bracket) => bracket.durable && bracket.stale;
       void this.outlet.guard('timer', () => this.outlet.send(this.settle(pending, gone)));
     });
+  }
+
+  /** SQL text that looked like BEGIN has run: it may have failed, or ended what it began. */
+  ran(runner: OrmQueryRunner): Answer {
+    return this.runners.isOpen(runner) ? undefined : this.runners.of(runner).leave();
+  }
+
+  /** Its runner is given back: no hook will end a transaction that failed to begin, or was left open. */
+  released(runner: OrmQueryRunner): Answer {
+    const pending = this.runners.of(runner);
+    return pending.raw || this.runners.isShared(runner) ? undefined : pending.leave();
   }
 
   wants(table: string): boolean {
@@ -94,7 +105,8 @@ export class Gatherer {
     // On a shared runner the open brackets are other callers'.
     if (!this.runners.isShared(runner)) pending.brackets.clear();
     pending.begun = false;
-    return this.outlet.send(pending.take(), true);
+    // First, since what is sent may rewarm: its loads are outside.
+    return both(pending.leave(), this.outlet.send(pending.take(), true));
   }
 
   /** A transaction, or with `inner` a savepoint, is rolled back. */
@@ -111,13 +123,13 @@ export class Gatherer {
     }
     pending.begun = false;
     const changes = pending.take();
-    return shared ? this.outlet.send(changes) : undefined;
+    return both(pending.leave(), shared ? this.outlet.send(changes) : undefined);
   }
 
   /** A COMMIT was sent, and nobody knows what became of it. */
   doubt(pending: Pending): Answer {
     pending.hold(this.settle(pending));
-    return this.outlet.sendInDoubt(pending.take());
+    return both(pending.leave(), this.outlet.sendInDoubt(pending.take()));
   }
 
   close(): void {

@@ -18,6 +18,13 @@ export interface CollectorOptions {
 /** What a hook answers TypeORM, which waits for real promises only. */
 export type Answer = Promise<void> | undefined;
 
+/** Waits for both. */
+export function both(one: Answer, other: Answer): Answer {
+  return one === undefined || other === undefined
+    ? (one ?? other)
+    : Promise.all([one, other]).then(() => undefined);
+}
+
 const DOUBT_MS = 1_000;
 const NO_LOOKUPS: ReadonlyMap<string, readonly string[]> = new Map();
 
@@ -100,11 +107,4 @@ export class Outlet {
       return undefined;
     }
   }
-}
-
-/** Waits for both. */
-export function both(one: Answer, other: Answer): Answer {
-  return one === undefined || other === undefined
-    ? (one ?? other)
-    : Promise.all([one, other]).then(() => undefined);
 }

@@ -1,3 +1,4 @@
+import { OpenTransaction } from '../cache/open-transaction.js';
 import type { Change } from '../invalidation/change.interface.js';
 import type { Bracket } from './brackets.js';
 
@@ -78,6 +79,19 @@ export class Pending {
   statements = 0;
   /** When its last transaction ended. */
   endedAt = 0;
+  #transaction: OpenTransaction | undefined;
+
+  /** Puts the caller's context inside the transaction, whose BEGIN is about to run. */
+  enter(): void {
+    (this.#transaction ??= new OpenTransaction()).enter();
+  }
+
+  /** Contexts that were inside the transaction are no longer. */
+  leave(): Promise<void> | undefined {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    return transaction?.close();
+  }
 
   hold(changes: readonly Change[]): void {
     if (this.frames.length === 0) this.frames.push(new Frame());

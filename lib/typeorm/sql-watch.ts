@@ -55,6 +55,8 @@ export class SqlWatch {
     const { catalogue, runners } = this.#gatherer;
     const pending = runners.of(queryRunner);
     if (control === 'commit') return this.#gatherer.doubt(pending);
+    // Its connection is lost, and the transaction with it.
+    if (control === 'rollback') void pending.leave();
     const durable = runners.isAutocommit(queryRunner);
     const changes = this.#gatherer.settle(pending);
     for (const { table } of writes) {

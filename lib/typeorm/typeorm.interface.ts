@@ -89,6 +89,8 @@ export interface OrmMetadata {
   readonly foreignKeys: readonly OrmForeignKey[];
   readonly embeddeds: readonly OrmEmbedded[];
   readonly deleteDateColumn?: OrmColumn;
+  /** `@BeforeInsert()` and the like, those of its embeddeds included. */
+  readonly listeners?: readonly unknown[];
   /** The id itself for one primary column, a record for several. */
   getEntityIdMixedMap(entity: object | undefined): unknown;
 }

@@ -56,7 +56,7 @@ export class SharedCache {
     const asked = this.repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
     if (asked.noStore) return undefined;
     try {
-      if (!this.runtime.enabled || route.options.bypass?.(request) === true) return undefined;
+      if (!this.runtime.mayUse() || route.options.bypass?.(request) === true) return undefined;
       return {
         ...exchange,
         asked,

@@ -1,0 +1,102 @@
+import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
+
+interface Runner extends OrmQueryRunner {
+  query(sql: string, ...rest: unknown[]): Promise<unknown>;
+  startTransaction?(...args: unknown[]): Promise<void>;
+  release?(): Promise<void>;
+}
+
+interface RunnerSource {
+  createQueryRunner(...args: unknown[]): Runner;
+}
+
+const BEGIN = /^\s*(?:begin|start\s+transaction)\b/i;
+
+/** Told of transactions that are about to begin, and of runners that can no longer end one. */
+export interface RawTransactionWatcher {
+  /** Carries out a call of startTransaction(). */
+  starting<T>(start: () => T): T;
+  /** SQL text is about to begin one. Called in the caller's own context, before anything is awaited. */
+  beginning(runner: Runner): void;
+  /** The text has run, whatever came of it. */
+  ran(runner: Runner): void;
+  released(runner: Runner): void;
+}
+
+/** Who watches a runner: SQLite's one runner outlives many of them. */
+const watchersOf = new WeakMap<Runner, Set<RawTransactions>>();
+
+/**
+ * Sees `query('BEGIN')` before it runs: the hook of a query is called when its connection has been awaited, which is no
+ * longer the context of who asked for it.
+ */
+export class RawTransactions {
+  readonly #source: RunnerSource;
+  readonly #replaced: PropertyDescriptor | undefined;
+  readonly #wrapper: RunnerSource['createQueryRunner'];
+  #closed = false;
+
+  constructor(
+    dataSource: OrmDataSource,
+    readonly watcher: RawTransactionWatcher,
+  ) {
+    const source = (this.#source = dataSource as unknown as RunnerSource);
+    const { createQueryRunner } = source;
+    this.#replaced = Object.getOwnPropertyDescriptor(source, 'createQueryRunner');
+    this.#wrapper = (...args) => {
+      const runner = createQueryRunner.apply(source, args);
+      if (!this.#closed) this.#watch(runner);
+      return runner;
+    };
+    source.createQueryRunner = this.#wrapper;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  close(): void {
+    this.#closed = true;
+    // Whoever wrapped it after us keeps our wrapper, which now does nothing.
+    if (this.#source.createQueryRunner !== this.#wrapper) return;
+    if (this.#replaced !== undefined)
+      Object.defineProperty(this.#source, 'createQueryRunner', this.#replaced);
+    else delete (this.#source as Partial<RunnerSource>).createQueryRunner;
+  }
+
+  #watch(runner: Runner): void {
+    const known = watchersOf.get(runner);
+    if (known === undefined) return instrument(runner, this);
+    if (known.has(this)) return;
+    for (const watcher of known) if (watcher.isClosed) known.delete(watcher);
+    known.add(this);
+  }
+}
+
+function instrument(runner: Runner, first: RawTransactions): void {
+  const { query, startTransaction, release } = runner;
+  const watchers = new Set([first]);
+  watchersOf.set(runner, watchers);
+  const tell = (what: 'beginning' | 'ran' | 'released'): void => {
+    for (const { isClosed, watcher } of watchers) if (!isClosed) watcher[what](runner);
+  };
+  runner.query = (sql, ...rest) => {
+    // TypeORM's own transactions have said so already.
+    if (runner.isTransactionActive || !BEGIN.test(sql)) return query.call(runner, sql, ...rest);
+    tell('beginning');
+    const answer = query.call(runner, sql, ...rest);
+    const ran = (): void => tell('ran');
+    answer.then(ran, ran);
+    return answer;
+  };
+  if (startTransaction !== undefined) {
+    // Which of them carries it out is all the same: they share what they know of the driver.
+    runner.startTransaction = (...args) => first.watcher.starting(() => startTransaction.apply(runner, args));
+  }
+  if (release !== undefined) {
+    runner.release = () => {
+      tell('released');
+      return release.call(runner);
+    };
+  }
+}

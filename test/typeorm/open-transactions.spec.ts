@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import 'reflect-metadata';
+import { Injectable } from '@nestjs/common';
+import type { DataSource, EntityManager } from 'typeorm';
+import { ArgsKeyField, CACHE_MISSING, CacheResult, CacheService, invalidates } from '../../lib/index.js';
+import { TestApplication } from '../support/application.js';
+import { DATABASES, openDataSource } from './database.js';
+import { Note } from './entities.js';
+import { tableNamer } from './operations.js';
+
+@Injectable()
+class Notes {
+  /** What its loads read through. */
+  manager!: EntityManager;
+  loads = 0;
+
+  @CacheResult({
+    keyConstructor: { id: new ArgsKeyField('id', { partition: true }) },
+    invalidatesOn: [invalidates(Note, { fieldMapping: { id: 'id' } })],
+  })
+  async text(id: number): Promise<string | undefined> {
+    this.loads++;
+    return (await this.manager.findOneBy(Note, { id }))?.text;
+  }
+
+  /** Nothing tells of its changes. */
+  @CacheResult({ keyConstructor: {}, tags: ['copy'] })
+  async copy(): Promise<string | undefined> {
+    return (await this.manager.findOneBy(Note, { id: 1 }))?.text;
+  }
+}
+
+class Undo extends Error {}
+
+describe.each(DATABASES)('in an open transaction on %s', (database) => {
+  let dataSource: DataSource;
+  let app: TestApplication;
+  let notes: Notes;
+  let cache: CacheService;
+  const table = tableNamer(database)('note');
+
+  beforeEach(async () => {
+    dataSource = await openDataSource(database);
+    await dataSource.manager.insert(Note, { id: 1, text: 'old' });
+    app = await TestApplication.start([Notes], { dataSources: [dataSource] });
+    notes = app.get(Notes);
+    cache = app.get(CacheService);
+    notes.manager = dataSource.manager;
+    expect(await notes.text(1)).toBe('old');
+  });
+  afterEach(async () => {
+    await app.close();
+    await dataSource.destroy();
+  });
+
+  const begun = {
+    'transaction()': (work: (manager: EntityManager) => Promise<void>) => dataSource.transaction(work),
+    'a query runner': async (work: (manager: EntityManager) => Promise<void>) => {
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      try {
+        await work(runner.manager);
+        await runner.commitTransaction();
+      } catch (error) {
+        await runner.rollbackTransaction();
+        throw error;
+      } finally {
+        await runner.release();
+      }
+    },
+    'a BEGIN by hand': async (work: (manager: EntityManager) => Promise<void>) => {
+      const runner = dataSource.createQueryRunner();
+      await runner.query('BEGIN');
+      try {
+        await work(runner.manager);
+        await runner.query('COMMIT');
+      } catch (error) {
+        await runner.query('ROLLBACK');
+        throw error;
+      } finally {
+        await runner.release();
+      }
+    },
+  };
+
+  describe.each(Object.entries(begun))('that was begun by %s', (_name, begin) => {
+    test('a read sees what the transaction wrote, not what is cached', async () => {
+      await begin(async (manager) => {
+        await manager.update(Note, { id: 1 }, { text: 'new' });
+        notes.manager = manager;
+        expect(await notes.text(1)).toBe('new');
+      });
+      notes.manager = dataSource.manager;
+      expect(await notes.text(1)).toBe('new');
+    });
+
+    test('what a read sees is not stored, and what was cached is served again after a rollback', async () => {
+      const work = begin(async (manager) => {
+        await manager.update(Note, { id: 1 }, { text: 'new' });
+        notes.manager = manager;
+        expect(await notes.text(1)).toBe('new');
+        expect(await cache.getOrSet('key', () => notes.text(1))).toBe('new');
+        expect(await cache.getOrSetMany(['many'], async () => [await notes.text(1)])).toEqual(['new']);
+        await cache.set('set', await notes.text(1));
+        await cache.for(Notes, 'text').refresh(1);
+        throw new Undo();
+      });
+      await expect(work).rejects.toThrow(Undo);
+      notes.manager = dataSource.manager;
+      expect(await notes.text(1)).toBe('old');
+      for (const key of ['key', 'many', 'set']) expect(await cache.get(key)).toBe(CACHE_MISSING);
+      const { loads } = notes;
+      await notes.text(1);
+      expect(notes.loads).toBe(loads);
+    });
+
+    test('others are served what is committed', async () => {
+      // Its context began before the transaction.
+      let proceed = () => {};
+      const other = new Promise<void>((resolve) => (proceed = resolve)).then(() => notes.text(1));
+      const { loads } = notes;
+      await begin(async (manager) => {
+        await manager.update(Note, { id: 1 }, { text: 'new' });
+        proceed();
+        expect(await other).toBe('old');
+        expect(notes.loads).toBe(loads);
+      });
+    });
+
+    test('what is invalidated by hand is invalidated again when it ends', async () => {
+      let proceed = () => {};
+      const other = new Promise<void>((resolve) => (proceed = resolve)).then(() => notes.copy());
+      await begin(async (manager) => {
+        await manager.query(`UPDATE ${table} SET text = 'new'`);
+        await cache.invalidateTags(['copy']);
+        // Another connection sees, and stores, what was before the transaction.
+        if (database === 'sql.js') return; // has no other connection
+        proceed();
+        expect(await other).toBe('old');
+      });
+      expect(await notes.copy()).toBe('new');
+    });
+  });
+
+  test('a load that began before it, and reads in it, is not stored', async () => {
+    const runner = dataSource.createQueryRunner();
+    const stored = cache.getOrSet('outer', async () => {
+      await runner.startTransaction();
+      await runner.query(`UPDATE ${table} SET text = 'undone'`);
+      const { text } = await runner.manager.findOneByOrFail(Note, { id: 1 });
+      await runner.rollbackTransaction();
+      return text;
+    });
+    expect(await stored).toBe('undone');
+    expect(await cache.get('outer')).toBe(CACHE_MISSING);
+    await runner.release();
+  });
+
+  test('a BEGIN that fails leaves nothing open', async () => {
+    const runner = dataSource.createQueryRunner();
+    await expect(runner.query('BEGIN NONSENSE')).rejects.toThrow();
+    await runner.release();
+    const { loads } = notes;
+    await notes.text(1);
+    expect(notes.loads).toBe(loads);
+  });
+
+  test('a subscriber that reads inside of a save() sees what that wrote', async () => {
+    const seen: (string | undefined)[] = [];
+    dataSource.subscribers.push({
+      listenTo: () => Note,
+      afterUpdate: async ({ manager }: { manager: EntityManager }) => {
+        notes.manager = manager;
+        seen.push(await notes.text(1));
+      },
+    } as never);
+    await dataSource.manager.save(Note, { id: 1, text: 'new' });
+    expect(seen).toEqual(['new']);
+    notes.manager = dataSource.manager;
+    expect(await notes.text(1)).toBe('new');
+  });
+
+  test('a transaction that begins beside a save() is known to be open', async () => {
+    if (database === 'sql.js') return; // has one runner, whose transactions are nested
+    const runner = dataSource.createQueryRunner();
+    const saved = dataSource.manager.save(Note, { id: 2, text: 'beside' });
+    await runner.startTransaction();
+    await runner.manager.update(Note, { id: 1 }, { text: 'new' });
+    notes.manager = runner.manager;
+    expect(await notes.text(1)).toBe('new');
+    await Promise.all([saved, runner.commitTransaction()]);
+    await runner.release();
+  });
+
+  test('a runner that is given back leaves no transaction open', async () => {
+    if (database === 'sql.js') return; // has one runner, which nobody can give back
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await dataSource.query('SELECT pg_terminate_backend($1)', [
+      ((await runner.query('SELECT pg_backend_pid() AS pid')) as { pid: number }[])[0]!.pid,
+    ]);
+    await runner.release();
+    const { loads } = notes;
+    await notes.text(1);
+    expect(notes.loads).toBe(loads);
+  });
+
+  test('a transaction inside another one ends for its caller alone', async () => {
+    await dataSource.transaction(async (manager) => {
+      await manager.transaction((inner) => inner.update(Note, { id: 1 }, { text: 'new' }));
+      notes.manager = manager;
+      expect(await notes.text(1)).toBe('new');
+    });
+    notes.manager = dataSource.manager;
+    const { loads } = notes;
+    await notes.text(1);
+    await notes.text(1);
+    expect(notes.loads).toBe(loads + 1);
+  });
+});
