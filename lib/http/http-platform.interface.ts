@@ -6,14 +6,26 @@ export interface RecordedResponse {
   readonly status: number;
   /**
    * The difference to the headers that were present when the interceptor began: added or changed ones, with the name
-   * as the handler spelt it (lower case on Fastify). Never Set-Cookie, never hop-by-hop.
+   * as it went out (lower case where Fastify sent it). Never Set-Cookie, never hop-by-hop.
    */
   readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
   /** Lower-case names of headers that the handler removed. */
   readonly removed: readonly string[];
-  /** Members that the handler appended to `Vary`, lower case; `['*']` for `Vary: *`. */
+  /** Members that the handler appended to `Vary`; `['*']` for `Vary: *`. */
   readonly vary: readonly string[];
   readonly body: Buffer;
+  /** How it was sent, where not as most are. */
+  readonly manner?: SendingManner | undefined;
+}
+
+/** What of a response's way out has to be done again, so that a replay is the same on the wire. */
+export interface SendingManner {
+  /** A reason phrase of the handler's own. HTTP/2 has none. */
+  readonly reason?: string;
+  /** On Fastify: the handler wrote on Node's response, past the hooks that see replies. */
+  readonly onRaw?: true;
+  /** Node writes a head beyond ASCII as UTF-8 where its body is text, and as Latin-1 where it is bytes. */
+  readonly asText?: true;
 }
 
 /** Why a response was not recorded. */

@@ -7,7 +7,7 @@ import type { CachedRoute } from './cached-route.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
 import { lifetimeHeaders, metadataHeaders, standingHeaders } from './response-headers.js';
-import { isStorable, judgeResponse, varyOf, type Judgement } from './storable.js';
+import { isStorable, judgeResponse, varyMembers, varyOf, type Judgement } from './storable.js';
 import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** What refusals by the platform say to whoever wonders why a route is not cached. */
@@ -69,7 +69,7 @@ export class RecordedAnswer {
     const judgement = this.#judgement!;
     if (judgement.refusal !== undefined) return this.#refuse(judgement.refusal);
     const { route, call, load } = this;
-    const vary = [...new Set([...recording.response.vary, ...this.#vary])];
+    const vary = [...new Set([...varyMembers(recording.response.vary), ...this.#vary])];
     const covered = route.cover(call, vary);
     if (covered === 'too-many') return this.#refuse(`it varies by too many headers: ${vary.join(', ')}`);
     // Who waits may have asked for another variant: the key did not tell.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ValueHandling } from '../cache/values/isolation.js';
 import type { Entry } from '../stores/entry.js';
-import type { AddedHeaders, RecordedResponse } from './http-platform.interface.js';
+import type { AddedHeaders, RecordedResponse, SendingManner } from './http-platform.interface.js';
 import type { ResponseView } from './response-view.js';
 import type { JudgedFields } from './shared-cache/judged-fields.js';
 import { reuseTermsOf, type ExchangeTimes, type ReuseTerms } from './shared-cache/reuse-terms.js';
@@ -73,7 +73,7 @@ export class StoredResponse implements ResponseView {
   }
 }
 
-type ResponseData = [number, RecordedResponse['headers'], string[], string[], ToldHeaders];
+type ResponseData = [number, RecordedResponse['headers'], string[], string[], ToldHeaders, SendingManner?];
 
 /** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
 export const responseValues: ValueHandling = {
@@ -82,10 +82,10 @@ export const responseValues: ValueHandling = {
   presentLoaded: (value) => value,
   encode(stored) {
     const { recorded, size, etag, told } = stored as StoredResponse;
-    const { status, headers, removed, vary, body } = recorded;
+    const { status, headers, removed, vary, body, manner } = recorded;
     const isDense = headers.some(([name, value]) => tellsDense(name.toLowerCase(), String(value)));
     return {
-      data: [status, headers, removed, vary, { ...told, etag }],
+      data: [status, headers, removed, vary, { ...told, etag }, ...(manner === undefined ? [] : [manner])],
       flags: 0,
       size,
       bytes: body,
@@ -93,8 +93,8 @@ export const responseValues: ValueHandling = {
     };
   },
   decode({ data, bytes }) {
-    const [status, headers, removed, vary, told] = data as ResponseData;
-    return new StoredResponse({ status, headers, removed, vary, body: bytes! }, told);
+    const [status, headers, removed, vary, told, manner] = data as ResponseData;
+    return new StoredResponse({ status, headers, removed, vary, body: bytes!, manner }, told);
   },
 };
 

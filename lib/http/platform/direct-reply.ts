@@ -5,27 +5,12 @@ import type {
   ReplayOptions,
 } from '../http-platform.interface.js';
 import type { FastifyReplyLike } from './fastify.interface.js';
+import { internalsOf, ownHeaders, type InternalReply, type Internals } from './fastify-internals.js';
 import { hasNoBody } from './header-names.js';
-import { setReplyHead } from './replayed-reply-head.js';
-
-/** What Fastify keeps of a reply for itself; by the descriptions of its symbols, as they are in Fastify 4 and 5. */
-interface Internals {
-  readonly context: symbol;
-  readonly headers: symbol;
-  readonly trailers: symbol;
-}
+import { bodyOf } from './replayed-head.js';
+import { isLowerCase, setReplyHead } from './replayed-reply-head.js';
 
 type Head = Record<string, HeaderValue>;
-
-interface InternalReply extends FastifyReplyLike {
-  readonly request: Readonly<Record<symbol, unknown>> & {
-    readonly raw: { readonly httpVersionMajor: number };
-  };
-  readonly [internal: symbol]: unknown;
-}
-
-/** Looked up with the first reply. `undefined` in a Fastify that names them otherwise: then all goes through `reply.send()`. */
-let internals: Internals | undefined | null = null;
 
 /** What a hit of one response sends, made once: `add` is the same object for each. */
 const heads = new WeakMap<AddedHeaders, { readonly recorded: RecordedResponse; readonly head: Head }>();
@@ -43,14 +28,13 @@ export function writeDirectly(
 ): boolean {
   if (options.headOnly || options.notModified || recorded.body.length === 0 || hasNoBody(recorded.status))
     return false;
-  const inner = reply as InternalReply;
-  if (internals === null) internals = internalsOf(inner);
-  if (internals === undefined || somethingFollows(inner, internals)) return false;
+  const internals = internalsOf(reply);
+  if (internals === undefined || somethingFollows(reply as InternalReply, internals)) return false;
   const { raw } = reply;
-  const head = headOf(inner, inner[internals.headers] as Head, recorded, options);
+  const head = headOf(reply, ownHeaders(reply, internals) as Head, recorded, options);
   reply.hijack();
   raw.writeHead(recorded.status, head);
-  raw.end(recorded.body);
+  raw.end(bodyOf(recorded));
   return true;
 }
 
@@ -60,16 +44,23 @@ function somethingFollows(reply: InternalReply, { context, trailers }: Internals
   return onSend !== null && onSend.length > 1;
 }
 
-function headOf(reply: InternalReply, live: Head, recorded: RecordedResponse, options: ReplayOptions): Head {
+function headOf(
+  reply: FastifyReplyLike,
+  live: Head,
+  recorded: RecordedResponse,
+  options: ReplayOptions,
+): Head {
   const { add } = options;
   if (isEmpty(live)) {
     const known = heads.get(add);
     if (known?.recorded === recorded) return known.head;
-    const head = wholeHead(recorded, add);
-    // What was set on the raw response has a Vary of its own, perhaps.
-    if (head['vary'] === undefined) {
-      heads.set(add, { recorded, head });
-      return head;
+    // What was set on the raw response may have a Vary of its own, and names of which the spelling counts.
+    if (isPlain(recorded)) {
+      const head = wholeHead(recorded, add);
+      if (head['vary'] === undefined) {
+        heads.set(add, { recorded, head });
+        return head;
+      }
     }
   }
   setReplyHead(reply, recorded, options);
@@ -82,20 +73,15 @@ function isEmpty(live: Head): boolean {
   return true;
 }
 
-function wholeHead({ headers, vary, body }: RecordedResponse, add: AddedHeaders): Head {
-  const head: Head = {};
-  for (const [name, value] of headers) head[name.toLowerCase()] = value;
-  for (const name of Object.keys(add)) head[name.toLowerCase()] = add[name]!;
-  if (vary.length > 0) head['vary'] = vary;
-  head['content-length'] = String(body.length);
-  return head;
+function isPlain({ headers, removed, vary, manner }: RecordedResponse): boolean {
+  const isSimple = manner === undefined && vary.length === 0 && removed.length === 0;
+  return isSimple && headers.every(([name]) => isLowerCase(name));
 }
 
-function internalsOf(reply: InternalReply): Internals | undefined {
-  const named = (holder: object, name: string): symbol | undefined =>
-    Object.getOwnPropertySymbols(holder).find(({ description }) => description === name);
-  const context = named(reply.request, 'fastify.context');
-  const headers = named(reply, 'fastify.reply.headers');
-  const trailers = named(reply, 'fastify.reply.trailers');
-  return context && headers && trailers ? { context, headers, trailers } : undefined;
+function wholeHead({ headers, body }: RecordedResponse, add: AddedHeaders): Head {
+  const head: Head = {};
+  for (const [name, value] of headers) head[name] = value;
+  for (const name of Object.keys(add)) head[name.toLowerCase()] = add[name]!;
+  head['content-length'] = String(body.length);
+  return head;
 }

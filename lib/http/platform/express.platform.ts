@@ -7,7 +7,7 @@ import type {
 } from '../http-platform.interface.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
-import { setReplayedHead } from './replayed-head.js';
+import { writeReplay } from './replayed-head.js';
 import { ResponseRecording } from './response-recording.js';
 import { silenceResponse } from './silenced-response.js';
 
@@ -33,12 +33,7 @@ export class ExpressPlatform implements HttpPlatform {
     recorded: RecordedResponse,
     options: ReplayOptions,
   ): undefined {
-    if (!response.headersSent) {
-      setReplayedHead(response, recorded, options);
-      // Node refuses a body here under `rejectNonStandardBodyWrites`.
-      if (options.headOnly || options.notModified) response.end();
-      else response.end(recorded.body);
-    }
+    if (!response.headersSent) writeReplay(response, recorded, options);
     silenceResponse(response);
     return undefined;
   }

@@ -1,5 +1,6 @@
 import type { HeadDecision, Replacement } from '../http-platform.interface.js';
 import { onceDisconnected } from './connection-close.js';
+import { internalsOf, ownHeaders } from './fastify-internals.js';
 import type { FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import {
@@ -11,7 +12,7 @@ import {
   observeWebStream,
 } from './payload-observer.js';
 import { isBytes } from './raw-response.interface.js';
-import { restoreHeaders } from './replayed-head.js';
+import { bodyOf, restoreHeaders } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
@@ -33,7 +34,7 @@ export class FastifyReplyRecorder {
     this.#request = request;
     this.#reply = reply;
     this.#recording = recording;
-    this.#raw = new RawResponseRecorder(request.raw, reply.raw, recording);
+    this.#raw = new RawResponseRecorder(request.raw, reply.raw, recording, true);
     this.#refuseTrailers();
   }
 
@@ -63,7 +64,7 @@ export class FastifyReplyRecorder {
     setReplyHead(reply, replacement.recorded, replacement);
     this.#recording.refuse('replaced');
     this.#drain(content);
-    next(null, replacement.notModified && !replacement.headOnly ? null : replacement.recorded.body);
+    next(null, replacement.notModified && !replacement.headOnly ? null : bodyOf(replacement.recorded));
   }
 
   /** A later hook or the payload's stream failed, and this is the answer of an error handler. */
@@ -76,13 +77,23 @@ export class FastifyReplyRecorder {
 
   #judge(body: Buffer | undefined): HeadDecision | undefined {
     const { raw } = this.#reply;
-    const spellings = raw.getRawHeaderNames?.();
+    const spellings = this.#spellings();
     return this.#recording.judge({
       status: raw.statusCode,
       headers: this.#reply.getHeaders(),
       spellings,
       body,
+      reason: raw.statusMessage,
     });
+  }
+
+  /** What the reply holds goes out in lower case, whatever Node's response held before. */
+  #spellings(): readonly string[] | undefined {
+    const reply = this.#reply;
+    const internals = internalsOf(reply);
+    if (internals === undefined) return undefined;
+    const own = ownHeaders(reply, internals);
+    return reply.raw.getRawHeaderNames?.().filter((name) => own[name.toLowerCase()] === undefined);
   }
 
   #apply({ add, notModified }: HeadDecision): void {

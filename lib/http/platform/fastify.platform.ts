@@ -15,6 +15,7 @@ import { writeDirectly } from './direct-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { ResponseRecording } from './response-recording.js';
 import { markFailed, silenceReply } from './silenced-reply.js';
+import { bodyOf, writeReplay } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';
 
 const INSTALLED = Symbol('restflow-cache:installed');
@@ -24,7 +25,7 @@ const REPLAYED_BODY = Symbol('restflow-cache:replayed-body');
 interface Reply extends FastifyReplyLike {
   readonly server: { readonly [INSTALLED]?: boolean };
   [RECORDER]?: FastifyReplyRecorder;
-  [REPLAYED_BODY]?: Buffer;
+  [REPLAYED_BODY]?: Buffer | string | undefined;
 }
 
 /** Records and replays on Fastify: in an `onSend` hook, before the hooks that compress or sign. */
@@ -52,7 +53,8 @@ export class FastifyPlatform implements HttpPlatform {
 
   replay(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
     if (!reply.sent && !reply.raw.headersSent) {
-      if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
+      if (recorded.manner?.onRaw === true) replayOnRaw(reply, recorded, options);
+      else if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
     }
     silenceReply(reply);
     return undefined;
@@ -67,16 +69,22 @@ function isOver({ raw }: FastifyRequestLike, reply: Reply): boolean {
   return reply.sent || reply.raw.headersSent || reply.raw.destroyed || raw.socket?.destroyed === true;
 }
 
+/** What its handler wrote on Node's response passed neither the headers of the reply nor its hooks. */
+function replayOnRaw(reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
+  reply.hijack();
+  writeReplay(reply.raw, recorded, options);
+}
+
 function sendReplay(reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
   setReplyHead(reply, recorded, options);
-  sendBody(reply, options.notModified && !options.headOnly ? undefined : recorded.body);
+  sendBody(reply, options.notModified && !options.headOnly ? undefined : bodyOf(recorded));
 }
 
 /**
  * The body is given to our own hook: `reply.send(buffer)` would parse the Content-Type, and add one where the recorded
  * response had none. A HEAD gets the body too: Fastify counts it and sends nothing of it.
  */
-function sendBody(reply: Reply, body: Buffer | undefined): void {
+function sendBody(reply: Reply, body: Buffer | string | undefined): void {
   if (reply.server[INSTALLED]) {
     reply[REPLAYED_BODY] = body;
     reply.send(undefined);

@@ -1,7 +1,7 @@
 import type { HeaderValue } from '../http-platform.interface.js';
 import { unstorableHeaders } from './header-names.js';
 import type { LiveHeaders } from './raw-response.interface.js';
-import { varyMembers } from './vary.js';
+import { listMembers, varyMembers } from './vary.js';
 
 /** Headers as they were at one moment. */
 export type HeaderSnapshot = ReadonlyMap<string, HeaderValue>;
@@ -29,7 +29,7 @@ export function snapshotHeaders(headers: LiveHeaders): HeaderSnapshot {
  * What changed between two moments, reduced to what may be replayed to another request.
  *
  * @param spellings header names as the handler spelt them, where the platform keeps that
- * @param verbatim keeps Date, and Vary as it is spelt where the handler alone set it
+ * @param verbatim keeps Date, and Vary as a header and nothing else where the handler alone set it
  */
 export function headerDifference(
   before: HeaderSnapshot,
@@ -40,12 +40,12 @@ export function headerDifference(
   const spelt = new Map(spellings.map((name) => [name.toLowerCase(), name]));
   const isUnstorableName = unstorableHeaders(after.get('connection') as string | string[] | undefined);
   const isUnstorable = (name: string): boolean => isUnstorableName(name) && !(verbatim && name === 'date');
-  const keepsVary = verbatim && !before.has('vary');
+  const ownsVary = !before.has('vary');
   const headers: (readonly [string, HeaderValue])[] = [];
   const removed: string[] = [];
   for (const [name, value] of after) {
     if (
-      (isOrdinary(name) || (keepsVary && name === 'vary')) &&
+      (isOrdinary(name) || (ownsVary && name === 'vary')) &&
       !isUnstorable(name) &&
       !isSame(before.get(name), value)
     ) {
@@ -58,21 +58,22 @@ export function headerDifference(
   return Object.freeze({
     headers: Object.freeze(headers),
     removed: Object.freeze(removed),
-    vary: Object.freeze(keepsVary ? [] : appendedVary(before.get('vary'), after.get('vary'))),
+    vary: Object.freeze(ownsVary && verbatim ? [] : appendedVary(before.get('vary'), after.get('vary'))),
     setsCookie: !isSame(before.get('set-cookie'), after.get('set-cookie')),
   });
 }
 
-/** Vary is recorded by its members; a cookie is never recorded. */
+/** A Vary that middleware began is recorded by the members it got; a cookie is never recorded. */
 function isOrdinary(name: string): boolean {
   return name !== 'vary' && name !== 'set-cookie';
 }
 
 function appendedVary(before: HeaderValue | undefined, after: HeaderValue | undefined): string[] {
-  const present = varyMembers(before);
-  const members = varyMembers(after);
-  if (members.includes('*')) return present.includes('*') ? [] : ['*'];
-  return members.filter((member) => !present.includes(member));
+  const known = new Set(varyMembers(before));
+  const members = listMembers(after);
+  if (members.includes('*')) return known.has('*') ? [] : ['*'];
+  const isNew = (name: string): boolean => !known.has(name) && known.add(name).has(name);
+  return members.filter((member) => isNew(member.toLowerCase()));
 }
 
 function frozenValue(value: string | string[] | number): HeaderValue {

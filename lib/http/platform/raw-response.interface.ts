@@ -12,6 +12,9 @@ export type Bytes = string | Uint8Array;
  */
 export interface RawResponse {
   statusCode: number;
+  /** Always empty on HTTP/2, which warns where it is set. */
+  statusMessage?: string;
+  readonly req?: { readonly httpVersionMajor: number };
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   readonly writableEnded: boolean;

@@ -3,7 +3,7 @@ import { onceClosed } from './connection-close.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
 import { viewOf } from './recorded-body.js';
-import { restoreHeaders, setReplayedHead } from './replayed-head.js';
+import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 import type { ResponseRecording } from './response-recording.js';
 import { appendVary } from './vary.js';
 import { applyHeadArguments } from './write-head-arguments.js';
@@ -21,6 +21,7 @@ type Source = { readonly errored?: unknown; readonly readableAborted?: boolean }
 export class RawResponseRecorder {
   readonly #response: RawResponse;
   readonly #recording: ResponseRecording;
+  readonly #isBelow: boolean;
   readonly #lower = {} as Record<Patched, Method | undefined>;
   readonly #own: Record<Patched, Method>;
   readonly #sources: Source[] = [];
@@ -32,9 +33,11 @@ export class RawResponseRecorder {
   #replacement: Replacement | undefined;
   #added: string[] = [];
 
-  constructor(request: RawRequest, response: RawResponse, recording: ResponseRecording) {
+  /** @param isBelow there is another layer at which answers are replayed, but for those that are seen here */
+  constructor(request: RawRequest, response: RawResponse, recording: ResponseRecording, isBelow = false) {
     this.#response = response;
     this.#recording = recording;
+    this.#isBelow = isBelow;
     this.#own = {
       write: (...args) => this.#write(args),
       end: (...args) => this.#end(args),
@@ -105,13 +108,13 @@ export class RawResponseRecorder {
   #replaced(args: unknown[]): unknown[] {
     const { recorded, headOnly = true, notModified = true } = this.#replacement ?? {};
     const callbacks = args.filter(isFunction);
-    return headOnly || notModified ? callbacks : [recorded!.body, ...callbacks];
+    return headOnly || notModified ? callbacks : [bodyOf(recorded!), ...callbacks];
   }
 
   #writeHead(args: unknown[]): unknown {
     if (this.#judged || this.#response.headersSent) return this.#pass('writeHead', args);
     const reason = applyHeadArguments(this.#response, args);
-    this.#judgeOnce(unknownBody);
+    this.#judgeOnce(unknownBody, reason);
     const { statusCode } = this.#response;
     const withReason = reason !== undefined && !this.#suppressed;
     return this.#pass('writeHead', withReason ? [statusCode, reason] : [statusCode]);
@@ -128,7 +131,7 @@ export class RawResponseRecorder {
   }
 
   /** @param body the whole body, where it goes out with the head */
-  #judgeOnce(body: () => Buffer | undefined): void {
+  #judgeOnce(body: () => Buffer | undefined, reason = this.#response.statusMessage): void {
     if (this.#judged) return;
     this.#judged = true;
     const response = this.#response;
@@ -137,6 +140,8 @@ export class RawResponseRecorder {
       headers: response.getHeaders(),
       spellings: response.getRawHeaderNames?.(),
       body: body(),
+      reason,
+      onRaw: this.#isBelow,
     });
     if (decision) this.#apply(decision);
   }
@@ -152,6 +157,7 @@ export class RawResponseRecorder {
     if (!notModified) return;
     this.#suppressed = true;
     response.statusCode = 304;
+    forgetReason(response);
     for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
   }
 
@@ -159,6 +165,7 @@ export class RawResponseRecorder {
     const response = this.#response;
     this.#replacement = replacement;
     this.#suppressed = true;
+    forgetReason(response);
     restoreHeaders(response, this.#recording.headersBefore, (name, value) => response.setHeader(name, value));
     setReplayedHead(response, replacement.recorded, replacement);
     this.#recording.refuse('replaced');
@@ -180,6 +187,11 @@ export class RawResponseRecorder {
     this.restore();
     if (!this.#response.headersSent) for (const name of this.#added) this.#response.removeHeader(name);
   }
+}
+
+/** The reason of a status that another one took the place of. */
+function forgetReason(response: RawResponse): void {
+  if (response.statusMessage) response.statusMessage = '';
 }
 
 const unknownBody = (): undefined => undefined;

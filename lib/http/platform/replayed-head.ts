@@ -1,8 +1,13 @@
-import type { HeaderValue, RecordedResponse, ReplayOptions } from '../http-platform.interface.js';
+import type {
+  HeaderValue,
+  RecordedResponse,
+  ReplayOptions,
+  SendingManner,
+} from '../http-platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
 import type { HeaderSnapshot } from './header-difference.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
-import { appendVary } from './vary.js';
+import { appendVary, listMembers } from './vary.js';
 
 /** Gives a Node response the status and the headers of a recorded one. */
 export function setReplayedHead(
@@ -10,23 +15,56 @@ export function setReplayedHead(
   recorded: RecordedResponse,
   { add, notModified }: ReplayOptions,
 ): void {
-  const { status, headers, removed, vary, body } = recorded;
+  const { status, headers, removed, vary, body, manner } = recorded;
   response.statusCode = notModified ? 304 : status;
+  if (manner !== undefined && !notModified) setReason(response, manner);
   for (let index = 0; index < removed.length; index++) response.removeHeader(removed[index]!);
   for (let index = 0; index < headers.length; index++) {
     const header = headers[index]!;
-    response.setHeader(header[0], header[1]);
+    const name = header[0];
+    response.setHeader(name, isVary(name) ? withLiveVary(response.getHeader(name), header[1]) : header[1]);
   }
-  if (vary.length > 0) response.setHeader('Vary', appendVary(response.getHeader('Vary'), vary));
+  if (vary.length > 0) completeVary(response, vary);
   for (const name in add) addHeader(response, name, add[name]!);
   if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
   // Lower layers that take the body apart look for it, as they do after `response.send()`.
   else if (!hasNoBody(status)) response.setHeader('Content-Length', body.length);
 }
 
+function completeVary(response: RawResponse, members: readonly string[]): void {
+  const live = response.getHeader('Vary');
+  const complete = appendVary(live, members);
+  if (complete !== live) response.setHeader('Vary', complete);
+}
+
 function addHeader(response: RawResponse, name: string, value: string): void {
-  const isVary = name.length === 4 && name.toLowerCase() === 'vary';
-  response.setHeader(name, isVary ? appendVary(response.getHeader(name), [value]) : value);
+  response.setHeader(name, isVary(name) ? appendVary(response.getHeader(name), [value]) : value);
+}
+
+export function isVary(name: string): boolean {
+  return name.length === 4 && name.toLowerCase() === 'vary';
+}
+
+/** Middleware may have begun a Vary for this request that it had not for the recorded one. */
+export function withLiveVary(live: LiveHeaders[string], recorded: HeaderValue): HeaderValue {
+  return live === undefined ? recorded : appendVary(live, listMembers(recorded));
+}
+
+/** Sends a recorded response past everything but what patched Node's own methods. */
+export function writeReplay(response: RawResponse, recorded: RecordedResponse, options: ReplayOptions): void {
+  setReplayedHead(response, recorded, options);
+  // Node refuses a body here under `rejectNonStandardBodyWrites`.
+  if (options.headOnly || options.notModified) response.end();
+  else response.end(bodyOf(recorded));
+}
+
+/** The body as Node has to get it. */
+export function bodyOf({ body, manner }: RecordedResponse): Buffer | string {
+  return manner?.asText === true ? body.toString() : body;
+}
+
+export function setReason(response: RawResponse, { reason }: SendingManner): void {
+  if (reason !== undefined && response.req?.httpVersionMajor === 1) response.statusMessage = reason;
 }
 
 /** What takes and gives headers: a Node response, or a Fastify reply. */

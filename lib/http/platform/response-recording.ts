@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type {
   HeadDecision,
   RecordedResponse,
@@ -5,6 +6,7 @@ import type {
   RecordingControl,
   RecordingRefusal,
   RecordOptions,
+  SendingManner,
 } from '../http-platform.interface.js';
 import {
   type HeaderDifference,
@@ -24,12 +26,15 @@ export interface LiveHead {
   readonly spellings?: readonly string[];
   /** The whole body, where it goes out together with the head. */
   readonly body: Buffer | undefined;
+  readonly reason: string | undefined;
+  /** It goes out on Node's response, where answers are replayed on the platform's. */
+  readonly onRaw?: boolean;
 }
 
-interface JudgedHead {
-  readonly status: number;
+interface JudgedHead extends LiveHead {
   readonly difference: HeaderDifference;
   readonly declaredLength: number | undefined;
+  readonly isAscii: boolean;
 }
 
 /**
@@ -43,6 +48,7 @@ export class ResponseRecording implements RecordingControl {
   readonly #body: RecordedBody;
   #head: JudgedHead | undefined;
   #settled = false;
+  #beginsAsText: boolean | undefined;
   #releases: (() => void)[] = [];
 
   constructor(method: string | undefined, headersBefore: LiveHeaders, options: RecordOptions) {
@@ -76,7 +82,8 @@ export class ResponseRecording implements RecordingControl {
   judge(head: LiveHead): HeadDecision | undefined {
     const after = snapshotHeaders(head.headers);
     const difference = headerDifference(this.#before, after, head.spellings, this.#options.verbatim);
-    this.#head = { status: head.status, difference, declaredLength: declaredLength(after) };
+    const isAscii = isAsciiAlone(after);
+    this.#head = { ...head, difference, declaredLength: declaredLength(after), isAscii };
     const decision = guarded(() => this.#options.head({ ...head, changed: difference.headers }));
     const refusal = decision?.replaceBy === undefined ? this.#refusalOf(after) : undefined;
     if (refusal) this.refuse(refusal);
@@ -85,6 +92,7 @@ export class ResponseRecording implements RecordingControl {
 
   /** Adds what is being sent. */
   add(chunk: Bytes, encoding?: BufferEncoding): void {
+    this.#beginsAsText ??= typeof chunk === 'string' && (encoding === undefined || encoding === 'utf8');
     if (!this.#settled && !this.#body.add(chunk, encoding)) this.refuse('too-large');
   }
 
@@ -121,10 +129,24 @@ export class ResponseRecording implements RecordingControl {
     return declaredLength !== undefined && !hasNoBody(status) && declaredLength !== this.#body.length;
   }
 
-  #responseOf({ status, difference }: JudgedHead): RecordedResponse {
-    const { headers, removed, vary } = difference;
+  #responseOf(head: JudgedHead): RecordedResponse {
+    const { status } = head;
+    const { headers, removed, vary } = head.difference;
     const body = hasNoBody(status) ? Buffer.allocUnsafeSlow(0) : this.#body.toBuffer();
-    return Object.freeze({ status, headers, removed, vary, body });
+    return Object.freeze({ status, headers, removed, vary, body, manner: this.#mannerOf(head) });
+  }
+
+  #mannerOf({ status, reason, onRaw, isAscii, body, declaredLength }: JudgedHead): SendingManner | undefined {
+    const hasReason = Boolean(reason) && reason !== STATUS_CODES[status];
+    // A head that goes before its body, or with the size of a chunk, is always Latin-1.
+    const goesWithBody = body !== undefined || declaredLength !== undefined;
+    const asText = !isAscii && goesWithBody && this.#beginsAsText === true;
+    if (!hasReason && onRaw !== true && !asText) return undefined;
+    return {
+      ...(hasReason && { reason: reason! }),
+      ...(onRaw === true && { onRaw: true }),
+      ...(asText && { asText: true }),
+    };
   }
 
   #settle(recording: Recording): void {
@@ -139,6 +161,11 @@ export class ResponseRecording implements RecordingControl {
 function declaredLength(headers: HeaderSnapshot): number | undefined {
   const declared = headers.get('content-length');
   return declared === undefined ? undefined : Number(declared);
+}
+
+function isAsciiAlone(headers: HeaderSnapshot): boolean {
+  for (const value of headers.values()) if (/[\u0080-\uffff]/.test(String(value))) return false;
+  return true;
 }
 
 /** A fault of the cache is told to the process, never to the client whose response is being sent. */

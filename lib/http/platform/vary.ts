@@ -1,23 +1,28 @@
+type VaryValue = string | readonly string[] | number | undefined;
+
 /** The members of a Vary header: lower case, each once, in the order they were named. */
-export function varyMembers(value: string | readonly string[] | number | undefined): string[] {
+export function varyMembers(value: VaryValue): string[] {
+  return [...new Set(listMembers(value).map((member) => member.toLowerCase()))];
+}
+
+/** The members as they are spelt. */
+export function listMembers(value: VaryValue): string[] {
   if (value === undefined) return [];
-  const members = String(value).toLowerCase().split(',');
-  return [...new Set(members.map((member) => member.trim()).filter((member) => member !== ''))];
+  const members = String(value).split(',');
+  return members.map((member) => member.trim()).filter((member) => member !== '');
 }
 
 /**
  * The Vary header that says what the live response says and what the stored one adds.
  *
  * @param current the Vary of the live response, kept as it is spelt
- * @param members what to append, lower case
+ * @param members what to append
  */
-export function appendVary(
-  current: string | readonly string[] | number | undefined,
-  members: readonly string[],
-): string {
+export function appendVary(current: VaryValue, members: readonly string[]): string | readonly string[] {
   if (current === undefined || current === '') return members.length === 1 ? members[0]! : members.join(', ');
   const present = varyMembers(current);
   if (present.includes('*') || members.includes('*')) return '*';
-  const missing = members.filter((member) => !present.includes(member));
+  const missing = members.filter((member) => !present.includes(member.toLowerCase()));
+  if (missing.length === 0) return typeof current === 'number' ? String(current) : current;
   return [String(current), ...missing].join(', ');
 }

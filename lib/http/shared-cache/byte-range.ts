@@ -1,5 +1,5 @@
 import { parseHttpDate } from '../http-date.js';
-import type { RecordedResponse } from '../http-platform.interface.js';
+import type { RecordedResponse, SendingManner } from '../http-platform.interface.js';
 import type { JudgedFields } from './judged-fields.js';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -28,6 +28,7 @@ export function partOf(
     status: 206,
     headers: [...recorded.headers, ['Content-Range', `bytes ${first}-${last}/${size}`]],
     body: recorded.body.subarray(first, last + 1),
+    manner: mannerOfPart(recorded),
   };
 }
 
@@ -44,12 +45,18 @@ function boundsOf(range: string, size: number): readonly [number, number] | 'uns
   return first >= size ? 'unsatisfiable' : [first, last];
 }
 
+/** Its status has a reason of its own, and its bytes may begin within a character. */
+function mannerOfPart({ manner }: RecordedResponse): SendingManner | undefined {
+  return manner?.onRaw === true ? { onRaw: true } : undefined;
+}
+
 function unsatisfiable(recorded: RecordedResponse, size: number): RecordedResponse {
   return {
     ...recorded,
     status: 416,
     headers: [['Content-Range', `bytes */${size}`]],
     body: Buffer.alloc(0),
+    manner: mannerOfPart(recorded),
   };
 }
 

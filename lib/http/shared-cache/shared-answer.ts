@@ -163,7 +163,7 @@ export class SharedAnswer {
     const { terms } = stored;
     const now = engine.clock.now();
     if (!isWorthKeeping(terms, stored.told.shared!.fields)) return this.#refuse(undefined);
-    const covered = route.cover(call, [...new Set([...stored.recorded.vary, ...this.#vary])]);
+    const covered = route.cover(call, [...new Set([...varyMembers(stored.recorded.vary), ...this.#vary])]);
     if (covered === 'too-many') return this.#refuse('it varies by too many headers');
     // Who waits may have asked for another variant: the key did not tell.
     if (covered === 'moved') load.settle({ failed: false });

@@ -32,8 +32,9 @@ export function setConditions(request: MutableRequest, stored: StoredResponse | 
 }
 
 function setRawHeaders(request: MutableRequest, raw: string[]): void {
-  if (request.raw !== undefined) request.raw.rawHeaders = raw;
-  else request.rawHeaders = raw;
+  // On HTTP/2 the class has a getter.
+  const value = { value: raw, configurable: true, enumerable: true, writable: true };
+  Object.defineProperty(request.raw ?? request, 'rawHeaders', value);
 }
 
 const CONDITIONS = new Set(['if-none-match', 'if-modified-since']);

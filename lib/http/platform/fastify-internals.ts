@@ -1,0 +1,38 @@
+import type { FastifyReplyLike } from './fastify.interface.js';
+import type { LiveHeaders } from './raw-response.interface.js';
+
+/** What Fastify keeps of a reply for itself; by the descriptions of its symbols, as they are in Fastify 4 and 5. */
+export interface Internals {
+  readonly context: symbol;
+  readonly headers: symbol;
+  readonly trailers: symbol;
+}
+
+export interface InternalReply extends FastifyReplyLike {
+  readonly request: Readonly<Record<symbol, unknown>> & {
+    readonly raw: { readonly httpVersionMajor: number };
+  };
+  readonly [internal: symbol]: unknown;
+}
+
+/** Looked up with the first reply. `undefined` in a Fastify that names them otherwise: then all goes through `reply.send()`. */
+let internals: Internals | undefined | null = null;
+
+export function internalsOf(reply: FastifyReplyLike): Internals | undefined {
+  if (internals === null) internals = lookUp(reply as InternalReply);
+  return internals;
+}
+
+/** The headers that the reply holds itself, beside those of Node's response. */
+export function ownHeaders(reply: FastifyReplyLike, { headers }: Internals): LiveHeaders {
+  return (reply as InternalReply)[headers] as LiveHeaders;
+}
+
+function lookUp(reply: InternalReply): Internals | undefined {
+  const named = (holder: object, name: string): symbol | undefined =>
+    Object.getOwnPropertySymbols(holder).find(({ description }) => description === name);
+  const context = named(reply.request, 'fastify.context');
+  const headers = named(reply, 'fastify.reply.headers');
+  const trailers = named(reply, 'fastify.reply.trailers');
+  return context && headers && trailers ? { context, headers, trailers } : undefined;
+}
