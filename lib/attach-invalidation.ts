@@ -8,6 +8,7 @@ import {
   INLINE,
   InvalidationService,
   invalidatorsAmong,
+  RuleExchange,
   RuleRegistry,
 } from './invalidation/index.js';
 import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
@@ -22,10 +23,28 @@ export interface AttachInvalidationOptions extends Pick<
   RestflowCacheOptions,
   'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException'
 > {
-  /** The providers and controllers whose decorated methods' rules are to be carried out. */
-  classes: readonly Type[];
+  /**
+   * The providers and controllers whose decorated methods' rules are to be carried out. Default none: those that the
+   * application told the shared store, see `ready`.
+   */
+  classes?: readonly Type[];
   /** Instances of the classes that their rules have for invalidators. Default none. */
   invalidators?: readonly object[];
+}
+
+/**
+ * What {@link attachInvalidation} returns.
+ *
+ * @publicApi
+ */
+export interface AttachedInvalidation {
+  /**
+   * Resolves when the rules that the application told the shared store are known here, or the store did not answer; never
+   * rejects. Rules of `classes` are carried out from the first moment.
+   */
+  readonly ready: Promise<void>;
+  /** Ends it. */
+  detach(): void;
 }
 
 /**
@@ -35,7 +54,7 @@ export interface AttachInvalidationOptions extends Pick<
  *
  * @param dataSource a TypeORM DataSource, initialised or not
  * @param options the application's store and namespace, and the classes whose rules are meant
- * @returns `detach()`, which ends it
+ * @returns `ready`, to be awaited where rules are not given by their classes, and `detach()`, which ends it
  * @throws CacheConfigurationError for rules that cannot work
  * @example
  * const invalidation = attachInvalidation(dataSource, { store, namespace: 'shop', classes: [ArticlesController] });
@@ -46,9 +65,9 @@ export interface AttachInvalidationOptions extends Pick<
  */
 export function attachInvalidation(
   dataSource: object,
-  options: AttachInvalidationOptions,
-): { detach(): void } {
-  const { classes, invalidators = [], ...rest } = options;
+  options: AttachInvalidationOptions = {},
+): AttachedInvalidation {
+  const { classes = [], invalidators = [], ...rest } = options;
   const settings = normaliseOptions(rest);
   const runtime = new CacheRuntime(settings.runtime);
   // Jobs of rules with another dispatcher were bumped at once here, which is what there is to do without its worker.
@@ -69,5 +88,15 @@ export function attachInvalidation(
     (rule) => attacher.knows(rule),
     'the DataSource given to attachInvalidation() does not know',
   );
-  return { detach: () => attacher.detachAll() };
+  const exchange = new RuleExchange(runtime, rules, dispatchers, attacher, false);
+  const ready = Promise.all([...runtime.settings.stores.values()].map((store) => store.ready?.())).then(() =>
+    exchange.start(),
+  );
+  return {
+    ready,
+    detach() {
+      void exchange.close();
+      attacher.detachAll();
+    },
+  };
 }

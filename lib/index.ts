@@ -1,4 +1,8 @@
-export { attachInvalidation, type AttachInvalidationOptions } from './attach-invalidation.js';
+export {
+  attachInvalidation,
+  type AttachedInvalidation,
+  type AttachInvalidationOptions,
+} from './attach-invalidation.js';
 export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/cache-status.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';

@@ -20,7 +20,8 @@ import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
 import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
-import { InvalidationService, RuleRegistry, type Dispatcher, type JobHandler } from './invalidation/index.js';
+import type { Dispatcher, JobHandler } from './invalidation/index.js';
+import { InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
@@ -46,6 +47,7 @@ export class ModuleWiring
   readonly #service: InvalidationService;
   readonly #rules: RuleRegistry;
   readonly #dataSources: DataSourceAttacher;
+  readonly #exchange: RuleExchange;
   readonly #config: ApplicationConfigLike;
   /** What it has taken, and gives back when it ends. */
   readonly #stores: CacheStore[];
@@ -77,6 +79,7 @@ export class ModuleWiring
     );
     this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service);
+    this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => this.#resolve(owner),
       describe: (target, request) => this.#routes!.describe(target, request),
@@ -126,7 +129,9 @@ export class ModuleWiring
       this.#rules.add(target);
       this.#assertEntities();
       this.#advise();
+      void this.#exchange.start();
     };
+    await this.#exchange.start();
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
     this.#sayHello();
   }
@@ -162,6 +167,7 @@ export class ModuleWiring
 
   async onApplicationShutdown(): Promise<void> {
     await this.runtime.engine.refreshes.drain();
+    await this.#exchange.close();
     this.#dataSources.detachAll();
     for (const store of this.#stores.splice(0)) await releaseStore(store);
   }
@@ -182,11 +188,6 @@ export class ModuleWiring
 
   /** Carries out a job that a queue delivered. */
   readonly handle: JobHandler = (job) => this.#service.handle(job);
-
-  /** Attaches a data source that Nest does not provide. */
-  attach(dataSource: object): void {
-    this.#dataSources.attach(dataSource);
-  }
 
   /** Before all others: an interceptor that wraps ours would run on hits. */
   #installInterceptor(): void {

@@ -63,6 +63,16 @@ export class KeySpace {
     return (kind === 'p' || kind === 'k') && !isKeyedByHand ? `${this.#tags}m:${name}` : this.allTag;
   }
 
+  /** Where the rules stand that processes tell each other. It is no entry: `clear()` leaves it. */
+  get manifestKey(): string {
+    return `${this.#tags}rules:1`;
+  }
+
+  /** Renewed when that has changed. */
+  get manifestTag(): string {
+    return `${this.#tags}rules`;
+  }
+
   /** Tags of the user's own begin with this. */
   get userTagPrefix(): string {
     return `${this.#tags}t:`;

@@ -2,6 +2,7 @@ import type { RuleReport } from '../cache/cache-report.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type { BoundInvalidator } from './injectable-invalidator.js';
 import {
   resolveEntity,
@@ -11,14 +12,14 @@ import {
 } from './invalidation-rule.js';
 
 /** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
-export class BoundRule {
+export class BoundRule implements ActiveRule {
   readonly id: string;
   readonly options: RuleOptions;
   readonly mode: InvalidationMode;
   readonly entity: EntityClass | string;
   readonly entityName: string;
   /** `fieldMapping` names → partition fields of the key; empty for functions and rules without a mapping. */
-  readonly #fields: ReadonlyMap<string, string>;
+  readonly mappedFields: ReadonlyMap<string, string>;
 
   constructor(
     rule: InvalidationRule,
@@ -32,13 +33,13 @@ export class BoundRule {
     this.entityName = rule.entityName;
     this.id = rule.identity(target.name);
     this.mode = rule.options.mode ?? 'purge';
-    this.#fields = this.#bindFields();
+    this.mappedFields = this.#bindFields();
   }
 
   /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string {
     const named = Object.entries(values).map(
-      ([name, value]) => [this.#fields.get(name) ?? name, value] as const,
+      ([name, value]) => [this.mappedFields.get(name) ?? name, value] as const,
     );
     return this.target.partitionTag(Object.fromEntries(named));
   }
@@ -52,7 +53,7 @@ export class BoundRule {
   report(): RuleReport {
     const { scope, invalidator } = this.options;
     const drops =
-      scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.#fields.values()];
+      scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.mappedFields.values()];
     return { id: this.id, entity: this.entityName, mode: this.mode, dispatcher: this.dispatcher, drops };
   }
 

@@ -1,6 +1,6 @@
 import { CacheConfigurationError } from '../cache/errors.js';
 import type { MaybePromise } from '../stores/store.interface.js';
-import type { BoundRule } from './bound-rule.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type {
   ChangeTransaction,
   Dispatcher,
@@ -94,8 +94,8 @@ export class DispatcherRegistry {
   }
 
   /** Rules by dispatcher and configuration. */
-  group(rules: readonly BoundRule[]): Map<string, BoundRule[]> {
-    const groups = new Map<string, BoundRule[]>();
+  group(rules: readonly ActiveRule[]): Map<string, ActiveRule[]> {
+    const groups = new Map<string, ActiveRule[]>();
     for (const rule of rules) {
       const group = groups.get(rule.dispatcher);
       if (group === undefined) groups.set(rule.dispatcher, [rule]);
@@ -107,7 +107,7 @@ export class DispatcherRegistry {
   /** Hands jobs on; those of rules with equal `dispatcherConfig` together. */
   dispatch(
     name: string,
-    rules: readonly BoundRule[],
+    rules: readonly ActiveRule[],
     jobs: readonly InvalidationJob[],
     handle: JobHandler,
   ): MaybePromise<void> {
@@ -122,7 +122,7 @@ export class DispatcherRegistry {
   /** Writes jobs inside a transaction. Rejects when one group could not be written: the transaction must fail. */
   async enqueue(
     name: string,
-    rules: readonly BoundRule[],
+    rules: readonly ActiveRule[],
     jobs: readonly InvalidationJob[],
     handle: JobHandler,
     transaction: ChangeTransaction,
@@ -155,7 +155,7 @@ export class DispatcherRegistry {
 
   #byConfig(
     name: string,
-    rules: readonly BoundRule[],
+    rules: readonly ActiveRule[],
     jobs: readonly InvalidationJob[],
   ): readonly JobGroup[] {
     return groupJobs(rules, jobs, this.#settingsOf(name));

@@ -1,13 +1,13 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { RestflowCacheError } from '../cache/errors.js';
-import type { BoundRule } from './bound-rule.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobHandler } from './dispatcher.interface.js';
 import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
 
 /** The rules that a change concerns. */
-export type RulesOf = (change: Change) => readonly BoundRule[];
+export type RulesOf = (change: Change) => readonly ActiveRule[];
 
 /** A transaction waits this long for custom invalidators of durable rules; then they drop all of their methods. Milliseconds. */
 const MAX_WAIT = 100;
@@ -23,7 +23,7 @@ export class InvalidationEnqueueError extends RestflowCacheError {}
 export interface WrittenJobs {
   readonly tags: RuleTags;
   /** What went wrong with rules, whose jobs drop everything of their methods therefore. */
-  readonly failures: readonly (readonly [rule: BoundRule, error: unknown])[];
+  readonly failures: readonly (readonly [rule: ActiveRule, error: unknown])[];
 }
 
 const NOTHING: WrittenJobs = { tags: new Map(), failures: [] };
@@ -38,7 +38,7 @@ export class DurableJobs {
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
     private readonly handle: JobHandler,
-    private readonly report: (rule: BoundRule, error: unknown) => void,
+    private readonly report: (rule: ActiveRule, error: unknown) => void,
   ) {}
 
   /**
@@ -50,7 +50,7 @@ export class DurableJobs {
     rulesOf: RulesOf,
     transaction: ChangeTransaction,
   ): Promise<void> | undefined {
-    const failures: [BoundRule, unknown][] = [];
+    const failures: [ActiveRule, unknown][] = [];
     const plan = new InvalidationPlan(this.runtime.space, (rule, error) => {
       this.report(rule, error);
       failures.push([rule, error]);
@@ -62,7 +62,7 @@ export class DurableJobs {
   }
 
   /** Whether the job of this rule for this change is written already. */
-  has(rule: BoundRule, change: Change): boolean {
+  has(rule: ActiveRule, change: Change): boolean {
     return this.#writes && this.#written.has(change) && this.#isDurable(rule);
   }
 
@@ -112,7 +112,7 @@ export class DurableJobs {
     return Promise.race([Promise.all(plan.undecided.values()), late]).finally(cancel);
   }
 
-  #isDurable(rule: BoundRule): boolean {
+  #isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
   }
 }

@@ -1,3 +1,4 @@
+export type { ActiveRule } from './active-rule.interface.js';
 export { BoundRule } from './bound-rule.js';
 export type { Change, ChangeSink, ChangeType, PathReading, RowView } from './change.interface.js';
 export type {
@@ -10,6 +11,7 @@ export type {
 } from './dispatcher.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
 export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
+export type { ForeignRule } from './foreign-rule.js';
 export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
 export { InvalidationWorker } from './invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
@@ -35,4 +37,5 @@ export type {
   InvalidatorClass,
 } from './invalidator.interface.js';
 export { InvalidationFailedError } from './raised-error.js';
+export { RuleExchange, type EntityTables } from './rule-exchange.js';
 export { RuleRegistry } from './rule-registry.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import { isThenable } from '../cache/thenable.js';
-import type { BoundRule } from './bound-rule.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 import {
@@ -16,24 +16,24 @@ import { fires, mappedPartitions } from './rule-matcher.js';
 const MAX_PARTITIONS = 1_000;
 
 /** The tags that rules drop. */
-export type RuleTags = ReadonlyMap<BoundRule, ReadonlySet<string>>;
+export type RuleTags = ReadonlyMap<ActiveRule, ReadonlySet<string>>;
 
 export const NOTHING: RuleTags = new Map();
 
 /** What one commit drops: for each rule its tags, coalesced. */
 export class InvalidationPlan {
-  readonly #tags = new Map<BoundRule, Set<string>>();
-  readonly #undecided = new Map<BoundRule, Promise<unknown>>();
+  readonly #tags = new Map<ActiveRule, Set<string>>();
+  readonly #undecided = new Map<ActiveRule, Promise<unknown>>();
   /** What invalidators with `batch: true` are to be told. */
-  readonly #batches = new Map<BoundRule, EntityChange[]>();
+  readonly #batches = new Map<ActiveRule, EntityChange[]>();
 
   constructor(
     private readonly space: KeySpace,
-    private readonly onError: (rule: BoundRule, error: unknown) => void,
+    private readonly onError: (rule: ActiveRule, error: unknown) => void,
   ) {}
 
   /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
-  add(rule: BoundRule, change: Change): void {
+  add(rule: ActiveRule, change: Change): void {
     // A custom invalidator may have more to drop than the method it stands on.
     if (rule.invalidator === undefined && this.#dropsAll(rule)) return;
     this.#guard(rule, () => {
@@ -60,12 +60,12 @@ export class InvalidationPlan {
   }
 
   /** Rules whose custom invalidators have not spoken yet, and when they will have; it never rejects. */
-  get undecided(): ReadonlyMap<BoundRule, Promise<unknown>> {
+  get undecided(): ReadonlyMap<ActiveRule, Promise<unknown>> {
     return this.#undecided;
   }
 
   /** What a rule drops, as far as it is known. */
-  of(rule: BoundRule): RuleTags {
+  of(rule: ActiveRule): RuleTags {
     const tags = this.#tags.get(rule);
     return new Map(tags === undefined ? [] : [[rule, tags]]);
   }
@@ -76,7 +76,7 @@ export class InvalidationPlan {
     return new Map([...this.#undecided.keys()].map((rule) => [rule, this.#tagsOf(rule)]));
   }
 
-  #drop(rule: BoundRule, change: Change): void {
+  #drop(rule: ActiveRule, change: Change): void {
     if (rule.options.scope === 'all') return this.#dropAll(rule);
     if (rule.invalidator !== undefined) return this.#tell(rule, entityChange(change));
     const effect = mappedPartitions(rule.options, change);
@@ -85,14 +85,14 @@ export class InvalidationPlan {
     for (const values of effect) this.#add(rule, rule.partitionTag(values));
   }
 
-  #tell(rule: BoundRule, change: EntityChange): void {
+  #tell(rule: ActiveRule, change: EntityChange): void {
     if (rule.options.batch !== true) return this.#ask(rule, change);
     const batch = this.#batches.get(rule);
     if (batch === undefined) this.#batches.set(rule, [change]);
     else batch.push(change);
   }
 
-  #ask(rule: BoundRule, change: InvalidatorChange<boolean>): void {
+  #ask(rule: ActiveRule, change: InvalidatorChange<boolean>): void {
     const answer: unknown = rule.invalidator!(this.#handle(rule), change);
     if (!isThenable(answer)) return;
     const settled = Promise.resolve(answer).catch((error: unknown) => this.#fail(rule, error));
@@ -103,7 +103,7 @@ export class InvalidationPlan {
     });
   }
 
-  #guard(rule: BoundRule, work: () => void): void {
+  #guard(rule: ActiveRule, work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -112,12 +112,12 @@ export class InvalidationPlan {
   }
 
   /** A rule that fails has not said what to drop. */
-  #fail(rule: BoundRule, error: unknown): void {
+  #fail(rule: ActiveRule, error: unknown): void {
     this.onError(rule, error);
     this.#dropAll(rule);
   }
 
-  #handle(rule: BoundRule): InvalidationHandle {
+  #handle(rule: ActiveRule): InvalidationHandle {
     return {
       name: rule.target.name,
       deleteByPrefix: (values) => this.#add(rule, rule.partitionTag(values)),
@@ -127,24 +127,24 @@ export class InvalidationPlan {
     };
   }
 
-  #add(rule: BoundRule, tag: string): void {
+  #add(rule: ActiveRule, tag: string): void {
     if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);
     tags.add(tag);
     if (tags.size > MAX_PARTITIONS) this.#dropAll(rule);
   }
 
-  #dropsAll(rule: BoundRule): boolean {
+  #dropsAll(rule: ActiveRule): boolean {
     return this.#tags.get(rule)?.has(rule.target.methodTag) === true;
   }
 
-  #dropAll(rule: BoundRule): void {
+  #dropAll(rule: ActiveRule): void {
     const tags = this.#tagsOf(rule);
     for (const tag of tags) if (!tag.startsWith(this.space.userTagPrefix)) tags.delete(tag);
     tags.add(rule.target.methodTag);
   }
 
-  #tagsOf(rule: BoundRule): Set<string> {
+  #tagsOf(rule: ActiveRule): Set<string> {
     let tags = this.#tags.get(rule);
     if (tags === undefined) this.#tags.set(rule, (tags = new Set()));
     return tags;
@@ -161,7 +161,7 @@ export function union(one: RuleTags, other: RuleTags): RuleTags {
 
 /** What a rule drops, as the work of a dispatcher. */
 export function jobOf(
-  rule: BoundRule,
+  rule: ActiveRule,
   tags: ReadonlySet<string>,
   space: KeySpace,
   done: boolean,

@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { BumpQueuedError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
-import type { BoundRule } from './bound-rule.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction } from './dispatcher.interface.js';
@@ -37,7 +37,7 @@ export class InvalidationService {
   }
 
   /** Whether the jobs of a rule are written inside the transaction of the change. */
-  isDurable(rule: BoundRule): boolean {
+  isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
   }
 
@@ -63,7 +63,7 @@ export class InvalidationService {
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
     const late = replicated ? this.#late : undefined;
     const outcome = new Outcome();
-    const failed = (rule: BoundRule, error: unknown): void => this.#failed([rule], error, outcome);
+    const failed = (rule: ActiveRule, error: unknown): void => this.#failed([rule], error, outcome);
     const plan = new InvalidationPlan(this.runtime.space, failed);
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
@@ -142,7 +142,7 @@ export class InvalidationService {
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  #isDone(rule: BoundRule, { unbumped }: Outcome): boolean {
+  #isDone(rule: ActiveRule, { unbumped }: Outcome): boolean {
     return rule.options.eager !== false && !unbumped.has(rule);
   }
 
@@ -165,19 +165,19 @@ export class InvalidationService {
   }
 
   /** Errors of the cache stay in the log, unless a rule wants them raised. */
-  #failed(rules: readonly BoundRule[], error: unknown, outcome: Outcome): void {
+  #failed(rules: readonly ActiveRule[], error: unknown, outcome: Outcome): void {
     // What is queued was reported when the store went.
     if (!(error instanceof BumpQueuedError)) for (const rule of rules) this.#report(rule, error);
     if (rules.some((rule) => this.#raises(rule))) outcome.errors.push(error);
   }
 
-  #raises(rule: BoundRule): boolean {
+  #raises(rule: ActiveRule): boolean {
     return (
       rule.options.raiseException ?? this.dispatchers.raiseException(rule.dispatcher) ?? this.raiseException
     );
   }
 
-  #report(rule: BoundRule, error: unknown): void {
+  #report(rule: ActiveRule, error: unknown): void {
     this.runtime.log.error(`rule ${rule.id}`, `The rule ${rule.id} failed`, error);
   }
 
@@ -195,7 +195,7 @@ export class InvalidationService {
 
 /** What became of one commit: whose tags could not be invalidated, and errors to raise. */
 class Outcome {
-  readonly unbumped = new Set<BoundRule>();
+  readonly unbumped = new Set<ActiveRule>();
   readonly errors: unknown[] = [];
 
   /** @returns a rejection for the first error that a rule wants raised */

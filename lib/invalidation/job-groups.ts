@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BoundRule } from './bound-rule.js';
+import type { ActiveRule } from './active-rule.interface.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 
 /** Jobs that are handed to a dispatcher together. */
@@ -22,7 +22,7 @@ interface OpenGroup {
  * @param settings of the dispatcher, under the configuration of each rule
  */
 export function groupJobs(
-  rules: readonly BoundRule[],
+  rules: readonly ActiveRule[],
   jobs: readonly InvalidationJob[],
   settings: JobGroup['config'],
 ): readonly JobGroup[] {

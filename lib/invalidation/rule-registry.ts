@@ -5,6 +5,7 @@ import { readParameters } from '../keys/index.js';
 import { adviseOn } from './boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
+import type { ForeignRule } from './foreign-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from './injectable-invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
 
@@ -12,6 +13,10 @@ import { InvalidationRule } from './invalidation-rule.js';
 export class RuleRegistry {
   readonly #rules: BoundRule[] = [];
   readonly #bound = new Set<MethodTarget>();
+  #foreign: readonly ForeignRule[] = [];
+  #revision = 0;
+  /** Where the tables go that are written while rules of other processes may be missing here; nothing when none is. */
+  wroteUnmatched: Set<string> | undefined;
   /** What is odd about the rules, see {@link adviseOn}. */
   advice: readonly string[] = [];
 
@@ -28,6 +33,7 @@ export class RuleRegistry {
   add(target: MethodTarget): void {
     if (this.#bound.has(target)) return;
     this.#bound.add(target);
+    this.#revision++;
     for (const rule of target.definition.rules) {
       if (!(rule instanceof InvalidationRule)) continue;
       const where = `The rule of ${target.name} on ${rule.entityName}`;
@@ -48,6 +54,21 @@ export class RuleRegistry {
 
   all(): readonly BoundRule[] {
     return this.#rules;
+  }
+
+  /** The rules of methods that other processes cache. */
+  get foreign(): readonly ForeignRule[] {
+    return this.#foreign;
+  }
+
+  setForeign(rules: readonly ForeignRule[]): void {
+    this.#foreign = rules;
+    this.#revision++;
+  }
+
+  /** Another number whenever there are other rules. */
+  get revision(): number {
+    return this.#revision;
   }
 
   of(target: MethodTarget): readonly RuleReport[] {

@@ -4,6 +4,7 @@ import { UnencodableError } from './key-errors.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';
 import type { KeyTemplate } from './key-template.js';
+import type { PartitionShape } from './partition-shape.js';
 import type { PartitionTags } from './partition-tags.js';
 
 /** Everything a compiled key is put together from. */
@@ -108,6 +109,14 @@ export class CompiledKey {
    */
   partitionTag(values: PartitionValues): string {
     return this.#tags.tag(values);
+  }
+
+  /**
+   * How {@link partitionTag} writes the tags of these partition fields, for processes that have not this key; `undefined`
+   * where a hash function of the user's is needed.
+   */
+  partitionShape(fields: readonly string[]): PartitionShape | undefined {
+    return this.#tags.shapeOf(fields);
   }
 
   /**

@@ -46,4 +46,5 @@ export { createKeyHash, type HashEncoding } from './hash.js';
 export { metaOf } from './key-constructor.js';
 export { KeyPlan } from './key-plan.js';
 export { type DeclaredParameters, readParameters } from './parameter-names.js';
+export { type PartitionShape, writePartition } from './partition-shape.js';
 export { MAX_PARTITION_SUBSETS } from './partition-subsets.js';

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { encodeList, encodeValue } from './canonical.js';
-import { coarseValue } from './coarse.js';
 import type { FieldPart } from './fields/key-field.js';
 import { asSet } from './fields/request-parts.js';
 import type { KeyHash, KeySource } from './key.interface.js';
+import { type CoarseShape, TAG_HASH, writeCoarse } from './partition-shape.js';
 
 /** A part of a key, bound to a method, with the options of its field. */
 export interface BoundPart extends FieldPart {
@@ -22,7 +21,8 @@ export class KeySlot {
   readonly #isList: boolean;
   readonly #sortLists: boolean;
   readonly #hash: KeyHash | undefined;
-  readonly #tagHash: KeyHash | undefined;
+  readonly #coarse: CoarseShape;
+  readonly #tagHash: KeyHash;
 
   /**
    * @param hash how hashed values are written in keys
@@ -36,7 +36,8 @@ export class KeySlot {
     this.#isList = part.list === true;
     this.#sortLists = part.sortLists;
     this.#hash = part.hashValue ? hash : undefined;
-    this.#tagHash = part.hashValue ? tagHash : undefined;
+    this.#tagHash = tagHash;
+    this.#coarse = { isSet: this.#isSet, sortLists: part.sortLists, isHashed: part.hashValue };
   }
 
   /** The text of the value in the key. */
@@ -54,8 +55,12 @@ export class KeySlot {
 
   /** The text of a given value in tags. */
   writeCoarse(value: unknown): string {
-    const text = coarseValue(this.#isSet ? asSet(value) : value, this.#sortLists);
-    return this.#tagHash === undefined ? text : `#${this.#tagHash(text)}`;
+    return writeCoarse(this.#coarse, value, this.#tagHash);
+  }
+
+  /** How values are written in tags; `undefined` where that takes a function, which stays in this process. */
+  get coarseShape(): CoarseShape | undefined {
+    return this.#coarse.isHashed && this.#tagHash !== TAG_HASH ? undefined : this.#coarse;
   }
 
   /** The value that the field reads. */
@@ -64,12 +69,7 @@ export class KeySlot {
   }
 }
 
-/**
- * The hash of private values in tags. Tags must be the same in every build, so the *name* of a digest makes no difference to
- * them; a function does, because it may hold a secret that the built-in digest lacks.
- */
+/** How hashed values are written in tags, see {@link TAG_HASH}. */
 export function tagHashOf(algorithm: string | KeyHash, hash: KeyHash): KeyHash {
-  return typeof algorithm === 'function'
-    ? hash
-    : (text) => createHash('sha256').update(text).digest('base64url');
+  return typeof algorithm === 'function' ? hash : TAG_HASH;
 }

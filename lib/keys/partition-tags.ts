@@ -2,6 +2,7 @@ import { encodeText } from './encode-text.js';
 import { PartitionError, UnencodableError } from './key-errors.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';
+import type { PartitionShape } from './partition-shape.js';
 import { type PartitionSubset, type PartitionSubsets, quoteNames } from './partition-subsets.js';
 
 /** Tags that lists may make of one subset. */
@@ -87,6 +88,15 @@ export class PartitionTags {
           this.#prefixes[index]! + this.writers[index]!.slot.writeCoarse(given.get(subsets.names[index]!)),
       )
       .join('&');
+  }
+
+  /** How the tags of these fields are written; `undefined` where that takes a function. */
+  shapeOf(fields: readonly string[]): PartitionShape | undefined {
+    const shape = [...fields].sort().map((name) => {
+      const coarse = this.writers[this.subsets.names.indexOf(name)]?.slot.coarseShape;
+      return coarse && { name, ...coarse };
+    });
+    return shape.every((field) => field !== undefined) ? shape : undefined;
   }
 
   #byField(values: PartitionValues): ReadonlyMap<string, unknown> {

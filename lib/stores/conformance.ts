@@ -91,6 +91,14 @@ const CASES: Readonly<Record<string, Case>> = {
     const missing = stamp.tags.map((tag) => `${tag}-missing`);
     strictEqual(await store.judge(new Stamp(stamp.epoch, missing, stamp.generations)), 'purged');
   },
+  'an entry that carries no tag stays, whatever is purged': async (store, { key, tags }) => {
+    const at = query(key, []);
+    const { epoch } = await store.stamp(tags);
+    ok((await store.get(at)) instanceof Stamp, 'an absent entry is answered with a stamp of no tags');
+    await store.set(at, entry('value', new Stamp(epoch, [], [])));
+    await store.bump(tags, 'purge');
+    strictEqual(await valueOf(store, at), 'value');
+  },
   'a bump of tags that nothing carries does no harm': async (store, { key, tags }) => {
     await store.bump(tags, 'purge');
     await store.bump(tags, 'expire');

@@ -1,23 +1,27 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InstanceClass } from '../cache/values/known-classes.js';
 import type {
+  ActiveRule,
   BoundRule,
   Change,
   ChangeSink,
   ChangeTransaction,
   EntityCatalogue,
   EntityShape,
+  EntityTables,
+  ForeignRule,
   InvalidationService,
   RuleRegistry,
 } from '../invalidation/index.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
 import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities.js';
 import { entityShape } from './entity-shapes.js';
+import { foreignRulesByTable } from './foreign-entities.js';
 import { StatementTransactions } from './statement-transactions.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
-export class DataSourceAttacher implements EntityCatalogue {
+export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   readonly #bindings = new Map<OrmDataSource, DataSourceBinding>();
 
   constructor(
@@ -59,6 +63,19 @@ export class DataSourceAttacher implements EntityCatalogue {
     );
   }
 
+  tablesOf(entity: unknown): readonly string[] {
+    const tables = [...this.#bindings.keys()].map((dataSource) =>
+      entityTable(dataSource, entity as Function),
+    );
+    return [...new Set(tables.filter((table) => table !== undefined))];
+  }
+
+  tablesMeant(rule: ForeignRule): readonly string[] {
+    return [...this.#bindings.keys()].flatMap((dataSource) => [
+      ...foreignRulesByTable(dataSource, rule).keys(),
+    ]);
+  }
+
   shapeOf(entity: EntityReference): EntityShape | undefined {
     for (const dataSource of this.#bindings.keys()) {
       const shape = entityShape(dataSource, entity);
@@ -84,7 +101,7 @@ export class DataSourceAttacher implements EntityCatalogue {
 /** One data source: which rules a change of one of its tables concerns. */
 class DataSourceBinding implements ChangeSink {
   readonly #handle: CollectorHandle;
-  #rules: ReadonlyMap<string, readonly BoundRule[]> = new Map();
+  #rules: ReadonlyMap<string, readonly ActiveRule[]> = new Map();
   #tables: ReadonlySet<string> = new Set();
   #durableTables: ReadonlySet<string> = new Set();
   #lookups: ReadonlyMap<string, readonly string[]> = new Map();
@@ -99,7 +116,7 @@ class DataSourceBinding implements ChangeSink {
     private readonly service: InvalidationService,
   ) {
     this.#handle = attachCollector(dataSource, this, {
-      tables: () => this.#index().#tables,
+      tables: () => (registry.wroteUnmatched === undefined ? this.#index().#tables : undefined),
       durableTables: () => this.#index().#durableTables,
       lookups: () => this.#index().#lookups,
       onQueryInOpenTransaction: () =>
@@ -118,7 +135,8 @@ class DataSourceBinding implements ChangeSink {
   }
 
   committed(changes: readonly Change[]): void | Promise<void> {
-    const { service } = this.#index();
+    const { service, registry } = this.#index();
+    for (const { table } of changes) registry.wroteUnmatched?.add(table);
     const { replication } = this.dataSource.options as { replication?: unknown };
     return service.committed(
       changes,
@@ -132,17 +150,24 @@ class DataSourceBinding implements ChangeSink {
     this.#transactions.close();
   }
 
+  /** The rules that apply here, each with its table. */
+  *#placed(): Iterable<readonly [table: string, rule: ActiveRule]> {
+    for (const rule of this.registry.all()) {
+      const table = entityTable(this.dataSource, rule.entity as Function | string);
+      if (table !== undefined) yield [table, rule];
+    }
+    for (const rule of this.registry.foreign) yield* foreignRulesByTable(this.dataSource, rule);
+  }
+
   /** Rules by table, and the classes of entities; made anew when rules were added or the data source was initialised. */
   #index(): this {
-    const rules = this.registry.all();
+    const { revision } = this.registry;
     const { entityMetadatas } = this.dataSource;
-    if (this.#indexed === rules.length && this.#metadatas === entityMetadatas) return this;
-    const tables = new Map<string, BoundRule[]>();
+    if (this.#indexed === revision && this.#metadatas === entityMetadatas) return this;
+    const tables = new Map<string, ActiveRule[]>();
     const durable = new Set<string>();
     const lookups = new Map<string, string[]>();
-    for (const rule of rules) {
-      const table = entityTable(this.dataSource, rule.entity as Function | string);
-      if (table === undefined) continue;
+    for (const [table, rule] of this.#placed()) {
       tables.set(table, [...(tables.get(table) ?? []), rule]);
       if (this.service.isDurable(rule)) durable.add(table);
       if (rule.lookups.length > 0) lookups.set(table, [...(lookups.get(table) ?? []), ...rule.lookups]);
@@ -153,7 +178,7 @@ class DataSourceBinding implements ChangeSink {
     this.#tables = new Set(tables.keys());
     this.#durableTables = durable;
     this.#lookups = lookups;
-    this.#indexed = rules.length;
+    this.#indexed = revision;
     this.#metadatas = entityMetadatas;
     return this;
   }

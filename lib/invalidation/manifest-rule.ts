@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { staleWindow } from '../cache/policy.js';
+import type { PartitionShape } from '../keys/index.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import type { BoundRule } from './bound-rule.js';
+
+/** What a rule says that is plain data, and what another process must know of its method. */
+export interface ManifestRule {
+  /** For logs and jobs. */
+  readonly name: string;
+  /** The cached method; without one a change drops the whole namespace. */
+  readonly method?: string;
+  readonly entity: string;
+  /** What the entity's table is called, where its process knows it. */
+  readonly tables: readonly string[];
+  readonly mode: InvalidationMode;
+  readonly eager: boolean;
+  readonly dispatcher: string;
+  readonly dispatcherConfig?: Readonly<Record<string, unknown>>;
+  readonly triggerOnCreate: boolean;
+  readonly watchFields?: readonly string[];
+  readonly invalidateWhen?: Readonly<Record<string, unknown>>;
+  /** Which partition a row is in; without it a change drops all of the method. */
+  readonly partition?: ManifestPartition;
+  /** How long an entry of the method lives in the store at most, in milliseconds. */
+  readonly life: number;
+}
+
+export interface ManifestPartition {
+  readonly shape: PartitionShape;
+  /** By partition field. */
+  readonly paths: Readonly<Record<string, string>>;
+  readonly requireArgs: boolean | readonly string[];
+  readonly lookup: boolean;
+}
+
+/** A rule as it is told to other processes. */
+export interface ToldRule {
+  readonly rule: ManifestRule;
+  /** Why it drops all of its method there. */
+  readonly widened?: string;
+}
+
+/** Longer rules say less. Characters. */
+const MAX_LENGTH = 4_096;
+/** What a store keeps longer is loaded anew; lifetimes that a load decides may be as long. */
+const MAX_LIFE_MS = 365 * 86_400_000;
+
+/** @param tables what the data sources of this process call the entity's table */
+export function tell(rule: BoundRule, tables: readonly string[]): ToldRule {
+  const { options, target, entityName, mode } = rule;
+  const base: ManifestRule = {
+    name: options.name ?? `${target.name}<-${entityName}`,
+    method: target.name,
+    entity: entityName,
+    tables: [...tables].sort(),
+    mode,
+    eager: options.eager !== false,
+    triggerOnCreate: options.triggerOnCreate !== false,
+    ...toldDispatcher(rule),
+    life: lifeOf(rule),
+  };
+  const { partition, widened } = partitionOf(rule);
+  const watchFields = options.watchFields as readonly string[] | undefined;
+  const invalidateWhen = plainConditions(options.invalidateWhen);
+  const told: ManifestRule = {
+    ...base,
+    ...(watchFields && { watchFields }),
+    ...(invalidateWhen && { invalidateWhen }),
+    ...(partition && { partition }),
+  };
+  if (JSON.stringify(told).length <= MAX_LENGTH) return { rule: told, ...(widened && { widened }) };
+  const { dispatcherConfig: _long, ...short } = base;
+  return { rule: short, widened: `it is longer than ${MAX_LENGTH} characters` };
+}
+
+/** Equal rules have one key, whoever tells them. */
+export function keyOf(rule: ManifestRule): string {
+  return createHash('sha256').update(JSON.stringify(rule, sorted)).digest('base64url').slice(0, 22);
+}
+
+/** The same for all methods: any change of the entity drops the whole namespace. */
+export function coarseRule({ entity, tables }: ManifestRule): ManifestRule {
+  return {
+    name: `everything<-${entity}`,
+    entity,
+    tables,
+    mode: 'purge',
+    eager: true,
+    dispatcher: 'inline',
+    triggerOnCreate: true,
+    life: 0,
+  };
+}
+
+function partitionOf({ options, target, mappedFields }: BoundRule): {
+  partition?: ManifestPartition;
+  widened?: string;
+} {
+  const { fieldMapping, invalidator, requireArgs = false, lookup = false } = options;
+  if (invalidator !== undefined) return { widened: 'its invalidator is code' };
+  if (fieldMapping === undefined) return {};
+  if (typeof fieldMapping === 'function') return { widened: 'its fieldMapping is a function' };
+  const shape = target.key.partitionShape([...mappedFields.values()]);
+  if (shape === undefined) return { widened: 'keyHashAlgorithm is a function' };
+  const fieldOf = (name: string): string => mappedFields.get(name) ?? name;
+  const paths = Object.entries(fieldMapping as Record<string, string>).map(([name, path]) => [
+    fieldOf(name),
+    path,
+  ]);
+  const required = typeof requireArgs === 'boolean' ? requireArgs : requireArgs.map(fieldOf);
+  return {
+    partition: { shape, paths: Object.fromEntries(paths) as never, requireArgs: required, lookup },
+  };
+}
+
+/** A configuration that JSON cannot tell is good in its own process only. */
+function toldDispatcher({
+  dispatcher,
+  options: { dispatcherConfig },
+}: BoundRule): Pick<ManifestRule, 'dispatcher' | 'dispatcherConfig'> {
+  if (dispatcherConfig === undefined) return { dispatcher };
+  return isPlain(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: 'inline' };
+}
+
+/** Without a condition that JSON cannot tell a rule fires more often. */
+function plainConditions(
+  conditions: Readonly<Record<string, unknown>> | undefined,
+): Readonly<Record<string, unknown>> | undefined {
+  if (conditions === undefined) return undefined;
+  const told = Object.entries(conditions)
+    .map(([path, wanted]) => [path, wanted === undefined ? null : wanted] as const)
+    .filter(([, wanted]) => isPlain(wanted));
+  return told.length === 0 ? undefined : Object.fromEntries(told);
+}
+
+function isPlain(value: unknown): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isPlain);
+  if (typeof value !== 'object') return false;
+  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isPlain);
+}
+
+function lifeOf({ target: { policy } }: BoundRule): number {
+  const { ttl } = policy;
+  if (typeof ttl !== 'number' || !Number.isFinite(ttl)) return MAX_LIFE_MS;
+  return Math.ceil(Math.min(ttl + staleWindow(policy), MAX_LIFE_MS));
+}
+
+/** Members in one order, however they were written. */
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+}

@@ -1,0 +1,206 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { INLINE, type DispatcherRegistry } from './dispatcher-registry.js';
+import { ForeignRule } from './foreign-rule.js';
+import { keyOf, tell, type ManifestRule } from './manifest-rule.js';
+import { StoreUnavailableError } from '../stores/store-host.js';
+import type { RuleRegistry } from './rule-registry.js';
+import { SharedManifest, type Learned } from './shared-manifest.js';
+
+/** How soon a process hears of rules that another one begins to have. Milliseconds. */
+const INTERVAL_MS = 1_000;
+/** A transaction that was open when a rule came may have changed its entity unseen; it is over by then. Milliseconds. */
+const LATE_MS = 60_000;
+
+/** How often the rules of this process are described anew: a data source may know tables that it did not. Milliseconds. */
+const RETELL_MS = 60_000;
+
+const NOTHING: readonly ManifestRule[] = [];
+
+/** What the exchange asks of the data sources. */
+export interface EntityTables {
+  /** How many data sources there are. */
+  readonly count: number;
+  /** What they call the table of an entity of this process. */
+  tablesOf(entity: unknown): readonly string[];
+  /** Their tables that a rule of another process may mean. */
+  tablesMeant(rule: ForeignRule): readonly string[];
+}
+
+/**
+ * Tells the other processes of the namespace the rules of this one, and this one theirs: a worker that saves a User
+ * invalidates what the API cached, without the API's classes. In every store that processes share there is a manifest.
+ *
+ * What a process committed before it heard of a rule is made good when it does: the method of the rule is dropped, and once
+ * more for transactions that were open then.
+ */
+export class RuleExchange {
+  readonly #manifests: readonly SharedManifest[];
+  /** One for each rule, however often it is read. */
+  readonly #foreign = new Map<string, ForeignRule>();
+  /** Tables written while the rules of others were not known; nothing when they are. */
+  #unmatched: Set<string> | undefined;
+  #own = new Map<SharedManifest, readonly ManifestRule[]>();
+  #told = -1;
+  #toldAt = 0;
+  #cancel: (() => void) | undefined;
+  readonly #late = new Set<() => void>();
+  /** What stood in the manifest and was no rule may have been any. */
+  #hasDropped = false;
+  #state: 'new' | 'running' | 'closed' = 'new';
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly registry: RuleRegistry,
+    private readonly dispatchers: DispatcherRegistry,
+    private readonly entities: EntityTables,
+    /** Whether others are told the rules of this process, and not only it theirs. */
+    private readonly tells = true,
+  ) {
+    const stores = new Set(runtime.settings.stores.values());
+    this.#manifests = [...stores]
+      .filter((store) => !store.keepsReferences)
+      .map((store) => new SharedManifest(runtime, store));
+    if (this.#manifests.length > 0) registry.wroteUnmatched = this.#unmatched = new Set();
+  }
+
+  /**
+   * Begins, where there are rules to tell or data sources to hear for; again is harmless. Never rejects: a store that does
+   * not answer is asked again.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new' || this.#manifests.length === 0) return;
+    if (this.entities.count === 0 && this.registry.all().length === 0) return;
+    this.#state = 'running';
+    await this.#beat();
+    if (this.tells) for (const line of this.#hints()) this.runtime.log.info(line);
+  }
+
+  /** What was committed while the rules of others could not be read may be anybody's. */
+  async close(): Promise<void> {
+    const wasRunning = this.#state === 'running';
+    this.#state = 'closed';
+    this.#cancel?.();
+    for (const cancel of this.#late) cancel();
+    if (wasRunning && this.#unmatched !== undefined && this.#unmatched.size > 0)
+      await this.#bump([this.runtime.space.allTag]);
+  }
+
+  async #beat(): Promise<void> {
+    await this.#sync();
+    if (this.#state !== 'running') return;
+    this.#cancel = this.runtime.settings.clock.after(INTERVAL_MS, () => void this.#beat());
+  }
+
+  async #sync(): Promise<void> {
+    this.#tellOwn();
+    await Promise.all(
+      this.#manifests.map(async (manifest) => {
+        try {
+          const own = this.tells ? this.#own.get(manifest)! : NOTHING;
+          await manifest.sync(own, (learned) => this.#learn(learned));
+        } catch (error) {
+          // The next beat asks again. A store that is away has said so.
+          if (!(error instanceof StoreUnavailableError))
+            this.runtime.log.error('manifest', 'The rules of other processes could not be read', error);
+        }
+      }),
+    );
+    await this.#matchUnmatched();
+  }
+
+  /** Described anew where rules came, or a data source learned its tables. */
+  #tellOwn(): void {
+    const now = this.runtime.settings.clock.now();
+    if (this.#told === this.registry.revision && now - this.#toldAt < RETELL_MS) return;
+    this.#told = this.registry.revision;
+    this.#toldAt = now;
+    const rules = this.registry.all();
+    for (const manifest of this.#manifests) {
+      const own = rules.filter(({ target }) => target.store === manifest.store);
+      this.#own.set(
+        manifest,
+        own.map((rule) => tell(rule, this.entities.tablesOf(rule.entity)).rule),
+      );
+    }
+  }
+
+  async #learn({ rules, isFirst, garbage, isBounded }: Learned): Promise<void> {
+    const { log, space } = this.runtime;
+    if (isBounded) log.warn('manifest bound', `There are too many rules to tell processes: ${COARSE}`);
+    this.#rebuild();
+    const missed = isFirst
+      ? []
+      : rules.flatMap((rule) => this.#foreign.get(keyOf(rule))?.target.methodTag ?? []);
+    if (garbage.length > 0 && !this.#hasDropped) {
+      this.#hasDropped = true;
+      log.warn(
+        'manifest garbage',
+        `The rules of other processes could not all be read, and those were ignored: ${garbage[0]}. What is cached is dropped once.`,
+      );
+      missed.push(space.allTag);
+    }
+    // Which of them are new cannot be told any more.
+    if (isBounded) missed.push(space.allTag);
+    if (missed.length === 0) return;
+    const tags = [...new Set(missed)];
+    await this.#bump(tags);
+    const cancel = this.runtime.settings.clock.after(LATE_MS, () => {
+      this.#late.delete(cancel);
+      void this.#bump(tags);
+    });
+    this.#late.add(cancel);
+  }
+
+  /** The rules of others that this process has not itself. */
+  #rebuild(): void {
+    const own = new Set([...this.#own.values()].flat().map(keyOf));
+    const found = new Map(this.#manifests.flatMap(({ known }) => [...known.entries()]));
+    let isChanged = false;
+    for (const key of this.#foreign.keys()) {
+      if (found.has(key) && !own.has(key)) continue;
+      isChanged = this.#foreign.delete(key);
+    }
+    for (const [key, { rule }] of found) {
+      if (own.has(key) || this.#foreign.has(key)) continue;
+      const dispatcher = this.dispatchers.has(rule.dispatcher) ? rule.dispatcher : INLINE;
+      this.#foreign.set(key, new ForeignRule(rule, this.runtime.space, dispatcher));
+      isChanged = true;
+    }
+    if (isChanged) this.registry.setForeign([...this.#foreign.values()]);
+  }
+
+  async #matchUnmatched(): Promise<void> {
+    const written = this.#unmatched;
+    if (written === undefined || !this.#manifests.every(({ isRead }) => isRead)) return;
+    this.registry.wroteUnmatched = this.#unmatched = undefined;
+    if (written.size === 0) return;
+    const concerned = [...this.#foreign.values()].filter((rule) =>
+      this.entities.tablesMeant(rule).some((table) => written.has(table)),
+    );
+    if (concerned.length > 0) await this.#bump([...new Set(concerned.map(({ target }) => target.methodTag))]);
+  }
+
+  /** A store that is away keeps it for later. */
+  async #bump(tags: readonly string[]): Promise<void> {
+    try {
+      await this.runtime.invalidate(tags, 'purge');
+    } catch (error) {
+      this.runtime.log.error('manifest', 'What other processes cached could not be invalidated', error);
+    }
+  }
+
+  #hints(): readonly string[] {
+    const stores = new Set(this.#manifests.map(({ store }) => store));
+    return this.registry
+      .all()
+      .filter(({ target }) => stores.has(target.store))
+      .flatMap((rule) => {
+        const { widened } = tell(rule, []);
+        if (widened === undefined) return [];
+        return `In processes that do not load its class, the rule of ${rule.target.name} on ${rule.entityName} drops all of the method: ${widened}.`;
+      });
+  }
+}
+
+const COARSE =
+  'a change of one of their entities drops the whole namespace in processes that have not its rules.';

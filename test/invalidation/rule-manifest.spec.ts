@@ -1,0 +1,126 @@
+import { describe, expect, it } from '@jest/globals';
+import { keyOf, type ManifestRule } from '../../lib/invalidation/manifest-rule.js';
+import { RuleManifest } from '../../lib/invalidation/rule-manifest.js';
+import fc from 'fast-check';
+import { always } from '../support/randomised.js';
+
+const RULE: ManifestRule = {
+  name: 'rule',
+  method: 'A.find',
+  entity: 'User',
+  tables: ['user'],
+  mode: 'purge',
+  eager: true,
+  dispatcher: 'inline',
+  triggerOnCreate: true,
+  life: 1_000,
+};
+const rule = (n: number): ManifestRule => ({ ...RULE, name: `rule ${n}`, entity: `Entity${n % 7}` });
+const manifest = (...held: (readonly [n: number, until: number])[]): RuleManifest => {
+  const made = new RuleManifest();
+  for (const [n, until] of held) made.add(rule(n), until);
+  return made;
+};
+const shown = (of: RuleManifest): string[] =>
+  [...of.entries()].map(([, held]) => `${held.rule.name} ${held.until}`).sort();
+
+describe('a manifest', () => {
+  it('is the same in whatever order, and however often, it was merged', () => {
+    const part = fc
+      .array(fc.tuple(fc.nat(5), fc.nat(100)), { maxLength: 6 })
+      .map((held) => manifest(...held));
+    always(
+      'manifests merge alike in any order',
+      500,
+      fc.array(part, { minLength: 1, maxLength: 5 }),
+      (parts) => {
+        const merge = (order: readonly RuleManifest[]): string[] => {
+          const all = new RuleManifest();
+          for (const one of order) all.merge(one);
+          return shown(all);
+        };
+        const expected = merge(parts);
+        expect(merge([...parts].reverse())).toEqual(expected);
+        expect(merge([...parts, ...parts.slice(1), parts[0]!])).toEqual(expected);
+      },
+    );
+  });
+
+  it('comes back from a store as it went, and tells what is new of it', () => {
+    const one = manifest([1, 10], [2, 20]);
+    const { manifest: read, garbage } = RuleManifest.read(structuredClone(one.toStored()));
+    expect([shown(read), garbage]).toEqual([shown(one), []]);
+    const known = manifest([1, 5]);
+    expect(known.merge(read).map(({ name }) => name)).toEqual(['rule 2']);
+    expect(shown(known)).toEqual(['rule 1 10', 'rule 2 20']);
+  });
+
+  it('is ahead of one that lacks a rule or would forget one earlier', () => {
+    const one = manifest([1, 10], [2, 20]);
+    expect(one.isAheadOf(manifest([1, 10], [2, 20], [3, 5]))).toBe(false);
+    expect(one.isAheadOf(manifest([1, 10]))).toBe(true);
+    expect(one.isAheadOf(manifest([1, 9], [2, 20]))).toBe(true);
+  });
+
+  it('keeps what is told in time, and forgets what is not', () => {
+    const one = manifest([1, 10], [2, 200]);
+    one.keep(rule(1), 12, 5);
+    expect(one.get(keyOf(rule(1)))!.until).toBe(10);
+    one.keep(rule(1), 100, 5);
+    expect(one.get(keyOf(rule(1)))!.until).toBe(100);
+    one.prune(150);
+    expect(shown(one)).toEqual(['rule 2 200']);
+  });
+
+  it('that is too large tells entities alone, once and for all', () => {
+    const one = manifest(...Array.from({ length: 1_001 }, (_, n) => [n, n] as const));
+    expect(one.bound()).toBe(true);
+    expect(one.size).toBe(7);
+    expect([...one.entries()].every(([, held]) => held.rule.method === undefined)).toBe(true);
+    one.keep(rule(3), 5_000, 0);
+    expect(one.size).toBe(7);
+    expect(one.until).toBe(5_000);
+    expect(one.bound()).toBe(false);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing at all', null],
+    ['a text', 'rules'],
+    ['another version', { version: 2, rules: [] }],
+    ['no list', { version: 1, rules: {} }],
+    ['a list without end', { version: 1, rules: Array.from({ length: 5_000 }) }],
+  ])('is not read from %s', (_, stored) => {
+    const { manifest: read, garbage } = RuleManifest.read(stored);
+    expect([read.size, garbage]).toEqual([0, ['it is no manifest']]);
+  });
+
+  it.each<[string, object]>([
+    ['no method', { method: 5 }],
+    ['no tables', { tables: 'user' }],
+    ['no mode', { mode: 'drop' }],
+    ['no life', { life: '1' }],
+    ['conditions that are none', { invalidateWhen: [] }],
+    ['a partition without paths', { partition: { shape: [{}], requireArgs: false, lookup: false } }],
+    [
+      'a field without a path',
+      {
+        partition: {
+          shape: [{ name: 'a', isSet: false, sortLists: false, isHashed: false }],
+          paths: { b: 'id' },
+          requireArgs: false,
+          lookup: false,
+        },
+      },
+    ],
+  ])('leaves out a rule with %s, and takes the others', (_, spoilt) => {
+    const stored = {
+      version: 1,
+      rules: [
+        { rule: { ...RULE, ...spoilt }, until: 5 },
+        { rule: rule(1), until: 6 },
+      ],
+    };
+    const { manifest: read, garbage } = RuleManifest.read(stored);
+    expect([shown(read), garbage.length]).toEqual([['rule 1 6'], 1]);
+  });
+});

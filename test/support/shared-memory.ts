@@ -1,0 +1,47 @@
+import { type CacheStore, memoryStore } from '../../lib/index.js';
+import type { StoreQuery } from '../../lib/stores/store.interface.js';
+import { StoreUnavailableError } from '../../lib/stores/store-host.js';
+import { Entry } from '../../lib/stores/entry.js';
+
+/** A store that several applications of a test share, as processes share one; it may be made to fail. */
+export class SharedMemory implements CacheStore {
+  readonly kind = 'shared memory';
+  readonly keepsReferences = false;
+  readonly #memory = memoryStore();
+  isDown = false;
+
+  get(query: StoreQuery): ReturnType<CacheStore['get']> {
+    this.#assertUp();
+    const reading = this.#memory.get(query);
+    if (!(reading instanceof Entry)) return reading;
+    return reading.with(query.values.decode(reading.value as never, false));
+  }
+
+  set(query: StoreQuery, entry: Entry): ReturnType<CacheStore['set']> {
+    this.#assertUp();
+    return this.#memory.set(query, entry.with(structuredClone(query.values.encode(entry.value))));
+  }
+
+  stamp(...of: Parameters<CacheStore['stamp']>): ReturnType<CacheStore['stamp']> {
+    this.#assertUp();
+    return this.#memory.stamp(...of);
+  }
+
+  judge(...of: Parameters<CacheStore['judge']>): ReturnType<CacheStore['judge']> {
+    this.#assertUp();
+    return this.#memory.judge(...of);
+  }
+
+  bump(...of: Parameters<CacheStore['bump']>): ReturnType<CacheStore['bump']> {
+    this.#assertUp();
+    return this.#memory.bump(...of);
+  }
+
+  sweep(...of: Parameters<CacheStore['sweep']>): ReturnType<CacheStore['sweep']> {
+    return this.#memory.sweep(...of);
+  }
+
+  #assertUp(): void {
+    if (this.isDown) throw new StoreUnavailableError('the store is down');
+  }
+}
