@@ -39,8 +39,10 @@ export class BackgroundRefresh {
       return;
     const load = loads.begin(call.key, stamp, call.target.store);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const lease = call.target.policy.lock === 'distributed' ? await tryTurn(call) : undefined;
-    if (lease === 'taken') return load.settle({ failed: false });
+    const turn = call.target.policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
+    if (turn === 'taken') return load.settle({ failed: false });
+    const { entry, lease } = turn;
+    if (entry !== undefined) return load.settle({ failed: false, entry });
     await this.engine.run(call, load, undefined).finally(() => lease?.release());
   }
 }

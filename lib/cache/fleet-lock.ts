@@ -24,9 +24,10 @@ export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTu
   const { store } = call.target;
   if (!hasLeases(store)) return {};
   const deadline = engine.clock.now() + MAX_WAIT_MS;
+  let lease: Lease | undefined;
   try {
     while (engine.clock.now() < deadline) {
-      const lease = await store.acquire(lockKey(call.key));
+      lease = await store.acquire(lockKey(call.key));
       const reading = await store.get(call);
       if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
         await lease?.release();
@@ -39,17 +40,28 @@ export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTu
   } catch {
     // The store fails, and has told so: loads go on without it.
   }
-  return {};
+  return lease === undefined ? {} : { lease };
 }
 
-/** Takes the lease if nobody has it; without leases everybody may go on. */
-export async function tryTurn(call: Call): Promise<Lease | 'taken' | undefined> {
+/**
+ * Takes the right to refresh a key, unless another process is about to, or has done it since the entry at hand was
+ * stored: this process may have it in its memory still. Without leases everybody may go on.
+ */
+export async function tryTurn(engine: CacheEngine, call: Call): Promise<FleetTurn | 'taken'> {
   const { store } = call.target;
-  if (!hasLeases(store)) return undefined;
+  if (!hasLeases(store)) return {};
+  let lease: Lease | undefined;
   try {
-    return (await store.acquire(lockKey(call.key))) ?? 'taken';
+    lease = await store.acquire(lockKey(call.key));
+    if (lease === undefined) return 'taken';
+    const reading = await (store.getShared?.(call) ?? store.get(call));
+    const now = engine.clock.now();
+    if (!(reading instanceof Entry) || !reading.isFresh(now) || engine.isDue(call, reading, now))
+      return { lease };
+    await lease.release();
+    return { entry: reading };
   } catch {
-    return undefined;
+    return lease === undefined ? {} : { lease };
   }
 }
 

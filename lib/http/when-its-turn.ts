@@ -31,10 +31,10 @@ export function whenItsTurn(
   };
   const giveUp = (entry?: Entry): void => load.settle({ failed: false, ...(entry && { entry }) });
   if (isRefresh) {
-    return from(tryTurn(call)).pipe(
-      switchMap((lease) => {
-        if (lease !== 'taken') return leadUnder(lease);
-        giveUp();
+    return from(tryTurn(engine, call)).pipe(
+      switchMap((turn) => {
+        if (turn !== 'taken' && turn.entry === undefined) return leadUnder(turn.lease);
+        giveUp(turn === 'taken' ? undefined : turn.entry);
         return of(undefined);
       }),
     );

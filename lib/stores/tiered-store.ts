@@ -91,6 +91,10 @@ export class TieredStore implements CacheStore {
     return hasLeases(this.l2) ? this.l2.acquire(key) : { release: () => Promise.resolve() };
   }
 
+  getShared(query: StoreQuery): Promise<Entry | Stamp> {
+    return this.#read(query);
+  }
+
   async ready(): Promise<void> {
     await this.l2.ready?.();
   }

@@ -48,6 +48,20 @@ describe("lock: 'distributed'", () => {
     expect(await loadsOf('stampede')).toBe(1);
   });
 
+  it.each(['ahead', 'revalidated'] as const)(
+    'has one process of four refresh a value (%s), and the others take it from Redis, whatever they keep in memory',
+    async (method) => {
+      const four = await fleet('redis', 'validate', 'bus', 'bus');
+      const read = (until: number): Promise<unknown[]> =>
+        Promise.all(four.map((member) => member.order({ refreshed: { method, name: method, until } })));
+      // The second read takes it into memory.
+      for (let i = 0; i < 2; i++) await read(1);
+      expect(await read(2)).toEqual([0, 0, 0, 0]);
+      expect(await loadsOf(method)).toBe(2);
+    },
+    60_000,
+  );
+
   it('lets another process load within the lease when its holder is killed', async () => {
     const [holder, other] = await fleet('redis', 'validate');
     void holder!.order({ popular: { name: 'killed', ms: 60_000, calls: 1 } }).catch(() => undefined);

@@ -82,6 +82,35 @@ export class Library {
     return name;
   }
 
+  /**
+   * One that is due for a refresh soon after it was loaded for the first time, and not again for long; how often it was
+   * loaded is counted, and is what it returns.
+   */
+  @CacheResult({
+    ttl: (loads: number) => (loads === 1 ? '20s' : '10h'),
+    refreshAhead: 0.05,
+    lock: 'distributed',
+  })
+  ahead(name: string): Promise<number> {
+    return this.#count(name);
+  }
+
+  /** The same, for one that is past its lifetime. */
+  @CacheResult({
+    ttl: (loads: number) => (loads === 1 ? '1s' : '10h'),
+    staleWhileRevalidate: '1h',
+    lock: 'distributed',
+  })
+  revalidated(name: string): Promise<number> {
+    return this.#count(name);
+  }
+
+  async #count(name: string): Promise<number> {
+    const loads = await this.database.incr(`loads:${name}`);
+    await delay(100);
+    return loads;
+  }
+
   /** The database is read somewhere in between, so that writes come before and after. */
   async #load(shelf: number, place: number): Promise<readonly Copy[]> {
     const book = bookAt(shelf, place);

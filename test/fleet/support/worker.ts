@@ -1,10 +1,12 @@
 // One process of the fleet: an application over its own store, told by its parent what to do.
 import 'reflect-metadata';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Redis } from 'ioredis';
 import {
   CacheService,
+  CacheStatus,
   type CacheStore,
   memoryStore,
   RestflowCacheModule,
@@ -23,6 +25,14 @@ export type Order =
   | {
       readonly id: number;
       readonly popular: { readonly name: string; readonly ms: number; readonly calls: number };
+    }
+  | {
+      readonly id: number;
+      readonly refreshed: {
+        readonly method: 'ahead' | 'revalidated';
+        readonly name: string;
+        readonly until: number;
+      };
     };
 
 const [redisUrl, databaseUrl, consistency] = process.argv.slice(2) as [string, string, Consistency];
@@ -65,9 +75,25 @@ async function carryOut(order: Order): Promise<unknown> {
     );
     return schedule.run(operations);
   }
+  if ('refreshed' in order) return readUntil(order.refreshed);
   const { name, ms, calls } = order.popular;
   const values = await Promise.all(Array.from({ length: calls }, () => library.popular(name, ms)));
   return new Set(values).size;
+}
+
+/** Reads again and again until there is a value of some load; answers how often somebody had to wait for one. */
+async function readUntil({
+  method,
+  name,
+  until,
+}: Extract<Order, { refreshed: object }>['refreshed']): Promise<number> {
+  const cached = cache.for(Library, method);
+  for (let misses = 0; ;) {
+    const [loads, { cacheStatus }] = await cached.getWithMetadata(name);
+    if (cacheStatus === CacheStatus.MISS) misses++;
+    if (loads >= until) return misses;
+    await delay(5);
+  }
 }
 
 process.on('message', (order: Order) => {
