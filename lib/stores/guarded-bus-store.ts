@@ -18,7 +18,17 @@ export class GuardedBusStore extends CompressingStore implements BusStore, Lease
     return this.bussed.openBus();
   }
 
-  acquire(key: string): Promise<Lease | undefined> {
-    return this.guard(() => this.bussed.acquire(key));
+  async acquire(key: string): Promise<Lease | undefined> {
+    let granted: Promise<Lease | undefined> | undefined;
+    try {
+      return await this.guard(() => (granted = this.bussed.acquire(key)));
+    } catch (error) {
+      // One that comes too late would be held, and renewed, by nobody for ever.
+      granted?.then(
+        (lease) => lease?.release(),
+        () => undefined,
+      );
+      throw error;
+    }
   }
 }
