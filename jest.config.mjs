@@ -46,5 +46,13 @@ export default {
       moduleNameMapper: { ...modules, '^typeorm$': 'typeorm-0.3' },
       globals: { TYPEORM_MAJOR: 0 },
     },
+    {
+      // The stores on the other living major version of ioredis, which speaks RESP3.
+      ...base,
+      displayName: 'ioredis 6',
+      testMatch: ['**/test/stores/{bus,conformance,network-waits,race,tiered-store}.spec.ts'],
+      moduleNameMapper: { ...modules, '^ioredis$': 'ioredis-6' },
+      globals: { TYPEORM_MAJOR: 1 },
+    },
   ],
 };

@@ -1,4 +1,4 @@
-/** The parts of ioredis 5 that the store uses, so that its declarations need no version of it. */
+/** The parts of ioredis 5 and 6 that the store uses, so that its declarations need no version of it. */
 export interface RedisCommands {
   mgetBuffer(...keys: string[]): Promise<(Buffer | null)[]>;
   set(...args: (string | Buffer | number)[]): Promise<unknown>;

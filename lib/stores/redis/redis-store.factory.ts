@@ -19,7 +19,7 @@ export interface IoredisYetStore {
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; several for the nodes of a Cluster. The store opens the connection and closes it. */
   url?: string | readonly string[];
-  /** An ioredis 5 `Redis` or `Cluster` of yours; you close it. */
+  /** An ioredis 5 or 6 `Redis` or `Cluster` of yours; you close it. */
   client?: object;
   /** A cache-manager-ioredis-yet store, whose ioredis connection is used. */
   store?: IoredisYetStore;
