@@ -15,6 +15,7 @@ import {
 import { Entry } from '../../lib/stores/entry.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import { LogBook, TestApplication } from '../support/application.js';
+import { settled } from '../support/gate.js';
 import { SharedMemory } from '../support/shared-memory.js';
 
 @Entity('member')
@@ -121,7 +122,7 @@ describe('a process that does not load the cached class', () => {
   async function hear(...listeners: TestApplication[]): Promise<void> {
     for (const app of listeners) {
       app.clock.advance(1_000);
-      for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+      await settled();
     }
   }
 
@@ -193,7 +194,7 @@ describe('a process that does not load the cached class', () => {
     // A transaction that was open when it heard is over by now.
     for (const id of [1, 2]) await find.get(id);
     early.clock.advance(60_000);
-    await hear();
+    await settled();
     expect(await find.getCacheOnly(2)).toBe(CACHE_MISSING);
   });
 
