@@ -106,7 +106,7 @@ export class Lookups {
   #gather(change: Change, paths: readonly string[], batches: Map<OrmMetadata, Batch>): void {
     const { id, before, after } = change;
     if (id === undefined || before === undefined || !(after instanceof EntityRowView)) return;
-    const missing = paths.filter((path) => !after.read(path).known);
+    const missing = paths.filter((path) => !after.isCertain(path));
     if (missing.length === 0) return;
     const batch = batches.get(after.metadata) ?? newBatch();
     batches.set(after.metadata, batch);
@@ -125,7 +125,7 @@ export class Lookups {
         // What the change did not touch was the same before.
         const reading = after.read(path);
         const isSame = updatedColumns !== undefined && !touches(updatedColumns, path);
-        if (reading.known && isSame && before instanceof EntityRowView)
+        if (reading.known && isSame && after.isCertain(path) && before instanceof EntityRowView)
           before.learn(path, reading.value, rows?.turn ?? 0);
       }
     }

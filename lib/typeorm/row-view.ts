@@ -52,8 +52,8 @@ export class EntityRowView implements RowView {
   readonly #values: readonly unknown[];
   readonly #related: ReadonlyMap<string, object> | undefined;
   #object: Record<string, unknown> | undefined;
-  /** What was looked up of paths that are not known otherwise, and when. */
-  #learned: Map<string, { readonly value: unknown; readonly turn: number }> | undefined;
+  /** What was looked up of paths that are not certain otherwise, and when. */
+  #learned: Map<string, { readonly reading: PathReading; readonly turn: number }> | undefined;
 
   constructor(layout: RowLayout, values: readonly unknown[], related?: ReadonlyMap<string, object>) {
     this.#layout = layout;
@@ -65,9 +65,18 @@ export class EntityRowView implements RowView {
     return this.#layout.metadata;
   }
 
-  /** A value that was read from the database. What is known already stays as it is. */
+  /** Whether a path is known for what the database holds: a related object in memory may have been loaded long ago. */
+  isCertain(path: string): boolean {
+    return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
+  }
+
+  /** A value that was read from the database. Where an object in memory has another, nobody knows which one was cached. */
   learn(path: string, value: unknown, turn: number): void {
-    if (!this.read(path).known) (this.#learned ??= new Map()).set(path, { value, turn });
+    if (this.isCertain(path)) return;
+    const own = this.#readOwn(path);
+    const reading: PathReading =
+      own.known && differ(own.value, value) ? { known: false } : { known: true, value };
+    (this.#learned ??= new Map()).set(path, { reading, turn });
   }
 
   /** Whether anything was looked up before that turn. */
@@ -76,14 +85,12 @@ export class EntityRowView implements RowView {
   }
 
   read(path: string): PathReading {
-    const reading = this.#readOwn(path);
-    const learned = reading.known ? undefined : this.#learned?.get(path);
-    return learned === undefined ? reading : { known: true, value: learned.value };
+    return this.#learned?.get(path)?.reading ?? this.#readOwn(path);
   }
 
-  #readOwn(path: string): PathReading {
+  #readOwn(path: string, withRelated = true): PathReading {
     const position = this.#layout.index.get(path);
-    if (position === undefined) return this.#readDeeper(path);
+    if (position === undefined) return this.#readDeeper(path, withRelated ? this.#related : undefined);
     const value = this.#values[position];
     return value === UNKNOWN ? { known: false } : { known: true, value };
   }
@@ -115,7 +122,7 @@ export class EntityRowView implements RowView {
   }
 
   /** A path that is no column: beyond a relation, into a JSON value, or a whole embedded. */
-  #readDeeper(path: string): PathReading {
+  #readDeeper(path: string, related: ReadonlyMap<string, object> | undefined): PathReading {
     const embedded = this.#readEmbedded(path);
     if (embedded !== undefined) return embedded;
     for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
@@ -125,7 +132,7 @@ export class EntityRowView implements RowView {
       if (joined !== undefined) {
         if (joined.positions.some((position) => this.#values[position] === null))
           return { known: true, value: null };
-        return beyondRelation(this.#related?.get(head), rest);
+        return beyondRelation(related?.get(head), rest);
       }
       const position = this.#layout.index.get(head);
       if (position !== undefined) {

@@ -119,6 +119,18 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     ]);
   });
 
+  test('a related row in memory is asked for again, and where it was another, nothing is known', async () => {
+    const loaded = await dataSource.manager.findOneOrFail(Comment, {
+      where: { id: 1 },
+      relations: { article: true } as never,
+    });
+    const save = (text: string) => (m: EntityManager) => m.save(Object.assign(loaded, { text }));
+    expect(await told('comment', TITLE, save('same'))).toEqual(['update comment 1 (1,one) → (1,one) [text]']);
+    await dataSource.manager.update(Article, { id: 1 }, { title: 'renamed' });
+    expect(await told('comment', TITLE, save('other'))).toEqual(['update comment 1 (1,?) → (1,?) [text]']);
+    expect(log.lookups).toBe(1);
+  });
+
   test('a relation that is null is known to be null', async () => {
     const changes = await told('comment', TITLE, (m) => m.save(Comment, { id: 1, article: null as never }));
     expect(changes).toEqual(['update comment 1 (1,one) → (1,null) [article]']);
