@@ -6,6 +6,7 @@ import { redisStore } from '../../lib/redis.js';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
+import { uniqueName } from '../support/unique.js';
 
 const SERVERS = {
   'one Redis': [serverUrl('redis')],
@@ -27,10 +28,8 @@ afterEach(async () => {
   for (const store of open.splice(0)) await store.close?.();
 });
 
-let counter = 0;
-
 function query(): StoreQuery {
-  const key = `bus-${process.pid}-${++counter}`;
+  const key = uniqueName('bus');
   return {
     key,
     tags: () => [`${key}:a`, `${key}:b`],

@@ -12,6 +12,7 @@ import { slotOf } from '../../lib/stores/redis/redis-commands.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';
 import { watchTraffic, type Traffic } from '../support/network-waits.js';
+import { uniqueName } from '../support/unique.js';
 
 const addresses = serverUrl('redis-cluster')
   .split(',')
@@ -38,13 +39,11 @@ function commandsOf({ commands }: Traffic): string[] {
   return commands.map(({ name }) => name);
 }
 
-let counter = 0;
-
 describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
   let client: Redis | Cluster;
+  let namespace: string;
   const applications: TestApplication[] = [];
   const start = async (options: RestflowCacheOptions): Promise<CacheService> => {
-    const namespace = `waits-${process.pid}-${counter}`;
     const application = await TestApplication.start([], { namespace, ...options });
     applications.push(application);
     return application.cache;
@@ -57,7 +56,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
   };
 
   beforeEach(() => {
-    counter++;
+    namespace = uniqueName('waits');
     client = CLIENTS[where]!();
   });
   afterEach(async () => {
@@ -101,7 +100,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
 it('a Cluster gets what is read at once in one write for each of its nodes', async () => {
   const client = new Cluster(addresses);
   const application = await TestApplication.start([], {
-    namespace: `writes-${process.pid}`,
+    namespace: uniqueName('writes'),
     store: redisStore({ client, timeout: 5_000 }),
   });
   await application.cache.getOrSetMany(keys, echo);

@@ -17,6 +17,7 @@ import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';
 import { Deferred } from '../support/gate.js';
+import { uniqueName } from '../support/unique.js';
 
 const url = serverUrl('redis');
 const nodes = serverUrl('redis-cluster').split(',');
@@ -76,8 +77,6 @@ const LEVELS: Readonly<Record<string, (cache: CacheService) => Promise<unknown>>
   everything: (cache) => cache.clear(),
 };
 
-let counter = 0;
-
 afterAll(async () => {
   for (const backend of backends) await backend.disconnect();
 });
@@ -87,7 +86,7 @@ describe.each(Object.keys(STORES))('on %s, a load that was overtaken', (name) =>
     const application = await TestApplication.start([Things], {
       store: STORES[name]!(),
       clock: systemClock,
-      namespace: `race-${process.pid}-${++counter}`,
+      namespace: uniqueName('race'),
     });
     try {
       const things = application.get(Things);

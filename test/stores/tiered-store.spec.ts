@@ -5,6 +5,7 @@ import { cacheManagerStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
+import { uniqueName } from '../support/unique.js';
 
 const open: CacheStore[] = [];
 
@@ -24,10 +25,8 @@ afterEach(async () => {
 });
 
 const keyv = new Keyv();
-let counter = 0;
-
 function query(): StoreQuery {
-  const key = `tiered-${process.pid}-${++counter}`;
+  const key = uniqueName('tiered');
   return {
     key,
     tags: () => [`${key}:tag`],
