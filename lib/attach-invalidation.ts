@@ -21,7 +21,7 @@ import { DataSourceAttacher } from './typeorm/index.js';
  */
 export interface AttachInvalidationOptions extends Pick<
   RestflowCacheOptions,
-  'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException'
+  'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException' | 'exactStatements'
 > {
   /**
    * The providers and controllers whose decorated methods' rules are to be carried out. Default none: those that the
@@ -75,7 +75,7 @@ export function attachInvalidation(
   dispatchers.add(INLINE, new InlineDispatcher());
   const rules = new RuleRegistry(() => INLINE, invalidatorsAmong(invalidators));
   const service = new InvalidationService(runtime, dispatchers, settings.raiseException, settings.replicaLag);
-  const attacher = new DataSourceAttacher(runtime, rules, service);
+  const attacher = new DataSourceAttacher(runtime, rules, service, settings.exactStatements);
   attacher.attach(dataSource);
   for (const owner of classes) {
     for (const definition of cachedMethodsOf(owner)) {

@@ -64,6 +64,11 @@ export interface RestflowCacheOptions {
    * Whole **seconds** or a string with a unit. Default 0: once.
    */
   replicaLag?: Duration;
+  /**
+   * Whether bulk statements (`update(criteria)`, `delete(criteria)`, query builders) on PostgreSQL report the rows they change,
+   * so that only those partitions drop. The account must be allowed to read the tables. Default false: they drop everything of a method.
+   */
+  exactStatements?: boolean;
   /** The source of time; for tests. */
   clock?: Clock;
 }
@@ -99,6 +104,7 @@ export interface ModuleSettings {
   readonly dataSources: 'auto' | false | readonly object[];
   /** Milliseconds. */
   readonly replicaLag: number;
+  readonly exactStatements: boolean;
 }
 
 const WHERE = 'RestflowCacheModule';
@@ -122,6 +128,7 @@ const OPTIONS = new Set<string>([
   'raiseException',
   'dataSources',
   'replicaLag',
+  'exactStatements',
   'clock',
 ] satisfies (keyof RestflowCacheOptions)[]);
 
@@ -158,6 +165,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     raiseException: options.raiseException ?? false,
     dataSources: options.dataSources ?? 'auto',
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
+    exactStatements: options.exactStatements ?? false,
   };
 }
 
@@ -167,6 +175,7 @@ const TYPES: OptionTypes = {
     (value) => typeof value === 'boolean' || typeof value === 'function',
     'true, false or a function that answers one',
   ],
+  exactStatements: [(value) => typeof value === 'boolean', 'true or false'],
   setCacheHeaders: [(value) => typeof value === 'boolean', 'true or false'],
   isAuthenticated: [(value) => typeof value === 'function', '(request) => boolean'],
   maxKeySuffixLength: [

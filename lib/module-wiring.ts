@@ -78,7 +78,7 @@ export class ModuleWiring
       providedInvalidators(moduleRef, discovery),
     );
     this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);
-    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service);
+    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service, settings.exactStatements);
     this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => this.#resolve(owner),

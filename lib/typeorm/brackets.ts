@@ -1,3 +1,4 @@
+import type { ReportedRow } from './exact-rows.js';
 import type { OrmColumn, OrmMetadata } from './typeorm.interface.js';
 
 export type HookKind = 'insert' | 'update' | 'remove';
@@ -31,6 +32,10 @@ export class Bracket {
   unconfirmed = false;
   /** Some of its SQL ran outside any transaction: durable, whatever the runner says by now. */
   durable = false;
+  /** The rows its one statement changed, where that reported them. */
+  rows: readonly ReportedRow[] | undefined;
+  /** The kind of its one statement, while it is its only one. */
+  #sole: HookKind | undefined;
   /** Whether its INSERT may have updated or skipped rows that existed instead. */
   onConflict: 'update' | 'ignore' | undefined;
 
@@ -41,12 +46,23 @@ export class Bracket {
     updatedColumns: readonly unknown[] = NOTHING,
     updatedRelations: readonly unknown[] = NOTHING,
   ): void {
+    this.#sole = this.#isFresh ? kind : undefined;
+    this.rows = undefined;
     this.#announced[kind]++;
     this.#awaited[kind]++;
     this.#know(metadata);
     if (kind === 'update') this.#claim(updatedColumns, updatedRelations);
     if (kind === 'insert' && entity !== undefined && hasPrimaryKey(metadata, entity))
       (this.#keyed ??= new Set()).add(entity);
+  }
+
+  get #isFresh(): boolean {
+    return this.#announced.insert + this.#announced.update + this.#announced.remove === 0;
+  }
+
+  /** The entity whose rows a statement of that kind is about to change, if no other could be meant. */
+  soleStatement(kind: HookKind): OrmMetadata | undefined {
+    return this.#sole === kind && !this.unconfirmed ? this.#metadata : undefined;
   }
 
   /** Whether the statement is one the hooks announced: of their kind, and no more of them than there were hooks. */

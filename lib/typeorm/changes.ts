@@ -2,6 +2,7 @@ import type { Change, ChangeType } from '../invalidation/change.interface.js';
 import type { Bracket } from './brackets.js';
 import { tableOf } from './columns.js';
 import type { Dependent } from './dependents.js';
+import { objectOf, type ReportedRow, statesOf } from './exact-rows.js';
 import { sidesOf } from './junction.js';
 import {
   databaseState,
@@ -26,10 +27,12 @@ export function changesOf(
   returning: boolean,
 ): Change[] {
   const { metadata } = event;
-  const row = ROWS[hook](event, bracket, returning);
-  const changes = [{ ...identity(metadata), ...row }];
-  if (metadata.isJunction) changes.push(...sidesOf(metadata, junctionRow(event)));
-  if (hook === 'remove') changes.push(...dependentsOf(event, tables));
+  const reported = hook === 'insert' ? undefined : reportedChanges(hook, event, bracket?.rows);
+  if (reported?.length === 0) return [];
+  const row = reported?.[0] ?? ROWS[hook](event, bracket, returning);
+  const changes = reported ?? [{ ...identity(metadata), ...row }];
+  if (metadata.isJunction && reported === undefined) changes.push(...sidesOf(metadata, junctionRow(event)));
+  if (hook === 'remove') changes.push(...dependentsOf(event, tables, reported !== undefined));
   if (hook === 'update' && movesKey(metadata, row, tables)) {
     for (const follower of tables.followers.get(tableOf(metadata)) ?? []) {
       changes.push(...dependentChanges({ ...follower, effect: 'update' }));
@@ -60,6 +63,21 @@ export function unknownChanges(
 
 export function unknownChange(metadata: OrmMetadata): Change {
   return { ...identity(metadata), ...rowsUnknown('unknown', undefined) };
+}
+
+/** One change for each row that a bulk statement reported; what it moves or empties follows from all alike. */
+function reportedChanges(
+  hook: Exclude<RowHook, 'insert'>,
+  event: OrmEntityEvent,
+  rows: readonly ReportedRow[] | undefined,
+): Change[] | undefined {
+  const { metadata } = event;
+  const states = rows && statesOf(hook, event, rows);
+  return states?.flatMap((state, i) => {
+    const id = idOf(metadata, (state.after ?? state.before)!);
+    const change = { ...identity(metadata), type: hook, id, ...state };
+    return metadata.isJunction ? [change, ...sidesOf(metadata, objectOf(rows![i]!))] : [change];
+  });
 }
 
 const ROWS: Record<
@@ -158,7 +176,11 @@ function junctionRow(event: OrmEntityEvent): object | undefined {
 }
 
 /** remove() of a loaded row deletes its links through hooks of their own; the database's cascades tell nobody. */
-function dependentsOf({ metadata, databaseEntity, entityId }: OrmEntityEvent, tables: Tables): Change[] {
+function dependentsOf(
+  { metadata, databaseEntity, entityId }: OrmEntityEvent,
+  tables: Tables,
+  isReported: boolean,
+): Change[] {
   const told = new Set(
     databaseEntity === undefined || entityId === undefined
       ? []
@@ -168,7 +190,21 @@ function dependentsOf({ metadata, databaseEntity, entityId }: OrmEntityEvent, ta
   );
   return (tables.dependents.get(tableOf(metadata)) ?? [])
     .filter((dependent) => !(dependent.direct && told.has(dependent.metadata)))
-    .flatMap(dependentChanges);
+    .flatMap((dependent) => {
+      const changes = dependentChanges(dependent);
+      // The links that went with reported rows led from those.
+      const isLinkOfReported = isReported && dependent.direct && linksOthers(dependent.metadata);
+      return isLinkOfReported ? changes.filter(({ table }) => table !== tableOf(metadata)) : changes;
+    });
+}
+
+/** Whether a junction links two tables, not one with itself. */
+function linksOthers(junction: OrmMetadata): boolean {
+  if (!junction.isJunction) return false;
+  const [one, other] = [junction.ownerColumns, junction.inverseColumns].map(
+    ([column]) => column?.referencedColumn?.entityMetadata,
+  );
+  return one !== undefined && other !== undefined && tableOf(one) !== tableOf(other);
 }
 
 function dependentChanges(dependent: Dependent): Change[] {

@@ -2,6 +2,7 @@ import type { Change, ChangeSink } from '../invalidation/change.interface.js';
 import { Bracket, type HookKind } from './brackets.js';
 import { changesOf, unknownChanges, type RowHook } from './changes.js';
 import { tableOf } from './columns.js';
+import { ExactStatements } from './exact-statements.js';
 import { Gatherer } from './gatherer.js';
 import { type Answer, both, type CollectorOptions } from './outlet.js';
 import { OwnTransactions } from './own-transactions.js';
@@ -34,7 +35,13 @@ export class Collector {
     this.#gatherer = new Gatherer(dataSource, sink, options);
     this.#sql = new SqlWatch(this.#gatherer);
     this.#own = new OwnTransactions(dataSource, (subscriber) => subscriber instanceof Collector);
+    const isPostgres = (dataSource.options as { type?: unknown }).type === 'postgres';
+    const exact =
+      isPostgres && options.exactStatements === true
+        ? new ExactStatements(this.#gatherer, dataSource.driver)
+        : undefined;
     this.#raw = new RawTransactions(dataSource, {
+      ...(exact !== undefined && { run: (runner, sql, query) => exact.run(runner, sql, query) }),
       starting: (start) => this.#own.starting(start),
       beginning: (runner) => void this.#guard('BEGIN', () => this.#gatherer.runners.of(runner).enter()),
       ran: (runner) => void this.#guard('BEGIN', () => this.#gatherer.ran(runner)),

@@ -28,6 +28,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     private readonly runtime: CacheRuntime,
     private readonly registry: RuleRegistry,
     private readonly service: InvalidationService,
+    private readonly exactStatements: boolean,
   ) {
     runtime.describeEntity = (entity) => this.#describe(entity);
   }
@@ -42,7 +43,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     if (!this.#bindings.has(dataSource)) {
       this.#bindings.set(
         dataSource,
-        new DataSourceBinding(dataSource, this.runtime, this.registry, this.service),
+        new DataSourceBinding(dataSource, this.runtime, this.registry, this.service, this.exactStatements),
       );
     }
   }
@@ -114,11 +115,13 @@ class DataSourceBinding implements ChangeSink {
     private readonly runtime: CacheRuntime,
     private readonly registry: RuleRegistry,
     private readonly service: InvalidationService,
+    exactStatements: boolean,
   ) {
     this.#handle = attachCollector(dataSource, this, {
       tables: () => (registry.wroteUnmatched === undefined ? this.#index().#tables : undefined),
       durableTables: () => this.#index().#durableTables,
       lookups: () => this.#index().#lookups,
+      exactStatements,
       onQueryInOpenTransaction: () =>
         runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
       onError: (error, where) =>

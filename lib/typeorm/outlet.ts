@@ -11,6 +11,8 @@ export interface CollectorOptions {
   readonly durableTables?: () => ReadonlySet<string>;
   /** Paths that are read from the database where a change does not carry them, by table. */
   readonly lookups?: () => ReadonlyMap<string, readonly string[]>;
+  /** Whether bulk statements report the rows they change: on PostgreSQL, elsewhere it says nothing. */
+  readonly exactStatements?: boolean;
   /** Told of errors, which hooks never let out, and of the place they came from. */
   readonly onError?: (error: unknown, where: string) => void;
 }

@@ -21,6 +21,12 @@ export interface RawTransactionWatcher {
   /** The text has run, whatever came of it. */
   ran(runner: Runner): void;
   released(runner: Runner): void;
+  /** May run a statement in its own way; answers `undefined` where it has not run it. */
+  readonly run?: (
+    runner: Runner,
+    sql: string,
+    query: (sql: string) => Promise<unknown>,
+  ) => Promise<unknown> | undefined;
 }
 
 /** Who watches a runner: SQLite's one runner outlives many of them. */
@@ -80,9 +86,17 @@ function instrument(runner: Runner, first: RawTransactions): void {
   const tell = (what: 'beginning' | 'ran' | 'released'): void => {
     for (const { isClosed, watcher } of watchers) if (!isClosed) watcher[what](runner);
   };
+  const run = (sql: string, rest: unknown[]): Promise<unknown> => {
+    for (const { isClosed, watcher } of watchers) {
+      if (isClosed || watcher.run === undefined) continue;
+      const answer = watcher.run(runner, sql, (text) => query.call(runner, text, ...rest));
+      if (answer !== undefined) return answer;
+    }
+    return query.call(runner, sql, ...rest);
+  };
   runner.query = (sql, ...rest) => {
     // TypeORM's own transactions have said so already.
-    if (runner.isTransactionActive || !BEGIN.test(sql)) return query.call(runner, sql, ...rest);
+    if (runner.isTransactionActive || !BEGIN.test(sql)) return run(sql, rest);
     tell('beginning');
     const answer = query.call(runner, sql, ...rest);
     const ran = (): void => tell('ran');

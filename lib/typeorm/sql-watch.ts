@@ -3,6 +3,7 @@ import { builtBy } from './brackets.js';
 import { unknownChanges } from './changes.js';
 import type { Gatherer } from './gatherer.js';
 import { type Answer, both } from './outlet.js';
+import { originalSql } from './reporting-sql.js';
 import { isConnectionLoss, type Statement } from './statements.js';
 import type { OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
@@ -16,7 +17,8 @@ export class SqlWatch {
 
   see(event: OrmQueryEvent): Answer {
     const { catalogue, outlet, runners } = this.#gatherer;
-    const { queryRunner, query, success } = event;
+    const { queryRunner, success } = event;
+    const query = originalSql(event.query);
     const statement = catalogue.read(query);
     const { control, writes } = statement;
     if (outlet.lookups.size > 0) runners.of(queryRunner).statements++;
