@@ -150,6 +150,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
     // A HEAD answer has no body to store or to share.
     if (exchange.request.method === 'HEAD') {
+      exchange.route.options.query?.hide(exchange.request);
       this.recorder.recordHead(exchange);
       return exchange.next.handle();
     }

@@ -51,6 +51,22 @@ describe.each(platforms)('query on %s', (platform) => {
     expect(await app.get(second)).toMatchObject({ cache: 'MISS' });
   });
 
+  it.each([
+    '/ignoring?page=1&utm%5Fsource=x',
+    '/ignoring?utm_source=x&page=1&utm_source=y',
+    '/ignoring?page=1&utm_',
+    '/ignoring?%66b.clid=1&page=1',
+  ])('%s is one with what counts of it, however it is spelt', async (path) => {
+    await app.get('/ignoring?page=1');
+    expect(await app.get(path)).toMatchObject({ cache: 'HIT' });
+  });
+
+  it('a parameter that does not count never reaches the handler of a HEAD', async () => {
+    const length = async (path: string): Promise<unknown> =>
+      (await app.get(path, { method: 'HEAD' })).headers['content-length'];
+    expect(await length('/ignoring?page=1&utm_source=x')).toBe(await length('/ignoring?page=1'));
+  });
+
   it('a parameter that does not count never reaches the handler', async () => {
     expect(JSON.parse((await app.get('/named?page=1&evil=1')).body)).toEqual({ page: '1', handled: 1 });
     expect(JSON.parse((await app.get('/ignoring?utm_a=1&b=2')).body)).toEqual({ b: '2', handled: 2 });
