@@ -5,6 +5,7 @@ import { CacheConfigurationError } from './cache/errors.js';
 import { assertKnownOptions } from './cache/definition.js';
 import type { RuntimeSettings } from './cache/cache-runtime.js';
 import type { IsAuthenticated } from './http/authentication.js';
+import { assertSecret } from './http/explain/explain-token.js';
 import {
   DEFAULT_KEY_LIMIT,
   keyLimitOf,
@@ -16,6 +17,7 @@ import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
 import { OnceLog } from './observability/once-log.js';
+import type { ExplainSecret } from './http/route-table.js';
 import { memoryStore } from './stores/memory-store.js';
 import type { CacheStore } from './stores/store.interface.js';
 
@@ -41,6 +43,11 @@ export interface RestflowCacheOptions {
   setCacheHeaders?: boolean;
   /** Default of `keyLimit` of every `@CacheResponse`. Default `{ keys: 10_000, window: '1m' }`; `false` for none. */
   keyLimit?: KeyLimitOption;
+  /**
+   * Whether answers say why they are as they are, in `Cache-Status` and in the log: `true` for all, in development;
+   * `{ secret }` for requests with an `X-Cache-Explain` header of `explainToken(secret)`. Default `false`.
+   */
+  explain?: boolean | ExplainSecret;
   /** Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. */
   isAuthenticated?: (request: never) => boolean;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
@@ -97,6 +104,7 @@ export interface ModuleSettings {
   readonly runtime: RuntimeSettings;
   readonly setCacheHeaders: boolean;
   readonly keyLimit: KeyLimitSettings;
+  readonly explain: boolean | ExplainSecret;
   readonly isAuthenticated: IsAuthenticated | undefined;
   readonly defaultDispatcher: string;
   readonly dispatcherSettings: DispatcherSettings;
@@ -118,6 +126,7 @@ const OPTIONS = new Set<string>([
   'enabled',
   'setCacheHeaders',
   'keyLimit',
+  'explain',
   'isAuthenticated',
   'keyHashAlgorithm',
   'maxKeySuffixLength',
@@ -159,6 +168,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     },
     setCacheHeaders: options.setCacheHeaders ?? false,
     keyLimit: keyLimitOf(options.keyLimit, WHERE) ?? DEFAULT_KEY_LIMIT,
+    explain: explainOf(options.explain),
     isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},
@@ -210,6 +220,12 @@ const TYPES: OptionTypes = {
     `'auto', false or a list of DataSources`,
   ],
 };
+
+function explainOf(explain: RestflowCacheOptions['explain'] = false): boolean | ExplainSecret {
+  if (typeof explain === 'boolean') return explain;
+  assertSecret(explain?.secret, `explain of ${WHERE}`);
+  return explain;
+}
 
 function twoDefaults(): CacheConfigurationError {
   return new CacheConfigurationError(

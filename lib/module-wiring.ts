@@ -103,6 +103,7 @@ export class ModuleWiring
       versioning: this.#config.getVersioning(),
       setCacheHeaders: this.settings.setCacheHeaders,
       keyLimit: this.settings.keyLimit,
+      explain: this.settings.explain,
     });
     this.attachDataSources();
     this.#dispatchers.add(
@@ -202,6 +203,7 @@ export class ModuleWiring
       },
       new ResponseRecorder(this.runtime),
       this.settings.isAuthenticated ?? isAuthenticatedByDefault,
+      typeof this.settings.explain === 'object' ? this.settings.explain.secret : undefined,
     );
     this.#config.getGlobalInterceptors().unshift(interceptor);
   }

@@ -4,9 +4,10 @@ import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store
 import type { Clock } from './clock.js';
 import type { Call } from './call.js';
 import { BumpsAtEnd } from './bumps-at-end.js';
-import { nameOf, sameName } from './cached-name.js';
+import type { DropLog } from './drop-log.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
+import { nameOf, sameName } from './cached-name.js';
 import { CacheConfigurationError } from './errors.js';
 import { KeySpace } from './key-space.js';
 import { currentLoad } from './load-context.js';
@@ -43,6 +44,8 @@ export interface RuntimeSettings extends KeySettings {
 /** The cache of one application: its engine, its stores, its decorated methods. Decorated methods find it by injection. */
 export class CacheRuntime {
   readonly engine: CacheEngine;
+  /** What dropped what; only where somebody may ask. */
+  drops: DropLog | undefined;
   readonly space: KeySpace;
   /** Classes whose instances may be stored; the data sources add their entities. */
   readonly classes = new KnownClasses();
@@ -217,6 +220,7 @@ export class CacheRuntime {
   /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
   async invalidate(tags: readonly string[], mode: InvalidationMode): Promise<Delivery> {
     this.#atEnd.add(tags, mode);
+    this.drops?.note(tags, 'by hand');
     try {
       await this.bump(tags, mode);
       return 'delivered';

@@ -122,6 +122,11 @@ export interface CacheResponseOptions extends CacheOptions {
    * What is beyond is answered, and not stored. Default: the module's.
    */
   keyLimit?: KeyLimitOption;
+  /**
+   * Every answer says why it is as it is, in `Cache-Status` and in the log: key, tags, what dropped it, what kept it from being
+   * stored. For development: clients see what users' keys hold. Default: the module's.
+   */
+  explain?: boolean;
 }
 
 /** A method that returns a promise. */

@@ -34,6 +34,7 @@ const OPTIONS = new Set<string>([
   'cacheControl',
   'freshness',
   'keyLimit',
+  'explain',
   'staleWhileRevalidate',
   'staleIfError',
   'refreshAhead',

@@ -13,6 +13,7 @@ export type BypassReason =
   | 'range'
   | 'condition' // one that a request that is not safe makes, which is the handler's to judge
   | 'disabled' // the cache is switched off, or a transaction is open
+  | 'transaction' // one is open where the request is handled
   | 'body' // it has one, and the key does not hold it
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
@@ -35,7 +36,7 @@ export class Admission {
     if (headers['range'] !== undefined) return 'range';
     if (isUnsafe(method) && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
     try {
-      if (!this.runtime.mayUse()) return 'disabled';
+      if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
       const refusal = this.#refusalOfPrivate(route, request);
       if (refusal !== undefined) return refusal;

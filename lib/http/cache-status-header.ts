@@ -14,6 +14,10 @@ export interface CacheStatusParameters {
   readonly collapsed?: boolean;
   /** A word of our own that says more. */
   readonly detail?: string | undefined;
+  /** The same, for those alone who asked for an explanation. */
+  readonly why?: string | undefined;
+  /** Further parameters, as texts. */
+  readonly more?: Readonly<Record<string, string>>;
 }
 
 /** The name by which this cache goes in the list. */
@@ -25,7 +29,7 @@ const NAME = 'restflow';
  * @param before the header as it came from the handler
  */
 export function cacheStatusHeader(
-  { hit, fwd, fwdStatus, ttl, stored, collapsed, detail }: CacheStatusParameters,
+  { hit, fwd, fwdStatus, ttl, stored, collapsed, detail, more }: CacheStatusParameters,
   before?: HeaderValue | number | undefined,
 ): { readonly 'Cache-Status': string } {
   let value = before === undefined ? NAME : `${String(before)}, ${NAME}`;
@@ -36,5 +40,15 @@ export function cacheStatusHeader(
   if (stored === true) value += '; stored';
   if (collapsed === true) value += '; collapsed';
   if (detail !== undefined) value += `; detail=${detail}`;
+  for (const name in more) value += `; ${name}=${quoted(more[name]!)}`;
   return { 'Cache-Status': value };
+}
+
+/** Longer texts are cut: servers in front bound the size of headers. Characters. */
+const MAX_TEXT = 1_000;
+
+/** A string of structured fields (RFC 8941 §3.3.3): printable ASCII. */
+function quoted(text: string): string {
+  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
+  return `"${cut.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`;
 }

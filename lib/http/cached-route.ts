@@ -30,6 +30,8 @@ export class CachedRoute {
     readonly hasRules: boolean,
     readonly setCacheHeaders: boolean,
     readonly keyLimit: KeyLimit,
+    /** Whether each of its answers says why. */
+    readonly explains: boolean,
     /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
     private readonly severalPaths: boolean,
     private readonly version: RequestVersion | undefined,

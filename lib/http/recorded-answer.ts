@@ -2,12 +2,17 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
-import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
-import type { CachedRoute } from './cached-route.js';
+import type { Forwarded } from './cache-status-header.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
-import { lifetimeHeaders, metadataHeaders, standingHeaders } from './response-headers.js';
-import { isStorable, judgeResponse, varyMembers, varyOf, type Judgement } from './storable.js';
+import {
+  lifetimeHeaders,
+  type metadataHeaders,
+  standingHeaders,
+  statusHeaders,
+  type Told,
+} from './response-headers.js';
+import { isStorable, judgeResponse, varyMembers, varyOf, type Judgement, type Refusal } from './storable.js';
 import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** What refusals by the platform say to whoever wonders why a route is not cached. */
@@ -29,7 +34,7 @@ export class RecordedAnswer {
 
   constructor(
     private readonly runtime: CacheRuntime,
-    private readonly route: CachedRoute,
+    private readonly told: Told,
     private readonly call: Call,
     private readonly load: Load,
     private readonly conditions: Conditions,
@@ -43,21 +48,22 @@ export class RecordedAnswer {
   head(head: ResponseHead): HeadDecision {
     if (head.body !== undefined) this.handlerIsDone();
     const cacheControl = joined(head.headers['cache-control']);
-    this.#vary = [...varyOf(head.headers), ...this.route.ownVary];
+    this.#vary = [...varyOf(head.headers), ...this.told.route.ownVary];
     this.#judgement = this.#judge(head, cacheControl);
     this.#releaseWaiters();
-    const add: Record<string, string> = { ...standingHeaders(this.route, cacheControl) };
+    const add: Record<string, string> = { ...standingHeaders(this.told.route, cacheControl) };
     const etag = etagOf(single(head.headers['etag']), head.body);
     const lastModified = single(head.headers['last-modified']);
     this.#told = { etag, lastModified, cacheControl };
-    if (etag !== undefined && this.route.options.statuses.has(head.status)) add['ETag'] = etag;
+    if (etag !== undefined && this.told.route.options.statuses.has(head.status)) add['ETag'] = etag;
     Object.assign(add, this.#times(head, cacheControl));
     const notModified = head.status === 200 && isNotModified(this.conditions, { etag, lastModified });
     return { add, notModified };
   }
 
   #judge(head: ResponseHead, cacheControl: string | undefined): Judgement {
-    const { fwd, load, route, call } = this;
+    const { call, fwd, load } = this;
+    const { route } = this.told;
     const judgement = judgeResponse(head.status, cacheControl, this.#vary, route.options);
     const makesKey = judgement.refusal === undefined && fwd !== 'stale' && isStorable(load, head);
     if (!makesKey || route.keyLimit.take(call.key)) return judgement;
@@ -68,7 +74,8 @@ export class RecordedAnswer {
     if (recording.response === undefined) return this.#refuse(REFUSALS[recording.refusal]);
     const judgement = this.#judgement!;
     if (judgement.refusal !== undefined) return this.#refuse(judgement.refusal);
-    const { route, call, load } = this;
+    const { call, load } = this;
+    const { route } = this.told;
     const vary = [...new Set([...varyMembers(recording.response.vary), ...this.#vary])];
     const covered = route.cover(call, vary);
     if (covered === 'too-many') return this.#refuse(`it varies by too many headers: ${vary.join(', ')}`);
@@ -89,7 +96,8 @@ export class RecordedAnswer {
 
   /** The times a miss can tell before its value is stored: where neither lifetime nor storing depends on the value. */
   #times(head: ResponseHead, cacheControl: string | undefined): AddedHeaders {
-    const { route, load } = this;
+    const { load } = this;
+    const { route } = this.told;
     const { ttl, condition } = route.target.policy;
     const judgement = this.#judgement!;
     const now = this.runtime.engine.clock.now();
@@ -98,22 +106,33 @@ export class RecordedAnswer {
       isStorable(load, head) &&
       condition === undefined &&
       typeof ttl === 'number';
-    const detail = judgement.refusal === undefined ? undefined : judgement.detail;
-    const status = cacheStatusHeader({ fwd: this.fwd, stored: known, detail }, head.headers['cache-status']);
-    if (!known)
-      return route.setCacheHeaders
-        ? { ...metadataHeaders({ cacheStatus: CacheStatus.MISS }), ...status }
-        : {};
+    const before = head.headers['cache-status'];
+    if (!known) {
+      const { detail, why, because } = this.#unstored(head);
+      const said = { fwd: this.fwd, detail, why };
+      return statusHeaders(this.told, { cacheStatus: CacheStatus.MISS }, said, before, because);
+    }
     const freshUntil = Math.min(now + Math.min(ttl, judgement.lifetime), load.context.freshUntil);
+    const said = { fwd: this.fwd, stored: true };
     return {
       ...lifetimeHeaders(route, cacheControl, now, freshUntil),
-      ...(route.setCacheHeaders ? { ...metadataHeaders(metadataOfMiss(now, freshUntil)), ...status } : {}),
+      ...statusHeaders(this.told, metadataOfMiss(now, freshUntil), said, before),
     };
+  }
+
+  /** Why it is not known to be stored: a word for `Cache-Status`, and a sentence. */
+  #unstored(head: ResponseHead): { detail?: string; why?: string; because?: string } {
+    const { refusal, detail, why } = this.#judgement as Partial<Refusal>;
+    if (refusal !== undefined) return { detail, why, because: refusal };
+    const { refusal: because } = this.load.context;
+    if (because !== undefined) return { why: 'load', because };
+    if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
+    return { why: isStorable(this.load, head) ? 'undecided' : 'store-down' };
   }
 
   #refuse(reason: string | undefined): void {
     const { engine, log } = this.runtime;
-    const { name } = this.route.target;
+    const { name } = this.told.route.target;
     engine.uncacheable.set(this.call.key);
     this.load.settle({ failed: false });
     if (reason !== undefined)

@@ -8,15 +8,17 @@ import type { Load } from '../cache/loads.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
+import { addHeaders } from './add-headers.js';
 import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
-import { cacheStatusHeader, type Forwarded } from './cache-status-header.js';
+import type { CacheStatusParameters, Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
+import { Explainer } from './explain/explainer.js';
+import type { Explanation } from './explain/explanation.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
-import type { AddedHeaders } from './http-platform.interface.js';
 import { RepeatedRequests } from './repeated-requests.js';
-import { hitHeaders, metadataHeaders, reuseHeaders } from './response-headers.js';
+import { hitHeaders, reuseHeaders, statusHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
@@ -39,6 +41,8 @@ export interface Exchange {
   readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
   readonly response: object;
   readonly next: CallHandler;
+  /** Where the answer is to say why. */
+  readonly explanation: Explanation | undefined;
   /** Why it goes to the handler, where that is not for want of a response. */
   readonly forwarded?: Forwarded;
 }
@@ -54,6 +58,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   readonly #sharedCache: SharedCache;
   readonly #repeated: RepeatedRequests;
   readonly #admission: Admission;
+  readonly #explainer: Explainer;
   readonly #stale: StaleResponses;
 
   constructor(
@@ -61,7 +66,9 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     private readonly routes: RouteLookup,
     private readonly recorder: ResponseRecorder,
     isAuthenticated: IsAuthenticated,
+    explainSecret: string | undefined,
   ) {
+    this.#explainer = new Explainer(runtime, explainSecret);
     this.#admission = new Admission(runtime, isAuthenticated);
     this.#repeated = new RepeatedRequests(runtime.engine.clock);
     this.#stale = new StaleResponses(runtime.engine, this.#repeated);
@@ -76,11 +83,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const route = this.routes.find(context.getHandler(), context.getClass());
     if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
-    const exchange: Exchange = { route, request, response, next };
+    const explanation = this.#explainer.of(route, request);
+    const exchange: Exchange = { route, request, response, next, explanation };
     if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
     const call = this.#admission.admit(route, request);
     if (typeof call === 'string') return this.#bypass(exchange, call);
+    if (explanation !== undefined) explanation.call = call;
     const reading = this.runtime.engine.reader.read(call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
@@ -94,12 +103,10 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     invalidateByAnswer(this.runtime, storedUris, request, response);
   }
 
-  #bypass({ route, response, next }: Exchange, reason: BypassReason): Observable<unknown> {
-    if (route.setCacheHeaders) {
-      const status = cacheStatusHeader({ fwd: reason === 'method' ? 'method' : 'bypass' });
-      this.recorder.addNow(response, { ...metadataHeaders({ cacheStatus: CacheStatus.BYPASS }), ...status });
-    }
-    return next.handle();
+  #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
+    const said = { fwd: why === 'method' ? why : 'bypass', why } as const;
+    addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, said));
+    return exchange.next.handle();
   }
 
   #answer(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
@@ -128,19 +135,19 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     exchange: Exchange,
     call: Call,
     { entry, status, asked }: Reuse,
-    added?: AddedHeaders,
+    said = saidOf(entry, status, asked, this.runtime.engine.clock.now()),
   ): Observable<unknown> {
     const { route, request, response } = exchange;
     const now = this.runtime.engine.clock.now();
     this.runtime.engine.serve(call, entry, status);
     const stored = responseOf(entry);
     const headers =
-      asked === undefined && status !== CacheStatus.STALE
+      said === undefined && exchange.explanation === undefined
         ? hitHeaders(route, entry, now)
-        : reuseHeaders(route, entry, now, status, asked);
+        : reuseHeaders(exchange, entry, now, status, said ?? { hit: true });
     return of(
       route.platform.replay(request, response, stored.recorded, {
-        add: added === undefined ? headers : { ...headers, ...added },
+        add: headers,
         notModified: stored.status === 200 && isNotModified(conditionsOf(request.headers), stored),
         headOnly: request.method === 'HEAD',
       }),
@@ -184,13 +191,14 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     }
     const again = exchange.route.call(exchange.request);
     again.retries = call.retries + 1;
+    if (exchange.explanation !== undefined) exchange.explanation.call = again;
     return this.#answer(exchange, again, await engine.reader.read(again));
   }
 
   /** What somebody else loaded in the meantime. */
   #replayLoaded(exchange: Exchange, call: Call, entry: Entry): Observable<unknown> {
-    const added = collapsedHeader(exchange, call, entry);
-    return this.#replay(exchange, call, { entry, status: CacheStatus.HIT }, added);
+    const fwd = exchange.forwarded ?? exchange.route.missOf(call);
+    return this.#replay(exchange, call, { entry, status: CacheStatus.HIT }, { fwd, collapsed: true });
   }
 
   #lead(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
@@ -207,11 +215,16 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 }
 
-/** What a request is told that was answered with the answer to somebody else's. */
-function collapsedHeader({ route, forwarded }: Exchange, call: Call, entry: Entry): AddedHeaders | undefined {
-  if (!route.setCacheHeaders) return undefined;
-  const before = responseOf(entry).headers['cache-status'];
-  return cacheStatusHeader({ fwd: forwarded ?? route.missOf(call), collapsed: true }, before);
+/** What there is to say of a stored response that is no plain hit. */
+function saidOf(
+  { freshUntil }: Entry,
+  status: CacheStatus,
+  asked: number | undefined,
+  now: number,
+): CacheStatusParameters | undefined {
+  if (asked === undefined && status !== CacheStatus.STALE) return undefined;
+  const ttl = (freshUntil - now) / 1000;
+  return asked === undefined ? { hit: true, ttl } : { fwd: 'stale', fwdStatus: asked, ttl };
 }
 
 const noop = (): void => undefined;

@@ -3,7 +3,8 @@ import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders } from './http-platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
-import { responseOf } from './stored-response.js';
+import type { Explanation } from './explain/explanation.js';
+import { responseOf, type StoredResponse } from './stored-response.js';
 
 const NAMES = {
   cacheStatus: 'X-Cache-Status',
@@ -59,22 +60,23 @@ export function hitHeaders(route: CachedRoute, entry: Entry, now: number): Added
   return { ...constantHeaders(route, entry), ...timedHeaders(route, entry, now) };
 }
 
-/**
- * What a stored response is given that is stale, or that the handler was asked for behind the client's back.
- *
- * @param asked the status of the handler's answer
- */
+/** What a stored response is given of which there is more to say: it is stale, somebody else loaded it, or it is explained. */
 export function reuseHeaders(
-  route: CachedRoute,
+  told: Told,
   entry: Entry,
   now: number,
   status: CacheStatus,
-  asked?: number,
+  said: CacheStatusParameters,
 ): AddedHeaders {
-  const ttl = (entry.freshUntil - now) / 1000;
-  const said: CacheStatusParameters =
-    asked === undefined ? { hit: true, ttl } : { fwd: 'stale', fwdStatus: asked, ttl };
-  return { ...constantHeaders(route, entry, status, said), ...timedHeaders(route, entry, now) };
+  const { route } = told;
+  const stored = responseOf(entry);
+  const isOld = status === CacheStatus.STALE || said.fwdStatus !== undefined;
+  const tellsAge = isOld || route.options.cacheControl || stored.tellsLifetime;
+  return {
+    ...validators(route, stored),
+    ...(tellsAge ? timedHeaders(route, entry, now) : undefined),
+    ...statusHeaders(told, metadataOf(status, entry), said, stored.headers['cache-status']),
+  };
 }
 
 function timedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
@@ -86,19 +88,41 @@ function timedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeade
 }
 
 /** Without ttl in `Cache-Status`: that one would be another with each hit. */
-function constantHeaders(
-  route: CachedRoute,
-  entry: Entry,
-  status: CacheStatus = CacheStatus.HIT,
-  said: CacheStatusParameters = { hit: true },
-): AddedHeaders {
+function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
   const stored = responseOf(entry);
+  const metadata = metadataOf(CacheStatus.HIT, entry);
   return {
-    ETag: stored.etag!,
-    ...standingHeaders(route, stored.cacheControl),
-    ...(route.setCacheHeaders ? metadataHeaders(metadataOf(status, entry)) : {}),
-    ...(route.setCacheHeaders ? cacheStatusHeader(said, stored.headers['cache-status']) : {}),
+    ...validators(route, stored),
+    ...statusHeaders({ route }, metadata, { hit: true }, stored.headers['cache-status']),
   };
+}
+
+function validators(route: CachedRoute, stored: StoredResponse): AddedHeaders {
+  return { ETag: stored.etag!, ...standingHeaders(route, stored.cacheControl) };
+}
+
+/** Who is told what the cache did: every client of a route, or one that asked why. */
+export interface Told {
+  readonly route: CachedRoute;
+  readonly explanation?: Explanation | undefined;
+}
+
+/**
+ * What an answer says of the cache, where it does.
+ *
+ * @param before `Cache-Status` as it came from the handler
+ * @param because a sentence for the log, where it is explained
+ */
+export function statusHeaders(
+  { route, explanation }: Told,
+  metadata: Partial<CacheMetadata>,
+  said: CacheStatusParameters,
+  before?: Parameters<typeof cacheStatusHeader>[1],
+  because?: string,
+): AddedHeaders {
+  if (explanation !== undefined)
+    return { ...metadataHeaders(metadata), ...explanation.headers(said, before, because) };
+  return route.setCacheHeaders ? { ...metadataHeaders(metadata), ...cacheStatusHeader(said, before) } : {};
 }
 
 /**

@@ -20,6 +20,8 @@ export interface ResponseOptions {
   readonly setCacheHeaders: boolean | undefined;
   readonly cacheControl: boolean;
   /** `undefined` where the module's default applies. */
+  readonly explain: boolean | undefined;
+  /** `undefined` where the module's default applies. */
   readonly keyLimit: KeyLimitSettings | undefined;
 }
 
@@ -35,6 +37,7 @@ interface GivenResponseOptions {
   maxBodyBytes?: number;
   setCacheHeaders?: boolean;
   cacheControl?: boolean;
+  explain?: boolean;
   keyLimit?: KeyLimitOption;
 }
 
@@ -73,6 +76,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,
     cacheControl: options.cacheControl ?? false,
+    explain: options.explain,
     keyLimit: keyLimitOf(options.keyLimit, where),
   });
 }

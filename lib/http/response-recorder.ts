@@ -3,12 +3,10 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
-import { cacheStatusHeader } from './cache-status-header.js';
 import type { Conditions } from './conditional.js';
-import type { AddedHeaders } from './http-platform.interface.js';
 import { RecordedAnswer } from './recorded-answer.js';
 import type { Exchange } from './response-cache.interceptor.js';
-import { metadataHeaders, standingHeaders } from './response-headers.js';
+import { standingHeaders, statusHeaders } from './response-headers.js';
 import { joined } from './stored-response.js';
 
 /** Records the answer of a handler while it goes out, and has it stored if it may be. */
@@ -20,15 +18,16 @@ export class ResponseRecorder {
    * @returns what watches the handler: its errors end the recording
    */
   record(
-    { route, request, response, forwarded }: Exchange,
+    exchange: Exchange,
     call: Call,
     load: Load,
     conditions: Conditions,
     handlerIsDone: () => void,
   ): { watch<T>(handled: Observable<T>): Observable<T> } {
+    const { route, request, response, forwarded } = exchange;
     const answer = new RecordedAnswer(
       this.runtime,
-      route,
+      exchange,
       call,
       load,
       conditions,
@@ -46,29 +45,18 @@ export class ResponseRecorder {
   }
 
   /** Gives the answer to a HEAD the headers that a GET would have; it has no body to store. */
-  recordHead({ route, request, response }: Exchange): void {
+  recordHead(exchange: Exchange): void {
+    const { route, request, response } = exchange;
+    const metadata = { cacheStatus: CacheStatus.MISS };
     route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,
       head: ({ headers }) => ({
         add: {
           ...standingHeaders(route, joined(headers['cache-control'])),
-          ...(route.setCacheHeaders ? metadataHeaders({ cacheStatus: CacheStatus.MISS }) : {}),
-          ...(route.setCacheHeaders ? cacheStatusHeader({ fwd: 'uri-miss' }, headers['cache-status']) : {}),
+          ...statusHeaders(exchange, metadata, { fwd: 'uri-miss', why: 'head' }, headers['cache-status']),
         },
       }),
       done: () => undefined,
     });
-  }
-
-  /** Adds headers to a response at once, before the handler runs. */
-  addNow(response: object, headers: AddedHeaders): void {
-    const target = response as {
-      setHeader?(name: string, value: string): void;
-      header?(name: string, value: string): void;
-    };
-    for (const name in headers) {
-      if (target.setHeader !== undefined) target.setHeader(name, headers[name]!);
-      else target.header?.(name, headers[name]!);
-    }
   }
 }

@@ -3,6 +3,7 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { RequestDescription } from '../cache/cached-method.js';
 import type { MethodDefinition } from '../cache/definition.js';
+import { DropLog } from '../cache/drop-log.js';
 import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
@@ -28,6 +29,13 @@ export interface RouteSettings {
   readonly versioning: Versioning | undefined;
   readonly setCacheHeaders: boolean;
   readonly keyLimit: KeyLimitSettings;
+  /** `true` for every route; a secret for requests that are signed with it. */
+  readonly explain: boolean | ExplainSecret;
+}
+
+/** What signs requests that are to be explained. */
+export interface ExplainSecret {
+  readonly secret: string;
 }
 
 /** Stands in where an application context serves no requests: it may drop by their descriptions all the same. */
@@ -45,6 +53,7 @@ export class RouteTable {
     private readonly settings: RouteSettings,
   ) {
     this.#version = settings.versioning && requestVersion(settings.versioning);
+    if (settings.explain !== false) runtime.drops ??= new DropLog();
     this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
   }
 
@@ -61,7 +70,7 @@ export class RouteTable {
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
-    const { methods, setCacheHeaders, keyLimit } = definition.response as ResponseOptions;
+    const { methods, setCacheHeaders, keyLimit, explain } = definition.response as ResponseOptions;
     const unanswered = [...methods].find((method) => !answers(handler, method));
     if (unanswered !== undefined) throw doesNotAnswer(definition.where, unanswered, methods);
     const { globalPrefix, modulePaths } = this.settings;
@@ -75,6 +84,7 @@ export class RouteTable {
       definition.rules.length > 0,
       setCacheHeaders ?? this.settings.setCacheHeaders,
       new KeyLimit(this.runtime.engine.clock, keyLimit ?? this.settings.keyLimit),
+      explain ?? this.settings.explain === true,
       this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
       this.#version,
       new Set(shape.routeParams),
@@ -83,6 +93,7 @@ export class RouteTable {
         .flatMap(({ value }) => varyMembers(value)),
     );
     this.#paths.add(route, this.#pattern(controller, handler));
+    if (route.explains) this.runtime.drops ??= new DropLog();
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));
     this.#byTarget.set(target, route);

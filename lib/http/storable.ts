@@ -5,9 +5,16 @@ import type { ResponseHead } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
-export type Judgement =
-  | { readonly lifetime: number; readonly refusal?: undefined }
-  | { readonly refusal: string; /** For Cache-Status. */ readonly detail?: string };
+export type Judgement = { readonly lifetime: number; readonly refusal?: undefined } | Refusal;
+
+export interface Refusal {
+  /** What is wrong with it, and what to write. */
+  readonly refusal: string;
+  readonly lifetime?: undefined;
+  /** A word for `Cache-Status`: for all, or for those alone who asked why. */
+  readonly detail?: string;
+  readonly why?: string;
+}
 
 /**
  * What a whole response says in `Vary`, middleware included, as far as it concerns what is stored. CORS and compression
@@ -45,12 +52,14 @@ export function judgeResponse(
   options: ResponseOptions,
 ): Judgement {
   if (!options.statuses.has(status))
-    return { refusal: `its status is ${status}; statuses: [${status}] would store it` };
-  if (vary.includes('*')) return { refusal: `it says Vary: *, so no other request may be answered with it` };
+    return { refusal: `its status is ${status}; statuses: [${status}] would store it`, why: 'status' };
+  if (vary.includes('*'))
+    return { refusal: `it says Vary: *, so no other request may be answered with it`, why: 'vary' };
   if (cacheControl === undefined) return { lifetime: Infinity };
   const directives = parseCacheControl(cacheControl);
   const forbidding = FORBIDDING.find((name) => directives.has(name));
-  if (forbidding !== undefined) return { refusal: `the handler says Cache-Control: ${forbidding}` };
+  if (forbidding !== undefined)
+    return { refusal: `the handler says Cache-Control: ${forbidding}`, why: forbidding };
   const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
   return { lifetime: seconds === undefined ? Infinity : seconds * 1000 };
 }

@@ -48,7 +48,9 @@ export function invalidateByAnswer(
 
 function drop(runtime: CacheRuntime, stored: StoredUris, request: KeyRequest, head: ResponseHead): void {
   const tags = new Set(changedUris(request, head).flatMap((uri) => stored.tagsOf(uri, request)));
-  if (tags.size > 0) bumpBehind(runtime, [...tags], 'purge');
+  if (tags.size === 0) return;
+  runtime.drops?.note(tags, `${request.method} ${uriOf(request)}`);
+  bumpBehind(runtime, [...tags], 'purge');
 }
 
 function changedUris(request: KeyRequest, { headers }: ResponseHead): readonly ChangedUri[] {

@@ -113,6 +113,7 @@ export class InvalidationService {
       if (rules.length === 0) continue;
       const all = new Set(rules.flatMap((rule) => [...tags.get(rule)!]));
       late?.add(all, mode);
+      for (const rule of rules) this.runtime.drops?.note(tags.get(rule)!, `rule ${rule.id}`);
       const bumped = this.#guarded(
         () => this.runtime.bump([...all], mode),
         (error) => {
@@ -152,6 +153,7 @@ export class InvalidationService {
    */
   handle(delivered: unknown): MaybePromise<void> {
     const { tags, mode } = readJob(delivered, this.runtime.space);
+    this.runtime.drops?.note(tags, 'a job of a dispatcher');
     return this.runtime.bump(tags, mode);
   }
 

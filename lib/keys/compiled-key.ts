@@ -87,6 +87,11 @@ export class CompiledKey {
     }
   }
 
+  /** What the suffix is made of, however long: for those who ask what told two requests apart. */
+  partsOf(source: KeySource): string {
+    return this.#partition.render(source) + this.#middle + this.#rest.render(source);
+  }
+
   /**
    * The tags of the entry's partitions, one for each of {@link subsets}: `user=42`, `tenant=1&user=42`.
    *

@@ -163,7 +163,7 @@ describe('without HTTP', () => {
 
 describe.each(platforms)('a testing module on %s', (platform) => {
   const adapter = () => (platform === 'express' ? new ExpressAdapter() : new FastifyAdapter());
-  let app: Omit<TestApplication, 'clock' | 'complaints'> | undefined;
+  let app: Omit<TestApplication, 'clock' | 'complaints' | 'lines'> | undefined;
   afterEach(() => app?.close());
 
   it.each(['init, then listen', 'listen'])('caches whatever the order: %s', async (order) => {

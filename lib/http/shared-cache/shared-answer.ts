@@ -1,9 +1,9 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { CacheStatus } from '../../cache/cache-status.js';
-import { cacheStatusHeader, type Forwarded } from '../cache-status-header.js';
+import type { Forwarded } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';
-import { metadataHeaders } from '../response-headers.js';
+import { statusHeaders } from '../response-headers.js';
 import { isStorable, varyMembers } from '../storable.js';
 import type { StoredResponse } from '../stored-response.js';
 import { judgedFieldsOf, type JudgedFields } from './judged-fields.js';
@@ -45,7 +45,7 @@ export class SharedAnswer {
 
   /** What goes out instead of, or beside, what the handler sends. */
   head(head: ResponseHead): HeadDecision {
-    const { stored, isValidation, request, route } = this.exchange;
+    const { stored, isValidation, request } = this.exchange;
     this.#fields = judgedFieldsOf(head.headers);
     this.#times = { requestedAt: this.#requestedAt, receivedAt: this.runtime.engine.clock.now() };
     if (stored !== undefined) {
@@ -58,15 +58,16 @@ export class SharedAnswer {
     const etag = this.#fields.etag;
     const lastModified = this.#fields['last-modified'];
     return {
-      add: route.setCacheHeaders
-        ? {
-            ...metadataHeaders({ cacheStatus: CacheStatus.MISS }),
-            ...cacheStatusHeader(
-              { fwd: this.#fwd, detail: this.#isOverLimit ? 'key-limit' : undefined },
-              head.headers['cache-status'],
-            ),
-          }
-        : {},
+      add: statusHeaders(
+        this.exchange,
+        { cacheStatus: CacheStatus.MISS },
+        {
+          fwd: this.#fwd,
+          detail: this.#isOverLimit ? 'key-limit' : undefined,
+          why: this.#refusal?.replace(/\W+/g, '-').toLowerCase(),
+        },
+        head.headers['cache-status'],
+      ),
       notModified: head.status === 200 && isNotModified(this.conditions, { etag, lastModified }),
     };
   }
@@ -135,10 +136,10 @@ export class SharedAnswer {
   }
 
   #replaceBy(stored: StoredResponse, status: CacheStatus, fwdStatus: number): HeadDecision {
-    const { request, route } = this.exchange;
+    const { exchange } = this;
     const now = this.runtime.engine.clock.now();
     const forwarded = { fwd: this.#fwd, fwdStatus };
-    return { replaceBy: storedAnswer(route, request, this.conditions, stored, status, now, forwarded) };
+    return { replaceBy: storedAnswer(exchange, this.conditions, stored, status, now, forwarded) };
   }
 
   /** Stores what a newer answer made of a stored response, or drops that one where it must not be kept any more. */

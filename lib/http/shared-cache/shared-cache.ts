@@ -5,10 +5,12 @@ import type { Load } from '../../cache/loads.js';
 import { runInLoad } from '../../cache/load-context.js';
 import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';
+import { addHeaders } from '../add-headers.js';
 import type { IsAuthenticated } from '../authentication.js';
 import { conditionsOf } from '../conditional.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
 import type { Exchange } from '../response-cache.interceptor.js';
+import { statusHeaders } from '../response-headers.js';
 import { responseOf } from '../stored-response.js';
 import { whenAdmitted } from '../when-admitted.js';
 import { requestDirectives, FROM_THE_HANDLER } from './request-directives.js';
@@ -20,6 +22,9 @@ import { setConditions } from './validation-request.js';
 
 /** A request that asks for more than a cache can judge (RFC 9110 §13.1.1, §13.1.4). */
 const LEFT_TO_THE_HANDLER = ['if-match', 'if-unmodified-since'];
+
+/** Why a request goes to the handler as it is. */
+type ForwardReason = 'condition' | 'no-store' | 'disabled' | 'transaction' | 'option' | 'unkeyed' | 'range';
 
 const STATUSES: Readonly<Record<Exclude<Reuse, 'validated'>, CacheStatus>> = {
   fresh: CacheStatus.HIT,
@@ -42,21 +47,30 @@ export class SharedCache {
 
   answer(exchange: Exchange): Observable<unknown> {
     const shared = this.#sharedExchange(exchange);
-    if (shared === undefined) return exchange.next.handle();
+    if (typeof shared === 'string') return this.#forward(exchange, shared);
+    if (exchange.explanation !== undefined) exchange.explanation.call = shared.call;
     const reading = this.runtime.engine.reader.read(shared.call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(shared, settled)));
     return this.#answer(shared, reading);
   }
 
-  /** The request with what it demands; `undefined` when it goes to the handler as it is, and nothing is stored. */
-  #sharedExchange(exchange: Exchange): SharedExchange | undefined {
+  /** The request goes to the handler as it is, and nothing is stored. */
+  #forward(exchange: Exchange, why: ForwardReason): Observable<unknown> {
+    const fwd = why === 'no-store' ? 'request' : 'bypass';
+    addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
+    return exchange.next.handle();
+  }
+
+  /** The request with what it demands, or why it is forwarded. */
+  #sharedExchange(exchange: Exchange): SharedExchange | ForwardReason {
     const { request, route } = exchange;
-    if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return undefined;
+    if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return 'condition';
     const asked = this.repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
-    if (asked.noStore) return undefined;
+    if (asked.noStore) return 'no-store';
     try {
-      if (!this.runtime.mayUse() || route.options.bypass?.(request) === true) return undefined;
+      if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
+      if (route.options.bypass?.(request) === true) return 'option';
       return {
         ...exchange,
         asked,
@@ -66,7 +80,7 @@ export class SharedCache {
     } catch (error) {
       const { name } = route.target;
       this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
-      return undefined;
+      return 'unkeyed';
     }
   }
 
@@ -79,7 +93,7 @@ export class SharedCache {
     }
     if (exchange.asked.onlyIfCached) return this.#notCached(exchange);
     // Of a part nothing is stored, and no condition of ours may change what it is a part of.
-    if (exchange.request.headers['range'] !== undefined) return exchange.next.handle();
+    if (exchange.request.headers['range'] !== undefined) return this.#forward(exchange, 'range');
     if (!(reading instanceof Entry)) return this.#load(exchange, reading, undefined);
     return from(engine.reader.stamp(exchange.call)).pipe(
       switchMap((stamp) => this.#load(exchange, stamp, reading)),
@@ -99,7 +113,7 @@ export class SharedCache {
     this.runtime.engine.serve(call, entry, status);
     const conditions = conditionsOf(request.headers);
     const now = this.runtime.engine.clock.now();
-    const answer = storedAnswer(route, request, conditions, responseOf(entry), status, now);
+    const answer = storedAnswer(exchange, conditions, responseOf(entry), status, now);
     return of(route.platform.replay(request, response, answer.recorded, answer));
   }
 
@@ -135,6 +149,7 @@ export class SharedCache {
     }
     const again = route.call(exchange.request);
     again.retries = call.retries + 1;
+    if (exchange.explanation !== undefined) exchange.explanation.call = again;
     return this.#answer({ ...exchange, call: again }, await reader.read(again));
   }
 

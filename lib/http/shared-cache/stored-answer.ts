@@ -1,9 +1,8 @@
 import { metadataOf, type CacheStatus } from '../../cache/cache-status.js';
-import { cacheStatusHeader, type CacheStatusParameters } from '../cache-status-header.js';
-import type { CachedRoute } from '../cached-route.js';
+import type { CacheStatusParameters } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { Replacement } from '../http-platform.interface.js';
-import { metadataHeaders } from '../response-headers.js';
+import { type metadataHeaders, statusHeaders } from '../response-headers.js';
 import type { StoredResponse } from '../stored-response.js';
 import { partOf } from './byte-range.js';
 import { ageOf } from './reuse-terms.js';
@@ -17,14 +16,14 @@ import type { SharedExchange } from './shared-exchange.js';
  * @param fwd where the handler was asked before
  */
 export function storedAnswer(
-  route: CachedRoute,
-  request: SharedExchange['request'],
+  exchange: SharedExchange,
   conditions: Conditions,
   stored: StoredResponse,
   status: CacheStatus,
   now: number,
   fwd?: CacheStatusParameters,
 ): Replacement {
+  const { request } = exchange;
   const { etag, lastModified, recorded, terms } = stored;
   const headOnly = request.method === 'HEAD';
   const notModified = stored.status === 200 && isNotModified(conditions, { etag, lastModified });
@@ -35,13 +34,12 @@ export function storedAnswer(
       (isWhole ? undefined : partOf(request.headers, recorded, stored.told.shared!.fields)) ?? recorded,
     add: {
       Age: String(Math.floor(age / 1000)),
-      ...(route.setCacheHeaders ? metadataHeaders(metadata(stored, status)) : undefined),
-      ...(route.setCacheHeaders
-        ? cacheStatusHeader(
-            { ...(fwd ?? { hit: true }), ttl: (terms.lifetime - age) / 1000 },
-            stored.headers['cache-status'],
-          )
-        : undefined),
+      ...statusHeaders(
+        exchange,
+        metadata(stored, status),
+        { ...(fwd ?? { hit: true }), ttl: (terms.lifetime - age) / 1000 },
+        stored.headers['cache-status'],
+      ),
     },
     notModified,
     headOnly,

@@ -33,6 +33,8 @@ export interface TestApplication {
   readonly clock: TestClock;
   /** What Nest logged as a warning or an error. */
   readonly complaints: string[];
+  /** What it logged besides. */
+  readonly lines: string[];
   get(path: string, options?: RequestOptions | RequestOptions['headers']): Promise<Answer>;
   close(): Promise<void>;
 }
@@ -57,10 +59,11 @@ export async function start(platform: PlatformName, options: ApplicationOptions)
   })
   class AppModule {}
   const complaints: string[] = [];
-  const app = await create(platform, AppModule, adapter, complaints);
+  const lines: string[] = [];
+  const app = await create(platform, AppModule, adapter, complaints, lines);
   await setup?.(app);
   await app.listen(0, '127.0.0.1');
-  return { ...running(app), clock, complaints };
+  return { ...running(app), clock, complaints, lines };
 }
 
 async function create(
@@ -68,6 +71,7 @@ async function create(
   module: Type,
   adapter: object,
   complaints: string[],
+  lines: string[],
 ): Promise<INestApplication> {
   const complain = (...args: unknown[]): void => void complaints.push(args.map(String).join(' '));
   return NestFactory.create(
@@ -75,13 +79,18 @@ async function create(
     platform === 'express' ? new ExpressAdapter() : new FastifyAdapter(adapter),
     {
       abortOnError: false,
-      logger: { log: () => undefined, warn: complain, error: complain, fatal: complain },
+      logger: {
+        log: (line) => void lines.push(String(line)),
+        warn: complain,
+        error: complain,
+        fatal: complain,
+      },
     },
   );
 }
 
 /** What tests need of an application that listens. */
-export function running(app: INestApplication): Omit<TestApplication, 'clock' | 'complaints'> {
+export function running(app: INestApplication): Omit<TestApplication, 'clock' | 'complaints' | 'lines'> {
   const { port } = app.getHttpServer().address() as AddressInfo;
   return {
     app,
