@@ -5,18 +5,28 @@ import { BackgroundQueue } from './background-queue.js';
 /** Jobs that wait for a queue that does not take them; beyond that they are put together, and coarser. */
 const MAX_WAITING = 1_000;
 
-/** Jobs that are sent at one time. */
-const BATCH = 100;
-
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
+
+/** A queue that has not taken jobs after this is away: no write waits for it any more. Milliseconds. */
+const PATIENCE = 100;
 
 /** How long a shutdown waits for what is not sent yet. Milliseconds. */
 const CLOSING = 5_000;
 
-/** Waits for something to close, but not longer than a shutdown may take: what it is connected to may be gone. */
-export async function closing(closed: Promise<unknown> | undefined): Promise<void> {
-  await Promise.race([closed, delay(CLOSING, undefined, { ref: false })]);
+/**
+ * Waits for something to close, but not longer than a shutdown may take: what it is connected to may be gone.
+ * @param force ends what did not close in time
+ */
+export async function closing(closed: Promise<unknown> | undefined, force?: () => unknown): Promise<void> {
+  const inTime = new AbortController();
+  // It keeps the process alive: there may be nothing else that does.
+  const late = delay(CLOSING, true, { signal: inTime.signal }).catch(() => false);
+  try {
+    if ((await Promise.race([closed?.then(() => false), late])) === true) await force?.();
+  } finally {
+    inTime.abort();
+  }
 }
 
 /** What a sender needs to know of the application. */
@@ -25,12 +35,21 @@ export interface SenderHost {
   failed(topic: string, message: string, error: unknown): void;
 }
 
+/** The writes whose jobs are sent together, and wait for that. */
+class Round {
+  release: () => void = () => undefined;
+  readonly sent = new Promise<void>((resolve) => (this.release = resolve));
+}
+
 /** Sends jobs to a queue elsewhere, in their order. While it does not take them they wait, in bounded memory. */
 export class Sender {
   readonly #queue: BackgroundQueue;
   readonly #closing = new AbortController();
+  #next = new Round();
   #sending: Promise<void> | undefined;
+  #inHand = 0;
   #failures = 0;
+  #isAway = false;
 
   constructor(
     private readonly name: string,
@@ -40,40 +59,71 @@ export class Sender {
     this.#queue = new BackgroundQueue(MAX_WAITING, (tag) => host.coarser(tag));
   }
 
-  /** Resolves when everything that waits has been sent, or at once while the queue is known not to take it. Never rejects. */
+  /** Resolves when these jobs have been sent, or the queue is known not to take any. Never rejects. */
   add(jobs: readonly InvalidationJob[]): Promise<void> | undefined {
     for (const job of jobs) this.#queue.add(job);
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = undefined));
-    return this.#failures > 0 ? undefined : this.#sending;
+    const { sent } = this.#next;
+    this.#sending ??= this.#sendAll();
+    return this.#isAway ? undefined : sent;
   }
 
   /** Tries what is left once more, without pauses. */
   async close(): Promise<void> {
     this.#closing.abort();
     await closing(this.#sending);
-    const { size } = this.#queue;
-    if (size > 0)
+    const left = this.#queue.size + this.#inHand;
+    if (left > 0)
       this.host.failed(
         `${this.name} close`,
-        `${size} invalidation jobs could not be sent to ${this.name}`,
+        `${left} invalidation jobs could not be sent to ${this.name}`,
         'shut down',
       );
   }
 
   async #sendAll(): Promise<void> {
-    const { signal } = this.#closing;
     while (this.#queue.size > 0) {
-      const jobs = this.#queue.take(BATCH);
-      try {
-        await this.send(jobs);
-        this.#failures = 0;
-      } catch (error) {
-        for (const job of jobs) this.#queue.add(job);
-        if (signal.aborted) return;
-        this.host.failed(this.name, `Invalidation jobs wait: ${this.name} does not take them`, error);
-        const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE);
-        await delay(pause, undefined, { signal, ref: false }).catch(() => undefined);
-      }
+      const round = this.#next;
+      this.#next = new Round();
+      const error = await this.#sendRound(round);
+      round.release();
+      if (error === undefined) continue;
+      if (this.#closing.signal.aborted) break;
+      this.host.failed(this.name, `Invalidation jobs wait: ${this.name} does not take them`, error.reason);
+      await this.#pause();
     }
+    // Not later: a job that came in between would wait for the next one.
+    this.#sending = undefined;
+  }
+
+  async #pause(): Promise<void> {
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE);
+    const { signal } = this.#closing;
+    await delay(pause, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+
+  /** @returns what went wrong; then the jobs are in the queue again */
+  async #sendRound(round: Round): Promise<{ readonly reason: unknown } | undefined> {
+    const jobs = this.#queue.take(this.#queue.size);
+    this.#inHand = jobs.length;
+    const impatient = setTimeout(() => this.#giveUpOn(round), PATIENCE);
+    try {
+      await this.send(jobs);
+      this.#failures = 0;
+      this.#isAway = false;
+      return undefined;
+    } catch (reason) {
+      this.#giveUpOn(round);
+      for (const job of jobs) this.#queue.add(job);
+      return { reason };
+    } finally {
+      clearTimeout(impatient);
+      this.#inHand = 0;
+    }
+  }
+
+  #giveUpOn(round: Round): void {
+    this.#isAway = true;
+    round.release();
+    this.#next.release();
   }
 }

@@ -1,0 +1,91 @@
+import { describe, expect, it } from '@jest/globals';
+import { Sender } from '../../lib/dispatchers/sender.js';
+import type { InvalidationJob } from '../../lib/index.js';
+import { until } from './support/world.js';
+
+const job = (id: string): InvalidationJob => ({
+  id,
+  namespace: 'n',
+  rule: 'r',
+  tags: [id],
+  mode: 'purge',
+  done: false,
+});
+
+/** A queue elsewhere, which takes what it is sent when the test says so. */
+class Elsewhere {
+  readonly taken: string[] = [];
+  readonly failures: string[] = [];
+  readonly #deliveries: { jobs: readonly InvalidationJob[]; take: () => void; refuse: () => void }[] = [];
+  readonly sender = new Sender(
+    'the queue',
+    (jobs) =>
+      new Promise<void>((resolve, reject) => {
+        const take = (): void => {
+          this.taken.push(...jobs.map(({ id }) => id));
+          resolve();
+        };
+        this.#deliveries.push({ jobs, take, refuse: () => reject(new Error('no')) });
+      }),
+    { coarser: () => undefined, failed: (_, message) => this.failures.push(message) },
+  );
+
+  get asked(): string[][] {
+    return this.#deliveries.map(({ jobs }) => jobs.map(({ id }) => id));
+  }
+  async next(): Promise<{ take: () => void; refuse: () => void }> {
+    await until(() => this.#deliveries.length > 0, 'a delivery');
+    return this.#deliveries.shift()!;
+  }
+}
+
+describe('a sender', () => {
+  it('holds a write up until its own jobs are sent, and not for those of later writes', async () => {
+    const { sender, next } = bound(new Elsewhere());
+    const first = sender.add([job('a')]);
+    const second = sender.add([job('b')]);
+    (await next()).take();
+    await first;
+    const delivery = await next();
+    sender.add([job('c')]);
+    delivery.take();
+    await second;
+    (await next()).take();
+  });
+
+  it('holds no write up any more while the queue does not answer, and loses nothing', async () => {
+    const elsewhere = new Elsewhere();
+    const { sender, next } = bound(elsewhere);
+    const stuck = [sender.add([job('a')]), sender.add([job('b')])];
+    await Promise.all(stuck);
+    expect([elsewhere.taken, elsewhere.asked]).toEqual([[], [['a']]]);
+    expect(sender.add([job('c')])).toBeUndefined();
+    (await next()).take();
+    (await next()).take();
+    await until(() => elsewhere.taken.length === 3, 'all of them');
+    const waiting = sender.add([job('d')]);
+    expect(waiting).toBeInstanceOf(Promise);
+    (await next()).take();
+    await waiting;
+  });
+
+  it('sends again what was refused, and says at its end what it could not send', async () => {
+    const elsewhere = new Elsewhere();
+    const { sender, next } = bound(elsewhere);
+    const write = sender.add([job('a'), job('b')]);
+    (await next()).refuse();
+    await write;
+    await until(() => elsewhere.failures.length > 0, 'a line in the log');
+    expect(elsewhere.failures).toEqual(['Invalidation jobs wait: the queue does not take them']);
+    const again = await next();
+    const closed = sender.close();
+    again.refuse();
+    await closed;
+    expect(elsewhere.failures.at(-1)).toBe('2 invalidation jobs could not be sent to the queue');
+  });
+});
+
+const bound = (elsewhere: Elsewhere): { sender: Sender; next: Elsewhere['next'] } => ({
+  sender: elsewhere.sender,
+  next: () => elsewhere.next(),
+});
