@@ -96,6 +96,12 @@ export class ModuleDispatchers {
       failed: (topic, message, error) => runtime.log.error(topic, message, error),
     });
   }
+
+  close(runtime: CacheRuntime): Promise<void> {
+    return this.registry.close((error) =>
+      runtime.log.error('dispatcher close', 'A dispatcher did not close', error),
+    );
+  }
 }
 
 export function nameOfDispatcher(type: object): string | undefined {

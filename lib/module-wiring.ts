@@ -161,12 +161,12 @@ export class ModuleWiring
 
   /** Before data sources are destroyed: what is queued is still carried out. */
   beforeApplicationShutdown(): Promise<void> {
-    return this.#dispatchers.registry.close((error) =>
-      this.runtime.log.error('dispatcher close', 'A dispatcher did not close', error),
-    );
+    return this.#dispatchers.close(this.runtime);
   }
 
   async onApplicationShutdown(): Promise<void> {
+    // The requests that were under way have ended.
+    await this.#dispatchers.close(this.runtime);
     await this.runtime.engine.refreshes.drain();
     await this.#exchange.close();
     this.#dataSources.detachAll();

@@ -40,6 +40,9 @@ function withPackages(packages: string, call: string, subpath: string): string {
 /** The dispatchers of the application, by name. */
 export class DispatcherRegistry {
   readonly #dispatchers = new Map<string, Dispatcher>();
+  #isClosed = false;
+  /** What was given jobs after it was closed. */
+  readonly #reopened = new Set<Dispatcher>();
 
   constructor(
     private readonly defaultDispatcher: string,
@@ -64,7 +67,7 @@ export class DispatcherRegistry {
     return this.#dispatchers.has(name);
   }
 
-  /** The name of the dispatcher a rule asks for. @throws CacheConfigurationError for one that is not there */
+  /** The name of a dispatcher that is asked for. @throws CacheConfigurationError for one that is not there */
   resolve(wanted: unknown, where: string): string {
     const name = typeof wanted === 'function' ? this.nameOfClass(wanted) : (wanted ?? this.defaultDispatcher);
     if (typeof name === 'string' && this.#dispatchers.has(name)) return name;
@@ -112,6 +115,7 @@ export class DispatcherRegistry {
     handle: JobHandler,
   ): MaybePromise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
+    if (this.#isClosed) this.#reopened.add(dispatcher);
     // One that throws keeps no other group from being handed on.
     const pending = this.#byConfig(name, rules, jobs).map(async (group) =>
       dispatcher.dispatch(group.jobs, { config: group.config, handle }),
@@ -141,9 +145,12 @@ export class DispatcherRegistry {
     }
   }
 
-  /** Ends them all, whatever becomes of one. */
+  /** Ends them all, whatever becomes of one; when called again, those that were given jobs meanwhile. */
   async close(failed: (error: unknown) => void): Promise<void> {
-    const closing = [...this.#dispatchers.values()].map(async (dispatcher) => dispatcher.close?.());
+    const open = new Set(this.#isClosed ? this.#reopened : this.#dispatchers.values());
+    this.#isClosed = true;
+    this.#reopened.clear();
+    const closing = [...open].map(async (dispatcher) => dispatcher.close?.());
     for (const result of await Promise.allSettled(closing))
       if (result.status === 'rejected') failed(result.reason);
   }

@@ -92,6 +92,9 @@ export interface Dispatcher {
   ): Promise<void>;
   /** Called when the application has started: begins to work jobs, where the dispatcher does. */
   start?(host: DispatcherHost): MaybePromise<void>;
-  /** Called when the application shuts down, while its stores and data sources still answer. */
+  /**
+   * Called when the application shuts down, while its stores and data sources still answer. Requests that are under way may still
+   * dispatch; then it is called once more, after the last of them.
+   */
   close?(): MaybePromise<void>;
 }

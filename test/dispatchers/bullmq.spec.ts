@@ -173,7 +173,8 @@ describe('the bullmq dispatcher', () => {
   });
 
   it.each<[object, RegExp]>([
-    [{}, /connection.*an object/],
+    [{}, /connection is missing.*\{ url \}/],
+    [{ connection: 'redis://localhost' }, /connection is redis:.*\{ url \}/],
     [{ connection: {}, queues: [] }, /no option queues/],
     [{ connection: {}, work: 'yes' }, /work is yes/],
   ])('refuses the options %j', (options, message) => {

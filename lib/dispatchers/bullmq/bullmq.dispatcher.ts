@@ -35,7 +35,7 @@ export interface BullMqOptions {
 }
 
 const TESTS: OptionTests<BullMqOptions> = {
-  connection: anObject,
+  connection: [anObject[0], "BullMQ's connection, such as { host, port } or { url }"],
   queue: text,
   work: [
     (value) => typeof value === 'boolean' || (Array.isArray(value) && value.every(text[0])),
@@ -57,6 +57,11 @@ const DEFAULTS = {
 
 /** How many dead jobs a queue keeps. */
 const DEAD_LETTERS = 10_000;
+
+interface WorkerInUse {
+  readonly worker: Worker;
+  isConnected(): boolean;
+}
 
 type Options = Required<Omit<BullMqOptions, 'queue'>> & Pick<BullMqOptions, 'queue'>;
 
@@ -80,10 +85,10 @@ class BullMqDispatcher implements Dispatcher {
   #options: Options;
   #host: DispatcherHost | undefined;
   readonly #queues = new Map<string, { readonly queue: Queue; readonly sender: Sender }>();
-  #workers: Worker[] = [];
+  #workers: WorkerInUse[] = [];
 
   constructor(options: BullMqOptions) {
-    if (typeof options?.connection !== 'object') readOptions('bullmq', TESTS, { connection: 'missing' });
+    if (options?.connection === undefined) readOptions('bullmq', TESTS, { connection: 'missing' });
     this.#options = readOptions('bullmq', TESTS, DEFAULTS, options);
   }
 
@@ -106,16 +111,23 @@ class BullMqDispatcher implements Dispatcher {
   }
 
   async close(): Promise<void> {
-    await closing(Promise.all(this.#workers.map((worker) => worker.close())));
-    for (const { queue, sender } of this.#queues.values()) {
-      await sender.close();
-      await closing(queue.close());
-    }
+    const [workers, queues] = [this.#workers, [...this.#queues.values()]];
+    // Requests that are under way may still dispatch: they get queues of their own.
     this.#workers = [];
     this.#queues.clear();
+    await Promise.all([
+      ...workers.map(({ worker, isConnected }) =>
+        // Without its Redis, one would wait for jobs that it can never finish, and keep the process alive.
+        closing(worker.close(!isConnected()), () => disconnect(worker)),
+      ),
+      ...queues.map(async ({ queue, sender }) => {
+        await sender.close();
+        await closing(queue.close(), () => disconnect(queue));
+      }),
+    ]);
   }
 
-  #work(name: string, host: DispatcherHost): Worker {
+  #work(name: string, host: DispatcherHost): WorkerInUse {
     const { connection, concurrency, prefix, workerOptions } = this.#options;
     const worker = new Worker(name, ({ data }) => carryOut(data, host), {
       concurrency,
@@ -140,7 +152,10 @@ class BullMqDispatcher implements Dispatcher {
           error,
         );
     });
-    return worker;
+    let isConnected = false;
+    worker.on('ready', () => (isConnected = true));
+    worker.on('ioredis:close', () => (isConnected = false));
+    return { worker, isConnected: () => isConnected };
   }
 
   #queue(name: string, attempts: number): Sender {
@@ -169,6 +184,11 @@ class BullMqDispatcher implements Dispatcher {
 
   readonly #failed = (topic: string, message: string, error: unknown): void =>
     this.#host?.failed(topic, message, error);
+}
+
+/** Not awaited: there may never have been a connection. */
+function disconnect(connected: Queue | Worker): void {
+  connected.disconnect().catch(() => undefined);
 }
 
 async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void> {

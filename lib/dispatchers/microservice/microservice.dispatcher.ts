@@ -57,6 +57,7 @@ export function microserviceDispatcher(options: MicroserviceOptions): Dispatcher
 class MicroserviceDispatcher implements Dispatcher {
   #options: Options;
   #host: DispatcherHost | undefined;
+  #connecting: Promise<unknown> | undefined;
   readonly #senders = new Map<string, Sender>();
 
   constructor(options: MicroserviceOptions) {
@@ -68,7 +69,7 @@ class MicroserviceDispatcher implements Dispatcher {
     this.#host = host;
     this.#options = readOptions<Options>('microservice', TESTS, this.#options, host.config);
     // The broker may be down: the first jobs then wait for it, not the boot.
-    this.#options.client
+    this.#connecting = this.#options.client
       .connect()
       .catch((error: unknown) => this.#failed('connect', 'The broker is away', error));
   }
@@ -90,9 +91,12 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   async close(): Promise<void> {
-    for (const sender of this.#senders.values()) await sender.close();
-    await closing(Promise.resolve(this.#options.client.close()));
+    const senders = [...this.#senders.values()];
     this.#senders.clear();
+    await Promise.all(senders.map((sender) => sender.close()));
+    // The client of RabbitMQ throws an error that nobody can catch when it is closed while it connects.
+    await closing(this.#connecting);
+    await closing(Promise.resolve(this.#options.client.close()));
   }
 
   async #emit(pattern: string, jobs: readonly InvalidationJob[]): Promise<void> {
@@ -103,5 +107,10 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   readonly #failed = (topic: string, message: string, error: unknown): void =>
-    this.#host?.failed(`microservice ${topic}`, message, error);
+    this.#host?.failed(`microservice ${topic}`, message, reasonOf(error));
+}
+
+/** The client of RabbitMQ rejects with `{ err, url }`. */
+function reasonOf(error: unknown): unknown {
+  return (error as { err?: unknown } | null)?.err ?? error;
 }

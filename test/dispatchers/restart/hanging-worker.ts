@@ -5,8 +5,8 @@ import { DataSource } from 'typeorm';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
 import { CACHE_RUNTIME } from '../../../lib/cache/trampoline.js';
 import { redisStore } from '../../../lib/redis.js';
-import type { Line } from './transports.js';
-import { startWorker } from './worker.js';
+import type { Line } from '../support/transports.js';
+import { startWorker } from '../support/worker.js';
 
 /** What it is told. */
 export interface Hanging {

@@ -5,7 +5,7 @@ import { serverUrl } from '../../servers/url.js';
 import { soaked } from '../../support/randomised.js';
 import { until } from '../support/world.js';
 import { brokerOf, Scene } from './scene.js';
-import type { TransportName } from './transports.js';
+import type { TransportName } from '../support/transports.js';
 
 jest.setTimeout(180_000);
 

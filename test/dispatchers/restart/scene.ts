@@ -8,8 +8,8 @@ import { serverUrl, type ServerName } from '../../servers/url.js';
 import { LogBook } from '../../support/application.js';
 import { Item, openDatabase, startItems, until, type Started } from '../support/world.js';
 import type { Hanging } from './hanging-worker.js';
-import { createDispatcher, dispatcherOf, type Line, type TransportName } from './transports.js';
-import { startWorker } from './worker.js';
+import { createDispatcher, dispatcherOf, type Line, type TransportName } from '../support/transports.js';
+import { startWorker } from '../support/worker.js';
 
 /** What a broker runs as, and how it is told to keep what it acknowledged. */
 const BROKERS: Record<TransportName, { server: ServerName; options?: string[] }> = {

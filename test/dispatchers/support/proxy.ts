@@ -26,6 +26,11 @@ export class Proxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** How many connections to the server there are. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   cut(): void {
     this.#cut = true;
     for (const socket of this.#sockets) socket.destroy();

@@ -3,7 +3,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { RestflowCacheModule, type CacheStore } from '../../../lib/index.js';
 import { invalidationController } from '../../../lib/microservices.js';
-import { createDispatcher, isMicroservice, transportOf, type Line } from './transports.js';
+import { createDispatcher, isMicroservice, transportOf, type Line } from '../support/transports.js';
 
 export interface WorkerSettings {
   readonly store: CacheStore;
