@@ -90,6 +90,25 @@ describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('the outbox on %s', (datab
     expect(await rows()).toEqual([]);
   });
 
+  it("holds the job of a query builder's statement exactly where the statement is committed", async () => {
+    await start({ work: false });
+    const update = (): Promise<unknown> => dataSource.manager.update(Item, { id: 1 }, { text: 'new' });
+    const insert = (): Promise<unknown> => dataSource.manager.insert(Item, { id: 1, text: 'twice' });
+    await expect(insert()).rejects.toThrow();
+    expect(await rows()).toEqual([]);
+    const undone = dataSource.transaction(async (manager) => {
+      await manager.createQueryBuilder().update(Item).set({ text: 'never' }).execute();
+      throw new Error('no');
+    });
+    await expect(undone).rejects.toThrow('no');
+    expect(await rows()).toEqual([]);
+    await update();
+    expect(await rows()).toHaveLength(1);
+    await migrate('down');
+    await expect(dataSource.manager.delete(Item, 1)).rejects.toThrow(/outboxMigration/);
+    expect(await dataSource.manager.findBy(Item, {})).toMatchObject([{ id: 1, text: 'new' }]);
+  });
+
   it('keeps what eager: false leaves to it until it is done, in the same process', async () => {
     const { items, app } = await start({}, { rule: { eager: false } });
     await items.text(1);

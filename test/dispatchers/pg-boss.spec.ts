@@ -90,6 +90,41 @@ describe('the pg-boss dispatcher', () => {
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
   });
 
+  it("holds the job of a query builder's statement exactly where the statement is committed", async () => {
+    await start({ work: false });
+    await expect(dataSource.manager.insert(Item, { id: 1, text: 'twice' })).rejects.toThrow();
+    expect(await jobs()).toEqual([]);
+    await dataSource.createQueryBuilder().update(Item).set({ text: 'new' }).where({ id: 1 }).execute();
+    expect(await jobs()).toHaveLength(1);
+    await dataSource.query(`ALTER TABLE "${SCHEMA}".job RENAME TO job_away`);
+    try {
+      await expect(dataSource.manager.delete(Item, 1)).rejects.toMatchObject({ code: 'DISPATCHER_ENQUEUE' });
+    } finally {
+      await dataSource.query(`ALTER TABLE "${SCHEMA}".job_away RENAME TO job`);
+    }
+    expect(await dataSource.manager.findBy(Item, {})).toMatchObject([{ id: 1, text: 'new' }]);
+  }, 90_000);
+
+  it('sends what is late to the queue of its rule', async () => {
+    const boss = dispatcher({ work: false });
+    const nothing = (): undefined => undefined;
+    const host = {
+      namespace,
+      config: {},
+      handle: nothing,
+      dataSources: [],
+      coarser: nothing,
+      failed: nothing,
+    };
+    await boss.start!(host);
+    for (const name of ['one', 'two']) {
+      const job = { id: randomUUID(), namespace, rule: 'r', tags: [], mode: 'purge' as const, done: false };
+      await boss.dispatch([job], { config: { queue: `${queue}-${name}` }, handle: nothing });
+    }
+    await boss.close!();
+    expect([await states(`${queue}-one`), await states(`${queue}-two`)]).toEqual(['created', 'created']);
+  }, 90_000);
+
   it('tries again what its store refused, and puts it into the queue of dead jobs in the end', async () => {
     const { app } = await start({ retryLimit: 1 });
     const store = failingStore(app);

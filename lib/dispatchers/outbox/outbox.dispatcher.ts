@@ -103,7 +103,7 @@ class OutboxDispatcher implements Dispatcher {
   /** A change without a transaction: what it could not invalidate at once is written after the fact. */
   dispatch(jobs: readonly InvalidationJob[]): void {
     const undone = jobs.filter(({ done }) => !done);
-    const [dataSource] = this.#host?.dataSources ?? [];
+    const dataSource = this.#host?.dataSources.find(hasDialect);
     if (undone.length === 0 || dataSource === undefined) return;
     const table = this.#tableOf(dataSource);
     // Not awaited: the hook that is told of the change may hold the last connection of the pool.

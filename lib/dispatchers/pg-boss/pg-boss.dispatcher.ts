@@ -72,7 +72,7 @@ export function pgBossDispatcher(options: PgBossOptions): Dispatcher {
 class PgBossDispatcher implements Dispatcher {
   #options: Options;
   #host: DispatcherHost | undefined;
-  #late: Sender | undefined;
+  readonly #late = new Map<string, Sender>();
   readonly #known = new Map<string, Promise<void>>();
 
   constructor(options: PgBossOptions) {
@@ -114,13 +114,20 @@ class PgBossDispatcher implements Dispatcher {
     const undone = jobs.filter(({ done }) => !done);
     const host = this.#host;
     if (undone.length === 0 || host === undefined) return;
-    this.#late ??= new Sender('pg-boss', (late) => this.#send(late, config), host);
+    const key = JSON.stringify(config);
+    let sender = this.#late.get(key);
+    if (sender === undefined) {
+      sender = new Sender('pg-boss', (late) => this.#send(late, config), host);
+      this.#late.set(key, sender);
+    }
     // pg-boss has a pool of its own, so that waiting for it takes no connection of the application's.
-    return this.#late.add(undone);
+    return sender.add(undone);
   }
 
   async close(): Promise<void> {
-    await this.#late?.close();
+    const late = [...this.#late.values()];
+    this.#late.clear();
+    await Promise.all(late.map((sender) => sender.close()));
     await closing(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
   }
 
