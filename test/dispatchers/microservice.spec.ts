@@ -183,6 +183,13 @@ describe('the microservice dispatcher on NATS', () => {
     await reachesTheWorker(items, 'three');
   });
 
+  it('says that there is nothing to acknowledge, and does the job', async () => {
+    const { items } = await start(transport());
+    await startWorker(transport(), true);
+    await reachesTheWorker(items, 'new');
+    await until(() => log.errors.join().includes('acknowledges messages of RabbitMQ'), 'a line in the log');
+  }, 90_000);
+
   it('logs a job that can never be carried out, which is gone then, and goes on', async () => {
     const { items } = await start(transport());
     await startWorker(transport(), false);

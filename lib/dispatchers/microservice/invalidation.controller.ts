@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
+import { CacheUsageError } from '../../cache/errors.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
 import { InvalidationWorker } from '../../invalidation/invalidation-worker.js';
 import { patternOf } from './pattern.js';
@@ -31,6 +32,10 @@ interface RmqContextLike {
   };
 }
 
+function isOfRabbitMq(context: unknown): context is RmqContextLike {
+  return typeof (context as Partial<RmqContextLike> | undefined)?.getChannelRef === 'function';
+}
+
 /** How long a message waits before it goes back to its queue. Milliseconds. */
 const REQUEUE = 1_000;
 
@@ -57,7 +62,15 @@ export function invalidationController(options: InvalidationControllerOptions = 
     @EventPattern(pattern)
     async carryOut(@Payload() job: unknown, @Ctx() context: unknown): Promise<void> {
       if (!ack) return this.worker.handle(job);
-      const rmq = context as RmqContextLike;
+      if (!isOfRabbitMq(context)) {
+        await this.worker.handle(job);
+        throw new CacheUsageError(
+          'INVALIDATION_ACK',
+          `invalidationController({ ack: true }) acknowledges messages of RabbitMQ; this one came by another transport, and its job is done. ` +
+            `Write invalidationController({ namespace: '${namespace}' }).`,
+        );
+      }
+      const rmq = context;
       try {
         await this.worker.handle(job);
         rmq.getChannelRef().ack(rmq.getMessage());
