@@ -88,6 +88,11 @@ export class ModuleDispatchers {
   }
 
   start(runtime: CacheRuntime, service: InvalidationService, dataSources: readonly object[]): Promise<void> {
+    for (const name of this.registry.unreadSettings)
+      runtime.log.warn(
+        `settings ${name}`,
+        `dispatcherSettings has settings for '${name}', which no dispatcher of this application reads.`,
+      );
     return this.registry.start({
       namespace: runtime.space.namespace,
       handle: (job) => service.handle(job),

@@ -74,7 +74,7 @@ export class ModuleWiring
     this.#dispatchers = new ModuleDispatchers(settings.defaultDispatcher, settings.dispatcherSettings);
     const { registry } = this.#dispatchers;
     this.#rules = new RuleRegistry(
-      (wanted, where) => registry.resolve(wanted, where),
+      (options, where) => registry.of(options, where),
       providedInvalidators(moduleRef, discovery),
     );
     this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);

@@ -45,6 +45,27 @@ export function readOptions<T extends object>(
   return options;
 }
 
+/**
+ * Checks `dispatcherConfig` of a rule: the options that may differ from rule to rule.
+ *
+ * @throws CacheConfigurationError for others, and for values that cannot work
+ */
+export function checkRuleOptions<T extends object>(
+  dispatcher: string,
+  tests: OptionTests<T>,
+  allowed: readonly (keyof T & string)[],
+  config: object,
+): void {
+  const other = Object.keys(config).find((name) => !allowed.includes(name as never));
+  if (other !== undefined) {
+    throw invalid(
+      `dispatcherConfig says ${other} to the dispatcher '${dispatcher}'. It may say ${allowed.join(', ')}; what holds for all rules ` +
+        `stands in dispatcherSettings: { '${dispatcher}': { … } } of forRoot.`,
+    );
+  }
+  readOptions(dispatcher, tests, config);
+}
+
 function withoutUndefined(layer: object): object {
   return Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
 }

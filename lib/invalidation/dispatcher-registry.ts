@@ -8,6 +8,8 @@ import type {
   InvalidationJob,
   JobHandler,
 } from './dispatcher.interface.js';
+import { nearestNames } from './nearest-names.js';
+import type { RuleOptions } from './invalidation-rule.js';
 import { groupJobs, type JobGroup } from './job-groups.js';
 
 /** Settings of dispatchers, by name: handed to them, but for `raiseException`. */
@@ -67,6 +69,26 @@ export class DispatcherRegistry {
     return this.#dispatchers.has(name);
   }
 
+  /** Names of `dispatcherSettings` that no dispatcher reads. */
+  get unreadSettings(): readonly string[] {
+    return Object.keys(this.settings).filter((name) => !this.has(name));
+  }
+
+  /**
+   * The name of the dispatcher of a rule.
+   * @throws CacheConfigurationError where it is not there, or cannot work with `dispatcherConfig` of the rule
+   */
+  of({ dispatcher, dispatcherConfig = {} }: RuleOptions, where: string): string {
+    const name = this.resolve(dispatcher, where);
+    try {
+      this.#dispatchers.get(name)!.check?.(dispatcherConfig);
+    } catch (error) {
+      if (!(error instanceof CacheConfigurationError)) throw error;
+      throw new CacheConfigurationError(error.code, `${where}: ${error.message}`);
+    }
+    return name;
+  }
+
   /** The name of a dispatcher that is asked for. @throws CacheConfigurationError for one that is not there */
   resolve(wanted: unknown, where: string): string {
     const name = typeof wanted === 'function' ? this.nameOfClass(wanted) : (wanted ?? this.defaultDispatcher);
@@ -74,7 +96,7 @@ export class DispatcherRegistry {
     const asked = typeof wanted === 'function' ? wanted.name : `'${String(name)}'`;
     const wayOut =
       TO_ASK_FOR.get(String(name)) ??
-      `Write one of ${[...this.#dispatchers.keys()].join(', ')}, or register your own: ` +
+      `${this.#meant(name)}Write one of ${[...this.#dispatchers.keys()].join(', ')}, or register your own: ` +
         `forRoot({ dispatchers: [MyDispatcher] }) with @InvalidationDispatcher('name') on the class.`;
     throw new CacheConfigurationError(
       'DISPATCHER_UNKNOWN',
@@ -153,6 +175,12 @@ export class DispatcherRegistry {
     const closing = [...open].map(async (dispatcher) => dispatcher.close?.());
     for (const result of await Promise.allSettled(closing))
       if (result.status === 'rejected') failed(result.reason);
+  }
+
+  #meant(name: unknown): string {
+    const known = [...this.#dispatchers.keys(), ...TO_ASK_FOR.keys()];
+    const [nearest] = typeof name === 'string' ? nearestNames(name, known) : [];
+    return nearest === undefined ? '' : `Did you mean '${nearest}'? `;
   }
 
   #settingsOf(name: string): Readonly<Record<string, unknown>> {

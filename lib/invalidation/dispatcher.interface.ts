@@ -90,6 +90,8 @@ export interface Dispatcher {
     context: DispatchContext,
     transaction: ChangeTransaction,
   ): Promise<void>;
+  /** Called at boot with the `dispatcherConfig` of each rule. Throws for what cannot work: the boot then fails. */
+  check?(config: Readonly<Record<string, unknown>>): void;
   /** Called when the application has started: begins to work jobs, where the dispatcher does. */
   start?(host: DispatcherHost): MaybePromise<void>;
   /**

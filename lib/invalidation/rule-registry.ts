@@ -7,7 +7,7 @@ import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { ForeignRule } from './foreign-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from './injectable-invalidator.js';
-import { InvalidationRule } from './invalidation-rule.js';
+import { InvalidationRule, type RuleOptions } from './invalidation-rule.js';
 
 /** Every rule of the application. */
 export class RuleRegistry {
@@ -21,11 +21,12 @@ export class RuleRegistry {
   advice: readonly string[] = [];
 
   /**
-   * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones
+   * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones, and for a configuration of it
+   * that cannot work
    * @param invalidatorOf the instance of the class that a rule has for its invalidator; throws for unknown ones
    */
   constructor(
-    private readonly dispatcherOf: (wanted: unknown, where: string) => string,
+    private readonly dispatcherOf: (options: RuleOptions, where: string) => string,
     private readonly invalidatorOf: ResolveInvalidator,
   ) {}
 
@@ -37,7 +38,7 @@ export class RuleRegistry {
     for (const rule of target.definition.rules) {
       if (!(rule instanceof InvalidationRule)) continue;
       const where = `The rule of ${target.name} on ${rule.entityName}`;
-      const dispatcher = this.dispatcherOf(rule.options.dispatcher, where);
+      const dispatcher = this.dispatcherOf(rule.options, where);
       const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
       this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator));
     }

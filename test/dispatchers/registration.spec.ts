@@ -8,6 +8,9 @@ import {
   type DispatcherProvider,
   type InvalidationJob,
 } from '../../lib/index.js';
+import { bullMqDispatcher } from '../../lib/bullmq.js';
+import { microserviceDispatcher } from '../../lib/microservices.js';
+import { pgBossDispatcher } from '../../lib/pg-boss.js';
 import { Item, openDatabase, startItems } from './support/world.js';
 
 @Injectable()
@@ -68,6 +71,45 @@ describe('forRoot({ dispatchers })', () => {
   });
 });
 
+describe('dispatcherConfig of a rule', () => {
+  const nobody = { emit: () => undefined, connect: () => Promise.resolve(), close: () => undefined };
+  it.each<[string, Dispatcher, object, RegExp]>([
+    [
+      'bullmq',
+      bullMqDispatcher({ connection: {}, work: false }),
+      { queu: 'q' },
+      /says queu .* queue, attempts/,
+    ],
+    ['bullmq', bullMqDispatcher({ connection: {}, work: false }), { attempts: 0 }, /attempts is 0/],
+    [
+      'pg-boss',
+      pgBossDispatcher({ boss: { send: nobody.emit } as never }),
+      { work: true },
+      /says work .* queue/,
+    ],
+    [
+      'microservice',
+      microserviceDispatcher({ client: nobody as never }),
+      { queue: 'q' },
+      /says queue .* may say pattern; .*dispatcherSettings/,
+    ],
+  ])(
+    'of %s that cannot work is an error at boot that names the method',
+    async (name, given, config, message) => {
+      const rule = { dispatcherConfig: config };
+      const starting = startItems(name, { dataSource, dispatchers: [given], rule });
+      await expect(starting).rejects.toThrow(message);
+      await expect(starting).rejects.toThrow(/^The rule of Items.text on Item: /);
+    },
+  );
+});
+
+it('settings of a dispatcher that is not there are told at boot', async () => {
+  const { app } = await startItems('inline', { dataSource, settings: { bullqm: { attempts: 3 } } });
+  expect(app.log.warnings.join()).toMatch(/'bullqm', which no dispatcher of this application reads/);
+  await app.close();
+});
+
 describe('a dispatcher that is not there', () => {
   it.each([
     ['bullmq', /npm install bullmq ioredis.*bullMqDispatcher.*'nestjs-restflow-cache\/bullmq'/],
@@ -75,6 +117,7 @@ describe('a dispatcher that is not there', () => {
     ['microservice', /npm install @nestjs\/microservices.*'nestjs-restflow-cache\/microservices'/],
     ['outbox', /outboxDispatcher\(\).*outboxMigration\(\)/],
     ['celery', /'celery'.*Write one of inline, background, or register your own/],
+    ['bull-mq', /'bull-mq'.*Did you mean 'bullmq'\? Write one of/],
   ])('%s is an error that says what to write', async (name, message) => {
     await expect(startItems(name, { dataSource })).rejects.toThrow(message);
   });

@@ -8,7 +8,7 @@ import type {
 import { InvalidationJobError } from '../../invalidation/job.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { anObject, positive, readOptions, text, type OptionTests } from '../options.js';
+import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS, pauseBefore } from '../retry.js';
 import { closing, Sender } from '../sender.js';
 
@@ -90,6 +90,10 @@ class BullMqDispatcher implements Dispatcher {
   constructor(options: BullMqOptions) {
     if (options?.connection === undefined) readOptions('bullmq', TESTS, { connection: 'missing' });
     this.#options = readOptions('bullmq', TESTS, DEFAULTS, options);
+  }
+
+  check(config: object): void {
+    checkRuleOptions('bullmq', TESTS, ['queue', 'attempts'], config);
   }
 
   async start(host: DispatcherHost): Promise<void> {

@@ -7,7 +7,7 @@ import type {
 } from '../../invalidation/dispatcher.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { readOptions, text, type OptionTests } from '../options.js';
+import { checkRuleOptions, readOptions, text, type OptionTests } from '../options.js';
 import { closing, Sender } from '../sender.js';
 import { patternOf } from './pattern.js';
 
@@ -63,6 +63,10 @@ class MicroserviceDispatcher implements Dispatcher {
   constructor(options: MicroserviceOptions) {
     if (options?.client === undefined) readOptions('microservice', TESTS, { client: 'missing' });
     this.#options = readOptions<Options>('microservice', TESTS, options);
+  }
+
+  check(config: object): void {
+    checkRuleOptions('microservice', TESTS, ['pattern'], config);
   }
 
   start(host: DispatcherHost): void {

@@ -9,7 +9,7 @@ import type {
 import { InvalidationJobError } from '../../invalidation/job.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
+import { boolean, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
 import { closing, Sender } from '../sender.js';
 import type { PgBossDatabase, PgBossLike } from './pg-boss.interface.js';
 
@@ -78,6 +78,10 @@ class PgBossDispatcher implements Dispatcher {
   constructor(options: PgBossOptions) {
     if (options?.boss === undefined) readOptions('pg-boss', TESTS, { boss: 'missing' });
     this.#options = readOptions('pg-boss', TESTS, DEFAULTS, options);
+  }
+
+  check(config: object): void {
+    checkRuleOptions('pg-boss', TESTS, ['queue', 'retryLimit', 'retryDelay'], config);
   }
 
   async start(host: DispatcherHost): Promise<void> {

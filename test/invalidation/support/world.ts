@@ -71,7 +71,7 @@ export class World {
     for (const [name, dispatcher] of Object.entries(options.dispatchers ?? {}))
       this.dispatchers.add(name, dispatcher);
     this.rules = new RuleRegistry(
-      (wanted, where) => this.dispatchers.resolve(wanted, where),
+      (asked, where) => this.dispatchers.of(asked, where),
       invalidatorsAmong(options.invalidators ?? []),
     );
     this.#service = new InvalidationService(this.runtime, this.dispatchers, raiseException);
