@@ -1,10 +1,11 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, type Type } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Column, DataSource, Entity, type EntityManager, PrimaryGeneratedColumn } from 'typeorm';
 import {
   ArgsKeyField,
+  attachInvalidation,
   CACHE_MISSING,
   CacheResult,
   type EntityClass,
@@ -233,15 +234,18 @@ describe('a process that does not load the cached class', () => {
     expect(await dropped([survivor, provider], () => manager.save(Member, { id: 1, email: 'n' }))).toEqual([
       1, 2, 3,
     ]);
-    // Entries live for an hour; the process that still has the other rule tells it again and again.
-    for (let minutes = 0; minutes < 75; minutes += 5) {
-      for (const app of [survivor, early]) app.clock.advance(5 * 60_000 - 1_000);
-      await hear(survivor, early);
-      await hear(survivor, early);
-    }
-    expect(await dropped([survivor, provider], () => manager.save(Member, { id: 1, email: 'm' }))).toEqual([
-      1,
-    ]);
+    const pass = async (minutes: number): Promise<void> => {
+      for (let passed = 0; passed < minutes; passed += 5) {
+        for (const app of [survivor, early]) app.clock.advance(5 * 60_000 - 1_000);
+        await hear(survivor, early);
+      }
+    };
+    const write = (email: string) => () => manager.save(Member, { id: 1, email });
+    // Entries live for an hour. The rule that somebody still has is told again and again.
+    await pass(55);
+    expect(await dropped([survivor, provider], write('m'))).toEqual([1, 2, 3]);
+    await pass(25);
+    expect(await dropped([survivor, provider], write('l'))).toEqual([1]);
   });
 
   it('makes good what it wrote while the store was down from its first moment', async () => {
@@ -303,6 +307,71 @@ describe('a process that does not load the cached class', () => {
     expect(await dropped(cached, () => manager.save(Member, { id: 2, email: 'n' }))).toEqual([2]);
     const last = await worker();
     expect(last.log.warnings).toEqual([]);
+  });
+
+  it('is told of entities in whichever of its data sources they are', async () => {
+    const cached = await api(BY_ID);
+    const database = { type: 'sqljs', synchronize: true, autoSave: false } as const;
+    const app = await TestApplication.start([], { store, namespace: 'fleet' }, [
+      TypeOrmModule.forRoot({ ...database, entities: [Unrelated] }),
+      TypeOrmModule.forRoot({ ...database, name: 'second', entities: [Person] }),
+      TypeOrmModule.forRoot({ ...database, name: 'third', entities: [Member] }),
+    ]);
+    apps.push(app);
+    const [second, third] = ['second', 'third'].map(
+      (name) => app.module.get<DataSource>(getDataSourceToken(name), { strict: false }).manager,
+    ) as [EntityManager, EntityManager];
+    await managerOf(app).save(Unrelated, { id: 1, email: 'u' });
+    expect(await dropped(cached, () => second.save(Person, { id: 1, mail: 'a' }))).toEqual([1]);
+    expect(await dropped(cached, () => third.save(Member, { id: 2, email: 'b' }))).toEqual([2]);
+    expect(await dropped(cached, () => managerOf(app).save(Unrelated, { id: 1, email: 'v' }))).toEqual([]);
+  });
+
+  describe('that is a script outside of Nest', () => {
+    let dataSource: DataSource;
+    beforeEach(async () => {
+      dataSource = new DataSource({ type: 'sqljs', synchronize: true, autoSave: false, entities: [Member] });
+      await dataSource.initialize();
+    });
+    afterEach(() => dataSource.destroy());
+
+    it('needs no classes once it is ready', async () => {
+      const cached = await api(BY_ID);
+      const script = attachInvalidation(dataSource, { store, namespace: 'fleet' });
+      await script.ready;
+      expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'b' }))).toEqual([
+        2,
+      ]);
+      script.detach();
+      expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'c' }))).toEqual([]);
+    });
+
+    it('drops everything where it never was', async () => {
+      const cached = await api(BY_ID);
+      const written = await dropped(cached, async () => {
+        store.isDown = true;
+        const script = attachInvalidation(dataSource, { store, namespace: 'fleet' });
+        await script.ready;
+        await dataSource.manager.save(Member, { id: 2, email: 'b' });
+        store.isDown = false;
+        script.detach();
+        await settled();
+      });
+      expect(written).toEqual([1, 2, 3]);
+    });
+
+    it('tells nobody its own rules', async () => {
+      const script = attachInvalidation(dataSource, {
+        store,
+        namespace: 'fleet',
+        classes: [members({ scope: 'all' })],
+      });
+      await script.ready;
+      script.detach();
+      const cached = await api(BY_ID);
+      const manager = await seed(await worker());
+      expect(await dropped(cached, () => manager.save(Member, { id: 2, email: 'n' }))).toEqual([2]);
+    });
   });
 
   it('has nothing to do with a store in memory', async () => {
