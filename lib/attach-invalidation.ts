@@ -7,6 +7,7 @@ import {
   DispatcherRegistry,
   INLINE,
   InvalidationService,
+  Rewarmer,
   invalidatorsAmong,
   RuleExchange,
   RuleRegistry,
@@ -74,7 +75,15 @@ export function attachInvalidation(
   const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
   dispatchers.add(INLINE, new InlineDispatcher());
   const rules = new RuleRegistry(() => INLINE, invalidatorsAmong(invalidators));
-  const service = new InvalidationService(runtime, dispatchers, settings.raiseException, settings.replicaLag);
+  const { clock, log } = settings.runtime;
+  const rewarmer = new Rewarmer(clock, log, async () => 'outside of Nest there is no instance to call');
+  const service = new InvalidationService(
+    runtime,
+    dispatchers,
+    settings.raiseException,
+    settings.replicaLag,
+    rewarmer,
+  );
   const attacher = new DataSourceAttacher(runtime, rules, service, settings.exactStatements);
   attacher.attach(dataSource);
   for (const owner of classes) {

@@ -72,6 +72,9 @@ export {
   type Invalidator,
   type InvalidatorChange,
   type InvalidatorClass,
+  type Rewarm,
+  type RewarmRequest,
+  type RewarmValue,
 } from './invalidation/index.js';
 export {
   ArgsKeyField,

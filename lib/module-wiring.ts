@@ -10,7 +10,7 @@ import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '
 import { cachedMethodsOf } from './cache/cached-methods.js';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { MethodDefinition } from './cache/definition.js';
-import { CacheConfigurationError, CacheUsageError } from './cache/errors.js';
+import { CacheConfigurationError } from './cache/errors.js';
 import { assertInvalidations } from './cache/invalidating-method.js';
 import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
@@ -27,6 +27,7 @@ import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import { providedInvalidators } from './module-invalidators.js';
 import type { ModuleSettings } from './module-options.js';
+import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import type { CacheStore } from './stores/store.interface.js';
 import { releaseStore, takeStore } from './stores/store-users.js';
@@ -46,6 +47,7 @@ export class ModuleWiring
   readonly #dispatchers: ModuleDispatchers;
   readonly #service: InvalidationService;
   readonly #rules: RuleRegistry;
+  readonly #rewarmer: ReturnType<typeof createRewarmer>;
   readonly #dataSources: DataSourceAttacher;
   readonly #exchange: RuleExchange;
   readonly #config: ApplicationConfigLike;
@@ -77,11 +79,18 @@ export class ModuleWiring
       (options, where) => registry.of(options, where),
       providedInvalidators(moduleRef, discovery),
     );
-    this.#service = new InvalidationService(runtime, registry, settings.raiseException, settings.replicaLag);
+    this.#rewarmer = createRewarmer(runtime, moduleRef, adapterHost, () => this.#routes);
+    this.#service = new InvalidationService(
+      runtime,
+      registry,
+      settings.raiseException,
+      settings.replicaLag,
+      this.#rewarmer,
+    );
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service, settings.exactStatements);
     this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
-      resolve: (owner) => this.#resolve(owner),
+      resolve: (owner) => instanceOf(moduleRef, owner),
       describe: (target, request) => this.#routes!.describe(target, request),
       rulesOf: (target) => this.#rules.of(target),
       advice: () => this.#rules.advice,
@@ -148,7 +157,8 @@ export class ModuleWiring
 
   #advise(): void {
     if (this.settings.dataSources === false) return;
-    for (const line of this.#rules.advise(this.#dataSources)) this.runtime.log.warn(line, line);
+    const advice = this.#rules.advise(this.#dataSources, (owner) => instanceProblem(this.moduleRef, owner));
+    for (const line of advice) this.runtime.log.warn(line, line);
   }
 
   #assertEntities(): void {
@@ -160,8 +170,9 @@ export class ModuleWiring
   }
 
   /** Before data sources are destroyed: what is queued is still carried out. */
-  beforeApplicationShutdown(): Promise<void> {
-    return this.#dispatchers.close(this.runtime);
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.#dispatchers.close(this.runtime);
+    await this.#rewarmer.close();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -240,17 +251,5 @@ export class ModuleWiring
       );
     }
     this.#rules.add(target);
-  }
-
-  #resolve(owner: Function): object {
-    try {
-      return this.moduleRef.get<object>(owner as never, { strict: false });
-    } catch (error) {
-      throw new CacheUsageError(
-        'CACHE_INSTANCE',
-        `${owner.name} has no single instance to call: pass one, cache.for(instance, 'method'), as for request-scoped providers.`,
-        { cause: error },
-      );
-    }
   }
 }

@@ -18,6 +18,8 @@ export interface RuleReport {
   readonly dispatcher: string;
   /** What a change drops: `all`, `invalidator`, or the partition fields it maps. */
   readonly drops: 'all' | 'invalidator' | readonly string[];
+  /** Left out where what is dropped is not computed anew. */
+  readonly rewarm?: true;
 }
 
 /**

@@ -60,6 +60,8 @@ export interface MethodDefinition {
   readonly type: TypeOption | undefined;
   /** Read by the invalidation room. */
   readonly rules: readonly unknown[];
+  /** What to ask a handler for after a change, for rules that compute anew. */
+  readonly rewarmRequest?: ((change: never) => unknown) | undefined;
   /** Read by the http room; only for handlers. */
   readonly response: unknown;
   /** Things to say at boot, when there is a logger. */

@@ -7,6 +7,8 @@ import type { KeyLimitOption } from '../http/key-limit.js';
 import type { QueryOption } from '../http/query-filter.js';
 import type { ResponseView } from '../http/response-view.js';
 import type { InvalidatesOn } from '../invalidation/invalidation-rule.js';
+import type { EntityChange } from '../invalidation/invalidator.interface.js';
+import type { RewarmRequest } from '../invalidation/rewarm.interface.js';
 import type { KeyConstructorInput } from '../keys/index.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
@@ -115,6 +117,12 @@ export interface CacheResponseOptions extends CacheOptions {
   bypass?: (request: never) => boolean;
   /** Larger bodies are sent but not stored. Default 1 MiB. */
   maxBodyBytes?: number;
+  /**
+   * What to ask this handler for after a change, for its rules with `rewarm: true`: one request, several or none. It is called where
+   * the change is seen, and must answer at once; `before` and `after` are undefined where the rows are unknown. The request carries
+   * the headers that it names and no others.
+   */
+  rewarmRequest?: (change: EntityChange) => RewarmRequest | readonly RewarmRequest[] | null | undefined;
   /** Sends `Cache-Control: max-age` and `Expires` of the remaining life, as Django's `cache_page` does. Default `false`. */
   cacheControl?: boolean;
   /**

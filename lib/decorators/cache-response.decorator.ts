@@ -8,7 +8,7 @@ import { isCacheableHandler } from '../http/handler-shape.js';
 import { responseValues } from '../http/stored-response.js';
 import { normaliseResponseOptions } from '../http/response-options.js';
 import { withUriTag } from '../http/shared-cache/uri-key.js';
-import { toRule } from '../invalidation/invalidation-rule.js';
+import { toRule, type InvalidationRule } from '../invalidation/invalidation-rule.js';
 import { KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
@@ -23,6 +23,7 @@ const OPTIONS = new Set<string>([
   'tags',
   'store',
   'name',
+  'rewarmRequest',
   'setCacheHeaders',
   'statuses',
   'methods',
@@ -99,6 +100,7 @@ function declareAll(controller: Function, given: Duration | CacheResponseOptions
   const options = optionsOf(given, `@CacheResponse() on ${controller.name}`) as CacheResponseOptions;
   if (options.name !== undefined) throw nameOfClass(controller);
   if (options.methods !== undefined) throw methodsOfClass(controller);
+  if (options.rewarmRequest !== undefined) throw rewarmRequestOfClass(controller);
   for (const methodKey of Reflect.ownKeys(prototype)) {
     const handler = Reflect.getOwnPropertyDescriptor(prototype, methodKey)?.value as unknown;
     if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;
@@ -121,6 +123,13 @@ function methodsOfClass({ name }: Function): CacheConfigurationError {
   );
 }
 
+function rewarmRequestOfClass({ name }: Function): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_REWARM',
+    `@CacheResponse() on ${name} has a rewarmRequest, which its handlers would share. Remove it, or decorate the handlers.`,
+  );
+}
+
 function define(
   target: object,
   methodKey: string | symbol,
@@ -134,6 +143,7 @@ function define(
   const response = normaliseResponseOptions(options, where);
   const byHeaders = response.freshness === 'headers';
   const keyConstructor = options.keyConstructor ?? defaultKeyOf(response);
+  const rules = (options.invalidatesOn ?? []).map((item) => toRule(item, where));
   const { names: parameters, rest: restParameter } = readParameters(original);
   const shape: MethodShape = {
     className: target.constructor.name,
@@ -159,8 +169,29 @@ function define(
     isolation: 'clone',
     values: responseValues,
     type: undefined,
-    rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
+    rules,
+    rewarmRequest: rewarmRequestOf(options, rules, where),
     response,
     hints,
   });
+}
+
+/** @throws CacheConfigurationError for what is no function, or is asked by no rule */
+function rewarmRequestOf(
+  { rewarmRequest }: CacheResponseOptions,
+  rules: readonly InvalidationRule[],
+  where: string,
+): CacheResponseOptions['rewarmRequest'] {
+  if (rewarmRequest === undefined) return undefined;
+  if (typeof rewarmRequest !== 'function')
+    throw invalidRewarm(where, `is no function. Write (change) => ({ url: '/articles' })`);
+  if (rules.some(({ options }) => options.rewarm === true)) return rewarmRequest;
+  throw invalidRewarm(where, 'is asked by no rule. Write rewarm: true in a rule of invalidatesOn');
+}
+
+function invalidRewarm(where: string, problem: string): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_REWARM',
+    `@CacheResponse() on ${where}: rewarmRequest ${problem}.`,
+  );
 }

@@ -34,15 +34,15 @@ export class BackgroundQueue {
     return this.#jobs.splice(0, count);
   }
 
-  /** At most one job of each mode is left. */
+  /** At most one job of each mode is left, and nothing to be computed anew: there is too much to do already. */
   #coalesce(): void {
     const modes = new Map<string, InvalidationJob[]>();
     for (const job of this.#jobs) modes.set(job.mode, [...(modes.get(job.mode) ?? []), job]);
-    this.#jobs = [...modes.values()].map((jobs) => ({
-      ...jobs[0]!,
+    this.#jobs = [...modes.values()].map(([{ rewarm: _tooMany, ...first }, ...others]) => ({
+      ...first,
       // A queue that has the first of them already must not take this for the same.
       id: randomUUID(),
-      tags: this.#few(new Set(jobs.flatMap(({ tags }) => tags))),
+      tags: this.#few(new Set([first, ...others].flatMap(({ tags }) => tags))),
     }));
   }
 

@@ -59,10 +59,11 @@ export class BackgroundDispatcher implements Dispatcher {
     this.#failed = failed;
   }
 
-  dispatch(jobs: readonly InvalidationJob[], { handle }: DispatchContext): void {
+  dispatch(jobs: readonly InvalidationJob[], { handle, rewarm }: DispatchContext): void {
     this.#handle = handle;
     this.#queue ??= new BackgroundQueue(this.#settings.maxQueue, (tag) => this.#coarser(tag));
     for (const job of jobs) if (!job.done) this.#queue.add(job);
+    void rewarm?.(jobs.filter(({ done }) => done));
     while (this.#running.size < this.#settings.concurrency && this.#queue.size > 0) this.#run();
   }
 

@@ -7,7 +7,8 @@ import type { DispatchContext, Dispatcher, InvalidationJob } from '../invalidati
  * Source: drf-restflow, `inline`.
  */
 export class InlineDispatcher implements Dispatcher {
-  async dispatch(jobs: readonly InvalidationJob[], { handle }: DispatchContext): Promise<void> {
+  async dispatch(jobs: readonly InvalidationJob[], { handle, rewarm }: DispatchContext): Promise<void> {
     for (const job of jobs) if (!job.done) await handle(job);
+    await rewarm?.(jobs.filter(({ done }) => done));
   }
 }

@@ -3,6 +3,7 @@ import type { KeyRequest } from '../keys/key.interface.js';
 import type { Call } from '../cache/call.js';
 import { CacheUsageError } from '../cache/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { AskedOrigins } from './asked-origins.js';
 import { bodyTypeOf } from './cacheable-methods.js';
 import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
@@ -21,6 +22,8 @@ const MAX_VARIANT = 250;
 export class CachedRoute {
   readonly options: ResponseOptions;
   readonly hints = new VariantHints();
+  /** Remembered only where requests are made from nothing but a path. */
+  readonly origins: AskedOrigins | undefined;
   readonly #encoded = new Map<string, string>();
 
   constructor(
@@ -44,6 +47,7 @@ export class CachedRoute {
     const options = response as ResponseOptions;
     const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
     this.options = { ...options, vary };
+    if (target.definition.rewarmRequest !== undefined) this.origins = new AskedOrigins();
   }
 
   /**
@@ -51,6 +55,7 @@ export class CachedRoute {
    * @throws KeyError or CacheUsageError when the request cannot be encoded
    */
   call(request: KeyRequest): Call {
+    this.origins?.note(request);
     let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;

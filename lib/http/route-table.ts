@@ -66,6 +66,10 @@ export class RouteTable {
     return this.#routes.get(handler)?.get(controller);
   }
 
+  routeOf(target: MethodTarget): CachedRoute | undefined {
+    return this.#byTarget.get(target);
+  }
+
   /** Adds a decorated handler. @throws CacheConfigurationError when Nest does not route to it */
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;

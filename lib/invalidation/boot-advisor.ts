@@ -3,15 +3,29 @@ import { coarseValue, KeyConstructor, ResponseCacheKeyConstructor } from '../key
 import type { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue, EntityShape } from './entity-catalogue.interface.js';
 import { nearestNames } from './nearest-names.js';
+import { rewarmProblem, type InstanceProblem } from './rewarm-advice.js';
 
 /**
  * What is odd about rules that are valid: paths that the entity has not, conditions that nothing meets, partitions that no
  * rule reaches. Each line says what, where, and what to write instead.
  */
-export function adviseOn(rules: readonly BoundRule[], entities: EntityCatalogue): string[] {
+export function adviseOn(
+  rules: readonly BoundRule[],
+  entities: EntityCatalogue,
+  instanceProblem: InstanceProblem,
+): string[] {
   return [
     ...rules.flatMap((rule) => adviseOnRule(rule, entities.shapeOf(rule.options.entity))),
+    ...rules.flatMap((rule) => adviseOnRewarm(rule, instanceProblem)),
     ...unreachedPartitions(rules),
+  ];
+}
+
+function adviseOnRewarm(rule: BoundRule, instanceProblem: InstanceProblem): readonly string[] {
+  const problem = rewarmProblem(rule, instanceProblem);
+  if (problem === undefined) return [];
+  return [
+    `The rule of ${rule.target.name} on ${rule.entityName} has rewarm: true, but what it drops stays dropped: ${problem}.`,
   ];
 }
 

@@ -38,10 +38,22 @@ export class BoundRule implements ActiveRule {
 
   /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string {
+    return this.target.partitionTag(this.byField(values));
+  }
+
+  /** Values by the names of partition fields, where a mapping names arguments. */
+  byField(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { key } = this.target;
     const named = Object.entries(values).map(
-      ([name, value]) => [this.mappedFields.get(name) ?? name, value] as const,
+      ([name, value]) =>
+        [this.mappedFields.get(name) ?? key.resolvePartitionField(name) ?? name, value] as const,
     );
-    return this.target.partitionTag(Object.fromEntries(named));
+    return Object.fromEntries(named);
+  }
+
+  /** Whether what it drops is computed anew. */
+  get rewarms(): boolean {
+    return this.options.rewarm === true;
   }
 
   /** The paths to be read from the database where a change does not carry them. */
@@ -54,7 +66,14 @@ export class BoundRule implements ActiveRule {
     const { scope, invalidator } = this.options;
     const drops =
       scope === 'all' ? 'all' : invalidator !== undefined ? 'invalidator' : [...this.mappedFields.values()];
-    return { id: this.id, entity: this.entityName, mode: this.mode, dispatcher: this.dispatcher, drops };
+    return {
+      id: this.id,
+      entity: this.entityName,
+      mode: this.mode,
+      dispatcher: this.dispatcher,
+      drops,
+      ...(this.rewarms && { rewarm: true }),
+    };
   }
 
   #bindFields(): ReadonlyMap<string, string> {

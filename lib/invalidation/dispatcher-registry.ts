@@ -6,7 +6,7 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-  JobHandler,
+  JobWork,
 } from './dispatcher.interface.js';
 import { nearestNames } from './nearest-names.js';
 import type { RuleOptions } from './invalidation-rule.js';
@@ -134,13 +134,13 @@ export class DispatcherRegistry {
     name: string,
     rules: readonly ActiveRule[],
     jobs: readonly InvalidationJob[],
-    handle: JobHandler,
+    work: JobWork,
   ): MaybePromise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
     if (this.#isClosed) this.#reopened.add(dispatcher);
     // One that throws keeps no other group from being handed on.
     const pending = this.#byConfig(name, rules, jobs).map(async (group) =>
-      dispatcher.dispatch(group.jobs, { config: group.config, handle }),
+      dispatcher.dispatch(group.jobs, { config: group.config, ...work }),
     );
     return Promise.all(pending).then(() => undefined);
   }
@@ -150,13 +150,13 @@ export class DispatcherRegistry {
     name: string,
     rules: readonly ActiveRule[],
     jobs: readonly InvalidationJob[],
-    handle: JobHandler,
+    work: JobWork,
     transaction: ChangeTransaction,
   ): Promise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
     // One after the other: a connection answers one statement at a time.
     for (const group of this.#byConfig(name, rules, jobs))
-      await dispatcher.enqueue!(group.jobs, { config: group.config, handle }, transaction);
+      await dispatcher.enqueue!(group.jobs, { config: group.config, ...work }, transaction);
   }
 
   /** Lets the dispatchers begin to work. */

@@ -1,4 +1,5 @@
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
+import type { Rewarm } from './rewarm.interface.js';
 
 /**
  * The work of invalidation that a change asked for: plain JSON. The tags were computed where the change was seen, so
@@ -15,10 +16,12 @@ export interface InvalidationJob {
   readonly mode: InvalidationMode;
   /** False when the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
   readonly done: boolean;
+  /** What to compute anew once the tags are invalidated, for rules with `rewarm: true`; left out where there is nothing. */
+  readonly rewarm?: readonly Rewarm[];
 }
 
 /**
- * Carries a job out: invalidates its tags in every store. It takes what a queue delivered, as it was delivered.
+ * Carries a job out: invalidates its tags in every store; what its rules want computed anew then is, in the background. It takes what a queue delivered, as it was delivered.
  *
  * @throws InvalidationJobError for what can never be carried out, so need not be tried again
  */
@@ -29,7 +32,12 @@ export interface DispatchContext {
   /** `dispatcherConfig` of the rules, laid over `dispatcherSettings` of the module. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly handle: JobHandler;
+  /** Computes anew what the rules of jobs want so, and invalidates nothing: for jobs that are `done`, in this process. Never rejects. */
+  readonly rewarm?: (jobs: readonly InvalidationJob[]) => MaybePromise<void>;
 }
+
+/** How a dispatcher carries out jobs in the process of the change. */
+export type JobWork = Omit<DispatchContext, 'config'>;
 
 /**
  * The open transaction of a change, about to be committed.

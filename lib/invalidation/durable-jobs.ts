@@ -3,8 +3,9 @@ import { RestflowCacheError } from '../cache/errors.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { ChangeTransaction, JobHandler } from './dispatcher.interface.js';
+import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
 import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
+import type { Rewarms } from './rewarms.js';
 
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];
@@ -37,8 +38,9 @@ export class DurableJobs {
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
-    private readonly handle: JobHandler,
+    private readonly work: JobWork,
     private readonly report: (rule: ActiveRule, error: unknown) => void,
+    private readonly rewarms: () => Rewarms,
   ) {}
 
   /**
@@ -51,10 +53,11 @@ export class DurableJobs {
     transaction: ChangeTransaction,
   ): Promise<void> | undefined {
     const failures: [ActiveRule, unknown][] = [];
-    const plan = new InvalidationPlan(this.runtime.space, (rule, error) => {
+    const failed = (rule: ActiveRule, error: unknown): void => {
       this.report(rule, error);
       failures.push([rule, error]);
-    });
+    };
+    const plan = new InvalidationPlan(this.runtime.space, failed, this.rewarms());
     for (const change of changes)
       for (const rule of rulesOf(change)) if (this.#isDurable(rule)) plan.add(rule, change);
     if (plan.complete().isEmpty) return undefined;
@@ -89,9 +92,11 @@ export class DurableJobs {
     if (plan.undecided.size > 0) await this.#spoken(plan);
     const tags = union(plan.decided, plan.widen());
     for (const [name, rules] of this.dispatchers.group([...tags.keys()])) {
-      const jobs = rules.map((rule) => jobOf(rule, tags.get(rule)!, this.runtime.space, false));
+      const jobs = rules.map((rule) =>
+        jobOf(rule, tags.get(rule)!, this.runtime.space, false, plan.rewarms.of(rule)),
+      );
       try {
-        await this.dispatchers.enqueue(name, rules, jobs, this.handle, transaction);
+        await this.dispatchers.enqueue(name, rules, jobs, this.work, transaction);
       } catch (error) {
         throw new InvalidationEnqueueError(
           'DISPATCHER_ENQUEUE',

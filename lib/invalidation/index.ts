@@ -28,6 +28,9 @@ export {
   type InvalidationRuleOptions,
 } from './invalidation-rule.js';
 export { InvalidationJobError, readJob } from './job.js';
+export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm.interface.js';
+export { rewarmResult } from './rewarm-result.js';
+export { Rewarmer, type RunRewarm } from './rewarmer.js';
 export type {
   EntityChange,
   InjectableInvalidator,

@@ -10,6 +10,8 @@ import {
   type InvalidationHandle,
   type InvalidatorChange,
 } from './invalidator.interface.js';
+import type { Rewarm } from './rewarm.interface.js';
+import type { Rewarms } from './rewarms.js';
 import { fires, mappedPartitions } from './rule-matcher.js';
 
 /** A rule that touches more partitions than this in one transaction drops all of its method instead. */
@@ -30,14 +32,19 @@ export class InvalidationPlan {
   constructor(
     private readonly space: KeySpace,
     private readonly onError: (rule: ActiveRule, error: unknown) => void,
+    /** What is to be computed anew. */
+    readonly rewarms: Rewarms,
   ) {}
 
   /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
   add(rule: ActiveRule, change: Change): void {
     // A custom invalidator may have more to drop than the method it stands on.
-    if (rule.invalidator === undefined && this.#dropsAll(rule)) return;
+    if (rule.invalidator === undefined && this.#dropsAll(rule) && !this.rewarms.wantsMore(rule)) return;
     this.#guard(rule, () => {
-      if (fires(rule.options, change)) this.#drop(rule, change);
+      if (!fires(rule.options, change)) return;
+      this.#drop(rule, change);
+      if (rule.options.rewarm === true && this.#tags.has(rule))
+        this.rewarms.addRequests(rule, entityChange(change));
     });
   }
 
@@ -82,7 +89,7 @@ export class InvalidationPlan {
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
     if (effect === 'all') return this.#dropAll(rule);
-    for (const values of effect) this.#add(rule, rule.partitionTag(values));
+    for (const values of effect) this.#add(rule, values);
   }
 
   #tell(rule: ActiveRule, change: EntityChange): void {
@@ -120,18 +127,20 @@ export class InvalidationPlan {
   #handle(rule: ActiveRule): InvalidationHandle {
     return {
       name: rule.target.name,
-      deleteByPrefix: (values) => this.#add(rule, rule.partitionTag(values)),
+      deleteByPrefix: (values) => this.#add(rule, values),
       invalidateAll: () => this.#dropAll(rule),
       // Tags of the user's own reach other methods, so dropping all of this one makes none of them superfluous.
       invalidateTags: (tags) => tags.forEach((tag) => this.#tagsOf(rule).add(this.space.userTag(tag))),
     };
   }
 
-  #add(rule: ActiveRule, tag: string): void {
+  #add(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {
+    const tag = rule.partitionTag(values);
     if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);
     tags.add(tag);
     if (tags.size > MAX_PARTITIONS) this.#dropAll(rule);
+    else this.rewarms.addPartition(rule, values);
   }
 
   #dropsAll(rule: ActiveRule): boolean {
@@ -142,6 +151,7 @@ export class InvalidationPlan {
     const tags = this.#tagsOf(rule);
     for (const tag of tags) if (!tag.startsWith(this.space.userTagPrefix)) tags.delete(tag);
     tags.add(rule.target.methodTag);
+    this.rewarms.addAll(rule);
   }
 
   #tagsOf(rule: ActiveRule): Set<string> {
@@ -165,6 +175,7 @@ export function jobOf(
   tags: ReadonlySet<string>,
   space: KeySpace,
   done: boolean,
+  rewarm: readonly Rewarm[],
 ): InvalidationJob {
   return {
     id: randomUUID(),
@@ -173,5 +184,6 @@ export function jobOf(
     tags: [...tags],
     mode: rule.mode,
     done,
+    ...(rewarm.length > 0 && { rewarm }),
   };
 }

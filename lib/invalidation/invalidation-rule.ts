@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CacheConfigurationError } from '../cache/errors.js';
-import { invalidatorProblem } from './injectable-invalidator.js';
+import { assertRuleOptions, invalidRule } from './assert-rule-options.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
 
 /** A class with instances of type `E`; entities may be abstract. */
@@ -59,6 +59,12 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
    * from the database, through the query runner of the change, instead of dropping everything. Default `false`.
    */
   lookup?: boolean;
+  /**
+   * `true` computes what was dropped anew and stores it, where its dispatcher runs. A method's arguments follow from the mapped
+   * partition values; a handler says what to ask with `rewarmRequest`. What cannot be told stays dropped, and the log says why.
+   * Default `false`.
+   */
+  rewarm?: boolean;
   /** Name or class of the dispatcher. Default: the module's `defaultDispatcher`. */
   dispatcher?: string | (abstract new (...args: never[]) => unknown);
   /** Settings of the dispatcher for this rule alone. */
@@ -80,25 +86,6 @@ export interface BatchRuleOptions<E extends object = object> extends Invalidatio
 /** The options of a rule, whatever its `batch`. */
 export type RuleOptions = Readonly<InvalidationRuleOptions<object, boolean>>;
 
-const OPTIONS = new Set<string>([
-  'entity',
-  'name',
-  'fieldMapping',
-  'scope',
-  'requireArgs',
-  'watchFields',
-  'invalidateWhen',
-  'triggerOnCreate',
-  'invalidator',
-  'mode',
-  'eager',
-  'lookup',
-  'dispatcher',
-  'dispatcherConfig',
-  'raiseException',
-  'batch',
-] satisfies (keyof InvalidationRuleOptions)[]);
-
 /**
  * Binds what a method cached to the changes of an entity.
  *
@@ -115,7 +102,7 @@ export class InvalidationRule<E extends object = object> {
 
   constructor(options: InvalidationRuleOptions<E> | BatchRuleOptions<E>) {
     const given = options as object as RuleOptions;
-    assertOptions(given);
+    assertRuleOptions(given);
     this.options = Object.freeze({ ...given });
   }
 
@@ -195,60 +182,7 @@ export function resolveEntity(reference: EntityReference): EntityClass | string 
     return reference as EntityClass | string;
   const entity: unknown = (reference as () => EntityClass)();
   if (typeof entity === 'function' || typeof entity === 'string') return entity as EntityClass | string;
-  throw invalid(
+  throw invalidRule(
     `entity is a function that returns ${String(entity)}. Let it return the entity class: () => User.`,
   );
-}
-
-function assertOptions(options: RuleOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid(
-      `${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
-    );
-  }
-  const { entity, fieldMapping, scope, invalidator, mode, batch } = options;
-  if (typeof entity !== 'function' && typeof entity !== 'string') {
-    throw invalid(
-      `entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
-        `usually a circular import: () => Class resolves it later.`,
-    );
-  }
-  const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
-  if (unknown.length > 0)
-    throw invalid(`unknown option ${unknown.join(', ')}. Known are: ${[...OPTIONS].join(', ')}.`);
-  const targets = Object.entries({ fieldMapping, scope, invalidator }).filter(
-    ([, value]) => value !== undefined,
-  );
-  if (targets.length > 1) {
-    throw invalid(
-      `${targets.map(([name]) => name).join(' and ')} exclude each other: each says what to drop. Keep one.`,
-    );
-  }
-  if (scope !== undefined && scope !== 'all')
-    throw invalid(`scope is ${String(scope)}. The only scope is 'all'.`);
-  if (mode !== undefined && mode !== 'purge' && mode !== 'expire') {
-    throw invalid(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
-  }
-  const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
-  if (problem !== undefined) throw invalid(problem);
-  if (batch !== undefined && typeof batch !== 'boolean')
-    throw invalid(`batch is ${String(batch)}. Write true or false.`);
-  if (options.lookup === true && typeof fieldMapping !== 'object') {
-    throw invalid(
-      `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
-    );
-  }
-  if (
-    fieldMapping !== undefined &&
-    typeof fieldMapping !== 'function' &&
-    Object.keys(fieldMapping).length === 0
-  ) {
-    throw invalid(
-      `fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`,
-    );
-  }
-}
-
-function invalid(message: string): CacheConfigurationError {
-  return new CacheConfigurationError('INVALIDATION_RULE', message);
 }

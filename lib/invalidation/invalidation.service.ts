@@ -1,15 +1,18 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { currentLoad } from '../cache/load-context.js';
 import { BumpQueuedError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { ChangeTransaction } from './dispatcher.interface.js';
+import type { ChangeTransaction, InvalidationJob, JobWork } from './dispatcher.interface.js';
 import { DurableJobs, type RulesOf } from './durable-jobs.js';
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
-import { readJob } from './job.js';
+import { readJob, rewarmsOf } from './job.js';
 import { LateBumps } from './late-bumps.js';
 import { InvalidationFailedError } from './raised-error.js';
+import type { Rewarmer } from './rewarmer.js';
+import { Rewarms } from './rewarms.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;
@@ -26,13 +29,15 @@ export class InvalidationService {
     private readonly dispatchers: DispatcherRegistry,
     private readonly raiseException: boolean,
     replicaLag = 0,
+    private readonly rewarmer?: Rewarmer,
   ) {
     if (replicaLag > 0) this.#late = new LateBumps(runtime, replicaLag);
     this.#durable = new DurableJobs(
       runtime,
       dispatchers,
-      (job) => this.handle(job),
+      { handle: (job) => this.handle(job), rewarm: () => undefined },
       (rule, error) => this.#report(rule, error),
+      () => this.#rewarms(),
     );
   }
 
@@ -62,9 +67,9 @@ export class InvalidationService {
    */
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
     const late = replicated ? this.#late : undefined;
-    const outcome = new Outcome();
+    const outcome = new Outcome(this.#rewarms(late));
     const failed = (rule: ActiveRule, error: unknown): void => this.#failed([rule], error, outcome);
-    const plan = new InvalidationPlan(this.runtime.space, failed);
+    const plan = new InvalidationPlan(this.runtime.space, failed, outcome.rewarms);
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
     const written = this.#durable.of(changes);
@@ -84,8 +89,15 @@ export class InvalidationService {
 
   /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
   #widen(plan: InvalidationPlan): void {
-    const outcome = new Outcome();
-    void Promise.resolve(this.#bump(plan.widen(), outcome));
+    void Promise.resolve(this.#bump(plan.widen(), new Outcome(plan.rewarms)));
+  }
+
+  #rewarms(late?: LateBumps): Rewarms {
+    let refusal: string | undefined;
+    if (late !== undefined) refusal = 'what replicas have is invalidated once more after replicaLag';
+    // Else a method that writes what it depends on would be computed for ever.
+    else if (currentLoad() !== undefined) refusal = 'the change was made inside a cached method';
+    return new Rewarms(this.runtime.log, refusal);
   }
 
   /**
@@ -129,13 +141,19 @@ export class InvalidationService {
   #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const [dispatcher, rules] of this.dispatchers.group([...tags.keys()])) {
-      if (this.dispatchers.isInline(dispatcher) && rules.every((rule) => this.#isDone(rule, outcome)))
+      const isInline = this.dispatchers.isInline(dispatcher);
+      if (isInline && rules.every((rule) => this.#isDone(rule, outcome) && !outcome.rewarms.has(rule)))
         continue;
       const jobs = rules.map((rule) => {
-        return jobOf(rule, tags.get(rule)!, this.runtime.space, this.#isDone(rule, outcome));
+        const done = this.#isDone(rule, outcome);
+        return jobOf(rule, tags.get(rule)!, this.runtime.space, done, outcome.rewarms.of(rule));
       });
+      const work: JobWork = {
+        handle: (job) => this.handle(job),
+        rewarm: (done) => (isInline ? this.#rewarm(done, rules, outcome) : this.#startRewarms(done)),
+      };
       const dispatched = this.#guarded(
-        () => this.dispatchers.dispatch(dispatcher, rules, jobs, (job) => this.handle(job)),
+        () => this.dispatchers.dispatch(dispatcher, rules, jobs, work),
         (error) => this.#failed(rules, error, outcome),
       );
       if (dispatched instanceof Promise) pending.push(dispatched);
@@ -152,9 +170,33 @@ export class InvalidationService {
    * @throws InvalidationJobError for what is no job of this namespace
    */
   handle(delivered: unknown): MaybePromise<void> {
-    const { tags, mode } = readJob(delivered, this.runtime.space);
-    this.runtime.drops?.note(tags, 'a job of a dispatcher');
-    return this.runtime.bump(tags, mode);
+    const job = readJob(delivered, this.runtime.space);
+    this.runtime.drops?.note(job.tags, 'a job of a dispatcher');
+    const bumped = this.runtime.bump(job.tags, job.mode);
+    // The next job must not wait for loads: what it invalidates is stale until it does.
+    return bumped instanceof Promise
+      ? bumped.then(() => this.#startRewarms([job]))
+      : this.#startRewarms([job]);
+  }
+
+  #startRewarms(jobs: readonly InvalidationJob[]): void {
+    void this.rewarmer?.add(jobs.flatMap(rewarmsOf));
+  }
+
+  /** The write waits. What failed is logged by then. */
+  async #rewarm(
+    jobs: readonly InvalidationJob[],
+    rules: readonly ActiveRule[],
+    outcome: Outcome,
+  ): Promise<void> {
+    const rewarms = jobs.flatMap((job) =>
+      rewarmsOf(job).map((rewarm) => ({ rewarm, from: job.rule.split(', ') })),
+    );
+    const errors = (await this.rewarmer?.addFor(rewarms.map(({ rewarm }) => rewarm))) ?? [];
+    for (const [i, error] of errors.entries()) {
+      const raise = rules.some((rule) => rewarms[i]!.from.includes(rule.id) && this.#raises(rule));
+      if (raise && error !== undefined) outcome.errors.push(error);
+    }
   }
 
   #guarded(work: () => MaybePromise<void>, failed: (error: unknown) => void): MaybePromise<void> {
@@ -199,6 +241,8 @@ export class InvalidationService {
 class Outcome {
   readonly unbumped = new Set<ActiveRule>();
   readonly errors: unknown[] = [];
+
+  constructor(readonly rewarms: Rewarms) {}
 
   /** @returns a rejection for the first error that a rule wants raised */
   raise(): MaybePromise<void> {

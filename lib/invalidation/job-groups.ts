@@ -45,12 +45,14 @@ export function groupJobs(
 /** One job of several, which is done, and fails, as a whole. */
 function asOne(jobs: readonly InvalidationJob[]): InvalidationJob {
   if (jobs.length === 1) return jobs[0]!;
+  const rewarm = jobs.flatMap((job) => job.rewarm ?? []);
   return {
     ...jobs[0]!,
     id: randomUUID(),
     rule: jobs.map(({ rule }) => rule).join(', '),
     tags: [...new Set(jobs.flatMap(({ tags }) => tags))],
     done: jobs.every(({ done }) => done),
+    ...(rewarm.length > 0 && { rewarm }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { RestflowCacheError } from '../cache/errors.js';
 import type { KeySpace } from '../cache/key-space.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
+import type { Rewarm } from './rewarm.interface.js';
 
 /**
  * A job that can never be carried out here: it is malformed, or of another namespace. A queue need not try it again.
@@ -26,6 +27,16 @@ export function readJob(delivered: unknown, space: KeySpace): InvalidationJob {
     `The invalidation job ${job.id} is of the namespace '${job.namespace}', this application has '${space.namespace}'. ` +
       `Give each namespace a queue of its own, or both applications the same namespace.`,
   );
+}
+
+/** Whether there is anything left to do for a job: in a dispatcher that does not repeat what was done. */
+export function isLeft({ done, rewarm }: InvalidationJob): boolean {
+  return !done || rewarm !== undefined;
+}
+
+/** What a delivered job wants computed anew; another build may have written it. */
+export function rewarmsOf({ rewarm }: InvalidationJob): readonly Rewarm[] {
+  return Array.isArray(rewarm) ? (rewarm as Rewarm[]).filter((one) => typeof one?.method === 'string') : [];
 }
 
 function isJob(job: Partial<Record<keyof InvalidationJob, unknown>> | null): boolean {

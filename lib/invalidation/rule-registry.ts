@@ -8,6 +8,7 @@ import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { ForeignRule } from './foreign-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from './injectable-invalidator.js';
 import { InvalidationRule, type RuleOptions } from './invalidation-rule.js';
+import type { InstanceProblem } from './rewarm-advice.js';
 
 /** Every rule of the application. */
 export class RuleRegistry {
@@ -77,8 +78,8 @@ export class RuleRegistry {
   }
 
   /** Looks for rules that are valid, but cannot do what they seem to say. */
-  advise(entities: EntityCatalogue): readonly string[] {
-    return (this.advice = adviseOn(this.#rules, entities));
+  advise(entities: EntityCatalogue, instanceProblem: InstanceProblem = () => undefined): readonly string[] {
+    return (this.advice = adviseOn(this.#rules, entities, instanceProblem));
   }
 
   /** The names of the entities that rules are on, sorted. */

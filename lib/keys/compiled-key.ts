@@ -1,4 +1,5 @@
 import { encodeText } from './encode-text.js';
+import type { KeyArguments } from './key-arguments.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
@@ -18,6 +19,7 @@ export interface CompiledKeyParts {
   /** The fields that tell users apart. */
   readonly identities: readonly KeySlot[];
   readonly readsBody: boolean;
+  readonly arguments: KeyArguments;
   readonly where: string;
 }
 
@@ -36,6 +38,8 @@ export class CompiledKey {
   readonly hasIdentity: boolean;
   /** Whether one of its fields says that it reads the body of the request. */
   readonly readsBody: boolean;
+  /** How the arguments of a call follow from the values of its partition. */
+  readonly arguments: KeyArguments;
   readonly #partition: KeyTemplate;
   readonly #rest: KeyTemplate;
   readonly #tags: PartitionTags;
@@ -52,6 +56,7 @@ export class CompiledKey {
     this.hasIdentity = parts.identities.length > 0;
     this.readsBody = parts.readsBody;
     this.#identities = parts.identities;
+    this.arguments = parts.arguments;
     this.#partition = parts.partition;
     this.#rest = parts.rest;
     this.#tags = parts.tags;

@@ -41,6 +41,7 @@ export { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor
 // For the other rooms.
 export { coarseValue } from './coarse.js';
 export { CompiledKey } from './compiled-key.js';
+export type { Reconstruction } from './key-arguments.js';
 export { encodeText } from './encode-text.js';
 export { createKeyHash, type HashEncoding } from './hash.js';
 export { metaOf } from './key-constructor.js';

@@ -3,6 +3,7 @@ import { CompiledKey } from './compiled-key.js';
 import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
 import type { FieldContext } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
+import { KeyArguments } from './key-arguments.js';
 import { fieldsOf, type KeyConstructor, type KeyMeta } from './key-constructor.js';
 import { KeyDefinitionError } from './key-errors.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
@@ -111,6 +112,7 @@ export class KeyPlan {
       maxLength: meta.maxKeySuffixLength ?? settings.maxKeySuffixLength,
       identities: compiled.filter((part) => part.isIdentity).map((part) => part.writer.slot),
       readsBody: parts.some((part) => part.readsBody === true),
+      arguments: new KeyArguments(parts, this.method.parameters),
       where,
     });
   }

@@ -5,6 +5,7 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
+import { isLeft } from '../../invalidation/job.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS } from '../retry.js';
@@ -102,7 +103,7 @@ class OutboxDispatcher implements Dispatcher {
 
   /** A change without a transaction: what it could not invalidate at once is written after the fact. */
   dispatch(jobs: readonly InvalidationJob[]): void {
-    const undone = jobs.filter(({ done }) => !done);
+    const undone = jobs.filter(isLeft);
     const dataSource = this.#host?.dataSources.find(hasDialect);
     if (undone.length === 0 || dataSource === undefined) return;
     const table = this.#tableOf(dataSource);

@@ -6,7 +6,7 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
-import { InvalidationJobError } from '../../invalidation/job.js';
+import { InvalidationJobError, isLeft } from '../../invalidation/job.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
@@ -115,7 +115,7 @@ class PgBossDispatcher implements Dispatcher {
 
   /** A change without a transaction: what it could not invalidate at once is sent after the fact, beside it. */
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
-    const undone = jobs.filter(({ done }) => !done);
+    const undone = jobs.filter(isLeft);
     const host = this.#host;
     if (undone.length === 0 || host === undefined) return;
     const key = JSON.stringify(config);

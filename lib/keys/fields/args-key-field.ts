@@ -72,6 +72,7 @@ export class ArgsKeyField extends KeyField {
             name: context.field,
             identity: readers.some((reader) => reader.identity),
             readsBody: readers.some((reader) => reader.readsBody),
+            arguments: argumentsOf(readers),
             read: readRecord(readers, refine),
           },
         ];
@@ -87,7 +88,8 @@ export class ArgsKeyField extends KeyField {
       const identity = readers.some((reader) => reader.identity);
       const read = inPlaces(readEvery(readers, declared, refine), sortLists);
       const readsBody = readers.some((reader) => reader.readsBody);
-      return [{ name: context.field, identity, readsBody, list: sortLists !== true, read }];
+      const list = sortLists !== true;
+      return [{ name: context.field, identity, readsBody, arguments: argumentsOf(readers), list, read }];
     }
     const parts = readers.map((reader) => partOf(reader, refine));
     if (declared === Infinity) return parts;
@@ -116,10 +118,16 @@ type Refinement = (value: unknown) => unknown;
 
 function partOf(reader: ArgumentReader, refine: Refinement | undefined): FieldPart {
   const { name, identity, readsBody, set, read } = reader;
-  if (refine !== undefined) return { name, identity, readsBody, set, read: (source) => refine(read(source)) };
-  return reader.argument === undefined
-    ? { name, identity, readsBody, set, read }
-    : { name, identity, argument: reader.argument };
+  const common = { name, identity, readsBody, set };
+  if (refine !== undefined)
+    return { ...common, arguments: argumentsOf([reader]), read: (source) => refine(read(source)) };
+  return reader.argument === undefined ? { ...common, read } : { name, identity, argument: reader.argument };
+}
+
+/** Where each stands in a call; `undefined` where one is no single argument of a method. */
+function argumentsOf(readers: readonly ArgumentReader[]): readonly number[] | undefined {
+  const indexes = readers.map(({ argument }) => argument);
+  return indexes.every((index) => index !== undefined) ? indexes : undefined;
 }
 
 /** The value of an argument among others; alone, it is the part that knows about sets. */

@@ -40,6 +40,8 @@ export interface FieldPart {
   readonly alias?: string;
   /** The value is the argument at this index. */
   readonly argument?: number;
+  /** The arguments that `read` reads, where it reads nothing else: who knows them knows the value. */
+  readonly arguments?: readonly number[];
   /** Reads the value at each call; `undefined` stands for missing. */
   readonly read?: (source: KeySource) => unknown;
   /** Finds a value that never changes, once, when the application has started. */

@@ -17,6 +17,8 @@ import {
   INLINE,
   InvalidationService,
   invalidatorsAmong,
+  Rewarmer,
+  rewarmResult,
   RuleRegistry,
   type Change,
 } from '../../../lib/invalidation/index.js';
@@ -59,12 +61,14 @@ export class World {
   /** What the store does instead of invalidating. */
   failing: (() => Promise<void> | undefined) | undefined;
   readonly #service: InvalidationService;
+  readonly rewarmer: Rewarmer;
   /** How often the method ran. */
   found = 0;
 
   constructor(invalidatesOn: readonly unknown[], options: WorldOptions = {}) {
     const { settings = {}, raiseException = false } = options;
-    this.runtime = new CacheRuntime({ ...normaliseOptions().runtime, log: new OnceLog(this.log) });
+    const log = new OnceLog(this.log);
+    this.runtime = new CacheRuntime({ ...normaliseOptions().runtime, log });
     this.#watchBumps();
     this.dispatchers = new DispatcherRegistry(options.defaultDispatcher ?? INLINE, settings, nameOf);
     this.dispatchers.add(INLINE, new InlineDispatcher());
@@ -74,7 +78,10 @@ export class World {
       (asked, where) => this.dispatchers.of(asked, where),
       invalidatorsAmong(options.invalidators ?? []),
     );
-    this.#service = new InvalidationService(this.runtime, this.dispatchers, raiseException);
+    this.rewarmer = new Rewarmer(this.runtime.settings.clock, log, ({ values }) =>
+      rewarmResult(this.runtime, this.target, this, values!),
+    );
+    this.#service = new InvalidationService(this.runtime, this.dispatchers, raiseException, 0, this.rewarmer);
     this.target = this.#decorate(invalidatesOn as InvalidatesOn[], options);
     this.rules.add(this.target);
   }
@@ -111,6 +118,11 @@ export class World {
     const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
     await this.#service.committing(changes, () => this.rules.all(), transaction);
     await this.commit(...changes);
+  }
+
+  /** Carries out a job that a queue delivered. */
+  handle(delivered: unknown): void | Promise<void> {
+    return this.#service.handle(delivered);
   }
 
   /** Whether a call of these arguments has to load. */
