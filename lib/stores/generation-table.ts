@@ -21,6 +21,7 @@ export class GenerationTable {
   /** One iterator for good: each new one would walk over the gaps that those before it left at the front. */
   readonly #byAge = this.#idle.values();
   #last = 0;
+  #bumps = 0;
 
   constructor(private readonly maxIdle: number) {}
 
@@ -46,6 +47,7 @@ export class GenerationTable {
       const cell = this.#cells.get(tag);
       // A tag without a cell has no entry, and a load under it that is in flight is purged already.
       if (cell === undefined) continue;
+      this.#bumps++;
       const soft = ++this.#last;
       cell.generation = { hard: mode === 'purge' ? soft : cell.generation.hard, soft };
     }
@@ -69,6 +71,11 @@ export class GenerationTable {
 
   get size(): number {
     return this.#cells.size;
+  }
+
+  /** While it stays the same, so do the generations of all tags that entries carry. */
+  get bumps(): number {
+    return this.#bumps;
   }
 
   #cell(tag: string): Cell {

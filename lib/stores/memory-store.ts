@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Entry } from './entry.js';
+import { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
@@ -16,14 +16,33 @@ export interface MemoryStoreOptions {
   maxEntries?: number;
 }
 
-interface Held {
-  readonly entry: Entry;
-  /** The entry's generations as they were stamped, and the places where the current ones stand. */
-  readonly stamp: Stamp;
-  readonly cells: readonly Cell[];
+/** An entry and what this store knows of it, in one object: what a hit has to reach for is what it costs. */
+class HeldEntry extends Entry {
+  /** How many bumps there were when it was found current last: without another, it still is. */
+  currentAt = NEVER;
+
+  constructor(
+    { value, cachedAt, freshUntil, keepUntil, stamp, size, expired }: Entry,
+    /** The entry's generations as they were stamped here, and the places where the current ones stand. */
+    readonly held: Stamp,
+    readonly cells: readonly Cell[],
+    /** How many entries were stored before its turn in the order of dropping was renewed last. */
+    public usedAt: number,
+  ) {
+    super(value, cachedAt, freshUntil, keepUntil, stamp, size);
+    this.expired = expired;
+  }
 }
 
 const MIB = 1024 * 1024;
+
+const NEVER = -1;
+
+/**
+ * An entry that was used before no more than a sixteenth (two to this power) of the entries were stored counts as used just
+ * now: to keep the order exactly, each hit would write to five places far apart.
+ */
+const RECENT = 4;
 
 /** Tags that loads in flight may be waiting under, beyond those that entries carry. */
 const MAX_IDLE_TAGS = 50_000;
@@ -36,7 +55,8 @@ export class MemoryStore implements CacheStore {
   readonly kind = 'memory';
   readonly keepsReferences = true;
   readonly #generations = new GenerationTable(MAX_IDLE_TAGS);
-  readonly #entries: LRUCache<string, Held>;
+  readonly #entries: LRUCache<string, HeldEntry>;
+  #stored = 0;
 
   constructor(options: MemoryStoreOptions = {}) {
     const { maxBytes = 64 * MIB, maxEntries = 100_000 } = options;
@@ -47,10 +67,10 @@ export class MemoryStore implements CacheStore {
         );
       }
     }
-    this.#entries = new LRUCache<string, Held>({
+    this.#entries = new LRUCache<string, HeldEntry>({
       max: maxEntries,
       maxSize: maxBytes,
-      sizeCalculation: (held) => held.entry.size,
+      sizeCalculation: (held) => held.size,
       dispose: (held) => this.#generations.release(held.cells),
     });
   }
@@ -67,12 +87,25 @@ export class MemoryStore implements CacheStore {
 
   /** The entry under a key, unless it was purged; for a tier above, which stamps elsewhere. */
   find(key: string): Entry | undefined {
-    const held = this.#entries.get(key);
-    const verdict = held && judgeHeld(held);
-    if (verdict === 'purged') this.#entries.delete(key);
-    if (held === undefined || verdict === 'purged') return undefined;
-    if (verdict === 'expired') held.entry.expired = true;
-    return held.entry;
+    const held = this.#entries.peek(key);
+    if (held === undefined) return undefined;
+    if (this.#stored - held.usedAt >= this.#entries.size >>> RECENT) this.#renew(key, held);
+    return held.currentAt === this.#generations.bumps ? held : this.#judge(key, held);
+  }
+
+  #renew(key: string, held: HeldEntry): void {
+    this.#entries.get(key);
+    held.usedAt = this.#stored;
+  }
+
+  /** The entry, unless it was purged, after there was some bump. */
+  #judge(key: string, held: HeldEntry): Entry | undefined {
+    const verdict = judgeHeld(held);
+    if (verdict === 'current') held.currentAt = this.#generations.bumps;
+    if (verdict === 'expired') held.expired = true;
+    if (verdict !== 'purged') return held;
+    this.#entries.delete(key);
+    return undefined;
   }
 
   stamp(tags: readonly string[]): Stamp {
@@ -100,9 +133,10 @@ export class MemoryStore implements CacheStore {
     if (this.#isFresher(key, stamp)) return false;
     const cells = this.#generations.hold(stamp);
     if (cells === undefined) return false;
-    this.#entries.set(key, { entry, stamp, cells });
+    const held = new HeldEntry(entry, stamp, cells, ++this.#stored);
+    this.#entries.set(key, held);
     // An entry larger than the whole store is refused without a call of dispose.
-    const isHeld = this.#entries.peek(key)?.entry === entry;
+    const isHeld = this.#entries.peek(key) === held;
     if (!isHeld) this.#generations.release(cells);
     return isHeld;
   }
@@ -129,10 +163,10 @@ export class MemoryStore implements CacheStore {
   }
 }
 
-/** The hit path: no tag is looked up, the entry's cells are compared in place. */
-function judgeHeld(held: Held): Verdict {
+/** No tag is looked up, the entry's cells are compared in place. */
+function judgeHeld(held: HeldEntry): Verdict {
   const { cells } = held;
-  const { generations } = held.stamp;
+  const { generations } = held.held;
   let verdict: Verdict = 'current';
   for (let i = 0; i < cells.length; i++) {
     const current = cells[i]!.generation;

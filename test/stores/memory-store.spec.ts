@@ -40,6 +40,23 @@ describe('bounds', () => {
     expect(store.size.entries).toBe(3);
   });
 
+  it.each([
+    ['entries', { maxEntries: 100 }],
+    ['bytes', { maxBytes: 100 * 10 }],
+  ])(
+    'by %s: what is in use stays, however many others come, and what was used longest ago goes',
+    (_, bounds) => {
+      const store = new MemoryStore(bounds);
+      put(store, 'used', { size: 10 });
+      for (let i = 0; i < 2_000; i++) {
+        put(store, `other ${i}`, { size: 10 });
+        if (i % 10 === 0) expect(holds(store, 'used')).toBe(true);
+        if (i >= 100) expect(store.find(`other ${i - 100}`)).toBeUndefined();
+      }
+      expect(store.size.entries).toBe(100);
+    },
+  );
+
   it('an entry larger than the store is refused, and what was there of its key goes', () => {
     const store = new MemoryStore({ maxBytes: 1_000 });
     expect(put(store, 'a')).toBe(true);

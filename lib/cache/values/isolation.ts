@@ -31,10 +31,15 @@ export interface ValueHandling extends ValueCodec {
 
 /** The stored form of a value: a snapshot, and whether every reader gets a copy of it. */
 class StoredValue {
+  /** What readers get who need no copy: here, so that a hit does not have to reach for the snapshot. */
+  readonly value: unknown;
+
   constructor(
     readonly snapshot: Snapshot,
     readonly copied: boolean,
-  ) {}
+  ) {
+    this.value = snapshot.value;
+  }
 }
 
 /** Bits of {@link Wire.flags}. */
@@ -53,8 +58,8 @@ export function isolateValues(isolation: Isolation, classes: KnownClasses): Valu
     return new StoredValue(snapshot, !frozen && isolation !== 'none' && isObject(snapshot.value));
   };
   const present = (stored: unknown): unknown => {
-    const { snapshot, copied } = stored as StoredValue;
-    return copied ? copySnapshot(snapshot) : snapshot.value;
+    const own = stored as StoredValue;
+    return own.copied ? copySnapshot(own.snapshot) : own.value;
   };
   return {
     prepare(value) {
