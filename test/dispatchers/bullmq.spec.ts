@@ -66,11 +66,12 @@ const worker = async (
 const done = async (): Promise<boolean> => (await queue.count()) + (await queue.getActiveCount()) === 0;
 
 describe('the bullmq dispatcher', () => {
-  it('has the job when the write returns, and a worker in another process carries it out', async () => {
+  it('has the job of a write, and a worker in another process carries it out', async () => {
     const store = memoryStore();
     const { items } = await app({ work: false }, { eager: false }, { store });
     await items.text(1);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await until(async () => (await queue.count()) === 1, 'the job');
     const [job] = await queue.getJobs(['waiting']);
     expect(job!.data).toMatchObject({ namespace, mode: 'purge', done: false });
     expect(job!.opts).toMatchObject({ attempts: 25, jobId: (job!.data as InvalidationJob).id });
@@ -150,7 +151,7 @@ describe('the bullmq dispatcher', () => {
     const { items } = await app({}, rule, { store });
     await items.text(1);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
-    expect(await other.count()).toBe(1);
+    await until(async () => (await other.count()) === 1, 'the job in that queue');
     await worker(store, { work: [name] });
     await until(async () => (await items.text(1)) === 'new', 'the worker of that queue');
   });
