@@ -42,6 +42,7 @@ export {
 } from './dispatchers/outbox/index.js';
 export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
 export type { CacheableMethod } from './http/cacheable-methods.js';
+export type { CacheEverythingOptions } from './module-cache-everything.js';
 export { explainToken } from './http/explain/explain-token.js';
 export type { KeyLimitOption } from './http/key-limit.js';
 export type { QueryOption } from './http/query-filter.js';

@@ -15,6 +15,7 @@ import {
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
+import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
 import { OnceLog } from './observability/once-log.js';
 import type { ExplainSecret } from './http/route-table.js';
@@ -48,6 +49,11 @@ export interface RestflowCacheOptions {
    * `{ secret }` for requests with an `X-Cache-Explain` header of `explainToken(secret)`. Default `false`.
    */
   explain?: boolean | ExplainSecret;
+  /**
+   * Caches every handler with `@Get()` that has neither `@CacheResponse()` nor `@NoCache()`: `{ ttl: '1m', exclude: ['/admin/*'] }`.
+   * Requests with cookies or credentials bypass it. Default: only what is decorated is cached.
+   */
+  cacheEverything?: CacheEverythingOptions;
   /** Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. */
   isAuthenticated?: (request: never) => boolean;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
@@ -104,6 +110,7 @@ export interface ModuleSettings {
   readonly runtime: RuntimeSettings;
   readonly setCacheHeaders: boolean;
   readonly keyLimit: KeyLimitSettings;
+  readonly cacheEverything: CacheEverything | undefined;
   readonly explain: boolean | ExplainSecret;
   readonly isAuthenticated: IsAuthenticated | undefined;
   readonly defaultDispatcher: string;
@@ -126,6 +133,7 @@ const OPTIONS = new Set<string>([
   'enabled',
   'setCacheHeaders',
   'keyLimit',
+  'cacheEverything',
   'explain',
   'isAuthenticated',
   'keyHashAlgorithm',
@@ -169,6 +177,8 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     setCacheHeaders: options.setCacheHeaders ?? false,
     keyLimit: keyLimitOf(options.keyLimit, WHERE) ?? DEFAULT_KEY_LIMIT,
     explain: explainOf(options.explain),
+    cacheEverything:
+      options.cacheEverything === undefined ? undefined : new CacheEverything(options.cacheEverything, log),
     isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},

@@ -122,6 +122,7 @@ export class ModuleWiring
     const [controllers, providers] = [this.discovery.getControllers(), this.discovery.getProviders()];
     for (const wrapper of controllers) this.#explore(wrapper, true);
     for (const wrapper of providers) this.#explore(wrapper, false);
+    this.settings.cacheEverything?.explore(controllers, this.runtime, this.#routes);
     for (const { metatype } of [...controllers, ...providers]) {
       if (typeof metatype === 'function' && metatype.prototype !== undefined)
         assertInvalidations(this.runtime, metatype);

@@ -7,6 +7,7 @@ import { BumpsAtEnd } from './bumps-at-end.js';
 import type { DropLog } from './drop-log.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
+import { definitionOf } from './cached-methods.js';
 import { nameOf, sameName } from './cached-name.js';
 import { CacheConfigurationError } from './errors.js';
 import { KeySpace } from './key-space.js';
@@ -146,6 +147,18 @@ export class CacheRuntime {
     this.log.error(`untargeted ${definition.where}`, `${definition.where} is not cached`, error);
     currentLoad()?.refuse(`${definition.where} inside it cannot be cached`, true);
     return definition.original.apply(self, args as never[]);
+  }
+
+  /** The target of a method of a class of this application, decorated or not; `undefined` where it is not cached. */
+  find(owner: Function, method: PropertyKey): MethodTarget | undefined {
+    const declared = definitionOf(owner, method);
+    for (const target of this.targets) {
+      const { definition } = target;
+      const isBare = definition.methodKey === method && definition.declaredIn === owner;
+      if (target.owner === owner && (declared === undefined ? isBare : definition === declared))
+        return target;
+    }
+    return undefined;
   }
 
   /** The target of a decorated method on a concrete class; made when it is first asked for. */

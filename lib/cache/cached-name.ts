@@ -9,7 +9,10 @@ import type { MethodTarget } from './method-target.js';
  */
 export function nameOf(definition: MethodDefinition, owner: Function): string {
   const { declaredIn, methodKey, methodName } = definition;
-  if (definitionOf(owner, methodKey) !== definition) return `${owner.name}.${definition.where}`;
+  const declared = definitionOf(owner, methodKey);
+  // Without a decorator it is one of those that are cached because all are.
+  const isOwn = declared === definition || (declared === undefined && declaredIn === owner);
+  if (!isOwn) return `${owner.name}.${definition.where}`;
   if (definition.name === undefined) return `${owner.name}.${methodName}`;
   return owner === declaredIn ? definition.name : `${owner.name}.${definition.name}`;
 }

@@ -3,7 +3,6 @@ import { isObservable, tap } from 'rxjs';
 import type { PartitionValues } from '../keys/key.interface.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { INVALIDATIONS_METADATA } from './cache.constants.js';
-import { definitionOf } from './cached-methods.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { CacheConfigurationError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
@@ -93,10 +92,8 @@ function tagsOf(
 /** @throws CacheConfigurationError when no such method is cached in this application */
 function targetOf(runtime: CacheRuntime, { of, method }: Invalidation, where: string): MethodTarget {
   const owner = of!.prototype === undefined ? (of as () => Function)() : of!;
-  const definition = definitionOf(owner, method!);
-  for (const target of runtime.targets) {
-    if (target.definition === definition && target.owner === owner) return target;
-  }
+  const target = runtime.find(owner, method!);
+  if (target !== undefined) return target;
   throw new CacheConfigurationError(
     'CACHE_INVALIDATES',
     `@InvalidatesCache() on ${where} names ${owner.name}.${method!}, which is not cached in this application. Decorate it with ` +

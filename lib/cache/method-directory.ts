@@ -34,15 +34,13 @@ export class MethodDirectory {
   }
 
   #target(owner: Function, method: string): MethodTarget {
-    const definition = definitionOf(owner, method);
-    if (definition === undefined) {
+    const target = this.runtime.find(owner, method);
+    if (target !== undefined) return target;
+    if (definitionOf(owner, method) === undefined) {
       throw new CacheUsageError(
         'CACHE_NOT_CACHED',
         `${owner.name}.${method} is not cached. Decorate it with @CacheResult() or @CacheResponse().`,
       );
-    }
-    for (const target of this.runtime.targets) {
-      if (target.definition === definition && target.owner === owner) return target;
     }
     throw new CacheUsageError(
       'CACHE_NOT_PROVIDED',

@@ -1,49 +1,13 @@
 import 'reflect-metadata';
 import { declareCachedMethod, definitionOf } from '../cache/cached-methods.js';
-import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import type { MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
-import { defaultKeyOf } from '../http/default-key.js';
 import { isCacheableHandler } from '../http/handler-shape.js';
-import { responseValues } from '../http/stored-response.js';
-import { normaliseResponseOptions } from '../http/response-options.js';
-import { withUriTag } from '../http/shared-cache/uri-key.js';
-import { toRule, type InvalidationRule } from '../invalidation/invalidation-rule.js';
-import { KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
+import { defineResponse } from './define-response.js';
 import { isNoCache } from './no-cache.decorator.js';
-
-const OPTIONS = new Set<string>([
-  'ttl',
-  'keyConstructor',
-  'invalidatesOn',
-  'cacheIf',
-  'cacheUnless',
-  'tags',
-  'store',
-  'name',
-  'rewarmRequest',
-  'setCacheHeaders',
-  'statuses',
-  'methods',
-  'query',
-  'vary',
-  'shared',
-  'bypass',
-  'maxBodyBytes',
-  'cacheControl',
-  'freshness',
-  'keyLimit',
-  'explain',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'refreshAhead',
-  'jitter',
-  'lock',
-  'softTimeout',
-  'hardTimeout',
-] satisfies (keyof CacheResponseOptions)[]);
 
 /**
  * Caches what a controller handler sends: status, headers and bytes. A hit runs the guards and nothing behind them:
@@ -91,7 +55,7 @@ function declare(
   }
   const original = handler as MethodDefinition['original'];
   const options = optionsOf(given, `@CacheResponse() on ${where}`);
-  declareCachedMethod(target, define(target, methodKey, original, where, options));
+  declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));
 }
 
 /** On a class: every handler of its own that answers GET and says nothing of caching itself. */
@@ -101,6 +65,7 @@ function declareAll(controller: Function, given: Duration | CacheResponseOptions
   if (options.name !== undefined) throw nameOfClass(controller);
   if (options.methods !== undefined) throw methodsOfClass(controller);
   if (options.rewarmRequest !== undefined) throw rewarmRequestOfClass(controller);
+  if (isNoCache(controller)) throw bothOnClass(controller);
   for (const methodKey of Reflect.ownKeys(prototype)) {
     const handler = Reflect.getOwnPropertyDescriptor(prototype, methodKey)?.value as unknown;
     if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;
@@ -116,6 +81,13 @@ function nameOfClass({ name }: Function): CacheConfigurationError {
   );
 }
 
+function bothOnClass({ name }: Function): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_METHOD',
+    `${name} has @CacheResponse() and @NoCache(). Keep one on the class; its handlers may have the other.`,
+  );
+}
+
 function methodsOfClass({ name }: Function): CacheConfigurationError {
   return new CacheConfigurationError(
     'CACHE_RESPONSE_OPTION',
@@ -127,71 +99,5 @@ function rewarmRequestOfClass({ name }: Function): CacheConfigurationError {
   return new CacheConfigurationError(
     'CACHE_REWARM',
     `@CacheResponse() on ${name} has a rewarmRequest, which its handlers would share. Remove it, or decorate the handlers.`,
-  );
-}
-
-function define(
-  target: object,
-  methodKey: string | symbol,
-  original: MethodDefinition['original'],
-  where: string,
-  options: CacheResponseOptions,
-): MethodDefinition {
-  assertMethodOptions(options, OPTIONS, `@CacheResponse() on ${where}`);
-  const methodName = String(methodKey);
-  const hints: string[] = [];
-  const response = normaliseResponseOptions(options, where);
-  const byHeaders = response.freshness === 'headers';
-  const keyConstructor = options.keyConstructor ?? defaultKeyOf(response);
-  const rules = (options.invalidatesOn ?? []).map((item) => toRule(item, where));
-  const { names: parameters, rest: restParameter } = readParameters(original);
-  const shape: MethodShape = {
-    className: target.constructor.name,
-    methodName,
-    kind: 'response',
-    parameters,
-    restParameter,
-  };
-  return Object.freeze({
-    kind: 'response',
-    methodName,
-    methodKey,
-    declaredIn: target.constructor,
-    where,
-    original,
-    keyConstructor,
-    plan: (route?: Partial<MethodShape>) => KeyPlan.bind(keyConstructor, { ...shape, ...route }),
-    // Where the headers decide, what the store keeps has no lifetime of its own.
-    policy: normalisePolicy(byHeaders ? { ...options, ttl: null } : options, where, hints),
-    name: options.name,
-    store: options.store,
-    tags: (byHeaders ? withUriTag(options.tags) : options.tags) as MethodDefinition['tags'],
-    isolation: 'clone',
-    values: responseValues,
-    type: undefined,
-    rules,
-    rewarmRequest: rewarmRequestOf(options, rules, where),
-    response,
-    hints,
-  });
-}
-
-/** @throws CacheConfigurationError for what is no function, or is asked by no rule */
-function rewarmRequestOf(
-  { rewarmRequest }: CacheResponseOptions,
-  rules: readonly InvalidationRule[],
-  where: string,
-): CacheResponseOptions['rewarmRequest'] {
-  if (rewarmRequest === undefined) return undefined;
-  if (typeof rewarmRequest !== 'function')
-    throw invalidRewarm(where, `is no function. Write (change) => ({ url: '/articles' })`);
-  if (rules.some(({ options }) => options.rewarm === true)) return rewarmRequest;
-  throw invalidRewarm(where, 'is asked by no rule. Write rewarm: true in a rule of invalidatesOn');
-}
-
-function invalidRewarm(where: string, problem: string): CacheConfigurationError {
-  return new CacheConfigurationError(
-    'CACHE_REWARM',
-    `@CacheResponse() on ${where}: rewarmRequest ${problem}.`,
   );
 }

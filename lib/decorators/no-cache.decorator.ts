@@ -3,7 +3,10 @@ import 'reflect-metadata';
 const NO_CACHE = 'restflow-cache:no-cache';
 
 /**
- * Keeps a handler from being cached by the `@CacheResponse` of its class: the nearest decorator wins.
+ * Keeps a handler from being cached by the `@CacheResponse` of its class, or by `forRoot({ cacheEverything })`; on a class, all its
+ * handlers by the latter. The nearest decorator wins.
+ *
+ * Source: Django, `never_cache`, as far as this cache is concerned.
  *
  * @example
  * @Controller('articles')
@@ -15,10 +18,11 @@ const NO_CACHE = 'restflow-cache:no-cache';
  *
  * @publicApi
  */
-export function NoCache(): MethodDecorator {
-  return (_target, _propertyKey, descriptor) => {
-    Reflect.defineMetadata(NO_CACHE, true, descriptor.value as object);
+export function NoCache(): ClassDecorator & MethodDecorator {
+  const decorate = (target: object, _methodKey?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    Reflect.defineMetadata(NO_CACHE, true, descriptor === undefined ? target : (descriptor.value as object));
   };
+  return decorate as ClassDecorator & MethodDecorator;
 }
 
 export function isNoCache(handler: object): boolean {

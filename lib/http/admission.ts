@@ -12,11 +12,13 @@ export type BypassReason =
   | 'method' // the route does not cache it
   | 'range'
   | 'condition' // one that a request that is not safe makes, which is the handler's to judge
-  | 'disabled' // the cache is switched off, or a transaction is open
+  | 'disabled' // the cache is switched off
   | 'transaction' // one is open where the request is handled
   | 'body' // it has one, and the key does not hold it
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
+  | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
+  | 'excluded' // by `cacheEverything`
   | 'option' // `bypass` of the route says so
   | 'unkeyed'; // its key could not be made
 
@@ -38,7 +40,7 @@ export class Admission {
     try {
       if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
-      const refusal = this.#refusalOfPrivate(route, request);
+      const refusal = this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request);
       if (refusal !== undefined) return refusal;
       return route.options.bypass?.(request) === true ? 'option' : route.call(request);
     } catch (error) {
@@ -54,6 +56,22 @@ export class Admission {
       : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
     this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
     return 'body';
+  }
+
+  /** Nobody looked at a handler that is cached because all are: what its request carries may matter to it. */
+  #refusalOfEverything(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const { everything, vary } = route.options;
+    if (everything === undefined) return undefined;
+    if (everything.paths?.(request, route.platform) === true) return 'excluded';
+    if (request.headers['cookie'] === undefined || vary.includes('cookie')) return undefined;
+    const { name, key } = route.target;
+    if (key.hasIdentity && key.identifies({ args: [], request })) return undefined;
+    this.runtime.log.warn(
+      `cookie ${name}`,
+      `${name} bypasses the cache for requests with cookies: cacheEverything does not know whether they matter to it. If they do ` +
+        `not, decorate it with @CacheResponse(); if they choose its answer, with @VaryOnCookie().`,
+    );
+    return 'cookie';
   }
 
   /** Whether the answer may be meant for one user alone, and the key does not say which. */

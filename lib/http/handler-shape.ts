@@ -41,14 +41,28 @@ export function handlerShape(
 }
 
 function routeArguments(controller: Function, methodName: string): readonly RouteArgument[] {
+  return argumentsOf(controller, methodName).map(({ type, index, data }) => ({
+    index,
+    source: SOURCES[type] ?? 'other',
+    name: typeof data === 'string' ? data : undefined,
+  }));
+}
+
+interface DeclaredArgument {
+  /** One of Nest's `RouteParamtypes`; `NaN` for decorators of the application's own. */
+  readonly type: number;
+  readonly index: number;
+  readonly data?: unknown;
+}
+
+function argumentsOf(controller: Function, methodName: string): readonly DeclaredArgument[] {
   const metadata = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, methodName) ?? {}) as Record<
     string,
     { index: number; data?: unknown }
   >;
-  return Object.entries(metadata).map(([key, { index, data }]) => ({
-    index,
-    source: SOURCES[Number(key.split(':')[0])] ?? 'other',
-    name: typeof data === 'string' ? data : undefined,
+  return Object.entries(metadata).map(([key, argument]) => ({
+    ...argument,
+    type: Number(key.split(':')[0]),
   }));
 }
 
@@ -75,10 +89,31 @@ export function answers(handler: object, method: string): boolean {
   return declared === ALL || declared === REQUEST_METHODS[method];
 }
 
+/** Nest's `RouteParamtypes` of what tells clients apart and stands in no key. */
+const CLIENT: Readonly<Record<number, string>> = { 7: '@Session()', 11: '@Ip()' };
+const ALL_HEADERS = '@Headers()';
+
+/** What the parameters of a handler take of a request that its default key does not hold. */
+export function readsOfRequest(
+  controller: Function,
+  methodName: string,
+): { readonly headers: readonly string[]; readonly client: string | undefined } {
+  const declared = argumentsOf(controller, methodName);
+  const taken = declared.map(({ type }) => CLIENT[type]).find((name) => name !== undefined);
+  const headers = declared.filter(({ type }) => SOURCES[type] === 'header').map(({ data }) => data);
+  const names = headers.filter((name) => typeof name === 'string').map((name) => name.toLowerCase());
+  return { headers: names, client: taken ?? (names.length < headers.length ? ALL_HEADERS : undefined) };
+}
+
 /** Set by `@Sse()`: a stream of events has no end to wait for. */
 const SSE = '__sse__';
 
 /** Whether a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
 export function isCacheableHandler(method: object): boolean {
   return pathsOf(method).length > 0 && answers(method, 'GET') && !Reflect.hasMetadata(SSE, method);
+}
+
+/** Whether a method is a handler of `@Get()` and of nothing else. */
+export function answersGetAlone(method: object): boolean {
+  return isCacheableHandler(method) && Reflect.getMetadata(METHOD, method) !== ALL;
 }

@@ -1,4 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import type { ExcludedPaths } from './excluded-paths.js';
 import { methodsOf } from './cacheable-methods.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
 import { QueryFilter, type QueryOption } from './query-filter.js';
@@ -23,6 +24,8 @@ export interface ResponseOptions {
   readonly explain: boolean | undefined;
   /** `undefined` where the module's default applies. */
   readonly keyLimit: KeyLimitSettings | undefined;
+  /** Where nobody decorated the handler: it is cached because all are. */
+  readonly everything?: { readonly paths: ExcludedPaths | undefined };
 }
 
 interface GivenResponseOptions {

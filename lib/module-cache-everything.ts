@@ -1,0 +1,161 @@
+import type { Type } from '@nestjs/common';
+import type { CacheRuntime } from './cache/cache-runtime.js';
+import { definitionOf } from './cache/cached-methods.js';
+import { assertKnownOptions, type MethodDefinition } from './cache/definition.js';
+import { CacheConfigurationError } from './cache/errors.js';
+import type { CacheResponseOptions } from './decorators/cache-options.interface.js';
+import { defineResponse, RESPONSE_OPTIONS } from './decorators/define-response.js';
+import { isNoCache } from './decorators/no-cache.decorator.js';
+import { answersGetAlone, readsOfRequest } from './http/handler-shape.js';
+import { excludedPaths, type ExcludedPaths } from './http/excluded-paths.js';
+import type { RouteTable } from './http/route-table.js';
+import type { ResponseOptions } from './http/response-options.js';
+import type { OnceLog } from './observability/once-log.js';
+
+/** What has no meaning for all handlers at once. */
+type OfOneHandler = 'name' | 'methods' | 'shared' | 'freshness' | 'invalidatesOn' | 'rewarmRequest';
+
+/**
+ * Options of `forRoot({ cacheEverything })`: those of `@CacheResponse`, and what is left out.
+ *
+ * @publicApi
+ */
+export interface CacheEverythingOptions extends Omit<CacheResponseOptions, OfOneHandler> {
+  /** Paths, in which `*` stands for anything (`'/admin/*'`), and classes of controllers. Default: none. */
+  exclude?: readonly (string | Type)[];
+}
+
+const WHERE = 'cacheEverything of RestflowCacheModule';
+const OF_ONE_HANDLER = new Set<string>([
+  'name',
+  'methods',
+  'shared',
+  'freshness',
+  'invalidatesOn',
+  'rewarmRequest',
+] satisfies OfOneHandler[]);
+const OPTIONS = new Set(['exclude', ...[...RESPONSE_OPTIONS].filter((name) => !OF_ONE_HANDLER.has(name))]);
+
+/**
+ * Caches every handler with `@Get()` that says nothing of caching itself, as a site-wide cache does.
+ *
+ * Source: Django, the per-site cache (`UpdateCacheMiddleware`, `FetchFromCacheMiddleware`).
+ */
+export class CacheEverything {
+  readonly #options: CacheResponseOptions;
+  readonly #classes: ReadonlySet<unknown>;
+  readonly #paths: ExcludedPaths | undefined;
+  readonly #cached: string[] = [];
+
+  /** @throws CacheConfigurationError or TypeError for options that cannot work */
+  constructor(
+    given: CacheEverythingOptions,
+    private readonly log: OnceLog,
+  ) {
+    if (typeof given !== 'object' || given === null) throw notOptions(given);
+    assertKnownOptions(given, OPTIONS, WHERE);
+    const { exclude = [], ...options } = given;
+    if (!Array.isArray(exclude) || !exclude.every(isExcludable)) throw notExcludable(exclude);
+    this.#options = options;
+    this.#classes = new Set(exclude);
+    this.#paths = excludedPaths(exclude.filter((one) => typeof one === 'string'));
+    // What cannot work says so now, and not when the first controller is met.
+    this.#define(CacheEverything.prototype, 'explore', [], WHERE);
+  }
+
+  /**
+   * Adds what is cached of these controllers, and says what that is: nobody decorated it.
+   * @param runtime knows what was decorated, which goes before
+   */
+  explore(
+    controllers: readonly { readonly metatype: unknown }[],
+    runtime: CacheRuntime,
+    routes: Pick<RouteTable, 'add'>,
+  ): void {
+    for (const { metatype: controller } of controllers) {
+      if (typeof controller !== 'function') continue;
+      if (this.#classes.has(controller) || isNoCache(controller)) continue;
+      for (const name of handlersOf(controller)) {
+        const definition = this.#definitionOf(controller, name, runtime);
+        if (definition !== undefined) routes.add(definition, controller);
+      }
+    }
+    const names = this.#cached.length > 0 ? `: ${this.#cached.join(', ')}` : '';
+    this.log.info(`cacheEverything caches ${this.#cached.length} handlers${names}`);
+  }
+
+  #definitionOf(controller: Function, name: string, { targets }: CacheRuntime): MethodDefinition | undefined {
+    const where = `${controller.name}.${name}`;
+    const { headers, client } = readsOfRequest(controller, name);
+    if (client !== undefined) return this.#leave(where, `it takes ${client}, which no key holds`);
+    if ([...targets].some((target) => target.name === where))
+      return this.#leave(where, `another class called ${controller.name} caches under this name`);
+    this.#cached.push(where);
+    return this.#define(controller.prototype as object, name, headers, where);
+  }
+
+  #leave(where: string, why: string): undefined {
+    this.log.warn(
+      `everything ${where}`,
+      `${where} is not cached by cacheEverything: ${why}. Decorate it with @CacheResponse({ name, keyConstructor, … }), or with ` +
+        `@NoCache().`,
+    );
+  }
+
+  /** @param headers that the handler takes: they choose between its answers */
+  #define(prototype: object, name: string, headers: readonly string[], where: string): MethodDefinition {
+    const vary = [...(this.#options.vary ?? []), ...headers];
+    const original = (prototype as Record<string, MethodDefinition['original']>)[name]!;
+    const definition = defineResponse(prototype, name, original, where, { ...this.#options, vary });
+    const response: ResponseOptions = {
+      ...(definition.response as ResponseOptions),
+      everything: { paths: this.#paths },
+    };
+    return Object.freeze({ ...definition, response });
+  }
+}
+
+/** The methods with `@Get()` that say nothing of caching, inherited ones included. */
+function handlersOf(controller: Function): readonly string[] {
+  const names = new Set<string>();
+  let level = controller.prototype as object | null;
+  for (; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level) as object | null)
+    for (const name of Object.getOwnPropertyNames(level)) names.add(name);
+  const prototype = controller.prototype as object;
+  return [...names].filter((name) => {
+    const handler = name === 'constructor' ? undefined : valueOf(prototype, name);
+    if (typeof handler !== 'function' || !answersGetAlone(handler)) return false;
+    return !isNoCache(handler) && definitionOf(controller, name) === undefined;
+  });
+}
+
+/** A member as it is declared: accessors are not run. */
+function valueOf(prototype: object, name: string): unknown {
+  for (
+    let level: object | null = prototype;
+    level !== null;
+    level = Object.getPrototypeOf(level) as object | null
+  ) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(level, name);
+    if (descriptor !== undefined) return descriptor.value;
+  }
+  return undefined;
+}
+
+function isExcludable(one: unknown): boolean {
+  return typeof one === 'function' || (typeof one === 'string' && one.startsWith('/'));
+}
+
+function notExcludable(exclude: unknown): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_OPTION',
+    `exclude of ${WHERE} is ${JSON.stringify(exclude)}. Write a list of paths and controllers: ['/admin/*', HealthController].`,
+  );
+}
+
+function notOptions(given: unknown): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_OPTION',
+    `${WHERE} is ${String(given)}. Write { ttl: '1m' }, or leave it out to cache what is decorated.`,
+  );
+}
