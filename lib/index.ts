@@ -55,6 +55,8 @@ export {
   InvalidationWorker,
   invalidates,
   type BatchRuleOptions,
+  type ChangeSource,
+  type ChangeSourceHost,
   type ChangeTransaction,
   type Dispatcher,
   type DispatchContext,
@@ -76,6 +78,7 @@ export {
   type Rewarm,
   type RewarmRequest,
   type RewarmValue,
+  type RowChange,
 } from './invalidation/index.js';
 export {
   ArgsKeyField,

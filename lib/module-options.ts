@@ -17,6 +17,7 @@ import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
 import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
+import type { ChangeSource } from './invalidation/index.js';
 import { OnceLog } from './observability/once-log.js';
 import type { ExplainSecret } from './http/route-table.js';
 import { memoryStore } from './stores/memory-store.js';
@@ -82,6 +83,8 @@ export interface RestflowCacheOptions {
    * so that only those partitions drop. The account must be allowed to read the tables. Default false: they drop everything of a method.
    */
   exactStatements?: boolean;
+  /** Sources of changes that the DataSources do not see, e.g. `postgresChanges(…)`. Default none. */
+  changeSources?: readonly ChangeSource[];
   /** The source of time; for tests. */
   clock?: Clock;
 }
@@ -120,6 +123,7 @@ export interface ModuleSettings {
   /** Milliseconds. */
   readonly replicaLag: number;
   readonly exactStatements: boolean;
+  readonly changeSources: readonly ChangeSource[];
 }
 
 const WHERE = 'RestflowCacheModule';
@@ -146,6 +150,7 @@ const OPTIONS = new Set<string>([
   'dataSources',
   'replicaLag',
   'exactStatements',
+  'changeSources',
   'clock',
 ] satisfies (keyof RestflowCacheOptions)[]);
 
@@ -186,6 +191,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     dataSources: options.dataSources ?? 'auto',
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
     exactStatements: options.exactStatements ?? false,
+    changeSources: options.changeSources ?? [],
   };
 }
 
@@ -194,6 +200,12 @@ const TYPES: OptionTypes = {
   enabled: [
     (value) => typeof value === 'boolean' || typeof value === 'function',
     'true, false or a function that answers one',
+  ],
+  changeSources: [
+    (value) =>
+      Array.isArray(value) &&
+      value.every((one) => typeof (one as Partial<ChangeSource> | null)?.start === 'function'),
+    'a list of change sources, e.g. [postgresChanges({ client })]',
   ],
   exactStatements: [(value) => typeof value === 'boolean', 'true or false'],
   setCacheHeaders: [(value) => typeof value === 'boolean', 'true or false'],

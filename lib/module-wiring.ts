@@ -24,6 +24,7 @@ import type { Dispatcher, JobHandler } from './invalidation/index.js';
 import { InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import { bindCacheManager } from './module-cache-manager.js';
+import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import { providedInvalidators } from './module-invalidators.js';
 import type { ModuleSettings } from './module-options.js';
@@ -50,6 +51,7 @@ export class ModuleWiring
   readonly #rewarmer: ReturnType<typeof createRewarmer>;
   readonly #dataSources: DataSourceAttacher;
   readonly #exchange: RuleExchange;
+  readonly #changeSources: ModuleChangeSources;
   readonly #config: ApplicationConfigLike;
   /** What it has taken, and gives back when it ends. */
   readonly #stores: CacheStore[];
@@ -88,6 +90,7 @@ export class ModuleWiring
       this.#rewarmer,
     );
     this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service, settings.exactStatements);
+    this.#changeSources = new ModuleChangeSources(settings.changeSources, runtime, this.#dataSources);
     this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => instanceOf(moduleRef, owner),
@@ -144,6 +147,7 @@ export class ModuleWiring
     };
     await this.#exchange.start();
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
+    await this.#changeSources.start();
     this.#sayHello();
   }
 
@@ -172,6 +176,7 @@ export class ModuleWiring
 
   /** Before data sources are destroyed: what is queued is still carried out. */
   async beforeApplicationShutdown(): Promise<void> {
+    await this.#changeSources.close();
     await this.#dispatchers.close(this.runtime);
     await this.#rewarmer.close();
   }
@@ -189,13 +194,8 @@ export class ModuleWiring
   attachDataSources(): void {
     const { dataSources } = this.settings;
     if (dataSources === false) return;
-    const found =
-      dataSources === 'auto'
-        ? this.discovery
-            .getProviders()
-            .map(({ instance }) => instance as unknown)
-            .filter(isDataSource)
-        : dataSources;
+    const provided = this.discovery.getProviders().map(({ instance }) => instance as unknown);
+    const found = dataSources === 'auto' ? provided.filter(isDataSource) : dataSources;
     for (const dataSource of found) this.#dataSources.attach(dataSource);
   }
 

@@ -9,6 +9,7 @@ export type {
   InvalidationJob,
   JobHandler,
 } from './dispatcher.interface.js';
+export type { ChangeSource, ChangeSourceHost, RowChange } from './change-source.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
 export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
 export type { ForeignRule } from './foreign-rule.js';

@@ -149,7 +149,7 @@ function rowsUnknown(type: ChangeType, updatedColumns: readonly string[] | undef
   return { type, id: undefined, before: undefined, after: undefined, updatedColumns };
 }
 
-function identity(metadata: OrmMetadata): Pick<Change, 'table' | 'entityName' | 'entity'> {
+export function identity(metadata: OrmMetadata): Pick<Change, 'table' | 'entityName' | 'entity'> {
   const { target } = metadata;
   return {
     table: tableOf(metadata),
@@ -159,7 +159,7 @@ function identity(metadata: OrmMetadata): Pick<Change, 'table' | 'entityName' | 
 }
 
 /** insert() gives no entityId; its id is what the trusted after-state says of the primary columns. */
-function idOf(metadata: OrmMetadata, after: NonNullable<Row['after']>): unknown {
+export function idOf(metadata: OrmMetadata, after: NonNullable<Row['after']>): unknown {
   const readings = metadata.primaryColumns.map(
     (column) => [column.propertyPath, after.read(column.propertyPath)] as const,
   );

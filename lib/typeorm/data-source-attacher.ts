@@ -11,13 +11,17 @@ import type {
   EntityTables,
   ForeignRule,
   InvalidationService,
+  RowChange,
   RuleRegistry,
 } from '../invalidation/index.js';
+import { unknownChanges } from './changes.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
 import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities.js';
 import { entityShape } from './entity-shapes.js';
 import { foreignRulesByTable } from './foreign-entities.js';
+import { changesOfRow } from './postgres/row-changes.js';
 import { StatementTransactions } from './statement-transactions.js';
+import { tablesOf } from './tables.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
@@ -85,6 +89,16 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return undefined;
   }
 
+  /** Carries out what changes ask for that were made past the data sources. */
+  async changedElsewhere(rows: readonly RowChange[]): Promise<void> {
+    await Promise.all([...this.#bindings.values()].map((binding) => binding.changedElsewhere(rows)));
+  }
+
+  /** Everything that rules watch counts as changed. */
+  async missedChanges(): Promise<void> {
+    await Promise.all([...this.#bindings.values()].map((binding) => binding.missedChanges()));
+  }
+
   detachAll(): void {
     for (const binding of this.#bindings.values()) binding.detach();
     this.#bindings.clear();
@@ -146,6 +160,25 @@ class DataSourceBinding implements ChangeSink {
       (change) => this.#rules.get(change.table) ?? [],
       replication !== undefined,
     );
+  }
+
+  changedElsewhere(rows: readonly RowChange[]): void | Promise<void> {
+    const { driver } = this.dataSource;
+    const tables = tablesOf(this.dataSource);
+    return this.#tell(rows.flatMap((row) => changesOfRow(row, tables, driver)));
+  }
+
+  missedChanges(): void | Promise<void> {
+    const tables = tablesOf(this.dataSource);
+    return this.#tell(
+      [...this.#index().#tables].flatMap((table) => unknownChanges(table, tables, false, false)),
+    );
+  }
+
+  #tell(changes: readonly Change[]): void | Promise<void> {
+    const wanted = this.#index().#tables;
+    const told = changes.filter(({ table }) => wanted.has(table));
+    return told.length === 0 ? undefined : this.committed(told);
   }
 
   detach(): void {

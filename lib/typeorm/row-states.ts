@@ -131,7 +131,7 @@ function isListed(event: OrmEntityEvent, column: OrmColumn): boolean {
 }
 
 /** A foreign key has two names, its own property and its relation: whoever watches either is told. */
-function addNames(names: Set<string>, column: OrmColumn): void {
+export function addNames(names: Set<string>, column: OrmColumn): void {
   if (!column.isVirtual) names.add(column.propertyPath);
   if (column.relationMetadata !== undefined) names.add(column.relationMetadata.propertyPath);
 }

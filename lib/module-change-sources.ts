@@ -1,0 +1,28 @@
+import type { CacheRuntime } from './cache/cache-runtime.js';
+import type { ChangeSource, ChangeSourceHost } from './invalidation/index.js';
+import type { DataSourceAttacher } from './typeorm/index.js';
+
+/** The sources of changes of one application. */
+export class ModuleChangeSources {
+  readonly #host: ChangeSourceHost;
+
+  constructor(
+    private readonly sources: readonly ChangeSource[],
+    { log }: CacheRuntime,
+    dataSources: DataSourceAttacher,
+  ) {
+    this.#host = {
+      changed: (rows) => dataSources.changedElsewhere(rows),
+      missed: () => dataSources.missedChanges(),
+      failed: (topic, message, error) => log.error(topic, message, error),
+    };
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.sources.map((source) => source.start(this.#host)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.sources.map((source) => source.close()));
+  }
+}

@@ -1,0 +1,159 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ChangeSource, ChangeSourceHost } from '../../invalidation/change-source.interface.js';
+import { ChangeLog, type ListeningClient } from './change-log.js';
+
+/**
+ * Options of {@link postgresChanges}.
+ *
+ * @publicApi
+ */
+export interface PostgresChangesOptions {
+  /** Makes a client of `pg` that is not connected yet: the connection that is listened on, one for each process. */
+  client: () => ListeningClient;
+  /** The schema that `changeTriggers()` was given. Default `'public'`. */
+  schema?: string;
+  /**
+   * Writers to leave out, by their `application_name`: those whose writes this application is told of otherwise. Default none.
+   */
+  ignoreApplications?: readonly string[];
+  /** How often changes are looked for although nothing was heard, in milliseconds. Default 10,000. */
+  pollInterval?: number;
+  /** How long changes are kept, in seconds. Who was away for longer takes everything for changed. Default 3600. */
+  retention?: number;
+}
+
+const QUERY_MS = 5_000;
+const START_MS = 5_000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+
+/**
+ * A source of changes that PostgreSQL notes itself (see `changeTriggers`): writes of psql, of other services and other ORMs
+ * invalidate as those through TypeORM do, a moment after their commit.
+ *
+ * @throws TypeError for options that cannot work
+ * @example
+ * RestflowCacheModule.forRoot({
+ *   changeSources: [postgresChanges({ client: () => new Client({ connectionString: process.env.DATABASE_URL }) })],
+ * })
+ *
+ * @publicApi
+ */
+export function postgresChanges(options: PostgresChangesOptions): ChangeSource {
+  if (typeof options?.client !== 'function')
+    throw new TypeError(
+      'postgresChanges(): client must be a function that makes a client of pg: () => new Client(…).',
+    );
+  for (const name of ['pollInterval', 'retention'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isFinite(value) && value > 0))
+      throw new TypeError(
+        `postgresChanges(): ${name} must be a number greater than 0, it is ${String(value)}.`,
+      );
+  }
+  return new PostgresChanges(options);
+}
+
+class PostgresChanges implements ChangeSource {
+  readonly #closing = new AbortController();
+  readonly #log: ChangeLog;
+  #running: Promise<void> | undefined;
+  #wake: () => void = () => {};
+
+  constructor(private readonly options: PostgresChangesOptions) {
+    this.#log = new ChangeLog(
+      options.schema ?? 'public',
+      options.ignoreApplications ?? [],
+      options.retention ?? 3_600,
+    );
+  }
+
+  /** Waits until what was missed is caught up with, or the first attempt has failed, or five seconds have gone. */
+  start(host: ChangeSourceHost): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, START_MS).unref();
+      this.#running = this.#run(host, resolve).finally(resolve);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake();
+    await this.#running;
+  }
+
+  /** Listens, and again whenever the connection is lost. */
+  async #run(host: ChangeSourceHost, caughtUp: () => void): Promise<void> {
+    const { signal } = this.#closing;
+    let pause = FIRST_PAUSE_MS;
+    while (!signal.aborted) {
+      try {
+        await this.#listen(host, () => {
+          pause = FIRST_PAUSE_MS;
+          caughtUp();
+        });
+      } catch (error) {
+        caughtUp();
+        if (signal.aborted) return;
+        const message = 'Changes of others are not seen: PostgreSQL cannot be listened to. It is tried again';
+        host.failed('postgres changes', message, error);
+      }
+      await delay(pause * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(
+        () => undefined,
+      );
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  /** One connection's life. */
+  async #listen(host: ChangeSourceHost, caughtUp: () => void): Promise<void> {
+    const client = this.options.client();
+    let isLost = false;
+    let isWoken: boolean | undefined;
+    let woken: (() => void) | undefined;
+    const wake = (this.#wake = () => {
+      isWoken = true;
+      woken?.();
+    });
+    const lose = (): void => {
+      isLost = true;
+      wake();
+    };
+    client.on('error', lose);
+    client.on('end', lose);
+    client.on('notification', wake);
+    try {
+      await within(QUERY_MS, client.connect());
+      await within(QUERY_MS, this.#log.listen(client));
+      while (!isLost && !this.#closing.signal.aborted) {
+        isWoken = false;
+        await this.#log.read(client, host, (query) => within(QUERY_MS, query));
+        caughtUp();
+        if (!isWoken)
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, this.options.pollInterval ?? 10_000).unref();
+            woken = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+      }
+      if (isLost) throw new Error('The connection was lost.');
+    } finally {
+      // A dead line takes no leave.
+      void client.end().catch(() => undefined);
+    }
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`PostgreSQL did not answer within ${ms} ms.`)), ms).unref();
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
