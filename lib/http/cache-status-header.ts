@@ -9,7 +9,7 @@ export interface CacheStatusParameters {
   /** What the handler answered, where the client got something else. */
   readonly fwdStatus?: number;
   /** Seconds that remain; negative where the response is stale. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   readonly stored?: boolean;
   readonly collapsed?: boolean;
   /** A word of our own that says more. */

@@ -5,6 +5,7 @@ import type { Load } from '../cache/loads.js';
 import type { Forwarded } from './cache-status-header.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';
+import { whyNotRecorded } from './recording-refusals.js';
 import {
   lifetimeHeaders,
   type metadataHeaders,
@@ -12,18 +13,16 @@ import {
   statusHeaders,
   type Told,
 } from './response-headers.js';
-import { isStorable, judgeResponse, varyMembers, varyOf, type Judgement, type Refusal } from './storable.js';
+import {
+  isStorable,
+  isTooLarge,
+  judgeResponse,
+  varyMembers,
+  varyOf,
+  type Judgement,
+  type Refusal,
+} from './storable.js';
 import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
-
-/** What refusals by the platform say to whoever wonders why a route is not cached. */
-const REFUSALS: Readonly<Partial<Record<NonNullable<Recording['refusal']>, string>>> = {
-  'too-large': 'its body is larger than maxBodyBytes',
-  hijacked: 'its handler took over the connection',
-  'event-stream': 'it is a stream of events, which has no end',
-  'set-cookie': 'it sets a cookie; set cookies in middleware or another route',
-  trailers: 'it has trailers',
-  'length-mismatch': 'its Content-Length is not the length of its body',
-};
 
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */
 export class RecordedAnswer {
@@ -62,16 +61,19 @@ export class RecordedAnswer {
   }
 
   #judge(head: ResponseHead, cacheControl: string | undefined): Judgement {
-    const { call, fwd, load } = this;
+    const { call, fwd } = this;
     const { route } = this.told;
     const judgement = judgeResponse(head.status, cacheControl, this.#vary, route.options);
-    const makesKey = judgement.refusal === undefined && fwd !== 'stale' && isStorable(load, head);
+    const makesKey = judgement.refusal === undefined && fwd !== 'stale' && this.#isStorable(head);
     if (!makesKey || route.keyLimit.take(call.key)) return judgement;
     return { refusal: route.keyLimit.refusal, detail: 'key-limit' };
   }
 
   done(recording: Recording): void {
-    if (recording.response === undefined) return this.#refuse(REFUSALS[recording.refusal]);
+    if (recording.response === undefined) {
+      const { maxBodyBytes } = this.told.route.options;
+      return this.#refuse(whyNotRecorded(recording.refusal, maxBodyBytes));
+    }
     const judgement = this.#judgement!;
     if (judgement.refusal !== undefined) return this.#refuse(judgement.refusal);
     const { call, load } = this;
@@ -103,7 +105,7 @@ export class RecordedAnswer {
     const now = this.runtime.engine.clock.now();
     const known =
       judgement.refusal === undefined &&
-      isStorable(load, head) &&
+      this.#isStorable(head) &&
       condition === undefined &&
       typeof ttl === 'number';
     const before = head.headers['cache-status'];
@@ -120,6 +122,10 @@ export class RecordedAnswer {
     };
   }
 
+  #isStorable(head: ResponseHead): boolean {
+    return isStorable(this.load, head, this.told.route.options.maxBodyBytes);
+  }
+
   /** Why it is not known to be stored: a word for `Cache-Status`, and a sentence. */
   #unstored(head: ResponseHead): { detail?: string; why?: string; because?: string } {
     const { refusal, detail, why } = this.#judgement as Partial<Refusal>;
@@ -127,7 +133,8 @@ export class RecordedAnswer {
     const { refusal: because } = this.load.context;
     if (because !== undefined) return { why: 'load', because };
     if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
-    return { why: isStorable(this.load, head) ? 'undecided' : 'store-down' };
+    if (isTooLarge(head, this.told.route.options.maxBodyBytes)) return { why: 'too-large' };
+    return { why: this.#isStorable(head) ? 'undecided' : 'store-down' };
   }
 
   #refuse(reason: string | undefined): void {

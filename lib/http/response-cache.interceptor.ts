@@ -18,7 +18,7 @@ import type { Explanation } from './explain/explanation.js';
 import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
 import { RepeatedRequests } from './repeated-requests.js';
-import { hitHeaders, reuseHeaders, statusHeaders } from './response-headers.js';
+import { hitHeaders, reuseHeaders, secondsLeft, statusHeaders } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
@@ -144,7 +144,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const headers =
       said === undefined && exchange.explanation === undefined
         ? hitHeaders(route, entry, now)
-        : reuseHeaders(exchange, entry, now, status, said ?? { hit: true });
+        : reuseHeaders(exchange, entry, now, status, said ?? { hit: true, ttl: secondsLeft(entry, now) });
     return of(
       route.platform.replay(request, response, stored.recorded, {
         add: headers,

@@ -52,12 +52,16 @@ export function metadataHeaders(metadata: Partial<CacheMetadata>): Record<string
   return headers;
 }
 
-/** What a hit adds to what was stored. The same for every hit of an entry, unless it says how old it is. */
+/** What a hit adds to what was stored. The same for every hit of an entry within a second, unless it says how old it is. */
 export function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
   const stored = responseOf(entry);
-  if (!route.options.cacheControl && !stored.tellsLifetime)
-    return (stored.hitHeaders ??= constantHeaders(route, entry));
-  return { ...constantHeaders(route, entry), ...timedHeaders(route, entry, now) };
+  const ttl = route.setCacheHeaders ? secondsLeft(entry, now) : undefined;
+  if (stored.hitHeaders === undefined || stored.hitTtl !== ttl) {
+    stored.hitHeaders = constantHeaders(route, entry, ttl);
+    stored.hitTtl = ttl;
+  }
+  if (!route.options.cacheControl && !stored.tellsLifetime) return stored.hitHeaders;
+  return { ...stored.hitHeaders, ...timedHeaders(route, entry, now) };
 }
 
 /** What a stored response is given of which there is more to say: it is stale, somebody else loaded it, or it is explained. */
@@ -87,13 +91,17 @@ function timedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeade
   };
 }
 
-/** Without ttl in `Cache-Status`: that one would be another with each hit. */
-function constantHeaders(route: CachedRoute, entry: Entry): AddedHeaders {
+/** For `Cache-Status`: negative where it is stale, `undefined` where it never expires. */
+export function secondsLeft({ freshUntil }: Entry, now: number): number | undefined {
+  return Number.isFinite(freshUntil) ? Math.floor((freshUntil - now) / 1000) : undefined;
+}
+
+function constantHeaders(route: CachedRoute, entry: Entry, ttl: number | undefined): AddedHeaders {
   const stored = responseOf(entry);
   const metadata = metadataOf(CacheStatus.HIT, entry);
   return {
     ...validators(route, stored),
-    ...statusHeaders({ route }, metadata, { hit: true }, stored.headers['cache-status']),
+    ...statusHeaders({ route }, metadata, { hit: true, ttl }, stored.headers['cache-status']),
   };
 }
 

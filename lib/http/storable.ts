@@ -37,6 +37,11 @@ export function varyMembers(vary: string | readonly string[] | number): readonly
   return members.filter((member) => member !== '');
 }
 
+const VARIES_BY_EVERYTHING =
+  'it says Vary: *, so no other request may be answered with it; name the request headers that it depends on';
+
+const IF_FOR_ALL = '; leave that out if all may have the answer, else @CacheResponse()';
+
 const FORBIDDING = ['no-store', 'private', 'no-cache'];
 
 /**
@@ -53,19 +58,25 @@ export function judgeResponse(
 ): Judgement {
   if (!options.statuses.has(status))
     return { refusal: `its status is ${status}; statuses: [${status}] would store it`, why: 'status' };
-  if (vary.includes('*'))
-    return { refusal: `it says Vary: *, so no other request may be answered with it`, why: 'vary' };
+  if (vary.includes('*')) return { refusal: VARIES_BY_EVERYTHING, why: 'vary' };
   if (cacheControl === undefined) return { lifetime: Infinity };
   const directives = parseCacheControl(cacheControl);
   const forbidding = FORBIDDING.find((name) => directives.has(name));
   if (forbidding !== undefined)
-    return { refusal: `the handler says Cache-Control: ${forbidding}`, why: forbidding };
+    return { refusal: `the handler says Cache-Control: ${forbidding}${IF_FOR_ALL}`, why: forbidding };
   const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
   return { lifetime: seconds === undefined ? Infinity : seconds * 1000 };
 }
 
 /** Whether nothing but what an answer says of itself keeps it from being stored, as far as is known when its head goes out. */
-export function isStorable({ stamp, context }: Load, { headers }: ResponseHead): boolean {
+export function isStorable({ stamp, context }: Load, head: ResponseHead, maxBodyBytes: number): boolean {
+  const { headers } = head;
   const hasStore = stamp !== undefined && !isOffline(stamp);
-  return hasStore && context.refusal === undefined && headers['set-cookie'] === undefined;
+  const isWhole = headers['trailer'] === undefined && !isTooLarge(head, maxBodyBytes);
+  return hasStore && isWhole && context.refusal === undefined && headers['set-cookie'] === undefined;
+}
+
+/** As far as its length is known. */
+export function isTooLarge({ body, headers }: ResponseHead, maxBodyBytes: number): boolean {
+  return (body?.length ?? Number(headers['content-length'] ?? 0)) > maxBodyBytes;
 }

@@ -26,8 +26,9 @@ export class StoredResponse implements ResponseView {
   readonly lastModified: string | undefined;
   readonly cacheControl: string | undefined;
   readonly size: number;
-  /** The headers a hit adds, made once: with and without the cache's own. */
+  /** The headers a hit adds, and the seconds that were left when they were made: they hold for a second. */
   hitHeaders: AddedHeaders | undefined;
+  hitTtl: number | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
   #tellsLifetime: boolean | undefined;
   #terms: ReuseTerms | undefined;

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { All, Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CacheResponse } from '../../lib/index.js';
 import { gate, pause, platforms, start, until, type TestApplication } from './support/application.js';
@@ -17,6 +17,12 @@ class Pages {
     return ++handled;
   }
   @Post('page') @HttpCode(200) change(): number {
+    return ++handled;
+  }
+  @All('any') @CacheResponse(60) any(): number {
+    return ++handled;
+  }
+  @Get('endless') @CacheResponse(null) endless(): number {
     return ++handled;
   }
   @Get('varied') @CacheResponse(60) @Header('Vary', 'X-One') varied(@Headers('x-one') one: string): string {
@@ -61,7 +67,7 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
 
   it('tells misses, hits and what went stale or was dropped', async () => {
     expect(await status('/page')).toBe('restflow; fwd=uri-miss; stored');
-    expect(await status('/page')).toBe('restflow; hit');
+    expect(await status('/page')).toBe('restflow; hit; ttl=60');
     app.clock.advance(61);
     expect(await status('/page')).toMatch(/^restflow; fwd=(stale|uri-miss); stored$/);
   });
@@ -69,14 +75,36 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
   it('tells what went past the cache', async () => {
     expect(await status('/page', { authorization: 'Bearer x' })).toBe('restflow; fwd=bypass');
     expect(await status('/page', { range: 'bytes=0-1' })).toBe('restflow; fwd=bypass');
+    const posted = await app.get('/any', { method: 'POST' });
+    expect(posted.headers['cache-status']).toBe('restflow; fwd=method');
     expect(await status('/private')).toBe('restflow; fwd=uri-miss');
     expect(await status('/silent')).toBeUndefined();
+  });
+
+  it('counts the seconds that remain', async () => {
+    await app.get('/page');
+    app.clock.advance(9.5);
+    expect(await status('/page')).toBe('restflow; hit; ttl=50');
+    app.clock.advance(0.6);
+    expect(await status('/page')).toBe('restflow; hit; ttl=49');
+    await app.get('/endless');
+    expect(await status('/endless')).toBe('restflow; hit');
+  });
+
+  it("tells what went past the cache, with freshness: 'headers'", async () => {
+    expect(await status('/shared', { 'cache-control': 'only-if-cached' })).toBe(
+      'restflow; detail=only-if-cached',
+    );
+    expect(await status('/shared', { 'cache-control': 'no-store' })).toBe('restflow; fwd=request');
+    expect(await status('/shared', { 'if-match': '"b"' })).toBe('restflow; fwd=bypass');
+    expect(await status('/shared', { range: 'bytes=0-1' })).toBe('restflow; fwd=bypass');
+    expect(await status('/shared', { authorization: 'Bearer x' })).toBe('restflow; fwd=uri-miss');
   });
 
   it('tells a variant that is missing from a URI that is', async () => {
     expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; fwd=uri-miss; stored');
     expect(await status('/varied', { 'x-one': '2' })).toBe('restflow; fwd=vary-miss; stored');
-    expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; hit');
+    expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; hit; ttl=60');
   });
 
   it('tells who was answered with the answer to another', async () => {
@@ -93,11 +121,11 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
 
   it('stands behind what a cache nearer to the origin said', async () => {
     expect(await status('/upstream')).toBe('origin; hit, restflow; fwd=uri-miss; stored');
-    expect(await status('/upstream')).toBe('origin; hit, restflow; hit');
+    expect(await status('/upstream')).toBe('origin; hit, restflow; hit; ttl=60');
   });
 
   it("tells what became of a validation, with freshness: 'headers'", async () => {
-    expect(await status('/shared')).toBe('restflow; fwd=uri-miss');
+    expect(await status('/shared')).toBe('restflow; fwd=uri-miss; stored');
     app.clock.advance(10);
     expect(await status('/shared')).toBe('restflow; hit; ttl=50');
     expect(await status('/shared', { 'cache-control': 'max-stale' })).toBe('restflow; hit; ttl=50');

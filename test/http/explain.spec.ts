@@ -179,7 +179,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     await until(() => handled === 1);
     held.open();
     for (const said of await answers)
-      expect(said).toMatch(/^restflow; (fwd=uri-miss; (stored|collapsed)|hit); key="/);
+      expect(said).toMatch(/^restflow; (fwd=uri-miss; (stored|collapsed)|hit; ttl=60); key="/);
   });
 
   it('stands behind what a cache nearer to the origin said', async () => {
@@ -189,7 +189,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
 
   it('is given for a route with headers of its own', async () => {
     await boot();
-    for (const start of ['restflow; fwd=uri-miss; key="', 'restflow; hit; ttl=60; key="'])
+    for (const start of ['restflow; fwd=uri-miss; stored; key="', 'restflow; hit; ttl=60; key="'])
       expect((await status('/by-headers')).slice(0, start.length)).toBe(start);
   });
 
@@ -204,13 +204,15 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     await boot({ explain: { secret: SECRET } });
     const headers = { 'x-cache-explain': sign(soon) };
     await status('/articles/a', headers);
-    expect(await app.get('/articles/a')).toMatchObject({ headers: { 'cache-status': 'restflow; hit' } });
+    expect(await app.get('/articles/a')).toMatchObject({
+      headers: { 'cache-status': 'restflow; hit; ttl=60' },
+    });
   });
 
   describe('for a signed header', () => {
     it('says why, though the route says nothing, and keeps it from caches outside', async () => {
       await boot({ explain: { secret: SECRET } });
-      for (const start of ['restflow; fwd=uri-miss; stored; key="', 'restflow; hit; key="']) {
+      for (const start of ['restflow; fwd=uri-miss; stored; key="', 'restflow; hit; ttl=60; key="']) {
         const { headers } = await app.get('/silent', { headers: { 'x-cache-explain': sign(soon) } });
         expect(String(headers['cache-status']).slice(0, start.length)).toBe(start);
         expect([headers['cache-control'], headers['cdn-cache-control']]).toEqual(['no-store', 'no-store']);

@@ -3,6 +3,7 @@ import { CacheStatus } from '../../cache/cache-status.js';
 import type { Forwarded } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';
+import { whyNotRecorded } from '../recording-refusals.js';
 import { statusHeaders } from '../response-headers.js';
 import { isStorable, varyMembers } from '../storable.js';
 import type { StoredResponse } from '../stored-response.js';
@@ -19,10 +20,13 @@ import type { SharedLoad } from './shared-exchange.js';
 /** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
 const KEEP_STALE_MS = 24 * 3600 * 1000;
 
-/** What refusals by the platform say to whoever wonders why a route is not cached; the headers say the rest. */
-const REFUSALS: Readonly<Partial<Record<NonNullable<Recording['refusal']>, string>>> = {
-  'too-large': 'its body is larger than maxBodyBytes',
-  'set-cookie': 'it sets a cookie, which is one client’s own',
+/** What to write where the headers refuse; what has no lifetime or another status is as it is. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'no-store': 'it says no-store; send max-age or s-maxage if it may be stored',
+  private: 'it says private; send s-maxage if all may have it',
+  'Vary: *': 'it says Vary: *; name the request headers that it depends on',
+  authorization:
+    'its request has credentials; send public or s-maxage if others may have the answer (RFC 9111 §3.5)',
 };
 
 /** The answer of a handler in `freshness: 'headers'`: sent, stored, or taken as word about what is stored. */
@@ -33,6 +37,8 @@ export class SharedAnswer {
   #times: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
   #refusal: string | undefined;
   #isOverLimit = false;
+  /** As far as is known when the head goes out. */
+  #isToBeStored = false;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -63,6 +69,7 @@ export class SharedAnswer {
         { cacheStatus: CacheStatus.MISS },
         {
           fwd: this.#fwd,
+          stored: this.#isToBeStored,
           detail: this.#isOverLimit ? 'key-limit' : undefined,
           why: this.#refusal?.replace(/\W+/g, '-').toLowerCase(),
         },
@@ -80,7 +87,10 @@ export class SharedAnswer {
 
   done(recording: Recording): void {
     if (recording.refusal === 'replaced' || this.exchange.request.method === 'HEAD') return this.#leave();
-    if (recording.response === undefined) return this.#refuse(REFUSALS[recording.refusal]);
+    if (recording.response === undefined) {
+      const { maxBodyBytes } = this.exchange.route.options;
+      return this.#refuse(whyNotRecorded(recording.refusal, maxBodyBytes));
+    }
     if (this.#refusal !== undefined) return this.#refuse(undefined);
     this.#store(sharedResponse(recording.response, this.#fields, this.#times));
   }
@@ -92,21 +102,18 @@ export class SharedAnswer {
     if (this.#refusal !== undefined) {
       // What is stored is not what the handler has to say any more.
       if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(this.#refusal);
-      return this.#refuse(undefined);
+      return this.#refuse(ADVICE[this.#refusal]);
     }
     const terms = reuseTermsOf(head.status, this.#fields, this.#times);
-    if (this.#makesKey(head, terms) && !route.keyLimit.take(call.key)) {
+    this.#isToBeStored =
+      isStorable(this.exchange.load, head, route.options.maxBodyBytes) && isWorthKeeping(terms, this.#fields);
+    if (this.#isToBeStored && stored === undefined && !route.keyLimit.take(call.key)) {
       this.#isOverLimit = true;
+      this.#isToBeStored = false;
       this.#refusal = route.keyLimit.refusal;
       return this.#refuse(this.#refusal);
     }
     if (!isReusable(terms, this.#times)) this.#leave();
-  }
-
-  /** Whether a key is stored that was not there. */
-  #makesKey(head: ResponseHead, terms: ReuseTerms): boolean {
-    const { load, stored } = this.exchange;
-    return stored === undefined && isStorable(load, head) && isWorthKeeping(terms, this.#fields);
   }
 
   /** The handler said that what is stored is still good (RFC 9111 §4.3.3, §4.3.4). */

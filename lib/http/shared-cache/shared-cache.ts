@@ -118,10 +118,12 @@ export class SharedCache {
   }
 
   /** RFC 9111 §5.2.1.7. */
-  #notCached({ route, request, response }: SharedExchange): Observable<unknown> {
+  #notCached(exchange: SharedExchange): Observable<unknown> {
+    const { route, request, response } = exchange;
     const recorded = { status: 504, headers: [], removed: [], vary: [], body: Buffer.alloc(0) };
     const headOnly = request.method === 'HEAD';
-    return of(route.platform.replay(request, response, recorded, { add: {}, notModified: false, headOnly }));
+    const add = statusHeaders(exchange, {}, { detail: 'only-if-cached' });
+    return of(route.platform.replay(request, response, recorded, { add, notModified: false, headOnly }));
   }
 
   #load(exchange: SharedExchange, stamp: Stamp | undefined, stale: Entry | undefined): Observable<unknown> {
