@@ -14,8 +14,9 @@ import {
 } from './http/key-limit.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
-import { assertOptionTypes, isText, type OptionTypes } from './cache/option-types.js';
+import { assertOptionTypes } from './cache/option-types.js';
 import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
+import { MODULE_OPTION_TYPES } from './module-option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
 import type { ChangeSource } from './invalidation/index.js';
 import { OnceLog } from './observability/once-log.js';
@@ -157,7 +158,7 @@ const OPTIONS = new Set<string>([
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
 export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSettings {
   assertKnownOptions(options, OPTIONS, WHERE);
-  assertOptionTypes(options, TYPES, WHERE);
+  assertOptionTypes(options, MODULE_OPTION_TYPES, WHERE);
   const log = new OnceLog();
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>([['default', options.store ?? memoryStore()]]);
@@ -194,54 +195,6 @@ export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSett
     changeSources: options.changeSources ?? [],
   };
 }
-
-const TYPES: OptionTypes = {
-  version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
-  enabled: [
-    (value) => typeof value === 'boolean' || typeof value === 'function',
-    'true, false or a function that answers one',
-  ],
-  changeSources: [
-    (value) =>
-      Array.isArray(value) &&
-      value.every((one) => typeof (one as Partial<ChangeSource> | null)?.start === 'function'),
-    'a list of change sources, e.g. [postgresChanges({ client })]',
-  ],
-  exactStatements: [(value) => typeof value === 'boolean', 'true or false'],
-  setCacheHeaders: [(value) => typeof value === 'boolean', 'true or false'],
-  isAuthenticated: [(value) => typeof value === 'function', '(request) => boolean'],
-  maxKeySuffixLength: [
-    (value) => Number.isSafeInteger(value) && (value as number) >= 64,
-    'a whole number of characters, at least 64',
-  ],
-  maxLoadsWhenDown: [
-    (value) => Number.isSafeInteger(value) && (value as number) > 0,
-    'a whole number of loads, at least 1',
-  ],
-  stores: [
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    'an object: { bulk: memoryStore() }',
-  ],
-  clock: [
-    (value) =>
-      typeof (value as Clock | null)?.now === 'function' && typeof (value as Clock).after === 'function',
-    'a clock: { now(): number; after(ms, callback): () => void }',
-  ],
-  keyHashAlgorithm: [
-    (value) => isText(value) || typeof value === 'function',
-    `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
-  ],
-  dispatchers: [
-    Array.isArray,
-    'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
-  ],
-  raiseException: [(value) => typeof value === 'boolean', 'true or false'],
-  defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
-  dataSources: [
-    (value) => value === 'auto' || value === false || Array.isArray(value),
-    `'auto', false or a list of DataSources`,
-  ],
-};
 
 function explainOf(explain: RestflowCacheOptions['explain'] = false): boolean | ExplainSecret {
   if (typeof explain === 'boolean') return explain;

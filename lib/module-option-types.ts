@@ -1,0 +1,46 @@
+import type { Clock } from './cache/clock.js';
+import { isText, type OptionTypes } from './cache/option-types.js';
+import type { ChangeSource } from './invalidation/index.js';
+
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isList = (value: unknown): boolean => Array.isArray(value);
+const isWholeFrom = (least: number) => (value: unknown) =>
+  Number.isSafeInteger(value) && (value as number) >= least;
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !isList(value);
+const isDataSources = (value: unknown): boolean => value === 'auto' || value === false || isList(value);
+const isChangeSources = (value: unknown): boolean =>
+  isList(value) && (value as (Partial<ChangeSource> | null)[]).every((one) => isFunction(one?.start));
+const isClock = (value: unknown): boolean =>
+  isFunction((value as Clock | null)?.now) && isFunction((value as Clock).after);
+
+/** What the options of the module must be, where a line says it. */
+export const MODULE_OPTION_TYPES: OptionTypes = {
+  version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+  enabled: [
+    (value: unknown): boolean => isBoolean(value) || isFunction(value),
+    'true, false or a function that answers one',
+  ],
+  changeSources: [isChangeSources, 'a list of change sources, e.g. [postgresChanges({ client })]'],
+  exactStatements: [isBoolean, 'true or false'],
+  setCacheHeaders: [isBoolean, 'true or false'],
+  isAuthenticated: [isFunction, '(request) => boolean'],
+  maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
+  maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
+  stores: [isObject, 'an object: { bulk: memoryStore() }'],
+  clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
+  keyHashAlgorithm: [
+    (value: unknown): boolean => isText(value) || isFunction(value),
+    `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
+  ],
+  dispatchers: [
+    isList,
+    'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
+  ],
+  raiseException: [isBoolean, 'true or false'],
+  defaultDispatcher: [
+    (value: unknown): boolean => typeof value === 'string',
+    `the name of a dispatcher, e.g. 'inline'`,
+  ],
+  dataSources: [isDataSources, `'auto', false or a list of DataSources`],
+};
