@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { CacheRuntime } from './cache/cache-runtime.js';
-import { definitionOf } from './cache/cached-methods.js';
+import { definitionOf, memberKeysOf, memberOf } from './cache/cached-methods.js';
 import { assertKnownOptions, type MethodDefinition } from './cache/definition.js';
 import { CacheConfigurationError } from './cache/errors.js';
 import type { CacheResponseOptions } from './decorators/cache-options.interface.js';
@@ -117,29 +117,12 @@ export class CacheEverything {
 
 /** The methods with `@Get()` that say nothing of caching, inherited ones included. */
 function handlersOf(controller: Function): readonly string[] {
-  const names = new Set<string>();
-  let level = controller.prototype as object | null;
-  for (; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level) as object | null)
-    for (const name of Object.getOwnPropertyNames(level)) names.add(name);
-  const prototype = controller.prototype as object;
-  return [...names].filter((name) => {
-    const handler = name === 'constructor' ? undefined : valueOf(prototype, name);
+  const names = memberKeysOf(controller).filter((key) => typeof key === 'string');
+  return names.filter((name) => {
+    const handler = memberOf(controller.prototype as object, name);
     if (typeof handler !== 'function' || !answersGetAlone(handler)) return false;
     return !isNoCache(handler) && definitionOf(controller, name) === undefined;
   });
-}
-
-/** A member as it is declared: accessors are not run. */
-function valueOf(prototype: object, name: string): unknown {
-  for (
-    let level: object | null = prototype;
-    level !== null;
-    level = Object.getPrototypeOf(level) as object | null
-  ) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(level, name);
-    if (descriptor !== undefined) return descriptor.value;
-  }
-  return undefined;
 }
 
 function isExcludable(one: unknown): boolean {

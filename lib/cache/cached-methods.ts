@@ -22,10 +22,32 @@ function unusable({ kind, where }: MethodDefinition, why: string): CacheConfigur
   return new CacheConfigurationError('CACHE_METHOD', `@${decorator}() on ${where}: ${why}.`);
 }
 
-/** The definition of a decorated method of a class, inherited ones included; an overridden one does not count. */
+/**
+ * The definition of a decorated method of a class, inherited ones included; an overridden one does not count. A class may say it of
+ * a method that it inherits.
+ */
 export function definitionOf(owner: Function, method: PropertyKey): MethodDefinition | undefined {
-  const level = levelsOf(owner).find((one) => Object.hasOwn(one, method));
-  return level && declaredOn(level).find(({ methodKey }) => methodKey === method);
+  for (const level of levelsOf(owner)) {
+    const definition = declaredOn(level).find(({ methodKey }) => methodKey === method);
+    if (definition !== undefined || Object.hasOwn(level, method)) return definition;
+  }
+  return undefined;
+}
+
+/** A member of a prototype as it is declared, inherited ones included: accessors are not run. */
+export function memberOf(prototype: object, key: PropertyKey): unknown {
+  for (const level of levelsFrom(prototype)) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(level, key);
+    if (descriptor !== undefined) return descriptor.value;
+  }
+  return undefined;
+}
+
+/** The keys of a class's methods and other members, inherited ones included. */
+export function memberKeysOf(owner: Function): readonly PropertyKey[] {
+  const keys = new Set(levelsOf(owner).flatMap((level) => Reflect.ownKeys(level)));
+  keys.delete('constructor');
+  return [...keys];
 }
 
 /** Every decorated method of a class, inherited ones included, also those overridden: `super` may call them. */
@@ -44,8 +66,12 @@ function declaredOn(prototype: object): readonly MethodDefinition[] {
 
 /** The prototypes of a class and of those it extends, its own first. */
 function levelsOf(owner: Function): readonly object[] {
+  return levelsFrom(owner.prototype as object | null | undefined);
+}
+
+function levelsFrom(prototype: object | null | undefined): readonly object[] {
   const levels: object[] = [];
-  let level = owner.prototype as object | null | undefined;
+  let level = prototype;
   while (level != null && level !== Object.prototype) {
     levels.push(level);
     level = Object.getPrototypeOf(level) as object | null;

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { declareCachedMethod, definitionOf } from '../cache/cached-methods.js';
+import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
@@ -16,8 +16,8 @@ import { isNoCache } from './no-cache.decorator.js';
  * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
  * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
  *
- * On a controller class it stands for every handler of its own that answers GET, but for those with a decorator of their own
- * and those with `@NoCache()`.
+ * On a controller class it stands for every handler that answers GET, inherited ones included, but for those with a decorator of
+ * their own and those with `@NoCache()`.
  *
  * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
  * @throws TypeError for a lifetime that is no duration
@@ -58,7 +58,7 @@ function declare(
   declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));
 }
 
-/** On a class: every handler of its own that answers GET and says nothing of caching itself. */
+/** On a class: every handler that answers GET and says nothing of caching itself. */
 function declareAll(controller: Function, given: Duration | CacheResponseOptions): void {
   const prototype = controller.prototype as object;
   const options = optionsOf(given, `@CacheResponse() on ${controller.name}`) as CacheResponseOptions;
@@ -66,8 +66,8 @@ function declareAll(controller: Function, given: Duration | CacheResponseOptions
   if (options.methods !== undefined) throw methodsOfClass(controller);
   if (options.rewarmRequest !== undefined) throw rewarmRequestOfClass(controller);
   if (isNoCache(controller)) throw bothOnClass(controller);
-  for (const methodKey of Reflect.ownKeys(prototype)) {
-    const handler = Reflect.getOwnPropertyDescriptor(prototype, methodKey)?.value as unknown;
+  for (const methodKey of memberKeysOf(controller) as readonly (string | symbol)[]) {
+    const handler = memberOf(prototype, methodKey);
     if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;
     if (isNoCache(handler) || definitionOf(controller, methodKey) !== undefined) continue;
     declare(prototype, methodKey, handler, options);

@@ -10,7 +10,19 @@ class Base {
   @Get('inherited') inherited(): number {
     return ++handled;
   }
+  @Get('decorated') @CacheResponse(600) decorated(): number {
+    return ++handled;
+  }
+  @Get('inherited-never') @NoCache() inheritedNever(): number {
+    return ++handled;
+  }
+  @Get('overridden') @CacheResponse(600) overridden(): number {
+    return ++handled;
+  }
 }
+
+@Controller('other')
+class Other extends Base {}
 
 @Controller()
 @CacheResponse(60)
@@ -24,6 +36,9 @@ class Pages extends Base {
   @Get('never') @NoCache() never(): number {
     return ++handled;
   }
+  @Get('overridden') override overridden(): number {
+    return ++handled;
+  }
   @Post('page') change(): number {
     return ++handled;
   }
@@ -35,11 +50,18 @@ class Pages extends Base {
   }
 }
 
+@Controller('sub')
+class Sub extends Pages {
+  @Get('long') override long(): number {
+    return ++handled;
+  }
+}
+
 describe.each(platforms)('@CacheResponse on a controller on %s', (platform) => {
   let app: TestApplication;
   beforeEach(async () => {
     handled = 0;
-    app = await start(platform, { controllers: [Pages] });
+    app = await start(platform, { controllers: [Pages, Sub, Other] });
   });
   afterEach(() => app.close());
 
@@ -61,8 +83,29 @@ describe.each(platforms)('@CacheResponse on a controller on %s', (platform) => {
       expect(await app.get('/never')).toMatchObject({ body: turn, cache: undefined });
   });
 
-  it('leaves handlers alone that a base class declares', async () => {
-    for (const turn of ['1', '2']) expect((await app.get('/inherited')).body).toBe(turn);
+  it('stands for handlers that a base class declares, of this controller alone', async () => {
+    for (const turn of ['MISS', 'HIT'])
+      expect(await app.get('/inherited')).toMatchObject({ cache: turn, body: '1' });
+    for (const turn of ['2', '3'])
+      expect(await app.get('/other/inherited')).toMatchObject({ body: turn, cache: undefined });
+    await app.cache.for(Pages, 'inherited').invalidateAll();
+    expect(await app.get('/inherited')).toMatchObject({ cache: 'MISS' });
+  });
+
+  it('gives way to the decorators of a base class, and to what overrides them', async () => {
+    for (const path of ['/decorated', '/inherited-never', '/overridden']) await app.get(path);
+    app.clock.advance(61);
+    expect(await app.get('/decorated')).toMatchObject({ cache: 'HIT' });
+    expect(await app.get('/inherited-never')).toMatchObject({ cache: undefined });
+    expect(await app.get('/overridden')).toMatchObject({ cache: 'MISS' });
+  });
+
+  it('comes with the class to controllers that extend it, which may say otherwise', async () => {
+    for (const turn of ['MISS', 'HIT']) expect(await app.get('/sub/page')).toMatchObject({ cache: turn });
+    for (const path of ['/sub/inherited', '/page']) await app.get(path);
+    app.clock.advance(61);
+    expect(await app.get('/sub/inherited')).toMatchObject({ cache: 'MISS' });
+    for (const turn of [1, 2]) expect(await app.get(`/sub/long?${turn}`)).toMatchObject({ cache: undefined });
   });
 
   it('lets its handlers be dropped by hand', async () => {
