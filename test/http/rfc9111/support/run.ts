@@ -1,12 +1,16 @@
 import { expect } from '@jest/globals';
-import { ask, type Answer } from './client.js';
+import type { Answer, Ask } from './client.js';
 import { dated, splitLine, type Asked, type ScriptedOrigin } from './origin.js';
 import type { Case, Step } from './steps.js';
 
 let cases = 0;
 
 /** Plays a case on a URI of its own. */
-export async function run([, , ...steps]: Case, origin: ScriptedOrigin, port: number): Promise<void> {
+export async function run(
+  [, , ...steps]: Case,
+  origin: ScriptedOrigin,
+  ask: (request: Ask) => Promise<Answer>,
+): Promise<void> {
   const path = `/case-${++cases}`;
   const bodies: string[] = [];
   for (const [index, one] of steps.entries()) {
@@ -16,7 +20,7 @@ export async function run([, , ...steps]: Case, origin: ScriptedOrigin, port: nu
     if (hasBody) bodies.push(one.origin.body ?? body);
     const lines = one.origin.lines?.map((line) => line.replaceAll('{path}', path));
     origin.play({ body, ...one.origin, lines });
-    const answer = await ask(port, {
+    const answer = await ask({
       method: one.method,
       path: path + one.at,
       lines: one.ask,
