@@ -159,6 +159,9 @@ function hostOf(request: KeyRequest): string {
     text += ` ${String(seen.protocol)}://${String(seen.host)}`;
   }
   if (text.length > MAX_HOST)
-    throw new CacheUsageError('CACHE_HOST', `its Host header is longer than ${MAX_HOST} characters`);
+    throw new CacheUsageError(
+      'CACHE_HOST',
+      `its Host header is longer than ${MAX_HOST} characters, which no name is. Refuse such requests in front of the application.`,
+    );
   return text.toLowerCase();
 }
