@@ -6,6 +6,7 @@ import { CacheResponse } from '../../lib/index.js';
 import { platforms, start, type TestApplication } from './support/application.js';
 
 interface AnyRequest {
+  url: string;
   headers: Record<string, string | undefined>;
 }
 interface AnyResponse {
@@ -48,6 +49,9 @@ class Target {
     if (!/gzip/.test(request.headers['accept-encoding'] ?? '')) return 'plain';
     response.header('Content-Encoding', 'x-gzip');
     return 'encoded';
+  }
+  @Get('me/:page') @CacheResponse(60) me(@Req() { headers }: AnyRequest): object {
+    return { me: headers['authorization'] ?? headers['cookie'], handled: ++handled };
   }
   @Get('cors-by-hand') @CacheResponse(60) @Header('Vary', 'Origin') cors(
     @Req() request: AnyRequest,
@@ -92,9 +96,9 @@ function raw(port: number, text: string): Promise<string> {
 describe.each(platforms)('a hostile client on %s', (platform) => {
   let app: TestApplication;
   afterEach(() => app.close());
-  const boot = async (setup?: Parameters<typeof start>[1]['setup']): Promise<void> => {
+  const boot = async (setup?: Parameters<typeof start>[1]['setup'], adapter: object = {}): Promise<void> => {
     handled = requests = 0;
-    app = await start(platform, { controllers: [Target], ...(setup && { setup }) });
+    app = await start(platform, { controllers: [Target], adapter, ...(setup && { setup }) });
   };
 
   it('gets the CORS headers of its own origin, not those of who came before', async () => {
@@ -118,6 +122,34 @@ describe.each(platforms)('a hostile client on %s', (platform) => {
       'https://b.example',
     ]);
   });
+
+  it('cannot have one page answered for another where a header rewrites the URL', async () => {
+    const rewritten = ({ url, headers }: AnyRequest): string => headers['x-original-url'] ?? url;
+    await boot(
+      (app) =>
+        void app.use((request: AnyRequest, _response: object, next: () => void) => {
+          if (platform === 'express') request.url = rewritten(request);
+          next();
+        }),
+      { rewriteUrl: rewritten },
+    );
+    const forged = await app.get('/items/a?q=1', { 'x-original-url': '/items/evil?q=2' });
+    expect(JSON.parse(forged.body)).toMatchObject({ id: 'evil', query: { q: '2' } });
+    const honest = await app.get('/items/a?q=1');
+    expect([honest.cache, JSON.parse(honest.body)]).toMatchObject(['MISS', { id: 'a', query: { q: '1' } }]);
+    expect((await app.get('/items/evil?q=2')).body).toBe(forged.body);
+  });
+
+  it.each(['authorization', 'cookie'])(
+    'finds nothing of a victim with %s who was led to a path that looks like a static file',
+    async (name) => {
+      await boot();
+      const victim = () => app.get('/me/x.css', { [name]: 'sid=victim' });
+      expect((await victim()).body).toContain('victim');
+      for (let turn = 0; turn < 2; turn++) expect((await app.get('/me/x.css')).body).not.toContain('victim');
+      expect((await victim()).body).toContain('victim');
+    },
+  );
 
   it('gets a request id of its own', async () => {
     await boot((app) => void app.use(requestId));
