@@ -1,5 +1,5 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { from, of, switchMap, type Observable } from 'rxjs';
+import { finalize, from, of, switchMap, type Observable } from 'rxjs';
 import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
@@ -172,10 +172,17 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   #run(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
     const { engine } = this.runtime;
-    return whenItsTurn(engine, call, load, this.#repeated.has(exchange.request), {
-      lead: () => whenAdmitted(engine.gate, load, () => this.#lead(exchange, call, load)),
+    let leads = false;
+    const lead = (): Observable<unknown> => {
+      leads = true;
+      return this.#lead(exchange, call, load);
+    };
+    const answer = whenItsTurn(engine, call, load, this.#repeated.has(exchange.request), {
+      lead: () => whenAdmitted(engine.gate, load, lead),
       replay: (entry) => this.#replayLoaded(exchange, call, entry),
     });
+    // Given up before its turn came: whoever waits for it, or comes next, leads in its place.
+    return answer.pipe(finalize(() => leads || load.settle({ failed: false })));
   }
 
   /** Waits for the answer to somebody else's request, and takes it only if it is one to this request, and current. */

@@ -6,10 +6,7 @@ import type { Load } from '../cache/loads.js';
 export function whenAdmitted<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
   const entering = gate.enterFor(load);
   if (entering === undefined) return run();
-  return from(Promise.resolve(entering)).pipe(
-    switchMap((leave) => {
-      void load.wait().then(leave);
-      return run();
-    }),
-  );
+  // The place goes back with the load, also where nobody waited until there was one.
+  const admitted = Promise.resolve(entering).then((leave) => void load.wait().then(leave));
+  return from(admitted).pipe(switchMap(run));
 }

@@ -1,10 +1,9 @@
 import { from, of, switchMap, type Observable } from 'rxjs';
 import type { Call } from '../cache/call.js';
 import type { CacheEngine } from '../cache/engine.js';
-import { takeTurn, tryTurn } from '../cache/fleet-lock.js';
+import { takeTurn, tryTurn, type FleetTurn } from '../cache/fleet-lock.js';
 import type { Load } from '../cache/loads.js';
 import type { Entry } from '../stores/entry.js';
-import type { Lease } from '../stores/lease.interface.js';
 
 /** What is done when it is this process's turn, and when another process has done it. */
 export interface Turn {
@@ -25,23 +24,31 @@ export function whenItsTurn(
   { lead, replay }: Turn,
 ): Observable<unknown> {
   if (call.target.policy.lock !== 'distributed' || engine.uncacheable.has(call.key)) return lead();
-  const leadUnder = (lease: Lease | undefined): Observable<unknown> => {
+  // It goes back with the load, also where nobody waited until the turn came.
+  const giveBack = ({ lease }: FleetTurn): void => {
     if (lease !== undefined) void load.wait().then(() => lease.release());
-    return lead();
   };
   const giveUp = (entry?: Entry): void => load.settle({ failed: false, ...(entry && { entry }) });
   if (isRefresh) {
-    return from(tryTurn(engine, call)).pipe(
-      switchMap((turn) => {
-        if (turn !== 'taken' && turn.entry === undefined) return leadUnder(turn.lease);
-        giveUp(turn === 'taken' ? undefined : turn.entry);
+    const turn = tryTurn(engine, call).then((tried) => {
+      if (tried !== 'taken') giveBack(tried);
+      return tried;
+    });
+    return from(turn).pipe(
+      switchMap((tried) => {
+        if (tried !== 'taken' && tried.entry === undefined) return lead();
+        giveUp(tried === 'taken' ? undefined : tried.entry);
         return of(undefined);
       }),
     );
   }
-  return from(takeTurn(engine, call)).pipe(
-    switchMap(({ entry, lease }) => {
-      if (entry === undefined) return leadUnder(lease);
+  const turn = takeTurn(engine, call).then((taken) => {
+    giveBack(taken);
+    return taken;
+  });
+  return from(turn).pipe(
+    switchMap(({ entry }) => {
+      if (entry === undefined) return lead();
       giveUp(entry);
       return replay(entry);
     }),

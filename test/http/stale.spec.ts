@@ -4,11 +4,13 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   CacheResponse,
   KeyConstructor,
+  memoryStore,
   RequestValueKeyField,
   RouteParamsKeyField,
   type RestflowCacheOptions,
 } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
+import type { Lease } from '../../lib/stores/lease.interface.js';
 import { serverUrl } from '../servers/url.js';
 import { gate, platforms, start, until, type Answer, type TestApplication } from './support/application.js';
 
@@ -52,6 +54,11 @@ class Rates {
   @Get('fleet/:id')
   @CacheResponse({ ttl: 60, refreshAhead: 0.5, lock: 'distributed' })
   fleet(): Promise<unknown> {
+    return handle();
+  }
+  @Get('turn/:id')
+  @CacheResponse({ ttl: 60, lock: 'distributed', hardTimeout: '50ms' })
+  turn(): Promise<unknown> {
     return handle();
   }
   @Head('none') none(): void {}
@@ -215,6 +222,39 @@ describe.each(platforms)('a handler on %s', (platform) => {
     const next = await running.get('/hard/1');
     expect(next.status).toBe(200);
     expect(next.body).toMatch(/^answer/);
+    await running.close();
+  });
+
+  it('whose turn does not come within hardTimeout is asked by the next request, and gives its turn back', async () => {
+    const leases = { held: true, out: 0 };
+    const acquire = async (): Promise<Lease | undefined> => {
+      if (leases.held) return undefined;
+      leases.out++;
+      return { release: async () => void leases.out-- };
+    };
+    const store = Object.assign(memoryStore(), { acquire });
+    const running = await start(platform, { controllers: [Rates], cache: { store } });
+    expect((await running.get('/turn/1')).status).toBe(503);
+    leases.held = false;
+    expect(told(await running.get('/turn/1'))).toBe('MISS answer 1');
+    expect(told(await running.get('/turn/1'))).toBe('HIT answer 1');
+    await until(() => leases.out === 0);
+    await running.close();
+  });
+
+  it('with no place within hardTimeout is asked by the next request, and leaves its place', async () => {
+    const store = Object.assign(memoryStore(), { get: () => Promise.reject(new Error('The store is away.')) });
+    const running = await start(platform, { controllers: [Rates], cache: { store, maxLoadsWhenDown: 1 } });
+    const door = gate();
+    answer = async (turn) => door.promise.then(() => `answer ${turn}`);
+    const first = running.get('/while/1');
+    await until(() => asked === 1);
+    expect((await running.get('/hard/1')).status).toBe(503);
+    door.open();
+    await first;
+    answer = (turn) => `answer ${turn}`;
+    expect((await running.get('/hard/1')).status).toBe(200);
+    expect((await running.get('/hard/2')).status).toBe(200);
     await running.close();
   });
 
