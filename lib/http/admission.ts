@@ -7,20 +7,24 @@ import { missesBody } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { isUnsafe } from './unsafe-request.js';
 
-/** Why a request goes past the cache, as Cache-Status and the log say it. */
-export type BypassReason =
-  | 'method' // the route does not cache it
-  | 'range'
-  | 'condition' // one that a request that is not safe makes, which is the handler's to judge
+/** Why a request goes past any cache, as Cache-Status and the log say it. */
+export type GeneralReason =
   | 'disabled' // the cache is switched off
   | 'transaction' // one is open where the request is handled
   | 'body' // it has one, and the key does not hold it
+  | 'option' // `bypass` of the route says so
+  | 'unkeyed'; // its key could not be made
+
+/** Why a request goes past the cache of a route with a lifetime. */
+export type BypassReason =
+  | GeneralReason
+  | 'method' // the route does not cache it
+  | 'range'
+  | 'condition' // one that a request that is not safe makes, which is the handler's to judge
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
   | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
-  | 'excluded' // by `cacheEverything`
-  | 'option' // `bypass` of the route says so
-  | 'unkeyed'; // its key could not be made
+  | 'excluded'; // by `cacheEverything`
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
 
@@ -37,11 +41,27 @@ export class Admission {
     if (!route.caches(method)) return 'method';
     if (headers['range'] !== undefined) return 'range';
     if (isUnsafe(method) && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
+    return this.callOf(
+      route,
+      request,
+      () => this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request),
+    );
+  }
+
+  /**
+   * What stands before every lookup, whoever says how long answers are fresh.
+   * @param refusal why this request is not to be answered from the cache, if there is a reason
+   */
+  callOf<Reason extends string>(
+    route: CachedRoute,
+    request: KeyRequest,
+    refusal: () => Reason | undefined,
+  ): Call | GeneralReason | Reason {
     try {
       if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
-      const refusal = this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request);
-      if (refusal !== undefined) return refusal;
+      const refused = refusal();
+      if (refused !== undefined) return refused;
       return route.options.bypass?.(request) === true ? 'option' : route.call(request);
     } catch (error) {
       const { name } = route.target;
@@ -50,7 +70,7 @@ export class Admission {
     }
   }
 
-  #withoutBody({ target: { name, key } }: CachedRoute): BypassReason {
+  #withoutBody({ target: { name, key } }: CachedRoute): 'body' {
     const why = key.readsBody
       ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
       : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;

@@ -88,6 +88,15 @@ class Explained {
   @Get('silent') @CacheResponse({ ttl: 60, explain: false, setCacheHeaders: false }) silent(): number {
     return ++handled;
   }
+  @Get('public/ttl') @CacheResponse({ ttl: 60 }) @Header('Cache-Control', 'public, max-age=9') ttl(): number {
+    return ++handled;
+  }
+  @Get('public/headers')
+  @CacheResponse({ freshness: 'headers' })
+  @Header('Cache-Control', 'public, max-age=9')
+  headers(): number {
+    return ++handled;
+  }
 }
 
 describe.each(platforms)('an explanation on %s', (platform) => {
@@ -219,6 +228,21 @@ describe.each(platforms)('an explanation on %s', (platform) => {
       }
       expect((await app.get('/silent')).headers).not.toHaveProperty('cache-status');
     });
+
+    it.each(['ttl', 'headers'])(
+      'tells no key where others may keep the answer, as /public/%s lets them',
+      async (path) => {
+        await boot({ explain: { secret: SECRET } });
+        for (const headers of [{ range: 'bytes=0-0' }, {}, {}, { range: 'bytes=0-0' }]) {
+          const answer = await app.get(`/public/${path}`, {
+            headers: { 'x-cache-explain': sign(soon), ...headers },
+          });
+          const isTold = String(answer.headers['cache-status']).includes('key=');
+          expect([path, isTold && answer.headers['cache-control']]).not.toEqual([path, 'public, max-age=9']);
+          expect(answer.headers['cache-status']).toMatch(/^restflow; /);
+        }
+      },
+    );
 
     it.each<[string, string | string[]]>([
       ['nothing', ''],

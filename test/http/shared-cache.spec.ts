@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Header, Post, Req, Res } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Keyv } from 'keyv';
 import { cacheManagerStore, CacheResponse, memoryStore } from '../../lib/index.js';
@@ -34,6 +34,12 @@ class Pages {
 
   @Get('silent') @CacheResponse({ freshness: 'headers' }) silent(): string {
     return `silent ${++handled}`;
+  }
+
+  @Get('search') @CacheResponse({ freshness: 'headers' }) @Header('Cache-Control', 'max-age=60') search(
+    @Body() body: { for?: string } | undefined,
+  ): string {
+    return `found ${body?.for ?? 'all'} ${++handled}`;
   }
 
   @Post('page') change(): string {
@@ -99,6 +105,17 @@ describe.each(platforms)("a handler with freshness: 'headers' on %s", (platform)
         expect([answer.body, answer.cache]).toEqual([`silent ${turn}`, 'MISS']);
         expect(answer.headers['cache-control']).toBeUndefined();
       }
+    });
+
+    it('is asked by requests with bodies, which its key does not hold, and keeps nothing of the answers', async () => {
+      const body = JSON.stringify({ for: 'mine' });
+      const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+      for (const turn of [1, 2])
+        expect((await app.get('/search', { method: 'GET', headers, body })).body).toMatch(`${turn}`);
+      expect(await app.get('/search')).toMatchObject({ body: 'found all 3', cache: 'MISS' });
+      const forwarded = await app.get('/search', { method: 'GET', headers, body });
+      expect(forwarded.headers['cache-status']).toBe('restflow; fwd=bypass');
+      expect(await app.get('/search')).toMatchObject({ body: 'found all 3', cache: 'HIT' });
     });
 
     it('is dropped by an unsafe request to its URI, and by hand', async () => {

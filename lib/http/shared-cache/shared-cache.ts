@@ -6,6 +6,7 @@ import { runInLoad } from '../../cache/load-context.js';
 import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';
 import { addHeaders } from '../add-headers.js';
+import type { Admission, GeneralReason } from '../admission.js';
 import type { IsAuthenticated } from '../authentication.js';
 import { conditionsOf } from '../conditional.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
@@ -24,7 +25,7 @@ import { setConditions } from './validation-request.js';
 const LEFT_TO_THE_HANDLER = ['if-match', 'if-unmodified-since'];
 
 /** Why a request goes to the handler as it is. */
-type ForwardReason = 'condition' | 'no-store' | 'disabled' | 'transaction' | 'option' | 'unkeyed' | 'range';
+type ForwardReason = GeneralReason | 'condition' | 'no-store' | 'range';
 
 const STATUSES: Readonly<Record<Exclude<Reuse, 'validated'>, CacheStatus>> = {
   fresh: CacheStatus.HIT,
@@ -41,6 +42,7 @@ const STATUSES: Readonly<Record<Exclude<Reuse, 'validated'>, CacheStatus>> = {
 export class SharedCache {
   constructor(
     private readonly runtime: CacheRuntime,
+    private readonly admission: Admission,
     private readonly isAuthenticated: IsAuthenticated,
     private readonly repeated: RepeatedRequests,
   ) {}
@@ -58,6 +60,8 @@ export class SharedCache {
   /** The request goes to the handler as it is, and nothing is stored. */
   #forward(exchange: Exchange, why: ForwardReason): Observable<unknown> {
     const fwd = why === 'no-store' ? 'request' : 'bypass';
+    // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
+    if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
     addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
     return exchange.next.handle();
   }
@@ -68,20 +72,12 @@ export class SharedCache {
     if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return 'condition';
     const asked = this.repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
     if (asked.noStore) return 'no-store';
-    try {
-      if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
-      if (route.options.bypass?.(request) === true) return 'option';
-      return {
-        ...exchange,
-        asked,
-        call: route.call(request),
-        isAuthenticated: this.isAuthenticated(request),
-      };
-    } catch (error) {
-      const { name } = route.target;
-      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
-      return 'unkeyed';
-    }
+    let isAuthenticated = true;
+    const call = this.admission.callOf<never>(route, request, () => {
+      isAuthenticated = this.isAuthenticated(request);
+      return undefined;
+    });
+    return typeof call === 'string' ? call : { ...exchange, asked, call, isAuthenticated };
   }
 
   #answer(exchange: SharedExchange, reading: Entry | Stamp | undefined): Observable<unknown> {
