@@ -122,7 +122,11 @@ export class ModuleWiring
       this.given,
       this.discovery.getProviders().map(({ instance }) => instance as unknown),
     );
-    const [controllers, providers] = [this.discovery.getControllers(), this.discovery.getProviders()];
+    // One that two modules name has one set of routes.
+    const controllers = [
+      ...new Map(this.discovery.getControllers().map((wrapper) => [wrapper.metatype, wrapper])).values(),
+    ];
+    const providers = this.discovery.getProviders();
     for (const wrapper of controllers) this.#explore(wrapper, true);
     for (const wrapper of providers) this.#explore(wrapper, false);
     this.settings.cacheEverything?.explore(controllers, this.runtime, this.#routes);

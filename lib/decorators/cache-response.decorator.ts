@@ -7,7 +7,7 @@ import { isCacheableHandler } from '../http/handler-shape.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { optionsOf, whereOf } from './decorator-options.js';
 import { defineResponse } from './define-response.js';
-import { isNoCache } from './no-cache.decorator.js';
+import { isItselfNoCache, isNoCache } from './no-cache.decorator.js';
 
 /**
  * Caches what a controller handler sends: status, headers and bytes. A hit runs the guards and nothing behind them:
@@ -65,7 +65,7 @@ function declareAll(controller: Function, given: Duration | CacheResponseOptions
   if (options.name !== undefined) throw nameOfClass(controller);
   if (options.methods !== undefined) throw methodsOfClass(controller);
   if (options.rewarmRequest !== undefined) throw rewarmRequestOfClass(controller);
-  if (isNoCache(controller)) throw bothOnClass(controller);
+  if (isItselfNoCache(controller)) throw bothOnClass(controller);
   for (const methodKey of memberKeysOf(controller) as readonly (string | symbol)[]) {
     const handler = memberOf(prototype, methodKey);
     if (typeof handler !== 'function' || !isCacheableHandler(handler)) continue;

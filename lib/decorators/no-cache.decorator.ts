@@ -25,6 +25,12 @@ export function NoCache(): ClassDecorator & MethodDecorator {
   return decorate as ClassDecorator & MethodDecorator;
 }
 
-export function isNoCache(handler: object): boolean {
-  return Reflect.hasMetadata(NO_CACHE, handler);
+/** Whether a handler, or a class or one that it extends, says so. */
+export function isNoCache(target: object): boolean {
+  return Reflect.hasMetadata(NO_CACHE, target);
+}
+
+/** Whether a class says so itself. */
+export function isItselfNoCache(controller: Function): boolean {
+  return Reflect.hasOwnMetadata(NO_CACHE, controller);
 }

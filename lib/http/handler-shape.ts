@@ -92,6 +92,7 @@ export function answers(handler: object, method: string): boolean {
 /** Nest's `RouteParamtypes` of what tells clients apart and stands in no key. */
 const CLIENT: Readonly<Record<number, string>> = { 7: '@Session()', 11: '@Ip()' };
 const ALL_HEADERS = '@Headers()';
+const OWN_DECORATOR = 'what a parameter decorator of the application reads';
 
 /** What the parameters of a handler take of a request that its default key does not hold. */
 export function readsOfRequest(
@@ -99,7 +100,9 @@ export function readsOfRequest(
   methodName: string,
 ): { readonly headers: readonly string[]; readonly client: string | undefined } {
   const declared = argumentsOf(controller, methodName);
-  const taken = declared.map(({ type }) => CLIENT[type]).find((name) => name !== undefined);
+  const taken = declared
+    .map(({ type }) => (Number.isNaN(type) ? OWN_DECORATOR : CLIENT[type]))
+    .find((name) => name !== undefined);
   const headers = declared.filter(({ type }) => SOURCES[type] === 'header').map(({ data }) => data);
   const names = headers.filter((name) => typeof name === 'string').map((name) => name.toLowerCase());
   return { headers: names, client: taken ?? (names.length < headers.length ? ALL_HEADERS : undefined) };

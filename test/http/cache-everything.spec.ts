@@ -1,10 +1,12 @@
 import {
   All,
   Controller,
+  createParamDecorator,
   Get,
   Header,
   Headers,
   Ip,
+  Module,
   Param,
   Post,
   Put,
@@ -12,6 +14,7 @@ import {
   Req,
   Session,
   Sse,
+  type ExecutionContext,
   type INestApplication,
 } from '@nestjs/common';
 import { EMPTY, type Observable } from 'rxjs';
@@ -26,7 +29,7 @@ import {
   RestflowCacheModule,
   VaryOnCookie,
 } from '../../lib/index.js';
-import { platforms, start, type TestApplication } from './support/application.js';
+import { platforms, start, type ApplicationOptions, type TestApplication } from './support/application.js';
 
 interface AnyRequest {
   headers: Record<string, string | undefined>;
@@ -40,6 +43,10 @@ class Base {
     return ++handled;
   }
 }
+
+const Tenant = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+  String(context.switchToHttp().getRequest<AnyRequest>().headers['x-tenant']),
+);
 
 @Controller()
 class Pages extends Base {
@@ -69,6 +76,9 @@ class Pages extends Base {
   }
   @Get('mine') mine(@Req() { user }: AnyRequest): string {
     return `${user?.id} ${++handled}`;
+  }
+  @Get('tenant') tenant(@Tenant() tenant: string): string {
+    return `${tenant} ${++handled}`;
   }
   @Get('own') @Header('Cache-Control', 'private') own(): number {
     return ++handled;
@@ -134,9 +144,9 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
   const boot = async (
     options: CacheEverythingOptions = { ttl: 60 },
     controllers: (new (...args: never[]) => object)[] = [Pages, Admin, Fresh, Classy],
-    setup?: (app: INestApplication) => void,
+    more: Partial<ApplicationOptions> = {},
   ): Promise<void> => {
-    app = await start(platform, { controllers, cache: { cacheEverything: options }, setup });
+    app = await start(platform, { controllers, cache: { cacheEverything: options }, ...more });
   };
   beforeEach(() => {
     handled = 0;
@@ -172,7 +182,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     expect((await app.get(path)).cache).toBeUndefined();
   });
 
-  it.each(['/address', '/visits', '/echo'])(
+  it.each(['/address', '/visits', '/echo', '/tenant'])(
     'leaves %s alone, whose answer is one client’s, and says so',
     async (path) => {
       await boot();
@@ -232,7 +242,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
       query: new QueryParamsKeyField('*'),
       id: new RequestValueKeyField('params.id'),
     };
-    await boot({ ttl: 60, keyConstructor }, [Pages], (nest) => {
+    const setup = (nest: INestApplication): unknown =>
       nest.useGlobalGuards({
         canActivate: (context) => {
           const request = context.switchToHttp().getRequest<AnyRequest>();
@@ -241,7 +251,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
           return true;
         },
       });
-    });
+    await boot({ ttl: 60, keyConstructor }, [Pages], { setup: (nest) => void setup(nest) });
     for (const authorization of ['one', 'two']) {
       expect(await asks('/mine', { authorization, cookie: 'sid=1' })).toEqual(['MISS', 'HIT']);
       expect((await app.get('/mine', { headers: { authorization } })).body).toMatch(
@@ -289,6 +299,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
   it('says at boot what it caches', async () => {
     await boot({ ttl: 60 }, [Admin]);
     expect(app.lines).toContain('cacheEverything caches 2 handlers: Admin.home, Admin.user');
+    expect(app.complaints).toEqual([]);
   });
 
   it('caches one of two classes of one name, and says so', async () => {
@@ -308,6 +319,17 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     app.clock.advance(2);
     expect((await app.get('/page/1')).cache).toBe('MISS');
   });
+});
+
+// Fastify takes no route twice.
+it('caches a controller that two modules name once', async () => {
+  @Module({ controllers: [Admin] })
+  class Twice {}
+  const cache = { cacheEverything: { ttl: 60 } };
+  const app = await start('express', { controllers: [Admin], imports: [Twice], cache });
+  expect(app.lines).toContain('cacheEverything caches 2 handlers: Admin.home, Admin.user');
+  expect(app.complaints).toEqual([]);
+  await app.close();
 });
 
 it('caches what is decorated and nothing else without it', async () => {
@@ -332,6 +354,7 @@ it.each([
   );
 });
 
-it('a class does not have @CacheResponse and @NoCache', () => {
+it('a class does not have @CacheResponse and @NoCache, but may extend one that has the other', () => {
   expect(() => CacheResponse(60)(Fresh)).toThrow(/Fresh has @CacheResponse\(\) and @NoCache\(\)/);
+  expect(() => CacheResponse(60)(class extends Fresh {})).not.toThrow();
 });
