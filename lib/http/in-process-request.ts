@@ -3,12 +3,27 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Clock } from '../cache/clock.js';
+import { rawWithout } from './raw-headers.js';
 
 /** A request that takes longer is given up. Milliseconds. */
 const MAX_MS = 60_000;
 
 /** What {@link askServer} brings for a request that came to no answer. */
 export const NO_ANSWER = 0;
+
+/** What a request for a whole answer, from the handler, does not carry. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'cache-control',
+  'pragma',
+  'connection',
+  'content-length',
+]);
 
 /** What handlers and proxies' settings may ask of a connection. */
 export interface Peer {
@@ -21,13 +36,13 @@ export interface Peer {
 /** What a request is made of. */
 export interface MessageParts {
   readonly url: string | undefined;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly rawHeaders: string[];
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders: readonly string[];
   readonly peer: Peer;
   readonly httpVersion?: string;
 }
 
-/** A GET over HTTP/1.1 with nobody at the other end. */
+/** A GET for a whole answer, over HTTP/1.1, with nobody at the other end. */
 export function messageOf({
   url,
   headers,
@@ -49,8 +64,8 @@ export function messageOf({
     httpVersion,
     httpVersionMajor,
     httpVersionMinor,
-    headers,
-    rawHeaders,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !LEFT_OUT.has(name))),
+    rawHeaders: rawWithout(rawHeaders, LEFT_OUT),
   });
   message.complete = true;
   message.push(null);

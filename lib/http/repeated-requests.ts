@@ -3,9 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../cache/clock.js';
 import { askServer, messageOf, type Peer } from './in-process-request.js';
-import { withoutConditions } from './shared-cache/validation-request.js';
-
-export { NO_ANSWER } from './in-process-request.js';
 
 /** Requests repeated at one time; beyond it the client waits for the handler. */
 const MAX_REPEATED = 100;
@@ -32,7 +29,7 @@ export class RepeatedRequests {
 
   /**
    * One at a time for a key.
-   * @returns the status of the answer, or {@link NO_ANSWER}; nothing where there is no server to give the request to, or too
+   * @returns the status of the answer, or `NO_ANSWER`; nothing where there is no server to give the request to, or too
    *   many are under way
    */
   start(key: string, request: object): Promise<number> | undefined {
@@ -57,12 +54,10 @@ function originalOf(request: Repeatable): IncomingMessage {
 }
 
 function repeatOf(original: IncomingMessage): IncomingMessage {
-  const headers = { ...original.headers };
-  for (const name of ['if-none-match', 'if-modified-since', 'cache-control', 'pragma']) delete headers[name];
   return messageOf({
     url: (original as { readonly originalUrl?: string }).originalUrl ?? original.url,
-    headers,
-    rawHeaders: withoutConditions(original.rawHeaders),
+    headers: original.headers,
+    rawHeaders: original.rawHeaders,
     peer: original.socket as Socket & Peer,
     httpVersion: original.httpVersion,
   });

@@ -6,9 +6,6 @@ import type { Origin } from './asked-origins.js';
 import type { CachedRoute } from './cached-route.js';
 import { askServer, messageOf, NO_ANSWER } from './in-process-request.js';
 
-/** What a request for a whole answer does not carry. */
-const LEFT_OUT = ['range', 'if-range', 'if-none-match', 'if-modified-since', 'connection', 'content-length'];
-
 interface RequestToRepeat {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -76,6 +73,5 @@ function unknownPeer(host: string, encrypted: boolean): Origin {
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  return Object.fromEntries(lower.filter(([name]) => !LEFT_OUT.includes(name)));
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

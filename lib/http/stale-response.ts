@@ -3,7 +3,8 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheEngine } from '../cache/engine.js';
 import { LATE, within } from '../cache/load-timeouts.js';
 import { Entry } from '../stores/entry.js';
-import { NO_ANSWER, type RepeatedRequests } from './repeated-requests.js';
+import { NO_ANSWER } from './in-process-request.js';
+import type { RepeatedRequests } from './repeated-requests.js';
 
 /** A stored response that answers a request, and how it came to. */
 export interface Reuse {

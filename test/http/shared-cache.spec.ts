@@ -80,10 +80,13 @@ describe.each(platforms)("a handler with freshness: 'headers' on %s", (platform)
       expect(await app.get('/page')).toMatchObject({ body: 'page 1', cache: 'HIT' });
     });
 
-    it('is asked behind the back of the client while it may be stale', async () => {
+    it.each<[string, Record<string, string>, string]>([
+      ['', {}, 'page 1'],
+      [' that wants a part', { range: 'bytes=0-3', 'if-range': '"one"' }, 'page'],
+    ])('is asked behind the back of the client%s while it may be stale', async (_what, headers, body) => {
       await app.get('/page');
       app.clock.advance(61);
-      expect(await app.get('/page')).toMatchObject({ body: 'page 1', cache: 'STALE' });
+      expect(await app.get('/page', { headers })).toMatchObject({ body, cache: 'STALE' });
       await until(() => handled === 2);
       for (let turn = 0; turn < 50 && (await app.get('/page')).cache !== 'HIT'; turn++);
       expect((await app.get('/page')).headers).toMatchObject({ age: '0', 'x-handled': '2' });

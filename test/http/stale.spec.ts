@@ -243,7 +243,9 @@ describe.each(platforms)('a handler on %s', (platform) => {
   });
 
   it('with no place within hardTimeout is asked by the next request, and leaves its place', async () => {
-    const store = Object.assign(memoryStore(), { get: () => Promise.reject(new Error('The store is away.')) });
+    const store = Object.assign(memoryStore(), {
+      get: () => Promise.reject(new Error('The store is away.')),
+    });
     const running = await start(platform, { controllers: [Rates], cache: { store, maxLoadsWhenDown: 1 } });
     const door = gate();
     answer = async (turn) => door.promise.then(() => `answer ${turn}`);

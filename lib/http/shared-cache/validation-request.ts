@@ -1,5 +1,8 @@
 import { hideConditions } from '../conditional.js';
+import { rawWithout } from '../raw-headers.js';
 import type { StoredResponse } from '../stored-response.js';
+
+const CONDITIONS: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since']);
 
 /** A request as handlers see it: Express's and Node's own, or Fastify's around it. */
 export interface MutableRequest {
@@ -22,7 +25,7 @@ export function setConditions(request: MutableRequest, stored: StoredResponse | 
   if (fields?.['last-modified'] !== undefined)
     conditions.push(['If-Modified-Since', fields['last-modified']]);
   hideConditions(request.headers);
-  const raw = withoutConditions(request.raw?.rawHeaders ?? request.rawHeaders ?? []);
+  const raw = rawWithout(request.raw?.rawHeaders ?? request.rawHeaders ?? [], CONDITIONS);
   for (const [name, value] of conditions) {
     request.headers[name.toLowerCase()] = value;
     raw.push(name, value);
@@ -35,15 +38,4 @@ function setRawHeaders(request: MutableRequest, raw: string[]): void {
   // On HTTP/2 the class has a getter.
   const value = { value: raw, configurable: true, enumerable: true, writable: true };
   Object.defineProperty(request.raw ?? request, 'rawHeaders', value);
-}
-
-const CONDITIONS = new Set(['if-none-match', 'if-modified-since']);
-
-export function withoutConditions(rawHeaders: readonly string[]): string[] {
-  const rest: string[] = [];
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (!CONDITIONS.has(rawHeaders[index]!.toLowerCase()))
-      rest.push(rawHeaders[index]!, rawHeaders[index + 1]!);
-  }
-  return rest;
 }
