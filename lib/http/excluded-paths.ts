@@ -1,6 +1,7 @@
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import { uriOf } from './shared-cache/uri-key.js';
+import { wildcardPattern } from './wildcard-pattern.js';
 
 /** Tells whether a request leads to where nothing is to be cached. */
 export type ExcludedPaths = (request: KeyRequest, platform: HttpPlatform) => boolean;
@@ -22,10 +23,7 @@ export function excludedPaths(patterns: readonly string[]): ExcludedPaths | unde
 function toPattern(path: string): string {
   const whole = path.replace(/(?!^)\/+$/, '');
   const isBelow = whole.endsWith('/*');
-  const plain = (isBelow ? whole.slice(0, -2) : whole)
-    .split('*')
-    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-    .join('.*');
+  const plain = wildcardPattern(isBelow ? whole.slice(0, -2) : whole);
   return isBelow ? `${plain}(?:/.*)?` : plain;
 }
 

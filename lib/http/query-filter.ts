@@ -1,5 +1,6 @@
 import { CacheConfigurationError } from '../cache/errors.js';
 import { type FieldContext, type FieldPart, type KeyField, QueryParamsKeyField } from '../keys/index.js';
+import { wildcardPattern } from './wildcard-pattern.js';
 
 /**
  * Which query parameters choose between responses: all, these, or all but these.
@@ -14,7 +15,7 @@ export class QueryFilter {
   readonly #isIgnored: boolean;
 
   private constructor(patterns: readonly string[], isIgnored: boolean) {
-    this.#names = new RegExp(`^(?:${patterns.map(toPattern).join('|')})$`);
+    this.#names = new RegExp(`^(?:${patterns.map(wildcardPattern).join('|')})$`);
     this.#isIgnored = isIgnored;
   }
 
@@ -66,12 +67,4 @@ class FilteredQueryKeyField extends QueryParamsKeyField {
       .bind(context)
       .map((part) => ({ ...part, read: (source) => this.filter.of(part.read!(source)) }));
   }
-}
-
-/** A name, in which `*` stands for any characters. */
-function toPattern(name: string): string {
-  return name
-    .split('*')
-    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-    .join('.*');
 }

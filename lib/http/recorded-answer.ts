@@ -13,15 +13,8 @@ import {
   statusHeaders,
   type Told,
 } from './response-headers.js';
-import {
-  isStorable,
-  isTooLarge,
-  judgeResponse,
-  varyMembers,
-  varyOf,
-  type Judgement,
-  type Refusal,
-} from './storable.js';
+import { isStorable, isTooLarge, judgeResponse, varyOf, type Judgement, type Refusal } from './storable.js';
+import { varyMembers } from './vary.js';
 import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */

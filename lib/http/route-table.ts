@@ -15,8 +15,8 @@ import { requestVersion, versionPrefix, type RequestVersion, type Versioning } f
 import type { ResponseOptions } from './response-options.js';
 import { RoutePaths } from './route-paths.js';
 import { RoutePattern } from './route-pattern.js';
-import { varyMembers } from './storable.js';
 import type { StoredUris } from './unsafe-request.js';
+import { varyMembers } from './vary.js';
 
 /** What the routes of an application have in common. */
 export interface RouteSettings {

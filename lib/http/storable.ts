@@ -3,6 +3,7 @@ import type { Load } from '../cache/loads.js';
 import { isOffline } from '../cache/offline.js';
 import type { ResponseHead } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
+import { varyMembers } from './vary.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
 export type Judgement = { readonly lifetime: number; readonly refusal?: undefined } | Refusal;
@@ -26,15 +27,6 @@ export function varyOf(headers: ResponseHead['headers']): readonly string[] {
   const isLive = (name: string): boolean =>
     name === 'origin' || (name === 'accept-encoding' && headers['content-encoding'] === undefined);
   return varyMembers(vary).filter((name) => !isLive(name));
-}
-
-/** The members of a `Vary` header, lower case. */
-export function varyMembers(vary: string | readonly string[] | number): readonly string[] {
-  const members = String(vary)
-    .toLowerCase()
-    .split(',')
-    .map((member) => member.trim());
-  return members.filter((member) => member !== '');
 }
 
 const VARIES_BY_EVERYTHING =

@@ -17,7 +17,7 @@ import { setReplyHead } from './replayed-reply-head.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from './vary.js';
+import { appendVary } from '../vary.js';
 
 /**
  * Records a Fastify reply at the first `onSend` hook, or, where a handler writes on `reply.raw` itself, there. What is

@@ -5,7 +5,7 @@ import { isBytes, type RawRequest, type RawResponse } from './raw-response.inter
 import { viewOf } from './recorded-body.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from './vary.js';
+import { appendVary } from '../vary.js';
 import { applyHeadArguments } from './write-head-arguments.js';
 
 const PATCHED = ['write', 'end', 'writeHead', 'flushHeaders', 'addTrailers', 'detachSocket'] as const;

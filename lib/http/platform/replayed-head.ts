@@ -7,7 +7,7 @@ import type {
 import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
 import type { HeaderSnapshot } from './header-difference.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
-import { appendVary, listMembers } from './vary.js';
+import { appendVary, listMembers } from '../vary.js';
 
 /** Gives a Node response the status and the headers of a recorded one. */
 export function setReplayedHead(
