@@ -40,7 +40,8 @@ export {
   type OutboxMigrationRunner,
   type OutboxOptions,
 } from './dispatchers/outbox/index.js';
-export { type HeaderTarget, setResponseCacheHeaders } from './http/response-headers.js';
+export type { HeaderTarget } from './http/add-headers.js';
+export { setResponseCacheHeaders } from './http/response-headers.js';
 export type { CacheableMethod } from './http/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module-cache-everything.js';
 export { explainToken } from './http/explain/explain-token.js';

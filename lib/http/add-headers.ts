@@ -1,13 +1,15 @@
 import type { AddedHeaders } from './http-platform.interface.js';
 
+/** An Express response, a Fastify reply or a plain `ServerResponse`. */
+export interface HeaderTarget {
+  setHeader?(name: string, value: string): unknown;
+  header?(name: string, value: string): unknown;
+}
+
 /** Adds headers to a response at once, before the handler runs. */
-export function addHeaders(response: object, headers: AddedHeaders): void {
-  const target = response as {
-    setHeader?(name: string, value: string): void;
-    header?(name: string, value: string): void;
-  };
+export function addHeaders(response: HeaderTarget, headers: AddedHeaders): void {
   for (const name in headers) {
-    if (target.setHeader !== undefined) target.setHeader(name, headers[name]!);
-    else target.header?.(name, headers[name]!);
+    if (response.setHeader !== undefined) response.setHeader(name, headers[name]!);
+    else response.header?.(name, headers[name]!);
   }
 }

@@ -1,5 +1,6 @@
 import { CacheStatus, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
 import type { Entry } from '../stores/entry.js';
+import { addHeaders, type HeaderTarget } from './add-headers.js';
 import type { AddedHeaders } from './http-platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
@@ -11,12 +12,6 @@ const NAMES = {
   cachedAt: 'X-Cached-At',
   resetAt: 'X-Cache-Reset-At',
 } as const;
-
-/** An Express response, a Fastify reply or a plain `ServerResponse`. */
-export interface HeaderTarget {
-  setHeader?(name: string, value: string): unknown;
-  header?(name: string, value: string): unknown;
-}
 
 /**
  * Writes `X-Cache-Status`, `X-Cached-At` and `X-Cache-Reset-At` on a response. Missing fields are skipped; empty or
@@ -36,10 +31,7 @@ export function setResponseCacheHeaders<T extends HeaderTarget>(
   response: T,
   metadata: Partial<CacheMetadata> | null | undefined,
 ): T {
-  for (const [name, value] of Object.entries(metadataHeaders(metadata ?? {}))) {
-    if (response.setHeader !== undefined) response.setHeader(name, value);
-    else response.header?.(name, value);
-  }
+  addHeaders(response, metadataHeaders(metadata ?? {}));
   return response;
 }
 

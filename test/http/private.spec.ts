@@ -1,27 +1,10 @@
-import {
-  Controller,
-  Get,
-  Headers,
-  Injectable,
-  Req,
-  Res,
-  Session,
-  StreamableFile,
-  UseGuards,
-  type CanActivate,
-  type ExecutionContext,
-} from '@nestjs/common';
+import { Controller, Get, Headers, Req, Res, Session, StreamableFile, UseGuards } from '@nestjs/common';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  CacheResponse,
-  CookiesKeyField,
-  HeadersKeyField,
-  RequestValueKeyField,
-  ResponseCacheKeyConstructor,
-} from '../../lib/index.js';
+import { CacheResponse, CookiesKeyField, ResponseCacheKeyConstructor } from '../../lib/index.js';
 import { platforms, start, type PlatformName, type TestApplication } from './support/application.js';
 import { sessions } from './support/sessions.js';
+import { PerToken, PerUser, UserGuard } from './support/users.js';
 
 interface AnyRequest {
   user?: { id: string };
@@ -35,23 +18,6 @@ interface AnyResponse {
   send(body: unknown): void;
 }
 
-/** Takes the user from a header that the cache knows nothing of. */
-@Injectable()
-class UserGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<AnyRequest>();
-    const id = request.headers['x-user'];
-    if (id !== undefined) request.user = { id };
-    return true;
-  }
-}
-
-class PerUser extends ResponseCacheKeyConstructor {
-  user = new RequestValueKeyField('user.id', { partition: true });
-}
-class PerToken extends ResponseCacheKeyConstructor {
-  token = new HeadersKeyField('authorization', { hashValue: true });
-}
 class PerCookie extends ResponseCacheKeyConstructor {
   sid = new CookiesKeyField('sid', { identity: true });
 }

@@ -5,7 +5,6 @@ import {
   Header,
   Headers,
   HttpCode,
-  Injectable,
   Param,
   Post,
   Put,
@@ -15,16 +14,10 @@ import {
   Session,
   StreamableFile,
   UseGuards,
-  type CanActivate,
-  type ExecutionContext,
 } from '@nestjs/common';
 import { Readable } from 'node:stream';
-import {
-  CacheResponse,
-  HeadersKeyField,
-  RequestValueKeyField,
-  ResponseCacheKeyConstructor,
-} from '../../../lib/index.js';
+import { CacheResponse } from '../../../lib/index.js';
+import { PerToken, PerUser, UserGuard } from '../support/users.js';
 
 interface AnyRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -39,23 +32,6 @@ interface AnyResponse {
 
 /** What only its user may see. */
 const secretOf = (user: unknown): string => (user === undefined ? 'nobody' : `secret of ${String(user)}`);
-
-@Injectable()
-class UserGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<AnyRequest>();
-    const id = request.headers['x-user'];
-    if (id !== undefined) request.user = { id };
-    return true;
-  }
-}
-
-class PerUser extends ResponseCacheKeyConstructor {
-  user = new RequestValueKeyField('user.id', { partition: true });
-}
-class PerToken extends ResponseCacheKeyConstructor {
-  token = new HeadersKeyField('authorization', { hashValue: true });
-}
 
 /** Repeated parameters are a set to the key, so they are one here. */
 const sorted = (query: object): unknown =>
