@@ -1,6 +1,6 @@
 import type { RowChange } from '../../invalidation/change-source.interface.js';
 import type { Change } from '../../invalidation/change.interface.js';
-import { idOf, identity, unknownChanges } from '../changes.js';
+import { idOf, changeOf, unknownChanges } from '../changes.js';
 import { UNKNOWN } from '../columns.js';
 import { sidesOf } from '../junction.js';
 import { addNames } from '../row-states.js';
@@ -24,14 +24,13 @@ export function changesOfRow(row: RowChange, tables: Tables, driver: object): Ch
   const viewOf = (data: Row | null | undefined): EntityRowView | null =>
     data == null ? null : viewOfRow(metadata, data, driver as Hydrating);
   const [was, is] = [viewOf(before), viewOf(after)];
-  const change: Change = {
-    ...identity(metadata),
+  const change = changeOf(metadata, {
     type,
     id: idOf(metadata, (is ?? was)!),
     before: was,
     after: is,
     updatedColumns: before != null && after != null ? namesOfChanged(metadata, before, after) : undefined,
-  };
+  });
   return metadata.isJunction
     ? [change, ...sidesOf(metadata, objectOf(metadata, (after ?? before)!))]
     : [change];
