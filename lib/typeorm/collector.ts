@@ -49,57 +49,51 @@ export class Collector {
     });
   }
 
-  beforeInsert = (event: OrmEntityEvent): Answer => this.#announce('insert', event);
-  beforeUpdate = (event: OrmEntityEvent): Answer => this.#announce('update', event);
-  beforeRemove = (event: OrmEntityEvent): Answer => this.#announce('remove', event);
-  beforeSoftRemove = (event: OrmEntityEvent): Answer => this.#announce('softRemove', event);
-  beforeRecover = (event: OrmEntityEvent): Answer => this.#announce('recover', event);
-  afterInsert = (event: OrmEntityEvent): Answer => this.#confirm('insert', event);
-  afterUpdate = (event: OrmEntityEvent): Answer => this.#confirm('update', event);
-  afterRemove = (event: OrmEntityEvent): Answer => this.#confirm('remove', event);
-  afterSoftRemove = (event: OrmEntityEvent): Answer => this.#confirm('softRemove', event);
-  afterRecover = (event: OrmEntityEvent): Answer => this.#confirm('recover', event);
+  beforeInsert = this.#entityHook('before', 'insert');
+  beforeUpdate = this.#entityHook('before', 'update');
+  beforeRemove = this.#entityHook('before', 'remove');
+  beforeSoftRemove = this.#entityHook('before', 'softRemove');
+  beforeRecover = this.#entityHook('before', 'recover');
+  afterInsert = this.#entityHook('after', 'insert');
+  afterUpdate = this.#entityHook('after', 'update');
+  afterRemove = this.#entityHook('after', 'remove');
+  afterSoftRemove = this.#entityHook('after', 'softRemove');
+  afterRecover = this.#entityHook('after', 'recover');
 
-  afterQuery = (event: OrmQueryEvent): Answer => this.#guard('afterQuery', () => this.#sql.see(event));
+  afterQuery = this.#hook('afterQuery', (event: OrmQueryEvent) => this.#sql.see(event));
 
-  beforeTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('beforeTransactionStart', () => {
-      this.#gatherer.runners.starting(queryRunner);
-      // The caller's context can still be reached.
-      if (!this.#own.isBeginning) this.#gatherer.runners.of(queryRunner).enter();
-    });
+  beforeTransactionStart = this.#hook('beforeTransactionStart', ({ queryRunner }: OrmEvent) => {
+    this.#gatherer.runners.starting(queryRunner);
+    // The caller's context can still be reached.
+    if (!this.#own.isBeginning) this.#gatherer.runners.of(queryRunner).enter();
+  });
 
-  afterTransactionStart = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('afterTransactionStart', () => {
-      this.#gatherer.runners.of(queryRunner).frames.push(new Frame());
-    });
+  afterTransactionStart = this.#hook('afterTransactionStart', ({ queryRunner }: OrmEvent) => {
+    this.#gatherer.runners.of(queryRunner).frames.push(new Frame());
+  });
 
-  beforeTransactionCommit = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('beforeTransactionCommit', () => {
-      const pending = this.#gatherer.runners.of(queryRunner);
-      pending.committing = pending.frames.length < 2;
-      return pending.committing ? this.#gatherer.offer(queryRunner) : undefined;
-    });
+  beforeTransactionCommit = this.#hook('beforeTransactionCommit', ({ queryRunner }: OrmEvent) => {
+    const pending = this.#gatherer.runners.of(queryRunner);
+    pending.committing = pending.frames.length < 2;
+    return pending.committing ? this.#gatherer.offer(queryRunner) : undefined;
+  });
 
-  afterTransactionCommit = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('afterTransactionCommit', () => {
-      if (!queryRunner.isTransactionActive) return this.#gatherer.commit(queryRunner);
-      this.#gatherer.runners.of(queryRunner).release();
-      return undefined;
-    });
+  afterTransactionCommit = this.#hook('afterTransactionCommit', ({ queryRunner }: OrmEvent) => {
+    if (!queryRunner.isTransactionActive) return this.#gatherer.commit(queryRunner);
+    this.#gatherer.runners.of(queryRunner).release();
+    return undefined;
+  });
 
-  beforeTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('beforeTransactionRollback', () => {
-      const pending = this.#gatherer.runners.of(queryRunner);
-      if (pending.committing) return this.#gatherer.doubt(pending);
-      // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
-      return pending.frames.length < 2 ? pending.leave() : undefined;
-    });
+  beforeTransactionRollback = this.#hook('beforeTransactionRollback', ({ queryRunner }: OrmEvent) => {
+    const pending = this.#gatherer.runners.of(queryRunner);
+    if (pending.committing) return this.#gatherer.doubt(pending);
+    // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
+    return pending.frames.length < 2 ? pending.leave() : undefined;
+  });
 
-  afterTransactionRollback = ({ queryRunner }: OrmEvent): Answer =>
-    this.#guard('afterTransactionRollback', () =>
-      this.#gatherer.rollback(queryRunner, queryRunner.isTransactionActive),
-    );
+  afterTransactionRollback = this.#hook('afterTransactionRollback', ({ queryRunner }: OrmEvent) =>
+    this.#gatherer.rollback(queryRunner, queryRunner.isTransactionActive),
+  );
 
   /** Called when the collector is detached: nothing is sent any more, not even by timers. */
   close(): void {
@@ -108,22 +102,20 @@ export class Collector {
   }
 
   #announce(hook: RowHook, event: OrmEntityEvent): Answer {
-    return this.#guard(`before ${hook}`, () => {
-      const { metadata, queryRunner, entity, updatedColumns, updatedRelations } = event;
-      const { outlet, runners } = this.#gatherer;
-      const pending = runners.of(queryRunner);
-      const table = tableOf(metadata);
-      let bracket = pending.brackets.get(table);
-      let answer: Answer;
-      if (bracket?.unconfirmed === true && bracket.durable && !runners.isShared(queryRunner)) {
-        // A runner that is one caller's own begins something new: the hooks of the old will not come any more.
-        answer = outlet.send(this.#gatherer.settle(pending));
-        bracket = undefined;
-      } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
-      if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
-      bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations);
-      return both(answer, this.#lookUp(hook, event));
-    });
+    const { metadata, queryRunner, entity, updatedColumns, updatedRelations } = event;
+    const { outlet, runners } = this.#gatherer;
+    const pending = runners.of(queryRunner);
+    const table = tableOf(metadata);
+    let bracket = pending.brackets.get(table);
+    let answer: Answer;
+    if (bracket?.unconfirmed === true && bracket.durable && !runners.isShared(queryRunner)) {
+      // A runner that is one caller's own begins something new: the hooks of the old will not come any more.
+      answer = outlet.send(this.#gatherer.settle(pending));
+      bracket = undefined;
+    } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
+    if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
+    bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations);
+    return both(answer, this.#lookUp(hook, event));
   }
 
   /** A row that goes, or columns that are about to be written: what they were is lost with the statement. */
@@ -134,19 +126,17 @@ export class Collector {
   }
 
   #confirm(hook: RowHook, event: OrmEntityEvent): Answer {
-    return this.#guard(`after ${hook}`, () => {
-      const { queryRunner, metadata } = event;
-      const { runners } = this.#gatherer;
-      const pending = runners.of(queryRunner);
-      const table = tableOf(metadata);
-      const bracket = pending.brackets.get(table);
-      const changes = this.#gatherer.wants(table) ? this.#changesOf(hook, event, bracket) : [];
-      if (bracket?.confirm(KINDS[hook]) === true) pending.brackets.delete(table);
-      // On a shared runner another caller's transaction may have begun since the statement ran by itself.
-      const ranAlone = bracket?.durable === true && runners.isShared(queryRunner);
-      const durable = ranAlone || !queryRunner.isTransactionActive;
-      return this.#gatherer.deliver(pending, changes, durable, queryRunner);
-    });
+    const { queryRunner, metadata } = event;
+    const { runners } = this.#gatherer;
+    const pending = runners.of(queryRunner);
+    const table = tableOf(metadata);
+    const bracket = pending.brackets.get(table);
+    const changes = this.#gatherer.wants(table) ? this.#changesOf(hook, event, bracket) : [];
+    if (bracket?.confirm(KINDS[hook]) === true) pending.brackets.delete(table);
+    // On a shared runner another caller's transaction may have begun since the statement ran by itself.
+    const ranAlone = bracket?.durable === true && runners.isShared(queryRunner);
+    const durable = ranAlone || !queryRunner.isTransactionActive;
+    return this.#gatherer.deliver(pending, changes, durable, queryRunner);
   }
 
   #changesOf(hook: RowHook, event: OrmEntityEvent, bracket: Bracket | undefined): Change[] {
@@ -159,6 +149,24 @@ export class Collector {
       this.#gatherer.outlet.report(error, `after ${hook}`);
       return unknownChanges(tableOf(event.metadata), tables, true, false);
     }
+  }
+
+  #entityHook(when: 'before' | 'after', hook: RowHook): (event: OrmEntityEvent) => Answer {
+    return this.#hook(`${when} ${hook}`, (event: OrmEntityEvent) =>
+      when === 'before' ? this.#announce(hook, event) : this.#confirm(hook, event),
+    );
+  }
+
+  /** A hook, out of which nothing comes but its answer. */
+  #hook<E>(where: string, body: (event: E) => Answer | void): (event: E) => Answer {
+    return (event) => {
+      try {
+        return body(event) ?? undefined;
+      } catch (error) {
+        this.#gatherer.outlet.report(error, where);
+        return undefined;
+      }
+    };
   }
 
   #guard(where: string, hook: () => Answer | void): Answer {
