@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { currentLoad } from '../cache/load-context.js';
 import { BumpQueuedError } from '../stores/store-host.js';
-import type { MaybePromise } from '../stores/store.interface.js';
+import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
@@ -119,23 +119,28 @@ export class InvalidationService {
 
   /** Bumps what is eager, all rules of a mode in one step. */
   #bump(tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
-    const pending: Promise<void>[] = [];
-    for (const mode of ['purge', 'expire'] as const) {
-      const rules = [...tags.keys()].filter((rule) => rule.mode === mode && rule.options.eager !== false);
-      if (rules.length === 0) continue;
-      const all = new Set(rules.flatMap((rule) => [...tags.get(rule)!]));
-      late?.add(all, mode);
-      for (const rule of rules) this.runtime.drops?.note(tags.get(rule)!, `rule ${rule.id}`);
-      const bumped = this.#guarded(
-        () => this.runtime.bump([...all], mode),
-        (error) => {
-          for (const rule of rules) outcome.unbumped.add(rule);
-          this.#failed(rules, error, outcome);
-        },
-      );
-      if (bumped instanceof Promise) pending.push(bumped);
-    }
-    if (pending.length > 0) return Promise.all(pending).then(() => undefined);
+    const purged = this.#bumpOf('purge', tags, outcome, late);
+    const expired = this.#bumpOf('expire', tags, outcome, late);
+    if (purged instanceof Promise || expired instanceof Promise)
+      return Promise.all([purged, expired]).then(() => undefined);
+  }
+
+  #bumpOf(mode: InvalidationMode, tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
+    const rules: ActiveRule[] = [];
+    for (const rule of tags.keys()) if (rule.mode === mode && rule.options.eager !== false) rules.push(rule);
+    if (rules.length === 0) return;
+    const all = new Set<string>();
+    for (const rule of rules) for (const tag of tags.get(rule)!) all.add(tag);
+    late?.add(all, mode);
+    if (this.runtime.drops !== undefined)
+      for (const rule of rules) this.runtime.drops.note(tags.get(rule)!, `rule ${rule.id}`);
+    return this.#guarded(
+      () => this.runtime.bump([...all], mode),
+      (error) => {
+        for (const rule of rules) outcome.unbumped.add(rule);
+        this.#failed(rules, error, outcome);
+      },
+    );
   }
 
   #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {

@@ -10,6 +10,7 @@ const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
 export class Catalogue {
   readonly #dataSource: OrmDataSource;
   readonly #commitsDefinitions: boolean;
+  #metadatas: unknown;
   #tables: Tables | undefined;
   #statements: Statements | undefined;
 
@@ -22,9 +23,12 @@ export class Catalogue {
 
   /** Made anew when an initialisation has made new metadata. */
   get tables(): Tables {
-    const tables = tablesOf(this.#dataSource);
-    if (tables !== this.#tables) this.#statements = new Statements((this.#tables = tables));
-    return tables;
+    const { entityMetadatas } = this.#dataSource;
+    if (this.#tables === undefined || entityMetadatas !== this.#metadatas) {
+      this.#metadatas = entityMetadatas;
+      this.#statements = new Statements((this.#tables = tablesOf(this.#dataSource)));
+    }
+    return this.#tables;
   }
 
   read(sql: string): Statement {

@@ -61,7 +61,7 @@ class Saves {
       configurable: true,
       enumerable: true,
       get: () => {
-        if (!this.#asked) queueMicrotask(this.#forget);
+        if (!this.#asked) void Promise.resolve().then(this.#forget);
         this.#asked = true;
         return support;
       },

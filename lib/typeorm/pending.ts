@@ -45,11 +45,14 @@ export class Frame {
 /** Changes that say the same thing twice: unknown rows of a table, or one side of many new links. */
 function identityOf(change: Change): string | undefined {
   const { table, entityName, type, id, before, after, updatedColumns } = change;
+  const isUnknown = before === undefined && !after;
+  const isSide =
+    !isUnknown && before !== null && before === after && (typeof id === 'number' || typeof id === 'string');
+  if (!isUnknown && !isSide) return undefined;
   const columns = updatedColumns?.join() ?? '*';
-  if (before === undefined && !after)
-    return JSON.stringify([table, entityName, type, columns, after === null]);
-  const isSide = before !== null && before === after && (typeof id === 'number' || typeof id === 'string');
-  return isSide ? JSON.stringify([table, entityName, 'side', columns, id]) : undefined;
+  return JSON.stringify(
+    isUnknown ? [table, entityName, type, columns, after === null] : [table, entityName, 'side', columns, id],
+  );
 }
 
 function collapsed({ table, entityName, entity }: Change): Change {

@@ -44,11 +44,13 @@ export class StaleReads {
   /** The change as it may be told; and it is remembered for those that follow. */
   check(change: Change, pending: Pending): Change {
     const { table, id, before, after } = change;
-    const written = { pending, at: Date.now(), turn: nextTurn() };
-    if (before === undefined && !(after instanceof EntityRowView))
-      this.#remember(table, { ...written, columns: change.updatedColumns });
+    const isUnknown = before === undefined && !(after instanceof EntityRowView);
     // Nobody else can have read a row before it was inserted, nor hold old values of one side of a link.
-    if (id === undefined || before === null || before === after) return change;
+    const cannotBeStale = id === undefined || before === null || before === after;
+    if (cannotBeStale && !isUnknown) return change;
+    const written = { pending, at: Date.now(), turn: nextTurn() };
+    if (isUnknown) this.#remember(table, { ...written, columns: change.updatedColumns });
+    if (cannotBeStale) return change;
 
     const key = `${table}\0${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
     const checked = before instanceof EntityRowView ? this.#judge(key, before, change, pending) : change;
