@@ -8,7 +8,10 @@ import type { DispatchContext, Dispatcher, InvalidationJob } from '../invalidati
  */
 export class InlineDispatcher implements Dispatcher {
   async dispatch(jobs: readonly InvalidationJob[], { handle, rewarm }: DispatchContext): Promise<void> {
-    for (const job of jobs) if (!job.done) await handle(job);
+    // One that fails keeps no other from being carried out.
+    const handled = jobs.filter(({ done }) => !done).map(async (job) => handle(job));
+    const failed = (await Promise.allSettled(handled)).find((one) => one.status === 'rejected');
     await rewarm?.(jobs.filter(({ done }) => done));
+    if (failed !== undefined) throw failed.reason;
   }
 }

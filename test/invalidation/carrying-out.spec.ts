@@ -130,6 +130,18 @@ describe('the work of a commit', () => {
     ]);
   });
 
+  it('is not given up for a rule whose invalidation fails, also where the dispatcher does it', async () => {
+    const world = new World([
+      invalidates(User, { ...USER, eager: false }),
+      invalidates(User, { scope: 'all', eager: false }),
+    ]);
+    let attempts = 0;
+    world.failing = () => (++attempts === 1 ? Promise.reject(new Error('store down')) : undefined);
+    await world.commit(inserted({ id: 1 }));
+    expect(world.bumps).toEqual([{ tags: [world.target.methodTag], mode: 'purge' }]);
+    expect(world.log.errors.join()).toContain('store down');
+  });
+
   it('is not waited for longer than 100 ms, and goes on', async () => {
     const store = new Deferred();
     const world = new World([invalidates(User, USER)]);
