@@ -49,7 +49,7 @@ async function compare(name, options) {
     rounds.without.push(await saves(dataSource));
     const invalidation = attachInvalidation(dataSource, { classes: [Rows] });
     rounds.with.push(await saves(dataSource));
-    invalidation.detach();
+    await invalidation.detach();
     await dataSource.getRepository(Row).clear();
   }
   for (const measure of ['wall', 'cpu']) {

@@ -4,6 +4,7 @@ import { CacheRuntime } from './cache/cache-runtime.js';
 import { InlineDispatcher } from './dispatchers/index.js';
 import { handlerShape } from './http/handler-shape.js';
 import {
+  assertEntities,
   DispatcherRegistry,
   INLINE,
   InvalidationService,
@@ -44,8 +45,8 @@ export interface AttachedInvalidation {
    * rejects. Rules of `classes` are carried out from the first moment.
    */
   readonly ready: Promise<void>;
-  /** Ends it. */
-  detach(): void;
+  /** Ends it: resolves when what was committed is invalidated, so that the script may close its store and DataSource. */
+  detach(): Promise<void>;
 }
 
 /**
@@ -60,7 +61,7 @@ export interface AttachedInvalidation {
  * @example
  * const invalidation = attachInvalidation(dataSource, { store, namespace: 'shop', classes: [ArticlesController] });
  * await dataSource.getRepository(Article).update({}, { archived: true });
- * invalidation.detach();
+ * await invalidation.detach();
  *
  * @publicApi
  */
@@ -93,7 +94,8 @@ export function attachInvalidation(
       rules.add(runtime.target(definition, owner, shape));
     }
   }
-  rules.assertEntities(
+  assertEntities(
+    rules.all(),
     (rule) => attacher.knows(rule),
     'the DataSource given to attachInvalidation() does not know',
   );
@@ -103,9 +105,10 @@ export function attachInvalidation(
   );
   return {
     ready,
-    detach() {
-      void exchange.close();
+    async detach() {
       attacher.detachAll();
+      await service.drain();
+      await exchange.close();
     },
   };
 }

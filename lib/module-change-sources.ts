@@ -1,5 +1,6 @@
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { ChangeSource, ChangeSourceHost } from './invalidation/index.js';
+import { endAll } from './module-ending.js';
 import type { DataSourceAttacher } from './typeorm/index.js';
 
 /** The sources of changes of one application. */
@@ -8,13 +9,13 @@ export class ModuleChangeSources {
 
   constructor(
     private readonly sources: readonly ChangeSource[],
-    { log }: CacheRuntime,
+    private readonly runtime: CacheRuntime,
     dataSources: DataSourceAttacher,
   ) {
     this.#host = {
       changed: (rows) => dataSources.changedElsewhere(rows),
       missed: () => dataSources.missedChanges(),
-      failed: (topic, message, error) => log.error(topic, message, error),
+      failed: (topic, message, error) => runtime.log.error(topic, message, error),
     };
   }
 
@@ -22,7 +23,8 @@ export class ModuleChangeSources {
     await Promise.all(this.sources.map((source) => source.start(this.#host)));
   }
 
+  /** Whatever becomes of one: there is more to be closed. */
   async close(): Promise<void> {
-    await Promise.all(this.sources.map((source) => source.close()));
+    await endAll(this.sources, (source) => source.close(), this.runtime.log, 'A source of changes');
   }
 }

@@ -16,18 +16,19 @@ import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
 import { isAuthenticatedByDefault } from './http/authentication.js';
 import type { HttpPlatform } from './http/http-platform.interface.js';
-import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
 import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { ResponseRecorder } from './http/response-recorder.js';
 import { notARoute, RouteTable } from './http/route-table.js';
-import type { Dispatcher, JobHandler } from './invalidation/index.js';
-import { InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
+import type { BoundRule, Dispatcher, JobHandler } from './invalidation/index.js';
+import { assertEntities, InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
+import { endAll } from './module-ending.js';
 import { providedInvalidators } from './module-invalidators.js';
 import type { ModuleSettings } from './module-options.js';
+import { installPlatform } from './module-platform.js';
 import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import type { CacheStore } from './stores/store.interface.js';
@@ -99,14 +100,14 @@ export class ModuleWiring
       advice: () => this.#rules.advice,
     });
     this.#installInterceptor();
-    this.#installPlatform();
+    this.#platform ??= installPlatform(this.adapterHost);
     bindCacheManager(runtime.settings.stores, this.discovery, false);
     this.#stores = [...new Set(runtime.settings.stores.values())];
     for (const store of this.#stores) takeStore(store);
   }
 
   async onModuleInit(): Promise<void> {
-    this.#installPlatform();
+    this.#platform ??= installPlatform(this.adapterHost);
     bindCacheManager(this.runtime.settings.stores, this.discovery, true);
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
@@ -140,12 +141,11 @@ export class ModuleWiring
 
   async onApplicationBootstrap(): Promise<void> {
     this.attachDataSources();
-    this.#assertEntities();
+    this.#assertEntities(this.#rules.all());
     this.#advise();
     // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
     this.runtime.whenCreated = (target) => {
-      this.#rules.add(target);
-      this.#assertEntities();
+      this.#rules.add(target, (rules) => this.#assertEntities(rules));
       this.#advise();
       void this.#exchange.start();
     };
@@ -170,28 +170,31 @@ export class ModuleWiring
     for (const line of advice) this.runtime.log.warn(line, line);
   }
 
-  #assertEntities(): void {
+  #assertEntities(rules: readonly BoundRule[]): void {
     if (this.settings.dataSources === false) return;
     const { count } = this.#dataSources;
     const where =
       count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
-    this.#rules.assertEntities((rule) => this.#dataSources.knows(rule), where);
+    assertEntities(rules, (rule) => this.#dataSources.knows(rule), where);
   }
 
   /** Before data sources are destroyed: what is queued is still carried out. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.#changeSources.close();
+    await this.#service.drain();
     await this.#dispatchers.close(this.runtime);
     await this.#rewarmer.close();
   }
 
   async onApplicationShutdown(): Promise<void> {
     // The requests that were under way have ended.
+    await this.#service.drain();
     await this.#dispatchers.close(this.runtime);
     await this.runtime.engine.refreshes.drain();
+    await this.#service.close();
     await this.#exchange.close();
     this.#dataSources.detachAll();
-    for (const store of this.#stores.splice(0)) await releaseStore(store);
+    await endAll(this.#stores.splice(0), releaseStore, this.runtime.log, 'A store');
   }
 
   /** Attaches the data sources that are there now; those that come later are found at the end of the boot. */
@@ -222,18 +225,6 @@ export class ModuleWiring
       typeof this.settings.explain === 'object' ? this.settings.explain.secret : undefined,
     );
     this.#config.getGlobalInterceptors().unshift(interceptor);
-  }
-
-  /** As early as possible: hooks run in the order in which they were added. */
-  #installPlatform(): void {
-    // There is none in an application context, and not yet in a testing module.
-    const adapter = this.adapterHost.httpAdapter as typeof this.adapterHost.httpAdapter | null | undefined;
-    if (this.#platform !== undefined || adapter == null) return;
-    const type = adapter.getType();
-    if (type === 'express') this.#platform = new ExpressPlatform();
-    if (type !== 'fastify') return;
-    FastifyPlatform.install(adapter.getInstance());
-    this.#platform = new FastifyPlatform();
   }
 
   #explore(wrapper: Wrapper, isController: boolean): void {

@@ -4,8 +4,7 @@ import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
-import { InvalidationPlan, jobOf, union, type RuleTags } from './invalidation-plan.js';
-import type { Rewarms } from './rewarms.js';
+import { jobOf, type InvalidationPlan } from './invalidation-plan.js';
 
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];
@@ -22,12 +21,15 @@ export class InvalidationEnqueueError extends RestflowCacheError {}
 
 /** What was written with the changes of a transaction. */
 export interface WrittenJobs {
-  readonly tags: RuleTags;
+  /** Its invalidators may still be speaking: they were counted as dropping everything of their methods. */
+  readonly plan: InvalidationPlan;
+  /** Whose jobs were written, or have nothing to do. */
+  readonly rules: ReadonlySet<ActiveRule>;
   /** What went wrong with rules, whose jobs drop everything of their methods therefore. */
   readonly failures: readonly (readonly [rule: ActiveRule, error: unknown])[];
 }
 
-const NOTHING: WrittenJobs = { tags: new Map(), failures: [] };
+const NONE: readonly WrittenJobs[] = [];
 
 /** Jobs that are written inside the transaction of the change, before its COMMIT. */
 export class DurableJobs {
@@ -39,8 +41,7 @@ export class DurableJobs {
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
     private readonly work: JobWork,
-    private readonly report: (rule: ActiveRule, error: unknown) => void,
-    private readonly rewarms: () => Rewarms,
+    private readonly planWith: (failed: (rule: ActiveRule, error: unknown) => void) => InvalidationPlan,
   ) {}
 
   /**
@@ -53,44 +54,40 @@ export class DurableJobs {
     transaction: ChangeTransaction,
   ): Promise<void> | undefined {
     const failures: [ActiveRule, unknown][] = [];
-    const failed = (rule: ActiveRule, error: unknown): void => {
-      this.report(rule, error);
-      failures.push([rule, error]);
-    };
-    const plan = new InvalidationPlan(this.runtime.space, failed, this.rewarms());
-    for (const change of changes)
-      for (const rule of rulesOf(change)) if (this.#isDurable(rule)) plan.add(rule, change);
+    const plan = this.planWith((rule, error) => failures.push([rule, error]));
+    const rules = new Set<ActiveRule>();
+    for (const change of changes) {
+      for (const rule of rulesOf(change)) {
+        if (!this.#isDurable(rule)) continue;
+        rules.add(rule);
+        plan.add(rule, change);
+      }
+    }
     if (plan.complete().isEmpty) return undefined;
-    return this.#write(plan, changes, transaction, failures);
+    return this.#write({ plan, rules, failures }, changes, transaction);
   }
 
   /** Whether the job of this rule for this change is written already. */
   has(rule: ActiveRule, change: Change): boolean {
-    return this.#writes && this.#written.has(change) && this.#isDurable(rule);
+    return this.#writes && this.#written.get(change)?.rules.has(rule) === true;
   }
 
   /** What was written with these changes, and is still to be invalidated now. */
-  of(changes: readonly Change[]): WrittenJobs {
-    let all = NOTHING;
-    if (!this.#writes) return all;
-    for (const written of new Set(changes.map((change) => this.#written.get(change)))) {
-      if (written === undefined) continue;
-      all = {
-        tags: union(all.tags, written.tags),
-        failures: [...all.failures, ...written.failures],
-      };
-    }
-    return all;
+  of(changes: readonly Change[]): readonly WrittenJobs[] {
+    if (!this.#writes) return NONE;
+    const all = new Set(changes.flatMap((change) => this.#written.get(change) ?? []));
+    return [...all];
   }
 
   async #write(
-    plan: InvalidationPlan,
+    written: WrittenJobs,
     changes: readonly Change[],
     transaction: ChangeTransaction,
-    failures: WrittenJobs['failures'],
   ): Promise<void> {
+    const { plan } = written;
     if (plan.undecided.size > 0) await this.#spoken(plan);
-    const tags = union(plan.decided, plan.widen());
+    plan.widen();
+    const { tags } = plan;
     for (const [name, rules] of this.dispatchers.group([...tags.keys()])) {
       const jobs = rules.map((rule) =>
         jobOf(rule, tags.get(rule)!, this.runtime.space, false, plan.rewarms.of(rule)),
@@ -106,7 +103,7 @@ export class DurableJobs {
       }
     }
     this.#writes = true;
-    for (const change of changes) this.#written.set(change, { tags, failures });
+    for (const change of changes) this.#written.set(change, written);
   }
 
   #spoken(plan: InvalidationPlan): Promise<unknown> {

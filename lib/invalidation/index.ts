@@ -42,4 +42,4 @@ export type {
 } from './invalidator.interface.js';
 export { InvalidationFailedError } from './raised-error.js';
 export { RuleExchange, type EntityTables } from './rule-exchange.js';
-export { RuleRegistry } from './rule-registry.js';
+export { assertEntities, RuleRegistry } from './rule-registry.js';

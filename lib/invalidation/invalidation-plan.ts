@@ -34,6 +34,8 @@ export class InvalidationPlan {
     private readonly onError: (rule: ActiveRule, error: unknown) => void,
     /** What is to be computed anew. */
     readonly rewarms: Rewarms,
+    /** Told what an invalidator drops after it has ended: nobody may read this plan any more. */
+    private readonly onLate: (rule: ActiveRule, tags: RuleTags) => void,
   ) {}
 
   /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
@@ -42,9 +44,9 @@ export class InvalidationPlan {
     if (rule.invalidator === undefined && this.#dropsAll(rule) && !this.rewarms.wantsMore(rule)) return;
     this.#guard(rule, () => {
       if (!fires(rule.options, change)) return;
+      if (rule.invalidator !== undefined) return this.#tell(rule, entityChange(change));
       this.#drop(rule, change);
-      if (rule.options.rewarm === true && this.#tags.has(rule))
-        this.rewarms.addRequests(rule, entityChange(change));
+      this.#recompute(rule, entityChange(change));
     });
   }
 
@@ -58,6 +60,11 @@ export class InvalidationPlan {
   /** Whether nothing is dropped, and no invalidator may still drop something. */
   get isEmpty(): boolean {
     return this.#tags.size === 0 && this.#undecided.size === 0;
+  }
+
+  /** All that is known to be dropped. */
+  get tags(): RuleTags {
+    return this.#tags;
   }
 
   /** Rules whose tags are all known. */
@@ -85,11 +92,15 @@ export class InvalidationPlan {
 
   #drop(rule: ActiveRule, change: Change): void {
     if (rule.options.scope === 'all') return this.#dropAll(rule);
-    if (rule.invalidator !== undefined) return this.#tell(rule, entityChange(change));
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
     if (effect === 'all') return this.#dropAll(rule);
     for (const values of effect) this.#add(rule, values);
+  }
+
+  /** Of a handler, what it is to be asked for where anything of it was dropped. */
+  #recompute(rule: ActiveRule, change: EntityChange): void {
+    if (rule.options.rewarm === true && this.#tags.has(rule)) this.rewarms.addRequests(rule, change);
   }
 
   #tell(rule: ActiveRule, change: EntityChange): void {
@@ -100,9 +111,16 @@ export class InvalidationPlan {
   }
 
   #ask(rule: ActiveRule, change: InvalidatorChange<boolean>): void {
-    const answer: unknown = rule.invalidator!(this.#handle(rule), change);
-    if (!isThenable(answer)) return;
-    const settled = Promise.resolve(answer).catch((error: unknown) => this.#fail(rule, error));
+    const { handle, end } = this.#handle(rule);
+    const ended = (): void => {
+      end();
+      for (const one of [change].flat()) this.#recompute(rule, one);
+    };
+    const answer: unknown = rule.invalidator!(handle, change);
+    if (!isThenable(answer)) return ended();
+    const settled = Promise.resolve(answer)
+      .catch((error: unknown) => this.#fail(rule, error))
+      .then(ended);
     const all = Promise.all([this.#undecided.get(rule), settled]);
     this.#undecided.set(rule, all);
     void all.then(() => {
@@ -124,14 +142,27 @@ export class InvalidationPlan {
     this.#dropAll(rule);
   }
 
-  #handle(rule: ActiveRule): InvalidationHandle {
-    return {
-      name: rule.target.name,
-      deleteByPrefix: (values) => this.#add(rule, values),
-      invalidateAll: () => this.#dropAll(rule),
-      // Tags of the user's own reach other methods, so dropping all of this one makes none of them superfluous.
-      invalidateTags: (tags) => tags.forEach((tag) => this.#tagsOf(rule).add(this.space.userTag(tag))),
+  /** Records what an invalidator names, here until it has ended. */
+  #handle(rule: ActiveRule): { readonly handle: InvalidationHandle; readonly end: () => void } {
+    let hasEnded = false;
+    const record = (name: (plan: InvalidationPlan) => void): void => {
+      if (!hasEnded) return name(this);
+      const late = new InvalidationPlan(this.space, this.onError, this.rewarms, this.onLate);
+      late.#guard(rule, () => name(late));
+      this.onLate(rule, late.#tags);
     };
+    const handle: InvalidationHandle = {
+      name: rule.target.name,
+      deleteByPrefix: (values) => record((plan) => plan.#add(rule, values)),
+      invalidateAll: () => record((plan) => plan.#dropAll(rule)),
+      invalidateTags: (tags) => record((plan) => plan.#addUserTags(rule, tags)),
+    };
+    return { handle, end: () => void (hasEnded = true) };
+  }
+
+  /** They reach other methods, so dropping all of this one makes none of them superfluous. */
+  #addUserTags(rule: ActiveRule, tags: readonly string[]): void {
+    for (const tag of tags) this.#tagsOf(rule).add(this.space.userTag(tag));
   }
 
   #add(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {

@@ -1,21 +1,19 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { currentLoad } from '../cache/load-context.js';
-import { BumpQueuedError } from '../stores/store-host.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { ChangeTransaction, InvalidationJob, JobWork } from './dispatcher.interface.js';
+import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
 import { DurableJobs, type RulesOf } from './durable-jobs.js';
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
-import { readJob, rewarmsOf } from './job.js';
+import { JobRunner } from './job-runner.js';
 import { LateBumps } from './late-bumps.js';
-import { InvalidationFailedError } from './raised-error.js';
+import { Outcome } from './outcome.js';
 import type { Rewarmer } from './rewarmer.js';
 import { Rewarms } from './rewarms.js';
-
-/** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
-const MAX_WAIT = 100;
+import { RuleFailures } from './rule-failures.js';
+import { UnderWay } from './under-way.js';
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.
@@ -23,21 +21,30 @@ const MAX_WAIT = 100;
 export class InvalidationService {
   readonly #durable: DurableJobs;
   readonly #late: LateBumps | undefined;
+  readonly #underWay: UnderWay;
+  readonly #failures: RuleFailures;
+  readonly #jobs: JobRunner;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
-    private readonly raiseException: boolean,
+    raiseException: boolean,
     replicaLag = 0,
-    private readonly rewarmer?: Rewarmer,
+    rewarmer?: Rewarmer,
   ) {
     if (replicaLag > 0) this.#late = new LateBumps(runtime, replicaLag);
+    this.#failures = new RuleFailures(runtime.log, dispatchers, raiseException);
+    this.#jobs = new JobRunner(runtime, this.#failures, rewarmer);
+    this.#underWay = new UnderWay(runtime.settings.clock);
     this.#durable = new DurableJobs(
       runtime,
       dispatchers,
       { handle: (job) => this.handle(job), rewarm: () => undefined },
-      (rule, error) => this.#report(rule, error),
-      () => this.#rewarms(),
+      (failed) =>
+        this.#plan((rule, error) => {
+          this.#failures.report(rule, error);
+          failed(rule, error);
+        }, this.#rewarms()),
     );
   }
 
@@ -68,28 +75,62 @@ export class InvalidationService {
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
     const late = replicated ? this.#late : undefined;
     const outcome = new Outcome(this.#rewarms(late));
-    const failed = (rule: ActiveRule, error: unknown): void => this.#failed([rule], error, outcome);
-    const plan = new InvalidationPlan(this.runtime.space, failed, outcome.rewarms);
+    const plan = this.#plan(
+      (rule, error) => this.#failures.failed([rule], error, outcome),
+      outcome.rewarms,
+      late,
+    );
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
     const written = this.#durable.of(changes);
-    for (const [rule, error] of written.failures) if (this.#raises(rule)) outcome.errors.push(error);
-    const done = this.#carryOut(plan.complete().decided, outcome, late, written.tags);
-    if (plan.undecided.size === 0)
-      return done instanceof Promise ? this.#atMost(done.then(() => outcome.raise())) : outcome.raise();
-    // What is known does not wait for invalidators that take their time.
-    const later = [...plan.undecided].map(([rule, spoken]) =>
-      spoken.then(() => this.#carryOut(plan.of(rule), outcome, late)),
-    );
-    return this.#atMost(
-      Promise.all([done, ...later]).then(() => outcome.raise()),
-      () => this.#widen(plan),
+    let known = NOTHING;
+    for (const jobs of written) {
+      known = union(known, jobs.plan.tags);
+      for (const [rule, error] of jobs.failures) if (this.#failures.raises(rule)) outcome.errors.push(error);
+    }
+    const done = this.#carryOut(plan.complete().decided, outcome, late, known);
+    // Those that were asked before the commit were counted as dropping everything.
+    for (const jobs of written)
+      this.#spoken(jobs.plan, outcome, late).forEach((one) => this.#underWay.add(one));
+    if (plan.undecided.size === 0 && !(done instanceof Promise)) return outcome.raise();
+    return this.#underWay.atMost(
+      Promise.all([done, ...this.#spoken(plan, outcome, late)]).then(() => outcome.raise()),
+      () => this.#widen(plan, late),
     );
   }
 
+  /** What is known does not wait for invalidators that take their time. */
+  #spoken(plan: InvalidationPlan, outcome: Outcome, late: LateBumps | undefined): Promise<void>[] {
+    return [...plan.undecided].map(([rule, ended]) =>
+      ended.then(() => this.#carryOut(plan.of(rule), outcome, late)),
+    );
+  }
+
+  /** Waits for what writes no longer wait for: before dispatchers and stores are closed. */
+  drain(): Promise<void> {
+    return this.#underWay.drain();
+  }
+
+  /** To be called when no write comes any more. */
+  async close(): Promise<void> {
+    await this.#late?.close();
+  }
+
+  #plan(
+    failed: (rule: ActiveRule, error: unknown) => void,
+    rewarms: Rewarms,
+    late?: LateBumps,
+  ): InvalidationPlan {
+    return new InvalidationPlan(this.runtime.space, failed, rewarms, (rule, tags) => {
+      this.#failures.reportLate(rule);
+      const outcome = new Outcome(this.#rewarms(late));
+      this.#underWay.add(Promise.resolve(this.#carryOut(tags, outcome, late)));
+    });
+  }
+
   /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
-  #widen(plan: InvalidationPlan): void {
-    void Promise.resolve(this.#bump(plan.widen(), new Outcome(plan.rewarms)));
+  #widen(plan: InvalidationPlan, late: LateBumps | undefined): void {
+    void Promise.resolve(this.#bump(plan.widen(), new Outcome(plan.rewarms), late));
   }
 
   #rewarms(late?: LateBumps): Rewarms {
@@ -127,18 +168,23 @@ export class InvalidationService {
 
   #bumpOf(mode: InvalidationMode, tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
     const rules: ActiveRule[] = [];
-    for (const rule of tags.keys()) if (rule.mode === mode && rule.options.eager !== false) rules.push(rule);
-    if (rules.length === 0) return;
     const all = new Set<string>();
-    for (const rule of rules) for (const tag of tags.get(rule)!) all.add(tag);
-    late?.add(all, mode);
+    for (const [rule, dropped] of tags) {
+      if (rule.mode !== mode) continue;
+      // Whoever invalidates first: a replica may answer with what was before.
+      late?.add(dropped, mode);
+      if (rule.options.eager === false) continue;
+      rules.push(rule);
+      for (const tag of dropped) all.add(tag);
+    }
+    if (rules.length === 0) return;
     if (this.runtime.drops !== undefined)
       for (const rule of rules) this.runtime.drops.note(tags.get(rule)!, `rule ${rule.id}`);
     return this.#guarded(
       () => this.runtime.bump([...all], mode),
       (error) => {
         for (const rule of rules) outcome.unbumped.add(rule);
-        this.#failed(rules, error, outcome);
+        this.#failures.failed(rules, error, outcome);
       },
     );
   }
@@ -155,11 +201,12 @@ export class InvalidationService {
       });
       const work: JobWork = {
         handle: (job) => this.handle(job),
-        rewarm: (done) => (isInline ? this.#rewarm(done, rules, outcome) : this.#startRewarms(done)),
+        rewarm: (done) =>
+          isInline ? this.#jobs.recomputeFor(done, rules, outcome) : this.#jobs.recompute(done),
       };
       const dispatched = this.#guarded(
         () => this.dispatchers.dispatch(dispatcher, rules, jobs, work),
-        (error) => this.#failed(rules, error, outcome),
+        (error) => this.#failures.failed(rules, error, outcome),
       );
       if (dispatched instanceof Promise) pending.push(dispatched);
     }
@@ -170,38 +217,9 @@ export class InvalidationService {
     return rule.options.eager !== false && !unbumped.has(rule);
   }
 
-  /**
-   * Carries out a job, here or in a worker. Doing it twice does no harm.
-   * @throws InvalidationJobError for what is no job of this namespace
-   */
+  /** Carries out a job, here or in a worker. @throws InvalidationJobError for what is no job of this namespace */
   handle(delivered: unknown): MaybePromise<void> {
-    const job = readJob(delivered, this.runtime.space);
-    this.runtime.drops?.note(job.tags, 'a job of a dispatcher');
-    const bumped = this.runtime.bump(job.tags, job.mode);
-    // The next job must not wait for loads: what it invalidates is stale until it does.
-    return bumped instanceof Promise
-      ? bumped.then(() => this.#startRewarms([job]))
-      : this.#startRewarms([job]);
-  }
-
-  #startRewarms(jobs: readonly InvalidationJob[]): void {
-    void this.rewarmer?.add(jobs.flatMap(rewarmsOf));
-  }
-
-  /** The write waits. What failed is logged by then. */
-  async #rewarm(
-    jobs: readonly InvalidationJob[],
-    rules: readonly ActiveRule[],
-    outcome: Outcome,
-  ): Promise<void> {
-    const rewarms = jobs.flatMap((job) =>
-      rewarmsOf(job).map((rewarm) => ({ rewarm, from: job.rule.split(', ') })),
-    );
-    const errors = (await this.rewarmer?.addFor(rewarms.map(({ rewarm }) => rewarm))) ?? [];
-    for (const [i, error] of errors.entries()) {
-      const raise = rules.some((rule) => rewarms[i]!.from.includes(rule.id) && this.#raises(rule));
-      if (raise && error !== undefined) outcome.errors.push(error);
-    }
+    return this.#jobs.handle(delivered);
   }
 
   #guarded(work: () => MaybePromise<void>, failed: (error: unknown) => void): MaybePromise<void> {
@@ -211,46 +229,5 @@ export class InvalidationService {
     } catch (error) {
       failed(error);
     }
-  }
-
-  /** Errors of the cache stay in the log, unless a rule wants them raised. */
-  #failed(rules: readonly ActiveRule[], error: unknown, outcome: Outcome): void {
-    // What is queued was reported when the store went.
-    if (!(error instanceof BumpQueuedError)) for (const rule of rules) this.#report(rule, error);
-    if (rules.some((rule) => this.#raises(rule))) outcome.errors.push(error);
-  }
-
-  #raises(rule: ActiveRule): boolean {
-    return (
-      rule.options.raiseException ?? this.dispatchers.raiseException(rule.dispatcher) ?? this.raiseException
-    );
-  }
-
-  #report(rule: ActiveRule, error: unknown): void {
-    this.runtime.log.error(`rule ${rule.id}`, `The rule ${rule.id} failed`, error);
-  }
-
-  /** The work goes on; the write no longer waits for it. */
-  #atMost(work: Promise<void>, onTimeout?: () => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.runtime.settings.clock.after(MAX_WAIT, () => {
-        onTimeout?.();
-        resolve();
-      });
-      void work.then(resolve, reject).finally(cancel);
-    });
-  }
-}
-
-/** What became of one commit: whose tags could not be invalidated, and errors to raise. */
-class Outcome {
-  readonly unbumped = new Set<ActiveRule>();
-  readonly errors: unknown[] = [];
-
-  constructor(readonly rewarms: Rewarms) {}
-
-  /** @returns a rejection for the first error that a rule wants raised */
-  raise(): MaybePromise<void> {
-    if (this.errors.length > 0) return Promise.reject(new InvalidationFailedError(this.errors[0]));
   }
 }

@@ -4,6 +4,9 @@ import type { InvalidationMode } from '../stores/store.interface.js';
 /** Beyond so many tags that wait, coarser ones take their place. */
 const MAX_TAGS = 10_000;
 
+/** The shutdown waits this long for replicas; then what is left is invalidated though they may not have it. Milliseconds. */
+const MAX_CLOSING = 5_000;
+
 /**
  * Invalidates tags once more when replicas must have what was committed: what was loaded from one meanwhile may be old.
  * A tag that changes again waits anew, for that change has invalidated it just now.
@@ -28,13 +31,30 @@ export class LateBumps {
       due.delete(tag);
       due.set(tag, at);
     }
-    if (due.size > MAX_TAGS) {
-      const coarse = new Set([...due.keys()].map((tag) => this.#runtime.space.coarser(tag) ?? tag));
-      due.clear();
-      if (coarse.size > MAX_TAGS) due.set(this.#runtime.space.allTag, at);
-      else for (const tag of coarse) due.set(tag, at);
-    }
+    if (due.size > MAX_TAGS) this.#coarsen(mode, at);
     this.#wait(this.#lag);
+  }
+
+  /** Waits until replicas have what was committed. */
+  async close(): Promise<void> {
+    const { clock } = this.#runtime.settings;
+    const last = Math.max(...Object.values(this.#due).flatMap((due) => [...due.values()].slice(-1)));
+    if (last === -Infinity) return;
+    await new Promise<void>((resolve) => clock.after(Math.min(last - clock.now(), MAX_CLOSING), resolve));
+    await Promise.all(
+      (['purge', 'expire'] as const).map((mode) => this.#bump([...this.#due[mode].keys()], mode)),
+    );
+  }
+
+  /** The coarser tags are due as late as the last of those they cover. What was due before would wait too long: it is done now. */
+  #coarsen(mode: InvalidationMode, at: number): void {
+    const { space } = this.#runtime;
+    const due = this.#due[mode];
+    const coarse = new Set([...due.keys()].map((tag) => space.coarser(tag) ?? tag));
+    const tags = coarse.size > MAX_TAGS ? [space.allTag] : [...coarse];
+    due.clear();
+    for (const tag of tags) due.set(tag, at);
+    void this.#bump(tags, mode);
   }
 
   #wait(ms: number): void {
@@ -60,12 +80,13 @@ export class LateBumps {
         tags.push(tag);
         due.delete(tag);
       }
-      if (tags.length > 0) void this.#bump(tags, mode);
+      void this.#bump(tags, mode);
     }
     if (next < Infinity) this.#wait(next - now);
   }
 
   async #bump(tags: string[], mode: InvalidationMode): Promise<void> {
+    if (tags.length === 0) return;
     try {
       await this.#runtime.bump(tags, mode);
     } catch (error) {

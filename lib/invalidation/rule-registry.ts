@@ -31,18 +31,26 @@ export class RuleRegistry {
     private readonly invalidatorOf: ResolveInvalidator,
   ) {}
 
-  /** Takes over the rules of a cached method. */
-  add(target: MethodTarget): void {
+  /**
+   * Takes over the rules of a cached method: all of them, or none where one cannot work.
+   * @param check throws for rules that are not to be taken
+   */
+  add(target: MethodTarget, check?: (rules: readonly BoundRule[]) => void): void {
     if (this.#bound.has(target)) return;
+    const rules = target.definition.rules
+      .filter((rule) => rule instanceof InvalidationRule)
+      .map((rule) => this.#bind(rule, target));
+    check?.(rules);
     this.#bound.add(target);
     this.#revision++;
-    for (const rule of target.definition.rules) {
-      if (!(rule instanceof InvalidationRule)) continue;
-      const where = `The rule of ${target.name} on ${rule.entityName}`;
-      const dispatcher = this.dispatcherOf(rule.options, where);
-      const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
-      this.#rules.push(new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator));
-    }
+    this.#rules.push(...rules);
+  }
+
+  #bind(rule: InvalidationRule, target: MethodTarget): BoundRule {
+    const where = `The rule of ${target.name} on ${rule.entityName}`;
+    const dispatcher = this.dispatcherOf(rule.options, where);
+    const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
+    return new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator);
   }
 
   /** On a method without arguments there is one entry: a rule that says nothing more drops it. */
@@ -86,15 +94,19 @@ export class RuleRegistry {
   get entityNames(): readonly string[] {
     return [...new Set(this.#rules.map(({ entityName }) => entityName))].sort();
   }
+}
 
-  /** @throws CacheConfigurationError for the first rule whose entity no data source knows */
-  assertEntities(isKnown: (rule: BoundRule) => boolean, dataSources: string): void {
-    const lost = this.#rules.find((rule) => !isKnown(rule));
-    if (lost === undefined) return;
-    throw new CacheConfigurationError(
-      'INVALIDATION_ENTITY',
-      `The rule of ${lost.target.name} is on ${lost.entityName}, which ${dataSources}. Add the entity to the DataSource, ` +
-        `pass forRoot({ dataSources: [dataSource] }) if Nest does not provide it, or dataSources: false to go without invalidation.`,
-    );
-  }
+/** @throws CacheConfigurationError for the first rule whose entity no data source knows */
+export function assertEntities(
+  rules: readonly BoundRule[],
+  isKnown: (rule: BoundRule) => boolean,
+  dataSources: string,
+): void {
+  const lost = rules.find((rule) => !isKnown(rule));
+  if (lost === undefined) return;
+  throw new CacheConfigurationError(
+    'INVALIDATION_ENTITY',
+    `The rule of ${lost.target.name} is on ${lost.entityName}, which ${dataSources}. Add the entity to the DataSource, ` +
+      `pass forRoot({ dataSources: [dataSource] }) if Nest does not provide it, or dataSources: false to go without invalidation.`,
+  );
 }

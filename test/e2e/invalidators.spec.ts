@@ -154,14 +154,14 @@ describe('an invalidator that is a class', () => {
       entities: [Post],
       synchronize: true,
     }).initialize();
-    const attach = (invalidators?: object[]): { detach(): void } =>
+    const attach = (invalidators?: object[]): { detach(): Promise<void> } =>
       attachInvalidation(dataSource, { store, classes: [Feeds], invalidators });
     expect(() => attach()).toThrow(/invalidators: \[new FeedInvalidator\(…\)\]/);
     const batch = new BatchInvalidator();
     const attached = attach([batch, new FeedInvalidator(new Followers())]);
     await dataSource.getRepository(Post).save({ authorId: 1, title: 'one' });
     expect(batch.asked).toEqual([1]);
-    attached.detach();
+    await attached.detach();
     await dataSource.destroy();
   });
 });

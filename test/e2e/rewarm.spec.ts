@@ -186,7 +186,7 @@ it('outside of Nest nothing is recomputed, and the log says so', async () => {
   }).initialize();
   const invalidation = attachInvalidation(dataSource, { store: memoryStore(), classes: [Posts] });
   await dataSource.getRepository(Post).save({ authorId: 1, title: 'one' });
-  invalidation.detach();
+  await invalidation.detach();
   await dataSource.destroy();
   expect(log.warnings).toContainEqual(
     expect.stringMatching(/Posts\.titles was not recomputed.*outside of Nest/),

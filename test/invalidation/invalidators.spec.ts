@@ -10,6 +10,7 @@ import {
   type InvalidationJob,
 } from '../../lib/index.js';
 import { Deferred, settled } from '../support/gate.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { inserted, updated, User } from './support/changes.js';
 import { World, type WorldOptions } from './support/world.js';
 
@@ -139,12 +140,86 @@ describe('a custom invalidator that fails', () => {
   });
 });
 
+describe('a custom invalidator whose promise is not returned', () => {
+  it.each<[string, (cached: InvalidationHandle) => void]>([
+    ['drops what it names all the same', (cached) => cached.deleteByPrefix({ user: 1 })],
+    ['drops everything where it names what is not there', (cached) => cached.deleteByPrefix({ nobody: 1 })],
+  ])('%s, and is told to return it', async (_, name) => {
+    const work = new Deferred();
+    const world = new World([
+      invalidates(User, { invalidator: (cached) => void work.promise.then(() => name(cached)) }),
+    ]);
+    await world.loads(1, 1);
+    await world.commit(inserted({ id: 1 }));
+    expect(await world.loads(1, 1)).toBe(false);
+    work.resolve();
+    await settled();
+    expect(await world.loads(1, 1)).toBe(true);
+    expect(world.log.errors.join()).toMatch(/when it had ended.*return the promise of its work/s);
+  });
+});
+
+describe('rewarm: true on a handler', () => {
+  it.each<[string, object]>([
+    ['takes its time', { invalidator: async (cached: InvalidationHandle) => cached.invalidateAll() }],
+    [
+      'is told all changes',
+      { batch: true, invalidator: (cached: InvalidationHandle) => cached.invalidateAll() },
+    ],
+  ])('asks it anew after an invalidator that %s', async (_, rule) => {
+    const mine = new Counting();
+    const world = new World([invalidates(User, { ...rule, dispatcher: 'mine', rewarm: true })], {
+      dispatchers: { mine },
+      rewarmRequest: ({ id }) => ({ url: `/users/${String(id)}` }),
+    });
+    await world.commit(inserted({ id: 1 }), inserted({ id: 2 }));
+    const requests = mine.calls
+      .flat()
+      .flatMap(({ rewarm = [] }) => rewarm.map(({ request }) => request?.url));
+    expect(requests).toEqual(['/users/1', '/users/2']);
+  });
+});
+
 describe('in a transaction with a durable dispatcher', () => {
   class Durable extends Counting {
     async enqueue(jobs: readonly InvalidationJob[]): Promise<void> {
       this.calls.push(jobs);
     }
   }
+
+  it('tags that an invalidator names when the transaction is long committed are dropped too', async () => {
+    const clock = new ManualClock();
+    const mine = new Durable();
+    const work = new Deferred();
+    const invalidator = async (cached: InvalidationHandle): Promise<void> => {
+      await work.promise;
+      cached.invalidateTags(['feed']);
+    };
+    const world = new World([invalidates(User, { dispatcher: 'mine', invalidator })], {
+      dispatchers: { mine },
+      clock,
+    });
+    const written = world.transaction(inserted({ id: 1 }));
+    await settled();
+    clock.advance(100);
+    await written;
+    expect(world.bumps).toEqual([{ tags: [world.target.methodTag], mode: 'purge' }]);
+    work.resolve();
+    await settled();
+    expect(world.bumps.at(-1)!.tags).toContain(world.runtime.space.userTag('feed'));
+  });
+
+  it('a rule that came between the writing of jobs and the COMMIT is carried out as well', async () => {
+    const mine = new Durable();
+    const rules = [invalidates(User, { fieldMapping: { user: 'id' } }), invalidates(User, { scope: 'all' })];
+    const world = new World(rules, { dispatchers: { mine }, defaultDispatcher: 'mine' });
+    const all = world.rules.all();
+    const changes = [inserted({ id: 1 })];
+    const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
+    await world.service.committing(changes, () => all.slice(0, 1), transaction);
+    await world.service.committed(changes, () => all);
+    expect(world.bumps.flatMap(({ tags }) => tags)).toContain(world.target.methodTag);
+  });
 
   it('an invalidator that fails does not fail the transaction: the write rejects when it is committed', async () => {
     const mine = new Durable();

@@ -342,7 +342,7 @@ describe('a process that does not load the cached class', () => {
       expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'b' }))).toEqual([
         2,
       ]);
-      script.detach();
+      await script.detach();
       expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'c' }))).toEqual([]);
     });
 
@@ -354,7 +354,7 @@ describe('a process that does not load the cached class', () => {
         await script.ready;
         await dataSource.manager.save(Member, { id: 2, email: 'b' });
         store.isDown = false;
-        script.detach();
+        await script.detach();
         await settled();
       });
       expect(written).toEqual([1, 2, 3]);
@@ -367,7 +367,7 @@ describe('a process that does not load the cached class', () => {
         classes: [members({ scope: 'all' })],
       });
       await script.ready;
-      script.detach();
+      await script.detach();
       const cached = await api(BY_ID);
       const manager = await seed(await worker());
       expect(await dropped(cached, () => manager.save(Member, { id: 2, email: 'n' }))).toEqual([2]);

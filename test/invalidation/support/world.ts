@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
+import type { Clock } from '../../../lib/cache/clock.js';
 import { definitionOf } from '../../../lib/cache/cached-methods.js';
 import type { MethodTarget } from '../../../lib/cache/method-target.js';
 import {
@@ -8,8 +9,10 @@ import {
   type CacheResultOptions,
   type Dispatcher,
   type DispatcherSettings,
+  type EntityChange,
   inlineKeyConstructor,
   type InvalidatesOn,
+  type RewarmRequest,
 } from '../../../lib/index.js';
 import { DISPATCHER_METADATA, InlineDispatcher } from '../../../lib/dispatchers/index.js';
 import {
@@ -30,10 +33,15 @@ export interface WorldOptions {
   /** A method of two arguments, `user` and `tenant`, each a partition, unless this says otherwise. */
   readonly method?: (...args: never[]) => Promise<unknown>;
   readonly key?: CacheResultOptions['keyConstructor'];
+  /** Makes the method a handler, as far as rules see one, that says what to ask it for. */
+  readonly rewarmRequest?: (change: EntityChange) => RewarmRequest;
   readonly dispatchers?: Readonly<Record<string, Dispatcher>>;
   readonly defaultDispatcher?: string;
   readonly settings?: DispatcherSettings;
   readonly raiseException?: boolean;
+  /** Milliseconds; commits are then of a DataSource with replicas. */
+  readonly replicaLag?: number;
+  readonly clock?: Clock;
   /** Instances of the classes that rules have for invalidators. */
   readonly invalidators?: readonly object[];
 }
@@ -60,15 +68,17 @@ export class World {
   readonly bumps: { tags: readonly string[]; mode: string }[] = [];
   /** What the store does instead of invalidating. */
   failing: (() => Promise<void> | undefined) | undefined;
-  readonly #service: InvalidationService;
+  readonly service: InvalidationService;
+  readonly #isReplicated: boolean;
   readonly rewarmer: Rewarmer;
   /** How often the method ran. */
   found = 0;
 
   constructor(invalidatesOn: readonly unknown[], options: WorldOptions = {}) {
-    const { settings = {}, raiseException = false } = options;
+    const { settings = {}, raiseException = false, clock, replicaLag = 0 } = options;
     const log = new OnceLog(this.log);
-    this.runtime = new CacheRuntime({ ...normaliseOptions().runtime, log });
+    this.runtime = new CacheRuntime({ ...normaliseOptions({ ...(clock && { clock }) }).runtime, log });
+    this.#isReplicated = replicaLag > 0;
     this.#watchBumps();
     this.dispatchers = new DispatcherRegistry(options.defaultDispatcher ?? INLINE, settings, nameOf);
     this.dispatchers.add(INLINE, new InlineDispatcher());
@@ -81,7 +91,13 @@ export class World {
     this.rewarmer = new Rewarmer(this.runtime.settings.clock, log, ({ values }) =>
       rewarmResult(this.runtime, this.target, this, values!),
     );
-    this.#service = new InvalidationService(this.runtime, this.dispatchers, raiseException, 0, this.rewarmer);
+    this.service = new InvalidationService(
+      this.runtime,
+      this.dispatchers,
+      raiseException,
+      replicaLag,
+      this.rewarmer,
+    );
     this.target = this.#decorate(invalidatesOn as InvalidatesOn[], options);
     this.rules.add(this.target);
   }
@@ -96,7 +112,10 @@ export class World {
     };
   }
 
-  #decorate(invalidatesOn: InvalidatesOn[], { method = find, key = BOTH }: WorldOptions): MethodTarget {
+  #decorate(
+    invalidatesOn: InvalidatesOn[],
+    { method = find, key = BOTH, rewarmRequest }: WorldOptions,
+  ): MethodTarget {
     class Users {}
     const descriptor = { value: method as unknown, configurable: true, writable: true };
     CacheResult({ ttl: 60, keyConstructor: key, invalidatesOn })(
@@ -105,24 +124,29 @@ export class World {
       descriptor as never,
     );
     Object.defineProperty(Users.prototype, 'find', descriptor);
-    return this.runtime.target(definitionOf(Users, 'find')!, Users);
+    const definition = definitionOf(Users, 'find')!;
+    if (rewarmRequest === undefined) return this.runtime.target(definition, Users);
+    return this.runtime.target(
+      { ...definition, kind: 'response', rewarmRequest: rewarmRequest as never },
+      Users,
+    );
   }
 
   /** What committing these changes makes the writer wait for. */
   commit(...changes: Change[]): void | Promise<void> {
-    return this.#service.committed(changes, () => this.rules.all());
+    return this.service.committed(changes, () => this.rules.all(), this.#isReplicated);
   }
 
   /** The same in a transaction, which durable dispatchers write their jobs into. */
   async transaction(...changes: Change[]): Promise<void> {
     const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
-    await this.#service.committing(changes, () => this.rules.all(), transaction);
+    await this.service.committing(changes, () => this.rules.all(), transaction);
     await this.commit(...changes);
   }
 
   /** Carries out a job that a queue delivered. */
   handle(delivered: unknown): void | Promise<void> {
-    return this.#service.handle(delivered);
+    return this.service.handle(delivered);
   }
 
   /** Whether a call of these arguments has to load. */

@@ -1,0 +1,50 @@
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+import type { ActiveRule } from './active-rule.interface.js';
+import type { InvalidationJob } from './dispatcher.interface.js';
+import { readJob, rewarmsOf } from './job.js';
+import type { Outcome } from './outcome.js';
+import type { Rewarmer } from './rewarmer.js';
+import type { RuleFailures } from './rule-failures.js';
+
+/** Carries out jobs in this process. */
+export class JobRunner {
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly failures: RuleFailures,
+    private readonly rewarmer: Rewarmer | undefined,
+  ) {}
+
+  /**
+   * Carries out what a dispatcher or a queue delivered. Doing it twice does no harm.
+   * @throws InvalidationJobError for what is no job of this namespace
+   */
+  handle(delivered: unknown): MaybePromise<void> {
+    const job = readJob(delivered, this.runtime.space);
+    this.runtime.drops?.note(job.tags, 'a job of a dispatcher');
+    const bumped = this.runtime.bump(job.tags, job.mode);
+    // The next job must not wait for loads: what it invalidates is stale until it does.
+    return bumped instanceof Promise ? bumped.then(() => this.recompute([job])) : this.recompute([job]);
+  }
+
+  /** Computes anew what jobs want so, in the background. */
+  recompute(jobs: readonly InvalidationJob[]): void {
+    void this.rewarmer?.add(jobs.flatMap(rewarmsOf));
+  }
+
+  /** The same, for a write that waits. What failed is logged by then. */
+  async recomputeFor(
+    jobs: readonly InvalidationJob[],
+    rules: readonly ActiveRule[],
+    outcome: Outcome,
+  ): Promise<void> {
+    const rewarms = jobs.flatMap((job) =>
+      rewarmsOf(job).map((rewarm) => ({ rewarm, from: job.rule.split(', ') })),
+    );
+    const errors = (await this.rewarmer?.addFor(rewarms.map(({ rewarm }) => rewarm))) ?? [];
+    for (const [i, error] of errors.entries()) {
+      const raise = rules.some((rule) => rewarms[i]!.from.includes(rule.id) && this.failures.raises(rule));
+      if (raise && error !== undefined) outcome.errors.push(error);
+    }
+  }
+}

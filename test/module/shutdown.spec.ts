@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import {
+  ArgsKeyField,
+  CacheResult,
+  InvalidationDispatcher,
+  invalidates,
+  memoryStore,
+  type CacheStore,
+  type ChangeSource,
+  type Dispatcher,
+} from '../../lib/index.js';
+import { Item, openDatabase } from '../dispatchers/support/world.js';
+import { TestApplication } from '../support/application.js';
+import { Deferred, settled } from '../support/gate.js';
+
+@InvalidationDispatcher('telling')
+class Telling implements Dispatcher {
+  constructor(private readonly told: string[]) {}
+  dispatch(): void {
+    this.told.push('dispatched');
+  }
+  close(): void {
+    this.told.push('closed');
+  }
+}
+
+let dataSource: DataSource;
+let told: string[];
+beforeEach(async () => {
+  dataSource = await openDatabase('sql.js', 'shutdown');
+  told = [];
+});
+afterEach(() => dataSource.destroy());
+
+describe('a shutdown', () => {
+  it('waits for an invalidator that a write no longer waited for', async () => {
+    const work = new Deferred();
+    const asked = new Deferred();
+    @Injectable()
+    class Items {
+      @CacheResult({
+        keyConstructor: { id: new ArgsKeyField('id', { partition: true }) },
+        invalidatesOn: [
+          invalidates(Item, {
+            dispatcher: 'telling',
+            invalidator: async (cached, { id }) => {
+              asked.resolve();
+              await work.promise;
+              cached.deleteByPrefix({ id });
+            },
+          }),
+        ],
+      })
+      async text(id: number): Promise<number> {
+        return id;
+      }
+    }
+    const app = await TestApplication.start([Items], {
+      dataSources: [dataSource],
+      dispatchers: [new Telling(told)],
+    });
+    const saved = dataSource.manager.save(Item, { id: 1, text: 'new' });
+    await asked.promise;
+    app.clock.advance(100);
+    await saved;
+    const closed = app.close();
+    await settled();
+    expect(told).toEqual([]);
+    work.resolve();
+    await closed;
+    expect(told).toEqual(['dispatched', 'closed']);
+  });
+
+  it('ends dispatchers and stores whatever becomes of a source of changes or a store', async () => {
+    const broken: ChangeSource = {
+      start: () => undefined,
+      close: () => Promise.reject(new Error('no line')),
+    };
+    const store = (close: () => void): CacheStore => Object.assign(memoryStore(), { close });
+    const app = await TestApplication.start([], {
+      store: store(() => {
+        throw new Error('no answer');
+      }),
+      stores: { other: store(() => told.push('store closed')) },
+      dispatchers: [new Telling(told)],
+      changeSources: [broken],
+    });
+    await app.close();
+    expect(told).toEqual(['closed', 'store closed']);
+    expect(app.log.errors).toEqual([
+      expect.stringMatching(/A source of changes did not close.*no line/s),
+      expect.stringMatching(/A store did not close.*no answer/s),
+    ]);
+  });
+});
