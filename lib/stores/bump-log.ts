@@ -33,8 +33,8 @@ export class BumpLog {
   }
 
   /** Whether one of these tags was bumped, or the key written. */
-  bumpedSince(time: number, tags: readonly string[], key: string): boolean {
+  bumpedSince(time: number, tags: readonly string[], key?: string): boolean {
     const since = (name: string): boolean => (this.#last.get(name) ?? 0) > time;
-    return this.#forgotten > time || since(key) || tags.some(since);
+    return this.#forgotten > time || (key !== undefined && since(key)) || tags.some(since);
   }
 }

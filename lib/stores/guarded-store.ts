@@ -1,3 +1,4 @@
+import { BumpLog } from './bump-log.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
 import { Entry } from './entry.js';
@@ -28,6 +29,8 @@ export class GuardedStore implements CacheStore {
   readonly kind: string;
   readonly keepsReferences: boolean;
   readonly #unsent = new UnsentBumps();
+  /** Those that the store got late: reads that were under way may have been answered before it did. */
+  readonly #late = new BumpLog();
   readonly #breaker: CircuitBreaker;
   readonly #refusals: WriteRefusals;
   readonly #deadlines: Deadlines;
@@ -83,21 +86,28 @@ export class GuardedStore implements CacheStore {
   }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
+    const began = this.#late.now();
     const reading = await this.guard(() => this.inner.get(query));
-    return this.#isCovered(reading) ? this.stamp(query.tags()) : reading;
+    return this.#isCovered(reading, began) ? this.stamp(query.tags()) : reading;
   }
 
   async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    const began = this.#late.now();
     const readings = await this.guard(() => readMany(this.inner, queries));
-    if (!readings.some((reading) => this.#isCovered(reading))) return readings;
+    if (!readings.some((reading) => this.#isCovered(reading, began))) return readings;
     return Promise.all(
-      readings.map((reading, i) => (this.#isCovered(reading) ? this.stamp(queries[i]!.tags()) : reading)),
+      readings.map((reading, i) =>
+        this.#isCovered(reading, began) ? this.stamp(queries[i]!.tags()) : reading,
+      ),
     );
   }
 
-  /** Whether its bump is on the way: it may still be current in the store, but it is not here. */
-  #isCovered(reading: Entry | Stamp): boolean {
-    return this.#unsent.size > 0 && reading instanceof Entry && this.#unsent.covers(reading.stamp.tags);
+  /** Whether its bump is, or was while it was read, on the way: the store may have called it current, but it is not here. */
+  #isCovered(reading: Entry | Stamp, began: number): boolean {
+    if (this.#unsent.size === 0 && this.#late.now() === began) return false;
+    if (!(reading instanceof Entry)) return false;
+    const { tags } = reading.stamp;
+    return this.#unsent.covers(tags) || this.#late.bumpedSince(began, tags);
   }
 
   stamp(tags: readonly string[]): Promise<Stamp> {
@@ -122,10 +132,12 @@ export class GuardedStore implements CacheStore {
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    const isFirst = this.#unsent.size === 0;
     const mark = this.#unsent.add(tags, mode, this.#host.coarser);
     try {
       await this.guard(() => this.inner.bump(tags, mode));
-      this.#unsent.remove(tags, mark);
+      if (!isFirst) this.#late.note(tags);
+      this.#unsent.remove(tags, mode, mark);
       this.#refusals.taken();
     } catch (error) {
       this.#retryLater();
@@ -178,7 +190,8 @@ export class GuardedStore implements CacheStore {
         const { tags, mark } = this.#unsent.take(mode);
         if (tags.length === 0) continue;
         await this.guard(() => this.inner.bump(tags, mode));
-        this.#unsent.remove(tags, mark);
+        this.#late.note(tags);
+        this.#unsent.remove(tags, mode, mark);
       }
     } catch {
       // The next attempt is due: what is unsent stays, and the breaker has told.

@@ -28,8 +28,13 @@ export class UnsentBumps {
     return since;
   }
 
-  remove(tags: Iterable<string>, mark: number): void {
-    for (const tag of tags) if ((this.#tags.get(tag)?.since ?? Infinity) <= mark) this.#tags.delete(tag);
+  /** @param mode how they were sent: a purge that waits is not done with an expire */
+  remove(tags: Iterable<string>, mode: InvalidationMode, mark: number): void {
+    for (const tag of tags) {
+      const unsent = this.#tags.get(tag);
+      if (unsent === undefined || unsent.since > mark) continue;
+      if (mode === 'purge' || unsent.mode === 'expire') this.#tags.delete(tag);
+    }
     if (this.#tags.size === 0) this.hasCoarse = false;
   }
 

@@ -3,9 +3,11 @@ import { GuardedStore } from '../../lib/stores/guarded-store.js';
 import { MemoryStore } from '../../lib/stores/memory-store.js';
 import { StoreUnavailableError } from '../../lib/stores/store-host.js';
 import { UnsentBumps } from '../../lib/stores/unsent-bumps.js';
-import type { CacheStore, InvalidationMode } from '../../lib/stores/store.interface.js';
+import { Entry } from '../../lib/stores/entry.js';
+import { Stamp } from '../../lib/stores/stamp.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from '../../lib/stores/store.interface.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { settled } from '../support/gate.js';
+import { Gate, settled } from '../support/gate.js';
 
 const coarser = (tag: string): string | undefined =>
   tag === 'all' ? undefined : tag.startsWith('m') ? 'all' : `m${tag.split(':')[0]}`;
@@ -24,33 +26,63 @@ describe('bumps that the store does not have', () => {
     unsent.add(['a', 'b'], 'purge', coarser);
     const { tags, mark } = unsent.take('purge');
     unsent.add(['b'], 'expire', coarser);
-    unsent.remove(tags, mark);
+    unsent.remove(tags, 'purge', mark);
     expect([unsent.covers(['a']), unsent.covers(['b'])]).toEqual([false, true]);
     expect(unsent.take('purge').tags).toEqual(['b']);
   });
 });
 
 /** A store that can be switched off, and the bumps it got. */
-function switchable(): { store: CacheStore; bumps: [readonly string[], InvalidationMode][]; isUp: boolean } {
+function switchable(): {
+  store: CacheStore;
+  bumps: [readonly string[], InvalidationMode][];
+  isUp: boolean;
+  answered: () => Promise<void>;
+} {
   const inner = new MemoryStore();
-  const it = { store: inner as CacheStore, bumps: [] as [readonly string[], InvalidationMode][], isUp: true };
+  const it = {
+    store: inner as CacheStore,
+    bumps: [] as [readonly string[], InvalidationMode][],
+    isUp: true,
+    /** Stands between what was read and its answer. */
+    answered: () => Promise.resolve(),
+  };
   it.store = Object.assign(Object.create(inner) as CacheStore, {
+    get: async (query: StoreQuery) => {
+      const reading = inner.get(query);
+      await it.answered();
+      return reading;
+    },
+    getMany: undefined,
+    set: (query: StoreQuery, entry: Entry) => inner.set(query, entry),
     stamp: (tags: readonly string[]) => inner.stamp(tags),
+    judge: (stamp: Stamp) => inner.judge(stamp),
     bump: async (tags: readonly string[], mode: InvalidationMode) => {
       if (!it.isUp) throw new StoreUnavailableError('away');
       it.bumps.push([tags, mode]);
+      inner.bump(tags, mode);
     },
   });
   return it;
 }
 
+const QUERY: StoreQuery = { key: 'k', tags: () => ['1:a'], values: undefined as never };
+
 describe('a guarded store', () => {
   const guarded = (): ReturnType<typeof switchable> & { guard: GuardedStore; clock: ManualClock } => {
     const inner = switchable();
     const clock = new ManualClock();
-    const guard = new GuardedStore(inner.store, 100);
+    const guard = new GuardedStore(inner.store, 1_000);
     guard.attach({ now: clock.now, after: (ms, run) => clock.after(ms, run), log: () => undefined, coarser });
     return Object.assign(inner, { guard, clock });
+  };
+  const stored = async (): Promise<ReturnType<typeof guarded>> => {
+    const world = guarded();
+    const now = world.clock.now();
+    const stamp = await world.guard.stamp(QUERY.tags());
+    await world.guard.set(QUERY, new Entry('old', now, now + 60_000, now + 60_000, stamp, 10));
+    expect(await world.guard.get(QUERY)).toMatchObject({ value: 'old' });
+    return world;
   };
 
   it('sends a bump again until the store has it, and calls nothing current that it covers', async () => {
@@ -63,6 +95,41 @@ describe('a guarded store', () => {
     world.clock.advance(300);
     await settled();
     expect(world.bumps).toEqual([[['1:a'], 'expire']]);
+  });
+
+  it('sends a purge again although an expire of the same arrived meanwhile', async () => {
+    const world = await stored();
+    world.isUp = false;
+    await expect(world.guard.bump(['1:a'], 'purge')).rejects.toThrow('did not reach');
+    world.isUp = true;
+    await world.guard.bump(['1:a'], 'expire');
+    expect(await world.guard.get(QUERY)).toBeInstanceOf(Stamp);
+    world.clock.advance(300);
+    await settled();
+    expect(world.bumps).toEqual([
+      [['1:a'], 'expire'],
+      [['1:a'], 'purge'],
+    ]);
+    expect(await world.guard.get(QUERY)).toBeInstanceOf(Stamp);
+  });
+
+  it.each<[string, (world: ReturnType<typeof guarded>) => unknown]>([
+    ['again', ({ clock }) => clock.advance(300)],
+    ['by another', ({ guard }) => guard.bump(['1:a'], 'purge')],
+  ])('answers no read with what a bump covers that it got meanwhile, sent %s', async (_, send) => {
+    const world = await stored();
+    world.isUp = false;
+    await expect(world.guard.bump(['1:a'], 'purge')).rejects.toThrow('did not reach');
+    const gate = new Gate();
+    world.answered = () => gate.pass();
+    const readings = [world.guard.get(QUERY), world.guard.getMany([QUERY]).then(([reading]) => reading)];
+    await gate.reached(2);
+    world.isUp = true;
+    await send(world);
+    await settled();
+    expect(world.bumps).toHaveLength(1);
+    gate.open();
+    for (const reading of await Promise.all(readings)) expect(reading).toBeInstanceOf(Stamp);
   });
 
   it('tries what is unsent once more when it is closed', async () => {
