@@ -97,6 +97,28 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
   });
 });
 
+it('a read asks for the tags that its entry inherited, not for those of the entries before it', async () => {
+  const client = new Redis(serverUrl('redis'));
+  const application = await TestApplication.start([], {
+    namespace: uniqueName('inherited'),
+    store: redisStore({ client, timeout: 5_000 }),
+  });
+  const { cache } = application;
+  const list = (ids: readonly number[]): Promise<number[]> =>
+    cache.getOrSet('list', () => Promise.all(ids.map((id) => cache.getOrSet(`item ${id}`, () => id))));
+  for (let round = 0; round < 10; round++) {
+    await cache.delete('list');
+    const ids = [1, 2, 3, 4, 5].map((id) => round * 10 + id);
+    for (let reads = 0; reads < 3; reads++) expect(await list(ids)).toEqual(ids);
+  }
+  const traffic = watchTraffic(client);
+  expect(await list([])).toHaveLength(5);
+  // The entry, the whole cache, the list and its five items.
+  expect(traffic.commands.map(({ keys }) => keys.length)).toEqual([8]);
+  await application.close();
+  client.disconnect();
+});
+
 it('a Cluster gets what is read at once in one write for each of its nodes', async () => {
   const client = new Cluster(addresses);
   const application = await TestApplication.start([], {

@@ -78,16 +78,24 @@ export class RedisStore implements CacheStore {
   async #readUnasked(candidates: readonly (Candidate | undefined)[], reading: RedisReading): Promise<void> {
     const unasked = new Set<string>();
     for (const candidate of candidates) {
-      const tags = candidate?.decoded.stamp.tags.filter((tag) => !reading.has(tag)) ?? [];
-      if (tags.length === 0) continue;
-      const { key } = candidate!.query;
-      this.#hints.set(key, [...(this.#hints.get(key) ?? []), ...tags]);
-      for (const tag of tags) unasked.add(tag);
+      if (candidate === undefined) continue;
+      const { tags } = candidate.decoded.stamp;
+      const unknown = tags.filter((tag) => !reading.has(tag));
+      if (unknown.length > 0 || tags.length !== this.#tagsOf(candidate.query).length) this.#learn(candidate);
+      for (const tag of unknown) unasked.add(tag);
     }
     if (unasked.size === 0) return;
     const { epoch, values } = await this.#read([...unasked]);
     if (epoch !== reading.epoch) throw historyChanged();
     reading.add([...unasked], values);
+  }
+
+  /** What the entry of a key carries beside its own tags: not what those before it did. */
+  #learn({ query, decoded }: Candidate): void {
+    const own = new Set(query.tags());
+    const beyond = decoded.stamp.tags.filter((tag) => !own.has(tag));
+    if (beyond.length > 0) this.#hints.set(query.key, beyond);
+    else this.#hints.delete(query.key);
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
