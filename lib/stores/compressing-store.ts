@@ -1,13 +1,14 @@
 import type { Compression } from './compression.js';
-import { compressValue, EncodedValue, openValue } from './encoded-value.js';
+import { compressValue, EncodedValue, openValue, PLAIN } from './encoded-value.js';
 import { Entry } from './entry.js';
 import { GuardedStore } from './guarded-store.js';
 import type { Stamp } from './stamp.js';
 import type { CacheStore, StoreQuery } from './store.interface.js';
 
 /**
- * A guarded store whose large values may be compressed: in other threads, and outside of the guard, since a value that takes
- * long says nothing of the store. What is compressed is read with the option or without.
+ * A guarded store whose values are encoded, and where they are large may be compressed, in other threads: outside of the guard,
+ * since a value that takes long, or has no encoding, says nothing of the store. What is compressed is read with the option or
+ * without.
  */
 export class CompressingStore extends GuardedStore {
   /** The entry that is being compressed for a key; what is stored under it meanwhile is later, and takes its place. */
@@ -45,13 +46,12 @@ export class CompressingStore extends GuardedStore {
 
   override async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
     const { compression } = this;
-    if (compression === undefined) return super.set(query, entry);
-    // In memory a value is larger than packed.
-    if (entry.size < compression.threshold) {
-      this.#compressing.delete(query.key);
-      return super.set(query, entry);
-    }
     const wire = query.values.encode(entry.value);
+    // In memory a value is larger than packed.
+    if (compression === undefined || entry.size < compression.threshold) {
+      this.#compressing.delete(query.key);
+      return super.set(query, entry.with(new EncodedValue(PLAIN, wire)));
+    }
     this.#compressing.set(query.key, entry);
     const value = await compressValue(wire, compression);
     if (this.#compressing.get(query.key) !== entry) return false;

@@ -39,6 +39,7 @@ describe('a value that travels through a shared store', () => {
     ['-0 among numbers', [0, -0, NaN, Infinity]],
     ['a long text with a lone surrogate', `${'x'.repeat(300_000)}\ud800`],
     ['a property called __proto__', JSON.parse('{"__proto__":{"admin":true},"a":1}')],
+    ['properties that codecs look at', { constructor: 1, toJSON: 'x', rows: [{ constructor: 2, then: 1 }] }],
     ['a null prototype', Object.assign(Object.create(null) as object, { a: 1 })],
     ['the mark itself', { '\u0000restflow': ['instance', ['User', 'name', 'Eve']], minus: -0 }],
     [

@@ -190,9 +190,9 @@ class SnapshotTaker {
 /** A plain object that has a property of this name is escaped on its way through a codec (see `wire.ts`). */
 export const MARK = '\u0000restflow';
 
-/** Whether a codec brings a property of this name back as it was. */
+/** Whether a codec brings a property of this name back as it was; it tells a plain object by its `constructor`. */
 export function isOrdinaryName(name: string): boolean {
-  return name !== '__proto__' && name !== MARK && name.isWellFormed();
+  return name !== '__proto__' && name !== 'constructor' && name !== MARK && name.isWellFormed();
 }
 
 /** Copies a Date, RegExp, Buffer, ArrayBuffer or typed array; `undefined` for anything else. */
