@@ -6,7 +6,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
 import { isOffline, type OfflineStamps } from './offline.js';
-import { believe } from './store-answer.js';
+import { assertTagged, believe } from './store-answer.js';
 import { isThenable } from './thenable.js';
 
 /** An entry, or the stamp to load under, if there is one. */
@@ -79,7 +79,9 @@ export class StoreReader {
   /** The stamp to load under, as for {@link read}. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     try {
-      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
+      const tags = call.tags();
+      assertTagged(call);
+      return believe(call, await call.target.store.stamp(tags)) as Stamp;
     } catch (error) {
       return this.#failed(call, error);
     }
@@ -106,9 +108,9 @@ export class StoreReader {
   }
 
   #failed(call: Call, error: unknown): Stamp | undefined {
-    const { name, store } = call.target;
+    const { name, store, topic } = call.target;
     if (error instanceof CacheUsageError) {
-      this.log.warn(`tags ${name}`, `A call of ${name} was not cached: ${error.message}`);
+      this.log.warn(`tags ${topic}`, `A call of ${name} was not cached: ${error.message}`);
       return undefined;
     }
     if (!(error instanceof StoreUnavailableError)) {

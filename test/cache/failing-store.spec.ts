@@ -172,3 +172,17 @@ it('tags that cannot be told are no failure of the store: the call runs uncached
     expect(application.log.errors).toEqual([]);
   }
 });
+
+it('a store is not asked about tags that cannot be told', async () => {
+  const tags = (): string[] => {
+    throw new Error('no tags');
+  };
+  const { spoilt, provider, cached } = await things({ ttl: 10, tags });
+  const asked: Operation[] = [];
+  spoilt.answer = (operation, work) => {
+    asked.push(operation);
+    return work();
+  };
+  expect([await cached.refresh(1), provider.runs]).toEqual([1, 1]);
+  expect(asked).toEqual([]);
+});
