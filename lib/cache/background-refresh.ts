@@ -17,8 +17,8 @@ export class BackgroundRefresh {
     if (this.#running.has(call.key)) return;
     const refresh = runOutsideLoads(() => this.#refresh(call.again()))
       .catch((error: unknown) => {
-        const { name } = call.target;
-        this.engine.log.error(`refresh ${name}`, `A background refresh of ${name} failed`, error);
+        const { name, topic } = call.target;
+        this.engine.log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
       })
       .finally(() => this.#running.delete(call.key));
     this.#running.set(call.key, refresh);
@@ -37,9 +37,10 @@ export class BackgroundRefresh {
     const stamp = await this.engine.reader.stamp(call);
     if (stamp === undefined || isOffline(stamp) || loads.isFull || loads.find(call.key, stamp) !== undefined)
       return;
-    const load = loads.begin(call.key, stamp, call.target.store);
+    const { policy, store } = call.target;
+    const load = loads.begin(call.key, stamp, store, policy.hardTimeout);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const turn = call.target.policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
+    const turn = policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
     if (turn === 'taken') return load.settle({ failed: false });
     const { entry, lease } = turn;
     if (entry !== undefined) return load.settle({ failed: false, entry });

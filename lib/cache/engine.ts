@@ -28,7 +28,7 @@ const MAX_RETRIES = 3;
  * fence allows, and report to the load that the call was made in.
  */
 export class CacheEngine {
-  readonly loads = new LoadTable(MAX_SHARED_LOADS);
+  readonly loads: LoadTable;
   readonly refreshes = new BackgroundRefresh(this);
   readonly uncacheable: UncacheableMarks;
   readonly writer: EntryWriter;
@@ -45,6 +45,7 @@ export class CacheEngine {
   ) {
     this.uncacheable = new UncacheableMarks(clock);
     this.reader = new StoreReader(log, this.offline);
+    this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.gate = new LoadGate(maxLoadsWhenDown);
     this.writer = new EntryWriter(clock, log, this.uncacheable);
   }
@@ -119,15 +120,17 @@ export class CacheEngine {
   }
 
   begin(call: Call, stamp: Stamp | undefined): Load {
-    const { store } = call.target;
+    const { policy, store } = call.target;
     const shareable =
       this.#mayShare(call) && (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
-    return shareable ? this.loads.begin(call.key, stamp, store) : this.loads.alone(call.key, stamp, store);
+    if (!shareable) return this.loads.alone(call.key, stamp, store);
+    return this.loads.begin(call.key, stamp, store, policy.hardTimeout);
   }
 
   async #lead(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
-    if (call.target.policy.lock !== 'distributed' || this.uncacheable.has(call.key))
-      return this.run(call, load, stale);
+    const isTurn = call.target.policy.lock !== 'distributed' || this.uncacheable.has(call.key);
+    // Its lease is held, and not given back before this load has ended.
+    if (isTurn || this.loads.waitsForCaller(call.key)) return this.run(call, load, stale);
     const { entry, lease } = await takeTurn(this, call);
     if (entry === undefined) return this.run(call, load, stale).finally(() => lease?.release());
     load.settle({ failed: false, entry });
@@ -209,7 +212,9 @@ export class CacheEngine {
 
   /** Computes and stores, whatever is cached. Never joins a load in flight. */
   async refresh(call: Call): Promise<unknown> {
-    const load = this.loads.begin(call.key, await this.reader.stamp(call), call.target.store);
+    const stamp = await this.reader.stamp(call);
+    this.loads.overtake(call.key);
+    const load = this.loads.begin(call.key, stamp, call.target.store, call.target.policy.hardTimeout);
     const value = await this.run(call, load, undefined);
     call.status = CacheStatus.REFRESH;
     return value;

@@ -4,6 +4,7 @@ import type { Call } from './call.js';
 import type { Clock } from './clock.js';
 import type { CacheEngine } from './engine.js';
 import { CacheTimeoutError } from './errors.js';
+import { currentLoad } from './load-context.js';
 
 /** What {@link within} answers when the time is over. */
 export const LATE = Symbol('late');
@@ -18,27 +19,39 @@ export async function loadWithin(
   stale: Entry | undefined,
   load: (call: Call) => Promise<unknown>,
 ): Promise<unknown> {
-  const { softTimeout, hardTimeout } = call.target.policy;
+  const { clock } = engine;
+  const { hardTimeout } = call.target.policy;
+  const softTimeout = stale === undefined ? Infinity : call.target.policy.softTimeout;
+  const deadline = clock.now() + hardTimeout;
   const behind = call.again();
   behind.retries = call.retries;
   const loading = load(behind);
-  const usable = stale !== undefined && (await engine.mayServeLate(call, stale)) ? stale : undefined;
-  const limit = usable === undefined ? hardTimeout : Math.min(softTimeout, hardTimeout);
-  const value = await within(engine.clock, loading, limit);
-  if (value !== LATE) {
-    call.status = behind.status;
-    call.entry = behind.entry;
-    return value;
+  let value = await within(clock, loading, Math.min(softTimeout, hardTimeout));
+  if (value === LATE) {
+    // Asked only now: it may have been purged meanwhile.
+    if (stale !== undefined && (await engine.mayServeLate(call, stale))) {
+      report(engine, call, loading);
+      return engine.serve(call, stale, CacheStatus.STALE);
+    }
+    const left = deadline - clock.now();
+    if (left > 0) value = await within(clock, loading, left);
   }
+  if (value === LATE) {
+    report(engine, call, loading);
+    // What the load goes on to read is not known yet.
+    currentLoad()?.refuse(`${call.target.name} inside it did not answer in time`);
+    throw new CacheTimeoutError(call.target.name, hardTimeout);
+  }
+  call.status = behind.status;
+  call.entry = behind.entry;
+  return value;
+}
+
+/** Nobody waits for it any more: if it fails, the log is told. */
+function report({ log }: CacheEngine, { target }: Call, loading: Promise<unknown>): void {
   loading.catch((error: unknown) => {
-    engine.log.error(
-      `late ${call.target.name}`,
-      `A load of ${call.target.name} failed after its timeout`,
-      error,
-    );
+    log.error(`late ${target.topic}`, `A load of ${target.name} failed after its timeout`, error);
   });
-  if (usable === undefined) throw new CacheTimeoutError(call.target.name, hardTimeout);
-  return engine.serve(call, usable, CacheStatus.STALE);
 }
 
 /** What a promise brings, or {@link LATE} after a limit in milliseconds. */

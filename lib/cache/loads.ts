@@ -1,6 +1,7 @@
 import type { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
+import type { Clock } from './clock.js';
 import { currentLoad, LoadContext } from './load-context.js';
 
 /** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
@@ -13,6 +14,8 @@ export interface Outcome {
 /** One run of a loader, and those who wait for it. */
 export class Load {
   readonly context: LoadContext;
+  /** From then on nobody waits for it who did not already: it may hang. Milliseconds since the epoch. */
+  lateAt = Infinity;
   /** Set once a value that was asked for later took its place: then its own must not be stored over that one. */
   overtaken = false;
   #outcome: Outcome | undefined;
@@ -52,25 +55,42 @@ export class Load {
 export class LoadTable {
   readonly #loads = new Map<string, Load>();
 
-  constructor(private readonly maxLoads: number) {}
+  constructor(
+    private readonly maxLoads: number,
+    private readonly clock: Clock,
+  ) {}
 
-  /** The load in flight that began under a stamp. */
+  /** The load in flight that began under a stamp, and is not late. */
   find(key: string, stamp: Stamp): Load | undefined {
     const load = this.#loads.get(key);
-    return load?.stamp?.equals(stamp) === true ? load : undefined;
+    return load?.stamp?.equals(stamp) === true && !this.#isLate(load) ? load : undefined;
+  }
+
+  #isLate({ lateAt }: Load): boolean {
+    return lateAt !== Infinity && this.clock.now() >= lateAt;
   }
 
   /** The same, unless it waits for the caller itself: a cached method that comes back to itself would wait for ever. */
   joinable(key: string, stamp: Stamp): Load | undefined {
-    const load = this.find(key, stamp);
-    const outer = currentLoad();
-    return load !== undefined && outer !== undefined && load.context.dependsOn(outer) ? undefined : load;
+    return this.waitsForCaller(key) ? undefined : this.find(key, stamp);
   }
 
-  /** A load others may join; one that was there before is overtaken. */
-  begin(key: string, stamp: Stamp | undefined, store: CacheStore): Load {
-    this.overtake(key);
+  /** Whether the load of a key can end only after the one that the caller runs in. */
+  waitsForCaller(key: string): boolean {
+    const outer = currentLoad();
+    return outer !== undefined && this.#loads.get(key)?.context.dependsOn(outer) === true;
+  }
+
+  /**
+   * A load others may join, for so long (in milliseconds). One that was there before is overtaken; but one that is late leaves its
+   * place, and what it may still bring is as good.
+   */
+  begin(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
+    const before = this.#loads.get(key);
+    if (before === undefined || !this.#isLate(before)) this.overtake(key);
+    else this.#loads.delete(key);
     const load = this.alone(key, stamp, store);
+    if (patience !== Infinity) load.lateAt = this.clock.now() + patience;
     if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
   }

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CACHE_MISSING, CacheStatus } from '../../lib/index.js';
+import { CACHE_MISSING, CacheStatus, memoryStore } from '../../lib/index.js';
 import type { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { CACHE_RUNTIME } from '../../lib/cache/trampoline.js';
+import type { Lease } from '../../lib/stores/lease.interface.js';
 import { Gate, settled } from '../support/gate.js';
 import type { TestApplication } from '../support/application.js';
 import { Applications, ById, method } from './support/methods.js';
@@ -166,6 +167,19 @@ describe('single-flight', () => {
     let depth = 0;
     things.body = async (id) => (++depth < 3 ? `${id} ${await things.call(id)}` : 'end');
     expect(await things.call(1)).toBe('1 1 end');
+  });
+
+  it('nor for its own lease, with lock: distributed', async () => {
+    const leases = new Set<string>();
+    const acquire = async (key: string): Promise<Lease | undefined> =>
+      leases.has(key) ? undefined : (leases.add(key), { release: async () => void leases.delete(key) });
+    const Things = method('things', { lock: 'distributed' });
+    const application = await start([Things], { store: Object.assign(memoryStore(), { acquire }) });
+    const things = application.get(Things);
+    things.body = async (id) => (things.runs === 1 ? `again ${await things.call(id)}` : 'end');
+    // Its clock stands still: whoever waits for a lease waits for ever.
+    expect(await things.call(1)).toBe('again end');
+    expect(leases.size).toBe(0);
   });
 
   it('two methods that call each other, led by two callers, do not wait for each other', async () => {

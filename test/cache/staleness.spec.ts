@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CACHE_MISSING, type CacheResultOptions } from '../../lib/index.js';
+import { CACHE_MISSING, CacheTimeoutError, type CacheResultOptions } from '../../lib/index.js';
 import { Gate, settled } from '../support/gate.js';
 import { Applications, method } from './support/methods.js';
 
@@ -337,4 +337,99 @@ describe('a key whose value proved not storable', () => {
     await provider.call(1);
     expect(provider.runs).toBe(6);
   });
+});
+
+describe('softTimeout and hardTimeout', () => {
+  it('something stale is served that was not purged while the load was waited for', async () => {
+    const { cache, clock, provider, cached } = await things({
+      ttl: 10,
+      staleIfError: '1h',
+      softTimeout: '1s',
+      hardTimeout: '3s',
+    });
+    for (const id of [1, 2]) await provider.call(id);
+    clock.advance(10_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'new');
+    const kept = cached.getWithMetadata(1);
+    await gate.reached();
+    clock.advance(1_000);
+    expect(await kept).toMatchObject([1, { cacheStatus: 'STALE' }]);
+    const purged = [cached.get(2), cached.get(2)];
+    await gate.reached(2);
+    await cache.invalidateTags(['tag']);
+    clock.advance(1_000);
+    await settled();
+    gate.open();
+    expect(await Promise.all(purged)).toEqual(['new', 'new']);
+  });
+
+  it('without anything to serve the hard one is kept to, though the soft one has passed', async () => {
+    const { cache, clock, provider } = await things({
+      ttl: 10,
+      staleIfError: '1h',
+      softTimeout: '1s',
+      hardTimeout: '3s',
+    });
+    await provider.call(1);
+    clock.advance(10_000);
+    provider.body = () => new Promise(() => undefined);
+    const outcome = expect(provider.call(1)).rejects.toThrow(CacheTimeoutError);
+    await settled();
+    await cache.invalidateTags(['tag']);
+    clock.advance(1_000);
+    await settled();
+    clock.advance(2_000);
+    await outcome;
+  });
+
+  it('nobody waits for a load that others gave up: it may hang for ever', async () => {
+    const { clock, provider, cached } = await things({ ttl: 10, hardTimeout: '1s' });
+    provider.body = () => new Promise(() => undefined);
+    const early = expect(provider.call(1)).rejects.toThrow(CacheTimeoutError);
+    await settled();
+    clock.advance(999);
+    const joined = expect(provider.call(1)).rejects.toThrow(CacheTimeoutError);
+    await settled();
+    clock.advance(1);
+    await early;
+    expect(provider.runs).toBe(1);
+    provider.body = () => 'works';
+    expect(await provider.call(1)).toBe('works');
+    expect(await cached.getWithMetadata(1)).toMatchObject(['works', { cacheStatus: 'HIT' }]);
+    clock.advance(999);
+    await joined;
+  });
+
+  it('what a load brings that was given up is stored, though another has begun', async () => {
+    const { clock, provider, cached } = await things({ ttl: 60, hardTimeout: '1s' });
+    const slow = new Gate();
+    provider.body = () => slow.pass().then(() => 'slow');
+    for (let round = 0; round < 2; round++) {
+      const outcome = expect(provider.call(1)).rejects.toThrow(CacheTimeoutError);
+      await slow.reached(round + 1);
+      clock.advance(1_000);
+      await outcome;
+    }
+    slow.next();
+    await settled();
+    expect(await cached.getWithMetadata(1)).toMatchObject(['slow', { cacheStatus: 'HIT' }]);
+    slow.open();
+    await settled();
+  });
+});
+
+it('background loads of a thousand keys that fail are told once', async () => {
+  const { cache, clock, log } = await start();
+  const keys = Array.from({ length: 1_000 }, (_, i) => `k${i}`);
+  const fail = (): never => {
+    throw new Error('down');
+  };
+  const read = (key: string, load: () => number): Promise<number> =>
+    cache.getOrSet(key, load, { ttl: 1, staleWhileRevalidate: '1h' });
+  await Promise.all(keys.map((key) => read(key, () => 1)));
+  clock.advance(1_000);
+  await Promise.all(keys.map((key) => read(key, fail)));
+  await settled();
+  expect(log.errors).toEqual([expect.stringContaining('failed: Error: down')]);
 });
