@@ -60,7 +60,8 @@ export class CacheRuntime {
   readonly #atEnd = new BumpsAtEnd(this);
 
   constructor(readonly settings: RuntimeSettings) {
-    this.engine = new CacheEngine(settings.clock, settings.log, settings.maxLoadsWhenDown);
+    const { clock, log, maxLoadsWhenDown } = settings;
+    this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.version);
     this.#enabled = settings.enabled;
     this.#attachStores();
@@ -86,8 +87,11 @@ export class CacheRuntime {
 
   /** Whether a call made now may read and store: not in a context that is known to be inside an open transaction. */
   mayUse(): boolean {
-    if (currentTransaction() === undefined) return this.enabled;
-    this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
+    const isInside = currentTransaction() !== undefined;
+    if (!isInside && this.enabled) return true;
+    this.refuseCurrentLoad(
+      isInside ? 'a cached call in it was made inside an open transaction' : 'the cache was off meanwhile',
+    );
     return false;
   }
 

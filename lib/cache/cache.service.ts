@@ -9,8 +9,10 @@ import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
 import { CacheUsageError } from './errors.js';
+import { reportMissing } from './inner-call.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
+import { currentLoad } from './load-context.js';
 import type { CacheReport } from './cache-report.js';
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
@@ -91,8 +93,7 @@ export class CacheService {
       const seat = batch.seat(key);
       return keyedCall(this.#runtime, key, options, seat.load, seat);
     });
-    if (!this.#runtime.mayUse()) return [...(await loader(keys))];
-    return (await batch.fetch(calls)) as T[];
+    return (await (this.#runtime.mayUse() ? batch.fetch(calls) : batch.bypass(keys))) as T[];
   }
 
   /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */
@@ -101,11 +102,14 @@ export class CacheService {
     options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {},
   ): Promise<T | typeof CACHE_MISSING> {
     if (!this.#runtime.mayUse()) return CACHE_MISSING;
+    const { engine } = this.#runtime;
     const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
-    const reading = await this.#runtime.engine.reader.read(call);
-    if (!(reading instanceof Entry) || !reading.isFresh(this.#runtime.engine.clock.now()))
-      return CACHE_MISSING;
-    return this.#runtime.engine.serve(call, reading, CacheStatus.HIT) as T;
+    const reading = await engine.reader.read(call);
+    if (reading instanceof Entry && reading.isFresh(engine.clock.now()))
+      return engine.serve(call, reading, CacheStatus.HIT) as T;
+    const outer = currentLoad();
+    if (outer !== undefined) reportMissing(call, reading, outer);
+    return CACHE_MISSING;
   }
 
   /**

@@ -42,12 +42,14 @@ export class CacheEngine {
     readonly clock: Clock,
     readonly log: OnceLog,
     maxLoadsWhenDown: number,
+    /** Whether anything may be stored, now. */
+    isEnabled: () => boolean,
   ) {
+    this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.uncacheable = new UncacheableMarks(clock);
     this.reader = new StoreReader(log, this.offline);
-    this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.gate = new LoadGate(maxLoadsWhenDown);
-    this.writer = new EntryWriter(clock, log, this.uncacheable);
+    this.writer = new EntryWriter(clock, log, this.uncacheable, isEnabled);
   }
 
   /** Answers a call from the cache, or loads and stores its value. A memory hit answers without a promise. */
@@ -226,6 +228,8 @@ export class CacheEngine {
     this.loads.overtake(call.key);
     const written = await this.writer.write(call, load, value);
     if (written.isStored === true) call.entry = written.entry;
+    const outer = currentLoad();
+    if (outer?.missed.has(call.key) === true) reportLoad(call, load, outer);
   }
 
   /** Computes without reading or storing; inside another load it still reports what it depends on. */

@@ -33,6 +33,7 @@ export class EntryWriter {
     private readonly clock: Clock,
     private readonly log: OnceLog,
     private readonly uncacheable: UncacheableMarks,
+    private readonly isEnabled: () => boolean,
   ) {}
 
   /**
@@ -80,7 +81,7 @@ export class EntryWriter {
 
   async #store(call: Call, load: Load, entry: Entry): Promise<boolean> {
     const { name, store } = call.target;
-    if (load.overtaken) return false;
+    if (load.overtaken || !this.isEnabled()) return false;
     try {
       return (await store.set(call, entry)) !== false;
     } catch (error) {

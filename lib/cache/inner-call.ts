@@ -1,6 +1,8 @@
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { CacheEngine } from './engine.js';
+import { Entry } from '../stores/entry.js';
+import type { Stamp } from '../stores/stamp.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 
@@ -21,6 +23,13 @@ export function reportLoad(call: Call, load: Load, outer: LoadContext): void {
   if (stamp === undefined)
     return outer.refuse(`the data ${call.target.name} depends on changed during the load`);
   outer.inherit(call.target.store, stamp, load.context.freshUntil);
+}
+
+/** Reports that a key was looked up by hand in vain: what the load stores under it, its own value is made from. */
+export function reportMissing(call: Call, reading: Entry | Stamp | undefined, outer: LoadContext): void {
+  const stamp = reading instanceof Entry ? reading.stamp : reading;
+  if (stamp !== undefined) outer.inherit(call.target.store, stamp, Infinity);
+  outer.missed.add(call.key);
 }
 
 /** Computes without reading or storing, and reports what a load of it would have. */

@@ -12,6 +12,8 @@ const MAX_INHERITED_TAGS = 2_000;
 export class LoadContext {
   /** The earliest end of the inner values' lifetimes, in milliseconds since the epoch. */
   freshUntil = Infinity;
+  /** Keys that were looked up by hand, and not found. */
+  readonly missed = new Set<string>();
   /** True when the reason to refuse lies in the code, not in the moment: the next load would be refused too. */
   lasting = false;
   #refusal: string | undefined;

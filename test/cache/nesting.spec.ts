@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { currentLoad } from '../../lib/cache/load-context.js';
-import type { CacheResultOptions } from '../../lib/index.js';
-import { memoryStore } from '../../lib/index.js';
+import type { CacheResultOptions, CacheService } from '../../lib/index.js';
+import { CACHE_MISSING, memoryStore } from '../../lib/index.js';
 import { Deferred, Gate, settled } from '../support/gate.js';
 import { Applications, method } from './support/methods.js';
 
@@ -80,6 +80,38 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     change();
     await innerMethod.invalidateAll();
     expect(await outer.call(1)).toBe('outer 2');
+  });
+
+  it('after values that were looked up by hand, and stored where they were missing', async () => {
+    const { cache, outer } = await nested();
+    let [version, runs] = [1, 0];
+    outer.body = async () => {
+      runs++;
+      const found = await cache.get<number>('by hand');
+      if (found !== CACHE_MISSING) return found;
+      await cache.set('by hand', version, { tags: ['hand'] });
+      return version;
+    };
+    expect([await outer.call(1), await outer.call(1), runs]).toEqual([1, 1, 1]);
+    version = 2;
+    await cache.invalidateTags(['hand']);
+    expect([await outer.call(1), await outer.call(1), runs]).toEqual([2, 2, 2]);
+    await cache.delete('by hand');
+    version = 3;
+    expect(await outer.call(1)).toBe(3);
+  });
+
+  it('but not with what its load stores by hand for others', async () => {
+    const { cache, clock, outer } = await nested();
+    outer.body = async (id) => {
+      await cache.set('for others', id, { tags: ['others'], ttl: 1, store: 'other' });
+      await cache.set('for others', id, { tags: ['others'], ttl: 1 });
+      return id;
+    };
+    await outer.call(1);
+    clock.advance(2_000);
+    await cache.invalidateTags(['others']);
+    expect([await outer.call(1), outer.runs]).toEqual([1, 1]);
   });
 
   it('after an inner call that waited for the load of another', async () => {
@@ -185,6 +217,38 @@ describe('an outer value is not stored', () => {
       return value;
     };
     expect([await outer.call(1), await outer.call(1), outer.runs]).toEqual([1, 2, 2]);
+  });
+
+  it('when an inner call took longer than its hardTimeout: what it goes on to read is not known', async () => {
+    const { clock, inner, outer, innerMethod } = await nested({ hardTimeout: '1s' });
+    const late = new Deferred<string>();
+    inner.body = () => late.promise;
+    outer.body = (id) => inner.call(id).catch(() => 'fallback');
+    const early = outer.call(1);
+    await settled();
+    clock.advance(1_000);
+    expect(await early).toBe('fallback');
+    late.resolve('late');
+    await settled();
+    await innerMethod.invalidateAll();
+    inner.body = () => 'new';
+    expect(await outer.call(1)).toBe('new');
+  });
+
+  it.each<[string, (cache: CacheService) => Promise<unknown>]>([
+    ['getOrSetMany', (cache) => cache.getOrSetMany(['a'], async () => [1], { tags: ['many'] })],
+    ['getOrSet', (cache) => cache.getOrSet('a', () => 1, { tags: ['many'] })],
+    ['get', (cache) => cache.get('a')],
+  ])('when the cache was off while it called %s', async (_, read) => {
+    const { cache, outer } = await nested();
+    outer.body = async () => {
+      cache.disable();
+      await read(cache);
+      cache.enable();
+    };
+    await outer.call(1);
+    await outer.call(1);
+    expect(outer.runs).toBe(2);
   });
 
   it('when the inner one was STALE', async () => {
