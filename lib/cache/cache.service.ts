@@ -13,6 +13,7 @@ import { reportMissing } from './inner-call.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import { currentLoad } from './load-context.js';
+import { isOffline } from './offline.js';
 import type { CacheReport } from './cache-report.js';
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
@@ -216,7 +217,8 @@ export class CacheService {
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
 function assertStamped(call: Call, stamp: Stamp): void {
   const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
-  if (missing.length === 0) return;
+  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
+  if (missing.length === 0 || isOffline(stamp)) return;
   throw new CacheUsageError(
     'CACHE_STAMP',
     `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +

@@ -7,6 +7,7 @@ import {
   KeyConstructor,
   memoryStore,
   PartitionError,
+  type CacheStore,
 } from '../../lib/index.js';
 import { Gate } from '../support/gate.js';
 import { Applications, ById, method } from './support/methods.js';
@@ -128,6 +129,15 @@ describe('values by hand', () => {
     expect(await cache.get('k')).toBe(CACHE_MISSING);
   });
 
+  it('set with a stamp that was read while the store was away stores nothing, and fails nothing', async () => {
+    const away = (): Promise<never> => Promise.reject(new Error('away'));
+    const memory = memoryStore();
+    const store = Object.assign(Object.create(memory) as CacheStore, { stamp: away });
+    const { cache } = await start([], { store });
+    const stamp = await cache.stamp('k', { tags: ['x'] });
+    expect(await cache.set('k', 1, { tags: ['x'], stamp })).toEqual(MISS);
+  });
+
   it('set tells what could not be stored', async () => {
     const { cache, log } = await start();
     expect(await cache.set('k', () => 1)).toEqual(MISS);
@@ -237,6 +247,22 @@ describe('the switch', () => {
       CACHE_MISSING,
     ]);
     expect([await cache.get('k'), await cache.get('l')]).toEqual([1, CACHE_MISSING]);
+  });
+
+  it('off: what is loading is returned, not stored', async () => {
+    const Things = method('things');
+    const application = await start([Things]);
+    const { cache } = application;
+    const [things, gate] = [application.get(Things), new Gate()];
+    things.body = () => gate.pass();
+    const [leader, waiter] = [things.call(1), things.call(1)];
+    await gate.reached();
+    cache.disable();
+    gate.open();
+    await Promise.all([leader, waiter]);
+    expect(things.runs).toBe(1);
+    cache.enable();
+    expect(await cache.for(Things, 'call').getCacheOnly(1)).toBe(CACHE_MISSING);
   });
 
   it('a function is asked on every call; one that throws switches off and is logged once', async () => {
