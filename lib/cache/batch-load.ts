@@ -1,5 +1,6 @@
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
+import { allOrFirstError } from './all-or-first-error.js';
 import type { BatchSeat, Call } from './call.js';
 import type { CacheEngine } from './engine.js';
 import { CacheUsageError } from './errors.js';
@@ -138,13 +139,4 @@ function assertOneEach(values: unknown, count: number): asserts values is readon
     `The loader of getOrSetMany() must answer one value for each of the ${count} keys it was given, in their order; it ` +
       `answered ${Array.isArray(values) ? `${values.length} values` : typeof values}.`,
   );
-}
-
-/** Waits for all, so that nothing is left running behind the caller's back, and then tells the first error. */
-async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<unknown[]> {
-  const outcomes = await Promise.allSettled(work);
-  return outcomes.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
 }

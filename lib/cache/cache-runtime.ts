@@ -8,6 +8,7 @@ import type { DropLog } from './drop-log.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
 import { definitionOf } from './cached-methods.js';
+import { allOrFirstError } from './all-or-first-error.js';
 import { nameOf, sameName } from './cached-name.js';
 import { CacheConfigurationError } from './errors.js';
 import { KeySpace } from './key-space.js';
@@ -87,11 +88,10 @@ export class CacheRuntime {
 
   /** Whether a call made now may read and store: not in a context that is known to be inside an open transaction. */
   mayUse(): boolean {
-    const isInside = currentTransaction() !== undefined;
-    if (!isInside && this.enabled) return true;
-    this.refuseCurrentLoad(
-      isInside ? 'a cached call in it was made inside an open transaction' : 'the cache was off meanwhile',
-    );
+    if (currentTransaction() !== undefined)
+      this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
+    else if (this.enabled) return true;
+    else this.refuseCurrentLoad('the cache was off meanwhile');
     return false;
   }
 
@@ -231,7 +231,7 @@ export class CacheRuntime {
         pending.push(Promise.reject(error as Error));
       }
     }
-    if (pending.length > 0) return allOf(pending);
+    if (pending.length > 0) return allOrFirstError(pending).then(() => undefined);
   }
 
   /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
@@ -251,12 +251,6 @@ export class CacheRuntime {
   refuseCurrentLoad(reason: string): void {
     currentLoad()?.refuse(reason);
   }
-}
-
-/** Waits for all, then rejects with the first reason there is. */
-async function allOf(pending: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(pending)).find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 function unkeyedReason(error: unknown): string {
