@@ -42,6 +42,7 @@ export class BackgroundQueue {
       ...first,
       // A queue that has the first of them already must not take this for the same.
       id: randomUUID(),
+      done: [first, ...others].every(({ done }) => done),
       tags: this.#few(new Set([first, ...others].flatMap(({ tags }) => tags))),
     }));
   }

@@ -51,6 +51,7 @@ export class BackgroundDispatcher implements Dispatcher {
   #queue: BackgroundQueue | undefined;
   #handle: DispatchContext['handle'] | undefined;
   readonly #running = new Set<Promise<void>>();
+  #inHand = 0;
   readonly #closing = new AbortController();
 
   start({ config, coarser, failed }: DispatcherHost): void {
@@ -73,7 +74,7 @@ export class BackgroundDispatcher implements Dispatcher {
     const drained = Promise.all(this.#running);
     const late = new Promise<void>((resolve) => setTimeout(resolve, this.#settings.drainTimeout).unref());
     await Promise.race([drained, late]);
-    const left = this.#queue?.size ?? 0;
+    const left = (this.#queue?.size ?? 0) + this.#inHand;
     if (left > 0)
       this.#failed('background drain', `${left} invalidation jobs were left at shutdown`, 'too slow');
   }
@@ -86,7 +87,11 @@ export class BackgroundDispatcher implements Dispatcher {
   async #work(): Promise<void> {
     // The write that dispatched goes on first.
     await Promise.resolve();
-    for (let job = this.#queue!.next(); job !== undefined; job = this.#queue!.next()) await this.#try(job);
+    for (let job = this.#queue!.next(); job !== undefined; job = this.#queue!.next()) {
+      this.#inHand++;
+      await this.#try(job);
+      this.#inHand--;
+    }
   }
 
   async #try(job: InvalidationJob): Promise<void> {

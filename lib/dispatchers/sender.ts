@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { InvalidationJob } from '../invalidation/dispatcher.interface.js';
+import type { DispatcherHost, InvalidationJob } from '../invalidation/dispatcher.interface.js';
 import { BackgroundQueue } from './background-queue.js';
 
 /** Jobs that wait for a queue that does not take them; beyond that they are put together, and coarser. */
@@ -30,9 +30,14 @@ export async function closing(closed: Promise<unknown> | undefined, force?: () =
 }
 
 /** What a sender needs to know of the application. */
-export interface SenderHost {
-  coarser(tag: string): string | undefined;
-  failed(topic: string, message: string, error: unknown): void;
+export type SenderHost = Pick<DispatcherHost, 'coarser' | 'failed'>;
+
+/** The application as a sender sees it, which may be given jobs before the application has started. */
+export function whenStarted(host: () => SenderHost | undefined): SenderHost {
+  return {
+    coarser: (tag) => host()?.coarser(tag),
+    failed: (...failure) => host()?.failed(...failure),
+  };
 }
 
 /** The writes whose jobs are sent together, and wait for that. */

@@ -25,7 +25,7 @@ export async function rewarmResult(
   const call = target.call(self, told.args);
   const isMeant = Object.keys(values).length === 0 || target.tags(call).includes(target.partitionTag(values));
   if (!isMeant)
-    return `the call of ${JSON.stringify(told.args)} is not in the partition ${JSON.stringify(values)}`;
+    return `the call that its partition stands for is in another one: ${JSON.stringify({ values, args: told.args })}`;
   await engine.fetch(call);
   return undefined;
 }
@@ -40,7 +40,7 @@ function argumentsOf({ key, definition }: MethodTarget, values: Values): Reconst
     const arg = value === undefined ? value : convert(value as RewarmValue, types[index]);
     if (arg === MISFIT) {
       return {
-        problem: `its argument ${index} is declared as ${types[index]!.name}, which ${String(value)} is not`,
+        problem: `its argument ${index} is declared as ${types[index]!.name}: ${String(value)} is none`,
       };
     }
     args.push(arg);

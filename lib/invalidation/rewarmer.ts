@@ -66,18 +66,17 @@ export class Rewarmer {
     const done = this.add(rewarms);
     if (rewarms.length === 0 || this.#isAwaited || this.clock.now() < this.#patientFrom) return [];
     this.#isAwaited = true;
-    return new Promise((resolve) => {
-      const end = (errors: readonly unknown[]): void => {
-        cancel();
-        this.#isAwaited = false;
-        resolve(errors);
-      };
-      const cancel = this.clock.after(MAX_PATIENCE, () => {
+    let cancel = (): void => undefined;
+    const inVain = new Promise<readonly unknown[]>((resolve) => {
+      cancel = this.clock.after(MAX_PATIENCE, () => {
         this.#patientFrom = this.clock.now() + IMPATIENCE;
-        end([]);
+        resolve([]);
       });
-      void done.then(end);
     });
+    const errors = await Promise.race([done, inVain]);
+    cancel();
+    this.#isAwaited = false;
+    return errors;
   }
 
   /** Computes what waits, for at most {@link MAX_DRAIN}; from then on nothing. */
@@ -141,10 +140,14 @@ export class Rewarmer {
   }
 
   #say({ method }: Rewarm, reason: string): void {
-    const [topic] = reason.split(':', 1);
     this.log.warn(
-      `rewarm ${method} ${topic!}`,
+      `rewarm ${method} ${kindOfReason(reason)}`,
       `${method} was not recomputed after a change, it stays dropped: ${reason}.`,
     );
   }
+}
+
+/** What stands before the first value or path: there is no end to those, and the log keeps a topic for each kind. */
+export function kindOfReason(reason: string): string {
+  return reason.split(/[:/"]/, 1)[0]!;
 }

@@ -5,6 +5,7 @@ import { BoundRule } from './bound-rule.js';
 import type { EntityChange } from './invalidator.interface.js';
 import { assertRequest } from './rewarm-request.js';
 import type { Rewarm, RewarmValue } from './rewarm.interface.js';
+import { kindOfReason } from './rewarmer.js';
 
 /** A rule has no more computed anew for one transaction; the rest stays dropped. */
 const MAX_REWARMS = 100;
@@ -98,7 +99,7 @@ export class Rewarms {
 
   #say({ id, target }: ActiveRule, reason: string): void {
     this.log.warn(
-      `rewarm ${id} ${reason}`,
+      `rewarm ${id} ${kindOfReason(reason)}`,
       `${target.name} was not recomputed after a change, it stays dropped (rule ${id}): ${reason}.`,
     );
   }

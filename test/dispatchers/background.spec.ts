@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DispatcherHost, InvalidationJob } from '../../lib/index.js';
 import { InvalidationJobError } from '../../lib/index.js';
+import { BackgroundQueue } from '../../lib/dispatchers/background-queue.js';
 import { BackgroundDispatcher } from '../../lib/dispatchers/index.js';
 import { Gate, settled } from '../support/gate.js';
 import { openDatabase, Item, startItems, until } from './support/world.js';
@@ -93,6 +94,16 @@ describe('the background dispatcher', () => {
   it.each([{ concurrency: 0 }, { workers: 3 }, { maxQueue: '5' }])('refuses the settings %j', (config) => {
     expect(() => start(config)).toThrow(/'background'.*(concurrency|workers|maxQueue)/);
   });
+
+  it('tells how many jobs a shutdown left, those under way among them', async () => {
+    start({ concurrency: 1, drainTimeout: 1 });
+    const gate = new Gate();
+    dispatcher.dispatch([job(['a']), job(['b'])], { config: {}, handle: () => gate.pass() });
+    await gate.reached();
+    await dispatcher.close();
+    expect(failures).toEqual([expect.stringContaining('2 invalidation jobs were left')]);
+    gate.open();
+  });
 });
 
 describe('in an application', () => {
@@ -110,4 +121,10 @@ describe('in an application', () => {
     expect(app.log.errors).toEqual([]);
     await app.close();
   });
+});
+
+it('a job that many were put together in is done only if all of them were', () => {
+  const queue = new BackgroundQueue(1, () => undefined);
+  for (const done of [true, false]) queue.add(job([String(done)], { done }));
+  expect(queue.next()).toMatchObject({ tags: ['true', 'false'], done: false });
 });

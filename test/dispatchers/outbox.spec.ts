@@ -58,6 +58,38 @@ describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('the outbox on %s', (datab
   };
   const empty = async (): Promise<boolean> => (await rows()).length === 0;
 
+  it('keeps jobs of statements that ran before the application had started', async () => {
+    const outbox = outboxDispatcher({ work: false });
+    const job = {
+      id: 'early',
+      namespace: 'restflow',
+      rule: 'r',
+      tags: [],
+      mode: 'purge' as const,
+      done: false,
+    };
+    const nothing = (): undefined => undefined;
+    await outbox.dispatch([job], { config: {}, handle: nothing });
+    const host = { namespace: 'restflow', config: {}, handle: nothing, coarser: nothing, failed: nothing };
+    await outbox.start!({ ...host, dataSources: [dataSource] });
+    await outbox.close!();
+    expect((await rows()).map(({ id }) => id)).toEqual(['early']);
+  });
+
+  it('holds a job once, though whoever wrote it was not answered and writes it again', async () => {
+    const job = {
+      id: 'twice',
+      namespace: 'restflow',
+      rule: 'r',
+      tags: [],
+      mode: 'purge' as const,
+      done: false,
+    };
+    const outbox = new OutboxTable(dataSource as never, 'restflow_outbox');
+    for (let i = 0; i < 2; i++) await outbox.insert(dataSource, [job]);
+    expect(await rows()).toHaveLength(1);
+  });
+
   it('holds a job from the commit on, and a worker carries it out', async () => {
     const store = memoryStore();
     const { items } = await start({ work: false }, { rule: { eager: false }, options: { store } });

@@ -121,4 +121,29 @@ describe('the shutdown', () => {
     await done;
     expect(ran).toEqual([1, 2, 3, 4]);
   });
+
+  it('are waited for by one write at a time, also when what was awaited in vain is done', async () => {
+    const inVain = rewarmer.addFor(entries(1));
+    await settled();
+    clock.advance(100);
+    await inVain;
+    clock.advance(10_000);
+    const second = rewarmer.addFor(entries(2));
+    held.next();
+    await settled();
+    expect(await isSettled(second)).toBe(false);
+    expect(await isSettled(rewarmer.addFor(entries(3)))).toBe(true);
+    held.open();
+    await second;
+  });
+
+  it('that fail for different values are one line of the log', async () => {
+    const failing = new Rewarmer(
+      clock,
+      new OnceLog(log),
+      async ({ values }) => `GET /users/${values!['id']} answered 404`,
+    );
+    await failing.add(many(3));
+    expect(log.warnings).toHaveLength(1);
+  });
 });

@@ -8,9 +8,10 @@ import type {
 import { InvalidationJobError } from '../../invalidation/job.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { kindOf } from '../kind-of-error.js';
 import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS, pauseBefore } from '../retry.js';
-import { closing, Sender } from '../sender.js';
+import { closing, Sender, whenStarted } from '../sender.js';
 
 /**
  * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may say `queue` and `attempts` for that rule alone.
@@ -105,13 +106,9 @@ class BullMqDispatcher implements Dispatcher {
   }
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
-    const { queue = queueOf(jobs[0]!.namespace), attempts } = readOptions(
-      'bullmq',
-      TESTS,
-      this.#options,
-      config,
-    );
-    return this.#queue(queue, attempts).add(jobs);
+    // Settings of the module are among them: the dispatcher may not have been started yet.
+    const options = readOptions('bullmq', TESTS, this.#options, config);
+    return this.#queue(options.queue ?? queueOf(jobs[0]!.namespace), options).add(jobs);
   }
 
   async close(): Promise<void> {
@@ -151,7 +148,7 @@ class BullMqDispatcher implements Dispatcher {
       const isDead = job === undefined || job.finishedOn !== undefined;
       if (isDead)
         host.failed(
-          `bullmq dead ${error.message}`,
+          `bullmq dead ${name} ${kindOf(error)}`,
           `An invalidation job of ${name} is dead, it stays as failed`,
           error,
         );
@@ -162,11 +159,10 @@ class BullMqDispatcher implements Dispatcher {
     return { worker, isConnected: () => isConnected };
   }
 
-  #queue(name: string, attempts: number): Sender {
+  #queue(name: string, { attempts, connection, prefix }: Options): Sender {
     const key = JSON.stringify([name, attempts]);
     const known = this.#queues.get(key);
     if (known !== undefined) return known.sender;
-    const { connection, prefix } = this.#options;
     const queue = new Queue(name, {
       connection,
       prefix,
@@ -177,17 +173,14 @@ class BullMqDispatcher implements Dispatcher {
         removeOnFail: { count: DEAD_LETTERS },
       },
     });
-    const host = { coarser: (tag: string) => this.#host?.coarser(tag), failed: this.#failed };
-    queue.on('error', (error) => this.#failed(`bullmq ${name}`, `The queue ${name} has an error`, error));
+    const host = whenStarted(() => this.#host);
+    queue.on('error', (error) => host.failed(`bullmq ${name}`, `The queue ${name} has an error`, error));
     const send = (jobs: readonly InvalidationJob[]): Promise<unknown> =>
       queue.addBulk(jobs.map((job) => ({ name: job.rule, data: job, opts: { jobId: job.id } })));
     const sender = new Sender(`the queue ${name}`, send, host);
     this.#queues.set(key, { queue, sender });
     return sender;
   }
-
-  readonly #failed = (topic: string, message: string, error: unknown): void =>
-    this.#host?.failed(topic, message, error);
 }
 
 /** Not awaited: there may never have been a connection. */
@@ -199,7 +192,8 @@ async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void
   try {
     await handle(data);
   } catch (error) {
-    if (error instanceof InvalidationJobError) throw new UnrecoverableError(error.message);
+    if (error instanceof InvalidationJobError)
+      throw Object.assign(new UnrecoverableError(error.message), { code: error.code });
     throw error;
   }
 }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../../invalidation/dispatcher.interface.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
+import { kindOf } from '../kind-of-error.js';
 import { pauseBefore } from '../retry.js';
+import { closing } from '../sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 
 export interface RelayOptions {
@@ -28,10 +30,10 @@ export class OutboxRelay {
     this.#running ??= this.#run();
   }
 
-  /** Ends after the round that is under way. */
+  /** Ends after the round that is under way, if the database answers. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#running;
+    await closing(this.#running);
   }
 
   async #run(): Promise<void> {
@@ -75,7 +77,7 @@ export class OutboxRelay {
       if (error instanceof InvalidationJobError || attempt >= this.options.attempts) {
         await this.table.bury(id, text);
         this.host.failed(
-          `outbox dead ${text}`,
+          `outbox dead ${kindOf(error)}`,
           `The invalidation job ${id} is dead, it stays in the outbox`,
           error,
         );

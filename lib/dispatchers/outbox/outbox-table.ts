@@ -65,6 +65,7 @@ export class OutboxTable {
     return [`DROP TABLE IF EXISTS ${this.#path}`];
   }
 
+  /** Again is harmless: who was not answered does not know whether it was done. */
   async insert(runner: SqlRunner, jobs: readonly InvalidationJob[]): Promise<void> {
     for (let from = 0; from < jobs.length; from += ROWS) {
       const rows = jobs
@@ -74,7 +75,7 @@ export class OutboxTable {
         (row, r) => `(${row.map((_, c) => this.#at(r * row.length + c + 1)).join(', ')})`,
       );
       const into = `INSERT INTO ${this.#path} (id, namespace, job, attempts, due_at) VALUES`;
-      await runner.query(`${into} ${values.join(', ')}`, rows.flat());
+      await runner.query(`${into} ${values.join(', ')} ${this.#dialect.ifNew}`, rows.flat());
     }
   }
 

@@ -9,6 +9,7 @@ import { isLeft } from '../../invalidation/job.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS } from '../retry.js';
+import { Sender, whenStarted } from '../sender.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect } from './sql-dialect.js';
@@ -70,7 +71,7 @@ class OutboxDispatcher implements Dispatcher {
   #options: Required<OutboxOptions>;
   #relays: OutboxRelay[] = [];
   #host: DispatcherHost | undefined;
-  readonly #late = new Set<Promise<void>>();
+  #late: Sender | undefined;
   readonly #tables = new WeakMap<object, OutboxTable>();
 
   constructor(options: OutboxOptions) {
@@ -101,25 +102,33 @@ class OutboxDispatcher implements Dispatcher {
     }
   }
 
-  /** A change without a transaction: what it could not invalidate at once is written after the fact. */
+  /**
+   * A change without a transaction: what it could not invalidate at once is written after the fact. Not awaited: the hook that is told of
+   * the change may hold the last connection of the pool.
+   */
   dispatch(jobs: readonly InvalidationJob[]): void {
     const undone = jobs.filter(isLeft);
-    const dataSource = this.#host?.dataSources.find(hasDialect);
-    if (undone.length === 0 || dataSource === undefined) return;
-    const table = this.#tableOf(dataSource);
-    // Not awaited: the hook that is told of the change may hold the last connection of the pool.
-    const late = table
-      .insert(table.dataSource, undone)
-      .catch((error: unknown) =>
-        this.#host?.failed('outbox late', 'Jobs of a statement without a transaction were lost', error),
-      )
-      .finally(() => this.#late.delete(late));
-    this.#late.add(late);
+    if (undone.length === 0) return;
+    this.#late ??= new Sender(
+      'the outbox',
+      (late) => this.#insertLate(late),
+      whenStarted(() => this.#host),
+    );
+    void this.#late.add(undone);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#late, ...this.#relays.map((relay) => relay.close())]);
+    const late = this.#late;
+    this.#late = undefined;
+    await Promise.all([late?.close(), ...this.#relays.map((relay) => relay.close())]);
     this.#relays = [];
+  }
+
+  async #insertLate(jobs: readonly InvalidationJob[]): Promise<void> {
+    const dataSource = this.#host?.dataSources.find(hasDialect);
+    if (dataSource === undefined) throw new Error('There is no DataSource that the outbox knows.');
+    const table = this.#tableOf(dataSource);
+    await table.insert(table.dataSource, jobs);
   }
 
   #tableOf(dataSource: object): OutboxTable {

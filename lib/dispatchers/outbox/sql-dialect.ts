@@ -8,22 +8,32 @@ export interface SqlDialect {
   parameter(n: number): string;
   /** A text of any length. */
   readonly text: string;
+  /** After an INSERT: leaves out rows whose `id` is there. */
+  readonly ifNew: string;
 }
 
 const quoted = (mark: string) => (name: string) => mark + name.replaceAll(mark, mark + mark) + mark;
 
+const UNLESS_THERE = 'ON CONFLICT (id) DO NOTHING';
+
 const DIALECTS: readonly (readonly [RegExp, SqlDialect])[] = [
   [
     /^(?:postgres|aurora-postgres|cockroachdb)$/,
-    { kind: 'postgres', quote: quoted('"'), parameter: (n) => `$${n}`, text: 'text' },
+    { kind: 'postgres', quote: quoted('"'), parameter: (n) => `$${n}`, text: 'text', ifNew: UNLESS_THERE },
   ],
   [
     /^(?:mysql|mariadb|aurora-mysql)$/,
-    { kind: 'mysql', quote: quoted('`'), parameter: () => '?', text: 'mediumtext' },
+    {
+      kind: 'mysql',
+      quote: quoted('`'),
+      parameter: () => '?',
+      text: 'mediumtext',
+      ifNew: 'ON DUPLICATE KEY UPDATE id = id',
+    },
   ],
   [
     /^(?:sqljs|sqlite|better-sqlite3|sqlite-pooled|capacitor|cordova|expo|nativescript|react-native)$/,
-    { kind: 'sqlite', quote: quoted('"'), parameter: () => '?', text: 'text' },
+    { kind: 'sqlite', quote: quoted('"'), parameter: () => '?', text: 'text', ifNew: UNLESS_THERE },
   ],
 ];
 

@@ -9,8 +9,9 @@ import type {
 import { InvalidationJobError, isLeft } from '../../invalidation/job.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { kindOf } from '../kind-of-error.js';
 import { boolean, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
-import { closing, Sender } from '../sender.js';
+import { closing, Sender, whenStarted } from '../sender.js';
 import type { PgBossDatabase, PgBossLike } from './pg-boss.interface.js';
 
 /**
@@ -116,12 +117,16 @@ class PgBossDispatcher implements Dispatcher {
   /** A change without a transaction: what it could not invalidate at once is sent after the fact, beside it. */
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     const undone = jobs.filter(isLeft);
-    const host = this.#host;
-    if (undone.length === 0 || host === undefined) return;
+    if (undone.length === 0) return;
     const key = JSON.stringify(config);
     let sender = this.#late.get(key);
     if (sender === undefined) {
-      sender = new Sender('pg-boss', (late) => this.#send(late, config), host);
+      const send = (late: readonly InvalidationJob[]): Promise<void> => this.#send(late, config);
+      sender = new Sender(
+        'pg-boss',
+        send,
+        whenStarted(() => this.#host),
+      );
       this.#late.set(key, sender);
     }
     // pg-boss has a pool of its own, so that waiting for it takes no connection of the application's.
@@ -170,13 +175,13 @@ class PgBossDispatcher implements Dispatcher {
       if (error instanceof InvalidationJobError) {
         // No attempt will do: it is dead at once.
         failed(
-          `pg-boss dead ${error.message}`,
+          `pg-boss dead ${kindOf(error)}`,
           `The invalidation job ${id} is dead, it is in ${deadOf(queue)}`,
           error,
         );
         await boss.send(deadOf(queue), data as object);
       } else {
-        failed(`pg-boss ${error.message}`, `The invalidation job ${id} failed and is tried again`, error);
+        failed(`pg-boss ${kindOf(error)}`, `The invalidation job ${id} failed and is tried again`, error);
         await boss.fail(queue, id, { message: error.message });
       }
     }
