@@ -13,7 +13,9 @@ import {
   RuleExchange,
   RuleRegistry,
 } from './invalidation/index.js';
+import { endAll } from './module-ending.js';
 import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
+import { releaseStore, takeStore } from './stores/store-users.js';
 import { DataSourceAttacher } from './typeorm/index.js';
 
 /**
@@ -23,7 +25,7 @@ import { DataSourceAttacher } from './typeorm/index.js';
  */
 export interface AttachInvalidationOptions extends Pick<
   RestflowCacheOptions,
-  'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException' | 'exactStatements'
+  'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException' | 'exactStatements' | 'replicaLag'
 > {
   /**
    * The providers and controllers whose decorated methods' rules are to be carried out. Default none: those that the
@@ -45,7 +47,10 @@ export interface AttachedInvalidation {
    * rejects. Rules of `classes` are carried out from the first moment.
    */
   readonly ready: Promise<void>;
-  /** Ends it: resolves when what was committed is invalidated, so that the script may close its store and DataSource. */
+  /**
+   * Ends it: resolves when what was committed is invalidated, so that the script may close its DataSource. Connections that its
+   * stores opened are closed, unless an application of this process uses them too.
+   */
   detach(): Promise<void>;
 }
 
@@ -100,15 +105,16 @@ export function attachInvalidation(
     'the DataSource given to attachInvalidation() does not know',
   );
   const exchange = new RuleExchange(runtime, rules, dispatchers, attacher, false);
-  const ready = Promise.all([...runtime.settings.stores.values()].map((store) => store.ready?.())).then(() =>
-    exchange.start(),
-  );
+  const stores = [...new Set(runtime.settings.stores.values())];
+  for (const store of stores) takeStore(store);
+  const ready = Promise.all(stores.map((store) => store.ready?.())).then(() => exchange.start());
   return {
     ready,
     async detach() {
       attacher.detachAll();
       await service.drain();
       await exchange.close();
+      await endAll(stores.splice(0), releaseStore, log, 'A store');
     },
   };
 }

@@ -101,11 +101,22 @@ export {
   ResponseCacheKeyConstructor,
   RouteParamsKeyField,
   UnencodableError,
+  type ArgsKeyFieldOptions,
+  type FieldContext,
+  type FieldPart,
+  type InlineKeyOptions,
+  type KeyConstructorClass,
   type KeyConstructorInput,
+  type KeyEnvironment,
+  type KeyErrorCode,
   type KeyFieldOptions,
   type KeyHash,
   type KeyMeta,
+  type KeyRequest,
+  type KeySource,
+  type MethodShape,
   type PartitionValues,
+  type RouteArgument,
 } from './keys/index.js';
 export { RestflowCacheModule } from './restflow-cache.module.js';
 export type { DispatcherProvider } from './module-dispatchers.js';
@@ -130,5 +141,7 @@ export {
   type Verdict,
   type Wire,
 } from './stores/index.js';
+export type { Bus, BusStore } from './stores/bus.interface.js';
+export type { Lease, LeaseStore } from './stores/lease.interface.js';
 export { cacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
 export { tieredStore, type TieredStoreOptions } from './stores/tiered-store.js';

@@ -22,6 +22,7 @@ import { notARoute, RouteTable } from './http/route-table.js';
 import type { BoundRule, Dispatcher, JobHandler } from './invalidation/index.js';
 import { assertEntities, InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
+import { adviseOnMethods, bootLine } from './module-boot-report.js';
 import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
@@ -57,6 +58,7 @@ export class ModuleWiring
   /** What it has taken, and gives back when it ends. */
   readonly #stores: CacheStore[];
   #platform: HttpPlatform | undefined;
+  #advice: readonly string[] = [];
   #routes: RouteTable | undefined;
 
   constructor(
@@ -97,7 +99,7 @@ export class ModuleWiring
       resolve: (owner) => instanceOf(moduleRef, owner),
       describe: (target, request) => this.#routes!.describe(target, request),
       rulesOf: (target) => this.#rules.of(target),
-      advice: () => this.#rules.advice,
+      advice: () => this.#advice,
     });
     this.#installInterceptor();
     this.#platform ??= installPlatform(this.adapterHost);
@@ -156,18 +158,20 @@ export class ModuleWiring
   }
 
   #sayHello(): void {
-    const { entityNames } = this.#rules;
-    const entities = entityNames.length > 0 ? ` on ${entityNames.join(', ')}` : '';
+    const { stores } = this.runtime.settings;
+    const targets = [...this.runtime.targets];
     this.runtime.log.info(
-      `${[...this.runtime.targets].length} cached methods, ${this.#rules.all().length} invalidation rules${entities}, ` +
-        `${this.#dataSources.count} data sources, store ${this.runtime.settings.stores.get('default')!.kind}`,
+      bootLine(targets, this.#rules.all(), this.#dataSources.count, stores.get('default')!.kind),
     );
   }
 
   #advise(): void {
-    if (this.settings.dataSources === false) return;
-    const advice = this.#rules.advise(this.#dataSources, (owner) => instanceProblem(this.moduleRef, owner));
-    for (const line of advice) this.runtime.log.warn(line, line);
+    const ofRules =
+      this.settings.dataSources === false
+        ? []
+        : this.#rules.advise(this.#dataSources, (owner) => instanceProblem(this.moduleRef, owner));
+    this.#advice = [...adviseOnMethods([...this.runtime.targets]), ...ofRules];
+    for (const line of this.#advice) this.runtime.log.warn(line, line);
   }
 
   #assertEntities(rules: readonly BoundRule[]): void {

@@ -18,8 +18,6 @@ export class RuleRegistry {
   #revision = 0;
   /** Where the tables go that are written while rules of other processes may be missing here; nothing when none is. */
   wroteUnmatched: Set<string> | undefined;
-  /** What is odd about the rules, see {@link adviseOn}. */
-  advice: readonly string[] = [];
 
   /**
    * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones, and for a configuration of it
@@ -87,12 +85,7 @@ export class RuleRegistry {
 
   /** Looks for rules that are valid, but cannot do what they seem to say. */
   advise(entities: EntityCatalogue, instanceProblem: InstanceProblem = () => undefined): readonly string[] {
-    return (this.advice = adviseOn(this.#rules, entities, instanceProblem));
-  }
-
-  /** The names of the entities that rules are on, sorted. */
-  get entityNames(): readonly string[] {
-    return [...new Set(this.#rules.map(({ entityName }) => entityName))].sort();
+    return adviseOn(this.#rules, entities, instanceProblem);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Entry } from './entry.js';
+import { hasLeases, type LeaseStore } from './lease.interface.js';
 import { readMany } from './read-many.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { StoreHost } from './store-host.js';
@@ -25,7 +26,8 @@ export interface ChaosOptions {
 const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buffer.from('garbage')];
 
 /**
- * A store in which things go wrong, for tests of what is built on it.
+ * A store in which things go wrong, for tests of what is built on it. It has the leases of the store inside, and no bus: as the `l2` of a
+ * `tieredStore` it needs `consistency: 'validate'`.
  *
  * @example
  * const store = chaosStore(memoryStore(), { seed: 7, delay: 0.5, error: 0.1 });
@@ -33,7 +35,8 @@ const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buf
  * @publicApi
  */
 export function chaosStore(inner: CacheStore, options: ChaosOptions): CacheStore {
-  return new ChaosStore(inner, options);
+  const store = new ChaosStore(inner, options);
+  return hasLeases(inner) ? Object.assign(store, store.leasesOf(inner)) : store;
 }
 
 class ChaosStore implements CacheStore {
@@ -98,6 +101,17 @@ class ChaosStore implements CacheStore {
 
   async close(): Promise<void> {
     await this.inner.close?.();
+  }
+
+  /** Who loads is agreed on as without chaos, but that asking suffers. */
+  leasesOf(inner: LeaseStore): Pick<LeaseStore, 'acquire' | 'grantsAll'> {
+    return {
+      grantsAll: inner.grantsAll === true,
+      acquire: async (key) => {
+        await this.#suffer();
+        return inner.acquire(key);
+      },
+    };
   }
 
   async #suffer(): Promise<void> {

@@ -1,7 +1,7 @@
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
-import { hasLeases, type Lease } from './lease.interface.js';
+import { agreesOnLoads, hasLeases, type Lease } from './lease.interface.js';
 import { MemoryStore } from './memory-store.js';
 import { readMany } from './read-many.js';
 import { uniteStamps, type Stamp, type Verdict } from './stamp.js';
@@ -86,7 +86,10 @@ export class TieredStore implements CacheStore {
     this.bus?.attach(host);
   }
 
-  /** A store below that grants no leases grants all. */
+  get grantsAll(): boolean {
+    return !agreesOnLoads(this.l2);
+  }
+
   async acquire(key: string): Promise<Lease | undefined> {
     return hasLeases(this.l2) ? this.l2.acquire(key) : { release: () => Promise.resolve() };
   }

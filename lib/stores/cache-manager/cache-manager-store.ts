@@ -25,6 +25,7 @@ export class CacheManagerStore implements CacheStore {
   readonly keepsReferences = false;
   #entries: CacheLike | KeyvLike | undefined;
   #generations: KeyvLike | undefined;
+  #host: StoreHost | undefined;
 
   constructor(backend: unknown) {
     if (backend !== undefined) this.use(backend);
@@ -44,11 +45,17 @@ export class CacheManagerStore implements CacheStore {
     }
     this.#entries = backend;
     this.#generations = isCache(backend) ? backend.stores[backend.stores.length - 1]! : backend;
+    this.#tellWhere();
   }
 
   attach(host: StoreHost): void {
+    this.#host = host;
+    this.#tellWhere();
+  }
+
+  #tellWhere(): void {
     if (this.#generations !== undefined && isInMemory(this.#generations)) {
-      host.log(
+      this.#host?.log(
         'The cache-manager store keeps values in the memory of this process: other processes hear of no invalidation.',
       );
     }

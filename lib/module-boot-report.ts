@@ -1,0 +1,58 @@
+import type { MethodTarget } from './cache/method-target.js';
+import { deltaSeconds, parseCacheControl } from './http/cache-control.js';
+import { headersOf } from './http/handler-shape.js';
+import type { BoundRule } from './invalidation/index.js';
+import { agreesOnLoads } from './stores/lease.interface.js';
+
+/** Beyond these many the names are counted. */
+const MAX_NAMES = 50;
+
+/** What the application caches, in one line of its log. `cache.status()` tells it in full. */
+export function bootLine(
+  targets: readonly MethodTarget[],
+  rules: readonly BoundRule[],
+  dataSources: number,
+  store: string,
+): string {
+  const methods = targets.map(({ name }) => name);
+  const drops = rules.map(({ target, entityName }) => `${entityName} → ${target.name}`);
+  return (
+    `${counted(methods, 'cached methods')}; ${counted(drops, 'invalidation rules')}; ` +
+    `${dataSources} data sources; store ${store}`
+  );
+}
+
+function counted(names: readonly string[], what: string): string {
+  const rest = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
+  const listed = names.length > 0 ? ` (${names.slice(0, MAX_NAMES).join(', ')}${rest})` : '';
+  return `${names.length} ${what}${listed}`;
+}
+
+/** What is valid but odd about how methods are cached, their rules aside. */
+export function adviseOnMethods(targets: readonly MethodTarget[]): readonly string[] {
+  return targets.flatMap((target) => [...adviseOnLock(target), ...adviseOnLifetime(target)]);
+}
+
+/** A store in memory is one process's own, which the boot line says. */
+function adviseOnLock({ name, policy, store }: MethodTarget): readonly string[] {
+  if (policy.lock !== 'distributed' || store.kind === 'memory' || agreesOnLoads(store)) return [];
+  return [
+    `${name} has lock: 'distributed', but the ${store.kind} store grants no leases: each process loads for itself. Use a redisStore(), or ` +
+      `leave lock out.`,
+  ];
+}
+
+function adviseOnLifetime({ name, policy, definition }: MethodTarget): readonly string[] {
+  const { ttl } = policy;
+  if (definition.kind !== 'response' || typeof ttl !== 'number') return [];
+  const header = headersOf(definition.original).find((one) => one.name.toLowerCase() === 'cache-control');
+  const directives = parseCacheControl(header?.value);
+  const [directive, seconds] = ['max-age', 's-maxage']
+    .map((one) => [one, deltaSeconds(directives, one) ?? 0] as const)
+    .reduce((longest, one) => (one[1] > longest[1] ? one : longest));
+  if (seconds * 1000 <= ttl) return [];
+  return [
+    `${name} tells clients ${directive}=${seconds}, which is longer than it is cached here (${ttl / 1000} s): they keep what has ended, or ` +
+      `was dropped. Write a shorter maxAge, or a longer ttl.`,
+  ];
+}
