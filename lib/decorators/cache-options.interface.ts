@@ -109,6 +109,13 @@ export interface CacheResponseOptions extends CacheOptions {
    */
   shared?: boolean;
   /**
+   * Who judges the conditions of requests (If-None-Match, If-Modified-Since, If-Match, If-Unmodified-Since): `'cache'` (default), which
+   * hides the first two from the handler and answers with 304 on hits and misses; or `'handler'`: then such requests bypass the cache.
+   *
+   * Source: RFC 9110, section 13.
+   */
+  conditional?: 'cache' | 'handler';
+  /**
    * Who says how long a response is good: `'ttl'` (default), the decorator; or `'headers'`, what the handler sends, as in a
    * shared cache (RFC 9111) in front of it. Then the URI is the key, and stale responses are validated by the handler.
    */

@@ -25,6 +25,7 @@ export const RESPONSE_OPTIONS = new Set<string>([
   'query',
   'vary',
   'shared',
+  'conditional',
   'bypass',
   'maxBodyBytes',
   'cacheControl',

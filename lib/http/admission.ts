@@ -20,7 +20,7 @@ export type BypassReason =
   | GeneralReason
   | 'method' // the route does not cache it
   | 'range'
-  | 'condition' // one that a request that is not safe makes, which is the handler's to judge
+  | 'condition' // it makes one that is the handler's to judge
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
   | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
@@ -40,7 +40,8 @@ export class Admission {
     const { headers, method } = request;
     if (!route.caches(method)) return 'method';
     if (headers['range'] !== undefined) return 'range';
-    if (isUnsafe(method) && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
+    const leavesConditions = isUnsafe(method) || route.options.conditional === 'handler';
+    if (leavesConditions && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
     return this.callOf(
       route,
       request,

@@ -16,6 +16,8 @@ export interface ResponseOptions {
   /** Lower-case names. */
   readonly vary: readonly string[];
   readonly shared: boolean;
+  /** Who judges If-None-Match and its like. */
+  readonly conditional: 'cache' | 'handler';
   readonly bypass: ((request: object) => boolean) | undefined;
   readonly maxBodyBytes: number;
   readonly setCacheHeaders: boolean | undefined;
@@ -36,6 +38,7 @@ interface GivenResponseOptions {
   keyConstructor?: unknown;
   vary?: readonly string[];
   shared?: boolean;
+  conditional?: 'cache' | 'handler';
   bypass?: (request: never) => boolean;
   maxBodyBytes?: number;
   setCacheHeaders?: boolean;
@@ -75,6 +78,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     query: queryOf(options, where),
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
+    conditional: conditionalOf(options, where),
     bypass: options.bypass as ResponseOptions['bypass'],
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,
@@ -101,9 +105,26 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
   );
 }
 
+function conditionalOf({ conditional = 'cache' }: GivenResponseOptions, where: string): 'cache' | 'handler' {
+  if (conditional === 'cache' || conditional === 'handler') return conditional;
+  throw invalid(
+    `conditional of ${where} is ${String(conditional)}. Write 'cache' (the default) or 'handler'.`,
+  );
+}
+
 /** What has no meaning where the headers of each response decide. */
 const DECIDED_BY_HEADERS = [
-  ...['ttl', 'keyConstructor', 'query', 'statuses', 'methods', 'vary', 'shared', 'cacheControl'],
+  ...[
+    'ttl',
+    'keyConstructor',
+    'query',
+    'statuses',
+    'methods',
+    'vary',
+    'shared',
+    'conditional',
+    'cacheControl',
+  ],
   ...['staleWhileRevalidate', 'staleIfError', 'refreshAhead', 'jitter', 'lock', 'softTimeout', 'hardTimeout'],
 ];
 

@@ -127,6 +127,7 @@ describe('what cannot work is an error at boot that names class and method', () 
     ],
     ['a status that is never stored', { statuses: [304] }, /statuses of Routes\.find holds 304/],
     ['a status that is none', { statuses: ['200'] }, /statuses of Routes\.find/],
+    ['conditions that nobody judges', { conditional: 'never' }, /conditional of Routes\.find is never/],
     ['Vary: *', { vary: ['*'] }, /vary of Routes\.find holds "\*"/],
     ['a header name that is none', { vary: ['a b'] }, /vary of Routes\.find/],
     ['no bytes', { maxBodyBytes: 0 }, /maxBodyBytes of Routes\.find is 0/],

@@ -42,6 +42,15 @@ class Conditional {
     handled++;
     return 'uncached';
   }
+  @Get('left') @CacheResponse({ ttl: 60, conditional: 'handler' }) left(
+    @Req() request: AnyRequest,
+    @Res({ passthrough: true }) response: AnyResponse,
+  ): string | undefined {
+    handled++;
+    if (request.headers['if-none-match'] !== '"two"') return 'left';
+    response.status(304);
+    return undefined;
+  }
   @Get('accepted') @CacheResponse({ ttl: 60, statuses: [202] }) @HttpCode(202) accepted(): string {
     return `accepted ${++handled}`;
   }
@@ -73,6 +82,20 @@ describe.each(platforms)('conditions on %s', (platform) => {
     const hit = await app.get(`/${path}`);
     expect(miss.headers['etag']).toMatch(strong(miss.body));
     expect([hit.cache, hit.headers['etag']]).toEqual(['HIT', miss.headers['etag']]);
+  });
+
+  it("are the handler's to judge with conditional: 'handler', past the cache", async () => {
+    expect((await app.get('/left')).cache).toBe('MISS');
+    expect(await app.get('/left', { 'if-none-match': '"two"' })).toMatchObject({
+      status: 304,
+      cache: 'BYPASS',
+    });
+    expect(await app.get('/left', { 'if-none-match': '"one"' })).toMatchObject({
+      status: 200,
+      cache: 'BYPASS',
+    });
+    expect((await app.get('/left')).cache).toBe('HIT');
+    expect(handled).toBe(3);
   });
 
   it('of a stream the ETag is known from the first hit', async () => {
