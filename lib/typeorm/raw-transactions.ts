@@ -10,7 +10,7 @@ interface RunnerSource {
   createQueryRunner(...args: unknown[]): Runner;
 }
 
-const BEGIN = /^\s*(?:begin|start\s+transaction)\b/i;
+const BEGIN = /^(?:\s|--.*|\/\*[^]*?\*\/)*(?:begin|start\s+transaction)\b/i;
 
 /** Told of transactions that are about to begin, and of runners that can no longer end one. */
 export interface RawTransactionWatcher {

@@ -4,6 +4,8 @@ export type WriteKind = 'insert' | 'update' | 'remove' | 'mixed';
 /** What one SQL text does, as far as it can be told without a parser. Too many tables is safe, too few is not. */
 export interface SqlEffect {
   readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
+  /** Whether it commits a transaction, also before it begins another: `COMMIT AND CHAIN`. */
+  readonly commits: boolean;
   /** Names as written, unquoted and in lower case, split at the dots. */
   readonly writes: readonly SqlWrite[];
 }
@@ -15,19 +17,21 @@ export interface SqlWrite {
   readonly truncateCascade: boolean;
 }
 
-export const NO_EFFECT: SqlEffect = { control: undefined, writes: [] };
+export const NO_EFFECT: SqlEffect = { control: undefined, commits: false, writes: [] };
 
 const NAME = String.raw`(?:"(?:[^"]|"")+"|` + '`[^`]+`' + String.raw`|\[[^\]]+\]|[\p{L}_][\p{L}\p{N}_$#]*)`;
 const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
+/** A quoted name may follow a word at once. */
+const GAP = '(?:\\s+|(?=["`[]))';
 const VERB = new RegExp(
   [
-    String.raw`\b(?<insert>insert|upsert)\s+(?:or\s+\w+\s+|ignore\s+|low_priority\s+|high_priority\s+|delayed\s+)*(?:into\s+)?`,
-    String.raw`\b(?<replace>replace)\s+(?:low_priority\s+|delayed\s+)*(?:into\s+)?`,
-    String.raw`\b(?<merge>merge)\s+(?:into\s+)?`,
+    String.raw`\b(?<insert>insert|upsert)\s+(?:or\s+\w+\s+|ignore\s+|low_priority\s+|high_priority\s+|delayed\s+)*(?:into${GAP})?`,
+    String.raw`\b(?<replace>replace)\s+(?:low_priority\s+|delayed\s+)*(?:into${GAP})?`,
+    String.raw`\b(?<merge>merge)\s+(?:into${GAP})?(?:only\s+)?`,
     String.raw`\b(?<copy>copy|load\s+(?:data|xml)[^;]*?into\s+table|refresh\s+materialized\s+view(?:\s+concurrently)?)\s+`,
     String.raw`\b(?<remove>delete)\s+`,
-    String.raw`\b(?<truncate>truncate)\s+(?:table\s+)?`,
-    String.raw`\b(?<update>update)\s+`,
+    String.raw`\b(?<truncate>truncate)${GAP}(?:table\s+)?`,
+    String.raw`\b(?<update>update)${GAP}`,
   ].join('|'),
   'giu',
 );
@@ -35,15 +39,30 @@ const PATH_AT = new RegExp(String.raw`\s*(${PATH})`, 'iuy');
 const NAMES = new RegExp(NAME, 'giu');
 const PATHS = new RegExp(PATH, 'giu');
 const CONTROL =
-  /(?:^|;)\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b(\s+(?:(?:work|tran|transaction)\s+)?to\b)?/gi;
-const QUOTED = /\$([a-z_]*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'/gi;
+  /(?:^|;)\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b(?:\s+(?:(?:work|tran|transaction)\s+)?(to\b|and\s+chain\b))?/gi;
+const TEXT = String.raw`\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[^]*?\$\1\$|'(?:[^']|'')*'`;
+const TEXTS = new RegExp(TEXT, 'giu');
+const COMMENTS = new RegExp(String.raw`/\*[^]*?\*/|--.*|${TEXT}|"(?:[^"]|"")*"|` + '`[^`]*`', 'giu');
 
 /** What the statement writes and whether it begins or ends a transaction. Plain SELECTs leave at the first check. */
 export function readSql(sql: string): SqlEffect {
   if (isPlainSelect(sql)) return NO_EFFECT;
-  const writes = findWrites(sql);
-  const control = findControl(sql);
-  return writes.length === 0 && control === undefined ? NO_EFFECT : { control, writes };
+  const text = withoutComments(sql);
+  const writes = findWrites(text);
+  // MySQL carries out what stands in some comments.
+  if (text !== sql)
+    writes.push(...findWrites(sql).filter((write) => !writes.some((one) => isSame(one, write))));
+  const { control, commits } = findControl(text);
+  return writes.length === 0 && control === undefined ? NO_EFFECT : { control, commits, writes };
+}
+
+function withoutComments(sql: string): string {
+  if (!sql.includes('/*') && !sql.includes('--')) return sql;
+  return sql.replace(COMMENTS, (match) => (/^(?:--|\/\*)/.test(match) ? ' ' : match)).trimStart();
+}
+
+function isSame(one: SqlWrite, other: SqlWrite): boolean {
+  return one.kind === other.kind && one.path.join('.') === other.path.join('.');
 }
 
 /** A SELECT writes only when another statement follows it: data-modifying CTEs must begin with WITH. */
@@ -71,7 +90,9 @@ function findWrites(sql: string): SqlWrite[] {
     else if (verb['copy'] !== undefined) addFirst(sql, at, (name) => add(name, 'mixed'));
     else if (verb['remove'] !== undefined) {
       // `DELETE FROM a` names its table; MySQL's `DELETE x, y FROM a x JOIN b y` names aliases: take every name.
-      const from = /^(?:(?:low_priority|quick|ignore)\s+)*from\s+(?:only\s+)?/i.exec(sql.slice(at, at + 200));
+      const from = /^(?:(?:low_priority|quick|ignore)\s+)*from(?:\s+|(?=["`[]))(?:only\s+)?/i.exec(
+        sql.slice(at, at + 200),
+      );
       if (from !== null) addFirst(sql, at + from[0].length, (name) => add(name, 'remove'));
       else if (/\bfrom\b/i.test(sql.slice(at))) addAll(statement(sql, at), (name) => add(name, 'mixed'));
     } else if (verb['truncate'] !== undefined) {
@@ -109,17 +130,20 @@ function splitPath(name: string): string[] {
 }
 
 /** The last control statement of the text decides in which state it leaves the connection. */
-function findControl(sql: string): SqlEffect['control'] {
-  if (!/begin|transaction|commit|end|rollback|abort|savepoint|release/i.test(sql)) return undefined;
-  const text = sql.includes(';') ? sql.replace(QUOTED, "''") : sql;
+function findControl(sql: string): Pick<SqlEffect, 'control' | 'commits'> {
+  if (!/begin|transaction|commit|end|rollback|abort|savepoint|release/i.test(sql)) return NO_EFFECT;
+  const text = sql.includes(';') ? sql.replace(TEXTS, "''") : sql;
   let control: SqlEffect['control'];
+  let commits = false;
   CONTROL.lastIndex = 0;
   for (let match = CONTROL.exec(text); match !== null; match = CONTROL.exec(text)) {
     const word = match[1]!.toLowerCase();
-    if (word === 'begin' || word.startsWith('start')) control = 'begin';
-    else if (word === 'commit' || word === 'end') control = 'commit';
-    else if (match[2] !== undefined || word === 'savepoint' || word === 'release') control ??= 'savepoint';
-    else control = 'rollback';
+    const isCommit = word === 'commit' || word === 'end';
+    const isInner = match[2]?.toLowerCase() === 'to' || word === 'savepoint' || word === 'release';
+    commits ||= isCommit;
+    if (isInner) control ??= 'savepoint';
+    else if (match[2] !== undefined || word === 'begin' || word.startsWith('start')) control = 'begin';
+    else control = isCommit ? 'commit' : 'rollback';
   }
-  return control;
+  return { control, commits };
 }

@@ -28,9 +28,20 @@ export class SqlWatch {
       return both(this.#wrote(queryRunner, query, statement), outlet.send(runners.of(queryRunner).peek()));
     }
     if (writes.length === 0 && control === undefined) return undefined;
-    if (control === 'begin') runners.begun(queryRunner);
+    if (control === 'begin') return this.#began(event, query, statement);
     const answer = this.#wrote(queryRunner, query, statement);
-    return control === undefined || control === 'begin' ? answer : both(answer, this.#ended(event, control));
+    return control === undefined ? answer : both(answer, this.#ended(event, control));
+  }
+
+  /** It may have committed another transaction before; whether what it wrote is of that one or this, it does not say. */
+  #began(event: OrmQueryEvent, query: string, statement: Statement): Answer {
+    const { queryRunner } = event;
+    let answer: Answer;
+    if (statement.commits) {
+      answer = both(this.#wrote(queryRunner, query, statement), this.#ended(event, 'commit'));
+    }
+    this.#gatherer.runners.begun(queryRunner);
+    return both(answer, this.#wrote(queryRunner, query, statement));
   }
 
   /** SQL that a hook announced waits for that hook; of any other, nothing but the table is known. */

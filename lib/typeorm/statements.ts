@@ -3,6 +3,7 @@ import type { Tables } from './tables.js';
 
 export interface Statement {
   readonly control: SqlEffect['control'];
+  readonly commits: boolean;
   readonly writes: readonly {
     readonly table: string;
     readonly kind: WriteKind;
@@ -10,7 +11,7 @@ export interface Statement {
   }[];
 }
 
-const NO_STATEMENT: Statement = { control: undefined, writes: [] };
+const NO_STATEMENT: Statement = { control: undefined, commits: false, writes: [] };
 const MAX_REMEMBERED = 500;
 const MAX_REMEMBERED_LENGTH = 4_000;
 
@@ -46,7 +47,7 @@ export class Statements {
         .matching({ path, kind, truncateCascade })
         .map((table) => ({ table, kind, truncateCascade })),
     );
-    return { control: effect.control, writes };
+    return { control: effect.control, commits: effect.commits, writes };
   }
 }
 

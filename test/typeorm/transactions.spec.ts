@@ -80,6 +80,26 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     },
   );
 
+  test.each(['COMMIT AND CHAIN', 'COMMIT; BEGIN', '/* one of many */ COMMIT; -- next\n BEGIN'])(
+    'a transaction that "%s" follows up with another is told, and so is the other',
+    async (chain) => {
+      if (database === 'sql.js') return; // prepares one statement a call
+      attach();
+      const runner = dataSource.createQueryRunner();
+      await runner.query('/* by hand */ BEGIN');
+      await runner.query(`INSERT INTO ${notes} (id, text) VALUES (1, 'a')`);
+      expect(sink.batches).toEqual([]);
+      await runner.query(chain);
+      expect(lines()).toEqual(['unknown note ? ? → ?']);
+      sink.clear();
+      await runner.query(`UPDATE ${notes} SET text = 'b'`);
+      expect(sink.batches).toEqual([]);
+      await runner.query('COMMIT');
+      expect(lines()).toEqual(['unknown note ? ? → ?']);
+      await runner.release();
+    },
+  );
+
   test('several statements in one text: the whole is told when it is over', async () => {
     if (database === 'sql.js') return; // prepares one statement a call
     attach();
