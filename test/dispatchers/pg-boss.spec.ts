@@ -129,7 +129,7 @@ describe('the pg-boss dispatcher', () => {
     const { app } = await start({ retryLimit: 1 });
     const store = failingStore(app);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
-    await until(async () => (await states(`${queue}-dead`)) === 'created', 'a dead job', 25);
+    await until(async () => (await states(`${queue}-dead`)) === 'created', 'a dead job');
     expect((await jobs())[0]).toMatchObject({ state: 'failed', retry_count: 1 });
     store.restore();
   });

@@ -1,7 +1,7 @@
 import { All, Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CacheResponse } from '../../lib/index.js';
-import { gate, pause, platforms, start, until, type TestApplication } from './support/application.js';
+import { gate, platforms, start, type TestApplication } from './support/application.js';
 
 interface AnyResponse {
   header(name: string, value: string): AnyResponse;
@@ -109,8 +109,7 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
 
   it('tells who was answered with the answer to another', async () => {
     const answers = Promise.all([status('/slow'), status('/slow'), status('/slow')]);
-    await until(() => handled === 1);
-    await pause(50);
+    await app.held(3);
     held.open();
     expect((await answers).sort()).toEqual([
       'restflow; fwd=uri-miss; collapsed',

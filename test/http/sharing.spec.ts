@@ -3,15 +3,7 @@ import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CacheResponse, CacheResult } from '../../lib/index.js';
-import {
-  gate,
-  pause,
-  platforms,
-  start,
-  until,
-  type Answer,
-  type TestApplication,
-} from './support/application.js';
+import { gate, platforms, start, until, type Answer, type TestApplication } from './support/application.js';
 
 interface AnyRequest {
   user?: unknown;
@@ -110,8 +102,7 @@ describe.each(platforms)('requests at once on %s', (platform) => {
   it('run the handler once, and all get its answer', async () => {
     doors = [gate()];
     const answers = together('/slow', 20);
-    await until(() => handled === 1);
-    await pause(30);
+    await app.held(20);
     doors[0]!.open();
     expect(new Set((await answers).map(({ body }) => body))).toEqual(new Set(['1']));
     expect(handled).toBe(1);
@@ -122,8 +113,7 @@ describe.each(platforms)('requests at once on %s', (platform) => {
     async (path) => {
       doors = [gate()];
       const answers = together(`/${path}`, 5);
-      await until(() => handled === 1);
-      await pause(30);
+      await app.held(5);
       doors[0]!.open();
       const bodies = (await answers).map(({ body }) => body);
       expect(new Set(bodies).size).toBe(5);
@@ -134,8 +124,7 @@ describe.each(platforms)('requests at once on %s', (platform) => {
   it('behind a handler that fails each get the error of their own', async () => {
     doors = [gate()];
     const answers = together('/fails', 3);
-    await until(() => handled === 1);
-    await pause(30);
+    await app.held(3);
     doors[0]!.open();
     expect((await answers).map(({ status }) => status)).toEqual([500, 500, 500]);
     expect(handled).toBe(3);

@@ -14,6 +14,7 @@ export function createDataSource(name: DatabaseName, options: Partial<DataSource
     type: 'postgres',
     url: postgresUrl(),
     schema: schemaName(),
+    applicationName: schemaName(),
     ...options,
   } as DataSourceOptions);
 }

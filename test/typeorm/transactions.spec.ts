@@ -7,7 +7,7 @@ import {
   type CollectorOptions,
   type OrmDataSource,
 } from '../../lib/typeorm/index.js';
-import { DATABASES, line, openDataSource, RecordingSink } from './database.js';
+import { DATABASES, line, openDataSource, RecordingSink, schemaName } from './database.js';
 import { Author, Article, Note } from './entities.js';
 import { tableNamer } from './operations.js';
 
@@ -19,13 +19,17 @@ const attach = (options: CollectorOptions = {}) =>
 const note = (id: number, text = 'x') => dataSource.manager.create(Note, { id, text });
 /** Waits for what another connection or a timer brings about, however slow the machine is. */
 async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400 && !(await done()); tries++) await soon(10);
+  const deadline = Date.now() + 60_000;
+  while (!(await done())) {
+    if (Date.now() > deadline) throw new Error('It did not come about.');
+    await soon(10);
+  }
 }
-/** How many PostgreSQL sessions wait: for a lock, or in pg_sleep. */
+/** Whether one of our PostgreSQL sessions waits: for a lock, or in pg_sleep. Those of specs beside this one do not count. */
 async function waiting(event: 'Lock' | 'Timeout'): Promise<boolean> {
   const sql =
-    'SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = $1 AND wait_event_type = $2 AND datname = current_database() AND query !~ $3';
-  return (await dataSource.query(sql, ['active', event, 'pg_stat_activity']))[0].n > 0;
+    'SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = $1 AND wait_event_type = $2 AND application_name = $3';
+  return (await dataSource.query(sql, ['active', event, schemaName()]))[0].n > 0;
 }
 const soon = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
@@ -301,11 +305,12 @@ describe('commits that fail on PostgreSQL', () => {
   });
 
   test('a COMMIT whose connection dies is in doubt: told at once and again', async () => {
+    const linger = `"${schemaName()}".linger`;
     await dataSource.query(
-      `CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NULL; END $$`,
+      `CREATE OR REPLACE FUNCTION ${linger}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
     );
     await dataSource.query(
-      `CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${notes} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION linger()`,
+      `CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${notes} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${linger}()`,
     );
     attach();
     const runner = dataSource.createQueryRunner();

@@ -12,7 +12,7 @@ import { connect } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { interval, map, timeout } from 'rxjs';
 import { platforms, start, type TestApp } from './support/apps.js';
-import { pause } from './support/recorder.js';
+import { pause, until } from './support/recorder.js';
 import { essence, fetchRaw } from './support/wire.js';
 
 interface RawLike extends NodeJS.WritableStream {
@@ -152,7 +152,7 @@ describe.each(platforms)('done() on %s', (platform) => {
 
   /** Until the interceptor has seen the requests. */
   const handled = async (requests: number) => {
-    for (let turn = 0; turn < 200 && app.recorder.patterns.length < requests; turn++) await pause(5);
+    await until(() => app.recorder.patterns.length >= requests);
   };
 
   /** Goes away once it has read the first bytes. */

@@ -6,6 +6,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CacheService, RestflowCacheModule, type RestflowCacheOptions } from '../../../lib/index.js';
+import { settled } from '../../support/gate.js';
 import { TestClock } from './test-clock.js';
 
 export type PlatformName = 'express' | 'fastify';
@@ -36,6 +37,8 @@ export interface TestApplication {
   /** What it logged besides. */
   readonly lines: string[];
   get(path: string, options?: RequestOptions | RequestOptions['headers']): Promise<Answer>;
+  /** Resolves when so many requests are unanswered, and have come as far as they can. */
+  held(requests: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -91,14 +94,24 @@ async function create(
 
 /** What tests need of an application that listens. */
 export function running(app: INestApplication): Omit<TestApplication, 'clock' | 'complaints' | 'lines'> {
-  const { port } = app.getHttpServer().address() as AddressInfo;
+  const server = app.getHttpServer() as Server;
+  const { port } = server.address() as AddressInfo;
+  let unanswered = 0;
+  server.on('request', (_, response) => {
+    unanswered++;
+    response.once('close', () => unanswered--);
+  });
   return {
     app,
     port,
     cache: app.get(CacheService),
     get: (path, options = {}) => send(port, path, isOptions(options) ? options : { headers: options }),
+    held: async (requests) => {
+      await until(() => unanswered === requests);
+      await settled();
+    },
     close: () => {
-      (app.getHttpServer() as Server).closeAllConnections?.();
+      server.closeAllConnections?.();
       return app.close();
     },
   };

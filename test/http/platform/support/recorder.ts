@@ -37,7 +37,7 @@ export class Recorder implements NestInterceptor {
 
   /** Waits until as many recordings have settled, and a moment more for one too many. */
   async settled(count: number): Promise<Recording[]> {
-    for (let turn = 0; turn < 400 && this.recordings.length < count; turn++) await pause(5);
+    await until(() => this.recordings.length >= count);
     await pause(10);
     return this.recordings;
   }
@@ -68,6 +68,15 @@ export class Recorder implements NestInterceptor {
       tap({ complete: () => (complete = true) }),
       finalize(() => complete || control.fail()),
     );
+  }
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error('It did not happen in time.');
+    await pause(5);
   }
 }
 
