@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { redisStore } from '../../lib/redis.js';
+import { Entry, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
+import {
+  createExecutor,
+  type RedisCommand,
+  type RedisExecutor,
+} from '../../lib/stores/redis/redis-commands.js';
+import type { RedisConnection } from '../../lib/stores/redis/redis-connection.js';
+import { acquireLease } from '../../lib/stores/redis/redis-lease.js';
+import { RedisStore } from '../../lib/stores/redis/redis-store.js';
+import { Stamp } from '../../lib/stores/stamp.js';
+import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { serverUrl } from '../servers/url.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { uniqueName } from '../support/unique.js';
+
+const DAY = 86_400_000;
+
+function query(): StoreQuery {
+  const key = uniqueName('redis');
+  return {
+    key,
+    tags: () => [`${key}:a`, `${key}:b`],
+    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
+  };
+}
+
+function entry(stamp: Stamp, lifetime = 60_000): Entry {
+  const now = Date.now();
+  return new Entry('value', now, now + lifetime, now + lifetime, stamp, 10);
+}
+
+describe('in Redis', () => {
+  let client: Redis;
+  let at: StoreQuery;
+  let tag: string;
+
+  beforeEach(() => {
+    client = new Redis(serverUrl('redis'));
+    at = query();
+    [tag] = at.tags() as [string];
+  });
+  afterEach(() => client.disconnect());
+
+  describe('generations', () => {
+    let store: CacheStore;
+    beforeEach(async () => {
+      store = redisStore({ client });
+      store.attach!(UNATTACHED);
+      await store.ready!();
+    });
+    afterEach(() => store.close!());
+
+    it('live on when an entry is written under them, and longer than it', async () => {
+      const stamp = await store.stamp(at.tags());
+      await client.pexpire(tag, 5_000);
+      await store.set(at, entry(stamp, 60 * DAY));
+      expect(await client.pttl(at.key)).toBeGreaterThan(59 * DAY);
+      for (const each of at.tags()) expect(await client.pttl(each)).toBeGreaterThan(60 * DAY);
+    });
+
+    it.each(['purge', 'expire'] as const)('end one day after a %s too', async (mode) => {
+      await store.stamp(at.tags());
+      await store.bump([tag], mode);
+      const life = await client.pttl(tag);
+      expect([life > 29 * DAY, life <= 30 * DAY]).toEqual([true, true]);
+    });
+
+    it('an expire renews one half, a purge both', async () => {
+      const halves = async (): Promise<string[]> => (await client.get(tag))!.split('.');
+      await store.stamp(at.tags());
+      const [hard, soft] = await halves();
+      await store.bump([tag], 'expire');
+      const expired = await halves();
+      expect([expired[0], expired[1] === soft, expired.length]).toEqual([hard, false, 2]);
+      await store.bump([tag], 'purge');
+      const purged = await halves();
+      expect([purged[0] === hard, purged[1] === expired[1]]).toEqual([false, false]);
+    });
+
+    it('that cannot be read are missing: a bump takes them away, and the next load has one', async () => {
+      await store.set(at, entry(await store.stamp(at.tags())));
+      await client.set(tag, 'garbage');
+      expect(await store.get(at)).toBeInstanceOf(Stamp);
+      await client.set(tag, 'garbage');
+      await store.bump([tag], 'expire');
+      expect(await client.get(tag)).toBeNull();
+    });
+
+    it('are those of whoever was first: a reader beside it changes nothing', async () => {
+      const [one, other] = await Promise.all([store.stamp(at.tags()), store.stamp(at.tags())]);
+      expect(one.equals(other)).toBe(true);
+      expect(await store.judge(one)).toBe('current');
+    });
+  });
+
+  describe('a lease', () => {
+    let clock: ManualClock;
+    let executor: RedisExecutor;
+    const acquire = () =>
+      acquireLease(executor, { ...UNATTACHED, after: (ms, run) => clock.after(ms, run) }, at.key);
+
+    beforeEach(() => {
+      clock = new ManualClock();
+      executor = createExecutor(client as never);
+    });
+
+    it('has one holder at a time', async () => {
+      const lease = await acquire();
+      expect(await acquire()).toBeUndefined();
+      await lease!.release();
+      expect(await acquire()).toBeDefined();
+    });
+
+    it('ends by itself when its holder is gone', async () => {
+      await acquire();
+      const life = await client.pttl(at.key);
+      expect([life > 0, life <= 3_000]).toEqual([true, true]);
+    });
+
+    it('is renewed while its holder lives, and no longer', async () => {
+      const lease = await acquire();
+      await client.persist(at.key);
+      clock.advance(1_000);
+      expect(await client.pttl(at.key)).toBeGreaterThan(0);
+      await lease!.release();
+      clock.advance(10_000);
+      expect(await client.get(at.key)).toBeNull();
+    });
+
+    it('that was lost is neither renewed nor taken from who has it now', async () => {
+      const lease = await acquire();
+      await client.set(at.key, 'somebody else');
+      clock.advance(1_000);
+      expect([await client.get(at.key), await client.pttl(at.key)]).toEqual(['somebody else', -1]);
+      await lease!.release();
+      expect(await client.get(at.key)).toBe('somebody else');
+    });
+
+    it('that ended before it was renewed does not come back', async () => {
+      await acquire();
+      await client.del(at.key);
+      clock.advance(1_000);
+      expect(await client.get(at.key)).toBeNull();
+    });
+  });
+});
+
+/** A Redis that keeps its data while its history changes, as a promoted replica or a restored dump does. */
+class Histories {
+  epoch = 'one';
+  readonly #data = new Map<string, Buffer>();
+  /** Happens while a read is on its way. */
+  meanwhile: (() => void) | undefined;
+  readonly executor = {
+    readMany: async (keys: readonly string[]) => {
+      const values = keys.map((key) => this.#data.get(key) ?? null);
+      this.meanwhile?.();
+      this.meanwhile = undefined;
+      return values;
+    },
+    runAll: async (commands: readonly RedisCommand[]) => commands.map((command) => this.#run(command)),
+  };
+  readonly store = new RedisStore(this as unknown as RedisConnection);
+
+  #run([name, key, value, ...options]: RedisCommand): unknown {
+    if (name === 'get') return this.#data.get(String(key))?.toString('latin1') ?? null;
+    const isTaken = options.includes('NX') && this.#data.has(String(key));
+    if (name === 'set' && !isTaken) this.#data.set(String(key), Buffer.from(value as string));
+    return 'OK';
+  }
+}
+
+describe('when Redis begins another history', () => {
+  let redis: Histories;
+  let at: StoreQuery;
+  let more: StoreQuery;
+  beforeEach(async () => {
+    redis = new Histories();
+    at = query();
+    more = { ...at, tags: () => at.tags().slice(0, 1) };
+    await redis.store.set(at, entry(await redis.store.stamp(at.tags())));
+    expect(await redis.store.get(at)).toBeInstanceOf(Entry);
+  });
+
+  it('nothing of the one before is served, though all generations are the same', async () => {
+    const stamp = await redis.store.stamp(at.tags());
+    redis.epoch = 'two';
+    expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
+    expect(await redis.store.getMany([at])).toEqual([expect.any(Stamp)]);
+    expect(await redis.store.get(more)).toBeInstanceOf(Stamp);
+    expect(await redis.store.judge(stamp)).toBe('purged');
+  });
+
+  it.each<[string, (store: RedisStore) => Promise<unknown>]>([
+    ['a read', (store) => store.get(at)],
+    ['a read of many', (store) => store.getMany([at])],
+    ['a stamp', (store) => store.stamp(at.tags())],
+    ['a judgement', async (store) => store.judge(new Stamp('one', at.tags(), []))],
+  ])('%s that was under way is no answer', async (_, ask) => {
+    redis.meanwhile = () => (redis.epoch = 'two');
+    await expect(ask(redis.store)).rejects.toThrow('changed its history');
+  });
+
+  it('a second read for tags that only the entry knows is no answer either', async () => {
+    redis.meanwhile = () => queueMicrotask(() => (redis.epoch = 'two'));
+    await expect(redis.store.get(more)).rejects.toThrow('changed its history');
+  });
+
+  it('a load that began in the one before stores nothing', async () => {
+    const stamp = await redis.store.stamp(at.tags());
+    redis.epoch = 'two';
+    await redis.store.set(at, entry(stamp));
+    expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
+  });
+});

@@ -1,0 +1,178 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { tieredStore } from '../../lib/index.js';
+import type { Bus } from '../../lib/stores/bus.interface.js';
+import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
+import type { InvalidationMode } from '../../lib/stores/store.interface.js';
+import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { Gate } from '../support/gate.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { SharedMemory } from '../support/shared-memory.js';
+
+/** A bus that is trusted, says something and starts anew when the test says so. */
+class ScriptedBus implements Bus {
+  trusted = true;
+  bumped!: (tags: readonly string[], mode: InvalidationMode) => void;
+  reset!: () => void;
+
+  isTrusted(): boolean {
+    return this.trusted;
+  }
+  listen(onBump: ScriptedBus['bumped'], onReset: () => void): void {
+    this.bumped = onBump;
+    this.reset = onReset;
+  }
+  attach(): void {}
+  async close(): Promise<void> {}
+}
+
+const at: StoreQuery = {
+  key: 'key',
+  tags: () => ['a', 'b'],
+  values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
+};
+
+describe('memory over a shared store, with a bus', () => {
+  let bus: ScriptedBus;
+  let clock: ManualClock;
+  /** What other processes have too. */
+  let shared: SharedMemory;
+  let store: CacheStore;
+  /** Holds answers of the shared store back while it is shut. */
+  let gate: Gate;
+  let reads: number;
+
+  beforeEach(() => {
+    bus = new ScriptedBus();
+    clock = new ManualClock();
+    shared = new SharedMemory();
+    gate = new Gate();
+    gate.open();
+    reads = 0;
+    const read = shared.get.bind(shared);
+    shared.get = async (query) => {
+      reads++;
+      const answer = read(query);
+      await gate.pass();
+      return answer;
+    };
+    store = tieredStore({ l1: memoryStore(), l2: Object.assign(shared, { openBus: () => bus }) });
+    store.attach!({ ...UNATTACHED, now: clock.now });
+  });
+
+  const write = async (to: CacheStore, value: string, lifetime = 60_000): Promise<void> => {
+    const now = clock.now();
+    const stamp = await to.stamp(at.tags());
+    await to.set(at, new Entry(value, now, now + lifetime, now + 600_000, stamp, 10));
+  };
+  const read = async (): Promise<unknown> => {
+    const reading = await store.get(at);
+    return reading instanceof Entry ? reading.value : undefined;
+  };
+  /** Whether memory alone answers. */
+  const isKept = (): boolean => store.get(at) instanceof Entry;
+  /** A read whose answer has left the shared store, and is not here yet. */
+  const reading = async (): Promise<() => Promise<unknown>> => {
+    gate = new Gate();
+    const answer = read();
+    await gate.reached();
+    return () => {
+      gate.open();
+      return answer;
+    };
+  };
+
+  it('serves from memory what it has read once', async () => {
+    await write(shared, 'value');
+    expect([await read(), await read(), reads]).toEqual(['value', 'value', 1]);
+  });
+
+  it('serves nothing from memory, and keeps nothing, while the bus is not trusted', async () => {
+    await write(shared, 'value');
+    await read();
+    bus.trusted = false;
+    expect(isKept()).toBe(false);
+    await write(shared, 'other');
+    expect(await read()).toBe('other');
+    bus.trusted = true;
+    expect(await read()).not.toBe('other');
+    const fresh = tieredStore({ l1: memoryStore(), l2: Object.assign(shared, { openBus: () => bus }) });
+    bus.trusted = false;
+    await fresh.get(at);
+    bus.trusted = true;
+    expect(fresh.get(at)).not.toBeInstanceOf(Entry);
+  });
+
+  it.each(['a', 'b'])('drops what another process bumped: %s', async (tag) => {
+    await write(shared, 'value');
+    await read();
+    bus.bumped([tag], 'purge');
+    expect(isKept()).toBe(false);
+  });
+
+  it('keeps nothing that was bumped while it was read', async () => {
+    await write(shared, 'old');
+    const answer = await reading();
+    bus.bumped(['b'], 'purge');
+    expect(await answer()).toBe('old');
+    expect(isKept()).toBe(false);
+  });
+
+  it('keeps nothing that was on its way when messages may have been missed, and forgets what it had', async () => {
+    await write(shared, 'old');
+    await read();
+    bus.reset();
+    expect(isKept()).toBe(false);
+    bus.reset();
+    const answer = await reading();
+    bus.reset();
+    expect(await answer()).toBe('old');
+    expect(isKept()).toBe(false);
+  });
+
+  it('keeps nothing that was stored anew while it was read', async () => {
+    await write(shared, 'first');
+    const answer = await reading();
+    await write(store, 'second');
+    expect(await answer()).toBe('first');
+    expect(await read()).toBe('second');
+  });
+
+  it('forgets what it has when it stores something else', async () => {
+    await write(store, 'first');
+    await read();
+    await write(store, 'second');
+    expect(await read()).toBe('second');
+  });
+
+  it('keeps nothing that is expired, and serves nothing past its lifetime that is there anew', async () => {
+    await write(shared, 'value');
+    await shared.bump(['a'], 'expire');
+    await read();
+    expect(isKept()).toBe(false);
+    await write(shared, 'short', 1_000);
+    expect(await read()).toBe('short');
+    await write(shared, 'anew');
+    expect(await read()).toBe('short');
+    clock.advance(1_000);
+    expect(await read()).toBe('anew');
+  });
+
+  it('serves nothing that it bumps itself, before the shared store has the bump and after', async () => {
+    await write(shared, 'value');
+    await read();
+    const bump = shared.bump.bind(shared);
+    const sent = new Gate();
+    shared.bump = async (tags, mode) => {
+      await sent.pass();
+      return bump(tags, mode);
+    };
+    const bumping = store.bump(['a'], 'purge');
+    expect(isKept()).toBe(false);
+    // The shared store does not have the bump yet.
+    expect(await read()).toBe('value');
+    sent.open();
+    await bumping;
+    expect(isKept()).toBe(false);
+    expect(await read()).toBeUndefined();
+  });
+});
