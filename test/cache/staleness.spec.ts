@@ -194,6 +194,18 @@ describe('lifetimes', () => {
     ]);
   });
 
+  it('are shortened by up to jitter, each by another part, so that they do not end together', async () => {
+    const { clock, cached } = await things({ ttl: 100, jitter: 0.2 });
+    const lives: number[] = [];
+    for (let id = 0; id < 50; id++) {
+      const [, { resetAt }] = await cached.getWithMetadata(id);
+      lives.push(Date.parse(resetAt!) - clock.now());
+    }
+    expect(Math.min(...lives)).toBeGreaterThanOrEqual(80_000);
+    expect(Math.max(...lives)).toBeLessThanOrEqual(100_000);
+    expect(new Set(lives).size).toBeGreaterThan(25);
+  });
+
   it('0 stores nothing', async () => {
     const { provider, cached } = await things({ ttl: 0 });
     expect(await cached.getWithMetadata(1)).toEqual([

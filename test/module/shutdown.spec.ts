@@ -34,7 +34,38 @@ beforeEach(async () => {
 });
 afterEach(() => dataSource.destroy());
 
+@Injectable()
+class Rates {
+  load = async (): Promise<string> => 'old';
+  @CacheResult({ ttl: 10, staleWhileRevalidate: 60 }) async rate(): Promise<string> {
+    return this.load();
+  }
+}
+
 describe('a shutdown', () => {
+  it.each([
+    ['has ended', (work: Deferred<string>) => work.resolve('new')],
+    ['has taken five seconds', (_: Deferred<string>, pass: (ms: number) => void) => pass(5_000)],
+  ])('waits for a background refresh until it %s', async (_what, end) => {
+    const app = await TestApplication.start([Rates], { dataSources: false });
+    const rates = app.get(Rates);
+    const [asked, work] = [new Deferred(), new Deferred<string>()];
+    await rates.rate();
+    app.clock.advance(11_000);
+    rates.load = () => {
+      asked.resolve();
+      return work.promise;
+    };
+    expect(await rates.rate()).toBe('old');
+    await asked.promise;
+    const closed = app.close().then(() => told.push('closed'));
+    await settled();
+    expect(told).toEqual([]);
+    end(work, (ms) => app.clock.advance(ms));
+    await closed;
+    expect(told).toEqual(['closed']);
+  });
+
   it('waits for an invalidator that a write no longer waited for', async () => {
     const work = new Deferred();
     const asked = new Deferred();

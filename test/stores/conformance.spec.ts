@@ -92,6 +92,17 @@ describe.each(Object.keys(STORES))('%s', (name) => {
   );
 });
 
+it.each<[string, () => Redis | Cluster]>([
+  ['a client', () => new Redis(url)],
+  ['a client of a Cluster', () => new Cluster(addresses)],
+])('%s that was passed in stays open when its store is closed', async (_what, create) => {
+  const client = keep(create());
+  const store = await ready(redisStore({ client }));
+  await store.stamp(['tag']);
+  await store.close?.();
+  expect(await client.ping()).toBe('PONG');
+});
+
 /** What the nodes of the Cluster count: errors by their first word, and calls of one command. */
 async function counts(): Promise<{ crossSlot: number; moved: number; calls: number }> {
   const sums = { crossSlot: 0, moved: 0, calls: 0 };
