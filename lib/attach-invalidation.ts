@@ -18,6 +18,10 @@ import { normaliseOptions, type RestflowCacheOptions } from './module-options.js
 import { releaseStore, takeStore } from './stores/store-users.js';
 import { DataSourceAttacher } from './typeorm/index.js';
 
+const NO_STORE =
+  'attachInvalidation() was given no store, so that nothing that an application cached is invalidated. Pass the store of the ' +
+  'application: attachInvalidation(dataSource, { store, namespace }).';
+
 /**
  * Options of {@link attachInvalidation}.
  *
@@ -77,6 +81,7 @@ export function attachInvalidation(
   const { classes = [], invalidators = [], ...rest } = options;
   const settings = normaliseOptions(rest);
   const runtime = new CacheRuntime(settings.runtime);
+  if (options.store === undefined && options.stores === undefined) runtime.log.warn('attach store', NO_STORE);
   // Jobs of rules with another dispatcher were bumped at once here, which is what there is to do without its worker.
   const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
   dispatchers.add(INLINE, new InlineDispatcher());

@@ -72,7 +72,8 @@ export class CacheEverything {
     runtime: CacheRuntime,
     routes: Pick<RouteTable, 'add'>,
   ): void {
-    for (const { metatype: controller } of controllers) {
+    // Several modules may have one controller.
+    for (const controller of new Set(controllers.map(({ metatype }) => metatype))) {
       if (typeof controller !== 'function') continue;
       if (this.#classes.has(controller) || isNoCache(controller)) continue;
       for (const name of handlersOf(controller)) {

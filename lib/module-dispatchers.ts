@@ -38,6 +38,7 @@ const BACKGROUND = 'background';
 export function dispatcherProviders(given: readonly DispatcherProvider[]): Provider[] {
   const providers = given.map((one) => {
     if (typeof one === 'function') return one;
+    if (!isObject(one)) throw nameless(one);
     const provide = Symbol('dispatcher');
     return 'useFactory' in one
       ? {
@@ -74,7 +75,7 @@ export class ModuleDispatchers {
    */
   add(given: readonly Dispatcher[], providers: Iterable<unknown>): void {
     for (const dispatcher of given) {
-      const name = nameOfDispatcher(dispatcher.constructor);
+      const name = isObject(dispatcher) ? nameOfDispatcher(dispatcher.constructor) : undefined;
       if (name === undefined) throw nameless(dispatcher);
       this.registry.add(name, dispatcher);
     }
@@ -113,10 +114,13 @@ export function nameOfDispatcher(type: object): string | undefined {
   return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
 }
 
-function nameless(dispatcher: object): CacheConfigurationError {
-  return new CacheConfigurationError(
-    'DISPATCHER_NAME',
-    `RestflowCacheModule: dispatchers holds ${dispatcher.constructor.name}, which has no name. Write @InvalidationDispatcher('name') ` +
-      'on the class.',
-  );
+function isObject(given: unknown): given is object {
+  return typeof given === 'object' && given !== null;
+}
+
+function nameless(given: unknown): CacheConfigurationError {
+  const wayOut = isObject(given)
+    ? `${given.constructor.name}, which has no name. Write @InvalidationDispatcher('name') on the class.`
+    : `${String(given)}. Write a class, an instance, or { useFactory } that returns one; an undefined class is usually a circular import.`;
+  return new CacheConfigurationError('DISPATCHER_NAME', `RestflowCacheModule: dispatchers holds ${wayOut}`);
 }

@@ -156,10 +156,9 @@ const OPTIONS = new Set<string>([
 ] satisfies (keyof RestflowCacheOptions)[]);
 
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
-export function normaliseOptions(options: RestflowCacheOptions = {}): ModuleSettings {
+export function normaliseOptions(options: RestflowCacheOptions = {}, log = new OnceLog()): ModuleSettings {
   assertKnownOptions(options, OPTIONS, WHERE);
   assertOptionTypes(options, MODULE_OPTION_TYPES, WHERE);
-  const log = new OnceLog();
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>([['default', options.store ?? memoryStore()]]);
   for (const [name, store] of Object.entries(options.stores ?? {})) {

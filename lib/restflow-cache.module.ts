@@ -15,6 +15,7 @@ import {
   type RestflowCacheOptionsFactory,
 } from './module-options.js';
 import { ModuleWiring } from './module-wiring.js';
+import { NOBODY, OnceLog } from './observability/once-log.js';
 
 /**
  * The cache of an application. Global: import it once, in the root module.
@@ -32,7 +33,8 @@ export class RestflowCacheModule {
    * @throws CacheConfigurationError or TypeError for options that cannot work
    */
   static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
-    normaliseOptions(options);
+    // What cannot work says so here; hints are for the application's log, when it has one.
+    normaliseOptions(options, new OnceLog(NOBODY));
     return compose(
       { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
       options.dispatchers ?? [],

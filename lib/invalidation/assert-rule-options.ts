@@ -1,4 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import { describeOption } from '../cache/option-types.js';
 import { invalidatorProblem } from './injectable-invalidator.js';
 import type { InvalidationRuleOptions, RuleOptions } from './invalidation-rule.js';
 
@@ -22,6 +23,8 @@ const OPTIONS = new Set<string>([
   'batch',
 ] satisfies (keyof InvalidationRuleOptions)[]);
 
+const SWITCHES = ['batch', 'rewarm', 'eager', 'lookup', 'triggerOnCreate', 'raiseException'] as const;
+
 /** @throws CacheConfigurationError for options that are unknown, or contradict each other */
 export function assertRuleOptions(options: RuleOptions): void {
   if (typeof options !== 'object' || options === null) {
@@ -29,7 +32,7 @@ export function assertRuleOptions(options: RuleOptions): void {
       `${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
     );
   }
-  const { entity, fieldMapping, scope, invalidator, mode, batch, rewarm } = options;
+  const { entity, fieldMapping, scope, invalidator, mode } = options;
   if (typeof entity !== 'function' && typeof entity !== 'string') {
     throw invalidRule(
       `entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
@@ -54,9 +57,12 @@ export function assertRuleOptions(options: RuleOptions): void {
   }
   const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
   if (problem !== undefined) throw invalidRule(problem);
-  for (const [name, value] of Object.entries({ batch, rewarm }))
+  for (const name of SWITCHES) {
+    const value: unknown = options[name];
     if (value !== undefined && typeof value !== 'boolean')
       throw invalidRule(`${name} is ${String(value)}. Write true or false.`);
+  }
+  assertConditions(options.invalidateWhen);
   if (options.lookup === true && typeof fieldMapping !== 'object') {
     throw invalidRule(
       `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
@@ -70,6 +76,22 @@ export function assertRuleOptions(options: RuleOptions): void {
     throw invalidRule(
       `fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`,
     );
+  }
+}
+
+/** What no row is ever equal to would keep the rule from firing. */
+function assertConditions(conditions: unknown): void {
+  if (conditions === undefined) return;
+  if (typeof conditions !== 'object' || conditions === null || Array.isArray(conditions))
+    throw invalidRule(
+      `invalidateWhen is ${describeOption(conditions)}. Write { status: 'published' }; to decide by code, write an invalidator.`,
+    );
+  for (const [path, wanted] of Object.entries(conditions)) {
+    const code = [wanted].flat().find((one) => typeof one === 'function' || one instanceof RegExp);
+    if (code !== undefined)
+      throw invalidRule(
+        `invalidateWhen asks '${path}' for ${describeOption(code)}. Write a value, or a list of values; to decide by code, write an invalidator.`,
+      );
   }
 }
 

@@ -123,7 +123,7 @@ function areAllIn(values: readonly unknown[], list: readonly unknown[]): boolean
   return values.every((value) => known.has(coarseValue(value)));
 }
 
-/** A required field that the mapping has not is missing from every row. */
+/** A required field that the mapping has not is never null. */
 function missingArguments({ options: { requireArgs, fieldMapping } }: BoundRule): string[] {
   if (!Array.isArray(requireArgs) || typeof fieldMapping !== 'object') return [];
   const mapped = Object.keys(fieldMapping);
@@ -131,7 +131,7 @@ function missingArguments({ options: { requireArgs, fieldMapping } }: BoundRule)
     .filter((field) => !mapped.includes(field))
     .map(
       (field) =>
-        `can never fire: requireArgs names '${field}', which its fieldMapping has not, so that it is missing from every row. ` +
+        `names '${field}' in requireArgs, which its fieldMapping has not: no change is skipped for it. ` +
         `Write one of ${mapped.map((name) => `'${name}'`).join(', ')}, or requireArgs: true.`,
     );
 }

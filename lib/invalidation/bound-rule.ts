@@ -28,12 +28,12 @@ export class BoundRule implements ActiveRule {
     /** The custom invalidator, ready to be called. */
     readonly invalidator?: BoundInvalidator,
   ) {
-    this.options = rule.options;
     this.entity = resolveEntity(rule.options.entity);
     this.entityName = rule.entityName;
     this.id = rule.identity(target.name);
     this.mode = rule.options.mode ?? 'purge';
-    this.mappedFields = this.#bindFields();
+    this.mappedFields = this.#bindFields(rule.options);
+    this.options = this.#withMappedNames(rule.options);
   }
 
   /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
@@ -76,8 +76,19 @@ export class BoundRule implements ActiveRule {
     };
   }
 
-  #bindFields(): ReadonlyMap<string, string> {
-    const { fieldMapping, scope, invalidator } = this.options;
+  /** `requireArgs` may name a field, or the argument that it reads: here it names what the mapping does. */
+  #withMappedNames(options: RuleOptions): RuleOptions {
+    const { requireArgs } = options;
+    if (!Array.isArray(requireArgs)) return options;
+    const names = new Map([...this.mappedFields].map(([name, field]) => [field, name]));
+    const mapped = (requireArgs as readonly string[]).map((name) => {
+      const field = this.mappedFields.has(name) ? undefined : this.target.key.resolvePartitionField(name);
+      return (field !== undefined && names.get(field)) || name;
+    });
+    return { ...options, requireArgs: mapped };
+  }
+
+  #bindFields({ fieldMapping, scope, invalidator }: RuleOptions): ReadonlyMap<string, string> {
     if (fieldMapping === undefined && scope === undefined && invalidator === undefined)
       throw this.#saysNothing();
     if (fieldMapping === undefined || typeof fieldMapping === 'function') return new Map();

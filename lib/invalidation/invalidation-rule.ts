@@ -3,6 +3,7 @@ import type { InvalidationMode } from '../stores/store.interface.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { assertRuleOptions, invalidRule } from './assert-rule-options.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
+import { stableText } from './stable-text.js';
 
 /** A class with instances of type `E`; entities may be abstract. */
 export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
@@ -33,14 +34,14 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   scope?: 'all';
   /**
    * What a mapped value that is known to be null does: `false` (the default) drops the null partition, `true` skips the
-   * rule, a list of field names skips it when one of those is null.
+   * rule, a list of field names skips it when one of those is null. What the mapping does not give is not null.
    */
   requireArgs?: boolean | readonly string[];
   /** Updates fire the rule only if one of these columns or relations changed. */
   watchFields?: readonly EntityPath<E>[];
   /**
    * The rule fires only for rows that match all of these, before or after the change; a leading `!` negates, a list
-   * means any of, and what cannot be known counts as a match.
+   * means any of, a column that holds a list matches by any member, and what cannot be known counts as a match.
    */
   invalidateWhen?: Readonly<Record<string, unknown>>;
   /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
@@ -115,16 +116,9 @@ export class InvalidationRule<E extends object = object> {
   /** A stable identity: the same rule on the same method has it in every process and build. */
   identity(method: string): string {
     const { name } = this.options;
-    const text = JSON.stringify([method, { ...this.options, entity: this.entityName }], stable);
+    const text = stableText([method, { ...this.options, entity: this.entityName }]);
     return `${name ?? `${method}<-${this.entityName}`}#${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
   }
-}
-
-/** Functions by their source, and members in one order, however they were written. */
-function stable(_: string, value: unknown): unknown {
-  if (typeof value === 'function') return `${value.name}${String(value)}`;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /**

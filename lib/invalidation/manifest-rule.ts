@@ -3,6 +3,8 @@ import { staleWindow } from '../cache/policy.js';
 import type { PartitionShape } from '../keys/index.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
+import { INLINE } from './dispatcher-registry.js';
+import { isPlainObject, sortMembers } from './stable-text.js';
 
 /** What a rule says that is plain data, and what another process must know of its method. */
 export interface ManifestRule {
@@ -43,6 +45,8 @@ export interface ToldRule {
 
 /** Longer rules say less. Characters. */
 const MAX_LENGTH = 4_096;
+/** Nobody writes data that is nested deeper: it holds itself. */
+const MAX_DEPTH = 20;
 /** What a store keeps longer is loaded anew; lifetimes that a load decides may be as long. */
 const MAX_LIFE_MS = 365 * 86_400_000;
 
@@ -70,8 +74,9 @@ export function tell(rule: BoundRule, tables: readonly string[]): ToldRule {
     ...(partition && { partition }),
   };
   if (JSON.stringify(told).length <= MAX_LENGTH) return { rule: told, ...(widened && { widened }) };
-  const { dispatcherConfig: _long, ...short } = base;
-  return { rule: short, widened: `it is longer than ${MAX_LENGTH} characters` };
+  const { dispatcherConfig, ...short } = base;
+  const coarse = dispatcherConfig === undefined ? short : { ...short, dispatcher: INLINE };
+  return { rule: coarse, widened: `it is longer than ${MAX_LENGTH} characters` };
 }
 
 /** Equal rules have one key, whoever tells them. */
@@ -87,7 +92,7 @@ export function coarseRule({ entity, tables }: ManifestRule): ManifestRule {
     tables,
     mode: 'purge',
     eager: true,
-    dispatcher: 'inline',
+    dispatcher: INLINE,
     triggerOnCreate: true,
     life: 0,
   };
@@ -120,7 +125,7 @@ function toldDispatcher({
   options: { dispatcherConfig },
 }: BoundRule): Pick<ManifestRule, 'dispatcher' | 'dispatcherConfig'> {
   if (dispatcherConfig === undefined) return { dispatcher };
-  return isPlain(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: 'inline' };
+  return isPlain(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: INLINE };
 }
 
 /** Without a condition that JSON cannot tell a rule fires more often. */
@@ -134,12 +139,12 @@ function plainConditions(
   return told.length === 0 ? undefined : Object.fromEntries(told);
 }
 
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown, depth = 0): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
   if (typeof value === 'number') return Number.isFinite(value);
-  if (Array.isArray(value)) return value.every(isPlain);
-  if (typeof value !== 'object') return false;
-  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isPlain);
+  if (typeof value !== 'object' || depth > MAX_DEPTH) return false;
+  if (!Array.isArray(value) && !isPlainObject(value)) return false;
+  return Object.values(value).every((member) => isPlain(member, depth + 1));
 }
 
 function lifeOf({ target: { policy } }: BoundRule): number {
@@ -148,8 +153,6 @@ function lifeOf({ target: { policy } }: BoundRule): number {
   return Math.ceil(Math.min(ttl + staleWindow(policy), MAX_LIFE_MS));
 }
 
-/** Members in one order, however they were written. */
 function sorted(_: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+  return typeof value !== 'object' || value === null || Array.isArray(value) ? value : sortMembers(value);
 }

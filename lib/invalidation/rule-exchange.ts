@@ -43,7 +43,8 @@ export class RuleExchange {
   #told = -1;
   #toldAt = 0;
   #cancel: (() => void) | undefined;
-  readonly #late = new Set<() => void>();
+  /** What is still to be dropped once more, by the timer that will. */
+  readonly #late = new Map<() => void, readonly string[]>();
   /** What stood in the manifest and was no rule may have been any. */
   #hasDropped = false;
   #state: 'new' | 'running' | 'closed' = 'new';
@@ -75,14 +76,18 @@ export class RuleExchange {
     if (this.tells) for (const line of this.#hints()) this.runtime.log.info(line);
   }
 
-  /** What was committed while the rules of others could not be read may be anybody's. */
+  /** What was committed while rules of others were not known is made good: where they could not be read, it may be anybody's. */
   async close(): Promise<void> {
     const wasRunning = this.#state === 'running';
     this.#state = 'closed';
     this.#cancel?.();
-    for (const cancel of this.#late) cancel();
+    for (const cancel of this.#late.keys()) cancel();
+    // No transaction is open any more.
+    const left = new Set([...this.#late.values()].flat());
+    this.#late.clear();
     if (wasRunning && this.#unmatched !== undefined && this.#unmatched.size > 0)
-      await this.#bump([this.runtime.space.allTag]);
+      left.add(this.runtime.space.allTag);
+    if (left.size > 0) await this.#bump([...left]);
   }
 
   async #beat(): Promise<void> {
@@ -144,11 +149,12 @@ export class RuleExchange {
     if (missed.length === 0) return;
     const tags = [...new Set(missed)];
     await this.#bump(tags);
+    if (this.#state === 'closed') return;
     const cancel = this.runtime.settings.clock.after(LATE_MS, () => {
       this.#late.delete(cancel);
       void this.#bump(tags);
     });
-    this.#late.add(cancel);
+    this.#late.set(cancel, tags);
   }
 
   /** The rules of others that this process has not itself. */

@@ -42,7 +42,12 @@ function conditionHolds(row: RowView, path: string, wanted: unknown): boolean {
   const choices: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
   // Where spellings differ, doubt must fire the rule: a positive condition compares coarsely, a negated one exactly.
   if (negated) return !choices.some((choice) => sameValue(choice, reading.value));
-  return choices.some((choice) => coarseValue(choice) === coarseValue(reading.value));
+  const { value } = reading;
+  const isWanted = (one: unknown): boolean => {
+    const spelling = coarseValue(one);
+    return choices.some((choice) => coarseValue(choice) === spelling);
+  };
+  return isWanted(value) || (Array.isArray(value) && value.some(isWanted));
 }
 
 function sameValue(a: unknown, b: unknown): boolean {
@@ -120,5 +125,5 @@ function isSkipped(
 ): boolean {
   if (requireArgs === undefined || requireArgs === false) return false;
   const required = requireArgs === true ? Object.keys(values) : requireArgs;
-  return required.some((field) => values[field] == null);
+  return required.some((field) => Object.hasOwn(values, field) && values[field] == null);
 }

@@ -3,6 +3,13 @@ import { Logger, type LoggerService } from '@nestjs/common';
 /** Beyond this many different messages, further ones are dropped: a log must not grow with the traffic. */
 const MAX_MESSAGES = 1_000;
 
+/** Who hears nothing. */
+export const NOBODY: Pick<LoggerService, 'log' | 'warn' | 'error'> = {
+  log: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
 /** A logger that says each thing once, so that a condition met on every request makes one line. */
 export class OnceLog {
   readonly #said = new Set<string>();

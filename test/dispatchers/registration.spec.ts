@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import {
   InvalidationDispatcher,
+  RestflowCacheModule,
   type Dispatcher,
   type DispatcherHost,
   type DispatcherProvider,
@@ -11,6 +12,7 @@ import {
 import { bullMqDispatcher } from '../../lib/bullmq.js';
 import { microserviceDispatcher } from '../../lib/microservices.js';
 import { pgBossDispatcher } from '../../lib/pg-boss.js';
+import { TestApplication } from '../support/application.js';
 import { Item, openDatabase, startItems } from './support/world.js';
 
 @Injectable()
@@ -40,6 +42,14 @@ beforeAll(async () => {
 afterAll(() => dataSource.destroy());
 
 describe('forRoot({ dispatchers })', () => {
+  it('says what to write for what is no dispatcher', async () => {
+    expect(() => RestflowCacheModule.forRoot({ dispatchers: [undefined as never] })).toThrow(
+      /dispatchers holds undefined.*circular import/,
+    );
+    const started = TestApplication.start([], { dispatchers: [{ useFactory: () => null as never }] });
+    await expect(started).rejects.toThrow(/dispatchers holds null.*useFactory/);
+  });
+
   const instance = new Mine();
   it.each<[string, DispatcherProvider, Mine | undefined]>([
     ['a class', Mine, undefined],

@@ -7,6 +7,8 @@ import {
   InvalidationRule,
 } from '../../lib/index.js';
 import type { Dispatcher } from '../../lib/index.js';
+import type { BoundRule } from '../../lib/invalidation/index.js';
+import { tell } from '../../lib/invalidation/manifest-rule.js';
 import { inserted, User } from './support/changes.js';
 import { World, type WorldOptions } from './support/world.js';
 
@@ -62,6 +64,26 @@ describe('a rule that cannot work is an error that names the method and the way 
     ],
     ['has an unknown scope', () => invalidates(User, { scope: 'some' as never }), /scope is some/],
     ['has an unknown mode', () => invalidates(User, { ...USER, mode: 'soft' as never }), /mode is soft/],
+    [
+      'asks a column for a function',
+      () => invalidates(User, { ...USER, invalidateWhen: { status: () => true } }),
+      /invalidateWhen asks 'status' for a function\. Write a value.*invalidator/,
+    ],
+    [
+      'asks a column for a pattern',
+      () => invalidates(User, { ...USER, invalidateWhen: { email: ['a', /@example/] } }),
+      /'email' for an instance of RegExp/,
+    ],
+    [
+      'has a function for its conditions',
+      () => invalidates(User, { ...USER, invalidateWhen: (() => true) as never }),
+      /invalidateWhen is a function\. Write \{ status/,
+    ],
+    [
+      'has a text for a switch',
+      () => invalidates(User, { ...USER, eager: 'no' as never }),
+      /eager is no\. Write true or false/,
+    ],
     ['has an unknown option', () => invalidates(User, { fields: {} } as never), /unknown option fields/],
     [
       'has an undefined entity',
@@ -97,6 +119,39 @@ describe('a rule that cannot work is an error that names the method and the way 
 });
 
 describe('a rule that is bound', () => {
+  it('has an identity, and is told, whatever its options hold', () => {
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    class Connection {
+      readonly owner = circular;
+      constructor(readonly port: number) {}
+    }
+    const bound = (dispatcherConfig: object, amount = 10n): BoundRule =>
+      new World([
+        invalidates(User, { ...USER, invalidateWhen: { amount }, dispatcherConfig: { dispatcherConfig } }),
+      ]).rules.all()[0]!;
+    const rule = bound(circular);
+    expect(rule.id).toBe(bound(circular).id);
+    expect(rule.id).not.toBe(bound(circular, 11n).id);
+    expect(bound(new Connection(1)).id).toBe(bound(new Connection(2)).id);
+    expect(tell(rule, []).rule).toMatchObject({ dispatcher: 'inline' });
+  });
+
+  it('that is too long to be told is carried out inline elsewhere: its configuration stays here', () => {
+    const [rule] = new World(
+      [
+        invalidates(User, {
+          ...USER,
+          dispatcher: 'mine',
+          dispatcherConfig: { queue: 'q' },
+          invalidateWhen: { email: 'x'.repeat(5_000) },
+        }),
+      ],
+      { dispatchers: { mine: silent } },
+    ).rules.all();
+    expect(tell(rule!, []).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
+  });
+
   it('drops the one entry of a method without arguments, where it says nothing more', async () => {
     const world = new World([invalidates(User, {})], { method: async () => 1, key: () => 'all' });
     await world.commit(inserted({ id: 1 }));

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Injectable, type Type } from '@nestjs/common';
+import { Injectable, Logger, type Type } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Column, DataSource, Entity, type EntityManager, PrimaryGeneratedColumn } from 'typeorm';
 import {
@@ -199,6 +199,15 @@ describe('a process that does not load the cached class', () => {
     expect(await find.getCacheOnly(2)).toBe(CACHE_MISSING);
   });
 
+  it('makes good what it wrote before it heard, also where it ends soon after', async () => {
+    const early = await worker();
+    await seed(early);
+    const cached = await api(BY_ID);
+    await hear(early);
+    expect(await dropped(cached, () => early.close())).toEqual([1, 2, 3]);
+    apps.splice(apps.indexOf(early), 1);
+  });
+
   it('goes by the rules of every build: those of the old one, of the new one, and of one that has ended', async () => {
     const old = await api({ ...BY_ID, watchFields: ['email'] });
     const recent = await api({ ...BY_ID, watchFields: ['visits'] });
@@ -344,6 +353,12 @@ describe('a process that does not load the cached class', () => {
       ]);
       await script.detach();
       expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'c' }))).toEqual([]);
+    });
+
+    it('is told to pass the store of the application', async () => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      await attachInvalidation(dataSource, { classes: [members(BY_ID)] }).detach();
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/given no store.*\{ store, namespace \}/)]]);
     });
 
     it('drops everything where it never was', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { invalidates, type InvalidationRuleOptions } from '../../lib/index.js';
+import { ArgsKeyField, invalidates, type InvalidationRuleOptions } from '../../lib/index.js';
 import { bulk, inserted, removed, updated, User } from './support/changes.js';
 import { World } from './support/world.js';
 
@@ -73,6 +73,43 @@ describe('a rule with a mapping', () => {
 
   it('takes values as coarsely as partitions are: a number is its text', async () => {
     expect(await world(BY_ID).dropped(inserted({ id: ' 01 ' }))).toEqual(USER_1);
+  });
+});
+
+describe('invalidateWhen on a column that holds a list', () => {
+  const roles = (wanted: unknown): World => world({ scope: 'all', invalidateWhen: { roles: wanted } });
+  it.each<[string, unknown, readonly string[]]>([
+    ['one of its members', 'admin', ALL],
+    ['a list of which it holds one', ['guest', 'admin'], ALL],
+    ['what it does not hold', 'guest', []],
+  ])('is met by %s', async (_, wanted, dropped) => {
+    expect(await roles(wanted).dropped(inserted({ id: 1, roles: ['admin', 'editor'] }))).toEqual(dropped);
+  });
+});
+
+describe('requireArgs', () => {
+  const NULL = inserted({ id: null });
+  const BY_ARGUMENT = { key: { user: new ArgsKeyField('id', { partition: true }) } } as const;
+  async function find(id: unknown): Promise<unknown> {
+    return id;
+  }
+  const required = (...names: string[]): World =>
+    new World([invalidates(User, { fieldMapping: { id: 'id' }, requireArgs: names })], {
+      ...BY_ARGUMENT,
+      method: find as never,
+    });
+
+  it.each(['id', 'user'])('means one field by the names of its argument and of its own: %s', async (name) => {
+    const rule = required(name);
+    await rule.commit(NULL);
+    expect(rule.bumps).toEqual([]);
+    await rule.commit(inserted({ id: 1 }));
+    expect(rule.bumps).toEqual([{ tags: [rule.target.partitionTag({ user: 1 })], mode: 'purge' }]);
+  });
+
+  it('skips nothing for what a mapping does not give', async () => {
+    const named = world({ fieldMapping: ({ id }) => ({ user: id }), requireArgs: ['tenant'] });
+    expect(await named.dropped(inserted({ id: 1 }))).toEqual(USER_1);
   });
 });
 

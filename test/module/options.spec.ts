@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Module, type Type } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, Logger, Module, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   CacheResponse,
@@ -79,7 +79,11 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     },
   );
 
-  it('hints at numbers that look like milliseconds, in the log', async () => {
+  it('hints at numbers that look like milliseconds, in the log of the application alone', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn');
+    RestflowCacheModule.forRoot({ ttl: 3_600_000 });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
     const { log } = await boot({
       imports: [RestflowCacheModule.forRoot({ ttl: 3_600_000 })],
       providers: [cachedClass({ ttl: 5_000_000 })],
