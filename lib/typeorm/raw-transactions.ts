@@ -1,6 +1,10 @@
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
+/** Who watches a runner: SQLite's one runner outlives many of them. Others live for one statement, see {@link OwnValues}. */
+const watchersOf = Symbol('restflow watchers');
+
 interface Runner extends OrmQueryRunner {
+  [watchersOf]?: Set<RawTransactions>;
   query(sql: string, ...rest: unknown[]): Promise<unknown>;
   startTransaction?(...args: unknown[]): Promise<void>;
   release?(): Promise<void>;
@@ -28,9 +32,6 @@ export interface RawTransactionWatcher {
     query: (sql: string) => Promise<unknown>,
   ) => Promise<unknown> | undefined;
 }
-
-/** Who watches a runner: SQLite's one runner outlives many of them. */
-const watchersOf = new WeakMap<Runner, Set<RawTransactions>>();
 
 /**
  * Sees `query('BEGIN')` before it runs: the hook of a query is called when its connection has been awaited, which is no
@@ -71,7 +72,7 @@ export class RawTransactions {
   }
 
   #watch(runner: Runner): void {
-    const known = watchersOf.get(runner);
+    const known = runner[watchersOf];
     if (known === undefined) return instrument(runner, this);
     if (known.has(this)) return;
     for (const watcher of known) if (watcher.isClosed) known.delete(watcher);
@@ -82,7 +83,7 @@ export class RawTransactions {
 function instrument(runner: Runner, first: RawTransactions): void {
   const { query, startTransaction, release } = runner;
   const watchers = new Set([first]);
-  watchersOf.set(runner, watchers);
+  runner[watchersOf] = watchers;
   const tell = (what: 'beginning' | 'ran' | 'released'): void => {
     for (const { isClosed, watcher } of watchers) if (!isClosed) watcher[what](runner);
   };

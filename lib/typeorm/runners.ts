@@ -1,10 +1,11 @@
+import { OwnValues } from './own-values.js';
 import { Pending } from './pending.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** What is pending on which query runner. Not kept in `runner.data`, which `save(…, { data })` swaps. */
 export class Runners {
   readonly #dataSource: OrmDataSource;
-  readonly #pending = new WeakMap<OrmQueryRunner, Pending>();
+  readonly #pending = new OwnValues<OrmQueryRunner, Pending>();
   readonly #rawByConnection = new WeakMap<object, Pending>();
   #rawSeen = false;
 
