@@ -1,5 +1,6 @@
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import { Collector } from './collector.js';
+import { keepFast } from './fast-properties.js';
 import type { CollectorOptions } from './outlet.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
@@ -84,6 +85,7 @@ class Registration {
         ];
       },
     });
+    keepFast(dataSource);
   }
 
   get(sink: ChangeSink): Attached | undefined {
@@ -113,6 +115,7 @@ class Registration {
       writable: true,
       value,
     });
+    keepFast(this.#dataSource);
   }
 }
 

@@ -1,3 +1,4 @@
+import { keepFast } from './fast-properties.js';
 import type { OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
 interface Driver {
@@ -67,6 +68,7 @@ class Saves {
       },
       set: (value: unknown) => void (support = value),
     });
+    keepFast(driver);
   }
 
   get isBeginning(): boolean {
