@@ -24,6 +24,9 @@ export class Bracket {
   /** How often an UPDATE wrote a foreign key, by name, less how often an update hook said so. */
   #unclaimed: Map<string, number> | undefined;
   #insertColumns = '';
+  #onConflict: 'update' | 'ignore' | undefined;
+  /** An INSERT that is read when somebody asks: a save() that tells its row needs nothing of it. */
+  #unread: string | undefined;
   /** Entities that had their primary key before they were inserted. */
   #keyed: Set<object> | undefined;
   /** When its last hook or statement came. */
@@ -36,8 +39,6 @@ export class Bracket {
   rows: readonly ReportedRow[] | undefined;
   /** The kind of its one statement, while it is its only one. */
   #sole: HookKind | undefined;
-  /** Whether its INSERT may have updated or skipped rows that existed instead. */
-  onConflict: 'update' | 'ignore' | undefined;
 
   announce(
     kind: HookKind,
@@ -72,7 +73,10 @@ export class Bracket {
     this.#seen[kind]++;
     this.touchedAt = Date.now();
     this.unconfirmed = true;
-    if (kind === 'insert') this.#readInsert(sql);
+    if (kind === 'insert') {
+      this.#readInsert();
+      this.#unread = sql;
+    }
     if (kind === 'update' && this.#foreignKeys.size > 0) this.#readUpdate(sql);
     return true;
   }
@@ -102,11 +106,21 @@ export class Bracket {
     return this.onConflict === undefined && (returning || this.#announced.insert === 1);
   }
 
+  /** Whether its INSERT may have updated or skipped rows that existed instead. */
+  get onConflict(): 'update' | 'ignore' | undefined {
+    this.#readInsert();
+    return this.#onConflict;
+  }
+
   inserted(column: OrmColumn): boolean {
+    this.#readInsert();
     return namesColumn(this.#insertColumns, column.databaseName);
   }
 
-  #readInsert(sql: string): void {
+  #readInsert(): void {
+    const sql = this.#unread;
+    if (sql === undefined) return;
+    this.#unread = undefined;
     const open = sql.indexOf('(');
     this.#insertColumns = open < 0 ? '' : sql.slice(open, sql.indexOf(')', open));
     if (
@@ -114,8 +128,8 @@ export class Bracket {
         sql,
       )
     ) {
-      this.onConflict = 'update';
-    } else if (/\bon\s+conflict\b|\binsert\s+(?:or\s+)?ignore\b/i.test(sql)) this.onConflict ??= 'ignore';
+      this.#onConflict = 'update';
+    } else if (/\bon\s+conflict\b|\binsert\s+(?:or\s+)?ignore\b/i.test(sql)) this.#onConflict ??= 'ignore';
   }
 
   #claim(columns: readonly unknown[], relations: readonly unknown[]): void {

@@ -106,6 +106,8 @@ export class Collector {
     const { outlet, runners } = this.#gatherer;
     const pending = runners.of(queryRunner);
     const table = tableOf(metadata);
+    // Nobody is told of it, whatever its statements and hooks say.
+    if (!this.#gatherer.wants(table)) return undefined;
     let bracket = pending.brackets.get(table);
     let answer: Answer;
     if (bracket?.unconfirmed === true && bracket.durable && !runners.isShared(queryRunner)) {
