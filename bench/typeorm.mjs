@@ -8,11 +8,15 @@ const SAVES = 2_000;
 const ROUNDS = 7;
 
 class Row {}
-const schema = new EntitySchema({
-  name: 'BenchRow',
-  target: Row,
-  columns: { id: { type: Number, primary: true, generated: true }, text: { type: String } },
-});
+class Other {}
+const schemas = [Row, Other].map(
+  (target) =>
+    new EntitySchema({
+      name: `Bench${target.name}`,
+      target,
+      columns: { id: { type: Number, primary: true, generated: true }, text: { type: String } },
+    }),
+);
 
 class Rows {
   async all() {
@@ -27,12 +31,27 @@ Object.defineProperty(
     method,
 );
 
-async function saves(dataSource) {
-  const rows = dataSource.getRepository(Row);
+async function saves(rows) {
   const [wall, cpu] = [performance.now(), process.cpuUsage()];
   for (let i = 0; i < SAVES; i++) await rows.save({ text: `row ${i}` });
   const { user, system } = process.cpuUsage(cpu);
   return { wall: performance.now() - wall, cpu: (user + system) / 1_000 };
+}
+
+/** What is compared, each with the entity that is saved. */
+const KINDS = {
+  'without the module': { target: Row, attached: false },
+  'with rules that match': { target: Row, attached: true },
+  'with rules on another entity': { target: Other, attached: true },
+};
+
+async function round(dataSource, { target, attached }) {
+  const rows = dataSource.getRepository(target);
+  const invalidation = attached ? attachInvalidation(dataSource, { classes: [Rows] }) : undefined;
+  const result = await saves(rows);
+  invalidation?.detach();
+  await rows.clear();
+  return result;
 }
 
 const median = (values) => values.sort((one, other) => one - other)[values.length >> 1];
@@ -40,25 +59,23 @@ const median = (values) => values.sort((one, other) => one - other)[values.lengt
 async function compare(name, options) {
   const dataSource = await new DataSource({
     ...options,
-    entities: [schema],
+    entities: schemas,
     synchronize: true,
   }).initialize();
-  const rounds = { without: [], with: [] };
-  await saves(dataSource);
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.without.push(await saves(dataSource));
-    const invalidation = attachInvalidation(dataSource, { classes: [Rows] });
-    rounds.with.push(await saves(dataSource));
-    await invalidation.detach();
-    await dataSource.getRepository(Row).clear();
+  const kinds = Object.keys(KINDS);
+  const results = Object.fromEntries(kinds.map((kind) => [kind, []]));
+  for (const kind of kinds) await round(dataSource, KINDS[kind]);
+  for (let i = 0; i < ROUNDS; i++) {
+    // Each is as often behind each other, so that what grows or warms up with time is nobody's.
+    for (const kind of i % 2 === 0 ? kinds : kinds.toReversed())
+      results[kind].push(await round(dataSource, KINDS[kind]));
   }
   for (const measure of ['wall', 'cpu']) {
-    const [plain, watched] = ['without', 'with'].map((kind) =>
-      median(rounds[kind].map((each) => each[measure])),
+    const medians = kinds.map((kind) => median(results[kind].map((each) => each[measure])));
+    const told = medians.map(
+      (ms, i) => `${kinds[i]} ${ms.toFixed(0)} ms` + (i > 0 ? ` (${(ms / medians[0]).toFixed(2)}×)` : ''),
     );
-    console.log(
-      `${name} ${measure}: ${plain.toFixed(0)} ms, with rules ${watched.toFixed(0)} ms, ${(watched / plain).toFixed(2)}×`,
-    );
+    console.log(`${name} ${measure}: ${told.join(', ')}`);
   }
   await dataSource.destroy();
 }
