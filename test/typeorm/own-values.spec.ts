@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { OwnValues } from '../../lib/typeorm/own-values.js';
 
 describe('what is kept about the objects of others', () => {
