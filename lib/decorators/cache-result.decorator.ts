@@ -10,9 +10,9 @@ import type { Duration } from '../cache/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
 import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
-import { DefaultKeyConstructor, KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
+import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
-import { copyMetadata, optionsOf, whereOf } from './decorator-options.js';
+import { copyMetadata, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
   ...VALUE_OPTIONS,
@@ -77,15 +77,7 @@ function define(
   assertReturnsPromise(target, methodKey, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
-  const { names: parameters, rest: restParameter } = readParameters(original);
-  const shape: MethodShape = {
-    className: target.constructor.name,
-    methodName,
-    kind: 'result',
-    parameters,
-    restParameter,
-  };
-  const plan = KeyPlan.bind(keyConstructor, shape);
+  const plan = KeyPlan.bind(keyConstructor, shapeOf('result', target, methodName, original));
   return Object.freeze({
     kind: 'result',
     methodName,

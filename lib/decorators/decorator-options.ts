@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { describeOption } from '../cache/option-types.js';
+import { readParameters, type MethodShape } from '../keys/index.js';
 
 /** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */
 export function optionsOf<T extends object>(options: Duration | T, where: string): T | { ttl: Duration } {
@@ -27,4 +28,15 @@ export function copyMetadata(from: object, to: object): void {
   for (const key of Reflect.getMetadataKeys(from) as unknown[]) {
     Reflect.defineMetadata(key, Reflect.getMetadata(key, from), to);
   }
+}
+
+/** What is known of a decorated method, for its key. */
+export function shapeOf(
+  kind: MethodShape['kind'],
+  target: object,
+  methodName: string,
+  original: Function,
+): MethodShape {
+  const { names: parameters, rest: restParameter } = readParameters(original);
+  return { className: target.constructor.name, methodName, kind, parameters, restParameter };
 }

@@ -1,20 +1,24 @@
 import { CacheConfigurationError } from '../cache/errors.js';
-import { assertMethodOptions, normalisePolicy, type MethodDefinition } from '../cache/definition.js';
+import {
+  assertMethodOptions,
+  normalisePolicy,
+  VALUE_OPTIONS,
+  type MethodDefinition,
+} from '../cache/definition.js';
 import { defaultKeyOf } from '../http/default-key.js';
 import { normaliseResponseOptions } from '../http/response-options.js';
 import { withUriTag } from '../http/shared-cache/uri-key.js';
 import { responseValues } from '../http/stored-response.js';
 import { toRule, type InvalidationRule } from '../invalidation/invalidation-rule.js';
-import { KeyPlan, readParameters, type MethodShape } from '../keys/index.js';
+import { KeyPlan, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
+import { shapeOf } from './decorator-options.js';
 
 /** What `@CacheResponse` takes. */
 export const RESPONSE_OPTIONS = new Set<string>([
-  'ttl',
+  ...VALUE_OPTIONS,
   'keyConstructor',
   'invalidatesOn',
-  'cacheIf',
-  'cacheUnless',
   'tags',
   'store',
   'name',
@@ -32,13 +36,6 @@ export const RESPONSE_OPTIONS = new Set<string>([
   'freshness',
   'keyLimit',
   'explain',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'refreshAhead',
-  'jitter',
-  'lock',
-  'softTimeout',
-  'hardTimeout',
 ] satisfies (keyof CacheResponseOptions)[]);
 
 /**
@@ -60,14 +57,7 @@ export function defineResponse(
   const byHeaders = response.freshness === 'headers';
   const keyConstructor = options.keyConstructor ?? defaultKeyOf(response);
   const rules = (options.invalidatesOn ?? []).map((item) => toRule(item, where));
-  const { names: parameters, rest: restParameter } = readParameters(original);
-  const shape: MethodShape = {
-    className: target.constructor.name,
-    methodName,
-    kind: 'response',
-    parameters,
-    restParameter,
-  };
+  const shape = shapeOf('response', target, methodName, original);
   return Object.freeze({
     kind: 'response',
     methodName,
