@@ -1,3 +1,4 @@
+import { ReplacedMethod } from './replaced-method.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Who watches a runner: SQLite's one runner outlives many of them. Others live for one statement, see {@link OwnValues}. */
@@ -38,24 +39,20 @@ export interface RawTransactionWatcher {
  * longer the context of who asked for it.
  */
 export class RawTransactions {
-  readonly #source: RunnerSource;
-  readonly #replaced: PropertyDescriptor | undefined;
-  readonly #wrapper: RunnerSource['createQueryRunner'];
+  readonly #replaced: ReplacedMethod<RunnerSource, 'createQueryRunner'>;
   #closed = false;
 
   constructor(
     dataSource: OrmDataSource,
     readonly watcher: RawTransactionWatcher,
   ) {
-    const source = (this.#source = dataSource as unknown as RunnerSource);
+    const source = dataSource as unknown as RunnerSource;
     const { createQueryRunner } = source;
-    this.#replaced = Object.getOwnPropertyDescriptor(source, 'createQueryRunner');
-    this.#wrapper = (...args) => {
+    this.#replaced = new ReplacedMethod(source, 'createQueryRunner', (...args) => {
       const runner = createQueryRunner.apply(source, args);
       if (!this.#closed) this.#watch(runner);
       return runner;
-    };
-    source.createQueryRunner = this.#wrapper;
+    });
   }
 
   get isClosed(): boolean {
@@ -63,12 +60,9 @@ export class RawTransactions {
   }
 
   close(): void {
+    // Where our wrapper stays, it does nothing from now on.
     this.#closed = true;
-    // Whoever wrapped it after us keeps our wrapper, which now does nothing.
-    if (this.#source.createQueryRunner !== this.#wrapper) return;
-    if (this.#replaced !== undefined)
-      Object.defineProperty(this.#source, 'createQueryRunner', this.#replaced);
-    else delete (this.#source as Partial<RunnerSource>).createQueryRunner;
+    this.#replaced.putBack();
   }
 
   #watch(runner: Runner): void {

@@ -1,4 +1,5 @@
 import { tableOf } from './columns.js';
+import { ReplacedMethod } from './replaced-method.js';
 import { tablesOf } from './tables.js';
 import type { OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
@@ -26,8 +27,7 @@ interface BuilderSource {
  */
 export class StatementTransactions {
   readonly #source: OrmDataSource & BuilderSource;
-  readonly #replaced: PropertyDescriptor | undefined;
-  readonly #wrapper: BuilderSource['createQueryBuilder'];
+  readonly #replaced: ReplacedMethod<BuilderSource, 'createQueryBuilder'>;
   #closed = false;
 
   constructor(
@@ -36,18 +36,17 @@ export class StatementTransactions {
   ) {
     const source = (this.#source = dataSource as OrmDataSource & BuilderSource);
     const { createQueryBuilder } = source;
-    this.#replaced = Object.getOwnPropertyDescriptor(source, 'createQueryBuilder');
-    this.#wrapper = (...args) => this.#enlist(createQueryBuilder.apply(source, args));
-    source.createQueryBuilder = this.#wrapper;
+    this.#replaced = new ReplacedMethod<BuilderSource, 'createQueryBuilder'>(
+      source,
+      'createQueryBuilder',
+      (...args) => this.#enlist(createQueryBuilder.apply(source, args)),
+    );
   }
 
   close(): void {
+    // Where our wrapper stays, it does nothing from now on.
     this.#closed = true;
-    // Whoever wrapped it after us keeps our wrapper, which now does nothing.
-    if (this.#source.createQueryBuilder !== this.#wrapper) return;
-    if (this.#replaced !== undefined)
-      Object.defineProperty(this.#source, 'createQueryBuilder', this.#replaced);
-    else delete (this.#source as Partial<BuilderSource>).createQueryBuilder;
+    this.#replaced.putBack();
   }
 
   #enlist(builder: Builder): Builder {

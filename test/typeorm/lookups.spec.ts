@@ -52,6 +52,13 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   });
   afterEach(() => dataSource.destroy());
 
+  /** A column that they read has another name from now on. */
+  async function breakLookups(): Promise<void> {
+    const { tablePath } = dataSource.getMetadata(Author);
+    const table = tablePath.split('.').map((part) => `"${part}"`);
+    await dataSource.query(`ALTER TABLE ${table.join('.')} RENAME COLUMN "name" TO "called"`);
+  }
+
   /** The changes of one table that a write tells. */
   async function told(
     table: string,
@@ -189,12 +196,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   });
 
   test('a lookup that fails leaves the path unknown, and the transaction as it is', async () => {
-    const table = dataSource
-      .getMetadata(Author)
-      .tablePath.split('.')
-      .map((part) => `"${part}"`)
-      .join('.');
-    await dataSource.query(`ALTER TABLE ${table} RENAME COLUMN "name" TO "called"`);
+    await breakLookups();
     const changes = await told('comment', TITLE, (m) =>
       m.transaction(async (inner) => {
         await inner.save(Comment, { id: 1, text: 'kept', article: { id: 2 } });
@@ -208,12 +210,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   });
 
   test('a lookup that fails undoes nothing that was written beside it', async () => {
-    const table = dataSource
-      .getMetadata(Author)
-      .tablePath.split('.')
-      .map((part) => `"${part}"`)
-      .join('.');
-    await dataSource.query(`ALTER TABLE ${table} RENAME COLUMN "name" TO "called"`);
+    await breakLookups();
     const beside = Array.from({ length: 5 }, (_, i) => `beside ${i}`);
     const said = await dataSource.manager
       .transaction((m) =>
