@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { isObservable, tap } from 'rxjs';
+import { concat, concatMap, defer, ignoreElements, isObservable, of, type Observable } from 'rxjs';
 import type { PartitionValues } from '../keys/key.interface.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { INVALIDATIONS_METADATA } from './cache.constants.js';
@@ -7,7 +7,7 @@ import type { CacheRuntime } from './cache-runtime.js';
 import { CacheConfigurationError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
 import { isThenable } from './thenable.js';
-import { runtimeOf } from './trampoline.js';
+import { runtimeOf, warnOfUnmanaged } from './trampoline.js';
 
 /** What a method invalidates after it succeeded, as its decorator says. */
 export interface Invalidation {
@@ -48,16 +48,29 @@ export function createInvalidating(
   invalidations: readonly Invalidation[],
   where: string,
 ): Function {
+  const unmanaged = warnOfUnmanaged(`${where} invalidates nothing`);
   return function (this: object, ...args: readonly unknown[]): unknown {
     const runtime = runtimeOf(this);
     const answer: unknown = original.apply(this, args);
-    if (runtime === undefined) return answer;
+    if (runtime === undefined) {
+      unmanaged();
+      return answer;
+    }
     const drop = (): Promise<void> => dropAll(runtime, invalidations, args, where);
     if (isThenable(answer)) return Promise.resolve(answer).then(async (value) => (await drop(), value));
-    if (isObservable(answer)) return answer.pipe(tap({ complete: () => void drop() }));
+    if (isObservable(answer)) return dropAround(answer, drop);
     void drop();
     return answer;
   };
+}
+
+/** Before the first value, which may be all that somebody waits for, and again at the end: it may have written more by then. */
+function dropAround(values: Observable<unknown>, drop: () => Promise<void>): Observable<unknown> {
+  const first = async (value: unknown): Promise<unknown> => (await drop(), value);
+  return concat(
+    values.pipe(concatMap((value, index) => (index === 0 ? first(value) : of(value)))),
+    defer(drop).pipe(ignoreElements()),
+  );
 }
 
 async function dropAll(

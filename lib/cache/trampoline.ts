@@ -21,7 +21,7 @@ interface Managed {
  */
 export function createTrampoline(definition: MethodDefinition): (...args: unknown[]) => Promise<unknown> {
   const { original } = definition;
-  const unmanaged = warnOnce(definition.where);
+  const unmanaged = warnOfUnmanaged(`${definition.where} runs uncached`);
   const trampoline = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
     const runtime = this?.[RUNTIME];
     if (runtime === undefined) {
@@ -53,13 +53,14 @@ export function runtimeOf(instance: object): CacheRuntime | undefined {
   return (instance as Managed)[RUNTIME];
 }
 
-function warnOnce(where: string): () => void {
+/** Says once what a decorated method does not do on an instance that has no cache. */
+export function warnOfUnmanaged(what: string): () => void {
   let said = false;
   return () => {
     if (said) return;
     said = true;
     new Logger('RestflowCache').warn(
-      `${where} runs uncached on an instance that Nest did not create, or without RestflowCacheModule. Let Nest create ` +
+      `${what} on an instance that Nest did not create, or without RestflowCacheModule. Let Nest create ` +
         `the instance (a provider class, not new or a factory), and import RestflowCacheModule.forRoot() once.`,
     );
   };

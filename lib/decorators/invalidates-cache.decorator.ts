@@ -44,7 +44,12 @@ export function InvalidatesCache<T extends object>(options: InvalidatesCacheOpti
   return (target, propertyKey, descriptor) => {
     const where = whereOf(target, propertyKey);
     const invalidation = normalise(options, where);
-    const original = descriptor.value as Function;
+    const original: unknown = descriptor.value;
+    if (typeof original !== 'function')
+      throw new CacheConfigurationError(
+        'CACHE_METHOD',
+        `@InvalidatesCache() on ${where}: only methods can invalidate, not accessors or properties.`,
+      );
     const wrapper = createInvalidating(original, [invalidation], where);
     Object.defineProperty(wrapper, 'name', { value: original.name, configurable: true });
     Object.defineProperty(wrapper, 'length', { value: original.length, configurable: true });

@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { of, type Observable } from 'rxjs';
+import { firstValueFrom, lastValueFrom, of, type Observable } from 'rxjs';
 import {
   ArgsKeyField,
   CacheConfigurationError,
   CacheResult,
   InvalidatesCache,
   KeyConstructor,
+  memoryStore,
+  type CacheStore,
 } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
+import { Gate, settled } from '../support/gate.js';
 
 class StockKey extends KeyConstructor {
   sku = new ArgsKeyField('sku', { partition: true });
@@ -73,6 +76,56 @@ describe('@InvalidatesCache', () => {
     expect(await both()).toEqual(['a 3', 'b 4']);
     app.get(Warehouse).stream().subscribe();
     expect(await both()).toEqual(['a 5', 'b 6']);
+  });
+
+  it('has dropped it before an Observable tells anything, and has when it is over', async () => {
+    const memory = memoryStore();
+    const gate = new Gate();
+    // A store that takes a while, as one on the network does.
+    const bump: CacheStore['bump'] = (tags, mode) => gate.pass().then(() => memory.bump(tags, mode));
+    const store = new Proxy(memory, {
+      get: (target, name) => {
+        if (name === 'bump') return bump;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    app = await TestApplication.start([StockService, Warehouse], { store });
+    await both();
+    const seen: unknown[] = [];
+    const first = firstValueFrom(app.get(Warehouse).stream()).then((value) => seen.push(value));
+    await gate.reached();
+    await settled();
+    expect(seen).toEqual([]);
+    gate.next();
+    await first;
+    expect(await both()).toEqual(['a 3', 'b 4']);
+    const last = lastValueFrom(app.get(Warehouse).stream()).then((value) => seen.push(value));
+    await gate.reached(2);
+    gate.next();
+    await gate.reached(3);
+    await settled();
+    expect(seen).toEqual([1]);
+    gate.open();
+    await last;
+    expect(await both()).toEqual(['a 5', 'b 6']);
+  });
+
+  it('says so where it cannot: on an instance that Nest did not create', async () => {
+    app = await TestApplication.start([StockService, Warehouse]);
+    const warehouse = new Warehouse();
+    expect([await warehouse.move('a'), await warehouse.move('a')]).toEqual(['moved a', 'moved a']);
+    expect(app.log.warnings).toEqual([
+      expect.stringContaining('Warehouse.move invalidates nothing on an instance that Nest did not create'),
+    ]);
+  });
+
+  it('refuses what is no method', async () => {
+    const accessor = { get: () => 1, configurable: true };
+    expect(() => InvalidatesCache({ tags: ['a'] })(Warehouse.prototype, 'size', accessor)).toThrow(
+      /Warehouse\.size: only methods can invalidate/,
+    );
+    app = await TestApplication.start([]);
   });
 
   it('does not fail a method for an invalidation that cannot be carried out', async () => {
