@@ -72,8 +72,7 @@ export class CacheEverything {
     runtime: CacheRuntime,
     routes: Pick<RouteTable, 'add'>,
   ): void {
-    // Several modules may have one controller.
-    for (const controller of new Set(controllers.map(({ metatype }) => metatype))) {
+    for (const { metatype: controller } of controllers) {
       if (typeof controller !== 'function') continue;
       if (this.#classes.has(controller) || isNoCache(controller)) continue;
       for (const name of handlersOf(controller)) {

@@ -1,18 +1,14 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import KeyvRedis from '@keyv/redis';
 import { createCache } from 'cache-manager';
 import { Keyv } from 'keyv';
-import { Column, DataSource, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
+import { DataSource } from 'typeorm';
 import {
-  ArgsKeyField,
-  CacheResult,
   CacheService,
   cacheManagerStore,
-  invalidates,
   memoryStore,
   RestflowCacheModule,
   tieredStore,
@@ -22,36 +18,8 @@ import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { LogBook } from '../support/application.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { Page, Remark, Remarks } from '../support/remarks.js';
 import { createSchema, schemaName } from '../typeorm/database.js';
-
-@Entity('told_page')
-class Page {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column({ type: 'varchar' }) slug!: string;
-}
-
-@Entity('told_remark')
-class Remark {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column({ type: 'varchar' }) text!: string;
-  @ManyToOne(() => Page, { nullable: false }) page!: Page;
-}
-
-@Injectable()
-class Remarks {
-  constructor(private readonly dataSource: DataSource) {}
-
-  @CacheResult({
-    keyConstructor: { slug: new ArgsKeyField('slug', { partition: true }) },
-    invalidatesOn: [invalidates(Remark, { fieldMapping: { slug: 'page.slug' }, lookup: true })],
-  })
-  async of(slug: string): Promise<string[]> {
-    const found = await this.dataSource
-      .getRepository(Remark)
-      .find({ where: { page: { slug } }, order: { id: 'ASC' } });
-    return found.map(({ text }) => text);
-  }
-}
 
 const redis = serverUrl('redis');
 const nodes = serverUrl('redis-cluster').split(',');

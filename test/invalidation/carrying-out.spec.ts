@@ -8,6 +8,7 @@ import {
 } from '../../lib/index.js';
 import { Deferred, settled } from '../support/gate.js';
 import { inserted, updated, User } from './support/changes.js';
+import { RAISING, raising } from './support/raising.js';
 import { World, type WorldOptions } from './support/world.js';
 
 const USER = { fieldMapping: { user: 'id' } } as const;
@@ -246,24 +247,13 @@ describe('a dispatcher', () => {
 
 describe('raiseException', () => {
   const failing = new Recording(new Error('full'));
-  it.each<[unknown, unknown, unknown, boolean]>([
-    [undefined, undefined, undefined, false],
-    [undefined, undefined, true, true],
-    [undefined, false, true, false],
-    [undefined, true, false, true],
-    [false, true, true, false],
-    [true, false, false, true],
-  ])(
+  it.each(RAISING)(
     'of the rule %s, of the dispatcher %s, of the module %s: rejects the write %s',
     async (rule, dispatcher, module, raises) => {
-      const world = new World(
-        [invalidates(User, { ...USER, dispatcher: 'mine', raiseException: rule as boolean })],
-        {
-          dispatchers: { mine: failing },
-          settings: dispatcher === undefined ? {} : { mine: { raiseException: dispatcher } },
-          raiseException: module as boolean,
-        },
-      );
+      const world = new World([invalidates(User, { ...USER, dispatcher: 'mine', raiseException: rule })], {
+        dispatchers: { mine: failing },
+        ...raising(dispatcher, module),
+      });
       const outcome = await Promise.resolve(world.commit(inserted({ id: 1 }))).then(
         () => 'returned',
         () => 'raised',

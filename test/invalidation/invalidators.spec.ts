@@ -12,6 +12,7 @@ import {
 import { Deferred, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { inserted, updated, User } from './support/changes.js';
+import { RAISING, raising } from './support/raising.js';
 import { World, type WorldOptions } from './support/world.js';
 
 const USER_1 = ['1-1', '1-2', '1-'];
@@ -98,23 +99,10 @@ describe('a custom invalidator that fails', () => {
       { dispatchers: { mine: new Counting() }, ...options },
     );
 
-  it.each<[unknown, unknown, unknown, boolean]>([
-    [undefined, undefined, undefined, false],
-    [undefined, undefined, true, true],
-    [undefined, false, true, false],
-    [undefined, true, false, true],
-    [false, true, true, false],
-    [true, false, false, true],
-  ])(
+  it.each(RAISING)(
     'with raiseException %s of the rule, %s of the dispatcher, %s of the module: rejects the write %s',
     async (rule, dispatcher, module, raises) => {
-      const world = failing(
-        {
-          settings: dispatcher === undefined ? {} : { mine: { raiseException: dispatcher } },
-          raiseException: module as boolean,
-        },
-        rule as boolean | undefined,
-      );
+      const world = failing(raising(dispatcher, module), rule);
       await world.loads(1, 1);
       const outcome = await Promise.resolve(world.commit(inserted({ id: 1 }))).then(
         () => 'returned',

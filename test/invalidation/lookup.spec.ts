@@ -2,40 +2,10 @@ import 'reflect-metadata';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Column, DataSource, Entity, type EntityManager, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
-import { ArgsKeyField, CacheResult, invalidates } from '../../lib/index.js';
+import { DataSource, type EntityManager } from 'typeorm';
+import { CacheResult, invalidates } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
-
-@Entity()
-class Page {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column({ type: 'varchar' }) slug!: string;
-}
-
-@Entity()
-class Remark {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column({ type: 'varchar' }) text!: string;
-  @ManyToOne(() => Page) page!: Page;
-}
-
-const BY_SLUG = { slug: new ArgsKeyField('slug', { partition: true }) };
-
-@Injectable()
-class Remarks {
-  constructor(private readonly dataSource: DataSource) {}
-
-  @CacheResult({
-    keyConstructor: BY_SLUG,
-    invalidatesOn: [invalidates(Remark, { fieldMapping: { slug: 'page.slug' }, lookup: true })],
-  })
-  async of(slug: string): Promise<string[]> {
-    const found = await this.dataSource
-      .getRepository(Remark)
-      .find({ where: { page: { slug } }, order: { id: 'ASC' } });
-    return found.map(({ text }) => text);
-  }
-}
+import { BY_SLUG, Page, Remark, Remarks } from '../support/remarks.js';
 
 @Injectable()
 class Counts {

@@ -1,24 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { keyOf, type ManifestRule } from '../../lib/invalidation/manifest-rule.js';
+import { keyOf } from '../../lib/invalidation/manifest-rule.js';
 import { RuleManifest } from '../../lib/invalidation/rule-manifest.js';
 import fc from 'fast-check';
 import { always } from '../support/randomised.js';
+import { manifestRule } from './support/manifest-rules.js';
 
-const RULE: ManifestRule = {
-  name: 'rule',
-  method: 'A.find',
-  entity: 'User',
-  tables: ['user'],
-  mode: 'purge',
-  eager: true,
-  dispatcher: 'inline',
-  triggerOnCreate: true,
-  life: 1_000,
-};
-const rule = (n: number): ManifestRule => ({ ...RULE, name: `rule ${n}`, entity: `Entity${n % 7}` });
 const manifest = (...held: (readonly [n: number, until: number])[]): RuleManifest => {
   const made = new RuleManifest();
-  for (const [n, until] of held) made.add(rule(n), until);
+  for (const [n, until] of held) made.add(manifestRule(n), until);
   return made;
 };
 const shown = (of: RuleManifest): string[] =>
@@ -64,10 +53,10 @@ describe('a manifest', () => {
 
   it('keeps what is told in time, and forgets what is not', () => {
     const one = manifest([1, 10], [2, 200]);
-    one.keep(rule(1), 12, 5);
-    expect(one.get(keyOf(rule(1)))!.until).toBe(10);
-    one.keep(rule(1), 100, 5);
-    expect(one.get(keyOf(rule(1)))!.until).toBe(100);
+    one.keep(manifestRule(1), 12, 5);
+    expect(one.get(keyOf(manifestRule(1)))!.until).toBe(10);
+    one.keep(manifestRule(1), 100, 5);
+    expect(one.get(keyOf(manifestRule(1)))!.until).toBe(100);
     one.prune(150);
     expect(shown(one)).toEqual(['rule 2 200']);
   });
@@ -77,7 +66,7 @@ describe('a manifest', () => {
     expect(one.bound()).toBe(true);
     expect(one.size).toBe(7);
     expect([...one.entries()].every(([, held]) => held.rule.method === undefined)).toBe(true);
-    one.keep(rule(3), 5_000, 0);
+    one.keep(manifestRule(3), 5_000, 0);
     expect(one.size).toBe(7);
     expect(one.until).toBe(5_000);
     expect(one.bound()).toBe(false);
@@ -116,8 +105,8 @@ describe('a manifest', () => {
     const stored = {
       version: 1,
       rules: [
-        { rule: { ...RULE, ...spoilt }, until: 5 },
-        { rule: rule(1), until: 6 },
+        { rule: { ...manifestRule(0), ...spoilt }, until: 5 },
+        { rule: manifestRule(1), until: 6 },
       ],
     };
     const { manifest: read, garbage } = RuleManifest.read(stored);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ManifestRule } from '../../lib/invalidation/manifest-rule.js';
 import { SharedManifest } from '../../lib/invalidation/shared-manifest.js';
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { normaliseOptions } from '../../lib/module-options.js';
@@ -7,18 +6,7 @@ import type { CacheStore } from '../../lib/index.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { announce, randomNumbers, seed, soaked } from '../support/randomised.js';
 import { SharedMemory } from '../support/shared-memory.js';
-
-const rule = (n: number): ManifestRule => ({
-  name: `rule ${n}`,
-  method: `Service${n}.find`,
-  entity: 'User',
-  tables: ['user'],
-  mode: 'purge',
-  eager: true,
-  dispatcher: 'inline',
-  triggerOnCreate: true,
-  life: 3_600_000,
-});
+import { manifestRule } from './support/manifest-rules.js';
 
 /** The store as a process sees it: its answers take their time, and some do not come. */
 function remote(store: SharedMemory, random: () => number, isFailing: () => boolean): CacheStore {
@@ -54,7 +42,11 @@ describe('processes that write the manifest at the same time', () => {
       const processes = Array.from({ length: count }, (_, n) => {
         const seen = remote(store, random, () => isFailing);
         const runtime = new CacheRuntime(normaliseOptions({ store: seen, clock }).runtime);
-        const [manifest, own, learned] = [new SharedManifest(runtime, seen), [rule(n)], new Set<string>()];
+        const [manifest, own, learned] = [
+          new SharedManifest(runtime, seen),
+          [manifestRule(n)],
+          new Set<string>(),
+        ];
         const beat = (): Promise<void> =>
           manifest
             .sync(own, async ({ rules }) => rules.forEach(({ name }) => learned.add(name)))
