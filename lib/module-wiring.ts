@@ -14,10 +14,9 @@ import { CacheConfigurationError } from './cache/errors.js';
 import { assertInvalidations } from './cache/invalidating-method.js';
 import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
-import { isAuthenticatedByDefault } from './http/authentication.js';
+import type { HitShortcut } from './http/hit-shortcut.js';
 import type { HttpPlatform } from './http/http-platform.interface.js';
-import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
-import { ResponseRecorder } from './http/response-recorder.js';
+import type { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
 import { notARoute, RouteTable } from './http/route-table.js';
 import type { BoundRule, Dispatcher, JobHandler } from './invalidation/index.js';
 import { assertEntities, InvalidationService, RuleExchange, RuleRegistry } from './invalidation/index.js';
@@ -28,9 +27,11 @@ import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import { endAll } from './module-ending.js';
 import { providedInvalidators } from './module-invalidators.js';
+import { createInterceptor } from './module-interceptor.js';
 import type { ModuleSettings } from './module-options.js';
 import { installPlatform } from './module-platform.js';
 import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
+import { createShortcut, installShortcut } from './module-shortcut.js';
 import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
 import type { CacheStore } from './stores/store.interface.js';
 import { releaseStore, takeStore } from './stores/store-users.js';
@@ -57,6 +58,8 @@ export class ModuleWiring
   readonly #config: ApplicationConfigLike;
   /** What it has taken, and gives back when it ends. */
   readonly #stores: CacheStore[];
+  readonly #interceptor: ResponseCacheInterceptor;
+  readonly #shortcut: HitShortcut;
   #platform: HttpPlatform | undefined;
   #advice: readonly string[] = [];
   #routes: RouteTable | undefined;
@@ -101,11 +104,21 @@ export class ModuleWiring
       rulesOf: (target) => this.#rules.of(target),
       advice: () => this.#advice,
     });
-    this.#installInterceptor();
+    this.#shortcut = createShortcut(discovery, this.#config);
+    this.#interceptor = createInterceptor(runtime, settings, () => this.#routes, this.#shortcut);
+    // Before all others: an interceptor that wraps ours would run on hits.
+    this.#config.getGlobalInterceptors().unshift(this.#interceptor);
     this.#platform ??= installPlatform(this.adapterHost);
     bindCacheManager(runtime.settings.stores, this.discovery, false);
     this.#stores = [...new Set(runtime.settings.stores.values())];
     for (const store of this.#stores) takeStore(store);
+  }
+
+  /** The last moment before Nest registers the routes. */
+  beforeRoutes(): void {
+    this.#platform ??= installPlatform(this.adapterHost);
+    if (this.#platform === undefined) return;
+    installShortcut(this.#shortcut, this.adapterHost, (...asked) => this.#interceptor.glance(...asked));
   }
 
   async onModuleInit(): Promise<void> {
@@ -212,24 +225,6 @@ export class ModuleWiring
 
   /** Carries out a job that a queue delivered. */
   readonly handle: JobHandler = (job) => this.#service.handle(job);
-
-  /** Before all others: an interceptor that wraps ours would run on hits. */
-  #installInterceptor(): void {
-    const routes = (): RouteTable | undefined => this.#routes;
-    const interceptor = new ResponseCacheInterceptor(
-      this.runtime,
-      {
-        find: (handler, controller) => routes()?.find(handler, controller),
-        get storedUris() {
-          return routes()?.storedUris;
-        },
-      },
-      new ResponseRecorder(this.runtime),
-      this.settings.isAuthenticated ?? isAuthenticatedByDefault,
-      typeof this.settings.explain === 'object' ? this.settings.explain.secret : undefined,
-    );
-    this.#config.getGlobalInterceptors().unshift(interceptor);
-  }
 
   #explore(wrapper: Wrapper, isController: boolean): void {
     const owner = wrapper.metatype as Function | null;

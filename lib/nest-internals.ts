@@ -7,6 +7,9 @@ import { CacheConfigurationError } from './cache/errors.js';
 export interface ApplicationConfigLike {
   getGlobalInterceptors(): NestInterceptor[];
   getGlobalPrefix(): string;
+  getGlobalGuards(): readonly unknown[];
+  /** Those that are made for each request. */
+  getGlobalRequestGuards(): readonly unknown[];
   getVersioning(): object | undefined;
 }
 
@@ -22,6 +25,8 @@ export function applicationConfigOf(moduleRef: ModuleRef): ApplicationConfigLike
   if (
     config?.getGlobalInterceptors !== undefined &&
     config.getGlobalPrefix !== undefined &&
+    config.getGlobalGuards !== undefined &&
+    config.getGlobalRequestGuards !== undefined &&
     config.getVersioning !== undefined
   ) {
     return config as ApplicationConfigLike;

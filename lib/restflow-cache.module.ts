@@ -1,5 +1,5 @@
-import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { Inject, Module, type DynamicModule, type NestModule, type Provider } from '@nestjs/common';
+import { DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { CacheRuntime } from './cache/cache-runtime.js';
 import { CacheService } from './cache/cache.service.js';
 import { CacheConfigurationError } from './cache/errors.js';
@@ -27,7 +27,14 @@ import { NOBODY, OnceLog } from './observability/once-log.js';
  * @publicApi
  */
 @Module({})
-export class RestflowCacheModule {
+export class RestflowCacheModule implements NestModule {
+  constructor(@Inject(ModuleRef) private readonly moduleRef: ModuleRef) {}
+
+  /** Called by Nest. */
+  configure(): void {
+    this.moduleRef.get(ModuleWiring).beforeRoutes();
+  }
+
   /**
    * @param options see {@link RestflowCacheOptions}; everything has a default
    * @throws CacheConfigurationError or TypeError for options that cannot work

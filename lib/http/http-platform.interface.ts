@@ -118,6 +118,8 @@ export interface HttpPlatform {
    * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).
    */
   replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
+  /** The same where Nest will not reply. */
+  send(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): void;
   /** The pattern of the matched route, e.g. `/articles/:slug`. */
   routePath(request: object): string;
 }

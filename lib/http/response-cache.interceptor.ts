@@ -8,6 +8,7 @@ import type { Load } from '../cache/loads.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
+import type { MaybePromise } from '../stores/store.interface.js';
 import { addHeaders } from './add-headers.js';
 import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
@@ -15,11 +16,14 @@ import type { CacheStatusParameters, Forwarded } from './cache-status-header.js'
 import type { CachedRoute } from './cached-route.js';
 import { Explainer } from './explain/explainer.js';
 import type { Explanation } from './explain/explanation.js';
-import { conditionsOf, hideConditions, isNotModified } from './conditional.js';
+import { conditionsOf, hideConditions } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
+import type { HitShortcut } from './hit-shortcut.js';
+import type { ReplayOptions } from './http-platform.interface.js';
 import { RepeatedRequests } from './repeated-requests.js';
-import { hitHeaders, reuseHeaders, secondsLeft, statusHeaders } from './response-headers.js';
+import { statusHeaders, type Told } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
+import { replayOptions } from './reused-response.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
 import { SharedCache } from './shared-cache/shared-cache.js';
@@ -47,6 +51,13 @@ export interface Exchange {
   readonly forwarded?: Forwarded;
 }
 
+/** What the cache has for a request: the call that it makes, or why it makes none, and what the store said. */
+export interface Found {
+  readonly call: Call | BypassReason;
+  readonly reading: MaybePromise<Entry | Stamp | undefined>;
+  readonly explanation: Explanation | undefined;
+}
+
 /**
  * Serves and stores the answers of decorated handlers. It stands before all other interceptors, so a hit runs the
  * guards and nothing else.
@@ -67,6 +78,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     private readonly recorder: ResponseRecorder,
     isAuthenticated: IsAuthenticated,
     explainSecret: string | undefined,
+    private readonly shortcut: HitShortcut,
   ) {
     this.#explainer = new Explainer(runtime, explainSecret);
     this.#admission = new Admission(runtime, isAuthenticated);
@@ -81,19 +93,37 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const request = http.getRequest<Exchange['request']>();
     const response = http.getResponse<object>();
     const route = this.routes.find(context.getHandler(), context.getClass());
+    const before = this.shortcut.arrive(request, route, context);
     if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
-    const explanation = this.#explainer.of(route, request);
+    const explanation = before === undefined ? this.#explainer.of(route, request) : before.explanation;
     const exchange: Exchange = { route, request, response, next, explanation };
     if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
-    const call = this.#admission.admit(route, request);
+    const { call, reading } = before ?? this.#find(route, request, explanation);
     if (typeof call === 'string') return this.#bypass(exchange, call);
-    if (explanation !== undefined) explanation.call = call;
-    const reading = this.runtime.engine.reader.read(call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
     return this.#answer(exchange, call, reading);
+  }
+
+  /** What sends a hit without Nest's pipeline; else what was found, for {@link intercept} to go on with. */
+  glance(route: CachedRoute, request: Exchange['request'], response: object): (() => void) | Found {
+    const explanation = this.#explainer.of(route, request);
+    const found = this.#find(route, request, explanation);
+    const { call, reading } = found;
+    if (typeof call === 'string' || !(reading instanceof Entry) || this.#repeated.has(request)) return found;
+    const reuse = this.#stale.serve(call, reading, request);
+    if (reuse === undefined) return found;
+    const options = this.#serve({ route, explanation }, request, call, reuse);
+    return () => route.platform.send(request, response, responseOf(reuse.entry).recorded, options);
+  }
+
+  #find(route: CachedRoute, request: Exchange['request'], explanation: Explanation | undefined): Found {
+    const call = this.#admission.admit(route, request);
+    if (typeof call === 'string') return { call, reading: undefined, explanation };
+    if (explanation !== undefined) explanation.call = call;
+    return { call, reading: this.runtime.engine.reader.read(call), explanation };
   }
 
   #watchUnsafe(route: CachedRoute | undefined, request: KeyRequest, response: object): void {
@@ -131,27 +161,22 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   /** The hit. */
-  #replay(
-    exchange: Exchange,
-    call: Call,
-    { entry, status, asked }: Reuse,
-    said = saidOf(entry, status, asked, this.runtime.engine.clock.now()),
-  ): Observable<unknown> {
+  #replay(exchange: Exchange, call: Call, reuse: Reuse, said?: CacheStatusParameters): Observable<unknown> {
     const { route, request, response } = exchange;
-    const now = this.runtime.engine.clock.now();
-    this.runtime.engine.serve(call, entry, status);
-    const stored = responseOf(entry);
-    const headers =
-      said === undefined && exchange.explanation === undefined
-        ? hitHeaders(route, entry, now)
-        : reuseHeaders(exchange, entry, now, status, said ?? { hit: true, ttl: secondsLeft(entry, now) });
-    return of(
-      route.platform.replay(request, response, stored.recorded, {
-        add: headers,
-        notModified: stored.status === 200 && isNotModified(conditionsOf(request.headers), stored),
-        headOnly: request.method === 'HEAD',
-      }),
-    );
+    const options = this.#serve(exchange, request, call, reuse, said);
+    return of(route.platform.replay(request, response, responseOf(reuse.entry).recorded, options));
+  }
+
+  #serve(
+    told: Told,
+    request: Exchange['request'],
+    call: Call,
+    reuse: Reuse,
+    said?: CacheStatusParameters,
+  ): ReplayOptions {
+    const { engine } = this.runtime;
+    engine.serve(call, reuse.entry, reuse.status);
+    return replayOptions(told, request, reuse, engine.clock.now(), said);
   }
 
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
@@ -220,18 +245,6 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.watch(next.handle()));
   }
-}
-
-/** What there is to say of a stored response that is no plain hit. */
-function saidOf(
-  { freshUntil }: Entry,
-  status: CacheStatus,
-  asked: number | undefined,
-  now: number,
-): CacheStatusParameters | undefined {
-  if (asked === undefined && status !== CacheStatus.STALE) return undefined;
-  const ttl = (freshUntil - now) / 1000;
-  return asked === undefined ? { hit: true, ttl } : { fwd: 'stale', fwdStatus: asked, ttl };
 }
 
 const noop = (): void => undefined;

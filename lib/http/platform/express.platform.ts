@@ -28,14 +28,18 @@ export class ExpressPlatform implements HttpPlatform {
   }
 
   replay(
-    _request: object,
+    request: object,
     response: RawResponse,
     recorded: RecordedResponse,
     options: ReplayOptions,
   ): undefined {
-    if (!response.headersSent) writeReplay(response, recorded, options);
+    this.send(request, response, recorded, options);
     silenceResponse(response);
     return undefined;
+  }
+
+  send(_request: object, response: RawResponse, recorded: RecordedResponse, options: ReplayOptions): void {
+    if (!response.headersSent) writeReplay(response, recorded, options);
   }
 
   routePath(request: ExpressRequest): string {

@@ -51,13 +51,16 @@ export class FastifyPlatform implements HttpPlatform {
     return recording;
   }
 
-  replay(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
-    if (!reply.sent && !reply.raw.headersSent) {
-      if (recorded.manner?.onRaw === true) replayOnRaw(reply, recorded, options);
-      else if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
-    }
+  replay(request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
+    this.send(request, reply, recorded, options);
     silenceReply(reply);
     return undefined;
+  }
+
+  send(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
+    if (reply.sent || reply.raw.headersSent) return;
+    if (recorded.manner?.onRaw === true) replayOnRaw(reply, recorded, options);
+    else if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
   }
 
   routePath(request: FastifyRequestLike): string {

@@ -1,0 +1,29 @@
+import type { CacheRuntime } from './cache/cache-runtime.js';
+import { isAuthenticatedByDefault } from './http/authentication.js';
+import type { HitShortcut } from './http/hit-shortcut.js';
+import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
+import { ResponseRecorder } from './http/response-recorder.js';
+import type { RouteTable } from './http/route-table.js';
+import type { ModuleSettings } from './module-options.js';
+
+/** @param routes those that are known by now */
+export function createInterceptor(
+  runtime: CacheRuntime,
+  { isAuthenticated = isAuthenticatedByDefault, explain }: ModuleSettings,
+  routes: () => RouteTable | undefined,
+  shortcut: HitShortcut,
+): ResponseCacheInterceptor {
+  return new ResponseCacheInterceptor(
+    runtime,
+    {
+      find: (handler, controller) => routes()?.find(handler, controller),
+      get storedUris() {
+        return routes()?.storedUris;
+      },
+    },
+    new ResponseRecorder(runtime),
+    isAuthenticated,
+    typeof explain === 'object' ? explain.secret : undefined,
+    shortcut,
+  );
+}
