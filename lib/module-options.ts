@@ -90,8 +90,13 @@ export interface RestflowCacheOptions {
   clock?: Clock;
 }
 
-/** A class that makes the options, for `forRootAsync({ useClass })`. */
+/**
+ * A class that makes the options, for `forRootAsync({ useClass })`.
+ *
+ * @publicApi
+ */
 export interface RestflowCacheOptionsFactory {
+  /** Called once, while the application boots. */
   createRestflowCacheOptions(): RestflowCacheOptions | Promise<RestflowCacheOptions>;
 }
 
@@ -101,9 +106,13 @@ export interface RestflowCacheOptionsFactory {
  * @publicApi
  */
 export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** What `useFactory` is called with. */
   inject?: readonly (Type | string | symbol | Function)[];
+  /** Makes the options. */
   useFactory?: (...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
+  /** A provider that makes the options; it is created for that. */
   useClass?: Type<RestflowCacheOptionsFactory>;
+  /** The same, of a provider that is there already. */
   useExisting?: Type<RestflowCacheOptionsFactory>;
   /** Dispatchers; they are providers, so they must be known before the options are. */
   dispatchers?: readonly DispatcherProvider[];

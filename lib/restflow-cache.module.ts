@@ -49,7 +49,17 @@ export class RestflowCacheModule implements NestModule {
     );
   }
 
-  /** The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`. */
+  /**
+   * The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`.
+   *
+   * @throws CacheConfigurationError where none of them is given; at boot, what {@link forRoot} throws
+   * @example
+   * RestflowCacheModule.forRootAsync({
+   *   imports: [ConfigModule],
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ store: redisStore({ url: config.getOrThrow('REDIS_URL') }) }),
+   * })
+   */
   static forRootAsync(options: RestflowCacheAsyncOptions): DynamicModule {
     const { imports = [], dispatchers = [] } = options;
     const module = compose(settingsProvider(options), dispatchers, imports);

@@ -1,20 +1,38 @@
-/** A cached method, as `cache.status()` lists it. */
+/**
+ * A cached method, as `cache.status()` lists it.
+ *
+ * @publicApi
+ */
 export interface MethodReport {
+  /** `Class.method`, or the `name` that its decorator gives. */
   readonly name: string;
+  /** A method of a provider, or a handler. */
   readonly kind: 'result' | 'response';
+  /** Its name in `forRoot({ stores })`; `default` where it has none. */
   readonly store: string;
   /** `null` where the lifetime is a function; seconds otherwise, `Infinity` for no expiry. */
   readonly ttl: number | null;
+  /** That of its key constructor, where it has one. */
   readonly namespace: string | null;
+  /** By which entries can be dropped. */
   readonly partitionFields: readonly string[];
+  /** What drops it. */
   readonly rules: readonly RuleReport[];
 }
 
-/** An invalidation rule, as `cache.status()` lists it. */
+/**
+ * An invalidation rule, as `cache.status()` lists it.
+ *
+ * @publicApi
+ */
 export interface RuleReport {
+  /** Unique in the application. */
   readonly id: string;
+  /** The name of its entity. */
   readonly entity: string;
+  /** Whether what it hits may be served as stale while it is loaded anew. */
   readonly mode: 'purge' | 'expire';
+  /** The name of the one that carries it out. */
   readonly dispatcher: string;
   /** What a change drops: `all`, `invalidator`, or the partition fields it maps. */
   readonly drops: 'all' | 'invalidator' | readonly string[];
@@ -28,9 +46,13 @@ export interface RuleReport {
  * @publicApi
  */
 export interface CacheReport {
+  /** Whether the cache is switched on now. */
   readonly enabled: boolean;
+  /** What all keys begin with. */
   readonly namespace: string;
+  /** The kind of each store, by its name. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Every cached method that is known so far. */
   readonly methods: readonly MethodReport[];
   /** What the boot warned of: rules that can never fire, paths that entities have not, partitions that no rule reaches. */
   readonly advice: readonly string[];

@@ -7,6 +7,10 @@
  * - `BYPASS`: the cache was skipped; computed live, not stored.
  * - `REFRESH`: computed on demand and stored over what was there.
  *
+ * @example
+ * const [user, { cacheStatus }] = await this.cache.for(UsersService, 'find').getWithMetadata(42);
+ * if (cacheStatus === CacheStatus.STALE) this.log.warn('served a stale user');
+ *
  * Source: drf-restflow, Response Headers.
  *
  * @publicApi
@@ -24,6 +28,10 @@ export type CacheStatus = (typeof CacheStatus)[keyof typeof CacheStatus];
 /**
  * What `getCacheOnly()` and `get()` answer when nothing is cached: a cached `null` or `undefined` is a value.
  *
+ * @example
+ * const rate = await this.cache.get<number>('rate:eur');
+ * if (rate === CACHE_MISSING) …
+ *
  * @publicApi
  */
 export const CACHE_MISSING: unique symbol = Symbol.for('nestjs-restflow-cache.missing');
@@ -34,6 +42,7 @@ export const CACHE_MISSING: unique symbol = Symbol.for('nestjs-restflow-cache.mi
  * @publicApi
  */
 export interface CacheMetadata {
+  /** What the cache did, or has. */
   readonly cacheStatus: CacheStatus;
   /** ISO 8601 time at which the value was stored; `null` when it was not. */
   readonly cachedAt: string | null;

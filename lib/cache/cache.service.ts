@@ -19,12 +19,20 @@ import type { CacheReport } from './cache-report.js';
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;
 
-/** Names of the methods of `T`. */
+/**
+ * Names of the methods of `T`.
+ *
+ * @publicApi
+ */
 export type MethodName<T> = { [K in keyof T]: T[K] extends AnyMethod ? K : never }[keyof T] & string;
 type ArgsOf<M> = M extends (...args: infer A) => unknown ? A : never;
 type ResultOf<M> = M extends AnyAsync ? Awaited<ReturnType<M>> : M extends AnyMethod ? ReturnType<M> : never;
 
-/** What `set` accepts beside the options of `getOrSet`. */
+/**
+ * What `set` accepts beside the options of `getOrSet`.
+ *
+ * @publicApi
+ */
 export interface SetOptions extends Omit<KeyedOptions, 'cacheIf' | 'cacheUnless'> {
   /**
    * From {@link CacheService.stamp} of the same key and tags, read before the value was: then a change in between keeps

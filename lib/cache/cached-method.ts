@@ -14,10 +14,15 @@ import type { MethodTarget } from './method-target.js';
 export interface RequestDescription {
   /** Where the handler caches several. Default: the first of its `methods`. */
   readonly method?: string;
+  /** Route parameters, as text. Default none. */
   readonly params?: Readonly<Record<string, string>>;
+  /** As the platform parses it. Default none. */
   readonly query?: Readonly<Record<string, unknown>>;
+  /** In any case; `host` among them, where keys of several hosts are told apart. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** As a parser makes them. Default none. */
   readonly cookies?: Readonly<Record<string, string>>;
+  /** What a guard would set as `request.user`. */
   readonly user?: unknown;
   /** As it is parsed; of the type that `headers` say, or else JSON. */
   readonly body?: unknown;

@@ -15,21 +15,32 @@ export class RestflowCacheError extends Error {
 }
 
 /**
- * A decorator, rule or module option that cannot work; thrown when the decorator runs or the application boots.
+ * A decorator, rule or module option that cannot work; thrown when the decorator runs or the application boots. Codes: `CACHE_OPTION`,
+ * `CACHE_RESPONSE_OPTION`, `CACHE_STORE`, `CACHE_METHOD`, `CACHE_KEY_BODY`, `INVALIDATION_ENTITY` and others that begin so.
  *
  * @publicApi
  */
 export class CacheConfigurationError extends RestflowCacheError {}
 
 /**
- * A call on `CacheService` or a cached method that cannot be answered, e.g. an unknown partition.
+ * A call on `CacheService` or a cached method that cannot be answered, e.g. an unknown partition. Codes: `CACHE_STAMP`, `CACHE_HANDLER` and
+ * others that begin with `CACHE_`.
  *
  * @publicApi
  */
 export class CacheUsageError extends RestflowCacheError {}
 
 /**
- * A load took longer than its `hardTimeout`. It goes on in the background, and what it brings is stored.
+ * A load took longer than its `hardTimeout`. It goes on in the background, and what it brings is stored. Code:
+ * `CACHE_TIMEOUT`.
+ *
+ * @example
+ * try {
+ *   return await this.rates.latest();
+ * } catch (error) {
+ *   if (error instanceof CacheTimeoutError) return this.rates.estimate();
+ *   throw error;
+ * }
  *
  * @publicApi
  */

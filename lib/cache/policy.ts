@@ -1,10 +1,15 @@
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { Duration } from './duration.js';
 
-/** What callbacks of a policy learn beside the value. */
+/**
+ * What callbacks of a policy learn beside the value.
+ *
+ * @publicApi
+ */
 export interface ValueContext {
   /** Name of the cached method, e.g. `UsersService.find`. */
   readonly method: string;
+  /** The complete key of the entry. */
   readonly key: string;
   /** The arguments of the call; empty for controller handlers. */
   readonly args: readonly unknown[];

@@ -10,18 +10,31 @@ import { whereOf } from './decorator-options.js';
  * @publicApi
  */
 export interface CacheControlOptions {
+  /** How long any cache may reuse the answer. Seconds, or `'5m'`; no default: not sent. */
   maxAge?: Duration;
+  /** How long shared caches may, in place of `maxAge`. Seconds, or `'5m'`. */
   sMaxage?: Duration;
+  /** How long after that it may be served while it is asked for anew (RFC 5861 §3). */
   staleWhileRevalidate?: Duration;
+  /** How long after that it may be served where asking fails (RFC 5861 §4). */
   staleIfError?: Duration;
+  /** Shared caches may keep it, though the request carried credentials. */
   public?: boolean;
+  /** Only the caches of its user may keep it; this one does not. */
   private?: boolean;
+  /** Caches must ask before each reuse. */
   noCache?: boolean;
+  /** No cache may keep it. */
   noStore?: boolean;
+  /** Nobody on the way may change the body. */
   noTransform?: boolean;
+  /** Never served past its lifetime. */
   mustRevalidate?: boolean;
+  /** Never served past its lifetime by shared caches. */
   proxyRevalidate?: boolean;
+  /** Kept by caches alone that know its status code. */
   mustUnderstand?: boolean;
+  /** It never changes while it is fresh (RFC 8246). */
   immutable?: boolean;
 }
 

@@ -144,10 +144,18 @@ export interface CacheResponseOptions extends CacheOptions {
   explain?: boolean;
 }
 
-/** A method that returns a promise. */
+/**
+ * A method that returns a promise.
+ *
+ * @publicApi
+ */
 export type AsyncMethod = (...args: never[]) => Promise<unknown>;
 
-/** A decorator for async methods alone: on any other TypeScript reports an error. */
+/**
+ * A decorator for async methods alone: on any other TypeScript reports an error.
+ *
+ * @publicApi
+ */
 export type AsyncMethodDecorator = <T extends AsyncMethod>(
   target: object,
   methodName: string | symbol,

@@ -27,6 +27,10 @@ export function Vary(...names: string[]): MethodDecorator {
  *
  * Every cookie counts, those of analytics too; where one matters, `new CookiesKeyField('theme')` shares more.
  *
+ * @example
+ * @Get('welcome') @CacheResponse('5m') @VaryOnCookie()
+ * welcome(@Req() request: Request) { … }
+ *
  * Source: Django, `vary_on_cookie`.
  * @publicApi
  */

@@ -1,8 +1,14 @@
 import type { AddedHeaders } from './http-platform.interface.js';
 
-/** An Express response, a Fastify reply or a plain `ServerResponse`. */
+/**
+ * An Express response, a Fastify reply or a plain `ServerResponse`.
+ *
+ * @publicApi
+ */
 export interface HeaderTarget {
+  /** Express, and Node. */
   setHeader?(name: string, value: string): unknown;
+  /** Fastify. */
   header?(name: string, value: string): unknown;
 }
 

@@ -9,8 +9,11 @@ import type { MaybePromise } from '../stores/store.interface.js';
 export interface RowChange {
   /** The table as TypeORM calls it (`tablePath`), in lower case. */
   readonly table: string;
+  /** What was done to the row. */
   readonly type: 'insert' | 'update' | 'remove' | 'unknown';
+  /** The row before; `null` if it did not exist, left out if it is unknown. */
   readonly before?: Readonly<Record<string, unknown>> | null;
+  /** The row now; `null` if it is gone, left out if it is unknown. */
   readonly after?: Readonly<Record<string, unknown>> | null;
 }
 

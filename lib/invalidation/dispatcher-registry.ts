@@ -12,7 +12,11 @@ import { nearestNames } from './nearest-names.js';
 import type { RuleOptions } from './invalidation-rule.js';
 import { groupJobs, type JobGroup } from './job-groups.js';
 
-/** Settings of dispatchers, by name: handed to them, but for `raiseException`. */
+/**
+ * Settings of dispatchers, by name: handed to them, but for `raiseException`.
+ *
+ * @publicApi
+ */
 export type DispatcherSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export const INLINE = 'inline';

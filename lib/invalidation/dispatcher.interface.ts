@@ -10,9 +10,13 @@ import type { Rewarm } from './rewarm.interface.js';
 export interface InvalidationJob {
   /** Unique; carrying a job out twice does no harm. */
   readonly id: string;
+  /** That of the application: workers of others refuse it. */
   readonly namespace: string;
+  /** The id of the rule that asked for it. */
   readonly rule: string;
+  /** What to drop, complete. */
   readonly tags: readonly string[];
+  /** Whether what is dropped may be served as stale while it is loaded anew. */
   readonly mode: InvalidationMode;
   /** False when the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
   readonly done: boolean;
@@ -27,10 +31,15 @@ export interface InvalidationJob {
  */
 export type JobHandler = (job: unknown) => MaybePromise<void>;
 
-/** What a dispatcher is told about the rules that its jobs come from. */
+/**
+ * What a dispatcher is told about the rules that its jobs come from.
+ *
+ * @publicApi
+ */
 export interface DispatchContext {
   /** `dispatcherConfig` of the rules, laid over `dispatcherSettings` of the module. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Carries a job out, in this process. */
   readonly handle: JobHandler;
   /** Computes anew what the rules of jobs want so, and invalidates nothing: for jobs that are `done`, in this process. Never rejects. */
   readonly rewarm?: (jobs: readonly InvalidationJob[]) => MaybePromise<void>;
@@ -59,9 +68,11 @@ export interface ChangeTransaction {
  * @publicApi
  */
 export interface DispatcherHost {
+  /** That of the application. */
   readonly namespace: string;
   /** `dispatcherSettings` of the module for this dispatcher. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Carries a job out, in this process. */
   readonly handle: JobHandler;
   /** The TypeORM DataSources that the module watches. */
   readonly dataSources: readonly object[];

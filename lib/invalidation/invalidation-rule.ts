@@ -5,16 +5,32 @@ import { assertRuleOptions, invalidRule } from './assert-rule-options.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
 import { stableText } from './stable-text.js';
 
-/** A class with instances of type `E`; entities may be abstract. */
+/**
+ * A class with instances of type `E`; entities may be abstract.
+ *
+ * @publicApi
+ */
 export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
 
-/** An entity: its class, a function that returns it (for circular imports), or its name. */
+/**
+ * An entity: its class, a function that returns it (for circular imports), or its name.
+ *
+ * @publicApi
+ */
 export type EntityReference<E extends object = object> = EntityClass<E> | (() => EntityClass<E>) | string;
 
-/** A property of an entity, or a dotted path through a relation or embedded column. */
+/**
+ * A property of an entity, or a dotted path through a relation or embedded column.
+ *
+ * @publicApi
+ */
 export type EntityPath<E> = (keyof E & string) | `${keyof E & string}.${string}`;
 
-/** Key field (or argument) name → where its value stands on the entity. */
+/**
+ * Key field (or argument) name → where its value stands on the entity.
+ *
+ * @publicApi
+ */
 export type FieldMapping<E> =
   Readonly<Record<string, EntityPath<E>>> | ((entity: E) => Readonly<Record<string, unknown>>);
 
@@ -79,7 +95,11 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   batch?: Batch;
 }
 
-/** The same, of a rule whose invalidator is told all changes of a transaction at once. */
+/**
+ * The same, of a rule whose invalidator is told all changes of a transaction at once.
+ *
+ * @publicApi
+ */
 export interface BatchRuleOptions<E extends object = object> extends InvalidationRuleOptions<E, true> {
   batch: true;
 }
@@ -145,6 +165,8 @@ type LiteralOptions = Omit<InvalidationRuleOptions<never>, 'entity' | 'batch' | 
 /**
  * What `invalidatesOn` accepts: rules, their options, or an entity alone (which drops everything of the method). An
  * invalidator with `batch: true` is typed by {@link invalidates} only.
+ *
+ * @publicApi
  */
 export type InvalidatesOn =
   | InvalidationRule

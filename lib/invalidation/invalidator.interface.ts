@@ -24,17 +24,27 @@ export interface InvalidationHandle {
  * @publicApi
  */
 export interface EntityChange {
+  /** Its class; `undefined` for tables without one. */
   readonly entity: Function | undefined;
+  /** Its name in TypeORM. */
   readonly entityName: string;
+  /** What was done to the row. */
   readonly type: Change['type'];
+  /** The primary key: a value, or an object where there are several; `undefined` if the rows are unknown. */
   readonly id: unknown;
   /** The row before, as far as it is known; `null` if it did not exist, `undefined` if the rows are unknown. */
   readonly before: Readonly<Record<string, unknown>> | null | undefined;
+  /** The row now; `null` if it is gone, `undefined` if the rows are unknown. */
   readonly after: Readonly<Record<string, unknown>> | null | undefined;
+  /** Properties that an update wrote; `undefined` where that is unknown, or it was no update. */
   readonly updatedColumns: readonly string[] | undefined;
 }
 
-/** What an invalidator is told: one change or, with `batch: true`, all changes of its entity in a transaction. */
+/**
+ * What an invalidator is told: one change or, with `batch: true`, all changes of its entity in a transaction.
+ *
+ * @publicApi
+ */
 export type InvalidatorChange<Batch extends boolean> = Batch extends true
   ? readonly EntityChange[]
   : EntityChange;
@@ -66,10 +76,15 @@ export type Invalidator<Batch extends boolean = false> = (
  * @publicApi
  */
 export interface InjectableInvalidator<Batch extends boolean = false> {
+  /** Says on the handle what the change drops. If it throws, everything the method cached is dropped. */
   invalidate(cached: InvalidationHandle, change: InvalidatorChange<Batch>): MaybePromise<void>;
 }
 
-/** The class of an {@link InjectableInvalidator}. */
+/**
+ * The class of an {@link InjectableInvalidator}.
+ *
+ * @publicApi
+ */
 export type InvalidatorClass<Batch extends boolean = false> = abstract new (
   ...args: never[]
 ) => InjectableInvalidator<Batch>;

@@ -13,7 +13,11 @@ export interface RewarmRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A value that JSON hands on as it is. */
+/**
+ * A value that JSON hands on as it is.
+ *
+ * @publicApi
+ */
 export type RewarmValue = string | number | boolean;
 
 /**

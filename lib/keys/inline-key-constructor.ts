@@ -4,7 +4,11 @@ import { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-co
 /** Fields by name, as the properties of a key constructor would be. */
 export type KeyFields = Readonly<Record<string, KeyField>>;
 
-/** What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`. */
+/**
+ * What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`.
+ *
+ * @publicApi
+ */
 export interface InlineKeyOptions extends KeyMeta {
   readonly fields: KeyFields;
 }

@@ -1,6 +1,10 @@
 import { KeyField } from './fields/key-field.js';
 
-/** Settings of a key constructor, written as `static readonly meta`. */
+/**
+ * Settings of a key constructor, written as `static readonly meta`.
+ *
+ * @publicApi
+ */
 export interface KeyMeta {
   /** Groups keys: `wipe()` drops all that share it. Default: none, the method stands for itself. */
   readonly namespace?: string;
@@ -37,7 +41,11 @@ export abstract class KeyConstructor {
   declare protected readonly isKeyConstructor: true;
 }
 
-/** A class that extends {@link KeyConstructor} and can be made without arguments. */
+/**
+ * A class that extends {@link KeyConstructor} and can be made without arguments.
+ *
+ * @publicApi
+ */
 export type KeyConstructorClass = new () => KeyConstructor;
 
 /** The members of `meta`, of the class and those it extends; the nearest to the class wins. */

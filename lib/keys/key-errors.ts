@@ -1,4 +1,8 @@
-/** What went wrong with a key, as the `code` of a {@link KeyError}. */
+/**
+ * What went wrong with a key, as the `code` of a {@link KeyError}.
+ *
+ * @publicApi
+ */
 export type KeyErrorCode =
   'KEY_DEFINITION' | 'KEY_UNENCODABLE' | 'KEY_PARTITION' | 'KEY_NO_REQUEST' | 'KEY_HASH';
 

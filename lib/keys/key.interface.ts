@@ -2,6 +2,8 @@
  * What a key may be built from: one call of a decorated method, or one HTTP request to a decorated handler.
  *
  * On a controller handler `args` is empty: the key is built before pipes run, from the raw request alone.
+ *
+ * @publicApi
  */
 export interface KeySource {
   /** The arguments of the call, as the caller passed them. */
@@ -10,20 +12,37 @@ export interface KeySource {
   readonly request?: KeyRequest;
 }
 
-/** The parts of an Express or Fastify request that key fields read. */
+/**
+ * The parts of an Express or Fastify request that key fields read.
+ *
+ * @publicApi
+ */
 export interface KeyRequest {
+  /** Upper case. */
   readonly method?: string;
+  /** As it came, with the query. */
   readonly url?: string;
+  /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Those of the route. */
   readonly params?: unknown;
+  /** As the platform parses it. */
   readonly query?: unknown;
+  /** As a parser made it; `undefined` where none did. */
   readonly body?: unknown;
+  /** As a parser made them. */
   readonly cookies?: unknown;
+  /** What a guard set. */
   readonly user?: unknown;
+  /** What middleware set. */
   readonly session?: unknown;
 }
 
-/** Where the raw value of a handler's argument comes from, as its Nest parameter decorator says. */
+/**
+ * Where the raw value of a handler's argument comes from, as its Nest parameter decorator says.
+ *
+ * @publicApi
+ */
 export interface RouteArgument {
   /** The index of the argument in the handler's signature. */
   readonly index: number;
@@ -32,14 +51,21 @@ export interface RouteArgument {
   readonly name?: string;
 }
 
-/** What key fields may know about the decorated method when they are bound to it. */
+/**
+ * What key fields may know about the decorated method when they are bound to it.
+ *
+ * @publicApi
+ */
 export interface MethodShape {
+  /** The class that is decorated. */
   readonly className: string;
+  /** The method that is decorated. */
   readonly methodName: string;
   /** Names of the declared parameters, in order; a destructured one has the name `''`. */
   readonly parameters: readonly string[];
   /** Whether the last parameter is a rest parameter (`...ids`). Default false. */
   readonly restParameter?: boolean;
+  /** A method of a provider, or a handler. */
   readonly kind: 'result' | 'response';
   /** Only for `kind: 'response'`: what the handler's parameter decorators name. */
   readonly routeArguments?: readonly RouteArgument[];
@@ -50,7 +76,11 @@ export interface MethodShape {
   readonly routeParams?: readonly string[];
 }
 
-/** What is known only once the application has started. */
+/**
+ * What is known only once the application has started.
+ *
+ * @publicApi
+ */
 export interface KeyEnvironment {
   /**
    * Describes the table of an entity: TypeORM's `EntityMetadata`, anything with `columns` and `relations` of that shape, or
@@ -59,7 +89,11 @@ export interface KeyEnvironment {
   readonly describeEntity?: (entity: unknown) => unknown;
 }
 
-/** Hashes a text that is too long, or too private, to stand in a key. Must be deterministic across processes. */
+/**
+ * Hashes a text that is too long, or too private, to stand in a key. Must be deterministic across processes.
+ *
+ * @publicApi
+ */
 export type KeyHash = (text: string) => string;
 
 /** Module-wide settings that decide how keys are written. */
@@ -70,5 +104,9 @@ export interface KeySettings {
   readonly maxKeySuffixLength: number;
 }
 
-/** The values of the partition fields a caller wants to drop by, e.g. `{ user: 42 }`. */
+/**
+ * The values of the partition fields a caller wants to drop by, e.g. `{ user: 42 }`.
+ *
+ * @publicApi
+ */
 export type PartitionValues = Readonly<Record<string, unknown>>;

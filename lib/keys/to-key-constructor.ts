@@ -3,7 +3,11 @@ import { inlineKeyConstructor, type KeyFields } from './inline-key-constructor.j
 import { KeyConstructor, type KeyConstructorClass } from './key-constructor.js';
 import { KeyDefinitionError } from './key-errors.js';
 
-/** Everything that may be given as `keyConstructor`. */
+/**
+ * Everything that may be given as `keyConstructor`.
+ *
+ * @publicApi
+ */
 export type KeyConstructorInput = KeyConstructorClass | KeyConstructor | KeyFields | KeyFunction;
 
 /**

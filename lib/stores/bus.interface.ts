@@ -11,6 +11,7 @@ export interface Bus {
   isTrusted(): boolean;
   /** @param onReset called when messages may have been missed: what was kept may be stale */
   listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void;
+  /** Called once, by the application that uses the store. */
   attach(host: StoreHost): void;
   /** Ends what {@link BusStore.openBus} began. */
   close(): Promise<void>;
@@ -22,5 +23,6 @@ export interface Bus {
  * @publicApi
  */
 export interface BusStore {
+  /** Called once, by the tiered store above. */
   openBus(): Bus;
 }

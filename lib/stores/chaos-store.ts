@@ -5,7 +5,11 @@ import type { Stamp, Verdict } from './stamp.js';
 import type { StoreHost } from './store-host.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 
-/** What goes wrong, and how often: each a probability between 0 and 1; default 0. */
+/**
+ * What goes wrong, and how often: each a probability between 0 and 1; default 0.
+ *
+ * @publicApi
+ */
 export interface ChaosOptions {
   /** The same seed makes the same faults for the same calls. */
   seed: number;
@@ -132,7 +136,11 @@ class ChaosStore implements CacheStore {
   }
 }
 
-/** mulberry32: small, fast, and good enough to shuffle faults. */
+/**
+ * mulberry32: small, fast, and good enough to shuffle faults.
+ *
+ * @publicApi
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

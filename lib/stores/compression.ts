@@ -2,7 +2,11 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import type { MaybePromise } from './store.interface.js';
 
-/** How a value may be compressed; `'zstd'` needs Node 22.15, or 23.8. */
+/**
+ * How a value may be compressed; `'zstd'` needs Node 22.15, or 23.8.
+ *
+ * @publicApi
+ */
 export type CompressionAlgorithm = 'gzip' | 'brotli' | 'zstd';
 
 /**

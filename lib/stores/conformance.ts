@@ -14,7 +14,11 @@ import {
 import { Stamp } from './stamp.js';
 import type { CacheStore } from './store.interface.js';
 
-/** What the suite needs to know of a store. */
+/**
+ * What the suite needs to know of a store.
+ *
+ * @publicApi
+ */
 export interface ConformanceOptions {
   /** Makes a store that is ready to be used. Called once for every case; the suite closes it. */
   create(): Promise<CacheStore> | CacheStore;
@@ -26,9 +30,15 @@ export interface ConformanceOptions {
   sweeps?: boolean;
 }
 
-/** One promise that a store has to keep. */
+/**
+ * One promise that a store has to keep.
+ *
+ * @publicApi
+ */
 export interface ConformanceCase {
+  /** What is promised. */
   readonly name: string;
+  /** Rejects where the promise is broken. */
   run(): Promise<void>;
 }
 

@@ -1,6 +1,10 @@
 import type { Stamp } from './stamp.js';
 
-/** What is stored under a key. Times are milliseconds since the Unix epoch; `Infinity` means never. */
+/**
+ * What is stored under a key. Times are milliseconds since the Unix epoch; `Infinity` means never.
+ *
+ * @publicApi
+ */
 export class Entry {
   /** True once one of its tags was expired (a soft bump): it may be served stale, never as fresh. */
   expired = false;
@@ -26,6 +30,7 @@ export class Entry {
     return entry;
   }
 
+  /** Whether it is within its lifetime. Milliseconds since 1970. */
   isFresh(now: number): boolean {
     return now < this.freshUntil && !this.expired;
   }

@@ -1,15 +1,21 @@
 /**
  * The generation of one tag: two values that no two bumps ever share.
  * A purge renews both, an expire only the soft one.
+ *
+ * @publicApi
  */
 export interface Generation {
+  /** Renewed by a purge. */
   readonly hard: string | number;
+  /** Renewed by any invalidation. */
   readonly soft: string | number;
 }
 
 /**
  * What an entry was loaded under: the history of the store (epoch) and the generations of all its tags, read before
  * the load began. An entry is fresh only while its stamp equals the current generations.
+ *
+ * @publicApi
  */
 export class Stamp {
   constructor(
@@ -51,6 +57,8 @@ export function uniteStamps(stamps: readonly Stamp[]): Stamp | undefined {
 /**
  * How a stamp stands against the current generations: `current`; `expired`, some soft generation was renewed; or
  * `purged`, some hard generation was renewed or is missing (missing is miss: it can never come back to life).
+ *
+ * @publicApi
  */
 export type Verdict = 'current' | 'expired' | 'purged';
 

@@ -1,14 +1,24 @@
-/** What a store is told of the application that uses it. */
+/**
+ * What a store is told of the application that uses it.
+ *
+ * @publicApi
+ */
 export interface StoreHost {
+  /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Runs a callback later; the timer never keeps the process alive. Returns its cancellation. */
   readonly after: (ms: number, callback: () => void) => () => void;
+  /** Tells the application, once for what happens once. */
   readonly log: (message: string) => void;
   /** A tag that covers another one and more; `undefined` for the one that covers all. */
   readonly coarser: (tag: string) => string | undefined;
 }
 
-/** The store does not answer, or was not asked because it did not answer lately. It was reported when it went. */
+/**
+ * The store does not answer, or was not asked because it did not answer lately. It was reported when it went.
+ *
+ * @publicApi
+ */
 export class StoreUnavailableError extends Error {
   readonly code: string = 'STORE_UNAVAILABLE';
 }

@@ -2,26 +2,45 @@ import type { Entry } from './entry.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { StoreHost } from './store-host.js';
 
-/** A value now, or a promise of it: a store in memory answers without a promise. */
+/**
+ * A value now, or a promise of it: a store in memory answers without a promise.
+ *
+ * @publicApi
+ */
 export type MaybePromise<T> = T | Promise<T>;
 
-/** A purge forbids ever serving what it hits again; an expire allows it as stale while a fresh load runs. */
+/**
+ * A purge forbids ever serving what it hits again; an expire allows it as stale while a fresh load runs.
+ *
+ * @publicApi
+ */
 export type InvalidationMode = 'purge' | 'expire';
 
-/** A value on its way into bytes: plain data for a binary codec, and bytes that stay as they are. */
+/**
+ * A value on its way into bytes: plain data for a binary codec, and bytes that stay as they are.
+ *
+ * @publicApi
+ */
 export interface Wire {
+  /** Plain data. */
   readonly data: unknown;
   /** Small bits of the value's own. */
   readonly flags: number;
   /** Estimated size in memory. */
   readonly size: number;
+  /** Kept as they are, after the data. */
   readonly bytes?: Buffer;
   /** The bytes are compressed already. */
   readonly isDense?: boolean;
 }
 
-/** Turns the stored form of a value into plain data and back; stores that keep references do without. */
+/**
+ * Turns the stored form of a value into plain data and back; stores that keep references do without.
+ *
+ * @publicApi
+ */
 export interface ValueCodec {
+  /** Called once, when a value is stored. */
   encode(stored: unknown): Wire;
   /**
    * @param kept whether the store keeps the decoded value for other reads, so that each needs a copy
@@ -30,10 +49,17 @@ export interface ValueCodec {
   decode(wire: Wire, kept: boolean): unknown;
 }
 
-/** One read: the key, and its tags, computed only by stores that need them to answer. */
+/**
+ * One read: the key, and its tags, computed only by stores that need them to answer.
+ *
+ * @publicApi
+ */
 export interface StoreQuery {
+  /** Complete, namespace included. */
   readonly key: string;
+  /** How the value gets into bytes and back. */
   readonly values: ValueCodec;
+  /** The tags that the entry carries, complete. */
   tags(): readonly string[];
 }
 

@@ -92,6 +92,12 @@ describe('docs/options.md', () => {
     ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],
     ['lib/invalidation/invalidation-rule.ts', 'InvalidationRuleOptions'],
+    ['lib/stores/tiered-store.ts', 'TieredStoreOptions'],
+    ['lib/decorators/cache-control.decorator.ts', 'CacheControlOptions'],
+    ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],
+    ['lib/cache/keyed-target.ts', 'KeyedOptions'],
+    ['lib/cache/cache.service.ts', 'SetOptions'],
+    ['lib/attach-invalidation.ts', 'AttachInvalidationOptions'],
   ])('names every option of %s, %s', (file, name) => {
     const rows = page.split('\n').filter((line) => line.startsWith('|'));
     const missing = membersOf(file, name).filter(

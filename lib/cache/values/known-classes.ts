@@ -1,6 +1,10 @@
 import { CacheConfigurationError } from '../errors.js';
 
-/** A class whose instances may be stored and come back as instances. */
+/**
+ * A class whose instances may be stored and come back as instances.
+ *
+ * @publicApi
+ */
 export type InstanceClass = abstract new (...args: never[]) => object;
 
 /**
@@ -40,7 +44,11 @@ export class KnownClasses {
   }
 }
 
-/** What `type:` accepts: a class, several, or a function that returns them (for classes declared later). */
+/**
+ * What `type:` accepts: a class, several, or a function that returns them (for classes declared later).
+ *
+ * @publicApi
+ */
 export type TypeOption = () => InstanceClass | readonly InstanceClass[];
 
 export function classesOf(type: TypeOption, where: string): readonly InstanceClass[] {

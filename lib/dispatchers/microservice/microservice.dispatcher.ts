@@ -11,7 +11,11 @@ import { checkRuleOptions, readOptions, text, type OptionTests } from '../option
 import { closing, Sender } from '../sender.js';
 import { patternOf } from './pattern.js';
 
-/** The parts of a ClientProxy of @nestjs/microservices that the dispatcher uses. */
+/**
+ * The parts of a ClientProxy of @nestjs/microservices that the dispatcher uses.
+ *
+ * @publicApi
+ */
 export interface EventClient {
   connect(): Promise<unknown>;
   emit(pattern: string, data: unknown): Observable<unknown>;

@@ -2,14 +2,22 @@ import { OutboxTable, type OutboxDataSource, type SqlRunner } from './outbox-tab
 
 export const OUTBOX_TABLE = 'restflow_outbox';
 
-/** A migration as TypeORM takes it. */
+/**
+ * A migration as TypeORM takes it.
+ *
+ * @publicApi
+ */
 export interface OutboxMigration {
   readonly name: string;
   up(queryRunner: OutboxMigrationRunner): Promise<void>;
   down(queryRunner: OutboxMigrationRunner): Promise<void>;
 }
 
-/** The parts of TypeORM's QueryRunner that the migration uses. */
+/**
+ * The parts of TypeORM's QueryRunner that the migration uses.
+ *
+ * @publicApi
+ */
 export interface OutboxMigrationRunner extends SqlRunner {
   readonly connection: object;
 }

@@ -9,7 +9,11 @@ import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } fro
 import { asSet } from './request-parts.js';
 import { parsePath, readPath } from './value-path.js';
 
-/** What {@link ArgsKeyField} may be told besides what every field may. */
+/**
+ * What {@link ArgsKeyField} may be told besides what every field may.
+ *
+ * @publicApi
+ */
 export interface ArgsKeyFieldOptions extends KeyFieldOptions {
   /** Read a part of the argument, by a dotted path: `'id'`, `'author.id'`. Default: the argument itself. */
   readonly path?: string;

@@ -1,6 +1,10 @@
 import type { KeyEnvironment, KeySource, MethodShape } from '../key.interface.js';
 
-/** What every key field may be told. All default to false. */
+/**
+ * What every key field may be told. All default to false.
+ *
+ * @publicApi
+ */
 export interface KeyFieldOptions {
   /** Entries can be dropped by this field: its values are part of the partition and become tags. */
   readonly partition?: boolean;
@@ -15,7 +19,11 @@ export interface KeyFieldOptions {
   readonly identity?: boolean;
 }
 
-/** Where a field stands, when it is bound to a method. */
+/**
+ * Where a field stands, when it is bound to a method.
+ *
+ * @publicApi
+ */
 export interface FieldContext {
   /** The name of the property that holds the field. */
   readonly field: string;
@@ -32,6 +40,8 @@ export interface FieldContext {
 /**
  * One value of a key: where it comes from, and how it is named. Exactly one of `argument`, `read` and `constant` is
  * given.
+ *
+ * @publicApi
  */
 export interface FieldPart {
   /** The name in the key, unique in its constructor; for partitions, the name that rules and `deleteByPrefix` use. */

@@ -6,7 +6,11 @@ import { RedisConnection } from './redis-connection.js';
 import type { RedisClient } from './redis-client.interface.js';
 import { RedisStore } from './redis-store.js';
 
-/** The pre-Keyv store of cache-manager-ioredis-yet: only its connection is used. */
+/**
+ * The pre-Keyv store of cache-manager-ioredis-yet: only its connection is used.
+ *
+ * @publicApi
+ */
 export interface IoredisYetStore {
   readonly client: object;
 }

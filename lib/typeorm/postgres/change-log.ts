@@ -1,7 +1,11 @@
 import type { ChangeSourceHost, RowChange } from '../../invalidation/change-source.interface.js';
 import { CHANGES, quoted } from './change-triggers.js';
 
-/** The parts of a `pg` client that are used. */
+/**
+ * The parts of a `pg` client that are used.
+ *
+ * @publicApi
+ */
 export interface ListeningClient {
   connect(): Promise<unknown>;
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
