@@ -9,12 +9,16 @@ const option = '--servers=';
 /** Runs jest with the servers up, and answers its exit code. */
 export async function runTests(args, variables = {}) {
   await ensureInstalled();
-  const { neededServers } = await import('../test/servers/registry.mjs');
+  const { neededServers, optionalServers } = await import('../test/servers/registry.mjs');
   const { startServers } = await import('../test/servers/start.mjs');
 
   const chosen = args.find((arg) => arg.startsWith(option))?.slice(option.length) ?? process.env.TEST_SERVERS;
-  const names = chosen === undefined ? neededServers : chosen.split(',').filter(Boolean);
-  const servers = await startServers(names);
+  const servers =
+    chosen === undefined
+      ? await startServers(neededServers, optionalServers)
+      : await startServers(chosen.split(',').filter(Boolean));
+  const warn = () => servers.leftOut.forEach((message) => console.warn(`\n${message}\n`));
+  warn();
   try {
     return await run(
       process.execPath,
@@ -33,6 +37,8 @@ export async function runTests(args, variables = {}) {
     );
   } finally {
     await servers.stop();
+    // Once more, behind all that jest has printed.
+    warn();
   }
 }
 

@@ -6,7 +6,8 @@ import {
   type Dispatcher,
   type InvalidationJob,
 } from '../../lib/index.js';
-import { Item, Label, openDatabase, startItems, type DatabaseName, type Started } from './support/world.js';
+import { DATABASES, isMariaDb, isShared } from '../support/databases.js';
+import { Item, Label, openDatabase, startItems, type Started } from './support/world.js';
 
 /** Writes down what it is given, in the transaction and after the fact. */
 @InvalidationDispatcher('durable')
@@ -32,7 +33,7 @@ class Durable implements Dispatcher {
   }
 }
 
-describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('a durable dispatcher on %s', (database) => {
+describe.each(DATABASES)('a durable dispatcher on %s', (database) => {
   let dataSource: DataSource;
   let durable: Durable;
   let started: Started;
@@ -117,9 +118,12 @@ describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('a durable dispatcher on %
       async ({ manager }) => {
         await manager.query(`DELETE FROM ${path(dataSource)}_labels_dispatched_label`).catch(() => undefined);
         durable.after = [];
-        await (database === 'sql.js'
-          ? manager.clear(Item)
-          : manager.query(`TRUNCATE ${path(dataSource)} CASCADE`));
+        if (isShared(database)) return manager.clear(Item);
+        return isMariaDb(database)
+          ? manager.query(
+              `SET FOREIGN_KEY_CHECKS = 0; TRUNCATE ${path(dataSource)}; SET FOREIGN_KEY_CHECKS = 1`,
+            )
+          : manager.query(`TRUNCATE ${path(dataSource)} CASCADE`);
       },
     ],
   ])('is given the jobs of %s after the fact', async (_, write) => {
@@ -155,7 +159,7 @@ describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('a durable dispatcher on %
     await runner.manager.save(Item, { id: 1, text: 'new' });
     await expect(runner.commitTransaction()).rejects.toMatchObject(failure);
     await runner.rollbackTransaction();
-    if (database !== 'sql.js') await runner.release();
+    if (!isShared(database)) await runner.release();
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
     durable.failing = false;
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
@@ -174,6 +178,6 @@ function path(source: DataSource): string {
   return source
     .getMetadata(Item)
     .tablePath.split('.')
-    .map((part) => `"${part}"`)
+    .map((part) => source.driver.escape(part))
     .join('.');
 }

@@ -3,15 +3,8 @@ import { DataSource } from 'typeorm';
 import { OutboxTable } from '../../lib/dispatchers/outbox/outbox-table.js';
 import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
-import {
-  failingStore,
-  Item,
-  openDatabase,
-  startItems,
-  until,
-  type DatabaseName,
-  type Started,
-} from './support/world.js';
+import { DATABASES, isShared } from '../support/databases.js';
+import { failingStore, Item, openDatabase, startItems, until, type Started } from './support/world.js';
 
 const FAST = { pollInterval: 20 };
 
@@ -23,7 +16,7 @@ interface Row {
   readonly error: string | null;
 }
 
-describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('the outbox on %s', (database) => {
+describe.each(DATABASES)('the outbox on %s', (database) => {
   let dataSource: DataSource;
   let open: Started[];
 
@@ -246,7 +239,7 @@ describe.each<DatabaseName>(['sql.js', 'PostgreSQL'])('the outbox on %s', (datab
     await migrating.destroy();
   });
 
-  if (database === 'PostgreSQL') {
+  if (!isShared(database)) {
     it('is worked by several relays, none of which is given what another took', async () => {
       await start({ work: false });
       for (let id = 10; id < 60; id++) await dataSource.manager.insert(Item, { id, text: 'x' });

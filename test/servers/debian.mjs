@@ -21,7 +21,7 @@ async function forbidServices(reaper) {
   return restore;
 }
 
-/** Installs a Debian package. Answers why it could not, or `undefined` when it did. */
+/** Installs a Debian package, or several with spaces between their names. Answers why it could not, or `undefined` when it did. */
 export async function installPackage(name, reaper) {
   if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) return 'this machine has no apt-get';
   if (process.getuid() !== 0) return `installing the Debian package ${name} needs root`;
@@ -38,7 +38,7 @@ export async function installPackage(name, reaper) {
   }
   const allowServices = await forbidServices(reaper);
   try {
-    const { code, output } = await apt('install', '--no-install-recommends', name);
+    const { code, output } = await apt('install', '--no-install-recommends', ...name.split(' '));
     return code === 0 ? undefined : `apt-get install ${name} failed: ${output.trim().split('\n').at(-1)}`;
   } finally {
     await allowServices();

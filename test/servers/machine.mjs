@@ -142,6 +142,17 @@ export function createMachine(reaper) {
     findBinaries,
     installPackage: (name) => installPackage(name, reaper),
     startPrivate: (server, binaries) => server.start(workplace(server, binaries)),
+    /** Fails naming the server whose given URL does not answer. */
+    async confirm(server, url) {
+      try {
+        await until(() => server.probe(url), { seconds: 5 });
+      } catch (error) {
+        throw new Error(
+          `${server.variable}=${url} is set, but no ${server.name} answers there: ${error.message}`,
+          { cause: error },
+        );
+      }
+    },
     async dockerRefuses() {
       if ((await capture('docker', ['info'])).code !== 0) return 'no docker engine answers';
       if ((await compose('version')).code !== 0) return "docker has no 'compose' plugin";
@@ -159,16 +170,4 @@ export function createMachine(reaper) {
       return url;
     },
   };
-}
-
-/** Says where a server is, or fails naming the one that does not answer. */
-export async function confirm(server, url) {
-  try {
-    await until(() => server.probe(url), { seconds: 5 });
-  } catch (error) {
-    throw new Error(
-      `${server.variable}=${url} is set, but no ${server.name} answers there: ${error.message}`,
-      { cause: error },
-    );
-  }
 }

@@ -42,3 +42,24 @@ export async function provide(server, machine) {
   if (!refused) return machine.startCompose(server);
   throw new ServerMissingError(server, [...refusals, refused]);
 }
+
+/**
+ * Answers the environment variables that hold the URLs of these servers. One of `optional` that cannot be had, or does not
+ * start, is left out, with a message in `leftOut`; but who gives its URL wants it.
+ */
+export async function provideAll(needed, optional, machine) {
+  const environment = {};
+  const leftOut = [];
+  for (const server of [...needed, ...optional]) {
+    const given = machine.environment[server.variable];
+    try {
+      const url = await provide(server, machine);
+      if (given) await machine.confirm(server, url);
+      environment[server.variable] = url;
+    } catch (error) {
+      if (given || needed.includes(server)) throw error;
+      leftOut.push(`The cases of the server '${server.name}' are left out. ${error.message}`);
+    }
+  }
+  return { environment, leftOut };
+}

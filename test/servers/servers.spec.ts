@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { provide } from './provide.mjs';
+import { provide, provideAll } from './provide.mjs';
 import { neededServers, servers } from './registry.mjs';
 import { serverUrl } from './url.js';
 
@@ -83,6 +83,9 @@ describe('where a server comes from', () => {
         log.push('ask docker');
         return allowed.docker ? undefined : 'no docker engine answers';
       },
+      confirm: async (_: unknown, url: string) => {
+        if (url.endsWith('dead')) throw new Error('nobody answers');
+      },
       startCompose: async () => {
         log.push('compose');
         return 'redis://compose';
@@ -131,6 +134,22 @@ describe('where a server comes from', () => {
         "  3. start a docker engine with the 'compose' plugin",
       ].join('\n'),
     );
+  });
+
+  it('a server that the tests can do without is left out, and the message says how to supply it', async () => {
+    const { environment, leftOut } = await provideAll([], [redis], machine({ installRefused: 'needs root' }));
+    expect(environment).toEqual({});
+    expect(leftOut).toEqual([expect.stringMatching(/'redis' are left out.*1\. set TEST_REDIS_URL/s)]);
+    await expect(provideAll([redis], [], machine({ installRefused: 'needs root' }))).rejects.toThrow();
+  });
+
+  it('one whose URL is given is wanted', async () => {
+    const given = (url: string) => provideAll([], [redis], machine({ url }));
+    expect(await given('redis://given')).toEqual({
+      environment: { TEST_REDIS_URL: 'redis://given' },
+      leftOut: [],
+    });
+    await expect(given('redis://dead')).rejects.toThrow('nobody answers');
   });
 
   it('a package that does not bring the binary is a refusal too', async () => {

@@ -12,8 +12,8 @@ import {
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
 import { systemClock } from '../../../lib/cache/clock.js';
 import { CACHE_RUNTIME } from '../../../lib/cache/trampoline.js';
-import { serverUrl } from '../../servers/url.js';
 import { TestApplication } from '../../support/application.js';
+import { connectionOptions, makeSchema, ownSchema, type DatabaseName } from '../../support/databases.js';
 
 @Entity('dispatched_label')
 export class Label {
@@ -27,19 +27,14 @@ export class Item {
   @ManyToMany(() => Label) @JoinTable() labels?: Relation<Label[]>;
 }
 
-export type DatabaseName = 'sql.js' | 'PostgreSQL';
+export type { DatabaseName };
 
-/** A DataSource whose schema is this worker's own, and empty; on the PostgreSQL of the run, or another one. */
+/** A DataSource whose schema is this worker's own, and empty; on the server of the run, or another PostgreSQL. */
 export async function openDatabase(name: DatabaseName, schema: string, at?: string): Promise<DataSource> {
-  const base = { entities: [Item, Label], synchronize: true };
-  if (name === 'sql.js') return new DataSource({ ...base, type: 'sqljs' }).initialize();
-  const url = at ?? serverUrl('postgres');
-  const own = `${schema}_${process.env['JEST_WORKER_ID'] ?? '0'}`;
-  const admin = await new DataSource({ type: 'postgres', url }).initialize();
-  await admin.query(`DROP SCHEMA IF EXISTS "${own}" CASCADE`);
-  await admin.query(`CREATE SCHEMA "${own}"`);
-  await admin.destroy();
-  return new DataSource({ ...base, type: 'postgres', url, schema: own }).initialize();
+  const own = ownSchema(schema);
+  await makeSchema(name, own, { empty: true, at });
+  const options = connectionOptions(name, own, at);
+  return new DataSource({ ...options, entities: [Item, Label], synchronize: true }).initialize();
 }
 
 /** A cached read of items, whose rule is carried out by the dispatcher of this name. */
