@@ -2,8 +2,6 @@ import { type Statement, Statements } from './statements.js';
 import { type Tables, tablesOf } from './tables.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
-/** On some databases these commit whatever the transaction did before. */
-const DEFINITION = /^\s*(?:truncate|alter|create|drop|rename)\b/i;
 const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
 
 /** What the collector asks about one DataSource: its tables, its SQL, its driver's habits. */
@@ -36,8 +34,9 @@ export class Catalogue {
     return this.#statements!.read(sql);
   }
 
-  commitsImplicitly(sql: string): boolean {
-    return this.#commitsDefinitions && DEFINITION.test(sql);
+  /** Whether the statement commits what was written before it, whoever began the transaction. */
+  commitsImplicitly(statement: Statement): boolean {
+    return this.#commitsDefinitions && statement.commitsImplicitly;
   }
 
   /** Whether an INSERT of several rows gives back the key of each, as RETURNING does. */

@@ -9,6 +9,7 @@ import { OwnTransactions } from './own-transactions.js';
 import { Frame } from './pending.js';
 import { RawTransactions } from './raw-transactions.js';
 import { SqlWatch } from './sql-watch.js';
+import { hasUnawaitedHooks, UnawaitedHooks } from './unawaited-hooks.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from './typeorm.interface.js';
 
 /** The statement that each entity hook announces. */
@@ -33,15 +34,19 @@ export class Collector {
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#gatherer = new Gatherer(dataSource, sink, options);
-    this.#sql = new SqlWatch(this.#gatherer);
+    const unawaited = hasUnawaitedHooks(dataSource)
+      ? new UnawaitedHooks(dataSource, this.#gatherer, (event) => this.afterQuery(event))
+      : undefined;
+    this.#sql = new SqlWatch(this.#gatherer, unawaited !== undefined);
     this.#own = new OwnTransactions(dataSource, (subscriber) => subscriber instanceof Collector);
     const isPostgres = (dataSource.options as { type?: unknown }).type === 'postgres';
     const exact =
       isPostgres && options.exactStatements === true
         ? new ExactStatements(this.#gatherer, dataSource.driver)
         : undefined;
+    const runs = exact ?? unawaited;
     this.#raw = new RawTransactions(dataSource, {
-      ...(exact !== undefined && { run: (runner, sql, query) => exact.run(runner, sql, query) }),
+      ...(runs !== undefined && { run: (runner, sql, query) => runs.run(runner, sql, query) }),
       starting: (start) => this.#own.starting(start),
       beginning: (runner) => void this.#guard('BEGIN', () => this.#gatherer.runners.of(runner).enter()),
       ran: (runner) => void this.#guard('BEGIN', () => this.#gatherer.ran(runner)),

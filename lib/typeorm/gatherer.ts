@@ -38,6 +38,7 @@ export class Gatherer {
   /** Its runner is given back: no hook will end a transaction that failed to begin, or was left open. */
   released(runner: OrmQueryRunner): Answer {
     const pending = this.runners.of(runner);
+    if (pending.raw && pending.cut && !pending.manual) return this.#end(runner, pending);
     return pending.raw || this.runners.isShared(runner) ? undefined : pending.leave();
   }
 
@@ -57,7 +58,7 @@ export class Gatherer {
         : looked.then(() => this.outlet.send(checked, true));
     }
     pending.hold(checked);
-    return undefined;
+    return pending.cut ? this.outlet.send(checked) : undefined;
   }
 
   /** SQL of this bracket is durable, and its hook is still to come: it may never do. */
@@ -109,21 +110,38 @@ export class Gatherer {
     return both(pending.leave(), this.outlet.send(pending.take(), true));
   }
 
+  /** A statement has committed what the open transaction wrote before it, and may have ended it. */
+  cut(runner: OrmQueryRunner): Answer {
+    const pending = this.runners.of(runner);
+    // TypeORM's own BEGIN ends no other.
+    if (pending.frames.length === 0 && !pending.raw) return undefined;
+    pending.cut = true;
+    return this.outlet.send(pending.peek());
+  }
+
+  /** Nothing will tell how a transaction ended that was cut. */
+  #end(runner: OrmQueryRunner, pending: Pending): Answer {
+    pending.hold(this.settle(pending));
+    const changes = pending.take();
+    this.runners.rawEnded(runner, pending);
+    return both(pending.leave(), this.outlet.send(changes));
+  }
+
   /** A transaction, or with `inner` a savepoint, is rolled back. */
   rollback(runner: OrmQueryRunner, inner: boolean): Answer {
     const pending = this.runners.of(runner);
-    // Other callers' durable writes may have been counted to this transaction: tell rather than lose them.
-    const shared = this.runners.isShared(runner);
-    if (shared) pending.hold(this.settle(pending));
+    // Durable writes may have been counted to this transaction, by other callers or after a cut: told rather than lost.
+    const isTold = pending.cut || this.runners.isShared(runner);
+    if (isTold) pending.hold(this.settle(pending));
     pending.brackets.clear();
     if (inner) {
-      if (shared) pending.release();
+      if (isTold) pending.release();
       else pending.frames.pop();
       return undefined;
     }
     pending.begun = false;
     const changes = pending.take();
-    return both(pending.leave(), shared ? this.outlet.send(changes) : undefined);
+    return both(pending.leave(), isTold ? this.outlet.send(changes) : undefined);
   }
 
   /** A COMMIT was sent, and nobody knows what became of it. */

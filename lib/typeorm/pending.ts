@@ -76,6 +76,10 @@ export class Pending {
   committing = false;
   /** A transaction begun by SQL text: no Transaction* hook will end it. */
   raw = false;
+  /** A transaction begins wherever none is open: the connection has no autocommit. */
+  manual = false;
+  /** A statement has committed it, and nobody says so: what is written since may be durable, and is told at once as well. */
+  cut = false;
   /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
   begun = false;
   /** How many statements ran on it. */
@@ -83,6 +87,8 @@ export class Pending {
   /** When its last transaction ended. */
   endedAt = 0;
   #transaction: OpenTransaction | undefined;
+  /** What hooks of queries answered that nobody waits for, by the text of the query. */
+  #answers: Map<string, Promise<void>> | undefined;
 
   /** Puts the caller's context inside the transaction, whose BEGIN is about to run. */
   enter(): void {
@@ -94,6 +100,20 @@ export class Pending {
     const transaction = this.#transaction;
     this.#transaction = undefined;
     return transaction?.close();
+  }
+
+  /** Keeps what the hook of a query answered. */
+  answer(sql: string, answer: Promise<void>): void {
+    const kept = (this.#answers ??= new Map()).get(sql);
+    this.#answers.set(sql, kept === undefined ? answer : Promise.all([kept, answer]).then(() => undefined));
+  }
+
+  /** Waits for what is kept of a query. Of others it must not: this one may be part of what their hooks do. */
+  async answered(sql: string): Promise<void> {
+    const kept = this.#answers?.get(sql);
+    if (kept === undefined) return;
+    await kept;
+    if (this.#answers?.get(sql) === kept) this.#answers.delete(sql);
   }
 
   hold(changes: readonly Change[]): void {
@@ -115,7 +135,8 @@ export class Pending {
     if (this.frames.length > 0) this.endedAt = Date.now();
     this.frames = [];
     this.committing = false;
-    this.raw = false;
+    this.cut = false;
+    this.raw = this.manual;
     return changes;
   }
 

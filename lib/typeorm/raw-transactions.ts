@@ -1,4 +1,5 @@
 import { ReplacedMethod } from './replaced-method.js';
+import { opensTransaction } from './sql-control.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Who watches a runner: SQLite's one runner outlives many of them. Others live for one statement, see {@link OwnValues}. */
@@ -14,8 +15,6 @@ interface Runner extends OrmQueryRunner {
 interface RunnerSource {
   createQueryRunner(...args: unknown[]): Runner;
 }
-
-const BEGIN = /^(?:\s|--.*|\/\*[^]*?\*\/)*(?:begin|start\s+transaction)\b/i;
 
 /** Told of transactions that are about to begin, and of runners that can no longer end one. */
 export interface RawTransactionWatcher {
@@ -91,9 +90,9 @@ function instrument(runner: Runner, first: RawTransactions): void {
   };
   runner.query = (sql, ...rest) => {
     // TypeORM's own transactions have said so already.
-    if (runner.isTransactionActive || !BEGIN.test(sql)) return run(sql, rest);
+    if (runner.isTransactionActive || !opensTransaction(sql)) return run(sql, rest);
     tell('beginning');
-    const answer = query.call(runner, sql, ...rest);
+    const answer = run(sql, rest);
     const ran = (): void => tell('ran');
     answer.then(ran, ran);
     return answer;

@@ -36,17 +36,22 @@ export class Runners {
     if (!this.#pending.has(runner)) this.#pending.set(runner, new Pending());
   }
 
-  /** BEGIN has run. When no startTransaction() announced it, only SQL text will end it. */
-  begun(runner: OrmQueryRunner): void {
+  /**
+   * BEGIN has run. When no startTransaction() announced it, only SQL text will end it.
+   * @param manual whether another one begins whenever one has ended
+   */
+  begun(runner: OrmQueryRunner, manual = false): void {
     const pending = this.of(runner);
     pending.begun = true;
-    if (runner.isTransactionActive) return;
-    pending.raw = this.#rawSeen = true;
+    pending.manual ||= manual;
+    pending.raw ||= !runner.isTransactionActive;
+    if (!pending.raw && !pending.manual) return;
+    this.#rawSeen = true;
     this.#rawByConnection.set(connectionOf(runner), pending);
   }
 
-  rawEnded(runner: OrmQueryRunner): void {
-    this.#rawByConnection.delete(connectionOf(runner));
+  rawEnded(runner: OrmQueryRunner, pending: Pending): void {
+    if (!pending.raw) this.#rawByConnection.delete(connectionOf(runner));
   }
 
   isOpen(runner: OrmQueryRunner): boolean {

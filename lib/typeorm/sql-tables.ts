@@ -1,11 +1,11 @@
+import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
+import { withoutComments } from './sql-text.js';
+
 /** How a statement writes: which hook could have announced it. `mixed` statements are announced by none. */
 export type WriteKind = 'insert' | 'update' | 'remove' | 'mixed';
 
 /** What one SQL text does, as far as it can be told without a parser. Too many tables is safe, too few is not. */
-export interface SqlEffect {
-  readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
-  /** Whether it commits a transaction, also before it begins another: `COMMIT AND CHAIN`. */
-  readonly commits: boolean;
+export interface SqlEffect extends SqlControl {
   /** Names as written, unquoted and in lower case, split at the dots. */
   readonly writes: readonly SqlWrite[];
 }
@@ -17,32 +17,35 @@ export interface SqlWrite {
   readonly truncateCascade: boolean;
 }
 
-export const NO_EFFECT: SqlEffect = { control: undefined, commits: false, writes: [] };
+export const NO_EFFECT: SqlEffect = { ...NO_CONTROL, writes: [] };
 
-const NAME = String.raw`(?:"(?:[^"]|"")+"|` + '`[^`]+`' + String.raw`|\[[^\]]+\]|[\p{L}_][\p{L}\p{N}_$#]*)`;
+const NAME =
+  String.raw`(?:"(?:[^"]|"")+"|` + '`(?:[^`]|``)+`' + String.raw`|\[[^\]]+\]|[\p{L}\p{N}_][\p{L}\p{N}_$#]*)`;
 const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
 /** A quoted name may follow a word at once. */
 const GAP = '(?:\\s+|(?=["`[]))';
 const VERB = new RegExp(
   [
-    String.raw`\b(?<insert>insert|upsert)\s+(?:or\s+\w+\s+|ignore\s+|low_priority\s+|high_priority\s+|delayed\s+)*(?:into${GAP})?`,
-    String.raw`\b(?<replace>replace)\s+(?:low_priority\s+|delayed\s+)*(?:into${GAP})?`,
-    String.raw`\b(?<merge>merge)\s+(?:into${GAP})?(?:only\s+)?`,
-    String.raw`\b(?<copy>copy|load\s+(?:data|xml)[^;]*?into\s+table|refresh\s+materialized\s+view(?:\s+concurrently)?)\s+`,
-    String.raw`\b(?<remove>delete)\s+`,
-    String.raw`\b(?<truncate>truncate)${GAP}(?:table\s+)?`,
+    // A row that is replaced is deleted, and its dependents with it.
+    String.raw`\b(?<replace>(?:insert\s+or\s+)?replace)${GAP}(?:low_priority\s+|delayed\s+)*(?:into${GAP})?`,
+    String.raw`\b(?<insert>insert|upsert)${GAP}(?:ignore\s+|low_priority\s+|high_priority\s+|delayed\s+|or\s+\w+\s+)*(?:into${GAP})?`,
+    String.raw`\b(?<merge>merge)${GAP}(?:into${GAP})?(?:only\s+)?`,
+    String.raw`\b(?<copy>copy|load\s+(?:data|xml)[^;]*?into\s+table|refresh\s+materialized\s+view(?:\s+concurrently)?)${GAP}`,
+    String.raw`\b(?<remove>delete)${GAP}`,
+    // Tables may change places: whoever has loaded a copy renames it to the table.
+    String.raw`\b(?<whole>truncate(?:\s+table\b)?|(?:alter|drop|rename)\s+tables?)${GAP}`,
     String.raw`\b(?<update>update)${GAP}`,
   ].join('|'),
   'giu',
 );
 const PATH_AT = new RegExp(String.raw`\s*(${PATH})`, 'iuy');
+/** Behind the first table of `DELETE FROM a, b USING …`. */
+const NEXT_AT = new RegExp(String.raw`(?:\s*\.\s*\*)?\s*,`, 'y');
+const FROM_AT = new RegExp(String.raw`(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'iy');
+/** An ALTER TABLE that gives the table other rows, or its rows another table. */
+const MOVES_ROWS = /\bpartition\b|\brename\s+(?!column|index|key|constraint)/i;
 const NAMES = new RegExp(NAME, 'giu');
 const PATHS = new RegExp(PATH, 'giu');
-const CONTROL =
-  /(?:^|;)\s*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release)\b(?:\s+(?:(?:work|tran|transaction)\s+)?(to\b|and\s+chain\b))?/gi;
-const TEXT = String.raw`\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[^]*?\$\1\$|'(?:[^']|'')*'`;
-const TEXTS = new RegExp(TEXT, 'giu');
-const COMMENTS = new RegExp(String.raw`/\*[^]*?\*/|--.*|${TEXT}|"(?:[^"]|"")*"|` + '`[^`]*`', 'giu');
 
 /** What the statement writes and whether it begins or ends a transaction. Plain SELECTs leave at the first check. */
 export function readSql(sql: string): SqlEffect {
@@ -52,13 +55,8 @@ export function readSql(sql: string): SqlEffect {
   // MySQL carries out what stands in some comments.
   if (text !== sql)
     writes.push(...findWrites(sql).filter((write) => !writes.some((one) => isSame(one, write))));
-  const { control, commits } = findControl(text);
-  return writes.length === 0 && control === undefined ? NO_EFFECT : { control, commits, writes };
-}
-
-function withoutComments(sql: string): string {
-  if (!sql.includes('/*') && !sql.includes('--')) return sql;
-  return sql.replace(COMMENTS, (match) => (/^(?:--|\/\*)/.test(match) ? ' ' : match)).trimStart();
+  const control = readControl(text);
+  return writes.length === 0 && control === NO_CONTROL ? NO_EFFECT : { ...control, writes };
 }
 
 function isSame(one: SqlWrite, other: SqlWrite): boolean {
@@ -84,20 +82,20 @@ function findWrites(sql: string): SqlWrite[] {
     const verb = match.groups!;
     const add = (name: string, kind: WriteKind, truncateCascade = false) =>
       writes.push({ path: splitPath(name), kind, truncateCascade });
-    if (verb['insert'] !== undefined) addFirst(sql, at, (name) => add(name, 'insert'));
-    else if (verb['replace'] !== undefined || verb['merge'] !== undefined)
+    if (verb['insert'] !== undefined || verb['merge'] !== undefined)
       addFirst(sql, at, (name) => add(name, 'insert'));
-    else if (verb['copy'] !== undefined) addFirst(sql, at, (name) => add(name, 'mixed'));
+    else if (verb['replace'] !== undefined || verb['copy'] !== undefined)
+      addFirst(sql, at, (name) => add(name, 'mixed'));
     else if (verb['remove'] !== undefined) {
       // `DELETE FROM a` names its table; MySQL's `DELETE x, y FROM a x JOIN b y` names aliases: take every name.
-      const from = /^(?:(?:low_priority|quick|ignore)\s+)*from(?:\s+|(?=["`[]))(?:only\s+)?/i.exec(
-        sql.slice(at, at + 200),
-      );
-      if (from !== null) addFirst(sql, at + from[0].length, (name) => add(name, 'remove'));
+      FROM_AT.lastIndex = at;
+      if (FROM_AT.test(sql)) addList(sql, FROM_AT.lastIndex, (name) => add(name, 'remove'));
       else if (/\bfrom\b/i.test(sql.slice(at))) addAll(statement(sql, at), (name) => add(name, 'mixed'));
-    } else if (verb['truncate'] !== undefined) {
+    } else if (verb['whole'] !== undefined) {
       const rest = statement(sql, at);
-      addAll(rest, (name) => add(name, 'mixed', /\bcascade\b/i.test(rest)));
+      const truncates = /^truncate/i.test(verb['whole']);
+      if (/^alter/i.test(verb['whole']) && !MOVES_ROWS.test(rest)) continue;
+      addAll(rest, (name) => add(name, 'mixed', truncates && /\bcascade\b/i.test(rest)));
     } else {
       // `FOR UPDATE` and `ON UPDATE CASCADE` have no SET behind them; joins and lists stand before it.
       const set = /\bset\b/i.exec(sql.slice(at));
@@ -107,10 +105,20 @@ function findWrites(sql: string): SqlWrite[] {
   return writes;
 }
 
-function addFirst(sql: string, at: number, add: (name: string) => void): void {
+/** @returns where the name ends; `undefined` where there is none */
+function addFirst(sql: string, at: number, add: (name: string) => void): number | undefined {
   PATH_AT.lastIndex = at;
   const match = PATH_AT.exec(sql);
-  if (match !== null) add(match[1]!);
+  if (match === null) return undefined;
+  add(match[1]!);
+  return PATH_AT.lastIndex;
+}
+
+function addList(sql: string, at: number, add: (name: string) => void): void {
+  for (let end = addFirst(sql, at, add); end !== undefined; end = addFirst(sql, NEXT_AT.lastIndex, add)) {
+    NEXT_AT.lastIndex = end;
+    if (!NEXT_AT.test(sql)) return;
+  }
 }
 
 function addAll(text: string, add: (name: string) => void): void {
@@ -125,25 +133,8 @@ function statement(sql: string, at: number): string {
 function splitPath(name: string): string[] {
   const parts = name.match(NAMES) ?? [];
   return parts.flatMap((part) =>
-    (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll('""', '"') : part).toLowerCase().split('.'),
+    (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll(/""|``/g, (mark) => mark[0]!) : part)
+      .toLowerCase()
+      .split('.'),
   );
-}
-
-/** The last control statement of the text decides in which state it leaves the connection. */
-function findControl(sql: string): Pick<SqlEffect, 'control' | 'commits'> {
-  if (!/begin|transaction|commit|end|rollback|abort|savepoint|release/i.test(sql)) return NO_EFFECT;
-  const text = sql.includes(';') ? sql.replace(TEXTS, "''") : sql;
-  let control: SqlEffect['control'];
-  let commits = false;
-  CONTROL.lastIndex = 0;
-  for (let match = CONTROL.exec(text); match !== null; match = CONTROL.exec(text)) {
-    const word = match[1]!.toLowerCase();
-    const isCommit = word === 'commit' || word === 'end';
-    const isInner = match[2]?.toLowerCase() === 'to' || word === 'savepoint' || word === 'release';
-    commits ||= isCommit;
-    if (isInner) control ??= 'savepoint';
-    else if (match[2] !== undefined || word === 'begin' || word.startsWith('start')) control = 'begin';
-    else control = isCommit ? 'commit' : 'rollback';
-  }
-  return { control, commits };
 }

@@ -4,33 +4,42 @@ import { unknownChanges } from './changes.js';
 import type { Gatherer } from './gatherer.js';
 import { type Answer, both } from './outlet.js';
 import { originalSql } from './reporting-sql.js';
-import { isConnectionLoss, type Statement } from './statements.js';
+import { isConnectionLoss, isRolledBack, type Statement } from './statements.js';
 import type { OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
 /** What SQL tells that no entity hook does: raw statements, silent writes, transactions begun by hand, failures. */
 export class SqlWatch {
   readonly #gatherer: Gatherer;
+  readonly #isUnawaited: boolean;
 
-  constructor(gatherer: Gatherer) {
+  constructor(gatherer: Gatherer, isUnawaited: boolean) {
     this.#gatherer = gatherer;
+    this.#isUnawaited = isUnawaited;
   }
 
   see(event: OrmQueryEvent): Answer {
+    const answer = this.#see(event);
+    if (answer === undefined || !this.#isUnawaited) return answer;
+    this.#gatherer.runners.of(event.queryRunner).answer(event.query, answer);
+    return answer;
+  }
+
+  #see(event: OrmQueryEvent): Answer {
     const { catalogue, outlet, runners } = this.#gatherer;
     const { queryRunner, success } = event;
     const query = originalSql(event.query);
     const statement = catalogue.read(query);
     const { control, writes } = statement;
     if (outlet.lookups.size > 0) runners.of(queryRunner).statements++;
-    if (control === undefined && runners.isOpen(queryRunner)) outlet.queryInOpenTransaction();
-    if (success === false) return this.#failed(event, statement);
-    if (catalogue.commitsImplicitly(query)) {
-      return both(this.#wrote(queryRunner, query, statement), outlet.send(runners.of(queryRunner).peek()));
-    }
-    if (writes.length === 0 && control === undefined) return undefined;
-    if (control === 'begin') return this.#began(event, query, statement);
-    const answer = this.#wrote(queryRunner, query, statement);
-    return control === undefined ? answer : both(answer, this.#ended(event, control));
+    if (control === undefined && !this.#isUnawaited && runners.isOpen(queryRunner))
+      outlet.queryInOpenTransaction();
+    const isCut = catalogue.commitsImplicitly(statement) && !statement.commits;
+    const cut = isCut ? this.#gatherer.cut(queryRunner) : undefined;
+    if (success === false) return both(cut, this.#failed(event, statement));
+    if (writes.length === 0 && control === undefined) return cut;
+    if (control === 'begin') return both(cut, this.#began(event, query, statement));
+    const answer = both(cut, this.#wrote(queryRunner, query, statement));
+    return control === undefined ? answer : both(answer, this.#ended(event, statement));
   }
 
   /** It may have committed another transaction before; whether what it wrote is of that one or this, it does not say. */
@@ -38,9 +47,10 @@ export class SqlWatch {
     const { queryRunner } = event;
     let answer: Answer;
     if (statement.commits) {
-      answer = both(this.#wrote(queryRunner, query, statement), this.#ended(event, 'commit'));
+      const ended = { control: 'commit', autocommit: undefined } as const;
+      answer = both(this.#wrote(queryRunner, query, statement), this.#ended(event, ended));
     }
-    this.#gatherer.runners.begun(queryRunner);
+    this.#gatherer.runners.begun(queryRunner, statement.autocommit === 'off');
     return both(answer, this.#wrote(queryRunner, query, statement));
   }
 
@@ -70,6 +80,7 @@ export class SqlWatch {
     if (control === 'commit') return this.#gatherer.doubt(pending);
     // Its connection is lost, and the transaction with it.
     if (control === 'rollback') void pending.leave();
+    if (isRolledBack(error)) pending.cut ||= runners.isOpen(queryRunner);
     const durable = runners.isAutocommit(queryRunner);
     const changes = this.#gatherer.settle(pending);
     for (const { table } of writes) {
@@ -80,10 +91,14 @@ export class SqlWatch {
     return this.#gatherer.deliver(pending, changes, durable);
   }
 
-  #ended({ queryRunner, rawResults }: OrmQueryEvent, control: 'commit' | 'rollback' | 'savepoint'): Answer {
+  #ended(
+    { queryRunner, rawResults }: OrmQueryEvent,
+    { control, autocommit }: Pick<Statement, 'control' | 'autocommit'>,
+  ): Answer {
     if (control === 'savepoint') return undefined;
-    const { outlet, runners } = this.#gatherer;
+    const { runners } = this.#gatherer;
     const pending = runners.of(queryRunner);
+    if (autocommit === 'on') pending.manual = false;
     // PostgreSQL answers ROLLBACK to the COMMIT of a failed transaction.
     const undone =
       control === 'rollback' || (rawResults as { command?: unknown } | undefined)?.command === 'ROLLBACK';
@@ -91,7 +106,7 @@ export class SqlWatch {
       const answer = undone
         ? this.#gatherer.rollback(queryRunner, false)
         : this.#gatherer.commit(queryRunner);
-      runners.rawEnded(queryRunner);
+      runners.rawEnded(queryRunner, pending);
       return answer;
     }
     if (control === 'rollback') return undefined;
@@ -101,6 +116,6 @@ export class SqlWatch {
       return undefined;
     }
     // A COMMIT by hand inside TypeORM's own transaction. Kept as well, in case it was not what it looked like.
-    return pending.committing ? undefined : outlet.send(pending.peek());
+    return pending.committing ? undefined : this.#gatherer.cut(queryRunner);
   }
 }

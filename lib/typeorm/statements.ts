@@ -1,9 +1,8 @@
+import { NO_CONTROL, type SqlControl } from './sql-control.js';
 import { isPlainSelect, NO_EFFECT, readSql, type SqlEffect, type WriteKind } from './sql-tables.js';
 import type { Tables } from './tables.js';
 
-export interface Statement {
-  readonly control: SqlEffect['control'];
-  readonly commits: boolean;
+export interface Statement extends SqlControl {
   readonly writes: readonly {
     readonly table: string;
     readonly kind: WriteKind;
@@ -11,7 +10,7 @@ export interface Statement {
   }[];
 }
 
-const NO_STATEMENT: Statement = { control: undefined, commits: false, writes: [] };
+const NO_STATEMENT: Statement = { ...NO_CONTROL, writes: [] };
 const MAX_REMEMBERED = 500;
 const MAX_REMEMBERED_LENGTH = 4_000;
 
@@ -42,12 +41,11 @@ export class Statements {
 
   #resolve(effect: SqlEffect): Statement {
     if (effect === NO_EFFECT) return NO_STATEMENT;
-    const writes = effect.writes.flatMap(({ path, kind, truncateCascade }) =>
-      this.#tables
-        .matching({ path, kind, truncateCascade })
-        .map((table) => ({ table, kind, truncateCascade })),
-    );
-    return { control: effect.control, commits: effect.commits, writes };
+    const writes = new Map<string, Statement['writes'][number]>();
+    for (const { path, kind, truncateCascade } of effect.writes)
+      for (const table of this.#tables.matching({ path, kind, truncateCascade }))
+        writes.set(`${kind} ${truncateCascade} ${table}`, { table, kind, truncateCascade });
+    return { ...effect, writes: [...writes.values()] };
   }
 }
 
@@ -68,6 +66,11 @@ function endOfHead(sql: string): number {
   if (!sql.startsWith('UPDATE ')) return -1;
   const set = sql.indexOf(' SET ');
   return set < 0 ? -1 : set + 5;
+}
+
+/** MySQL's answer to a deadlock: the whole transaction is gone, and what follows commits by itself. */
+export function isRolledBack(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 'ER_LOCK_DEADLOCK';
 }
 
 /** An error after which nobody knows whether the statement took effect: the line went dead, not the statement. */

@@ -43,7 +43,7 @@ export function connectionOptions(name: DatabaseName, schema: string, at?: strin
         driver: createRequire(import.meta.url)(NATIVE_SQLITE!),
       };
     case 'PostgreSQL':
-      return { type: 'postgres', url: at ?? serverUrl('postgres'), schema };
+      return { type: 'postgres', url: at ?? serverUrl('postgres'), schema, applicationName: schema };
     default: {
       const url = new URL(serverUrl('mariadb'));
       url.pathname = `/${schema}`;

@@ -1,53 +1,37 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { Change, ChangeSink, RowView } from '../../lib/invalidation/change.interface.js';
+import { connectionOptions, makeSchema, ownSchema, type DatabaseName } from '../support/databases.js';
 import { ENTITIES } from './entities.js';
 
-export type DatabaseName = 'sql.js' | 'PostgreSQL';
-export const DATABASES: DatabaseName[] = ['sql.js', 'PostgreSQL'];
+export {
+  DATABASES,
+  DRIVERS,
+  isMariaDb,
+  isShared,
+  ON_SERVERS,
+  type DatabaseName,
+} from '../support/databases.js';
+
+export const schemaName = (): string => ownSchema('typeorm_room');
+
+export const createSchema = (): Promise<void> => makeSchema('PostgreSQL', schemaName());
 
 /** A new DataSource on the named database, its schema empty once initialised. */
 export function createDataSource(name: DatabaseName, options: Partial<DataSourceOptions> = {}): DataSource {
   const base = { entities: ENTITIES, dropSchema: true, synchronize: true };
-  if (name === 'sql.js') return new DataSource({ ...base, type: 'sqljs', ...options } as DataSourceOptions);
   return new DataSource({
     ...base,
-    type: 'postgres',
-    url: postgresUrl(),
-    schema: schemaName(),
-    applicationName: schemaName(),
+    ...connectionOptions(name, schemaName()),
     ...options,
   } as DataSourceOptions);
-}
-
-/** Test files run side by side: each worker has a schema of its own. */
-export function schemaName(): string {
-  return `typeorm_room_${process.env['JEST_WORKER_ID'] ?? '0'}`;
 }
 
 export async function openDataSource(
   name: DatabaseName,
   options: Partial<DataSourceOptions> = {},
 ): Promise<DataSource> {
-  if (name === 'PostgreSQL') await createSchema();
+  await makeSchema(name, schemaName());
   return createDataSource(name, options).initialize();
-}
-
-export async function createSchema(): Promise<void> {
-  const admin = new DataSource({ type: 'postgres', url: postgresUrl() });
-  await admin.initialize();
-  await admin.query(`CREATE SCHEMA IF NOT EXISTS "${schemaName()}"`);
-  await admin.destroy();
-}
-
-function postgresUrl(): string {
-  const url = process.env['TEST_POSTGRES_URL'];
-  if (url === undefined || url === '') {
-    throw new Error(
-      'TEST_POSTGRES_URL is not set: `npm test` starts a PostgreSQL for these tests. To run them alone, set it to a ' +
-        'database they may write to, e.g. postgres://postgres@127.0.0.1:5432/postgres.',
-    );
-  }
-  return url;
 }
 
 /** A sink that remembers; each batch is one call of `committed`. */

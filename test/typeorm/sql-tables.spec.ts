@@ -11,6 +11,7 @@ describe('the tables that SQL writes', () => {
     ['INSERT INTO users (id) VALUES (1)', ['users']],
     ['INSERT INTO "app"."users"("id") VALUES ($1)', ['app.users']],
     ['insert or replace into `users` values (1)', ['users']],
+    ['INSERT OR ROLLBACK INTO users VALUES (1)', ['users']],
     ['INSERT IGNORE INTO users VALUES (1)', ['users']],
     ['REPLACE INTO users VALUES (1)', ['users']],
     ['MERGE INTO [dbo].[users] USING x ON 1 = 1', ['dbo.users']],
@@ -39,6 +40,30 @@ describe('the tables that SQL writes', () => {
     ['INSERT INTO`users`VALUES (1)', ['users']],
     ['DELETE FROM"users"', ['users']],
     ['MERGE INTO ONLY users USING x ON true', ['users']],
+    ['INSERT INTO `shop`.`users` SET id = 1 ON DUPLICATE KEY UPDATE a = VALUES(a)', ['shop.users']],
+    ['INSERT LOW_PRIORITY IGNORE users VALUES (1)', ['users']],
+    ['INSERT /*+ SET_VAR(sort_buffer_size = 1) */ INTO /* which */ users VALUES (1)', ['users']],
+    ['INSERT INTO -- why\n users VALUES (1)', ['users']],
+    ['REPLACE DELAYED users SET a = 1', ['users']],
+    ['INSERT INTO 2fa_codes VALUES (1)', ['2fa_codes']],
+    ['UPDATE `odd ``name` SET a = 1', ['odd `name']],
+    ['UPDATE LOW_PRIORITY IGNORE `shop`.`users` SET a = 1', ['low_priority', 'ignore', 'shop.users']],
+    ["UPDATE users SET a = REPLACE (a, 'x', 'y')", ['users']],
+    ['DELETE LOW_PRIORITY QUICK FROM users', ['users']],
+    ['DELETE FROM users, `shop`.`posts` USING users JOIN posts', ['users', 'shop.posts']],
+    ['DELETE FROM users.*, posts.* USING users JOIN posts', ['users', 'posts']],
+    ['DELETE FROM users USING posts WHERE posts.a IN (1, 2)', ['users']],
+    ['WITH x AS (DELETE FROM users) SELECT a, b FROM x', ['users']],
+    ["LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE `shop`.`users` FIELDS TERMINATED BY ','", ['shop.users']],
+    ['LOAD XML INFILE "x" INTO TABLE users', ['users']],
+    [
+      'RENAME TABLE users TO users_old, users_new TO users',
+      ['users', 'to', 'users_old', 'users_new', 'to', 'users'],
+    ],
+    ['ALTER TABLE users TRUNCATE PARTITION p0', ['users', 'truncate', 'partition', 'p0', 'partition', 'p0']],
+    ['DROP TABLE users', ['users']],
+    ['ALTER TABLE users ADD a int', []],
+    ['ALTER TABLE users_new RENAME TO users', ['users_new', 'rename', 'to', 'users']],
     ['INSERT INTO straße VALUES (1) ON DUPLICATE KEY UPDATE a = 1', ['straße']],
   ])('%s', (sql, expected) => {
     expect(names(sql)).toEqual(expected);
@@ -55,8 +80,27 @@ describe('the tables that SQL writes', () => {
     expect(readSql('TRUNCATE users').writes[0]?.truncateCascade).toBe(false);
   });
 
+  test('what deletes rows to write them takes their dependents with it', () => {
+    for (const sql of ['REPLACE INTO users VALUES (1)', 'INSERT OR REPLACE INTO users VALUES (1)'])
+      expect(readSql(sql).writes[0]?.kind).toBe('mixed');
+    expect(readSql('INSERT INTO users VALUES (1)').writes[0]?.kind).toBe('insert');
+  });
+
   test.each([
     ['BEGIN', 'begin'],
+    ['/* app:web */ BEGIN', 'begin'],
+    ['-- why\nCOMMIT', 'commit'],
+    ['BEGIN NOT ATOMIC UPDATE a SET x = 1; END', 'commit'],
+    ['SET autocommit = 0', 'begin'],
+    ['SET foreign_key_checks = 0, @@session.autocommit := OFF', 'begin'],
+    ['SET autocommit = ON', 'commit'],
+    ['SET GLOBAL autocommit = 0', undefined],
+    ['UPDATE a SET autocommit = 0', undefined],
+    ["XA START 'x'", 'begin'],
+    ["XA END 'x'", undefined],
+    ["XA COMMIT 'x'", 'commit'],
+    ["XA ROLLBACK 'x'", 'rollback'],
+    ['UPDATE a SET x = "; COMMIT"', undefined],
     ['START TRANSACTION READ WRITE', 'begin'],
     ['begin immediate', 'begin'],
     ['COMMIT', 'commit'],
@@ -80,6 +124,30 @@ describe('the tables that SQL writes', () => {
     ['UPDATE commits SET begin = 1', undefined],
   ])('%s controls: %s', (sql, control) => {
     expect(readSql(sql).control).toBe(control);
+  });
+
+  test.each([
+    ['COMMIT', undefined],
+    ['SET autocommit = 0', 'off'],
+    ["SET SESSION autocommit = 'off'", 'off'],
+    ['SET autocommit = 1', 'on'],
+  ])('%s switches autocommit: %s', (sql, autocommit) => {
+    expect(readSql(sql).autocommit).toBe(autocommit);
+  });
+
+  test.each([
+    ['CREATE TABLE a (id int)', true],
+    ['CREATE TEMPORARY TABLE a (id int)', false],
+    ['CREATE OR REPLACE TEMPORARY TABLE a (id int)', false],
+    ['DROP TEMPORARY TABLE a', false],
+    ['/* hint */ TRUNCATE a', true],
+    ['SELECT 1; ALTER TABLE a ADD b int', true],
+    ['LOCK TABLES a WRITE', true],
+    ['START TRANSACTION', true],
+    ["UPDATE a SET b = '; DROP TABLE a'", false],
+    ['SAVEPOINT a', false],
+  ])('%s ends what is open: %s', (sql, ends) => {
+    expect(readSql(sql).commitsImplicitly).toBe(ends);
   });
 
   test('a plain statement costs no more for its length', () => {

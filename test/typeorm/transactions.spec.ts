@@ -1,15 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
-import type { DataSource, EntitySubscriberInterface, InsertEvent } from 'typeorm';
+import type { DataSource, EntitySubscriberInterface, InsertEvent, QueryRunner } from 'typeorm';
 import {
   attachCollector,
   MAX_CHANGES_PER_TABLE,
   type CollectorOptions,
   type OrmDataSource,
 } from '../../lib/typeorm/index.js';
-import { DATABASES, line, openDataSource, RecordingSink, schemaName } from './database.js';
+import {
+  DATABASES,
+  isMariaDb,
+  isShared,
+  line,
+  ON_SERVERS,
+  openDataSource,
+  RecordingSink,
+  schemaName,
+} from './database.js';
 import { Author, Article, Note } from './entities.js';
-import { tableNamer } from './operations.js';
+import { columnNamer, tableNamer } from './operations.js';
 
 let dataSource: DataSource;
 let sink: RecordingSink;
@@ -25,8 +34,17 @@ async function until(done: () => boolean | Promise<boolean>): Promise<void> {
     await soon(10);
   }
 }
-/** Whether one of our PostgreSQL sessions waits: for a lock, or in pg_sleep. Those of specs beside this one do not count. */
+/** Whether one of our sessions waits: for a lock, or in pg_sleep. Those of specs beside this one do not count. */
 async function waiting(event: 'Lock' | 'Timeout'): Promise<boolean> {
+  if (dataSource.options.type === 'mariadb') {
+    // information_schema shows what was true a moment ago.
+    const [{ Status: status }] = await dataSource.query('SHOW ENGINE INNODB STATUS');
+    const ids = [...status.matchAll(/LOCK WAIT.*\n.* thread id (\d+)/g)].map(([, id]) => Number(id));
+    const sessions = await dataSource.query(
+      'SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = DATABASE()',
+    );
+    return sessions.some(({ id }: { id: unknown }) => ids.includes(Number(id)));
+  }
   const sql =
     'SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = $1 AND wait_event_type = $2 AND application_name = $3';
   return (await dataSource.query(sql, ['active', event, schemaName()]))[0].n > 0;
@@ -65,7 +83,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     async (begin) => {
       attach();
       const runner = dataSource.createQueryRunner();
-      if (database === 'sql.js' && begin.startsWith('start')) begin = 'BEGIN TRANSACTION';
+      if (isShared(database) && begin.startsWith('start')) begin = 'BEGIN TRANSACTION';
       await runner.query(begin);
       await runner.query(`INSERT INTO ${notes} (id, text) VALUES (1, 'a')`);
       await runner.manager.insert(Note, { id: 2, text: 'b' });
@@ -76,7 +94,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
       await runner.query('BEGIN');
       await runner.manager.insert(Note, { id: 3, text: 'c' });
       await runner.query('ROLLBACK');
-      expect(lines()).toEqual(database === 'sql.js' ? ['insert note 3 - → (c)'] : []);
+      expect(lines()).toEqual(isShared(database) ? ['insert note 3 - → (c)'] : []);
       sink.clear();
       await runner.manager.insert(Note, { id: 4, text: 'd' });
       expect(lines()).toEqual(['insert note 4 - → (d)']);
@@ -87,7 +105,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   test.each(['COMMIT AND CHAIN', 'COMMIT; BEGIN', '/* one of many */ COMMIT; -- next\n BEGIN'])(
     'a transaction that "%s" follows up with another is told, and so is the other',
     async (chain) => {
-      if (database === 'sql.js') return; // prepares one statement a call
+      if (isShared(database)) return; // prepares one statement a call
       attach();
       const runner = dataSource.createQueryRunner();
       await runner.query('/* by hand */ BEGIN');
@@ -105,7 +123,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   );
 
   test('several statements in one text: the whole is told when it is over', async () => {
-    if (database === 'sql.js') return; // prepares one statement a call
+    if (isShared(database)) return; // prepares one statement a call
     attach();
     await dataSource.query(`BEGIN; UPDATE ${notes} SET text = 'y; COMMIT'; COMMIT`);
     expect(lines()).toEqual(['unknown note ? ? → ?']);
@@ -201,6 +219,14 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     await saving;
   });
 
+  test('a raw statement waits for the sink as well', async () => {
+    attach();
+    let finished = false;
+    sink.answer = new Promise<void>((done) => setTimeout(done, 30)).then(() => void (finished = true));
+    await dataSource.query(`UPDATE ${notes} SET text = 'y'`);
+    expect(finished).toBe(true);
+  });
+
   test('a sink that throws or rejects fails no write', async () => {
     const errors: string[] = [];
     attach({ onError: (error, where) => errors.push(`${where}: ${(error as Error).message}`) });
@@ -261,10 +287,11 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   });
 
   test('more statements than the hooks announced are not all the hooks own, however they are written', async () => {
-    const path = notes.replace(/\w+/g, '"$&"');
+    const column = columnNamer(database);
+    const path = notes.replace(/\w+/g, column('$&'));
     dataSource.subscribers.push({
       beforeInsert: (event: InsertEvent<unknown>) =>
-        event.queryRunner.query(`INSERT INTO ${path}("id", "text") VALUES (50, 'raw')`),
+        event.queryRunner.query(`INSERT INTO ${path}(${column('id')}, ${column('text')}) VALUES (50, 'raw')`),
     } as EntitySubscriberInterface);
     attach();
     await dataSource.manager.save(note(1));
@@ -282,6 +309,156 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     attach();
     await dataSource.manager.save(note(1));
     expect(lines()).toEqual(['insert note 1 - → (x)', 'unknown note ? ? → ?']);
+  });
+});
+
+describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
+  const notes = tableNamer(database)('note');
+  const insert = (id: number) => `INSERT INTO ${notes} (id, text) VALUES (${id}, 'x')`;
+  const told = (): number => {
+    const { length } = sink.changes;
+    sink.clear();
+    return length;
+  };
+  let runner: QueryRunner;
+  const run = async (...texts: string[]): Promise<void> => {
+    for (const text of texts) await runner.query(text);
+  };
+
+  beforeEach(async () => {
+    dataSource = await openDataSource(database);
+    sink = new RecordingSink();
+    attach();
+    runner = dataSource.createQueryRunner();
+  });
+  afterEach(async () => {
+    await runner.release();
+    await dataSource.destroy();
+  });
+
+  test('are known behind comments', async () => {
+    await run('/* app:web */ BEGIN', insert(1));
+    expect(told()).toBe(0);
+    await run('/* app:web */ COMMIT');
+    expect(told()).toBe(1);
+  });
+
+  test('that follow each other are told at the end of each', async () => {
+    await run('BEGIN', insert(1));
+    expect(told()).toBe(0);
+    await run('COMMIT AND CHAIN');
+    expect(told()).toBe(1);
+    await run(insert(2));
+    expect(told()).toBe(0);
+    await run('ROLLBACK AND CHAIN', insert(2));
+    expect(told()).toBe(0);
+    await run('COMMIT');
+    expect(told()).toBe(1);
+    await run(insert(3));
+    expect(told()).toBe(1);
+  });
+
+  test("inside TypeORM's own: what follows a COMMIT by hand is told, also when it cannot be undone", async () => {
+    const work = dataSource.transaction(async (manager) => {
+      await manager.query(insert(1));
+      expect(told()).toBe(0);
+      await manager.query('COMMIT');
+      expect(told()).toBe(1);
+      await manager.query(insert(2));
+      expect(told()).toBe(1);
+      throw new Undo();
+    });
+    await expect(work).rejects.toThrow(Undo);
+    expect(await dataSource.manager.countBy(Note, {})).toBe(2);
+  });
+
+  if (!isMariaDb(database)) return;
+
+  test('without autocommit: each is told at its end, until autocommit is on again', async () => {
+    await run('SET autocommit = 0', insert(1));
+    await runner.manager.insert(Note, { id: 2, text: 'x' });
+    expect(told()).toBe(0);
+    await run('COMMIT');
+    expect(told()).toBe(2);
+    await run(insert(3), 'ROLLBACK', insert(4));
+    expect(told()).toBe(0);
+    await runner.manager.save(runner.manager.create(Note, { id: 5, text: 'x' }));
+    expect(lines()).toContain('insert note 5 - → (x)');
+    expect(told()).toBeGreaterThan(1);
+    await run(insert(6));
+    expect(told()).toBe(0);
+    await run('SET autocommit = 1');
+    expect(told()).toBe(1);
+    await run(insert(7));
+    expect(told()).toBe(1);
+    const ids = (await dataSource.manager.find(Note, { order: { id: 'ASC' } })).map(({ id }) => id);
+    expect(ids).toEqual([1, 2, 4, 5, 6, 7]);
+  });
+
+  test('a BEGIN commits the one that is open', async () => {
+    await run('BEGIN', insert(1), 'BEGIN');
+    expect(told()).toBe(1);
+    await run(insert(2), 'ROLLBACK');
+    expect(await dataSource.manager.countBy(Note, {})).toBe(1);
+    sink.clear();
+    await run(insert(3));
+    expect(told()).toBe(1);
+  });
+
+  test.each(['ALTER TABLE author ADD nick int', 'DROP TABLE nonsense', 'LOCK TABLES note WRITE'])(
+    'what %s has committed is told, and what follows it',
+    async (statement) => {
+      await run('BEGIN', insert(1));
+      await runner.query(statement).catch(() => undefined);
+      expect(lines()).toContain('unknown note ? ? → ?');
+      sink.clear();
+      await run(insert(2));
+      expect(told()).toBe(1);
+      await run('ROLLBACK', 'UNLOCK TABLES');
+      expect(await runner.manager.countBy(Note, {})).toBe(2);
+      sink.clear();
+      await run(insert(3));
+      expect(told()).toBe(1);
+    },
+  );
+
+  test('a connection that is given back after a definition has committed leaves nothing open', async () => {
+    await run('BEGIN', insert(1), 'CREATE TABLE other (id int)');
+    await runner.release();
+    sink.clear();
+    await dataSource.query(insert(2));
+    await dataSource.query('ROLLBACK');
+    expect(sink.batches).toHaveLength(1);
+  });
+
+  test('a temporary table commits nothing', async () => {
+    await run('BEGIN', insert(1), 'CREATE TEMPORARY TABLE other (id int)', 'DROP TEMPORARY TABLE other');
+    expect(told()).toBe(0);
+    await run('ROLLBACK');
+    expect(told()).toBe(0);
+  });
+
+  test('what is written after a deadlock has ended the transaction is told', async () => {
+    await dataSource.manager.insert(Note, [note(1), note(2)]);
+    const other = dataSource.createQueryRunner();
+    const lock = (id: number) => `UPDATE ${notes} SET text = 'y' WHERE id = ${id}`;
+    await runner.startTransaction();
+    await other.startTransaction();
+    await runner.query(lock(1));
+    // The one that has written less is given up.
+    for (let id = 10; id < 20; id++) await other.query(insert(id));
+    await other.query(lock(2));
+    const going = other.query(lock(1));
+    await until(() => waiting('Lock'));
+    await expect(runner.query(lock(2))).rejects.toThrow(/deadlock/i);
+    await going;
+    sink.clear();
+    await runner.query(insert(3));
+    expect(told()).toBe(1);
+    await runner.rollbackTransaction();
+    expect(await dataSource.manager.countBy(Note, { id: 3 })).toBe(1);
+    await other.rollbackTransaction();
+    await other.release();
   });
 });
 
@@ -365,9 +542,9 @@ describe('commits that fail on PostgreSQL', () => {
   });
 });
 
-describe('the shared query runner of sql.js', () => {
+describe.each(DATABASES.filter(isShared))('the shared query runner of %s', (database) => {
   beforeEach(async () => {
-    dataSource = await openDataSource('sql.js');
+    dataSource = await openDataSource(database);
     sink = new RecordingSink();
     attach();
   });
@@ -423,7 +600,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
   });
 
   test('side by side, the later one does not tell a state that the earlier one has replaced', async () => {
-    if (database === 'sql.js') {
+    if (isShared(database)) {
       await Promise.all(['left', 'right'].map((text) => dataSource.manager.save(Note, { id: 1, text })));
     } else {
       const runner = dataSource.createQueryRunner();
@@ -446,10 +623,13 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
     ['a bulk UPDATE', 'update note 1 (?) → (saved) [text]'],
     ['raw SQL', 'update note 1 ? → ? [text]'],
   ])('%s beside a save makes unknown what the save read', async (kind, expected) => {
-    if (database === 'sql.js') return; // one runner: its statements cannot pass each other unseen
+    if (isShared(database)) return; // one runner: its statements cannot pass each other unseen
     const runner = dataSource.createQueryRunner();
     await runner.startTransaction();
-    if (kind === 'raw SQL') await runner.query(`UPDATE ${tableNamer(database)('note')} SET "text" = 'raw'`);
+    if (kind === 'raw SQL')
+      await runner.query(
+        `UPDATE ${tableNamer(database)('note')} SET ${columnNamer(database)('text')} = 'raw'`,
+      );
     else await runner.manager.update(Note, { id: 1 }, { text: 'bulk' });
     const saving = dataSource.manager.save(Note, { id: 1, text: 'saved' });
     await until(() => waiting('Lock'));
@@ -460,7 +640,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
   });
 
   test('a bulk write that says which columns it sets leaves the others known', async () => {
-    if (database === 'sql.js') return;
+    if (isShared(database)) return;
     const author = await dataSource.manager.save(dataSource.manager.create(Author, { name: 'a' }));
     const article = await dataSource.manager.save(dataSource.manager.create(Article, { title: 't', author }));
     sink.clear();

@@ -1,0 +1,76 @@
+import { withoutQuotes } from './sql-text.js';
+
+/** What an SQL text does to the transaction of its connection. */
+export interface SqlControl {
+  /** The state in which it leaves the connection; `undefined` where it does not change it. */
+  readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
+  /** Whether it commits a transaction, also before it begins another: `COMMIT AND CHAIN`. */
+  readonly commits: boolean;
+  /** With it off, on MySQL, a transaction begins wherever none is open. */
+  readonly autocommit: 'on' | 'off' | undefined;
+  /** Whether it is one of those that end an open transaction on MySQL and Oracle, also where they fail themselves. */
+  readonly commitsImplicitly: boolean;
+}
+
+export const NO_CONTROL: SqlControl = {
+  control: undefined,
+  commits: false,
+  autocommit: undefined,
+  commitsImplicitly: false,
+};
+
+const BEGIN = String.raw`begin(?!\s+not\s+atomic)|start\s+transaction|xa\s+(?:begin|start)`;
+const AUTOCOMMIT = String.raw`set\s(?:(?!\bglobal\b)[^;])*?\bautocommit\s*:?=\s*'?`;
+const OFF = String.raw`(?:0|off|false)\b`;
+const ON = String.raw`(?:1|on|true)\b`;
+const CONTROL = new RegExp(
+  String.raw`(?:^|;)\s*(?:` +
+    [
+      `(?<off>${AUTOCOMMIT}${OFF})`,
+      `(?<on>${AUTOCOMMIT}${ON})`,
+      String.raw`(?<begin>${BEGIN})\b`,
+      String.raw`(?<commit>commit|end|xa\s+commit)\b`,
+      String.raw`(?<savepoint>savepoint|release|rollback(?:\s+(?:work|tran|transaction))?\s+to)\b`,
+      String.raw`(?<rollback>rollback|abort|xa\s+rollback)\b`,
+    ].join('|') +
+    String.raw`)(?<chain>(?:\s+(?:work|tran|transaction))?\s+and\s+chain\b)?`,
+  'gi',
+);
+const COMMITS_IMPLICITLY = new RegExp(
+  String.raw`(?:^|;)\s*(?:` +
+    [
+      String.raw`(?:create|drop)(?!\s+(?:or\s+replace\s+)?temporary\b)`,
+      String.raw`truncate|alter|rename|grant|revoke|analyze|optimize|repair|flush|reset|install|uninstall`,
+      String.raw`(?:lock|unlock|check)\s+tables?|(?:cache|load)\s+index|set\s+password`,
+      BEGIN,
+    ].join('|') +
+    String.raw`)\b`,
+  'i',
+);
+const OPENING = new RegExp(String.raw`^(?:\s|--.*|/\*[^]*?\*/)*(?:(?:${BEGIN})\b|${AUTOCOMMIT}${OFF})`, 'i');
+const WORTH_A_LOOK = /begin|transaction|commit|end|rollback|abort|savepoint|release|\bxa\b/i;
+
+/** Whether a transaction is open when the text has run: asked before it does, so nothing but its beginning is looked at. */
+export function opensTransaction(sql: string): boolean {
+  return OPENING.test(sql);
+}
+
+/** @param sql without comments */
+export function readControl(sql: string): SqlControl {
+  const text = sql.includes(';') ? withoutQuotes(sql) : sql;
+  const commitsImplicitly = COMMITS_IMPLICITLY.test(text);
+  let { control, commits, autocommit } = NO_CONTROL;
+  // The last of them decides in which state it leaves the connection.
+  for (const { groups } of WORTH_A_LOOK.test(text) ? text.matchAll(CONTROL) : []) {
+    const { off, on, begin, commit, savepoint, chain } = groups!;
+    const isCommit = (on ?? commit) !== undefined;
+    commits ||= isCommit;
+    if (savepoint !== undefined) control ??= 'savepoint';
+    else if ((off ?? begin ?? chain) !== undefined) control = 'begin';
+    else control = isCommit ? 'commit' : 'rollback';
+    if (off !== undefined) autocommit = 'off';
+    else if (on !== undefined) autocommit = 'on';
+  }
+  if (control === undefined && !commitsImplicitly) return NO_CONTROL;
+  return { control, commits, autocommit, commitsImplicitly };
+}
