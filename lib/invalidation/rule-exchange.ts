@@ -168,11 +168,19 @@ export class RuleExchange {
     }
     for (const [key, { rule }] of found) {
       if (own.has(key) || this.#foreign.has(key)) continue;
-      const dispatcher = this.dispatchers.has(rule.dispatcher) ? rule.dispatcher : INLINE;
-      this.#foreign.set(key, new ForeignRule(rule, this.runtime.space, dispatcher));
+      this.#foreign.set(key, new ForeignRule(rule, this.runtime.space, this.#dispatcherOf(rule)));
       isChanged = true;
     }
     if (isChanged) this.registry.setForeign([...this.#foreign.values()]);
+  }
+
+  /** One of this process, if it can work with what the rule configures: another build may say what this one does not know. */
+  #dispatcherOf({ name, entity, dispatcher, dispatcherConfig }: ManifestRule): string {
+    try {
+      return this.dispatchers.of({ entity, dispatcher, ...(dispatcherConfig && { dispatcherConfig }) }, name);
+    } catch {
+      return INLINE;
+    }
   }
 
   async #matchUnmatched(): Promise<void> {
