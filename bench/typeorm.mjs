@@ -2,7 +2,7 @@
 // Inline dispatcher, memory store; rounds take turns. sql.js, and PostgreSQL where TEST_POSTGRES_URL is set.
 import 'reflect-metadata';
 import { DataSource, EntitySchema } from 'typeorm';
-import { attachInvalidation, CacheResult, invalidates } from '../dist/esm/index.js';
+import { attachInvalidation, CacheResult, invalidates, memoryStore } from '../dist/esm/index.js';
 
 const SAVES = 2_000;
 const ROUNDS = 7;
@@ -47,7 +47,9 @@ const KINDS = {
 
 async function round(dataSource, { target, attached }) {
   const rows = dataSource.getRepository(target);
-  const invalidation = attached ? attachInvalidation(dataSource, { classes: [Rows] }) : undefined;
+  const invalidation = attached
+    ? attachInvalidation(dataSource, { store: memoryStore(), classes: [Rows] })
+    : undefined;
   const result = await saves(rows);
   invalidation?.detach();
   await rows.clear();
