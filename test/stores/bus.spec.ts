@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
@@ -13,19 +13,25 @@ const SERVERS = {
   'a Cluster': serverUrl('redis-cluster').split(','),
 };
 
-const open: CacheStore[] = [];
+const open: { close(): Promise<unknown> }[] = [];
+
+/** Of this run of the spec: others beside it have subscriptions too. */
+const connectionName = uniqueName('bus');
 
 async function tiers(urls: readonly string[]): Promise<CacheStore> {
-  const url = urls.length === 1 ? urls[0]! : urls;
-  const store = tieredStore({ l1: memoryStore(), l2: redisStore({ url }) });
-  open.push(store);
+  const client =
+    urls.length === 1
+      ? new Redis(urls[0]!, { connectionName })
+      : new Cluster([...urls], { redisOptions: { connectionName } });
+  const store = tieredStore({ l1: memoryStore(), l2: redisStore({ client, timeout: 5_000 }) });
+  open.push({ close: () => Promise.resolve(store.close?.()).then(() => client.disconnect()) });
   store.attach?.(storeHost);
   await store.ready?.();
   return store;
 }
 
 afterEach(async () => {
-  for (const store of open.splice(0)) await store.close?.();
+  for (const store of open.splice(0)) await store.close();
 });
 
 function query(): StoreQuery {
@@ -58,12 +64,14 @@ async function isInMemory(store: CacheStore, at: StoreQuery): Promise<boolean> {
   return false;
 }
 
-/** Ends every subscription at these servers. */
+/** Ends our subscriptions at these servers. */
 async function killSubscribers(urls: readonly string[]): Promise<number> {
   let killed = 0;
   for (const url of urls) {
     const client = new Redis(url);
-    killed += Number(await client.client('KILL', 'TYPE', 'pubsub'));
+    const subscriptions = String(await client.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).split('\n');
+    for (const line of subscriptions.filter((one) => one.includes(` name=${connectionName} `)))
+      killed += Number(await client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(line)![1]!));
     client.disconnect();
   }
   return killed;

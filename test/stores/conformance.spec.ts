@@ -15,6 +15,8 @@ import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 
 const url = serverUrl('redis');
+/** Patient: what becomes of a store that does not answer is not tested here. */
+const timeout = 5_000;
 const nodes = serverUrl('redis-cluster').split(',');
 const addresses = nodes.map((node) => ({ host: new URL(node).hostname, port: Number(new URL(node).port) }));
 
@@ -41,7 +43,7 @@ const keyv = new Keyv();
 const onDisk = new Keyv({ store: new KeyvFile({ filename: join(folder, 'cache.json'), writeDelay: 0 }) });
 const overRedis = (): Keyv =>
   new Keyv({ store: keep(new KeyvRedis(url)) as never, namespace: 'keyv', useKeyPrefix: false });
-const cluster = (): CacheStore => redisStore({ url: nodes });
+const cluster = (): CacheStore => redisStore({ url: nodes, timeout });
 const backend = (make: () => CacheStore): ConformanceOptions => ({
   ...shared(make),
   expires: false,
@@ -50,25 +52,28 @@ const backend = (make: () => CacheStore): ConformanceOptions => ({
 
 const STORES: Record<string, () => ConformanceOptions> = {
   memory: () => ({ create: () => memoryStore() }),
-  redis: () => shared(() => redisStore({ url })),
+  redis: () => shared(() => redisStore({ url, timeout })),
   'redis with a client that has a key prefix': () =>
-    shared(() => redisStore({ client: keep(new Redis(url, { keyPrefix: 'pre*fix:' })) })),
+    shared(() => redisStore({ client: keep(new Redis(url, { keyPrefix: 'pre*fix:' })), timeout })),
   'redis through the connection of cache-manager-ioredis-yet': () =>
-    shared(() => redisStore({ store: ioredisYet.redisInsStore(keep(new Redis(url))) })),
+    shared(() => redisStore({ store: ioredisYet.redisInsStore(keep(new Redis(url))), timeout })),
   'memory over redis, validated': () =>
-    shared(() => tieredStore({ l1: memoryStore(), l2: redisStore({ url }), consistency: 'validate' })),
+    shared(() =>
+      tieredStore({ l1: memoryStore(), l2: redisStore({ url, timeout }), consistency: 'validate' }),
+    ),
   'memory over redis, with a bus, in one process': () => ({
-    create: () => ready(tieredStore({ l1: memoryStore(), l2: redisStore({ url }) })),
+    create: () => ready(tieredStore({ l1: memoryStore(), l2: redisStore({ url, timeout }) })),
   }),
   cluster: () => shared(cluster),
   'cluster with a client that has a key prefix': () =>
-    shared(() => redisStore({ client: keep(new Cluster(addresses, { keyPrefix: '{pre*fix:' })) })),
+    shared(() => redisStore({ client: keep(new Cluster(addresses, { keyPrefix: '{pre*fix:' })), timeout })),
   'memory over cluster, validated': () =>
     shared(() => tieredStore({ l1: memoryStore(), l2: cluster(), consistency: 'validate' })),
   'memory over cluster, with a bus, in one process': () => ({
     create: () => ready(tieredStore({ l1: memoryStore(), l2: cluster() })),
   }),
-  'redis behind chaos that does nothing': () => shared(() => chaosStore(redisStore({ url }), { seed: 1 })),
+  'redis behind chaos that does nothing': () =>
+    shared(() => chaosStore(redisStore({ url, timeout }), { seed: 1 })),
   keyv: () => backend(() => cacheManagerStore(keyv)),
   '@keyv/redis': () => backend(() => cacheManagerStore(overRedis())),
   'keyv in a file': () => backend(() => cacheManagerStore(onDisk)),

@@ -20,6 +20,8 @@ import { Deferred } from '../support/gate.js';
 import { uniqueName } from '../support/unique.js';
 
 const url = serverUrl('redis');
+/** Patient: what becomes of a store that does not answer is not tested here. */
+const timeout = 5_000;
 const nodes = serverUrl('redis-cluster').split(',');
 
 class ByTenant extends KeyConstructor {
@@ -53,12 +55,13 @@ const backends: KeyvRedis<unknown>[] = [];
 
 const STORES: Readonly<Record<string, () => CacheStore>> = {
   memory: () => memoryStore(),
-  redis: () => redisStore({ url }),
-  cluster: () => redisStore({ url: nodes }),
-  'memory over redis, bus': () => tieredStore({ l1: memoryStore(), l2: redisStore({ url }) }),
+  redis: () => redisStore({ url, timeout }),
+  cluster: () => redisStore({ url: nodes, timeout }),
+  'memory over redis, bus': () => tieredStore({ l1: memoryStore(), l2: redisStore({ url, timeout }) }),
   'memory over redis, validate': () =>
-    tieredStore({ l1: memoryStore(), l2: redisStore({ url }), consistency: 'validate' }),
-  'memory over cluster, bus': () => tieredStore({ l1: memoryStore(), l2: redisStore({ url: nodes }) }),
+    tieredStore({ l1: memoryStore(), l2: redisStore({ url, timeout }), consistency: 'validate' }),
+  'memory over cluster, bus': () =>
+    tieredStore({ l1: memoryStore(), l2: redisStore({ url: nodes, timeout }) }),
   keyv: () => cacheManagerStore(new Keyv()),
   '@keyv/redis': () => {
     const backend = new KeyvRedis(url);

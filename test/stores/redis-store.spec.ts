@@ -47,7 +47,7 @@ describe('in Redis', () => {
   describe('generations', () => {
     let store: CacheStore;
     beforeEach(async () => {
-      store = redisStore({ client });
+      store = redisStore({ client, timeout: 5_000 });
       store.attach!(UNATTACHED);
       await store.ready!();
     });

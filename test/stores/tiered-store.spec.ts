@@ -5,18 +5,20 @@ import { cacheManagerStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { uniqueName } from '../support/unique.js';
 
 const open: CacheStore[] = [];
+const clock = new ManualClock(Date.now());
 
 async function ready(store: CacheStore): Promise<CacheStore> {
   open.push(store);
-  store.attach?.(storeHost);
+  store.attach?.({ ...storeHost, now: clock.now });
   await store.ready?.();
   return store;
 }
 
-const redis = (): CacheStore => redisStore({ url: serverUrl('redis') });
+const redis = (): CacheStore => redisStore({ url: serverUrl('redis'), timeout: 5_000 });
 const tiers = (): Promise<CacheStore> =>
   ready(tieredStore({ l1: memoryStore(), l2: redis(), consistency: 'validate' }));
 
@@ -35,7 +37,7 @@ function query(): StoreQuery {
 }
 
 async function write(store: CacheStore, at: StoreQuery, value: unknown, lifetime: number): Promise<void> {
-  const now = Date.now();
+  const now = clock.now();
   const stamp = await store.stamp(at.tags());
   await store.set(at, new Entry(value, now, now + lifetime, now + 60_000, stamp, 10));
 }
@@ -47,9 +49,9 @@ async function read(store: CacheStore, at: StoreQuery): Promise<unknown> {
 
 it('what another process loaded anew is read, once the copy in memory is past its lifetime', async () => {
   const [one, other, at] = [await tiers(), await tiers(), query()];
-  await write(one, at, 'first', 20);
+  await write(one, at, 'first', 1_000);
   expect(await read(one, at)).toBe('first');
-  await new Promise((resolve) => setTimeout(resolve, 25));
+  clock.advance(1_000);
   await write(other, at, 'second', 60_000);
   expect(await read(one, at)).toBe('second');
 });
@@ -59,7 +61,7 @@ it('a read that was under way when a value was stored does not put the one befor
   await write(store, at, 'first', 60_000);
   const stamp = await store.stamp(at.tags());
   const reading = read(store, at);
-  const now = Date.now();
+  const now = clock.now();
   await store.set(at, new Entry('second', now, now + 60_000, now + 60_000, stamp, 10));
   await reading;
   expect(await read(store, at)).toBe('second');

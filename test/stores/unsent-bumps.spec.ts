@@ -7,7 +7,7 @@ import { Entry } from '../../lib/stores/entry.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import type { CacheStore, InvalidationMode, StoreQuery } from '../../lib/stores/store.interface.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { Gate, settled } from '../support/gate.js';
+import { Deferred, Gate, settled } from '../support/gate.js';
 
 const coarser = (tag: string): string | undefined =>
   tag === 'all' ? undefined : tag.startsWith('m') ? 'all' : `m${tag.split(':')[0]}`;
@@ -19,6 +19,9 @@ describe('bumps that the store does not have', () => {
     expect(unsent.size).toBeLessThanOrEqual(10_000);
     const covers = (tag: string): boolean => unsent.covers([tag, `m${tag.split(':')[0]}`, 'all']);
     expect(Array.from({ length: 25_000 }, (_, i) => covers(`${i % 3}:${i}`))).not.toContain(false);
+    // What a coarser tag stands for may have been purged: all that it covers is.
+    expect(unsent.take('purge').tags).toEqual(expect.arrayContaining(['m0', 'm1', 'm2']));
+    expect(unsent.take('expire').tags.filter((tag) => !tag.includes(':'))).toEqual([]);
   });
 
   it('stay when they were added again while they were sent', () => {
@@ -130,6 +133,45 @@ describe('a guarded store', () => {
     expect(world.bumps).toHaveLength(1);
     gate.open();
     for (const reading of await Promise.all(readings)) expect(reading).toBeInstanceOf(Stamp);
+  });
+
+  it('sends coarser bumps too, which took the place of those that callers know of', async () => {
+    const world = guarded();
+    const many = Array.from({ length: 10_001 }, (_, i) => `${i % 3}:${i}`);
+    await world.guard.bump(many, 'purge');
+    const stamp = await world.guard.stamp(['m0']);
+    expect(await world.guard.judge(stamp)).toBe('purged');
+    world.clock.advance(300);
+    await settled();
+    expect(world.bumps.map(([tags]) => tags.length)).toEqual([10_001, 3]);
+    expect(await world.guard.judge(await world.guard.stamp(['m0']))).toBe('current');
+  });
+
+  it('asks a store that failed again after a second, once: others do without until that is answered', async () => {
+    const world = guarded();
+    let asked = 0;
+    let answer = (): Promise<Stamp> => Promise.reject(new StoreUnavailableError('away'));
+    world.store.stamp = () => {
+      asked++;
+      return answer();
+    };
+    const ask = (): Promise<string> =>
+      world.guard.stamp(['a']).then(
+        () => 'answered',
+        (error: Error) => error.message,
+      );
+    const refused = 'The memory store does not answer';
+    for (let i = 0; i < 3; i++) expect(await ask()).toBe('away');
+    expect([await ask(), asked, world.guard.isAvailable]).toEqual([refused, 3, false]);
+    world.clock.advance(999);
+    expect([await ask(), asked]).toEqual([refused, 3]);
+    world.clock.advance(1);
+    const back = new Deferred<Stamp>();
+    answer = () => back.promise;
+    const probe = ask();
+    expect([await ask(), asked]).toEqual([refused, 4]);
+    back.resolve(new Stamp('', [], []));
+    expect([await probe, await ask(), asked]).toEqual(['answered', 'answered', 5]);
   });
 
   it('tries what is unsent once more when it is closed', async () => {
