@@ -1,6 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Sender } from '../../lib/dispatchers/sender.js';
 import type { InvalidationJob } from '../../lib/index.js';
+import { settled } from '../support/gate.js';
 import { until } from './support/world.js';
 
 const job = (id: string): InvalidationJob => ({
@@ -40,17 +41,29 @@ class Elsewhere {
 }
 
 describe('a sender', () => {
+  afterEach(() => void jest.useRealTimers());
+
   it('holds a write up until its own jobs are sent, and not for those of later writes', async () => {
+    // Its patience does not end.
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'Date'] });
     const { sender, next } = bound(new Elsewhere());
-    const first = sender.add([job('a')]);
-    const second = sender.add([job('b')]);
+    const returned: string[] = [];
+    const write = (id: string): void => void sender.add([job(id)])!.then(() => returned.push(id));
+    write('a');
+    write('b');
+    await settled();
+    expect(returned).toEqual([]);
     (await next()).take();
-    await first;
+    await settled();
+    expect(returned).toEqual(['a']);
     const delivery = await next();
-    sender.add([job('c')]);
+    write('c');
     delivery.take();
-    await second;
+    await settled();
+    expect(returned).toEqual(['a', 'b']);
     (await next()).take();
+    await settled();
+    expect(returned).toEqual(['a', 'b', 'c']);
   });
 
   it('holds no write up any more while the queue does not answer, and loses nothing', async () => {

@@ -10,6 +10,7 @@ interface AnyRequest {
   user?: { id: string };
   session?: { secret?: string; user?: unknown };
   cookies?: Record<string, string>;
+  signedCookies?: Record<string, string>;
   headers: Record<string, string>;
   raw?: AnyRequest;
 }
@@ -60,6 +61,9 @@ class Pages {
   }
   @Get('reads-cookies') @CacheResponse(60) readsCookies(@Req() request: AnyRequest): string {
     return `${request.cookies?.['sid']} ${++handled}`;
+  }
+  @Get('reads-signed-cookies') @CacheResponse(60) readsSignedCookies(@Req() request: AnyRequest): string {
+    return `${String(request.signedCookies)} ${++handled}`;
   }
   @Get('reads-cookie-header') @CacheResponse(60) readsCookieHeader(
     @Headers('cookie') cookie: string,
@@ -163,6 +167,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
     'reads-user',
     'reads-session',
     'reads-cookies',
+    'reads-signed-cookies',
     'reads-cookie-header',
     'copies-headers',
     'reads-late',
