@@ -14,7 +14,7 @@ function nothing() {
 
 /**
  * The least an interceptor can do for a hit: write bytes it has, for whoever asks, with no key, no lookup and no regard
- * for what others do to the response. No cache that is one can be faster.
+ * for what others do to the response. No cache that is an interceptor can be faster.
  */
 export class WriteBytes {
   intercept(context) {
