@@ -3,6 +3,7 @@ import type { CacheEngine } from './engine.js';
 import { tryTurn } from './fleet-lock.js';
 import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';
+import { within } from './load-timeouts.js';
 
 /** The shutdown waits for refreshes for at most this long. Milliseconds. */
 const MAX_DRAIN_MS = 5_000;
@@ -15,13 +16,15 @@ export class BackgroundRefresh {
 
   start(call: Call): void {
     if (this.#running.has(call.key)) return;
-    const refresh = runOutsideLoads(() => this.#refresh(call.again()))
-      .catch((error: unknown) => {
-        const { name, topic } = call.target;
-        this.engine.log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
-      })
-      .finally(() => this.#running.delete(call.key));
-    this.#running.set(call.key, refresh);
+    const { name, policy, topic } = call.target;
+    const refresh = runOutsideLoads(() => this.#refresh(call.again())).catch((error: unknown) => {
+      this.engine.log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
+    });
+    // One that takes longer is given up, so that another may be started: it may hang.
+    const over = within(this.engine.clock, refresh, policy.hardTimeout).then(() => {
+      this.#running.delete(call.key);
+    });
+    this.#running.set(call.key, over);
   }
 
   /** Resolves when no refresh is under way, or after {@link MAX_DRAIN_MS}. */

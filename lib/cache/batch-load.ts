@@ -30,6 +30,7 @@ export class Batch {
   #expected = 0;
   #round: Round | undefined;
   #needsGate = false;
+  #patience = Infinity;
 
   constructor(
     private readonly engine: CacheEngine,
@@ -47,6 +48,7 @@ export class Batch {
     const asked = this.engine.reader.readMany(calls);
     // Without a wait, where there is none: others may ask for the same meanwhile.
     const readings = isThenable(asked) ? await asked : asked;
+    this.#patience = calls[0]?.target.policy.hardTimeout ?? Infinity;
     this.#needsGate =
       currentLoad() === undefined &&
       readings.some((reading) => reading instanceof Stamp && isOffline(reading));
@@ -101,7 +103,7 @@ export class Batch {
   }
 
   async #run(keys: readonly string[], context: LoadContext): Promise<readonly unknown[]> {
-    const leave = this.#needsGate ? await this.engine.gate.enter() : undefined;
+    const leave = this.#needsGate ? await this.engine.gate.enter(this.#patience) : undefined;
     try {
       const values: unknown = await runInLoad(context, () => this.loader(keys));
       assertOneEach(values, keys.length);

@@ -48,7 +48,7 @@ export class CacheEngine {
     this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.uncacheable = new UncacheableMarks(clock);
     this.reader = new StoreReader(log, this.offline);
-    this.gate = new LoadGate(maxLoadsWhenDown);
+    this.gate = new LoadGate(maxLoadsWhenDown, clock);
     this.writer = new EntryWriter(clock, log, this.uncacheable, isEnabled);
   }
 
@@ -99,9 +99,13 @@ export class CacheEngine {
   }
 
   #loadShared(call: Call, stamp: Stamp | undefined, stale: Entry | undefined): Promise<unknown> {
+    return this.#inTime(call, stale, (own) => this.#loadOrWait(own, stamp, stale));
+  }
+
+  #inTime(call: Call, stale: Entry | undefined, load: (own: Call) => Promise<unknown>): Promise<unknown> {
     const { softTimeout, hardTimeout } = call.target.policy;
-    if (softTimeout === Infinity && hardTimeout === Infinity) return this.#loadOrWait(call, stamp, stale);
-    return loadWithin(this, call, stale, (behind) => this.#loadOrWait(behind, stamp, stale));
+    if (softTimeout === Infinity && hardTimeout === Infinity) return load(call);
+    return loadWithin(this, call, stale, load);
   }
 
   #loadOrWait(call: Call, stamp: Stamp | undefined, stale: Entry | undefined): Promise<unknown> {
@@ -125,8 +129,8 @@ export class CacheEngine {
     const { policy, store } = call.target;
     const shareable =
       this.#mayShare(call) && (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
-    if (!shareable) return this.loads.alone(call.key, stamp, store);
-    return this.loads.begin(call.key, stamp, store, policy.hardTimeout);
+    const what = [call.key, stamp, store, policy.hardTimeout] as const;
+    return shareable ? this.loads.begin(...what) : this.loads.alone(...what);
   }
 
   async #lead(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
@@ -214,10 +218,12 @@ export class CacheEngine {
 
   /** Computes and stores, whatever is cached. Never joins a load in flight. */
   async refresh(call: Call): Promise<unknown> {
-    const stamp = await this.reader.stamp(call);
-    this.loads.overtake(call.key);
-    const load = this.loads.begin(call.key, stamp, call.target.store, call.target.policy.hardTimeout);
-    const value = await this.run(call, load, undefined);
+    const value = await this.#inTime(call, undefined, async (own) => {
+      const stamp = await this.reader.stamp(own);
+      this.loads.overtake(own.key);
+      const load = this.loads.begin(own.key, stamp, own.target.store, own.target.policy.hardTimeout);
+      return this.run(own, load, undefined);
+    });
     call.status = CacheStatus.REFRESH;
     return value;
   }

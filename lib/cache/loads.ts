@@ -14,7 +14,9 @@ export interface Outcome {
 /** One run of a loader, and those who wait for it. */
 export class Load {
   readonly context: LoadContext;
-  /** From then on nobody waits for it who did not already: it may hang. Milliseconds since the epoch. */
+  /** After so many milliseconds it is given up: it may hang. */
+  patience = Infinity;
+  /** From then on nobody waits for it who did not already. Milliseconds since the epoch. */
   lateAt = Infinity;
   /** Set once a value that was asked for later took its place: then its own must not be stored over that one. */
   overtaken = false;
@@ -89,8 +91,7 @@ export class LoadTable {
     const before = this.#loads.get(key);
     if (before === undefined || !this.#isLate(before)) this.overtake(key);
     else this.#loads.delete(key);
-    const load = this.alone(key, stamp, store);
-    if (patience !== Infinity) load.lateAt = this.clock.now() + patience;
+    const load = this.alone(key, stamp, store, patience);
     if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
   }
@@ -104,8 +105,12 @@ export class LoadTable {
   }
 
   /** A load nobody may join. */
-  alone(key: string, stamp: Stamp | undefined, store: CacheStore): Load {
-    return new Load(key, stamp, store, this.#remove);
+  alone(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
+    const load = new Load(key, stamp, store, this.#remove);
+    if (patience === Infinity) return load;
+    load.patience = patience;
+    load.lateAt = this.clock.now() + patience;
+    return load;
   }
 
   get size(): number {

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CACHE_MISSING, CacheTimeoutError, type CacheResultOptions } from '../../lib/index.js';
+import {
+  CACHE_MISSING,
+  CacheTimeoutError,
+  type CacheResultOptions,
+  type CacheStore,
+} from '../../lib/index.js';
 import { Gate, settled } from '../support/gate.js';
 import { Applications, method } from './support/methods.js';
 
@@ -411,6 +416,54 @@ describe('softTimeout and hardTimeout', () => {
     expect(await cached.getWithMetadata(1)).toMatchObject(['works', { cacheStatus: 'HIT' }]);
     clock.advance(999);
     await joined;
+  });
+
+  it('nor does refresh(), nor does a background load keep others from being started', async () => {
+    const { clock, provider, cached } = await things({ ttl: 10, refreshAhead: 0.5, hardTimeout: '1s' });
+    await provider.call(1);
+    provider.body = () => new Promise(() => undefined);
+    const outcome = expect(cached.refresh(1)).rejects.toThrow(CacheTimeoutError);
+    await settled();
+    clock.advance(1_000);
+    await outcome;
+    clock.advance(5_000);
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    clock.advance(1_000);
+    await settled();
+    provider.body = () => 'new';
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
+  });
+
+  it('a load that hangs while the store is down gives its place to another', async () => {
+    const away = (): Promise<never> => Promise.reject(new Error('away'));
+    const store: CacheStore = {
+      kind: 'away',
+      keepsReferences: false,
+      get: away,
+      stamp: away,
+      judge: away,
+      set: away,
+      bump: away,
+      sweep: () => undefined,
+    };
+    const Things = method('things', { hardTimeout: '1s' });
+    const application = await start([Things], { store, maxLoadsWhenDown: 1 });
+    const { clock } = application;
+    const things = application.get(Things);
+    things.body = () => new Promise(() => undefined);
+    const outcomes = [1, 2].map((id) => expect(things.call(id)).rejects.toThrow(CacheTimeoutError));
+    await settled();
+    expect(things.runs).toBe(1);
+    clock.advance(1_000);
+    await Promise.all(outcomes);
+    await settled();
+    expect(things.runs).toBe(2);
+    clock.advance(1_000);
+    things.body = (id) => id;
+    expect(await things.call(3)).toBe(3);
   });
 
   it('what a load brings that was given up is stored, though another has begun', async () => {
