@@ -22,16 +22,22 @@ const SOURCES = [
   'typeorm',
 ];
 
+/** README.md, and the pages of docs/ and its folders. */
+export function pages(): string[] {
+  const docs = readdirSync(join(root, 'docs'), { recursive: true })
+    .map((file) => `docs/${String(file).replaceAll('\\', '/')}`)
+    .filter((file) => file.endsWith('.md'));
+  return ['README.md', ...docs.sort()];
+}
+
+export function readPage(page: string): string {
+  return readFileSync(join(root, page), 'utf8');
+}
+
 /** The blocks marked ts in README.md and docs/. */
 export function codeBlocks(namesOf: (source: string) => ReadonlySet<string>): CodeBlock[] {
-  const pages = [
-    'README.md',
-    ...readdirSync(join(root, 'docs'))
-      .filter((file) => file.endsWith('.md'))
-      .map((file) => `docs/${file}`),
-  ];
-  return pages.flatMap((page) => {
-    const text = readFileSync(join(root, page), 'utf8');
+  return pages().flatMap((page) => {
+    const text = readPage(page);
     return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(({ index, 1: code }) => ({
       where: `${page}:${text.slice(0, index).split('\n').length}`,
       code: code!,

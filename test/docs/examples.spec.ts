@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Module, type INestApplication, type Type } from '@nestjs/common';
@@ -13,10 +13,13 @@ import {
   compilerOptions,
   exportsOf,
   membersOf,
+  pages,
+  readPage,
   root,
   typeErrors,
   type CodeBlock,
 } from './code-blocks.js';
+import { brokenLinks } from './links.js';
 import { Article } from './prelude.js';
 
 describe('the examples of README.md and docs/', () => {
@@ -81,8 +84,21 @@ describe('the examples of README.md and docs/', () => {
   );
 });
 
+describe('the pages of docs/', () => {
+  it.each(['inline', 'background', 'bullmq', 'pg-boss', 'microservice', 'outbox'])(
+    'are one for the dispatcher %s too',
+    (name) => {
+      expect(pages()).toContain(`docs/dispatchers/${name}.md`);
+    },
+  );
+
+  it.each([...pages(), 'sample/02-orders/README.md', 'CONTRIBUTING.md'])('lead somewhere from %s', (page) => {
+    expect(brokenLinks(page)).toEqual([]);
+  });
+});
+
 describe('docs/options.md', () => {
-  const page = readFileSync(join(root, 'docs', 'options.md'), 'utf8');
+  const page = readPage('docs/options.md');
 
   it.each([
     ['lib/module-options.ts', 'RestflowCacheOptions'],
@@ -99,13 +115,30 @@ describe('docs/options.md', () => {
     ['lib/cache/cache.service.ts', 'SetOptions'],
     ['lib/attach-invalidation.ts', 'AttachInvalidationOptions'],
   ])('names every option of %s, %s', (file, name) => {
-    const rows = page.split('\n').filter((line) => line.startsWith('|'));
-    const missing = membersOf(file, name).filter(
-      (member) => !rows.some((row) => row.split('|')[1]!.includes(`\`${member}\``)),
-    );
-    expect(missing).toEqual([]);
+    expect(withoutRow(page, membersOf(file, name))).toEqual([]);
   });
 });
+
+describe('the pages of dispatchers', () => {
+  it.each([
+    ['background', 'background.dispatcher.ts', 'BackgroundSettings'],
+    ['bullmq', 'bullmq/bullmq.dispatcher.ts', 'BullMqOptions'],
+    ['pg-boss', 'pg-boss/pg-boss.dispatcher.ts', 'PgBossOptions'],
+    ['microservice', 'microservice/microservice.dispatcher.ts', 'MicroserviceOptions'],
+    ['microservice', 'microservice/invalidation.controller.ts', 'InvalidationControllerOptions'],
+    ['outbox', 'outbox/outbox.dispatcher.ts', 'OutboxOptions'],
+  ])('docs/dispatchers/%s.md names every option of %s', (page, file, name) => {
+    expect(
+      withoutRow(readPage(`docs/dispatchers/${page}.md`), membersOf(`lib/dispatchers/${file}`, name)),
+    ).toEqual([]);
+  });
+});
+
+/** Those that no row of a table begins with. */
+function withoutRow(page: string, members: readonly string[]): string[] {
+  const rows = page.split('\n').filter((line) => line.startsWith('|'));
+  return members.filter((member) => !rows.some((row) => row.split('|')[1]!.includes(`\`${member}\``)));
+}
 
 /** Runs an example as the module that it is. */
 async function load({ module }: CodeBlock): Promise<Record<string, Type>> {
