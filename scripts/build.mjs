@@ -1,24 +1,14 @@
 // Builds lib/ into dist/esm and dist/cjs. `--if-stale` does nothing when dist/ is newer than every source.
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { isFresh } from './newest.mjs';
 import { inRoot, run } from './root.mjs';
 
 /** Written last, so its time tells when a build was completed. */
 const stamp = inRoot('dist', 'cjs', 'package.json');
 
-function newest(path) {
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
-}
-
-function isFresh() {
-  if (!existsSync(stamp)) return false;
-  const sources = ['lib', 'tsconfig.json', 'tsconfig.esm.json', 'tsconfig.cjs.json'].map((path) =>
-    inRoot(path),
-  );
-  return Math.max(...sources.map(newest)) < statSync(stamp).mtimeMs;
-}
+const sources = ['lib', 'tsconfig.json', 'tsconfig.esm.json', 'tsconfig.cjs.json'].map((path) =>
+  inRoot(path),
+);
 
 async function build() {
   if (!existsSync(inRoot('lib', 'index.ts')))
@@ -33,7 +23,7 @@ async function build() {
   writeFileSync(stamp, '{ "type": "commonjs" }\n');
 }
 
-if (!(process.argv.includes('--if-stale') && isFresh())) {
+if (!(process.argv.includes('--if-stale') && isFresh(stamp, sources))) {
   try {
     await build();
   } catch (error) {

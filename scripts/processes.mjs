@@ -4,15 +4,41 @@ import { once } from 'node:events';
 import { inRoot, root, whenAskedToStop } from './root.mjs';
 
 /**
+ * @typedef {object} Part
+ * @property {Record<string, string>} [servers] by the variable of their URL
+ * @property {string[]} [before] processes that run to their end first, one after the other
+ * @property {string[]} [processes] processes that run until they are asked to stop
+ *
+ * @typedef {Part & { choice?: { variable: string, default: string, ways: Record<string, Part> } }} Plan
+ * What sample.json holds. An environment variable chooses one of the ways, which is added to the rest.
+ */
+
+/** @param {Plan} plan */
+export function chosenPlan({ choice, ...common }, environment) {
+  const way = choice && (environment[choice.variable] || choice.default);
+  if (choice && !Object.hasOwn(choice.ways, way)) {
+    const known = Object.keys(choice.ways).join(', ');
+    throw new Error(`${choice.variable} is '${way}'; there are: ${known}.`);
+  }
+  const parts = choice ? [common, choice.ways[way]] : [common];
+  return {
+    servers: Object.assign({}, ...parts.map(({ servers }) => servers)),
+    before: parts.flatMap(({ before = [] }) => before),
+    processes: parts.flatMap(({ processes = [] }) => processes),
+  };
+}
+
+/**
  * Brings up the servers whose URL is not in the environment, runs the processes, and ends all of it when one process ends by
  * itself or when we are asked to stop. Answers the exit code.
  *
  * A process that was killed waits for the Enter key: meanwhile one can see what holds without it.
  *
  * @param {string} sample its folder, with the compiled processes in dist/
- * @param {{ servers: Record<string, string>, processes: string[] }} plan servers by the variable of their URL
+ * @param {Plan} plan
  */
-export async function runProcesses(sample, { servers, processes }) {
+export async function runProcesses(sample, plan) {
+  const { servers, before, processes } = chosenPlan(plan, process.env);
   const provided = await startServers(servers);
   for (const [variable, url] of Object.entries(provided.environment)) console.log(`${variable}=${url}`);
   const stopping = new AbortController();
@@ -54,6 +80,10 @@ export async function runProcesses(sample, { servers, processes }) {
     }
   };
   try {
+    for (const name of before) {
+      const { code } = await runOnce(name);
+      if (code !== 0 || stopping.signal.aborted) return code ?? 0;
+    }
     return Math.max(...(await Promise.all(processes.map(keepRunning))));
   } finally {
     await provided.stop();
