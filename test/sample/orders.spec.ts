@@ -1,79 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect as connectToRabbitMq } from 'amqplib';
 import { Queue } from 'bullmq';
-import { inRoot } from '../../scripts/root.mjs';
+import pg from 'pg';
 import { serverUrl } from '../servers/url.js';
-
-// The command builds the library and the sample, where they are not built yet.
-
-const ORDER = '/orders/1';
-const LIST = '/customers/1/orders';
-const STATEMENT = '/customers/1/statement';
-
-/** `npm run sample:02`, as a process group of its own, as a terminal has it. */
-class Sample {
-  #output = '';
-  readonly #child: ChildProcess;
-
-  constructor(environment: NodeJS.ProcessEnv) {
-    const { NODE_OPTIONS: _, ...inherited } = process.env;
-    this.#child = spawn(process.execPath, [inRoot('scripts', 'start.mjs'), '02-orders'], {
-      cwd: inRoot(),
-      env: { ...inherited, PORT: '0', ...environment },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-    });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!])
-      stream.on('data', (chunk) => (this.#output += chunk));
-  }
-
-  /** Waits until it printed this for the nth time (-1: the last so far), and answers what the pattern captured then. */
-  async printed(pattern: RegExp, nth = 0): Promise<string> {
-    const find = (): string | undefined => [...this.#output.matchAll(new RegExp(pattern, 'g'))].at(nth)?.[1];
-    await until(
-      async () => find() !== undefined || this.#child.exitCode !== null,
-      `${pattern}`,
-      this.#report,
-    );
-    if (find() === undefined) throw new Error(`It ended without ${pattern}:\n${this.#output}`);
-    return find()!;
-  }
-
-  web = (): Promise<string> => this.printed(/shop listens on (\S+)/);
-  webProcess = async (): Promise<number> =>
-    Number(await this.printed(/shop listens on \S+ \(process (\d+)\)/));
-  worker = async (nth = 0): Promise<number> => Number(await this.printed(/queued \(process (\d+)\)/, nth));
-
-  pressEnter(): void {
-    this.#child.stdin!.write('\n');
-  }
-
-  /** Ctrl-C; answers the exit code. */
-  async interrupt(): Promise<number | null> {
-    if (this.#child.exitCode !== null) return this.#child.exitCode;
-    const exited = once(this.#child, 'exit');
-    process.kill(-this.#child.pid!, 'SIGINT');
-    await exited;
-    return this.#child.exitCode;
-  }
-
-  readonly #report = (): string => this.#output;
-}
-
-async function until(
-  holds: () => Promise<boolean>,
-  what: string,
-  report: () => string = () => '',
-): Promise<void> {
-  const deadline = Date.now() + 120_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`It did not come: ${what}\n${report()}`);
-    await delay(30);
-  }
-}
+import { LINE, LIST, ORDER, Sample, Shop, STATEMENT, until } from './orders.js';
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -91,29 +22,7 @@ const canConnect = ({ hostname, port }: URL): Promise<boolean> =>
   });
 
 let sample: Sample;
-let url: string;
-
-async function request(path: string, init: RequestInit = {}) {
-  const response = await fetch(url + path, init);
-  const body: any = await response.json();
-  return { code: response.status, cache: response.headers.get('x-cache-status'), body };
-}
-
-const write = (method: string, path: string, body: unknown) =>
-  request(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-
-const addLine = (): ReturnType<typeof write> =>
-  write('POST', `${ORDER}/lines`, { product: 'tea', quantity: 2, price: 450 });
-/** What a line of it adds to a total. */
-const LINE = 900;
-
-/** Reads until the answer comes from the cache, so that what follows says whether it still does. */
-async function cached(path: string): Promise<any> {
-  let answer = await request(path);
-  await until(async () => (answer = await request(path)).cache === 'HIT', `a hit of ${path}`);
-  expect(answer.code).toBe(200);
-  return answer.body;
-}
+let shop: Shop;
 
 describe('the sample 02-orders', () => {
   const namespace = `sample-02-${process.pid}-${Date.now()}`;
@@ -130,7 +39,7 @@ describe('the sample 02-orders', () => {
       POSTGRES_URL: '',
       TEST_POSTGRES_URL: '',
     });
-    url = await sample.web();
+    shop = new Shop(await sample.web());
     await sample.worker();
   });
   afterAll(async () => {
@@ -141,31 +50,34 @@ describe('the sample 02-orders', () => {
 
   it('is fresh as its rules say, with the worker, without it, and when it is back', async () => {
     // An order and the list of its customer are fresh at once; other customers' stay.
-    const other = await cached('/customers/2/orders');
-    const before = await cached(ORDER);
-    const list = await cached(LIST);
-    const statement = await cached(STATEMENT);
-    expect((await addLine()).code).toBe(201);
-    expect(await request(ORDER)).toMatchObject({ cache: 'MISS', body: { total: before.total + LINE } });
-    expect((await request(LIST)).body[0]).toEqual({ ...list[0], total: list[0].total + LINE });
-    expect(await request('/customers/2/orders')).toEqual({ code: 200, cache: 'HIT', body: other });
+    const other = await shop.cached('/customers/2/orders');
+    const before = await shop.cached(ORDER);
+    const list = await shop.cached(LIST);
+    const statement = await shop.cached(STATEMENT);
+    expect((await shop.addLine()).code).toBe(201);
+    expect(await shop.request(ORDER)).toMatchObject({ cache: 'MISS', body: { total: before.total + LINE } });
+    expect((await shop.request(LIST)).body[0]).toEqual({ ...list[0], total: list[0].total + LINE });
+    expect(await shop.request('/customers/2/orders')).toEqual({ code: 200, cache: 'HIT', body: other });
 
     // The statement is fresh when the worker has run.
-    const total = async (): Promise<number> => (await request(STATEMENT)).body.total;
+    const total = async (): Promise<number> => (await shop.request(STATEMENT)).body.total;
     await until(async () => (await total()) === statement.total + LINE, 'the worker');
 
     // A dead worker costs the statement alone: its job waits.
     await until(noJobs, 'an empty queue');
-    for (const path of [ORDER, LIST, STATEMENT]) await cached(path);
+    for (const path of [ORDER, LIST, STATEMENT]) await shop.cached(path);
     process.kill(await sample.worker(), 'SIGKILL');
     await sample.printed(/(The process 'worker' was killed)/);
-    await addLine();
-    const created = await write('POST', LIST, { lines: [{ product: 'tea', quantity: 1, price: 100 }] });
+    await shop.addLine();
+    const created = await shop.write('POST', LIST, { lines: [{ product: 'tea', quantity: 1, price: 100 }] });
     expect(created).toMatchObject({ code: 201, body: { total: 100, customer: 'Ada' } });
-    expect((await request(ORDER)).body.total).toBe(before.total + 2 * LINE);
-    expect((await request(LIST)).body).toHaveLength(list.length + 1);
-    expect((await request(LIST)).body[0].total).toBe(list[0].total + 2 * LINE);
-    expect(await request(STATEMENT)).toMatchObject({ cache: 'HIT', body: { total: statement.total + LINE } });
+    expect((await shop.request(ORDER)).body.total).toBe(before.total + 2 * LINE);
+    expect((await shop.request(LIST)).body).toHaveLength(list.length + 1);
+    expect((await shop.request(LIST)).body[0].total).toBe(list[0].total + 2 * LINE);
+    expect(await shop.request(STATEMENT)).toMatchObject({
+      cache: 'HIT',
+      body: { total: statement.total + LINE },
+    });
     expect(await queue.count()).toBeGreaterThan(0);
 
     // A new worker carries it out.
@@ -176,14 +88,18 @@ describe('the sample 02-orders', () => {
     expect(await queue.getFailedCount()).toBe(0);
 
     // A change of status, and what the DTOs refuse.
-    expect((await write('PATCH', ORDER, { status: 'lost' })).code).toBe(400);
-    await cached(STATEMENT);
-    await write('PATCH', ORDER, { status: 'cancelled' });
-    expect((await request(ORDER)).body.status).toBe('cancelled');
-    expect((await request(LIST)).body[0].status).toBe('cancelled');
+    expect((await shop.write('PATCH', ORDER, { status: 'lost' })).code).toBe(400);
+    await shop.cached(STATEMENT);
+    await shop.write('PATCH', ORDER, { status: 'cancelled' });
+    expect((await shop.request(ORDER)).body.status).toBe('cancelled');
+    expect((await shop.request(LIST)).body[0].status).toBe('cancelled');
     await until(async () => (await total()) === statement.total - before.total + 100, 'the cancelled order');
-    expect((await request('/customers/99/statement')).body).toEqual({ customer: 99, orders: 0, total: 0 });
-    expect((await write('POST', '/customers/99/orders', { lines: [] })).code).toBe(400);
+    expect((await shop.request('/customers/99/statement')).body).toEqual({
+      customer: 99,
+      orders: 0,
+      total: 0,
+    });
+    expect((await shop.write('POST', '/customers/99/orders', { lines: [] })).code).toBe(400);
   });
 
   it('ends all that it started on Ctrl-C', async () => {
@@ -194,5 +110,77 @@ describe('the sample 02-orders', () => {
     expect(await sample.interrupt()).toBe(0);
     expect(processes.map(isAlive)).toEqual([false, false]);
     expect(await canConnect(postgres)).toBe(false);
+  });
+});
+
+describe('the sample 02-orders with DISPATCHER', () => {
+  const database = `sample_02_${process.pid}_${Date.now()}`;
+  const admin = new pg.Client({ connectionString: serverUrl('postgres') });
+  let one: Sample | undefined;
+
+  beforeAll(() => admin.connect());
+  afterEach(async () => {
+    await one?.interrupt();
+    await admin.query(`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`);
+  });
+  afterAll(async () => {
+    await admin.end();
+    const rabbitMq = await connectToRabbitMq(serverUrl('rabbitmq'));
+    const channel = await rabbitMq.createChannel();
+    await channel.deleteQueue(`${database}-microservice-invalidation`);
+    await rabbitMq.close();
+  });
+
+  const startWith = async (dispatcher: string): Promise<Sample> => {
+    await admin.query(`CREATE DATABASE "${database}"`);
+    const postgres = new URL(serverUrl('postgres'));
+    postgres.pathname = database;
+    one = new Sample({
+      DISPATCHER: dispatcher,
+      NAMESPACE: `${database}-${dispatcher}`,
+      POSTGRES_URL: postgres.href,
+      REDIS_URL: serverUrl('redis'),
+      ...(dispatcher === 'microservice' && { RABBITMQ_URL: serverUrl('rabbitmq') }),
+    });
+    return one;
+  };
+
+  it.each([
+    ['inline', false],
+    ['background', false],
+    ['pg-boss', true],
+    ['microservice', true],
+    ['outbox', true],
+  ])('%s is fresh at once, and soon where that was left to it', async (dispatcher, hasWorker) => {
+    const started = await startWith(dispatcher);
+    const shop = new Shop(await started.web());
+    // Without one, who else could have dropped the statement below?
+    if (hasWorker) await started.worker();
+    const [order, list, statement] = [
+      await shop.cached(ORDER),
+      await shop.cached(LIST),
+      await shop.cached(STATEMENT),
+    ];
+    const other = await shop.cached('/customers/2/statement');
+
+    expect((await shop.addLine()).code).toBe(201);
+
+    expect((await shop.request(ORDER)).body.total).toBe(order.total + LINE);
+    expect((await shop.request(LIST)).body[0].total).toBe(list[0].total + LINE);
+    const total = async (): Promise<number> => (await shop.request(STATEMENT)).body.total;
+    await until(async () => (await total()) === statement.total + LINE, 'a fresh statement');
+    expect(await shop.request('/customers/2/statement')).toEqual({ code: 200, cache: 'HIT', body: other });
+    expect(await started.interrupt()).toBe(0);
+    expect(started.errors()).toEqual([]);
+    // None but those that it was told of.
+    expect(started.servers()).toEqual([]);
+  });
+
+  it('a name that there is none of is refused with those that there are', async () => {
+    const unknown = new Sample({ DISPATCHER: 'celery' });
+    await unknown.printed(
+      /(DISPATCHER is 'celery'; there are: inline, background, bullmq, pg-boss, microservice, outbox\.)/,
+    );
+    expect(await unknown.ended()).toBe(1);
   });
 });

@@ -1,17 +1,18 @@
 import type { DynamicModule } from '@nestjs/common';
-import { RestflowCacheModule } from 'nestjs-restflow-cache';
-import { bullMqDispatcher } from 'nestjs-restflow-cache/bullmq';
+import { RestflowCacheModule, type RestflowCacheOptions } from 'nestjs-restflow-cache';
 import { redisStore } from 'nestjs-restflow-cache/redis';
 import { settings } from './settings.js';
 
-/** The same store, namespace and queue for both processes; only one of them works the queue. */
-export function cacheModule({ work }: { work: boolean }): DynamicModule {
+/** The same store and namespace for both processes, with the dispatchers that each of them has. */
+export function cacheModule(
+  dispatchers: Partial<Pick<RestflowCacheOptions, 'dispatchers' | 'defaultDispatcher'>>,
+): DynamicModule {
   const { redis, namespace } = settings;
   return RestflowCacheModule.forRoot({
     namespace,
     ttl: '1h',
     setCacheHeaders: true,
     store: redisStore({ url: redis }),
-    dispatchers: [bullMqDispatcher({ connection: { url: redis }, work })],
+    ...dispatchers,
   });
 }

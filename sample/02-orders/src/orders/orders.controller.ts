@@ -12,13 +12,18 @@ import { OrdersService } from './orders.service.js';
 export class OrdersController {
   constructor(private readonly orders: OrdersService) {}
 
-  /** `inline`, the default: the process that wrote drops the page before the write returns. There is no job. */
+  /** `inline`: the process that wrote drops the page before the write returns. There is no job. */
   @Get(':id')
   @CacheResponse({
     invalidatesOn: [
       invalidates(Order, { fieldMapping: { id: 'id' }, dispatcher: 'inline' }),
       invalidates(OrderLine, { fieldMapping: { id: 'orderId' }, dispatcher: 'inline' }),
-      invalidates(Customer, { scope: 'all', watchFields: ['name'], triggerOnCreate: false }),
+      invalidates(Customer, {
+        scope: 'all',
+        watchFields: ['name'],
+        triggerOnCreate: false,
+        dispatcher: 'inline',
+      }),
     ],
   })
   findOne(@Param('id', ParseIntPipe) id: number): Promise<OrderPage> {

@@ -18,12 +18,12 @@ export class OrdersService {
     @InjectRepository(Customer) private readonly customers: Repository<Customer>,
   ) {}
 
-  /** `bullmq`: dropped before the write returns, as inline does, and once more by the worker, should that have failed. */
+  /** The dispatcher of the module: dropped before the write returns, and once more by the worker, should that have failed. */
   @CacheResult({
     keyConstructor: CustomerKey,
     invalidatesOn: [
-      invalidates(Order, { fieldMapping: { customer: 'customerId' }, dispatcher: 'bullmq' }),
-      invalidates(OrderLine, { fieldMapping: { customer: 'order.customerId' }, dispatcher: 'bullmq' }),
+      invalidates(Order, { fieldMapping: { customer: 'customerId' } }),
+      invalidates(OrderLine, { fieldMapping: { customer: 'order.customerId' } }),
     ],
   })
   async ofCustomer(customerId: number): Promise<OrderSummary[]> {

@@ -7,8 +7,8 @@ import { totalOf, type Statement } from './order-views.js';
 import { OrderLine } from './order-line.entity.js';
 import { Order } from './order.entity.js';
 
-/** `eager: false` takes the work off the write: nothing is dropped until the worker has run. */
-const byTheWorker = { dispatcher: 'bullmq', eager: false };
+/** `eager: false` takes the work off the write: nothing is dropped until the dispatcher has carried out the job. */
+const later = { eager: false };
 
 @Injectable()
 export class StatementsService {
@@ -18,8 +18,8 @@ export class StatementsService {
   @CacheResult({
     keyConstructor: CustomerKey,
     invalidatesOn: [
-      invalidates(Order, { fieldMapping: { customer: 'customerId' }, ...byTheWorker }),
-      invalidates(OrderLine, { fieldMapping: { customer: 'order.customerId' }, ...byTheWorker }),
+      invalidates(Order, { fieldMapping: { customer: 'customerId' }, ...later }),
+      invalidates(OrderLine, { fieldMapping: { customer: 'order.customerId' }, ...later }),
     ],
   })
   async ofCustomer(customerId: number): Promise<Statement> {
