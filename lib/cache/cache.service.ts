@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
+import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
 import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
@@ -161,14 +161,21 @@ export class CacheService {
   /**
    * Drops everything that carries one of these tags of yours.
    * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
+   * @throws CacheUsageError for another mode
    */
   async invalidateTags(
     tags: readonly string[],
-    options: { mode?: InvalidationMode } = {},
+    { mode = 'purge' }: { mode?: InvalidationMode } = {},
   ): Promise<Delivery> {
+    if (!isMode(mode)) {
+      throw new CacheUsageError(
+        'CACHE_MODE',
+        `invalidateTags() was given mode ${String(mode)}. Write 'purge' (the default) or 'expire'.`,
+      );
+    }
     return this.#runtime.invalidate(
       tags.map((tag) => this.#runtime.space.userTag(tag)),
-      options.mode ?? 'purge',
+      mode,
     );
   }
 

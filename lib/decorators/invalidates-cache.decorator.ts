@@ -5,7 +5,7 @@ import { CacheConfigurationError } from '../cache/errors.js';
 import { createInvalidating, declareInvalidation, type Invalidation } from '../cache/invalidating-method.js';
 import { injectRuntime } from '../cache/trampoline.js';
 import type { PartitionValues } from '../keys/key.interface.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
+import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { copyMetadata, whereOf } from './decorator-options.js';
 
 /**
@@ -67,6 +67,12 @@ function normalise<T extends object>(options: InvalidatesCacheOptions<T>, where:
       'CACHE_INVALIDATES',
       `@InvalidatesCache() on ${where} does not say what to drop. Write { of: Class, method: 'name' }, with partition: (…args) => ({ … }) ` +
         `for a part of it, or { tags: […] }. A class that is undefined is usually a circular import: of: () => Class.`,
+    );
+  }
+  if (!isMode(mode)) {
+    throw new CacheConfigurationError(
+      'CACHE_INVALIDATES',
+      `@InvalidatesCache() on ${where} has mode ${String(mode)}. Write 'purge' (the default) or 'expire'.`,
     );
   }
   return {

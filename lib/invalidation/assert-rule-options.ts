@@ -1,5 +1,6 @@
 import { CacheConfigurationError } from '../cache/errors.js';
 import { describeOption } from '../cache/option-types.js';
+import { isMode } from '../stores/store.interface.js';
 import { invalidatorProblem } from './injectable-invalidator.js';
 import type { InvalidationRuleOptions, RuleOptions } from './invalidation-rule.js';
 
@@ -52,7 +53,7 @@ export function assertRuleOptions(options: RuleOptions): void {
   }
   if (scope !== undefined && scope !== 'all')
     throw invalidRule(`scope is ${String(scope)}. The only scope is 'all'.`);
-  if (mode !== undefined && mode !== 'purge' && mode !== 'expire') {
+  if (mode !== undefined && !isMode(mode)) {
     throw invalidRule(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
   }
   const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);

@@ -4,6 +4,7 @@ import {
   ArgsKeyField,
   CACHE_MISSING,
   CacheResult,
+  InvalidatesCache,
   KeyConstructor,
   memoryStore,
   PartitionError,
@@ -402,6 +403,17 @@ it('status() lists what is cached, and how', async () => {
     ],
     advice: [],
   });
+});
+
+it('a mode that is none is refused, by hand and in @InvalidatesCache', async () => {
+  const { cache } = await start();
+  const mode = 'Purge' as 'purge';
+  await expect(cache.invalidateTags(['x'], { mode })).rejects.toThrow(/mode Purge\. Write 'purge'/);
+  const decorate = InvalidatesCache({ tags: ['x'], mode });
+  class Things {}
+  expect(() => decorate(Things.prototype, 'change', { value: () => undefined })).toThrow(
+    /Things\.change has mode Purge\. Write 'purge'/,
+  );
 });
 
 it('getOrSet shares its load, and a tag dropped meanwhile keeps it from being stored', async () => {
