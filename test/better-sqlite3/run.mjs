@@ -6,7 +6,7 @@ import { capture, inRoot } from '../../scripts/root.mjs';
 import { exitWith, runTests } from '../../scripts/test.mjs';
 
 const specs = [
-  'test/typeorm/(operations|transactions|lookups|open-transactions).spec',
+  'test/typeorm/(operation-entries|operations|transactions|lookups|open-transactions).spec',
   'test/dispatchers/(durable|outbox).spec',
 ];
 const notInstalled = 3;
