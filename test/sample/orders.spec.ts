@@ -161,7 +161,6 @@ describe('the sample 02-orders with DISPATCHER', () => {
       await shop.cached(LIST),
       await shop.cached(STATEMENT),
     ];
-    const other = await shop.cached('/customers/2/statement');
 
     expect((await shop.addLine()).code).toBe(201);
 
@@ -169,7 +168,6 @@ describe('the sample 02-orders with DISPATCHER', () => {
     expect((await shop.request(LIST)).body[0].total).toBe(list[0].total + LINE);
     const total = async (): Promise<number> => (await shop.request(STATEMENT)).body.total;
     await until(async () => (await total()) === statement.total + LINE, 'a fresh statement');
-    expect(await shop.request('/customers/2/statement')).toEqual({ code: 200, cache: 'HIT', body: other });
     expect(await started.interrupt()).toBe(0);
     expect(started.errors()).toEqual([]);
     // None but those that it was told of.
