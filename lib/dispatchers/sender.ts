@@ -11,6 +11,10 @@ const LONGEST_PAUSE = 5_000;
 /** A queue that has not taken jobs after this is away: no write waits for it any more. Milliseconds. */
 const PATIENCE = 100;
 
+/** A queue that said nothing of jobs for so long is given them again, which does no harm. Milliseconds, doubled each time. */
+const SILENCE = 10_000;
+const LONGEST_SILENCE = 10 * 60_000;
+
 /** How long a shutdown waits for what is not sent yet. Milliseconds. */
 const CLOSING = 5_000;
 
@@ -54,12 +58,14 @@ export class Sender {
   #sending: Promise<void> | undefined;
   #inHand = 0;
   #failures = 0;
+  #silences = 0;
   #isAway = false;
 
   constructor(
     private readonly name: string,
     private readonly send: (jobs: readonly InvalidationJob[]) => Promise<unknown>,
     private readonly host: SenderHost,
+    private readonly silence = SILENCE,
   ) {
     this.#queue = new BackgroundQueue(MAX_WAITING, (tag) => host.coarser(tag));
   }
@@ -112,7 +118,7 @@ export class Sender {
     this.#inHand = jobs.length;
     const impatient = setTimeout(() => this.#giveUpOn(round), PATIENCE);
     try {
-      await this.send(jobs);
+      await this.#sendInTime(jobs);
       this.#failures = 0;
       this.#isAway = false;
       return undefined;
@@ -123,6 +129,22 @@ export class Sender {
     } finally {
       clearTimeout(impatient);
       this.#inHand = 0;
+    }
+  }
+
+  /** Rejects where nothing is said: clients lose what they were given as a broker dies, and wait for ever. */
+  async #sendInTime(jobs: readonly InvalidationJob[]): Promise<void> {
+    const limit = Math.min(this.silence * 2 ** this.#silences, LONGEST_SILENCE);
+    const said = new AbortController();
+    const silent = delay(limit, undefined, { signal: said.signal, ref: false }).then(() => {
+      this.#silences++;
+      throw new Error(`It said nothing for ${limit} ms.`);
+    });
+    try {
+      await Promise.race([this.send(jobs), silent]);
+      this.#silences = 0;
+    } finally {
+      said.abort();
     }
   }
 

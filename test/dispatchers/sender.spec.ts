@@ -41,6 +41,25 @@ class Elsewhere {
 }
 
 describe('a sender', () => {
+  it('gives jobs again to a queue that says nothing, and goes on once it speaks', async () => {
+    const [asked, failures]: [string[][], string[]] = [[], []];
+    const send = (jobs: readonly InvalidationJob[]): Promise<void> => {
+      asked.push(jobs.map(({ id }) => id));
+      return asked.length > 2 ? Promise.resolve() : new Promise(() => undefined);
+    };
+    const failed = (_topic: string, message: string, reason: unknown): void =>
+      void failures.push(`${message}: ${String(reason)}`);
+    const sender = new Sender('the queue', send, { coarser: () => undefined, failed }, 20);
+    await sender.add([job('a')]);
+    await until(() => asked.length === 3, 'a third delivery');
+    expect(asked).toEqual([['a'], ['a'], ['a']]);
+    expect(failures).toEqual([
+      expect.stringContaining('It said nothing for 20 ms.'),
+      expect.stringContaining('It said nothing for 40 ms.'),
+    ]);
+    await sender.close();
+  });
+
   afterEach(() => void jest.useRealTimers());
 
   it('holds a write up until its own jobs are sent, and not for those of later writes', async () => {

@@ -110,11 +110,17 @@ export class Scene {
   }
 
   becomesFresh(ids: readonly number[], seconds = 60): Promise<void> {
+    let texts: readonly (string | undefined)[] = [];
     const areFresh = async (): Promise<boolean> => {
-      const texts = await Promise.all(ids.map((id) => this.text(id)));
+      texts = await Promise.all(ids.map((id) => this.text(id)));
       return texts.every((text) => text === 'new');
     };
-    return until(areFresh, `items ${ids.join()} are fresh`, seconds);
+    const { errors, warnings } = this.log;
+    return until(areFresh, `items ${ids.join()} are fresh`, seconds).catch((cause: Error) => {
+      throw new Error(`${cause.message}: ${texts.join()}. Logged: ${[...errors, ...warnings].join('; ')}`, {
+        cause,
+      });
+    });
   }
 
   /** Lets the time pass for which a job is its taker's alone, where that is counted in the database. */
