@@ -95,10 +95,11 @@ export class Sender {
     while (this.#queue.size > 0) {
       const round = this.#next;
       this.#next = new Round();
+      const isLast = this.#closing.signal.aborted;
       const error = await this.#sendRound(round);
       round.release();
       if (error === undefined) continue;
-      if (this.#closing.signal.aborted) break;
+      if (isLast) break;
       this.host.failed(this.name, `Invalidation jobs wait: ${this.name} does not take them`, error.reason);
       await this.#pause();
     }
