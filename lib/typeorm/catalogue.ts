@@ -2,21 +2,23 @@ import { type Statement, Statements } from './statements.js';
 import { type Tables, tablesOf } from './tables.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
+const HAS_BACKSLASHES = /^(?:mysql|mariadb|aurora-mysql)$/;
 const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
 
 /** What the collector asks about one DataSource: its tables, its SQL, its driver's habits. */
 export class Catalogue {
   readonly #dataSource: OrmDataSource;
   readonly #commitsDefinitions: boolean;
+  readonly #hasBackslashes: boolean;
   #metadatas: unknown;
   #tables: Tables | undefined;
   #statements: Statements | undefined;
 
   constructor(dataSource: OrmDataSource) {
     this.#dataSource = dataSource;
-    this.#commitsDefinitions = COMMITS_DEFINITIONS.test(
-      String((dataSource.options as { type?: unknown }).type),
-    );
+    const type = String((dataSource.options as { type?: unknown }).type);
+    this.#commitsDefinitions = COMMITS_DEFINITIONS.test(type);
+    this.#hasBackslashes = HAS_BACKSLASHES.test(type);
   }
 
   /** Made anew when an initialisation has made new metadata. */
@@ -24,7 +26,8 @@ export class Catalogue {
     const { entityMetadatas } = this.#dataSource;
     if (this.#tables === undefined || entityMetadatas !== this.#metadatas) {
       this.#metadatas = entityMetadatas;
-      this.#statements = new Statements((this.#tables = tablesOf(this.#dataSource)));
+      this.#tables = tablesOf(this.#dataSource);
+      this.#statements = new Statements(this.#tables, this.#hasBackslashes);
     }
     return this.#tables;
   }

@@ -55,9 +55,12 @@ export function opensTransaction(sql: string): boolean {
   return OPENING.test(sql);
 }
 
-/** @param sql without comments */
-export function readControl(sql: string): SqlControl {
-  const text = sql.includes(';') ? withoutQuotes(sql) : sql;
+/**
+ * @param sql without comments
+ * @param hasBackslashes see {@link withoutQuotes}
+ */
+export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
+  const text = sql.includes(';') ? withoutQuotes(sql, hasBackslashes) : sql;
   const commitsImplicitly = COMMITS_IMPLICITLY.test(text);
   let { control, commits, autocommit } = NO_CONTROL;
   // The last of them decides in which state it leaves the connection.

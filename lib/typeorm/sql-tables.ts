@@ -24,12 +24,14 @@ const NAME =
 const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
 /** A quoted name may follow a word at once. */
 const GAP = '(?:\\s+|(?=["`[]))';
+/** SQL Server's. */
+const TOP = String.raw`(?:top\s*\([^)]*\)\s*(?:percent\s+)?)?`;
 const VERB = new RegExp(
   [
     // A row that is replaced is deleted, and its dependents with it.
     String.raw`\b(?<replace>(?:insert\s+or\s+)?replace)${GAP}(?:low_priority\s+|delayed\s+)*(?:into${GAP})?`,
-    String.raw`\b(?<insert>insert|upsert)${GAP}(?:ignore\s+|low_priority\s+|high_priority\s+|delayed\s+|or\s+\w+\s+)*(?:into${GAP})?`,
-    String.raw`\b(?<merge>merge)${GAP}(?:into${GAP})?(?:only\s+)?`,
+    String.raw`\b(?<insert>insert|upsert)${GAP}(?:ignore\s+|low_priority\s+|high_priority\s+|delayed\s+|or\s+\w+\s+)*${TOP}(?:into${GAP})?`,
+    String.raw`\b(?<merge>merge)${GAP}${TOP}(?:into${GAP})?(?:only\s+)?`,
     String.raw`\b(?<copy>copy|load\s+(?:data|xml)[^;]*?into\s+table|refresh\s+materialized\s+view(?:\s+concurrently)?)${GAP}`,
     String.raw`\b(?<remove>delete)${GAP}`,
     // Tables may change places: whoever has loaded a copy renames it to the table.
@@ -44,18 +46,28 @@ const NEXT_AT = new RegExp(String.raw`(?:\s*\.\s*\*)?\s*,`, 'y');
 const FROM_AT = new RegExp(String.raw`(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'iy');
 /** An ALTER TABLE that gives the table other rows, or its rows another table. */
 const MOVES_ROWS = /\bpartition\b|\brename\s+(?!column|index|key|constraint)/i;
+/** `FROM table alias`, or `(SELECT …) alias`. */
+const ALIAS = new RegExp(
+  String.raw`(?:(?:\bfrom|\bjoin|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?<alias>${NAME})`,
+  'giu',
+);
+/** `WITH expression (columns) AS (`. */
+const EXPRESSION = new RegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
 const NAMES = new RegExp(NAME, 'giu');
 const PATHS = new RegExp(PATH, 'giu');
 
-/** What the statement writes and whether it begins or ends a transaction. Plain SELECTs leave at the first check. */
-export function readSql(sql: string): SqlEffect {
+/**
+ * What the statement writes and whether it begins or ends a transaction. Plain SELECTs leave at the first check.
+ * @param hasBackslashes whether a backslash in a text takes the mark behind it for a part of the text, as on MySQL
+ */
+export function readSql(sql: string, hasBackslashes = false): SqlEffect {
   if (isPlainSelect(sql)) return NO_EFFECT;
-  const text = withoutComments(sql);
+  const text = withoutComments(sql, hasBackslashes);
   const writes = findWrites(text);
   // MySQL carries out what stands in some comments.
   if (text !== sql)
     writes.push(...findWrites(sql).filter((write) => !writes.some((one) => isSame(one, write))));
-  const control = readControl(text);
+  const control = readControl(text, hasBackslashes);
   return writes.length === 0 && control === NO_CONTROL ? NO_EFFECT : { ...control, writes };
 }
 
@@ -82,15 +94,25 @@ function findWrites(sql: string): SqlWrite[] {
     const verb = match.groups!;
     const add = (name: string, kind: WriteKind, truncateCascade = false) =>
       writes.push({ path: splitPath(name), kind, truncateCascade });
-    if (verb['insert'] !== undefined || verb['merge'] !== undefined)
-      addFirst(sql, at, (name) => add(name, 'insert'));
-    else if (verb['replace'] !== undefined || verb['copy'] !== undefined)
+    const addMeant = (name: string, kind: WriteKind, rest = '') => {
+      add(name, kind);
+      const before = sql.slice(sql.lastIndexOf(';', at) + 1, at);
+      for (const table of meantBy(name, before, rest)) add(table, kind);
+    };
+    if (verb['insert'] !== undefined) addFirst(sql, at, (name) => add(name, 'insert'));
+    else if (verb['merge'] !== undefined) {
+      const kind = /\bthen\s+delete\b/i.test(statement(sql, at)) ? 'mixed' : 'insert';
+      addFirst(sql, at, (name) => addMeant(name, kind));
+    } else if (verb['replace'] !== undefined || verb['copy'] !== undefined)
       addFirst(sql, at, (name) => add(name, 'mixed'));
     else if (verb['remove'] !== undefined) {
       // `DELETE FROM a` names its table; MySQL's `DELETE x, y FROM a x JOIN b y` names aliases: take every name.
       FROM_AT.lastIndex = at;
-      if (FROM_AT.test(sql)) addList(sql, FROM_AT.lastIndex, (name) => add(name, 'remove'));
-      else if (/\bfrom\b/i.test(sql.slice(at))) addAll(statement(sql, at), (name) => add(name, 'mixed'));
+      if (FROM_AT.test(sql)) {
+        const from = FROM_AT.lastIndex;
+        addList(sql, from, (name) => addMeant(name, 'remove', statement(sql, from)));
+      } else if (/\bfrom\b/i.test(sql.slice(at)))
+        addAll(statement(sql, at), (name) => addMeant(name, 'mixed'));
     } else if (verb['whole'] !== undefined) {
       const rest = statement(sql, at);
       const truncates = /^truncate/i.test(verb['whole']);
@@ -99,7 +121,9 @@ function findWrites(sql: string): SqlWrite[] {
     } else {
       // `FOR UPDATE` and `ON UPDATE CASCADE` have no SET behind them; joins and lists stand before it.
       const set = /\bset\b/i.exec(sql.slice(at));
-      if (set !== null && set.index > 0) addAll(sql.slice(at, at + set.index), (name) => add(name, 'update'));
+      if (set === null || set.index === 0) continue;
+      const rest = statement(sql, at + set.index);
+      addAll(sql.slice(at, at + set.index), (name) => addMeant(name, 'update', rest));
     }
   }
   return writes;
@@ -123,6 +147,24 @@ function addList(sql: string, at: number, add: (name: string) => void): void {
 
 function addAll(text: string, add: (name: string) => void): void {
   for (const name of text.match(PATHS) ?? []) add(name);
+}
+
+/**
+ * The tables that a name stands for on SQL Server, where it may be an alias or a common table expression:
+ * `UPDATE u SET … FROM users u`, `WITH u AS (SELECT … FROM users) DELETE FROM u`.
+ */
+function meantBy(name: string, before: string, rest: string): readonly string[] {
+  const [alias, ...more] = splitPath(name);
+  const isMeant = (other: string): boolean => more.length === 0 && splitPath(other)[0] === alias;
+  const found: string[] = [];
+  for (const { groups } of rest.matchAll(ALIAS)) {
+    if (!isMeant(groups!['alias']!)) continue;
+    if (groups!['table'] === undefined) addAll(rest, (table) => found.push(table));
+    else found.push(groups!['table']);
+  }
+  if ([...before.matchAll(EXPRESSION)].some(([, expression]) => isMeant(expression!)))
+    addAll(before, (table) => found.push(table));
+  return found;
 }
 
 function statement(sql: string, at: number): string {

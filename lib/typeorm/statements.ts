@@ -19,7 +19,10 @@ export class Statements {
   readonly #tables: Tables;
   readonly #remembered = new Map<string, Statement>();
 
-  constructor(tables: Tables) {
+  constructor(
+    tables: Tables,
+    private readonly hasBackslashes: boolean,
+  ) {
     this.#tables = tables;
   }
 
@@ -31,7 +34,7 @@ export class Statements {
   #remember(sql: string): Statement {
     const remembered = this.#remembered.get(sql);
     if (remembered !== undefined) return remembered;
-    const statement = this.#resolve(readSql(sql));
+    const statement = this.#resolve(readSql(sql, this.hasBackslashes));
     if (sql.length <= MAX_REMEMBERED_LENGTH) {
       if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
       this.#remembered.set(sql, statement);
@@ -49,10 +52,11 @@ export class Statements {
   }
 }
 
-const ANOTHER_WRITE = /;|\b(?:insert|upsert|replace|merge|copy|load|refresh|delete|truncate|update)\s/i;
+/** A table that is named behind a FROM may be the one that an alias stands for. */
+const ANOTHER_WRITE = /;|\b(?:insert|upsert|replace|merge|copy|load|refresh|delete|truncate|update|from)\s/i;
 
 /**
- * The part that names the table, of a statement as the query builders write it, when nothing behind it writes. SQLite's
+ * The part that names the table, of a statement as the query builders write it, when nothing behind it writes or names another. SQLite's
  * drivers put numbers into the text, so that whole texts seldom recur.
  */
 function builtHead(sql: string): string | undefined {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { readSql } from '../../lib/typeorm/sql-tables.js';
+import { isPlainSelect, readSql, type SqlWrite } from '../../lib/typeorm/sql-tables.js';
+import { Statements } from '../../lib/typeorm/statements.js';
+import type { Tables } from '../../lib/typeorm/tables.js';
 
 const names = (sql: string) => readSql(sql).writes.map(({ path }) => path.join('.'));
 
@@ -64,6 +66,19 @@ describe('the tables that SQL writes', () => {
     ['DROP TABLE users', ['users']],
     ['ALTER TABLE users ADD a int', []],
     ['ALTER TABLE users_new RENAME TO users', ['users_new', 'rename', 'to', 'users']],
+    ['UPDATE u SET a = 1 FROM users AS u JOIN posts p ON p.u = u.id', ['u', 'users']],
+    ['UPDATE [u] SET [a] = 1 FROM [dbo].[users] u, posts', ['u', 'dbo.users']],
+    ['UPDATE u SET a = 1 FROM (SELECT * FROM users) u', expect.arrayContaining(['u', 'users'])],
+    ['UPDATE TOP (10) users SET a = 1', ['top', '10', 'users']],
+    ['UPDATE users SET a = p.a FROM posts p JOIN likes l ON l.p = p.id', ['users']],
+    ['DELETE FROM u FROM users u WHERE u.a = 1', ['u', 'users']],
+    ['DELETE u FROM users u', expect.arrayContaining(['users'])],
+    ['DELETE TOP (5) FROM users', expect.arrayContaining(['users'])],
+    ['WITH u (id) AS (SELECT id FROM users) UPDATE u SET a = 1', expect.arrayContaining(['u', 'users'])],
+    ['WITH u AS (SELECT id FROM users) DELETE FROM u', expect.arrayContaining(['u', 'users'])],
+    ['WITH p AS (SELECT u FROM posts) UPDATE users SET a = 1 FROM p', ['users']],
+    ['INSERT TOP (5) INTO users SELECT * FROM posts', ['users']],
+    ['MERGE TOP (5) PERCENT INTO users USING x ON 1 = 1', ['users']],
     ['INSERT INTO straße VALUES (1) ON DUPLICATE KEY UPDATE a = 1', ['straße']],
   ])('%s', (sql, expected) => {
     expect(names(sql)).toEqual(expected);
@@ -84,6 +99,12 @@ describe('the tables that SQL writes', () => {
     for (const sql of ['REPLACE INTO users VALUES (1)', 'INSERT OR REPLACE INTO users VALUES (1)'])
       expect(readSql(sql).writes[0]?.kind).toBe('mixed');
     expect(readSql('INSERT INTO users VALUES (1)').writes[0]?.kind).toBe('insert');
+  });
+
+  test('a MERGE that deletes rows takes their dependents with it', () => {
+    const merge = 'MERGE INTO users USING x ON 1 = 1 WHEN MATCHED THEN';
+    expect(readSql(`${merge} DELETE`).writes[0]?.kind).toBe('mixed');
+    expect(readSql(`${merge} UPDATE SET a = 1`).writes[0]?.kind).toBe('insert');
   });
 
   test.each([
@@ -127,6 +148,16 @@ describe('the tables that SQL writes', () => {
   });
 
   test.each([
+    [`UPDATE a SET x = 'it\\'s'; COMMIT; UPDATE a SET x = 'y'`, undefined, 'commit'],
+    [`UPDATE a SET x = "6\\""; COMMIT; UPDATE a SET x = "y"`, undefined, 'commit'],
+    [`UPDATE a SET x = 'C:\\'; COMMIT; UPDATE a SET x = 'y'`, 'commit', undefined],
+    [`UPDATE a SET x = E'it\\'s'; COMMIT; UPDATE a SET x = 'y'`, 'commit', 'commit'],
+  ])('%s: a backslash in a text is what the database takes it for', (sql, standard, mysql) => {
+    expect(readSql(sql).control).toBe(standard);
+    expect(readSql(sql, true).control).toBe(mysql);
+  });
+
+  test.each([
     ['COMMIT', undefined],
     ['SET autocommit = 0', 'off'],
     ["SET SESSION autocommit = 'off'", 'off'],
@@ -150,10 +181,20 @@ describe('the tables that SQL writes', () => {
     expect(readSql(sql).commitsImplicitly).toBe(ends);
   });
 
-  test('a plain statement costs no more for its length', () => {
-    const select = `SELECT ${Array.from({ length: 40 }, (_, i) => `"a"."column${i}"`).join()} FROM "article" "a" WHERE "a"."id" = $1`;
-    const started = process.hrtime.bigint();
-    for (let i = 0; i < 100_000; i++) readSql(select);
-    expect(Number(process.hrtime.bigint() - started) / 100_000).toBeLessThan(50_000);
+  test.each([
+    ['SELECT a FROM users WHERE b = 1', true],
+    ['SELECT 1; UPDATE users SET a = 1', false],
+    ['WITH x AS (DELETE FROM users) SELECT 1', false],
+  ])('%s is read no further: %s', (sql, isPlain) => {
+    expect(isPlainSelect(sql)).toBe(isPlain);
   });
+});
+
+test('what is remembered of statements with one beginning tells them apart by the table behind it', () => {
+  const tables = { matching: ({ path }: SqlWrite) => [path.join('.')] };
+  const statements = new Statements(tables as Tables, false);
+  const written = (sql: string) => statements.read(sql).writes.map(({ table }) => table);
+  expect(written('UPDATE u SET a = 1 WHERE b = 2')).toEqual(['u']);
+  expect(written('UPDATE u SET a = 1 FROM users u')).toEqual(['u', 'users']);
+  expect(written('UPDATE u SET a = 1 FROM posts u')).toEqual(['u', 'posts']);
 });
