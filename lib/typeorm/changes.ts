@@ -33,11 +33,8 @@ export function changesOf(
   const changes = reported ?? [changeOf(metadata, row)];
   if (metadata.isJunction && reported === undefined) changes.push(...sidesOf(metadata, junctionRow(event)));
   if (hook === 'remove') changes.push(...dependentsOf(event, tables, reported !== undefined));
-  if (hook === 'update' && movesKey(metadata, row, tables)) {
-    for (const follower of tables.followers.get(tableOf(metadata)) ?? []) {
-      changes.push(...dependentChanges({ ...follower, effect: 'update' }));
-    }
-  }
+  if (hook === 'update' && movesKey(metadata, row, tables))
+    changes.push(...followingChanges(tableOf(metadata), tables));
   // Trees move other rows' positions, paths and closures by SQL of their own inside the bracket.
   if (metadata.treeType === 'nested-set' || metadata.treeType === 'materialized-path')
     changes.push(unknownChange(metadata));
@@ -59,6 +56,13 @@ export function unknownChanges(
   const dependents = truncates ? tables.referrers : deletes ? tables.dependents : undefined;
   for (const dependent of dependents?.get(table) ?? []) changes.push(...dependentChanges(dependent));
   return changes;
+}
+
+/** What follows when rows of a table are given other keys. */
+export function followingChanges(table: string, tables: Tables): Change[] {
+  return (tables.followers.get(table) ?? []).flatMap((follower) =>
+    dependentChanges({ ...follower, effect: 'update' }),
+  );
 }
 
 export function unknownChange(metadata: OrmMetadata): Change {
@@ -223,7 +227,9 @@ function dependentChanges(dependent: Dependent): Change[] {
   return metadata.isJunction ? [...changes, ...sidesOf(metadata, undefined)] : changes;
 }
 
-function movesKey(metadata: OrmMetadata, row: Row, tables: Tables): boolean {
-  const referenced = tables.referenced.get(tableOf(metadata));
-  return referenced !== undefined && (row.updatedColumns?.some((name) => referenced.has(name)) ?? false);
+function movesKey(metadata: OrmMetadata, { updatedColumns }: Row, tables: Tables): boolean {
+  if (updatedColumns === undefined) return false;
+  for (const { propertyPath } of tables.referenced.get(tableOf(metadata)) ?? [])
+    if (updatedColumns.includes(propertyPath)) return true;
+  return false;
 }

@@ -1,4 +1,5 @@
 import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
+import { NAME, PATH, splitPath } from './sql-names.js';
 import { withoutComments } from './sql-text.js';
 
 /** How a statement writes: which hook could have announced it. `mixed` statements are announced by none. */
@@ -19,9 +20,6 @@ export interface SqlWrite {
 
 export const NO_EFFECT: SqlEffect = { ...NO_CONTROL, writes: [] };
 
-const NAME =
-  String.raw`(?:"(?:[^"]|"")+"|` + '`(?:[^`]|``)+`' + String.raw`|\[[^\]]+\]|[\p{L}\p{N}_][\p{L}\p{N}_$#]*)`;
-const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
 /** A quoted name may follow a word at once. */
 const GAP = '(?:\\s+|(?=["`[]))';
 /** SQL Server's. */
@@ -53,7 +51,6 @@ const ALIAS = new RegExp(
 );
 /** `WITH expression (columns) AS (`. */
 const EXPRESSION = new RegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
-const NAMES = new RegExp(NAME, 'giu');
 const PATHS = new RegExp(PATH, 'giu');
 
 /**
@@ -170,13 +167,4 @@ function meantBy(name: string, before: string, rest: string): readonly string[] 
 function statement(sql: string, at: number): string {
   const end = sql.indexOf(';', at);
   return end < 0 ? sql.slice(at) : sql.slice(at, end);
-}
-
-function splitPath(name: string): string[] {
-  const parts = name.match(NAMES) ?? [];
-  return parts.flatMap((part) =>
-    (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll(/""|``/g, (mark) => mark[0]!) : part)
-      .toLowerCase()
-      .split('.'),
-  );
 }

@@ -1,9 +1,10 @@
 import type { Change } from '../invalidation/change.interface.js';
 import { builtBy } from './brackets.js';
-import { unknownChanges } from './changes.js';
+import { followingChanges, unknownChanges } from './changes.js';
 import type { Gatherer } from './gatherer.js';
 import { type Answer, both } from './outlet.js';
 import { originalSql } from './reporting-sql.js';
+import { assignedColumns } from './sql-columns.js';
 import { isConnectionLoss, isRolledBack, type Statement } from './statements.js';
 import type { OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
@@ -64,14 +65,25 @@ export class SqlWatch {
     const changes: Change[] = [];
     for (const [position, { table, kind, truncateCascade }] of statement.writes.entries()) {
       const bracket = pending.brackets.get(table);
-      if (position === 0 && built === kind && bracket?.covers(built, sql) === true) {
+      const isAnnounced = position === 0 && built === kind && bracket?.covers(built, sql) === true;
+      if (isAnnounced) {
         if (durable) this.#gatherer.awaitHook(bracket, pending);
+        // Hooks name the columns that an UPDATE writes, but not those that an upsert does.
+        if (kind !== 'insert' || !sql.includes(' UPDATE ')) continue;
       } else if (this.#gatherer.wants(table)) {
         const deletes = kind === 'remove' || kind === 'mixed';
         changes.push(...unknownChanges(table, catalogue.tables, deletes, truncateCascade));
       }
+      if (this.#movesKey(sql, table)) changes.push(...followingChanges(table, catalogue.tables));
     }
     return this.#gatherer.deliver(pending, changes, durable);
+  }
+
+  #movesKey(sql: string, table: string): boolean {
+    const { followers, referenced } = this.#gatherer.catalogue.tables;
+    if (!followers.has(table)) return false;
+    const assigned = assignedColumns(sql);
+    return [...referenced.get(table)!].some(({ databaseName }) => assigned.has(databaseName.toLowerCase()));
   }
 
   #failed({ queryRunner, error }: OrmQueryEvent, { control, writes }: Statement): Answer {

@@ -1,7 +1,7 @@
 import { tableOf } from './columns.js';
 import { buildDependents, type Dependent } from './dependents.js';
 import type { SqlWrite } from './sql-tables.js';
-import type { OrmDataSource, OrmMetadata } from './typeorm.interface.js';
+import type { OrmColumn, OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
 /** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
 export class Tables {
@@ -14,7 +14,7 @@ export class Tables {
   /** Tables whose foreign keys follow the key's when it is changed. */
   readonly followers: ReadonlyMap<string, readonly Dependent[]>;
   /** Columns of the key that some foreign key refers to: changing one may change the referring rows. */
-  readonly referenced = new Map<string, Set<string>>();
+  readonly referenced = new Map<string, Set<OrmColumn>>();
   readonly #reach = new Map<string, readonly string[]>();
   readonly #byLastName = new Map<string, { path: readonly string[]; table: string }[]>();
 
@@ -31,7 +31,7 @@ export class Tables {
       for (const foreignKey of metadata.foreignKeys) {
         const target = tableOf(foreignKey.referencedEntityMetadata);
         const columns = this.referenced.get(target) ?? new Set();
-        for (const column of foreignKey.referencedColumns) columns.add(column.propertyPath);
+        for (const column of foreignKey.referencedColumns) columns.add(column);
         this.referenced.set(target, columns);
       }
     }

@@ -55,6 +55,13 @@ const ANNOUNCED_GONE = [
   'update tag ? ? → ? [articles]',
 ];
 
+/** What the database changes where an article is given another key. */
+const FOLLOWING = [
+  'update article_tag ? ? → ? [articleId]',
+  'update article ? ? → ? [tags]',
+  'update tag ? ? → ? [articles]',
+];
+
 const ON_MARIADB: readonly Operation[] = (
   [
     {
@@ -274,14 +281,15 @@ export const OPERATIONS: readonly Operation[] = [
     expected: ['unknown article ? ? → (?,one,2,?)'],
   },
   {
+    name: 'upsert() that gives a row another key',
+    paths: ['title'],
+    run: (m) => m.upsert(Article, { id: 9, title: 'two' }, ['title']),
+    expected: ['unknown article ? ? → (two)', ...FOLLOWING],
+  },
+  {
     name: 'update() by criteria, though its SET names an id',
     run: (m) => m.update(Article, { title: 'one' }, { id: 1, subtitle: 'all' }),
-    expected: [
-      'update article ? ? → ? [id subtitle updatedAt]',
-      'update article_tag ? ? → ? [articleId]',
-      'update article ? ? → ? [tags]',
-      'update tag ? ? → ? [articles]',
-    ],
+    expected: ['update article ? ? → ? [id subtitle updatedAt]', ...FOLLOWING],
   },
   {
     name: 'update() of a relation and an embedded column by criteria',
@@ -394,6 +402,11 @@ export const OPERATIONS: readonly Operation[] = [
     name: 'raw UPDATE, unquoted and in lower case',
     run: (m, table) => m.query(`update ${table('article')} set title = 'raw' where id = 1`),
     expected: ['unknown article ? ? → ?'],
+  },
+  {
+    name: 'raw UPDATE of a key, with the rows that follow it',
+    run: (m, table) => m.query(`UPDATE ${table('article')} SET title = 'x', id = 9 WHERE id = 2`),
+    expected: ['unknown article ? ? → ?', ...FOLLOWING],
   },
   {
     name: 'raw DELETE, with its dependents',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { assignedColumns } from '../../lib/typeorm/sql-columns.js';
 import { isPlainSelect, readSql, type SqlWrite } from '../../lib/typeorm/sql-tables.js';
 import { Statements } from '../../lib/typeorm/statements.js';
 import type { Tables } from '../../lib/typeorm/tables.js';
@@ -197,4 +198,16 @@ test('what is remembered of statements with one beginning tells them apart by th
   expect(written('UPDATE u SET a = 1 WHERE b = 2')).toEqual(['u']);
   expect(written('UPDATE u SET a = 1 FROM users u')).toEqual(['u', 'users']);
   expect(written('UPDATE u SET a = 1 FROM posts u')).toEqual(['u', 'posts']);
+});
+
+test.each([
+  ['UPDATE a SET x = 1, "y" = 2 WHERE z = 3 AND w = 4', ['x', 'y']],
+  ['UPDATE a SET (x, [y]) = (SELECT 1, 2), z = 3', ['x', 'y', 'z']],
+  ['UPDATE a t SET t.x=1, t.`y` += 2 FROM b WHERE b.z = t.z', ['x', 'y']],
+  ['INSERT INTO a (x) VALUES (1) ON CONFLICT (x) DO UPDATE SET y = excluded.y', ['y']],
+  ['INSERT INTO a (x) VALUES (1) ON DUPLICATE KEY UPDATE y = VALUES(y), Z = 2', ['y', 'z']],
+  ['UPDATE a SET /* which */ x /* = */ = 1', ['x']],
+  ['DELETE FROM a WHERE x = 1', []],
+])('%s assigns the columns %j', (sql, columns) => {
+  expect([...assignedColumns(sql)].sort()).toEqual(columns);
 });
