@@ -92,8 +92,9 @@ export class Collector {
   beforeTransactionRollback = this.#hook('beforeTransactionRollback', ({ queryRunner }: OrmEvent) => {
     const pending = this.#gatherer.runners.of(queryRunner);
     if (pending.committing) return this.#gatherer.doubt(pending);
+    pending.rollingBack = pending.frames.length < 2;
     // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
-    return pending.frames.length < 2 ? pending.leave() : undefined;
+    return pending.rollingBack ? pending.leave() : undefined;
   });
 
   afterTransactionRollback = this.#hook('afterTransactionRollback', ({ queryRunner }: OrmEvent) =>

@@ -74,11 +74,13 @@ export class Pending {
   readonly brackets = new Map<string, Bracket>();
   /** A COMMIT is on its way: whatever fails now may have been committed. */
   committing = false;
+  /** TypeORM's own ROLLBACK of the whole is on its way. */
+  rollingBack = false;
   /** A transaction begun by SQL text: no Transaction* hook will end it. */
   raw = false;
   /** A transaction begins wherever none is open: the connection has no autocommit. */
   manual = false;
-  /** A statement has committed it, and nobody says so: what is written since may be durable, and is told at once as well. */
+  /** A statement has ended it, and nobody says so: what is written since may be durable, and is told at once as well. */
   cut = false;
   /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
   begun = false;
@@ -135,6 +137,7 @@ export class Pending {
     if (this.frames.length > 0) this.endedAt = Date.now();
     this.frames = [];
     this.committing = false;
+    this.rollingBack = false;
     this.cut = false;
     this.raw = this.manual;
     return changes;

@@ -121,7 +121,11 @@ export class SqlWatch {
       runners.rawEnded(queryRunner, pending);
       return answer;
     }
-    if (control === 'rollback') return undefined;
+    if (control === 'rollback') {
+      // By hand inside TypeORM's own transaction: what follows may be durable at once.
+      pending.cut ||= pending.frames.length > 0 && !pending.rollingBack;
+      return undefined;
+    }
     if (undone) {
       pending.brackets.clear();
       pending.take();

@@ -372,6 +372,27 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     expect(await dataSource.manager.countBy(Note, {})).toBe(2);
   });
 
+  test.each(['committed', 'rolled back'])(
+    "inside TypeORM's own, which is %s then: what follows a ROLLBACK by hand is told at once",
+    async (end) => {
+      const work = dataSource.transaction(async (manager) => {
+        await manager.query(insert(1));
+        await manager.query('ROLLBACK');
+        expect(told()).toBe(0);
+        await manager.query(insert(2));
+        expect(told()).toBe(1);
+        if (end === 'rolled back') throw new Undo();
+      });
+      await work.catch((error: unknown) => expect(error).toBeInstanceOf(Undo));
+      expect((await dataSource.manager.find(Note)).map(({ id }) => id)).toEqual([2]);
+      sink.clear();
+      await runner.startTransaction();
+      await run(insert(3));
+      await runner.rollbackTransaction();
+      expect(told()).toBe(0);
+    },
+  );
+
   if (!isMariaDb(database)) return;
 
   test('without autocommit: each is told at its end, until autocommit is on again', async () => {
