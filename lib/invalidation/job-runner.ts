@@ -38,13 +38,12 @@ export class JobRunner {
     rules: readonly ActiveRule[],
     outcome: Outcome,
   ): Promise<void> {
-    const rewarms = jobs.flatMap((job) =>
-      rewarmsOf(job).map((rewarm) => ({ rewarm, from: job.rule.split(', ') })),
-    );
-    const errors = (await this.rewarmer?.addFor(rewarms.map(({ rewarm }) => rewarm))) ?? [];
+    const rewarms = jobs.flatMap(rewarmsOf);
+    const errors = (await this.rewarmer?.addFor(rewarms)) ?? [];
     for (const [i, error] of errors.entries()) {
-      const raise = rules.some((rule) => rewarms[i]!.from.includes(rule.id) && this.failures.raises(rule));
-      if (raise && error !== undefined) outcome.errors.push(error);
+      if (error === undefined) continue;
+      const asked = rules.filter((rule) => outcome.rewarms.of(rule).includes(rewarms[i]!));
+      if (asked.some((rule) => this.failures.raises(rule))) outcome.errors.push(error);
     }
   }
 }

@@ -168,6 +168,7 @@ describe('a recompute', () => {
 
   it.each<[string, object, WorldOptions, boolean]>([
     ['the rule', { raiseException: true }, {}, true],
+    ['the rule, whose name looks like two', { name: 'users, by id', raiseException: true }, {}, true],
     ['the dispatcher', {}, { settings: { inline: { raiseException: true } } }, true],
     ['the module', {}, { raiseException: true }, true],
     [
