@@ -3,13 +3,21 @@ import type { InvalidationMode } from './store.interface.js';
 /** Beyond this many tags the queue makes them coarser; it never drops one. */
 const MAX_TAGS = 10_000;
 
+/** When a bump of each mode was asked for last that the store does not have; {@link NEVER} where there is none. */
+interface Unsent {
+  readonly purge: number;
+  readonly expire: number;
+}
+
+const NEVER = 0;
+
 /**
  * Bumps that the shared store does not have yet. What they cover is not served by this process, and they are sent again
  * until the store has them.
  */
 export class UnsentBumps {
-  #tags = new Map<string, { mode: InvalidationMode; since: number }>();
-  #counter = 0;
+  #tags = new Map<string, Unsent>();
+  #counter = NEVER;
   /** Whether some tags took the place of others, so that no caller of {@link add} will remove them. */
   hasCoarse = false;
 
@@ -21,19 +29,22 @@ export class UnsentBumps {
   add(tags: readonly string[], mode: InvalidationMode, coarser: (tag: string) => string | undefined): number {
     const since = ++this.#counter;
     for (const tag of tags) {
-      const known = this.#tags.get(tag);
-      this.#tags.set(tag, { mode: known?.mode === 'purge' ? 'purge' : mode, since });
+      const { purge, expire } = this.#tags.get(tag) ?? NOTHING;
+      this.#tags.set(tag, mode === 'purge' ? { purge: since, expire } : { purge, expire: since });
     }
     while (this.#tags.size > MAX_TAGS && this.#coarsen(coarser, since));
     return since;
   }
 
-  /** @param mode how they were sent: a purge that waits is not done with an expire */
+  /** @param mode how they were sent: a purge does what an expire before it would, but not the other way round */
   remove(tags: Iterable<string>, mode: InvalidationMode, mark: number): void {
     for (const tag of tags) {
       const unsent = this.#tags.get(tag);
-      if (unsent === undefined || unsent.since > mark) continue;
-      if (mode === 'purge' || unsent.mode === 'expire') this.#tags.delete(tag);
+      if (unsent === undefined) continue;
+      const purge = mode === 'purge' && unsent.purge <= mark ? NEVER : unsent.purge;
+      const expire = unsent.expire <= mark ? NEVER : unsent.expire;
+      if (purge === NEVER && expire === NEVER) this.#tags.delete(tag);
+      else this.#tags.set(tag, { purge, expire });
     }
     if (this.#tags.size === 0) this.hasCoarse = false;
   }
@@ -44,17 +55,20 @@ export class UnsentBumps {
 
   /** All that is to be sent again, and the mark to remove it with. */
   take(mode: InvalidationMode): { readonly tags: readonly string[]; readonly mark: number } {
-    const tags = [...this.#tags].filter(([, unsent]) => unsent.mode === mode).map(([tag]) => tag);
+    const isPurge = mode === 'purge';
+    const tags = [...this.#tags].filter(([, { purge }]) => (purge !== NEVER) === isPurge).map(([tag]) => tag);
     return { tags, mark: this.#counter };
   }
 
   /** @returns whether that made the queue smaller */
   #coarsen(coarser: (tag: string) => string | undefined, since: number): boolean {
     const before = this.#tags.size;
-    const coarse = new Map<string, { mode: InvalidationMode; since: number }>();
-    for (const tag of this.#tags.keys()) coarse.set(coarser(tag) ?? tag, { mode: 'purge', since });
+    const coarse = new Map<string, Unsent>();
+    for (const tag of this.#tags.keys()) coarse.set(coarser(tag) ?? tag, { purge: since, expire: NEVER });
     this.#tags = coarse;
     this.hasCoarse = true;
     return coarse.size < before;
   }
 }
+
+const NOTHING: Unsent = { purge: NEVER, expire: NEVER };
