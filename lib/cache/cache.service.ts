@@ -132,11 +132,9 @@ export class CacheService {
     if (stamp !== undefined) assertStamped(call, stamp);
     if (!this.#runtime.mayUse()) return call.metadata;
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
-    await this.#runtime.engine.put(
-      call,
-      value,
-      'stamp' in options ? stamp : await this.#runtime.engine.reader.stamp(call),
-    );
+    const { engine } = this.#runtime;
+    const isGiven = 'stamp' in options && engine.reader.isTagged(call);
+    await engine.put(call, value, isGiven ? stamp : await engine.reader.stamp(call));
     return call.metadata;
   }
 

@@ -1,8 +1,11 @@
+import { describeError } from '../observability/once-log.js';
 import type { KeyRequest, KeySource } from '../keys/key.interface.js';
 import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
 import type { Entry } from '../stores/entry.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
+import { CacheUsageError } from './errors.js';
 import type { CachePolicy, ValueContext } from './policy.js';
+import { MAX_TAGS, tooManyTags } from './tag-bound.js';
 import type { ValueHandling } from './values/isolation.js';
 
 /** The place of a call in a batch that loads all that is missing in one go. */
@@ -21,6 +24,8 @@ export interface CacheTarget {
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
   readonly seat?: BatchSeat;
+  /** Whether another call of the same key may carry other tags. */
+  readonly hasOwnTags?: boolean;
   /** Every tag an entry of this call carries, from its arguments alone. */
   tags(call: Call): readonly string[];
   /** Computes the value. */
@@ -39,8 +44,8 @@ export class Call implements StoreQuery, KeySource {
   entry: Entry | undefined = undefined;
   /** How often this call waited for somebody else's load in vain. */
   retries = 0;
-  /** Why its tags could not be told: then it has no stamp, and nothing is stored. */
-  tagsError: unknown = undefined;
+  /** Why its tags could not be told, or are too many: then it has no stamp, and nothing is stored. */
+  tagsError: CacheUsageError | undefined = undefined;
   #tags: readonly string[] | undefined = undefined;
 
   constructor(
@@ -62,11 +67,13 @@ export class Call implements StoreQuery, KeySource {
 
   #readTags(): readonly string[] {
     try {
-      return this.target.tags(this);
+      const tags = this.target.tags(this);
+      if (tags.length <= MAX_TAGS) return tags;
+      this.tagsError = tooManyTags(tags.length);
     } catch (error) {
-      this.tagsError = error;
-      return [];
+      this.tagsError = new CacheUsageError('CACHE_TAGS', `its tags cannot be told. ${describeError(error)}`);
     }
+    return [];
   }
 
   /** False when no key could be made of its arguments: it can only bypass the cache. */

@@ -7,6 +7,7 @@ import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 import { isOffline } from './offline.js';
 import { staleWindow } from './policy.js';
+import { MAX_TAGS } from './tag-bound.js';
 import type { UncacheableMarks } from './uncacheable-marks.js';
 import type { PreparedValue } from './values/isolation.js';
 import { Unstorable } from './values/snapshot.js';
@@ -74,6 +75,10 @@ export class EntryWriter {
     const stamp = load.stamp && load.context.complete(load.stamp);
     const { freshUntil } = load.context;
     if (stamp === undefined || freshUntil <= now) return { prepared };
+    if (stamp.tags.length > MAX_TAGS) {
+      const reason = `with what it was made from it has more than ${MAX_TAGS} tags`;
+      return this.#refused(call, reason, `stored: ${reason}.`, { prepared, uncacheable: true });
+    }
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
     return { prepared, entry, isStored: !isOffline(stamp) && (await this.#store(call, load, entry)) };

@@ -2,6 +2,7 @@ import { Entry } from '../stores/entry.js';
 import { hasLeases, type Lease } from '../stores/lease.interface.js';
 import type { Call } from './call.js';
 import type { CacheEngine } from './engine.js';
+import { hasTagsOf } from './store-answer.js';
 
 /** How often a process that waits looks whether the value is there, in milliseconds. */
 const POLL_MS = 40;
@@ -29,7 +30,7 @@ export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTu
     while (engine.clock.now() < deadline) {
       lease = await store.acquire(lockKey(call.key));
       const reading = await store.get(call);
-      if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
+      if (reading instanceof Entry && reading.isFresh(engine.clock.now()) && hasTagsOf(call, reading)) {
         await lease?.release();
         return { entry: reading };
       }
@@ -56,8 +57,8 @@ export async function tryTurn(engine: CacheEngine, call: Call): Promise<FleetTur
     if (lease === undefined) return 'taken';
     const reading = await (store.getShared?.(call) ?? store.get(call));
     const now = engine.clock.now();
-    if (!(reading instanceof Entry) || !reading.isFresh(now) || engine.isDue(call, reading, now))
-      return { lease };
+    if (!(reading instanceof Entry) || !hasTagsOf(call, reading)) return { lease };
+    if (!reading.isFresh(now) || engine.isDue(call, reading, now)) return { lease };
     await lease.release();
     return { entry: reading };
   } catch {

@@ -42,6 +42,7 @@ export class KeyedTarget implements CacheTarget {
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
+  readonly hasOwnTags: boolean;
   readonly #tags: readonly string[];
 
   constructor(
@@ -68,11 +69,9 @@ export class KeyedTarget implements CacheTarget {
     if (options.type !== undefined) classesOf(options.type, this.name).forEach((one) => classes.add(one));
     this.values = isolateValues(isolation, classes);
     const { space } = runtime;
-    this.#tags = [
-      space.allTag,
-      keyedTag(runtime, key),
-      ...(options.tags ?? []).map((tag) => space.userTag(tag)),
-    ];
+    const own = (options.tags ?? []).map((tag) => space.userTag(tag));
+    this.hasOwnTags = own.length > 0;
+    this.#tags = [space.allTag, keyedTag(runtime, key), ...own];
   }
 
   tags(): readonly string[] {

@@ -1,9 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Stamp, type Generation } from '../stores/stamp.js';
-
-/** An entry that inherits more tags than this costs more to check than to load. */
-const MAX_INHERITED_TAGS = 2_000;
+import { MAX_TAGS } from './tag-bound.js';
 
 /**
  * What happens inside one load and must be known when its value is stored: the tags, stamps and lifetimes of the
@@ -86,7 +84,7 @@ export class LoadContext {
     if (store !== this.store)
       return this.refuse('it was made from a value that is cached in another store', true);
     this.limit(freshUntil);
-    if ((this.#inherited?.size ?? 0) > MAX_INHERITED_TAGS) return;
+    if ((this.#inherited?.size ?? 0) > MAX_TAGS) return;
     this.#inherited ??= new Map();
     for (let i = 0; i < stamp.tags.length; i++) {
       const tag = stamp.tags[i]!;
@@ -95,8 +93,8 @@ export class LoadContext {
       else if (!sameGeneration(seen, stamp.generations[i]!))
         return this.refuse('data it was made from changed during the load');
     }
-    if (this.#inherited.size > MAX_INHERITED_TAGS) {
-      this.refuse(`it was made from cached values with more than ${MAX_INHERITED_TAGS} tags`, true);
+    if (this.#inherited.size > MAX_TAGS) {
+      this.refuse(`it was made from cached values with more than ${MAX_TAGS} tags`, true);
     }
     this.#epoch ??= stamp.epoch;
     if (this.#epoch !== stamp.epoch) this.refuse('the store changed its history during the load');

@@ -1,23 +1,25 @@
-import { describeError } from '../observability/once-log.js';
 import { Entry } from '../stores/entry.js';
 import { Stamp } from '../stores/stamp.js';
 import type { Call } from './call.js';
-import { CacheUsageError } from './errors.js';
 
-/** @throws CacheUsageError when the tags of the call could not be told, so that a store is asked about the wrong ones */
-export function assertTagged({ tagsError }: Call): void {
-  if (tagsError === undefined) return;
-  throw new CacheUsageError('CACHE_TAGS', `its tags cannot be told. ${describeError(tagsError)}`);
+/**
+ * Whether an entry carries every tag of a call: those of a method follow from its key, but under a key of the user's one caller may
+ * name others than the next, and an invalidation of those would not have reached the entry.
+ */
+export function hasTagsOf(call: Call, entry: Entry): boolean {
+  if (call.target.hasOwnTags !== true) return true;
+  return call.tags().every((tag) => entry.stamp.tags.includes(tag)) && call.tagsError === undefined;
 }
 
 /**
  * Believes what a store answered to a call.
  *
- * @throws what {@link assertTagged} does, and TypeError when the answer is neither an entry nor a stamp
+ * @throws CacheUsageError when the tags of the call could not be told, so that the store was asked about the wrong ones, and
+ *   TypeError when the answer is neither an entry nor a stamp
  */
 export function believe(call: Call, answer: unknown): Entry | Stamp {
+  if (call.tagsError !== undefined) throw call.tagsError;
   if (answer instanceof Entry) return answer;
-  assertTagged(call);
   if (answer instanceof Stamp) return answer;
   throw new TypeError('it answered neither an entry nor a stamp');
 }

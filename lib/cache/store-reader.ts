@@ -1,12 +1,12 @@
 import type { OnceLog } from '../observability/once-log.js';
-import type { Entry } from '../stores/entry.js';
+import { Entry } from '../stores/entry.js';
 import type { Stamp, Verdict } from '../stores/stamp.js';
 import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
 import { isOffline, type OfflineStamps } from './offline.js';
-import { assertTagged, believe } from './store-answer.js';
+import { believe, hasTagsOf } from './store-answer.js';
 import { isThenable } from './thenable.js';
 
 /** An entry, or the stamp to load under, if there is one. */
@@ -26,7 +26,7 @@ export class StoreReader {
   read(call: Call): MaybePromise<Reading> {
     try {
       const answer: unknown = call.target.store.get(call);
-      return isThenable(answer) ? this.#readLater(call, answer) : believe(call, answer);
+      return isThenable(answer) ? this.#readLater(call, answer) : this.#usable(call, believe(call, answer));
     } catch (error) {
       return this.#failed(call, error);
     }
@@ -34,18 +34,21 @@ export class StoreReader {
 
   async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {
     try {
-      return believe(call, await answer);
+      return await this.#usable(call, believe(call, await answer));
     } catch (error) {
       return this.#failed(call, error);
     }
+  }
+
+  #usable(call: Call, reading: Entry | Stamp): MaybePromise<Reading> {
+    return reading instanceof Entry && !hasTagsOf(call, reading) ? this.stamp(call) : reading;
   }
 
   /** The same for many calls of one store, in one network wait where it can. */
   readMany(calls: readonly Call[]): MaybePromise<readonly Reading[]> {
     const store = calls[0]?.target.store;
     if (store?.getMany === undefined) {
-      const readings = calls.map((call) => this.read(call));
-      return readings.some(isThenable) ? Promise.all(readings) : (readings as Reading[]);
+      return together(calls.map((call) => this.read(call)));
     }
     try {
       const answers: unknown = store.getMany(calls);
@@ -64,27 +67,35 @@ export class StoreReader {
   }
 
   /** What one answer is worth says nothing of the others. */
-  #believeMany(calls: readonly Call[], answers: unknown): readonly Reading[] {
+  #believeMany(calls: readonly Call[], answers: unknown): MaybePromise<readonly Reading[]> {
     const known: readonly unknown[] =
       Array.isArray(answers) && answers.length === calls.length ? answers : [];
-    return calls.map((call, i) => {
-      try {
-        return believe(call, known[i]);
-      } catch (error) {
-        return this.#failed(call, error);
-      }
-    });
+    return together(
+      calls.map((call, i) => {
+        try {
+          return this.#usable(call, believe(call, known[i]));
+        } catch (error) {
+          return this.#failed(call, error);
+        }
+      }),
+    );
   }
 
   /** The stamp to load under, as for {@link read}. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
+    if (!this.isTagged(call)) return undefined;
     try {
-      const tags = call.tags();
-      assertTagged(call);
-      return believe(call, await call.target.store.stamp(tags)) as Stamp;
+      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
     } catch (error) {
       return this.#failed(call, error);
     }
+  }
+
+  /** Whether all tags of a call are known, so that its entry may carry them; says why not. */
+  isTagged(call: Call): boolean {
+    call.tags();
+    if (call.tagsError !== undefined) this.#failed(call, call.tagsError);
+    return call.tagsError === undefined;
   }
 
   /** Whether a stamp, inherited tags included, still equals the generations as they are now. */
@@ -123,4 +134,8 @@ export class StoreReader {
     }
     return this.offline.current();
   }
+}
+
+function together(readings: readonly MaybePromise<Reading>[]): MaybePromise<readonly Reading[]> {
+  return readings.some(isThenable) ? Promise.all(readings) : (readings as Reading[]);
 }
