@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { ExecutionContext } from '@nestjs/common';
 import type { CachedRoute } from './cached-route.js';
-import type { Exchange, Found } from './response-cache.interceptor.js';
+import type { Exchange, Found } from './exchange.interface.js';
 
 /** What Nest's router gives to the platform for a route: its pipeline. */
 type Pipeline = (request: Exchange['request'], response: object, next: unknown) => unknown;

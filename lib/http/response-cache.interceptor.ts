@@ -8,12 +8,12 @@ import type { Load } from '../cache/loads.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
-import type { MaybePromise } from '../stores/store.interface.js';
 import { addHeaders } from './add-headers.js';
 import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
-import type { CacheStatusParameters, Forwarded } from './cache-status-header.js';
+import type { CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
+import type { Exchange, Found, RouteLookup } from './exchange.interface.js';
 import { Explainer } from './explain/explainer.js';
 import type { Explanation } from './explain/explanation.js';
 import { conditionsOf, hideConditions } from './conditional.js';
@@ -27,36 +27,10 @@ import { replayOptions } from './reused-response.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
 import { SharedCache } from './shared-cache/shared-cache.js';
-import { invalidateByAnswer, isUnsafe, type StoredUris } from './unsafe-request.js';
+import { invalidateByAnswer, isUnsafe } from './unsafe-request.js';
 import { watchIdentity } from './identity-watch.js';
 import { whenAdmitted } from './when-admitted.js';
 import { whenItsTurn } from './when-its-turn.js';
-
-/** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
-export interface RouteLookup {
-  find(handler: Function, controller: Function): CachedRoute | undefined;
-  /** What unsafe requests drop; `undefined` where nothing is cached. */
-  readonly storedUris: StoredUris | undefined;
-}
-
-/** One request on its way through a cached route. */
-export interface Exchange {
-  readonly route: CachedRoute;
-  readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
-  readonly response: object;
-  readonly next: CallHandler;
-  /** Where the answer is to say why. */
-  readonly explanation: Explanation | undefined;
-  /** Why it goes to the handler, where that is not for want of a response. */
-  readonly forwarded?: Forwarded;
-}
-
-/** What the cache has for a request: the call that it makes, or why it makes none, and what the store said. */
-export interface Found {
-  readonly call: Call | BypassReason;
-  readonly reading: MaybePromise<Entry | Stamp | undefined>;
-  readonly explanation: Explanation | undefined;
-}
 
 /**
  * Serves and stores the answers of decorated handlers. It stands before all other interceptors, so a hit runs the

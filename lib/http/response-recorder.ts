@@ -5,7 +5,7 @@ import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
 import type { Conditions } from './conditional.js';
 import { RecordedAnswer } from './recorded-answer.js';
-import type { Exchange } from './response-cache.interceptor.js';
+import type { Exchange } from './exchange.interface.js';
 import { standingHeaders, statusHeaders } from './response-headers.js';
 import { joined } from './stored-response.js';
 

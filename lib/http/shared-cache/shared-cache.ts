@@ -10,7 +10,7 @@ import type { Admission, GeneralReason } from '../admission.js';
 import type { IsAuthenticated } from '../authentication.js';
 import { conditionsOf } from '../conditional.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
-import type { Exchange } from '../response-cache.interceptor.js';
+import type { Exchange } from '../exchange.interface.js';
 import { statusHeaders } from '../response-headers.js';
 import { responseOf } from '../stored-response.js';
 import { whenAdmitted } from '../when-admitted.js';

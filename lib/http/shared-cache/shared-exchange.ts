@@ -1,6 +1,6 @@
 import type { Call } from '../../cache/call.js';
 import type { Load } from '../../cache/loads.js';
-import type { Exchange } from '../response-cache.interceptor.js';
+import type { Exchange } from '../exchange.interface.js';
 import type { StoredResponse } from '../stored-response.js';
 import type { RequestDirectives } from './request-directives.js';
 

@@ -1,0 +1,37 @@
+import type { CallHandler } from '@nestjs/common';
+import type { Call } from '../cache/call.js';
+import type { KeyRequest } from '../keys/key.interface.js';
+import type { Entry } from '../stores/entry.js';
+import type { Stamp } from '../stores/stamp.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+import type { BypassReason } from './admission.js';
+import type { Forwarded } from './cache-status-header.js';
+import type { CachedRoute } from './cached-route.js';
+import type { Explanation } from './explain/explanation.js';
+import type { StoredUris } from './unsafe-request.js';
+
+/** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
+export interface RouteLookup {
+  find(handler: Function, controller: Function): CachedRoute | undefined;
+  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  readonly storedUris: StoredUris | undefined;
+}
+
+/** One request on its way through a cached route. */
+export interface Exchange {
+  readonly route: CachedRoute;
+  readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
+  readonly response: object;
+  readonly next: CallHandler;
+  /** Where the answer is to say why. */
+  readonly explanation: Explanation | undefined;
+  /** Why it goes to the handler, where that is not for want of a response. */
+  readonly forwarded?: Forwarded;
+}
+
+/** What the cache has for a request: the call that it makes, or why it makes none, and what the store said. */
+export interface Found {
+  readonly call: Call | BypassReason;
+  readonly reading: MaybePromise<Entry | Stamp | undefined>;
+  readonly explanation: Explanation | undefined;
+}
