@@ -3,6 +3,7 @@ import type { Call } from '../cache/call.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { IsAuthenticated } from './authentication.js';
+import { mayHavePart } from './byte-range.js';
 import { missesBody } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { isUnsafe } from './unsafe-request.js';
@@ -19,14 +20,14 @@ export type GeneralReason =
 export type BypassReason =
   | GeneralReason
   | 'method' // the route does not cache it
-  | 'range'
+  | 'range' // no stored response has the part that it wants
   | 'condition' // it makes one that is the handler's to judge
   | 'authenticated' // it carries credentials, and the key tells no users apart
   | 'unidentified' // it carries credentials, of which the key sees nothing
   | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
   | 'excluded'; // by `cacheEverything`
 
-const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
 /** Decides before the lookup whether a request to a cached route may be answered from the cache. */
 export class Admission {
@@ -39,7 +40,7 @@ export class Admission {
   admit(route: CachedRoute, request: KeyRequest): Call | BypassReason {
     const { headers, method } = request;
     if (!route.caches(method)) return 'method';
-    if (headers['range'] !== undefined) return 'range';
+    if (headers['range'] !== undefined && !mayHavePart(request)) return 'range';
     const leavesConditions = isUnsafe(method) || route.options.conditional === 'handler';
     if (leavesConditions && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
     return this.callOf(

@@ -118,8 +118,10 @@ export interface HttpPlatform {
    * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).
    */
   replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
-  /** The same where Nest will not reply. */
+  /** The same where Nest will not reply. A 206 is kept from being encoded. */
   send(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): void;
+  /** Whether something between this layer and the wire may encode what it is given. */
+  mayEncode(request: object, response: object): boolean;
   /** The pattern of the matched route, e.g. `/articles/:slug`. */
   routePath(request: object): string;
 }

@@ -11,6 +11,7 @@ import type { Stamp } from '../stores/stamp.js';
 import { addHeaders } from './add-headers.js';
 import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
+import { asksForPart, type AskingExchange } from './byte-range.js';
 import type { CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import type { Exchange, Found, RouteLookup } from './exchange.interface.js';
@@ -19,13 +20,12 @@ import type { Explanation } from './explain/explanation.js';
 import { conditionsOf, hideConditions } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
 import type { HitShortcut } from './hit-shortcut.js';
-import type { ReplayOptions } from './http-platform.interface.js';
+import type { Replacement } from './http-platform.interface.js';
 import { RepeatedRequests } from './repeated-requests.js';
 import { statusHeaders, type Told } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
-import { replayOptions } from './reused-response.js';
+import { reusedAnswer } from './reused-response.js';
 import { StaleResponses, type Reuse } from './stale-response.js';
-import { responseOf } from './stored-response.js';
 import { SharedCache } from './shared-cache/shared-cache.js';
 import { invalidateByAnswer, isUnsafe } from './unsafe-request.js';
 import { watchIdentity } from './identity-watch.js';
@@ -89,8 +89,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     if (typeof call === 'string' || !(reading instanceof Entry) || this.#repeated.has(request)) return found;
     const reuse = this.#stale.serve(call, reading, request);
     if (reuse === undefined) return found;
-    const options = this.#serve({ route, explanation }, request, call, reuse);
-    return () => route.platform.send(request, response, responseOf(reuse.entry).recorded, options);
+    const answer = this.#serve({ route, request, response, explanation }, call, reuse);
+    return () => route.platform.send(request, response, answer.recorded, answer);
   }
 
   #find(route: CachedRoute, request: Exchange['request'], explanation: Explanation | undefined): Found {
@@ -109,6 +109,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
     const said = { fwd: why === 'method' ? why : 'bypass', why } as const;
+    // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
+    if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
     addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, said));
     return exchange.next.handle();
   }
@@ -137,23 +139,19 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   /** The hit. */
   #replay(exchange: Exchange, call: Call, reuse: Reuse, said?: CacheStatusParameters): Observable<unknown> {
     const { route, request, response } = exchange;
-    const options = this.#serve(exchange, request, call, reuse, said);
-    return of(route.platform.replay(request, response, responseOf(reuse.entry).recorded, options));
+    const answer = this.#serve(exchange, call, reuse, said);
+    return of(route.platform.replay(request, response, answer.recorded, answer));
   }
 
-  #serve(
-    told: Told,
-    request: Exchange['request'],
-    call: Call,
-    reuse: Reuse,
-    said?: CacheStatusParameters,
-  ): ReplayOptions {
+  #serve(asking: AskingExchange & Told, call: Call, reuse: Reuse, said?: CacheStatusParameters): Replacement {
     const { engine } = this.runtime;
     engine.serve(call, reuse.entry, reuse.status);
-    return replayOptions(told, request, reuse, engine.clock.now(), said);
+    return reusedAnswer(asking, reuse, engine.clock.now(), said);
   }
 
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
+    // Of a part nothing is stored.
+    if (asksForPart(exchange.request)) return this.#bypass(exchange, 'range');
     // A HEAD answer has no body to store or to share.
     if (exchange.request.method === 'HEAD') {
       exchange.route.options.query?.hide(exchange.request);

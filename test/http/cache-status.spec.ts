@@ -75,6 +75,8 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
   it('tells what went past the cache', async () => {
     expect(await status('/page', { authorization: 'Bearer x' })).toBe('restflow; fwd=bypass');
     expect(await status('/page', { range: 'bytes=0-1' })).toBe('restflow; fwd=bypass');
+    await status('/page');
+    expect(await status('/page', { range: 'bytes=0-0' })).toBe('restflow; hit; ttl=60');
     const posted = await app.get('/any', { method: 'POST' });
     expect(posted.headers['cache-status']).toBe('restflow; fwd=method');
     expect(await status('/private')).toBe('restflow; fwd=uri-miss');

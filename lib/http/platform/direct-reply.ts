@@ -5,7 +5,13 @@ import type {
   ReplayOptions,
 } from '../http-platform.interface.js';
 import type { FastifyReplyLike } from './fastify.interface.js';
-import { internalsOf, ownHeaders, type InternalReply, type Internals } from './fastify-internals.js';
+import {
+  hasLaterHooks,
+  internalsOf,
+  ownHeaders,
+  type InternalReply,
+  type Internals,
+} from './fastify-internals.js';
 import { hasNoBody } from './header-names.js';
 import { bodyOf } from './replayed-head.js';
 import { isLowerCase, setReplyHead } from './replayed-reply-head.js';
@@ -38,10 +44,8 @@ export function writeDirectly(
   return true;
 }
 
-function somethingFollows(reply: InternalReply, { context, trailers }: Internals): boolean {
-  if (reply[trailers] !== null || reply.request.raw.httpVersionMajor !== 1) return true;
-  const { onSend } = reply.request[context] as { readonly onSend: readonly unknown[] | null };
-  return onSend !== null && onSend.length > 1;
+function somethingFollows(reply: InternalReply, { trailers }: Internals): boolean {
+  return reply[trailers] !== null || reply.request.raw.httpVersionMajor !== 1 || hasLaterHooks(reply);
 }
 
 function headOf(

@@ -5,6 +5,7 @@ import type {
   RecordOptions,
   ReplayOptions,
 } from '../http-platform.interface.js';
+import { isPatched, refuseCodings } from './lower-layers.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { writeReplay } from './replayed-head.js';
@@ -28,7 +29,7 @@ export class ExpressPlatform implements HttpPlatform {
   }
 
   replay(
-    request: object,
+    request: ExpressRequest,
     response: RawResponse,
     recorded: RecordedResponse,
     options: ReplayOptions,
@@ -38,8 +39,19 @@ export class ExpressPlatform implements HttpPlatform {
     return undefined;
   }
 
-  send(_request: object, response: RawResponse, recorded: RecordedResponse, options: ReplayOptions): void {
-    if (!response.headersSent) writeReplay(response, recorded, options);
+  send(
+    request: ExpressRequest,
+    response: RawResponse,
+    recorded: RecordedResponse,
+    options: ReplayOptions,
+  ): void {
+    if (response.headersSent) return;
+    if (recorded.status === 206) refuseCodings(request);
+    writeReplay(response, recorded, options);
+  }
+
+  mayEncode(_request: object, response: RawResponse): boolean {
+    return isPatched(response);
   }
 
   routePath(request: ExpressRequest): string {

@@ -28,6 +28,15 @@ export function ownHeaders(reply: FastifyReplyLike, { headers }: Internals): Liv
   return (reply as InternalReply)[headers] as LiveHeaders;
 }
 
+/** Whether hooks that may change what is sent come after our own, which is the first; `true` where nobody knows. */
+export function hasLaterHooks(reply: FastifyReplyLike): boolean {
+  const known = internalsOf(reply);
+  if (known === undefined) return true;
+  const { request } = reply as InternalReply;
+  const { onSend } = request[known.context] as { readonly onSend: readonly unknown[] | null };
+  return onSend !== null && onSend.length > 1;
+}
+
 function lookUp(reply: InternalReply): Internals | undefined {
   const named = (holder: object, name: string): symbol | undefined =>
     Object.getOwnPropertySymbols(holder).find(({ description }) => description === name);

@@ -12,7 +12,9 @@ import type {
   NextPayload,
 } from './fastify.interface.js';
 import { writeDirectly } from './direct-reply.js';
+import { hasLaterHooks } from './fastify-internals.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
+import { isPatched, refuseCodings } from './lower-layers.js';
 import { ResponseRecording } from './response-recording.js';
 import { markFailed, silenceReply } from './silenced-reply.js';
 import { bodyOf, writeReplay } from './replayed-head.js';
@@ -51,16 +53,26 @@ export class FastifyPlatform implements HttpPlatform {
     return recording;
   }
 
-  replay(request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): undefined {
+  replay(
+    request: FastifyRequestLike,
+    reply: Reply,
+    recorded: RecordedResponse,
+    options: ReplayOptions,
+  ): undefined {
     this.send(request, reply, recorded, options);
     silenceReply(reply);
     return undefined;
   }
 
-  send(_request: object, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
+  send(request: FastifyRequestLike, reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
     if (reply.sent || reply.raw.headersSent) return;
+    if (recorded.status === 206) refuseCodings(request.raw);
     if (recorded.manner?.onRaw === true) replayOnRaw(reply, recorded, options);
     else if (!writeDirectly(reply, recorded, options)) sendReplay(reply, recorded, options);
+  }
+
+  mayEncode(_request: object, reply: Reply): boolean {
+    return hasLaterHooks(reply) || isPatched(reply.raw);
   }
 
   routePath(request: FastifyRequestLike): string {

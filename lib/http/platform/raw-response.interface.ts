@@ -39,6 +39,7 @@ export interface RawResponse {
 /** The part of Node's `IncomingMessage` that recording uses. */
 export interface RawRequest {
   readonly method?: string;
+  readonly headers: Record<string, string | string[] | undefined>;
   readonly socket?: Socket | null;
 }
 

@@ -1,10 +1,11 @@
 import { metadataOf, type CacheStatus } from '../../cache/cache-status.js';
+import { partOf, type PartValidators } from '../byte-range.js';
 import type { CacheStatusParameters } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
+import { parseHttpDate } from '../http-date.js';
 import type { Replacement } from '../http-platform.interface.js';
 import { type metadataHeaders, statusHeaders } from '../response-headers.js';
 import type { StoredResponse } from '../stored-response.js';
-import { partOf } from './byte-range.js';
 import { ageOf } from './reuse-terms.js';
 import type { SharedExchange } from './shared-exchange.js';
 
@@ -27,11 +28,10 @@ export function storedAnswer(
   const { etag, lastModified, recorded, terms } = stored;
   const headOnly = request.method === 'HEAD';
   const notModified = stored.status === 200 && isNotModified(conditions, { etag, lastModified });
-  const isWhole = headOnly || notModified || request.headers['range'] === undefined;
+  const isWhole = notModified || request.headers['range'] === undefined;
   const age = ageOf(terms, now);
   return {
-    recorded:
-      (isWhole ? undefined : partOf(request.headers, recorded, stored.told.shared!.fields)) ?? recorded,
+    recorded: (isWhole ? undefined : partOf(exchange, recorded, validatorsOf(stored))) ?? recorded,
     add: {
       Age: String(Math.floor(age / 1000)),
       ...statusHeaders(
@@ -44,6 +44,12 @@ export function storedAnswer(
     notModified,
     headOnly,
   };
+}
+
+/** Those of the handler alone: what it did not say is no strong validator. */
+function validatorsOf(stored: StoredResponse): PartValidators {
+  const { etag, date, 'last-modified': lastModified } = stored.told.shared!.fields;
+  return { etag, lastModified, date: parseHttpDate(date) };
 }
 
 function metadata({ terms }: StoredResponse, status: CacheStatus): Parameters<typeof metadataHeaders>[0] {
