@@ -118,6 +118,19 @@ export {
   type PartitionValues,
   type RouteArgument,
 } from './keys/index.js';
+export { CACHE_CHANNELS } from './observability/channels.js';
+export type { CacheHealth, StoreHealth } from './observability/health.interface.js';
+export type { InvalidateEvent, InvalidationCause } from './observability/invalidate-event.js';
+export type { LoadEvent } from './observability/load-watch.js';
+export type {
+  CacheMetrics,
+  DispatcherMetrics,
+  InvalidationMetrics,
+  MethodMetrics,
+  StoreMetrics,
+  StoreState,
+} from './observability/metrics.interface.js';
+export type { StoreEvent } from './observability/store-event.js';
 export { RestflowCacheModule } from './restflow-cache.module.js';
 export type { DispatcherProvider } from './module-dispatchers.js';
 export type {

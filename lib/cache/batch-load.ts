@@ -1,3 +1,5 @@
+import { watchLoad } from '../observability/load-watch.js';
+import type { MethodCounters } from '../observability/method-counters.js';
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { allOrFirstError } from './all-or-first-error.js';
@@ -35,6 +37,7 @@ export class Batch {
   constructor(
     private readonly engine: CacheEngine,
     private readonly loader: BatchLoader,
+    private readonly counters: MethodCounters,
   ) {}
 
   /** The place of one key, whose call will come to load or leave. */
@@ -65,6 +68,7 @@ export class Batch {
 
   /** Computes all without reading or storing. */
   async bypass(keys: readonly string[]): Promise<unknown[]> {
+    this.counters.bypasses += keys.length;
     const values: unknown = await this.loader(keys);
     assertOneEach(values, keys.length);
     return [...values];
@@ -105,9 +109,11 @@ export class Batch {
   async #run(keys: readonly string[], context: LoadContext): Promise<readonly unknown[]> {
     const leave = this.#needsGate ? await this.engine.gate.enter(this.#patience) : undefined;
     try {
-      const values: unknown = await runInLoad(context, () => this.loader(keys));
-      assertOneEach(values, keys.length);
-      return values;
+      return await watchLoad(this.counters, this.engine.clock, async () => {
+        const values: unknown = await runInLoad(context, () => this.loader(keys));
+        assertOneEach(values, keys.length);
+        return values;
+      });
     } finally {
       context.close();
       leave?.();

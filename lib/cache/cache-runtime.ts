@@ -8,16 +8,18 @@ import type { DropLog } from './drop-log.js';
 import { CacheEngine } from './engine.js';
 import type { MethodDefinition } from './definition.js';
 import { definitionOf } from './cached-methods.js';
-import { allOrFirstError } from './all-or-first-error.js';
+import { attachStores, bumpStores } from './every-store.js';
 import { nameOf, sameName } from './cached-name.js';
 import { CacheConfigurationError } from './errors.js';
+import { invalidateEvent } from './observed.js';
 import { KeySpace } from './key-space.js';
 import { currentLoad } from './load-context.js';
 import { MethodTarget } from './method-target.js';
 import { currentTransaction } from './open-transaction.js';
-import { isThenable } from './thenable.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
+import { CacheCounters } from '../observability/cache-counters.js';
+import { tellInvalidation, type InvalidationCause } from '../observability/invalidate-event.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 
 /**
@@ -46,6 +48,7 @@ export interface RuntimeSettings extends KeySettings {
 /** The cache of one application: its engine, its stores, its decorated methods. Decorated methods find it by injection. */
 export class CacheRuntime {
   readonly engine: CacheEngine;
+  readonly counters: CacheCounters;
   /** What dropped what; only where somebody may ask. */
   drops: DropLog | undefined;
   readonly space: KeySpace;
@@ -64,8 +67,9 @@ export class CacheRuntime {
     const { clock, log, maxLoadsWhenDown } = settings;
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.version);
+    this.counters = new CacheCounters(settings.namespace);
     this.#enabled = settings.enabled;
-    this.#attachStores();
+    attachStores(settings, this.space);
   }
 
   get log(): OnceLog {
@@ -93,18 +97,6 @@ export class CacheRuntime {
     else if (this.enabled) return true;
     else this.refuseCurrentLoad('the cache was off meanwhile');
     return false;
-  }
-
-  #attachStores(): void {
-    const { clock, log, stores } = this.settings;
-    for (const store of new Set(stores.values())) {
-      store.attach?.({
-        now: () => clock.now(),
-        after: (ms, callback) => clock.after(ms, callback),
-        log: (message) => log.info(message),
-        coarser: (tag) => this.space.coarser(tag),
-      });
-    }
   }
 
   /** Every target made so far: after boot, every decorated method of every provider and controller. */
@@ -219,27 +211,32 @@ export class CacheRuntime {
    * Writes new generations for tags in every store. When it has returned (or its promise resolved), nothing that was
    * loaded before is served as fresh.
    */
-  bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void> {
+  bump(
+    tags: readonly string[],
+    mode: InvalidationMode,
+    cause: InvalidationCause = 'manual',
+  ): MaybePromise<void> {
+    const { invalidation } = this.counters;
+    invalidation.bumps++;
+    invalidation.tags += tags.length;
+    tellInvalidation(() => invalidateEvent(this.space, tags, mode, cause));
     this.engine.offline.bumped();
-    const pending: Promise<unknown>[] = [];
-    for (const store of new Set(this.settings.stores.values())) {
-      try {
-        const bumped: unknown = store.bump(tags, mode);
-        if (isThenable(bumped)) pending.push(Promise.resolve(bumped));
-      } catch (error) {
-        // One store that fails must not keep the others from hearing of it.
-        pending.push(Promise.reject(error as Error));
-      }
-    }
-    if (pending.length > 0) return allOrFirstError(pending).then(() => undefined);
+    return bumpStores(this.settings.stores, tags, mode)?.catch((error: unknown) => {
+      invalidation.failures++;
+      throw error;
+    });
   }
 
   /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
-  async invalidate(tags: readonly string[], mode: InvalidationMode): Promise<Delivery> {
+  async invalidate(
+    tags: readonly string[],
+    mode: InvalidationMode,
+    cause: InvalidationCause = 'manual',
+  ): Promise<Delivery> {
     this.#atEnd.add(tags, mode);
     this.drops?.note(tags, 'by hand');
     try {
-      await this.bump(tags, mode);
+      await this.bump(tags, mode, cause);
       return 'delivered';
     } catch (error) {
       if (error instanceof BumpQueuedError) return 'queued';

@@ -4,17 +4,20 @@ import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
+import { assertStamped } from './assert-stamped.js';
 import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
-import type { Call } from './call.js';
 import type { CachedMethod } from './cached-method.js';
 import { CacheUsageError } from './errors.js';
 import { reportMissing } from './inner-call.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import { currentLoad } from './load-context.js';
-import { isOffline } from './offline.js';
 import type { CacheReport } from './cache-report.js';
+import { healthOf, metricsOf } from './observed.js';
+import { putValue } from './put-value.js';
+import type { CacheHealth } from '../observability/health.interface.js';
+import type { CacheMetrics } from '../observability/metrics.interface.js';
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;
@@ -97,7 +100,7 @@ export class CacheService {
     loader: (missing: readonly string[]) => Promise<readonly T[]>,
     options: KeyedOptions = {},
   ): Promise<T[]> {
-    const batch = new Batch(this.#runtime.engine, loader);
+    const batch = new Batch(this.#runtime.engine, loader, this.#runtime.counters.byHand);
     const calls = keys.map((key) => {
       const seat = batch.seat(key);
       return keyedCall(this.#runtime, key, options, seat.load, seat);
@@ -110,12 +113,18 @@ export class CacheService {
     key: string,
     options: Pick<KeyedOptions, 'store' | 'isolation' | 'type'> = {},
   ): Promise<T | typeof CACHE_MISSING> {
-    if (!this.#runtime.mayUse()) return CACHE_MISSING;
-    const { engine } = this.#runtime;
+    const { engine, counters } = this.#runtime;
+    if (!this.#runtime.mayUse()) {
+      counters.byHand.bypasses++;
+      return CACHE_MISSING;
+    }
     const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
     const reading = await engine.reader.read(call);
-    if (reading instanceof Entry && reading.isFresh(engine.clock.now()))
+    if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
+      counters.byHand.hits++;
       return engine.serve(call, reading, CacheStatus.HIT) as T;
+    }
+    counters.byHand.misses++;
     const outer = currentLoad();
     if (outer !== undefined) reportMissing(call, reading, outer);
     return CACHE_MISSING;
@@ -134,7 +143,7 @@ export class CacheService {
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
     const { engine } = this.#runtime;
     const isGiven = 'stamp' in options && engine.reader.isTagged(call);
-    await engine.put(call, value, isGiven ? stamp : await engine.reader.stamp(call));
+    await putValue(engine, call, value, isGiven ? stamp : await engine.reader.stamp(call));
     return call.metadata;
   }
 
@@ -221,20 +230,28 @@ export class CacheService {
     this.#runtime.enabled = false;
   }
 
+  /**
+   * What was counted since the boot of this process, as plain JSON: what callers of each method were told and what its loads took,
+   * whether stores answer, what was invalidated.
+   * @example
+   * const ratios = this.cache.metrics().methods.map(({ name, hits, misses }) => [name, hits / (hits + misses)]);
+   */
+  metrics(): CacheMetrics {
+    return metricsOf(this.#runtime);
+  }
+
+  /**
+   * Whether the stores do what they should, as far as this process knows now: nobody is asked, and it never throws. `degraded` is no
+   * reason to take an application out of service: it answers, without its cache.
+   * @example
+   * const { status, stores } = this.cache.health(); // 'degraded', { default: { kind: 'redis', status: 'down', waitingBumps: 3 } }
+   */
+  health(): CacheHealth {
+    return healthOf(this.#runtime);
+  }
+
   /** Every cached method, its key, its store and its rules. */
   status(): CacheReport {
     return this.#directory.report();
   }
-}
-
-/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
-function assertStamped(call: Call, stamp: Stamp): void {
-  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
-  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
-  if (missing.length === 0 || isOffline(stamp)) return;
-  throw new CacheUsageError(
-    'CACHE_STAMP',
-    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
-      `tags: cache.stamp(key, { tags }).`,
-  );
 }

@@ -78,8 +78,9 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   async getCacheOnly(...args: Args): Promise<Result | typeof CACHE_MISSING> {
     const call = this.#call(args);
     const entry = await this.#cached(call);
-    if (entry === undefined) return CACHE_MISSING;
-    return this.#runtime.engine.serve(call, entry, this.#statusOf(entry)) as Result;
+    const status = entry === undefined ? this.#statusOfNothing() : this.#statusOf(entry);
+    call.target.counters.count(status);
+    return entry === undefined ? CACHE_MISSING : (this.#runtime.engine.serve(call, entry, status) as Result);
   }
 
   /** When the cached value was stored and until when it is fresh; `null` when nothing is cached. */
@@ -155,6 +156,10 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     if (!(reading instanceof Entry)) return undefined;
     const now = engine.clock.now();
     return reading.isFresh(now) || engine.mayServeStale(call, reading, now) ? reading : undefined;
+  }
+
+  #statusOfNothing(): CacheStatus {
+    return this.#runtime.mayUse() ? CacheStatus.MISS : CacheStatus.BYPASS;
   }
 
   #statusOf(entry: Entry): CacheStatus {

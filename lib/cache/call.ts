@@ -2,6 +2,7 @@ import { describeError } from '../observability/once-log.js';
 import type { KeyRequest, KeySource } from '../keys/key.interface.js';
 import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
 import type { Entry } from '../stores/entry.js';
+import type { MethodCounters } from '../observability/method-counters.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
 import { CacheUsageError } from './errors.js';
 import type { CachePolicy, ValueContext } from './policy.js';
@@ -23,6 +24,8 @@ export interface CacheTarget {
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
+  /** What became of its calls. */
+  readonly counters: MethodCounters;
   readonly seat?: BatchSeat;
   /** Whether another call of the same key may carry other tags. */
   readonly hasOwnTags?: boolean;

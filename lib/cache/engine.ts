@@ -1,3 +1,5 @@
+import { watchLoad } from '../observability/load-watch.js';
+import { UNCOUNTED } from '../observability/method-counters.js';
 import type { OnceLog } from '../observability/once-log.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
@@ -6,6 +8,7 @@ import { BackgroundRefresh } from './background-refresh.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from './clock.js';
+import { counted } from './counted.js';
 import { EntryWriter } from './entry-writer.js';
 import { takeTurn } from './fleet-lock.js';
 import { bypassInside, reportLoad, reportServed } from './inner-call.js';
@@ -53,25 +56,32 @@ export class CacheEngine {
   }
 
   /** Answers a call from the cache, or loads and stores its value. A memory hit answers without a promise. */
-  fetch(call: Call): MaybePromise<unknown> {
+  fetch(call: Call, counters = call.target.counters): MaybePromise<unknown> {
     const reading = this.reader.read(call);
-    if (reading instanceof Promise) return reading.then((settled) => this.answer(call, settled));
-    return this.answer(call, reading);
+    if (reading instanceof Promise) return reading.then((settled) => this.answer(call, settled, counters));
+    return this.answer(call, reading, counters);
   }
 
-  /** Answers a call by what the store had for it. */
-  answer(call: Call, reading: Entry | Stamp | undefined): MaybePromise<unknown> {
-    if (!(reading instanceof Entry)) return this.#loadShared(call, reading, undefined);
+  /** Answers a call by what the store had for it, and counts what its caller is told. */
+  answer(
+    call: Call,
+    reading: Entry | Stamp | undefined,
+    counters = call.target.counters,
+  ): MaybePromise<unknown> {
+    if (!(reading instanceof Entry))
+      return counted(call, this.#loadShared(call, reading, undefined), counters);
     const now = this.clock.now();
     if (reading.isFresh(now)) {
       if (this.isDue(call, reading, now)) this.refreshes.start(call);
+      counters.hits++;
       return this.serve(call, reading, CacheStatus.HIT);
     }
     if (this.mayServeStale(call, reading, now)) {
       this.refreshes.start(call);
+      counters.stale++;
       return this.serve(call, reading, CacheStatus.STALE);
     }
-    return this.#loadAfter(call, reading);
+    return counted(call, this.#loadAfter(call, reading), counters);
   }
 
   /** Hands out an entry, and reports it to the load that the call was made in. */
@@ -161,10 +171,13 @@ export class CacheEngine {
   }
 
   async #load(call: Call, load: Load): Promise<unknown> {
-    // A batch is one load for the database: it enters for all its items.
-    const leave = call.target.seat === undefined ? await this.gate.enterFor(load) : undefined;
+    const { target } = call;
+    const run = (): Promise<unknown> => runInLoad(load.context, () => target.load(call));
+    // A batch is one load for the database: it enters for all its items, and is counted once.
+    if (target.seat !== undefined) return run();
+    const leave = await this.gate.enterFor(load);
     try {
-      return await runInLoad(load.context, () => call.target.load(call));
+      return await watchLoad(target.counters, this.clock, run);
     } finally {
       leave?.();
     }
@@ -181,7 +194,8 @@ export class CacheEngine {
     if (entry !== undefined && (await this.#mayTake(call, entry)))
       return this.serve(call, entry, CacheStatus.MISS);
     call.retries++;
-    return this.fetch(call);
+    // It is counted where it was answered first.
+    return this.fetch(call, UNCOUNTED);
   }
 
   /** A load failed: serve what is stale if the policy allows it, else hand the error on. */
@@ -218,6 +232,7 @@ export class CacheEngine {
 
   /** Computes and stores, whatever is cached. Never joins a load in flight. */
   async refresh(call: Call): Promise<unknown> {
+    call.target.counters.refreshes++;
     const value = await this.#inTime(call, undefined, async (own) => {
       const stamp = await this.reader.stamp(own);
       this.loads.overtake(own.key);
@@ -228,19 +243,10 @@ export class CacheEngine {
     return value;
   }
 
-  /** Stores a value that was computed elsewhere, under the stamp that was read before it was. */
-  async put(call: Call, value: unknown, stamp: Stamp | undefined): Promise<void> {
-    const load = this.loads.alone(call.key, stamp, call.target.store);
-    this.loads.overtake(call.key);
-    const written = await this.writer.write(call, load, value);
-    if (written.isStored === true) call.entry = written.entry;
-    const outer = currentLoad();
-    if (outer?.missed.has(call.key) === true) reportLoad(call, load, outer);
-  }
-
   /** Computes without reading or storing; inside another load it still reports what it depends on. */
   bypass(call: Call): Promise<unknown> {
     call.status = CacheStatus.BYPASS;
+    call.target.counters.bypasses++;
     const outer = currentLoad();
     return outer === undefined ? call.target.load(call) : bypassInside(this, call, outer);
   }

@@ -52,6 +52,7 @@ export class EntryWriter {
     }
     if (written.uncacheable === true) this.uncacheable.set(call.key);
     else if (written.entry !== undefined) this.uncacheable.clear(call.key);
+    if (written.isStored !== true) call.target.counters.notStored++;
     load.settle({ failed: false, entry: written.entry });
     return written;
   }

@@ -1,3 +1,4 @@
+import { decodeText } from '../keys/encode-text.js';
 import { encodeValue } from '../keys/index.js';
 import { CacheConfigurationError } from './errors.js';
 
@@ -63,6 +64,13 @@ export class KeySpace {
     return (kind === 'p' || kind === 'k') && !isKeyedByHand ? `${this.#tags}m:${name}` : this.allTag;
   }
 
+  /** The cached method that all entries with a tag are of, where there is one. */
+  methodOf(tag: string): string | undefined {
+    const [kind, name = ''] = tag.slice(this.#tags.length).split(':', 2);
+    const isOfMethod = tag.startsWith(this.#tags) && (kind === 'm' || kind === 'p' || kind === 'k');
+    return isOfMethod && name !== segment('') ? readSegment(name) : undefined;
+  }
+
   /** Where the rules stand that processes tell each other. It is no entry: `clear()` leaves it. */
   get manifestKey(): string {
     return `${this.#tags}rules:1`;
@@ -86,6 +94,15 @@ export class KeySpace {
 /** A part of a key that holds no colon of its own, so that parts never run into each other. */
 function segment(text: string | number | undefined): string {
   return text === undefined ? '' : encodeURIComponent(encodeValue(text));
+}
+
+/** The text of a segment; others may have written it. */
+function readSegment(written: string): string | undefined {
+  try {
+    return decodeText(decodeURIComponent(written));
+  } catch {
+    return undefined;
+  }
 }
 
 function assertNamespace(namespace: unknown): void {

@@ -1,4 +1,5 @@
 import { encodeValue } from '../keys/index.js';
+import type { MethodCounters } from '../observability/method-counters.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type BatchSeat, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
@@ -43,6 +44,7 @@ export class KeyedTarget implements CacheTarget {
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
   readonly hasOwnTags: boolean;
+  readonly counters: MethodCounters;
   readonly #tags: readonly string[];
 
   constructor(
@@ -59,6 +61,7 @@ export class KeyedTarget implements CacheTarget {
       );
     }
     this.name = `the key '${key}'`;
+    this.counters = runtime.counters.byHand;
     assertMethodOptions(options, OPTIONS, this.name);
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };

@@ -1,3 +1,4 @@
+import { MethodCounters } from '../observability/method-counters.js';
 import type { CompiledKey, PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
@@ -11,6 +12,7 @@ import type { ValueHandling } from './values/isolation.js';
 /** One decorated method of one concrete class in one application: its keys, its tags, its store. */
 export class MethodTarget implements CacheTarget {
   readonly methodTag: string;
+  readonly counters: MethodCounters;
   /** Tags that every entry of the method carries. */
   readonly #commonTags: readonly string[];
   readonly #entryPrefix: string;
@@ -29,6 +31,7 @@ export class MethodTarget implements CacheTarget {
     private readonly space: KeySpace,
   ) {
     this.methodTag = space.methodTag(name);
+    this.counters = new MethodCounters(name, space.namespace);
     this.#entryPrefix = space.entryPrefix(name, key.version);
     this.#partitionPrefix = space.partitionPrefix(name);
     this.#keyTagPrefix = space.keyTagPrefix(name);

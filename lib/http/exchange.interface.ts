@@ -1,6 +1,7 @@
 import type { CallHandler } from '@nestjs/common';
 import type { Call } from '../cache/call.js';
 import type { KeyRequest } from '../keys/key.interface.js';
+import type { ToldOnce } from '../observability/method-counters.js';
 import type { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { MaybePromise } from '../stores/store.interface.js';
@@ -23,6 +24,8 @@ export interface Exchange {
   readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
   readonly response: object;
   readonly next: CallHandler;
+  /** Counts what the client is told. */
+  readonly told: ToldOnce;
   /** Where the answer is to say why. */
   readonly explanation: Explanation | undefined;
   /** Why it goes to the handler, where that is not for want of a response. */

@@ -62,22 +62,31 @@ export class RecordedAnswer {
     return { refusal: route.keyLimit.refusal, detail: 'key-limit' };
   }
 
-  done(recording: Recording): void {
+  /** @returns whether it was given to the store */
+  done(recording: Recording): boolean {
+    const refusal = this.#offer(recording);
+    if (refusal !== undefined) this.#refuse(refusal.because);
+    return refusal === undefined;
+  }
+
+  /** @returns why it is not stored */
+  #offer(recording: Recording): { readonly because: string | undefined } | undefined {
     if (recording.response === undefined) {
       const { maxBodyBytes } = this.told.route.options;
-      return this.#refuse(whyNotRecorded(recording.refusal, maxBodyBytes));
+      return { because: whyNotRecorded(recording.refusal, maxBodyBytes) };
     }
     const judgement = this.#judgement!;
-    if (judgement.refusal !== undefined) return this.#refuse(judgement.refusal);
+    if (judgement.refusal !== undefined) return { because: judgement.refusal };
     const { call, load } = this;
     const { route } = this.told;
     const vary = [...new Set([...varyMembers(recording.response.vary), ...this.#vary])];
     const covered = route.cover(call, vary);
-    if (covered === 'too-many') return this.#refuse(`it varies by too many headers: ${vary.join(', ')}`);
+    if (covered === 'too-many') return { because: `it varies by too many headers: ${vary.join(', ')}` };
     // Who waits may have asked for another variant: the key did not tell.
     if (covered === 'moved') load.settle({ failed: false });
     const stored = new StoredResponse(recording.response, this.#told);
     void this.runtime.engine.writer.write(call, load, stored, judgement.lifetime);
+    return undefined;
   }
 
   /** A response that will not be stored is told as soon as its head is known: its body may take long. */

@@ -5,6 +5,7 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import { runInLoad } from '../cache/load-context.js';
 import type { Load } from '../cache/loads.js';
+import { ToldOnce, UNCOUNTED } from '../observability/method-counters.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
@@ -71,7 +72,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
     const explanation = before === undefined ? this.#explainer.of(route, request) : before.explanation;
-    const exchange: Exchange = { route, request, response, next, explanation };
+    const told = new ToldOnce(this.#repeated.has(request) ? UNCOUNTED : route.target.counters);
+    const exchange: Exchange = { route, request, response, next, told, explanation };
     if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
     const { call, reading } = before ?? this.#find(route, request, explanation);
@@ -90,7 +92,10 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const reuse = this.#stale.serve(call, reading, request);
     if (reuse === undefined) return found;
     const answer = this.#serve({ route, request, response, explanation }, call, reuse);
-    return () => route.platform.send(request, response, answer.recorded, answer);
+    return () => {
+      route.platform.send(request, response, answer.recorded, answer);
+      call.target.counters.count(reuse.status);
+    };
   }
 
   #find(route: CachedRoute, request: Exchange['request'], explanation: Explanation | undefined): Found {
@@ -108,6 +113,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
+    exchange.told.tell(CacheStatus.BYPASS);
     const said = { fwd: why === 'method' ? why : 'bypass', why } as const;
     // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
@@ -138,7 +144,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   /** The hit. */
   #replay(exchange: Exchange, call: Call, reuse: Reuse, said?: CacheStatusParameters): Observable<unknown> {
-    const { route, request, response } = exchange;
+    const { route, request, response, told } = exchange;
+    told.tell(reuse.status);
     const answer = this.#serve(exchange, call, reuse, said);
     return of(route.platform.replay(request, response, answer.recorded, answer));
   }
@@ -164,7 +171,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       joined === undefined
         ? this.#run(exchange, call, engine.begin(call, stamp))
         : from(this.#wait(exchange, call, joined)).pipe(switchMap((waited) => waited));
-    return withinHardTimeout(engine.clock, call, answer);
+    return withinHardTimeout(engine.clock, call, answer, () => exchange.told.tell(CacheStatus.MISS));
   }
 
   #run(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
@@ -215,7 +222,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       ? watchIdentity(request, load.context, route.target.name, route.options.vary)
       : noop;
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
-    return runInLoad(load.context, () => record.watch(next.handle()));
+    return runInLoad(load.context, () => record.run(() => next.handle()));
   }
 }
 

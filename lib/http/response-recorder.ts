@@ -3,6 +3,7 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
+import { HandlerLoad } from './handler-load.js';
 import type { Conditions } from './conditional.js';
 import { RecordedAnswer } from './recorded-answer.js';
 import type { Exchange } from './exchange.interface.js';
@@ -15,7 +16,7 @@ export class ResponseRecorder {
 
   /**
    * @param handlerIsDone called when the handler's answer is complete
-   * @returns what watches the handler: its errors end the recording
+   * @returns what runs the handler: its errors end the recording
    */
   record(
     exchange: Exchange,
@@ -23,8 +24,9 @@ export class ResponseRecorder {
     load: Load,
     conditions: Conditions,
     handlerIsDone: () => void,
-  ): { watch<T>(handled: Observable<T>): Observable<T> } {
-    const { route, request, response, forwarded } = exchange;
+  ): { run<T>(handle: () => Observable<T>): Observable<T> } {
+    const { route, request, response, forwarded, told } = exchange;
+    told.tell(CacheStatus.MISS);
     const answer = new RecordedAnswer(
       this.runtime,
       exchange,
@@ -34,19 +36,21 @@ export class ResponseRecorder {
       handlerIsDone,
       forwarded ?? route.missOf(call),
     );
+    const handler = new HandlerLoad(this.runtime, route);
     const control = route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,
       head: (head) => answer.head(head),
-      done: (recording) => answer.done(recording),
+      done: (recording) => handler.ended(recording, answer.done(recording)),
     });
     // A hard timeout gives the handler up: what then goes out is not its answer.
     const fail = (): void => control.fail();
-    return { watch: (handled) => handled.pipe(tap({ error: fail, unsubscribe: fail })) };
+    return { run: (handle) => handler.run(handle, fail).pipe(tap({ unsubscribe: fail })) };
   }
 
   /** Gives the answer to a HEAD the headers that a GET would have; it has no body to store. */
   recordHead(exchange: Exchange): void {
-    const { route, request, response } = exchange;
+    const { route, request, response, told } = exchange;
+    told.tell(CacheStatus.MISS);
     const metadata = { cacheStatus: CacheStatus.MISS };
     route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,

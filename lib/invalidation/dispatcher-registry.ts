@@ -164,10 +164,10 @@ export class DispatcherRegistry {
   }
 
   /** Lets the dispatchers begin to work. */
-  async start(host: Omit<DispatcherHost, 'config'>): Promise<void> {
+  async start(hostOf: (name: string) => Omit<DispatcherHost, 'config'>): Promise<void> {
     for (const [name, dispatcher] of this.#dispatchers) {
       if (dispatcher.start === undefined) continue;
-      await dispatcher.start({ ...host, config: this.#settingsOf(name) });
+      await dispatcher.start({ ...hostOf(name), config: this.#settingsOf(name) });
     }
   }
 

@@ -40,7 +40,7 @@ export class DurableJobs {
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
-    private readonly work: JobWork,
+    private readonly workFor: (dispatcher: string) => JobWork,
     private readonly planWith: (failed: (rule: ActiveRule, error: unknown) => void) => InvalidationPlan,
   ) {}
 
@@ -92,9 +92,12 @@ export class DurableJobs {
       const jobs = rules.map((rule) =>
         jobOf(rule, tags.get(rule)!, this.runtime.space, false, plan.rewarms.of(rule)),
       );
+      const counters = this.runtime.counters.dispatcher(name);
       try {
-        await this.dispatchers.enqueue(name, rules, jobs, this.work, transaction);
+        await this.dispatchers.enqueue(name, rules, jobs, this.workFor(name), transaction);
+        counters.jobs += jobs.length;
       } catch (error) {
+        counters.failures++;
         throw new InvalidationEnqueueError(
           'DISPATCHER_ENQUEUE',
           `The dispatcher '${name}' could not write its jobs into the transaction, which is rolled back: ${messageOf(error)}`,

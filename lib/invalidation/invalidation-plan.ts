@@ -28,6 +28,7 @@ export class InvalidationPlan {
   readonly #undecided = new Map<ActiveRule, Promise<unknown>>();
   /** What invalidators with `batch: true` are to be told. */
   readonly #batches = new Map<ActiveRule, EntityChange[]>();
+  #widened = 0;
 
   constructor(
     private readonly space: KeySpace,
@@ -67,6 +68,13 @@ export class InvalidationPlan {
     return this.#tags;
   }
 
+  /** How often what a rule drops could not be told since this was asked last. */
+  takeWidened(): number {
+    const widened = this.#widened;
+    this.#widened = 0;
+    return widened;
+  }
+
   /** Rules whose tags are all known. */
   get decided(): RuleTags {
     if (this.#undecided.size === 0) return this.#tags;
@@ -86,7 +94,7 @@ export class InvalidationPlan {
 
   /** What to drop where nobody can wait for the invalidators any longer: everything they might name of their methods. */
   widen(): RuleTags {
-    for (const rule of this.#undecided.keys()) this.#dropAll(rule);
+    for (const rule of this.#undecided.keys()) this.#dropUnknown(rule);
     return new Map([...this.#undecided.keys()].map((rule) => [rule, this.#tagsOf(rule)]));
   }
 
@@ -94,7 +102,7 @@ export class InvalidationPlan {
     if (rule.options.scope === 'all') return this.#dropAll(rule);
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
-    if (effect === 'all') return this.#dropAll(rule);
+    if (effect === 'all') return this.#dropUnknown(rule);
     for (const values of effect) this.#add(rule, values);
   }
 
@@ -139,7 +147,7 @@ export class InvalidationPlan {
   /** A rule that fails has not said what to drop. */
   #fail(rule: ActiveRule, error: unknown): void {
     this.onError(rule, error);
-    this.#dropAll(rule);
+    this.#dropUnknown(rule);
   }
 
   /** Records what an invalidator names, here until it has ended. */
@@ -170,12 +178,18 @@ export class InvalidationPlan {
     if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);
     tags.add(tag);
-    if (tags.size > MAX_PARTITIONS) this.#dropAll(rule);
+    if (tags.size > MAX_PARTITIONS) this.#dropUnknown(rule);
     else this.rewarms.addPartition(rule, values);
   }
 
   #dropsAll(rule: ActiveRule): boolean {
     return this.#tags.get(rule)?.has(rule.target.methodTag) === true;
+  }
+
+  /** What it drops cannot be told, or not listed. */
+  #dropUnknown(rule: ActiveRule): void {
+    this.#widened++;
+    this.#dropAll(rule);
   }
 
   #dropAll(rule: ActiveRule): void {

@@ -33,19 +33,23 @@ export class InvalidationService {
     rewarmer?: Rewarmer,
   ) {
     if (replicaLag > 0) this.#late = new LateBumps(runtime, replicaLag);
-    this.#failures = new RuleFailures(runtime.log, dispatchers, raiseException);
+    this.#failures = new RuleFailures(runtime, dispatchers, raiseException);
     this.#jobs = new JobRunner(runtime, this.#failures, rewarmer);
     this.#underWay = new UnderWay(runtime.settings.clock);
     this.#durable = new DurableJobs(
       runtime,
       dispatchers,
-      { handle: (job) => this.handle(job), rewarm: () => undefined },
+      (dispatcher) => ({ handle: (job) => this.handle(job, dispatcher), rewarm: () => undefined }),
       (failed) =>
         this.#plan((rule, error) => {
           this.#failures.report(rule, error);
           failed(rule, error);
         }, this.#rewarms()),
     );
+  }
+
+  get #counted(): CacheRuntime['counters']['invalidation'] {
+    return this.runtime.counters.invalidation;
   }
 
   /** Whether the jobs of a rule are written inside the transaction of the change. */
@@ -73,6 +77,7 @@ export class InvalidationService {
    * whose errors are to be raised.
    */
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
+    this.#counted.changes += changes.length;
     const late = replicated ? this.#late : undefined;
     const outcome = new Outcome(this.#rewarms(late));
     const plan = this.#plan(
@@ -89,6 +94,7 @@ export class InvalidationService {
       for (const [rule, error] of jobs.failures) if (this.#failures.raises(rule)) outcome.errors.push(error);
     }
     const done = this.#carryOut(plan.complete().decided, outcome, late, known);
+    for (const one of [plan, ...written.map((jobs) => jobs.plan)]) this.#counted.widened += one.takeWidened();
     // Those that were asked before the commit were counted as dropping everything.
     for (const jobs of written)
       this.#spoken(jobs.plan, outcome, late).forEach((one) => this.#underWay.add(one));
@@ -131,6 +137,7 @@ export class InvalidationService {
   /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
   #widen(plan: InvalidationPlan, late: LateBumps | undefined): void {
     void Promise.resolve(this.#bump(plan.widen(), new Outcome(plan.rewarms), late));
+    this.#counted.widened += plan.takeWidened();
   }
 
   #rewarms(late?: LateBumps): Rewarms {
@@ -181,7 +188,7 @@ export class InvalidationService {
     if (this.runtime.drops !== undefined)
       for (const rule of rules) this.runtime.drops.note(tags.get(rule)!, `rule ${rule.id}`);
     return this.#guarded(
-      () => this.runtime.bump([...all], mode),
+      () => this.runtime.bump([...all], mode, 'change'),
       (error) => {
         for (const rule of rules) outcome.unbumped.add(rule);
         this.#failures.failed(rules, error, outcome);
@@ -200,13 +207,18 @@ export class InvalidationService {
         return jobOf(rule, tags.get(rule)!, this.runtime.space, done, outcome.rewarms.of(rule));
       });
       const work: JobWork = {
-        handle: (job) => this.handle(job),
+        handle: (job) => this.handle(job, dispatcher),
         rewarm: (done) =>
           isInline ? this.#jobs.recomputeFor(done, rules, outcome) : this.#jobs.recompute(done),
       };
+      const counters = this.runtime.counters.dispatcher(dispatcher);
+      counters.jobs += jobs.length;
       const dispatched = this.#guarded(
         () => this.dispatchers.dispatch(dispatcher, rules, jobs, work),
-        (error) => this.#failures.failed(rules, error, outcome),
+        (error) => {
+          counters.failures++;
+          this.#failures.failed(rules, error, outcome);
+        },
       );
       if (dispatched instanceof Promise) pending.push(dispatched);
     }
@@ -217,9 +229,13 @@ export class InvalidationService {
     return rule.options.eager !== false && !unbumped.has(rule);
   }
 
-  /** Carries out a job, here or in a worker. @throws InvalidationJobError for what is no job of this namespace */
-  handle(delivered: unknown): MaybePromise<void> {
-    return this.#jobs.handle(delivered);
+  /**
+   * Carries out a job, here or in a worker.
+   * @param by the dispatcher that delivered it
+   * @throws InvalidationJobError for what is no job of this namespace
+   */
+  handle(delivered: unknown, by?: string): MaybePromise<void> {
+    return this.#jobs.handle(delivered, by);
   }
 
   #guarded(work: () => MaybePromise<void>, failed: (error: unknown) => void): MaybePromise<void> {

@@ -17,14 +17,19 @@ export class JobRunner {
 
   /**
    * Carries out what a dispatcher or a queue delivered. Doing it twice does no harm.
+   * @param by the dispatcher that delivered it
    * @throws InvalidationJobError for what is no job of this namespace
    */
-  handle(delivered: unknown): MaybePromise<void> {
+  handle(delivered: unknown, by = 'InvalidationWorker'): MaybePromise<void> {
     const job = readJob(delivered, this.runtime.space);
     this.runtime.drops?.note(job.tags, 'a job of a dispatcher');
-    const bumped = this.runtime.bump(job.tags, job.mode);
-    // The next job must not wait for loads: what it invalidates is stale until it does.
-    return bumped instanceof Promise ? bumped.then(() => this.recompute([job])) : this.recompute([job]);
+    const done = (): void => {
+      this.runtime.counters.dispatcher(by).carriedOut++;
+      // The next job must not wait for loads: what it invalidates is stale until it does.
+      this.recompute([job]);
+    };
+    const bumped = this.runtime.bump(job.tags, job.mode, 'job');
+    return bumped instanceof Promise ? bumped.then(done) : done();
   }
 
   /** Computes anew what jobs want so, in the background. */

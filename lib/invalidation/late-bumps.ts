@@ -88,7 +88,7 @@ export class LateBumps {
   async #bump(tags: string[], mode: InvalidationMode): Promise<void> {
     if (tags.length === 0) return;
     try {
-      await this.#runtime.bump(tags, mode);
+      await this.#runtime.bump(tags, mode, 'replica');
     } catch (error) {
       this.#runtime.log.error('replicaLag', 'Invalidating again after replicaLag failed', error);
     }

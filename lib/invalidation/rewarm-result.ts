@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import type { MethodTarget } from '../cache/method-target.js';
+import { UNCOUNTED } from '../observability/method-counters.js';
 import type { Reconstruction } from '../keys/index.js';
 import type { RewarmValue } from './rewarm.interface.js';
 
@@ -26,7 +27,8 @@ export async function rewarmResult(
   const isMeant = Object.keys(values).length === 0 || target.tags(call).includes(target.partitionTag(values));
   if (!isMeant)
     return `the call that its partition stands for is in another one: ${JSON.stringify({ values, args: told.args })}`;
-  await engine.fetch(call);
+  // Nobody asked for it.
+  await engine.fetch(call, UNCOUNTED);
   return undefined;
 }
 

@@ -197,7 +197,7 @@ export class RuleExchange {
   /** A store that is away keeps it for later. */
   async #bump(tags: readonly string[]): Promise<void> {
     try {
-      await this.runtime.invalidate(tags, 'purge');
+      await this.runtime.invalidate(tags, 'purge', 'manifest');
     } catch (error) {
       this.runtime.log.error('manifest', 'What other processes cached could not be invalidated', error);
     }

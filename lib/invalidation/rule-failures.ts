@@ -1,4 +1,4 @@
-import type { OnceLog } from '../observability/once-log.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { BumpQueuedError } from '../stores/store-host.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
@@ -7,7 +7,7 @@ import type { Outcome } from './outcome.js';
 /** What becomes of errors: they stay in the log, unless a rule wants them raised. */
 export class RuleFailures {
   constructor(
-    private readonly log: OnceLog,
+    private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
     /** Of the module. */
     private readonly raiseException: boolean,
@@ -24,12 +24,13 @@ export class RuleFailures {
   }
 
   report(rule: ActiveRule, error: unknown): void {
-    this.log.error(`rule ${rule.id}`, `The rule ${rule.id} failed`, error);
+    this.runtime.counters.invalidation.ruleErrors++;
+    this.runtime.log.error(`rule ${rule.id}`, `The rule ${rule.id} failed`, error);
   }
 
   /** An invalidator whose promise was not returned. */
   reportLate(rule: ActiveRule): void {
-    this.log.error(
+    this.runtime.log.error(
       `late ${rule.id}`,
       `The invalidator of the rule ${rule.id} named what to drop when it had ended, so that reads after the write were served it`,
       'return the promise of its work: async (cached, change) => { … }',

@@ -35,6 +35,13 @@ export function quoteText(text: string): string {
   return `'${escape(text)}'`;
 }
 
+/** The text that {@link encodeText} made a token of. */
+export function decodeText(token: string): string {
+  if (!token.startsWith("'")) return token;
+  const unit = (_: string, long = '', short = ''): string => String.fromCharCode(parseInt(long || short, 16));
+  return token.slice(1, -1).replace(/%u([0-9A-F]{4})|%([0-9A-F]{2})/g, unit);
+}
+
 function escape(text: string): string {
   let result = '';
   let copied = 0;

@@ -19,10 +19,15 @@ export class CircuitBreaker {
     return this.#failures >= MAX_FAILURES;
   }
 
+  /** Whether it is open, and it is not time to find out whether the store is back, or it is being found out. */
+  get isResting(): boolean {
+    return this.isOpen && (this.#probing || this.now() < this.#openUntil);
+  }
+
   /** Whether a call may go through now. While the circuit is open one at a time may, each {@link OPEN_MS}. */
   allows(): boolean {
     if (!this.isOpen) return true;
-    if (this.#probing || this.now() < this.#openUntil) return false;
+    if (this.isResting) return false;
     this.#probing = true;
     return true;
   }

@@ -1,3 +1,4 @@
+import type { StoreState } from '../observability/metrics.interface.js';
 import { BumpLog } from './bump-log.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
@@ -8,6 +9,7 @@ import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface
 import {
   BumpQueuedError,
   StoreRefusedError,
+  StoreTimeoutError,
   StoreUnavailableError,
   UNATTACHED,
   type StoreHost,
@@ -37,6 +39,8 @@ export class GuardedStore implements CacheStore {
   #host = UNATTACHED;
   #retrying = false;
   #closed = false;
+  #timeouts = 0;
+  #errors = 0;
 
   constructor(
     private readonly inner: CacheStore,
@@ -44,15 +48,14 @@ export class GuardedStore implements CacheStore {
     timeout: number,
   ) {
     this.kind = inner.kind;
-    this.#deadlines = new Deadlines(
-      timeout,
-      () => new StoreUnavailableError(`The ${this.kind} store did not answer within ${timeout} ms`),
-    );
+    this.#deadlines = new Deadlines(timeout, () => new StoreTimeoutError(this.kind, timeout));
     this.keepsReferences = inner.keepsReferences;
     this.#breaker = new CircuitBreaker(
       () => this.#host.now(),
       (isOpen, error) =>
         this.#report(
+          isOpen,
+          error,
           isOpen ? `is down (${reasonOf(error)}): values are loaded uncached until it is back.` : 'is back.',
         ),
     );
@@ -60,6 +63,8 @@ export class GuardedStore implements CacheStore {
       () => this.#host.now(),
       (isRefusing, error) =>
         this.#report(
+          isRefusing,
+          error,
           isRefusing
             ? `takes no writes (${reasonOf(error)}): what is loaded is not cached, and invalidations are kept until it does.`
             : 'takes writes again.',
@@ -83,6 +88,18 @@ export class GuardedStore implements CacheStore {
   /** Whether the store answers, as far as is known. */
   get isAvailable(): boolean {
     return !this.#breaker.isOpen;
+  }
+
+  /** One that knows its connection may be back though nobody has called since it went. */
+  state(): StoreState {
+    const known = this.inner.state?.().status;
+    const isAway = known === undefined ? this.#breaker.isOpen : this.#breaker.isResting || known === 'down';
+    return {
+      status: isAway || this.#refusals.isRefusing ? 'down' : 'up',
+      waitingBumps: this.#unsent.size,
+      timeouts: this.#timeouts,
+      errors: this.#errors,
+    };
   }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
@@ -170,6 +187,8 @@ export class GuardedStore implements CacheStore {
       this.#breaker.succeeded();
       return answer;
     } catch (error) {
+      if (error instanceof StoreTimeoutError) this.#timeouts++;
+      else this.#errors++;
       if (error instanceof StoreRefusedError) {
         this.#breaker.succeeded();
         this.#refusals.refused(error);
@@ -200,7 +219,8 @@ export class GuardedStore implements CacheStore {
     if (this.#unsent.size > 0) this.#retryLater();
   }
 
-  #report(what: string): void {
+  #report(isDown: boolean, error: unknown, what: string): void {
+    this.#host.changed?.(isDown ? 'down' : 'up', error);
     this.#host.log(`The ${this.kind} store ${what}`);
   }
 }

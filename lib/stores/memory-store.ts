@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { StoreState } from '../observability/metrics.interface.js';
 import { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';
@@ -155,6 +156,11 @@ export class MemoryStore implements CacheStore {
     for (const key of [...this.#entries.keys()]) {
       if (key.startsWith(prefix) && drop(key)) this.#entries.delete(key);
     }
+  }
+
+  state(): StoreState {
+    const { entries, bytes } = this.size;
+    return { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0, entries, bytes };
   }
 
   /** How many entries and tags are held. */

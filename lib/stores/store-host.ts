@@ -10,6 +10,8 @@ export interface StoreHost {
   readonly after: (ms: number, callback: () => void) => () => void;
   /** Tells the application, once for what happens once. */
   readonly log: (message: string) => void;
+  /** Tells the application that the store does not answer any more, or takes no writes, or is back. */
+  readonly changed?: (status: 'up' | 'down', reason?: unknown) => void;
   /** A tag that covers another one and more; `undefined` for the one that covers all. */
   readonly coarser: (tag: string) => string | undefined;
 }
@@ -21,6 +23,13 @@ export interface StoreHost {
  */
 export class StoreUnavailableError extends Error {
   readonly code: string = 'STORE_UNAVAILABLE';
+}
+
+/** The store did not answer in time. */
+export class StoreTimeoutError extends StoreUnavailableError {
+  constructor(kind: string, timeout: number) {
+    super(`The ${kind} store did not answer within ${timeout} ms`);
+  }
 }
 
 /** The store answers, but does not take what is written to it. Reads go on. */

@@ -1,3 +1,4 @@
+import type { StoreState } from '../observability/metrics.interface.js';
 import type { Entry } from './entry.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { StoreHost } from './store-host.js';
@@ -105,6 +106,8 @@ export interface CacheStore {
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
   /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */
   sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void>;
+  /** How the store is, as far as is known without asking it; for `cache.metrics()` and `cache.health()`. */
+  state?(): StoreState;
   /** Tells the store of the application that uses it. */
   attach?(host: StoreHost): void;
   /** Resolves when the store can be asked, or at once where it always can. Never rejects; the boot waits for it a while. */

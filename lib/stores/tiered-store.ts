@@ -1,3 +1,4 @@
+import type { StoreState } from '../observability/metrics.interface.js';
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
@@ -84,6 +85,14 @@ export class TieredStore implements CacheStore {
     this.#now = host.now;
     this.l2.attach?.(host);
     this.bus?.attach(host);
+  }
+
+  /** L2's, and what L1 holds; `down` also while the bus is silent, so that every read goes to L2. */
+  state(): StoreState {
+    const { entries, bytes } = this.l1.size;
+    const l2 = this.l2.state?.() ?? { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0 };
+    const status = this.bus?.isTrusted() === false ? 'down' : l2.status;
+    return { ...l2, status, entries, bytes };
   }
 
   get grantsAll(): boolean {

@@ -10,6 +10,10 @@ export class WriteRefusals {
     private readonly onChange: (isRefusing: boolean, error: unknown) => void,
   ) {}
 
+  get isRefusing(): boolean {
+    return this.#last !== undefined;
+  }
+
   refused(error: unknown): void {
     const isFirst = this.#last === undefined;
     this.#last = this.now();

@@ -60,6 +60,7 @@ export class SharedAnswer {
       if (this.#mayStandIn(head.status, stored))
         return this.#replaceBy(stored, CacheStatus.STALE, head.status);
     }
+    this.exchange.told.tell(CacheStatus.MISS);
     if (request.method === 'HEAD') this.#headAnswer(head);
     else this.#judge(head);
     const etag = this.#fields.etag;
@@ -86,14 +87,24 @@ export class SharedAnswer {
     return asked.noCache || asked.maxAge < Infinity ? 'request' : 'stale';
   }
 
-  done(recording: Recording): void {
-    if (recording.refusal === 'replaced' || this.exchange.request.method === 'HEAD') return this.#leave();
+  /** @returns whether it was given to the store, or was no answer to store */
+  done(recording: Recording): boolean {
+    // A client that went before the head did was told nothing.
+    this.exchange.told.tell(CacheStatus.MISS);
+    if (recording.refusal === 'replaced' || this.exchange.request.method === 'HEAD') {
+      this.#leave();
+      return true;
+    }
     if (recording.response === undefined) {
       const { maxBodyBytes } = this.exchange.route.options;
-      return this.#refuse(whyNotRecorded(recording.refusal, maxBodyBytes));
+      this.#refuse(whyNotRecorded(recording.refusal, maxBodyBytes));
+      return false;
     }
-    if (this.#refusal !== undefined) return this.#refuse(undefined);
-    this.#store(sharedResponse(recording.response, this.#fields, this.#times));
+    if (this.#refusal !== undefined) {
+      this.#refuse(undefined);
+      return false;
+    }
+    return this.#store(sharedResponse(recording.response, this.#fields, this.#times));
   }
 
   #judge(head: ResponseHead): void {
@@ -145,6 +156,7 @@ export class SharedAnswer {
 
   #replaceBy(stored: StoredResponse, status: CacheStatus, fwdStatus: number): HeadDecision {
     const { exchange } = this;
+    exchange.told.tell(status);
     const now = this.runtime.engine.clock.now();
     const forwarded = { fwd: this.#fwd, fwdStatus };
     return { replaceBy: storedAnswer(exchange, this.conditions, stored, status, now, forwarded) };
@@ -156,7 +168,7 @@ export class SharedAnswer {
     const { fields } = stored.told.shared!;
     this.#vary = varyMembers(stored.headers['vary']?.toString() ?? '');
     const refusal = storingRefusal(stored.status, fields, this.#vary, isAuthenticated);
-    if (refusal === undefined) return this.#store(stored);
+    if (refusal === undefined) return void this.#store(stored);
     this.#dropUnlessPersonal(refusal);
     this.#leave();
   }
@@ -166,18 +178,26 @@ export class SharedAnswer {
     if (refusal !== 'authorization') this.#drop('purge');
   }
 
-  #store(stored: StoredResponse): void {
+  /** @returns whether it was given to the store */
+  #store(stored: StoredResponse): boolean {
     const { route, call, load } = this.exchange;
     const { engine } = this.runtime;
     const { terms } = stored;
     const now = engine.clock.now();
-    if (!isWorthKeeping(terms, stored.told.shared!.fields)) return this.#refuse(undefined);
+    if (!isWorthKeeping(terms, stored.told.shared!.fields)) {
+      this.#refuse(undefined);
+      return false;
+    }
     const covered = route.cover(call, [...new Set([...varyMembers(stored.recorded.vary), ...this.#vary])]);
-    if (covered === 'too-many') return this.#refuse('it varies by too many headers');
+    if (covered === 'too-many') {
+      this.#refuse('it varies by too many headers');
+      return false;
+    }
     // Who waits may have asked for another variant: the key did not tell.
     if (covered === 'moved') load.settle({ failed: false });
     const lifetime = Math.max(0, terms.lifetime - ageOf(terms, now)) + KEEP_STALE_MS;
     void engine.writer.write(call, load, stored, lifetime);
+    return true;
   }
 
   #drop(mode: 'purge' | 'expire'): void {

@@ -1,4 +1,4 @@
-import { from, of, switchMap, tap, type Observable } from 'rxjs';
+import { from, of, switchMap, type Observable } from 'rxjs';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { CacheStatus } from '../../cache/cache-status.js';
 import type { Load } from '../../cache/loads.js';
@@ -9,6 +9,7 @@ import { addHeaders } from '../add-headers.js';
 import type { Admission, GeneralReason } from '../admission.js';
 import type { IsAuthenticated } from '../authentication.js';
 import { conditionsOf } from '../conditional.js';
+import { HandlerLoad } from '../handler-load.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
 import type { Exchange } from '../exchange.interface.js';
 import { statusHeaders } from '../response-headers.js';
@@ -59,6 +60,7 @@ export class SharedCache {
 
   /** The request goes to the handler as it is, and nothing is stored. */
   #forward(exchange: Exchange, why: ForwardReason): Observable<unknown> {
+    exchange.told.tell(CacheStatus.BYPASS);
     const fwd = why === 'no-store' ? 'request' : 'bypass';
     // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
@@ -105,7 +107,8 @@ export class SharedCache {
   }
 
   #replay(exchange: SharedExchange, entry: Entry, status: CacheStatus): Observable<unknown> {
-    const { route, request, response, call } = exchange;
+    const { route, request, response, call, told } = exchange;
+    told.tell(status);
     this.runtime.engine.serve(call, entry, status);
     const conditions = conditionsOf(request.headers);
     const now = this.runtime.engine.clock.now();
@@ -115,7 +118,8 @@ export class SharedCache {
 
   /** RFC 9111 §5.2.1.7. */
   #notCached(exchange: SharedExchange): Observable<unknown> {
-    const { route, request, response } = exchange;
+    const { route, request, response, told } = exchange;
+    told.tell(CacheStatus.MISS);
     const recorded = { status: 504, headers: [], removed: [], vary: [], body: Buffer.alloc(0) };
     const headOnly = request.method === 'HEAD';
     const add = statusHeaders(exchange, {}, { detail: 'only-if-cached' });
@@ -157,12 +161,18 @@ export class SharedCache {
     const conditions = conditionsOf(request.headers);
     const isValidation = setConditions(request, request.method === 'GET' ? stored : undefined);
     const answer = new SharedAnswer(this.runtime, { ...exchange, load, stored, isValidation }, conditions);
+    const handler = new HandlerLoad(this.runtime, route);
     const control = route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,
       verbatim: true,
       head: (head) => answer.head(head),
-      done: (recording) => answer.done(recording),
+      done: (recording) => handler.ended(recording, answer.done(recording)),
     });
-    return runInLoad(load.context, () => next.handle().pipe(tap({ error: () => control.fail() })));
+    const run = (): Observable<unknown> =>
+      handler.run(
+        () => next.handle(),
+        () => control.fail(),
+      );
+    return runInLoad(load.context, run);
   }
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { StoreState } from '../../observability/metrics.interface.js';
 import type { Entry } from '../entry.js';
 import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {
@@ -204,6 +205,12 @@ export class RedisStore implements CacheStore {
     } catch (error) {
       throw this.#writeError(error);
     }
+  }
+
+  /** By its connection, whose heartbeat finds out. */
+  state(): StoreState {
+    const status = this.connection.isReady ? 'up' : 'down';
+    return { status, waitingBumps: 0, timeouts: 0, errors: 0 };
   }
 
   ready(): Promise<void> {

@@ -1,0 +1,16 @@
+import type { Stamp } from '../stores/stamp.js';
+import type { Call } from './call.js';
+import { CacheUsageError } from './errors.js';
+import { isOffline } from './offline.js';
+
+/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
+export function assertStamped(call: Call, stamp: Stamp): void {
+  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
+  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
+  if (missing.length === 0 || isOffline(stamp)) return;
+  throw new CacheUsageError(
+    'CACHE_STAMP',
+    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
+      `tags: cache.stamp(key, { tags }).`,
+  );
+}

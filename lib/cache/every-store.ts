@@ -1,0 +1,47 @@
+import { tellStore } from '../observability/store-event.js';
+import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
+import { allOrFirstError } from './all-or-first-error.js';
+import type { RuntimeSettings } from './cache-runtime.js';
+import type { KeySpace } from './key-space.js';
+import { isThenable } from './thenable.js';
+
+type Stores = ReadonlyMap<string, CacheStore>;
+
+/** Tells every store of the application that uses it. */
+export function attachStores({ clock, log, stores }: RuntimeSettings, space: KeySpace): void {
+  const { namespace } = space;
+  for (const [store, names] of namesOf(stores)) {
+    store.attach?.({
+      now: () => clock.now(),
+      after: (ms, callback) => clock.after(ms, callback),
+      log: (message) => log.info(message),
+      coarser: (tag) => space.coarser(tag),
+      changed: (status, reason) => tellStore({ namespace, stores: names, kind: store.kind, status, reason }),
+    });
+  }
+}
+
+/** One store may have several names. */
+function namesOf(stores: Stores): ReadonlyMap<CacheStore, readonly string[]> {
+  const names = new Map<CacheStore, string[]>();
+  for (const [name, store] of stores) names.set(store, [...(names.get(store) ?? []), name]);
+  return names;
+}
+
+/** Writes new generations for tags in every store. One that fails does not keep the others from hearing of it. */
+export function bumpStores(
+  stores: Stores,
+  tags: readonly string[],
+  mode: InvalidationMode,
+): Promise<void> | undefined {
+  const pending: Promise<unknown>[] = [];
+  for (const store of new Set(stores.values())) {
+    try {
+      const bumped: unknown = store.bump(tags, mode);
+      if (isThenable(bumped)) pending.push(Promise.resolve(bumped));
+    } catch (error) {
+      pending.push(Promise.reject(error as Error));
+    }
+  }
+  return pending.length === 0 ? undefined : allOrFirstError(pending).then(() => undefined);
+}

@@ -1,0 +1,58 @@
+import type { CacheHealth, StoreHealth } from '../observability/health.interface.js';
+import { InvalidateEvent, type InvalidationCause } from '../observability/invalidate-event.js';
+import type { CacheMetrics, StoreMetrics } from '../observability/metrics.interface.js';
+import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
+import type { CacheRuntime } from './cache-runtime.js';
+import type { KeySpace } from './key-space.js';
+
+/** What an application counted so far. */
+export function metricsOf(runtime: CacheRuntime): CacheMetrics {
+  const { counters, settings, targets } = runtime;
+  return {
+    namespace: settings.namespace,
+    methods: [...[...targets].map((target) => target.counters), counters.byHand].map((one) => one.report()),
+    stores: byName(settings.stores, stateOf),
+    invalidation: { ...counters.invalidation },
+    dispatchers: counters.reportDispatchers(),
+  };
+}
+
+/** How the stores of an application are, as far as it knows. */
+export function healthOf({ settings }: CacheRuntime): CacheHealth {
+  const stores = byName(settings.stores, (store): StoreHealth => {
+    const { kind, status, waitingBumps } = stateOf(store);
+    return { kind, status, waitingBumps };
+  });
+  const isUp = Object.values(stores).every(
+    ({ status, waitingBumps }) => status === 'up' && waitingBumps === 0,
+  );
+  return { status: isUp ? 'up' : 'degraded', stores };
+}
+
+function byName<T>(
+  stores: ReadonlyMap<string, CacheStore>,
+  tell: (store: CacheStore) => T,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries([...stores].map(([name, store]) => [name, tell(store)]));
+}
+
+const NOTHING_KNOWN = { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0 } as const;
+
+/** A store of the user's need not tell how it is; one that fails to is not well. */
+function stateOf(store: CacheStore): StoreMetrics {
+  try {
+    return { kind: store.kind, ...NOTHING_KNOWN, ...store.state?.() };
+  } catch {
+    return { kind: store.kind, ...NOTHING_KNOWN, status: 'down' };
+  }
+}
+
+export function invalidateEvent(
+  space: KeySpace,
+  tags: readonly string[],
+  mode: InvalidationMode,
+  cause: InvalidationCause,
+): InvalidateEvent {
+  const methods = new Set(tags.map((tag) => space.methodOf(tag)).filter((name) => name !== undefined));
+  return new InvalidateEvent(space.namespace, mode, cause, [...methods], tags.includes(space.allTag), tags);
+}

@@ -1,0 +1,91 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import { CACHE_CHANNELS } from './channels.js';
+import type { MethodCounters } from './method-counters.js';
+
+/**
+ * One load, in all events of the tracing channel `load`: the same object from `start` to `asyncEnd`.
+ *
+ * @publicApi
+ */
+export interface LoadEvent {
+  /** Of the application. */
+  readonly namespace: string;
+  /** As in `cache.status()`; `CacheService` for what is cached by hand. */
+  readonly method: string;
+  /** What it threw; with the event `error`, which comes also for handlers that answer with a status of 500 or above. */
+  error?: unknown;
+  /** How long it took, from `asyncEnd` on. */
+  seconds?: number;
+}
+
+/** The time, in milliseconds. */
+interface Time {
+  now(): number;
+}
+
+const channels = tracingChannel<unknown, LoadEvent>(CACHE_CHANNELS.load);
+
+/** Counts one run of a loader, and tells of it where somebody listens. */
+export class LoadWatch {
+  readonly #began: number;
+  readonly #event: LoadEvent | undefined;
+
+  constructor(
+    private readonly counters: MethodCounters,
+    private readonly time: Time,
+  ) {
+    counters.loads++;
+    this.#began = time.now();
+    const { namespace, name } = counters;
+    this.#event = channels.hasSubscribers ? { namespace, method: name } : undefined;
+  }
+
+  /** Begins the load, inside of what subscribers bound to its start. */
+  begin<T>(run: () => T): T {
+    const event = this.#event;
+    if (event === undefined) return run();
+    return channels.start.runStores(event, () => {
+      try {
+        return run();
+      } finally {
+        channels.end.publish(event);
+      }
+    });
+  }
+
+  succeeded(): void {
+    this.#ended();
+  }
+
+  failed(error: unknown): void {
+    this.counters.loadErrors++;
+    if (this.#event !== undefined) {
+      this.#event.error = error;
+      channels.error.publish(this.#event);
+    }
+    this.#ended();
+  }
+
+  #ended(): void {
+    // A clock may be set back.
+    const took = Math.max(0, this.time.now() - this.#began);
+    this.counters.loadTime += took;
+    if (this.#event === undefined) return;
+    this.#event.seconds = took / 1000;
+    channels.asyncStart.publish(this.#event);
+    channels.asyncEnd.publish(this.#event);
+  }
+}
+
+/** Runs a loader that returns a promise under a {@link LoadWatch}. */
+export async function watchLoad<T>(counters: MethodCounters, time: Time, run: () => Promise<T>): Promise<T> {
+  const watch = new LoadWatch(counters, time);
+  try {
+    const value = await watch.begin(run);
+    watch.succeeded();
+    return value;
+  } catch (error) {
+    watch.failed(error);
+    throw error;
+  }
+}

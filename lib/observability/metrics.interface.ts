@@ -1,0 +1,114 @@
+/**
+ * What became of the calls of one cached method since the boot of this process. All but `loadSeconds` are counts that only grow.
+ *
+ * Each call counts once, under the status that its caller was told ({@link CacheStatus}), so that
+ * `hits + misses + stale + bypasses + refreshes` are its calls.
+ *
+ * @publicApi
+ */
+export interface MethodMetrics {
+  /** As in `cache.status()`; `CacheService` for what is cached by hand with `getOrSet`, `getOrSetMany` and `get`. */
+  readonly name: string;
+  /** Served from the cache, fresh. */
+  readonly hits: number;
+  /** Not served from the cache: loaded by this call, or by another that it waited for; or it failed. */
+  readonly misses: number;
+  /** Served from the cache, past its lifetime. */
+  readonly stale: number;
+  /** Went past the cache. */
+  readonly bypasses: number;
+  /** Asked for anew, whatever was stored. */
+  readonly refreshes: number;
+  /** Runs of the method to fill the cache: those of misses, refreshes and of the background; not those of bypasses. */
+  readonly loads: number;
+  /** Loads that threw; of handlers, those answered with a status of 500 or above. */
+  readonly loadErrors: number;
+  /** Seconds that all loads took together. */
+  readonly loadSeconds: number;
+  /**
+   * Loads whose value is known not to be stored: a change overtook it, `cacheIf` or its headers forbid it, it is too large, or the
+   * store does not take it.
+   */
+  readonly notStored: number;
+}
+
+/**
+ * A store, as far as this process knows without asking it.
+ *
+ * @publicApi
+ */
+export interface StoreState {
+  /** `down`: it does not answer, takes no writes, or its bus is silent. */
+  readonly status: 'up' | 'down';
+  /** Tags whose invalidation has not reached it yet. */
+  readonly waitingBumps: number;
+  /** Calls that it did not answer in time. */
+  readonly timeouts: number;
+  /** Calls that failed otherwise. */
+  readonly errors: number;
+  /** Entries that it holds in the memory of this process, where it does. */
+  readonly entries?: number;
+  /** Bytes that those take, estimated. */
+  readonly bytes?: number;
+}
+
+/**
+ * A store, as `cache.metrics()` tells of it.
+ *
+ * @publicApi
+ */
+export interface StoreMetrics extends StoreState {
+  /** As in `cache.status()`. */
+  readonly kind: string;
+}
+
+/**
+ * What was invalidated since the boot of this process.
+ *
+ * @publicApi
+ */
+export interface InvalidationMetrics {
+  /** Times that tags were invalidated, by whatever cause: one for each commit and mode, not one for each tag. */
+  readonly bumps: number;
+  /** Tags that were invalidated. */
+  readonly tags: number;
+  /** Invalidations that some store did not take at once. */
+  readonly failures: number;
+  /** Committed changes of entities that some rule concerns. */
+  readonly changes: number;
+  /** Times that a rule could not tell what of its method a commit changed, and dropped all of it. */
+  readonly widened: number;
+  /** Times that a rule failed: its invalidator, its mapping or its dispatcher. */
+  readonly ruleErrors: number;
+}
+
+/**
+ * What a dispatcher did since the boot of this process.
+ *
+ * @publicApi
+ */
+export interface DispatcherMetrics {
+  /** Jobs that it was given. What was invalidated at once is no job for `inline`. */
+  readonly jobs: number;
+  /** Jobs that were carried out in this process, whoever gave them. */
+  readonly carriedOut: number;
+  /** Times that it failed, or said that something did: a queue that is away, a job that is dead. */
+  readonly failures: number;
+}
+
+/**
+ * What `cache.metrics()` answers: plain JSON, counted since the boot of this process.
+ *
+ * @publicApi
+ */
+export interface CacheMetrics {
+  /** Of the application. */
+  readonly namespace: string;
+  /** Every cached method that is known so far, and what is cached by hand. */
+  readonly methods: readonly MethodMetrics[];
+  /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
+  readonly stores: Readonly<Record<string, StoreMetrics>>;
+  readonly invalidation: InvalidationMetrics;
+  /** By name; `InvalidationWorker` for jobs that were handed to it. */
+  readonly dispatchers: Readonly<Record<string, DispatcherMetrics>>;
+}

@@ -1,0 +1,9 @@
+import type { CacheService, MethodMetrics } from '../../lib/index.js';
+
+type Counts = Partial<Omit<MethodMetrics, 'name'>>;
+
+/** What was counted for a method, without what was not. */
+export function countsOf(cache: CacheService, name: string): Counts {
+  const { name: _, ...counts } = cache.metrics().methods.find((one) => one.name === name)!;
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+}
