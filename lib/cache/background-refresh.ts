@@ -1,6 +1,7 @@
+import type { Entry } from '../stores/entry.js';
 import type { Call } from './call.js';
 import type { CacheEngine } from './engine.js';
-import { tryTurn } from './fleet-lock.js';
+import { tryTurn, type FleetTurn } from './fleet-lock.js';
 import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';
 import { within } from './load-timeouts.js';
@@ -14,15 +15,21 @@ export class BackgroundRefresh {
 
   constructor(private readonly engine: CacheEngine) {}
 
-  start(call: Call): void {
-    if (this.#running.has(call.key)) return;
+  /** @param entry what its readers were served, and are until a refresh brings another */
+  start(call: Call, entry: Entry): void {
+    const { clock, log, pauses } = this.engine;
+    if (this.#running.has(call.key) || pauses.covers(call, entry)) return;
     const { name, policy, topic } = call.target;
-    const refresh = runOutsideLoads(() => this.#refresh(call.again())).catch((error: unknown) => {
-      this.engine.log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
+    const own = call.again();
+    const refresh = runOutsideLoads(() => this.#refresh(own)).catch((error: unknown) => {
+      log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
+      return true;
     });
     // One that takes longer is given up, so that another may be started: it may hang.
-    const over = within(this.engine.clock, refresh, policy.hardTimeout).then(() => {
+    const over = within(clock, refresh, policy.hardTimeout).then((hasLoaded) => {
       this.#running.delete(call.key);
+      if (own.entry !== undefined) pauses.end(call.key);
+      else if (hasLoaded !== false) pauses.begin(call, entry);
     });
     this.#running.set(call.key, over);
   }
@@ -35,18 +42,22 @@ export class BackgroundRefresh {
     cancel();
   }
 
-  async #refresh(call: Call): Promise<void> {
+  /** @returns whether the loader ran: if not, somebody else's does, or the store is not there */
+  async #refresh(call: Call): Promise<boolean> {
     const { loads } = this.engine;
     const stamp = await this.engine.reader.stamp(call);
     if (stamp === undefined || isOffline(stamp) || loads.isFull || loads.find(call.key, stamp) !== undefined)
-      return;
+      return false;
     const { policy, store } = call.target;
     const load = loads.begin(call.key, stamp, store, policy.hardTimeout);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const turn = policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
-    if (turn === 'taken') return load.settle({ failed: false });
-    const { entry, lease } = turn;
-    if (entry !== undefined) return load.settle({ failed: false, entry });
+    const turn: FleetTurn | 'taken' = policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
+    const { entry, lease } = turn === 'taken' ? {} : turn;
+    if (turn === 'taken' || entry !== undefined) {
+      load.settle({ failed: false, entry });
+      return false;
+    }
     await this.engine.run(call, load, undefined).finally(() => lease?.release());
+    return true;
   }
 }

@@ -221,6 +221,7 @@ export class CacheRuntime {
     invalidation.tags += tags.length;
     tellInvalidation(() => invalidateEvent(this.space, tags, mode, cause));
     this.engine.offline.bumped();
+    this.engine.pauses.bumped(tags);
     return bumpStores(this.settings.stores, tags, mode)?.catch((error: unknown) => {
       invalidation.failures++;
       throw error;

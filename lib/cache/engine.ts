@@ -17,6 +17,7 @@ import { currentLoad, runInLoad } from './load-context.js';
 import { loadWithin } from './load-timeouts.js';
 import { LoadTable, type Load } from './loads.js';
 import { OfflineStamps } from './offline.js';
+import { RefreshPauses } from './refresh-pauses.js';
 import { StoreReader } from './store-reader.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
 
@@ -33,6 +34,8 @@ const MAX_RETRIES = 3;
 export class CacheEngine {
   readonly loads: LoadTable;
   readonly refreshes = new BackgroundRefresh(this);
+  /** Between refreshes of one entry that are in vain. */
+  readonly pauses: RefreshPauses;
   readonly uncacheable: UncacheableMarks;
   readonly writer: EntryWriter;
   readonly offline = new OfflineStamps();
@@ -49,6 +52,7 @@ export class CacheEngine {
     isEnabled: () => boolean,
   ) {
     this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
+    this.pauses = new RefreshPauses(clock);
     this.uncacheable = new UncacheableMarks(clock);
     this.reader = new StoreReader(log, this.offline);
     this.gate = new LoadGate(maxLoadsWhenDown, clock);
@@ -72,12 +76,12 @@ export class CacheEngine {
       return counted(call, this.#loadShared(call, reading, undefined), counters);
     const now = this.clock.now();
     if (reading.isFresh(now)) {
-      if (this.isDue(call, reading, now)) this.refreshes.start(call);
+      if (this.isDue(call, reading, now)) this.refreshes.start(call, reading);
       counters.hits++;
       return this.serve(call, reading, CacheStatus.HIT);
     }
     if (this.mayServeStale(call, reading, now)) {
-      this.refreshes.start(call);
+      this.refreshes.start(call, reading);
       counters.stale++;
       return this.serve(call, reading, CacheStatus.STALE);
     }

@@ -59,7 +59,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     this.#admission = new Admission(runtime, isAuthenticated);
     this.#repeated = new RepeatedRequests(runtime.engine.clock);
     this.#stale = new StaleResponses(runtime.engine, this.#repeated);
-    this.#sharedCache = new SharedCache(runtime, this.#admission, isAuthenticated, this.#repeated);
+    this.#sharedCache = new SharedCache(
+      runtime,
+      this.#admission,
+      isAuthenticated,
+      this.#repeated,
+      this.#stale,
+    );
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

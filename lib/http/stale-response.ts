@@ -28,16 +28,26 @@ export class StaleResponses {
 
   /** The stored response, at once, with a refresh behind the client's back where one is due. */
   serve(call: Call, entry: Entry, request: object): Reuse | undefined {
-    const { engine, repeated } = this;
+    const { engine } = this;
     const now = engine.clock.now();
     if (entry.isFresh(now)) {
-      if (engine.isDue(call, entry, now)) void repeated.start(call.key, request);
+      if (engine.isDue(call, entry, now)) this.refresh(call, entry, request);
       return { entry, status: CacheStatus.HIT };
     }
     if (!engine.mayServeStale(call, entry, now)) return undefined;
-    // Where nothing can be repeated the client waits for the handler.
-    const refresh = repeated.start(call.key, request);
-    return refresh === undefined ? undefined : { entry, status: CacheStatus.STALE };
+    return this.refresh(call, entry, request) ? { entry, status: CacheStatus.STALE } : undefined;
+  }
+
+  /**
+   * Asks the handler behind the client's back, but not at each hit where that is in vain.
+   * @returns false where nothing can be repeated: then the client waits for the handler
+   */
+  refresh(call: Call, entry: Entry, request: object): boolean {
+    const { pauses } = this.engine;
+    if (pauses.covers(call, entry)) return true;
+    const refresh = this.repeated.start(call.key, request);
+    void refresh?.then(() => pauses.begin(call, entry));
+    return refresh !== undefined;
   }
 
   /** Whether a handler that fails or takes too long is better not asked by the client itself. */

@@ -59,6 +59,7 @@ describe('staleWhileRevalidate', () => {
     await settled();
     expect(application.log.errors.join()).toMatch(/background refresh of things failed.*down/);
     provider.body = () => 'new';
+    clock.advance(1_000);
     expect(await provider.call(1)).toBe(1);
     await settled();
     expect(await provider.call(1)).toBe('new');
@@ -77,6 +78,94 @@ describe('staleWhileRevalidate', () => {
     await settled();
     provider.body = () => 'new';
     expect(await provider.call(1)).toBe('new');
+  });
+});
+
+describe('between background loads that are in vain', () => {
+  const WINDOWS: Record<'staleWhileRevalidate' | 'refreshAhead', CacheResultOptions> = {
+    staleWhileRevalidate: { ttl: 10, staleWhileRevalidate: '1h' },
+    refreshAhead: { ttl: '1h', refreshAhead: 0.01 },
+  };
+  const failing = async (options: CacheResultOptions) => {
+    const world = await things(options);
+    const { clock, provider } = world;
+    await provider.call(1);
+    clock.advance(60_000);
+    provider.body = () => Promise.reject(new Error('down'));
+    const hit = async (ms = 0): Promise<number> => {
+      clock.advance(ms);
+      expect(await provider.call(1)).toBe(1);
+      await settled();
+      return provider.runs;
+    };
+    expect(await hit()).toBe(2);
+    return { ...world, hit };
+  };
+
+  it.each(Object.entries(WINDOWS))('of %s there is a pause, from 1 s to 30 s', async (_, options) => {
+    const { application, cached, hit } = await failing(options);
+    let runs = 2;
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      expect([await hit(), await hit(seconds * 1_000 - 1), await hit(1)]).toEqual([runs, runs, runs + 1]);
+      runs++;
+    }
+    expect(await cached.getCacheOnly(1)).toBe(1);
+    expect(application.log.errors).toHaveLength(1);
+  });
+
+  it('it is the same where what they bring is not stored', async () => {
+    let isGood = true;
+    const { clock, provider } = await things({ ...WINDOWS.staleWhileRevalidate, cacheIf: () => isGood });
+    await provider.call(1);
+    clock.advance(10_000);
+    isGood = false;
+    for (let reads = 0; reads < 5; reads++) {
+      await provider.call(1);
+      await settled();
+    }
+    expect(provider.runs).toBe(2);
+  });
+
+  it.each<[string, (world: Awaited<ReturnType<typeof failing>>) => Promise<unknown>]>([
+    ['an invalidation', ({ cache }) => cache.invalidateTags(['tag'], { mode: 'expire' })],
+    [
+      'refresh()',
+      async ({ provider, cached, clock }) => {
+        const { body } = provider;
+        provider.body = () => 1;
+        await cached.refresh(1);
+        provider.body = body;
+        clock.advance(60_000);
+      },
+    ],
+  ])('%s ends the pause', async (_, end) => {
+    const world = await failing({ ttl: '1h', refreshAhead: 0.01, staleWhileRevalidate: '1h' });
+    // The last pause was of half a minute, and begins with a second again.
+    for (const seconds of [1, 2, 4, 8, 16]) await world.hit(seconds * 1_000);
+    for (let times = 0; times < 2; times++) {
+      await end(world);
+      const before = world.provider.runs;
+      expect([await world.hit(), await world.hit(999), await world.hit(1)]).toEqual([
+        before + 1,
+        before + 1,
+        before + 2,
+      ]);
+    }
+  });
+
+  it('another key is not concerned', async () => {
+    const { provider, hit } = await failing(WINDOWS.refreshAhead);
+    await expect(provider.call(2)).rejects.toThrow('down');
+    expect(await hit()).toBe(3);
+  });
+
+  it('nothing is loaded where a background load succeeded', async () => {
+    const { provider, clock, hit } = await failing(WINDOWS.refreshAhead);
+    provider.body = () => 1;
+    expect([await hit(1_000), await hit()]).toEqual([3, 3]);
+    provider.body = () => Promise.reject(new Error('down'));
+    clock.advance(60_000);
+    expect([await hit(), await hit(999), await hit(1)]).toEqual([4, 4, 5]);
   });
 });
 
@@ -432,6 +521,7 @@ describe('softTimeout and hardTimeout', () => {
     clock.advance(1_000);
     await settled();
     provider.body = () => 'new';
+    clock.advance(1_000);
     expect(await provider.call(1)).toBe(1);
     await settled();
     expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);

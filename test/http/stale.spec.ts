@@ -108,6 +108,23 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect(asked).toBe(2);
     });
 
+    it('is served while the handler fails, which is asked again after a pause', async () => {
+      await get('/while/1');
+      running.clock.advance(70);
+      answer = () => {
+        throw new Error('the database is away');
+      };
+      for (let reads = 1; reads < 4; reads++) {
+        expect(told(await get('/while/1'))).toBe('STALE answer 1');
+        await until(() => asked === 2);
+        await until(() => guarded === 2 + reads);
+      }
+      running.clock.advance(1);
+      answer = (turn) => `answer ${turn}`;
+      expect(told(await get('/while/1'))).toBe('STALE answer 1');
+      await until(() => asked === 3);
+    });
+
     it('says how stale it is', async () => {
       await get('/while/1');
       running.clock.advance(70);

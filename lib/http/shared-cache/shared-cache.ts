@@ -13,6 +13,7 @@ import { HandlerLoad } from '../handler-load.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
 import type { Exchange } from '../exchange.interface.js';
 import { statusHeaders } from '../response-headers.js';
+import type { StaleResponses } from '../stale-response.js';
 import { responseOf } from '../stored-response.js';
 import { whenAdmitted } from '../when-admitted.js';
 import { requestDirectives, FROM_THE_HANDLER } from './request-directives.js';
@@ -46,6 +47,7 @@ export class SharedCache {
     private readonly admission: Admission,
     private readonly isAuthenticated: IsAuthenticated,
     private readonly repeated: RepeatedRequests,
+    private readonly stale: StaleResponses,
   ) {}
 
   answer(exchange: Exchange): Observable<unknown> {
@@ -103,7 +105,7 @@ export class SharedCache {
     if (entry.expired) return 'validated';
     const reuse = reuseOf(responseOf(entry).terms, asked, clock.now());
     if (reuse !== 'while-revalidating') return reuse;
-    return this.repeated.start(call.key, request) === undefined ? 'validated' : reuse;
+    return this.stale.refresh(call, entry, request) ? reuse : 'validated';
   }
 
   #replay(exchange: SharedExchange, entry: Entry, status: CacheStatus): Observable<unknown> {
