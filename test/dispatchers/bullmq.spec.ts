@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
 import type { DataSource } from 'typeorm';
 import { bullMqDispatcher, type BullMqOptions } from '../../lib/bullmq.js';
+import type { CacheRuntime } from '../../lib/cache/cache-runtime.js';
+import { CACHE_RUNTIME } from '../../lib/cache/trampoline.js';
 import { memoryStore, type InvalidationJob, type RestflowCacheOptions } from '../../lib/index.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';
+import { Deferred } from '../support/gate.js';
 import { Proxy } from './support/proxy.js';
 import { failingStore, Item, openDatabase, startItems, until, type Started } from './support/world.js';
 
@@ -171,6 +175,24 @@ describe('the bullmq dispatcher', () => {
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
     expect(await items.text(1)).toBe('new');
     expect(started.log.errors).toEqual([]);
+  });
+
+  it('leaves a connection that it was given open, though its worker does not end in time', async () => {
+    const connection = new Redis(serverUrl('redis'), { maxRetriesPerRequest: null });
+    const { app: started } = await app({ connection });
+    const runtime = started.module.get<CacheRuntime>(CACHE_RUNTIME);
+    const [asked, work] = [new Deferred(), new Deferred()];
+    runtime.bump = () => {
+      asked.resolve();
+      return work.promise;
+    };
+    await queue.add('r', { id: 'x', namespace, rule: 'r', tags: [], mode: 'purge', done: false });
+    await asked.promise;
+    await started.close();
+    expect(await connection.ping()).toBe('PONG');
+    work.resolve();
+    await until(done, 'an empty queue');
+    connection.disconnect();
   });
 
   it.each<[object, RegExp]>([

@@ -19,7 +19,7 @@ import { closing, Sender, whenStarted } from '../sender.js';
  * @publicApi
  */
 export interface BullMqOptions {
-  /** BullMQ's connection: ioredis options, or a connection of yours with `maxRetriesPerRequest: null`. */
+  /** BullMQ's connection: ioredis options, or a connection of yours with `maxRetriesPerRequest: null`, which stays open. */
   connection: ConnectionOptions;
   /** The queue. Default: the namespace and `-invalidation`, so that applications never share one. */
   queue?: string;
@@ -119,11 +119,11 @@ class BullMqDispatcher implements Dispatcher {
     await Promise.all([
       ...workers.map(({ worker, isConnected }) =>
         // Without its Redis, one would wait for jobs that it can never finish, and keep the process alive.
-        closing(worker.close(!isConnected()), () => disconnect(worker)),
+        closing(worker.close(!isConnected()), () => this.#disconnect(worker)),
       ),
       ...queues.map(async ({ queue, sender }) => {
         await sender.close();
-        await closing(queue.close(), () => disconnect(queue));
+        await closing(queue.close(), () => this.#disconnect(queue));
       }),
     ]);
   }
@@ -181,11 +181,12 @@ class BullMqDispatcher implements Dispatcher {
     this.#queues.set(key, { queue, sender });
     return sender;
   }
-}
 
-/** Not awaited: there may never have been a connection. */
-function disconnect(connected: Queue | Worker): void {
-  connected.disconnect().catch(() => undefined);
+  /** Not awaited: there may never have been a connection. One of the application's own is not ours to end. */
+  #disconnect(connected: Queue | Worker): void {
+    if ('disconnect' in this.#options.connection) return;
+    connected.disconnect().catch(() => undefined);
+  }
 }
 
 async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void> {
