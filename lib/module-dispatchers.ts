@@ -113,7 +113,7 @@ export class ModuleDispatchers {
   }
 }
 
-export function nameOfDispatcher(type: object): string | undefined {
+function nameOfDispatcher(type: object): string | undefined {
   return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
 }
 

@@ -4,10 +4,14 @@ import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
+import { ForeignRule } from './foreign-rule.js';
 import { jobOf, type InvalidationPlan } from './invalidation-plan.js';
 
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];
+
+/** Does work in a transaction, which goes on as if it had not been tried when it fails. */
+export type Attempt = (work: () => Promise<void>) => Promise<void>;
 
 /** A transaction waits this long for custom invalidators of durable rules; then they drop all of their methods. Milliseconds. */
 const MAX_WAIT = 100;
@@ -24,7 +28,7 @@ export interface WrittenJobs {
   /** Its invalidators may still be speaking: they were counted as dropping everything of their methods. */
   readonly plan: InvalidationPlan;
   /** Whose jobs were written, or have nothing to do. */
-  readonly rules: ReadonlySet<ActiveRule>;
+  readonly rules: Set<ActiveRule>;
   /** What went wrong with rules, whose jobs drop everything of their methods therefore. */
   readonly failures: readonly (readonly [rule: ActiveRule, error: unknown])[];
 }
@@ -36,6 +40,8 @@ export class DurableJobs {
   /** What was written with a change. Forgotten with it. */
   readonly #written = new WeakMap<Change, WrittenJobs>();
   #writes = false;
+  /** The dispatchers that have written into transactions of a data source. */
+  readonly #proven = new WeakMap<object, Set<string>>();
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -52,6 +58,7 @@ export class DurableJobs {
     changes: readonly Change[],
     rulesOf: RulesOf,
     transaction: ChangeTransaction,
+    attempt: Attempt,
   ): Promise<void> | undefined {
     const failures: [ActiveRule, unknown][] = [];
     const plan = this.planWith((rule, error) => failures.push([rule, error]));
@@ -64,7 +71,7 @@ export class DurableJobs {
       }
     }
     if (plan.complete().isEmpty) return undefined;
-    return this.#write({ plan, rules, failures }, changes, transaction);
+    return this.#write({ plan, rules, failures }, changes, transaction, attempt);
   }
 
   /** Whether the job of this rule for this change is written already. */
@@ -83,30 +90,60 @@ export class DurableJobs {
     written: WrittenJobs,
     changes: readonly Change[],
     transaction: ChangeTransaction,
+    attempt: Attempt,
   ): Promise<void> {
     const { plan } = written;
     if (plan.undecided.size > 0) await this.#spoken(plan);
     plan.widen();
-    const { tags } = plan;
-    for (const [name, rules] of this.dispatchers.group([...tags.keys()])) {
-      const jobs = rules.map((rule) =>
-        jobOf(rule, tags.get(rule)!, this.runtime.space, false, plan.rewarms.of(rule)),
-      );
-      const counters = this.runtime.counters.dispatcher(name);
-      try {
-        await this.dispatchers.enqueue(name, rules, jobs, this.workFor(name), transaction);
-        counters.jobs += jobs.length;
-      } catch (error) {
-        counters.failures++;
-        throw new InvalidationEnqueueError(
-          'DISPATCHER_ENQUEUE',
-          `The dispatcher '${name}' could not write its jobs into the transaction, which is rolled back: ${messageOf(error)}`,
-          { cause: error },
-        );
-      }
+    for (const [name, rules] of this.dispatchers.group([...plan.tags.keys()])) {
+      const enqueue = (): Promise<void> => this.#enqueue(name, rules, plan, transaction);
+      const isProven = this.#proven.get(transaction.dataSource)?.has(name) === true;
+      if (isProven || !rules.every((rule) => rule instanceof ForeignRule)) await enqueue();
+      else if (!(await this.#isTaken(name, () => attempt(enqueue))))
+        for (const rule of rules) written.rules.delete(rule);
     }
     this.#writes = true;
     for (const change of changes) this.#written.set(change, written);
+  }
+
+  async #enqueue(
+    name: string,
+    rules: readonly ActiveRule[],
+    { tags, rewarms }: InvalidationPlan,
+    transaction: ChangeTransaction,
+  ): Promise<void> {
+    const jobs = rules.map((rule) =>
+      jobOf(rule, tags.get(rule)!, this.runtime.space, false, rewarms.of(rule)),
+    );
+    const counters = this.runtime.counters.dispatcher(name);
+    try {
+      await this.dispatchers.enqueue(name, rules, jobs, this.workFor(name), transaction);
+      counters.jobs += jobs.length;
+    } catch (error) {
+      counters.failures++;
+      throw new InvalidationEnqueueError(
+        'DISPATCHER_ENQUEUE',
+        `The dispatcher '${name}' could not write its jobs into the transaction, which is rolled back: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+    const proven = this.#proven.get(transaction.dataSource) ?? new Set();
+    this.#proven.set(transaction.dataSource, proven.add(name));
+  }
+
+  /** Rules of other processes are met by the names of entities: a dispatcher that never wrote here may be at home in another database. */
+  async #isTaken(name: string, enqueue: () => Promise<void>): Promise<boolean> {
+    try {
+      await enqueue();
+      return true;
+    } catch (error) {
+      this.runtime.log.warn(
+        `durable elsewhere ${name}`,
+        `Rules of other processes want jobs of the dispatcher '${name}' in transactions of a DataSource where it has never written any. ` +
+          `They are dispatched after the commit instead: ${messageOf((error as Error).cause ?? error)}`,
+      );
+      return false;
+    }
   }
 
   #spoken(plan: InvalidationPlan): Promise<unknown> {

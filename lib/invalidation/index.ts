@@ -11,7 +11,7 @@ export type {
 } from './dispatcher.interface.js';
 export type { ChangeSource, ChangeSourceHost, RowChange } from './change-source.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
-export { InvalidationEnqueueError, type RulesOf } from './durable-jobs.js';
+export { InvalidationEnqueueError, type Attempt, type RulesOf } from './durable-jobs.js';
 export type { ForeignRule } from './foreign-rule.js';
 export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
 export { InvalidationWorker } from './invalidation-worker.js';

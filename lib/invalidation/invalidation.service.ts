@@ -5,7 +5,7 @@ import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
-import { DurableJobs, type RulesOf } from './durable-jobs.js';
+import { DurableJobs, type Attempt, type RulesOf } from './durable-jobs.js';
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
 import { JobRunner } from './job-runner.js';
 import { LateBumps } from './late-bumps.js';
@@ -60,13 +60,15 @@ export class InvalidationService {
   /**
    * Writes what durable dispatchers are to do into the transaction that is about to be committed. Rejects when that fails,
    * and only then: the transaction must not be committed without it.
+   * @param attempt does work that may fail and leave the transaction as it was
    */
   committing(
     changes: readonly Change[],
     rulesOf: RulesOf,
     transaction: ChangeTransaction,
+    attempt: Attempt,
   ): Promise<void> | undefined {
-    return this.#durable.write(changes, rulesOf, transaction);
+    return this.#durable.write(changes, rulesOf, transaction, attempt);
   }
 
   /**

@@ -65,7 +65,7 @@ export function followingChanges(table: string, tables: Tables): Change[] {
   );
 }
 
-export function unknownChange(metadata: OrmMetadata): Change {
+function unknownChange(metadata: OrmMetadata): Change {
   return changeOf(metadata, rowsUnknown('unknown', undefined));
 }
 

@@ -4,7 +4,7 @@ import type { OrmColumn, OrmMetadata } from './typeorm.interface.js';
 export const UNKNOWN: unique symbol = Symbol('unknown');
 
 /** The value at a dotted path of properties; `undefined` as soon as a step is missing. */
-export function valueAt(object: unknown, path: string): unknown {
+function valueAt(object: unknown, path: string): unknown {
   if (!path.includes('.')) return (object as Record<string, unknown> | null | undefined)?.[path];
   let value = object;
   for (const step of path.split('.')) {

@@ -2,6 +2,7 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InstanceClass } from '../cache/values/known-classes.js';
 import type {
   ActiveRule,
+  Attempt,
   BoundRule,
   Change,
   ChangeSink,
@@ -20,9 +21,10 @@ import { describeEntity, entityClasses, type EntityReference, entityTable } from
 import { entityShape } from './entity-shapes.js';
 import { foreignRulesByTable } from './foreign-entities.js';
 import { changesOfRow } from './postgres/row-changes.js';
+import { abortsOnFailure, inSavepoint } from './savepoint.js';
 import { StatementTransactions } from './statement-transactions.js';
 import { tablesOf } from './tables.js';
-import type { OrmDataSource } from './typeorm.interface.js';
+import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
 export class DataSourceAttacher implements EntityCatalogue, EntityTables {
@@ -148,7 +150,9 @@ class DataSourceBinding implements ChangeSink {
   committing(changes: readonly Change[], queryRunner: object): Promise<void> | undefined {
     const { service, dataSource } = this.#index();
     const transaction = { queryRunner, dataSource } as ChangeTransaction;
-    return service.committing(changes, (change) => this.#rules.get(change.table) ?? [], transaction);
+    const attempt: Attempt = (work) =>
+      abortsOnFailure(dataSource) ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
+    return service.committing(changes, (change) => this.#rules.get(change.table) ?? [], transaction, attempt);
   }
 
   committed(changes: readonly Change[]): void | Promise<void> {

@@ -5,12 +5,9 @@ import { idText, readPaths, type ReadPaths } from './path-query.js';
 import { databaseState } from './row-states.js';
 import { EntityRowView } from './row-view.js';
 import type { Runners } from './runners.js';
+import { abortsOnFailure, inSavepoint } from './savepoint.js';
 import { nextTurn } from './stale-reads.js';
 import type { OrmDataSource, OrmEntityEvent, OrmMetadata, OrmQueryRunner } from './typeorm.interface.js';
-
-/** After a statement that failed, these databases answer nothing else until the transaction, or a savepoint, ends. */
-const ABORTS = /postgres|cockroach/;
-const SAVEPOINT = 'restflow_lookup';
 
 /** Rows of one entity that are to be read in one query. */
 interface Batch {
@@ -31,14 +28,14 @@ interface Former {
 export class Lookups {
   readonly #formers = new WeakMap<object, Former>();
   readonly #batches = new WeakMap<OrmQueryRunner, Map<OrmMetadata, Batch & { read: Promise<ReadAll> }>>();
-  readonly #hasSavepoints: boolean;
+  readonly #needsSavepoint: boolean;
 
   constructor(
     private readonly dataSource: OrmDataSource,
     private readonly outlet: Outlet,
     private readonly runners: Runners,
   ) {
-    this.#hasSavepoints = ABORTS.test(String((dataSource.options as { type?: unknown }).type));
+    this.#needsSavepoint = abortsOnFailure(dataSource);
   }
 
   /** Whether any rule asks for lookups. */
@@ -160,7 +157,7 @@ export class Lookups {
     try {
       const read = (): Promise<Map<string, ReadPaths>> =>
         readPaths(this.dataSource, runner, metadata, [...ids.values()], [...paths]);
-      const isGuarded = this.#hasSavepoints && this.runners.isOpen(runner);
+      const isGuarded = this.#needsSavepoint && this.runners.isOpen(runner);
       return new ReadAll(turn, await (isGuarded ? this.#inSavepoint(runner, read) : read()));
     } catch (error) {
       this.outlet.report(error, 'lookup');
@@ -168,19 +165,14 @@ export class Lookups {
     }
   }
 
-  async #inSavepoint<T>(runner: OrmQueryRunner, read: () => Promise<T>): Promise<T> {
-    await runner.query(`SAVEPOINT ${SAVEPOINT}`);
+  #inSavepoint<T>(runner: OrmQueryRunner, read: () => Promise<T>): Promise<T> {
     const pending = this.runners.of(runner);
-    const before = pending.statements;
-    try {
-      const answer = await read();
-      await runner.query(`RELEASE SAVEPOINT ${SAVEPOINT}`);
-      return answer;
-    } catch (error) {
-      // Going back would undo what others have written through this runner since.
-      if (pending.statements - before <= 1) await runner.query(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}`);
-      throw error;
-    }
+    let before = 0;
+    const counted = (): Promise<T> => {
+      before = pending.statements;
+      return read();
+    };
+    return inSavepoint(runner, counted, () => pending.statements - before <= 1);
   }
 }
 

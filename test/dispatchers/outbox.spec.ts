@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
+import { systemClock } from '../../lib/cache/clock.js';
 import { OutboxTable } from '../../lib/dispatchers/outbox/outbox-table.js';
 import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
+import { SharedMemory } from '../support/shared-memory.js';
 import { DATABASES, isShared } from '../support/databases.js';
 import { failingStore, Item, openDatabase, startItems, until, type Started } from './support/world.js';
 
@@ -103,6 +105,26 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await items.text(1)).toBe('new');
     expect(worker.log.errors).toEqual([]);
     await worker.close();
+  });
+
+  it('fails no transaction of a database without its table, for a rule of a process that has it elsewhere', async () => {
+    const store = new SharedMemory();
+    await start({ work: false }, { rule: { eager: false }, options: { store } });
+    const other = await openDatabase(database, 'outbox_elsewhere');
+    const worker = await TestApplication.start([], {
+      store,
+      dispatchers: [outboxDispatcher({ work: false })],
+      dataSources: [other, dataSource],
+      clock: systemClock,
+    });
+    await other.manager.save(Item, { id: 2, text: 'new' });
+    expect(await other.manager.countBy(Item, { text: 'new' })).toBe(1);
+    await until(async () => (await rows()).length === 1, 'the job, where there is a table');
+    expect(
+      worker.log.warnings.filter((line) => /'outbox'.*after the commit instead/.test(line)),
+    ).toHaveLength(1);
+    await worker.close();
+    await other.destroy();
   });
 
   it('holds nothing of what was rolled back', async () => {

@@ -204,7 +204,12 @@ describe('in a transaction with a durable dispatcher', () => {
     const all = world.rules.all();
     const changes = [inserted({ id: 1 })];
     const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
-    await world.service.committing(changes, () => all.slice(0, 1), transaction);
+    await world.service.committing(
+      changes,
+      () => all.slice(0, 1),
+      transaction,
+      (work) => work(),
+    );
     await world.service.committed(changes, () => all);
     expect(world.bumps.flatMap(({ tags }) => tags)).toContain(world.target.methodTag);
   });

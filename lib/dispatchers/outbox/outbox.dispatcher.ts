@@ -124,11 +124,18 @@ class OutboxDispatcher implements Dispatcher {
     this.#relays = [];
   }
 
+  /** Any table will do, and some of the databases may have none. */
   async #insertLate(jobs: readonly InvalidationJob[]): Promise<void> {
-    const dataSource = this.#host?.dataSources.find(hasDialect);
-    if (dataSource === undefined) throw new Error('There is no DataSource that the outbox knows.');
-    const table = this.#tableOf(dataSource);
-    await table.insert(table.dataSource, jobs);
+    let reason: unknown = new Error('There is no DataSource that the outbox knows.');
+    for (const dataSource of this.#host?.dataSources.filter(hasDialect) ?? []) {
+      const table = this.#tableOf(dataSource);
+      try {
+        return await table.insert(table.dataSource, jobs);
+      } catch (error) {
+        reason = error;
+      }
+    }
+    throw reason;
   }
 
   #tableOf(dataSource: object): OutboxTable {

@@ -140,7 +140,12 @@ export class World {
   /** The same in a transaction, which durable dispatchers write their jobs into. */
   async transaction(...changes: Change[]): Promise<void> {
     const transaction = { queryRunner: { query: async () => undefined }, dataSource: {} };
-    await this.service.committing(changes, () => this.rules.all(), transaction);
+    await this.service.committing(
+      changes,
+      () => this.rules.all(),
+      transaction,
+      (work) => work(),
+    );
     await this.commit(...changes);
   }
 
