@@ -4,7 +4,8 @@ import { connect as connectToRabbitMq } from 'amqplib';
 import { Queue } from 'bullmq';
 import pg from 'pg';
 import { serverUrl } from '../servers/url.js';
-import { LINE, LIST, ORDER, Sample, Shop, STATEMENT, until } from './orders.js';
+import { until } from '../support/until.js';
+import { LINE, LIST, ORDER, Sample, Shop, STATEMENT } from './orders.js';
 
 const isAlive = (pid: number): boolean => {
   try {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { inRoot } from '../../scripts/root.mjs';
+import { until } from '../support/until.js';
 
 // The command builds the library and the sample, where they are not built yet.
 
@@ -25,11 +25,9 @@ export class Sample {
   /** Waits until it printed this for the nth time (-1: the last so far), and answers what the pattern captured then. */
   async printed(pattern: RegExp, nth = 0): Promise<string> {
     const find = (): string | undefined => [...this.#output.matchAll(new RegExp(pattern, 'g'))].at(nth)?.[1];
-    await until(
-      async () => find() !== undefined || this.#child.exitCode !== null,
-      `${pattern}`,
-      this.#report,
-    );
+    await until(async () => find() !== undefined || this.#child.exitCode !== null, `${pattern}`, {
+      report: this.#report,
+    });
     if (find() === undefined) throw new Error(`It ended without ${pattern}:\n${this.#output}`);
     return find()!;
   }
@@ -66,18 +64,6 @@ export class Sample {
   }
 
   readonly #report = (): string => this.#output;
-}
-
-export async function until(
-  holds: () => Promise<boolean>,
-  what: string,
-  report: () => string = () => '',
-): Promise<void> {
-  const deadline = Date.now() + 120_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`It did not come: ${what}\n${report()}`);
-    await delay(30);
-  }
 }
 
 /** What a browser does. */

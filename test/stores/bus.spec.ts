@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
 import { tieredStore } from '../../lib/index.js';
@@ -7,6 +6,7 @@ import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 import { uniqueName } from '../support/unique.js';
+import { until } from '../support/until.js';
 
 const SERVERS = {
   'one Redis': [serverUrl('redis')],
@@ -46,14 +46,6 @@ function query(): StoreQuery {
 async function write(store: CacheStore, at: StoreQuery): Promise<void> {
   const now = Date.now();
   await store.set(at, new Entry('value', now, now + 60_000, now + 60_000, await store.stamp(at.tags()), 10));
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it did not come about');
-    await delay(20);
-  }
 }
 
 /** Whether an entry is served from memory: without a promise. A read that is not may put it there. */

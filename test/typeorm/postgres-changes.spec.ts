@@ -13,6 +13,7 @@ import {
 import { changeTriggers, postgresChanges, type PostgresChangesOptions } from '../../lib/postgres.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';
+import { until } from '../support/until.js';
 import { openDataSource, schemaName } from './database.js';
 import { Article, Category, Note, Tag } from './entities.js';
 
@@ -20,11 +21,6 @@ jest.setTimeout(30_000);
 
 const LISTENER = `listener_${process.env['JEST_WORKER_ID'] ?? '0'}`;
 const schema = schemaName();
-
-/** Waits for what the database tells in its own time. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
-}
 
 describe('changes that PostgreSQL notes itself', () => {
   let dataSource: DataSource;

@@ -7,6 +7,7 @@ import {
   type CollectorOptions,
   type OrmDataSource,
 } from '../../lib/typeorm/index.js';
+import { until } from '../support/until.js';
 import {
   DATABASES,
   isMariaDb,
@@ -26,14 +27,6 @@ const lines = () => sink.changes.map((change) => line(change, ['text'])).sort();
 const attach = (options: CollectorOptions = {}) =>
   attachCollector(dataSource as unknown as OrmDataSource, sink, options);
 const note = (id: number, text = 'x') => dataSource.manager.create(Note, { id, text });
-/** Waits for what another connection or a timer brings about, however slow the machine is. */
-async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!(await done())) {
-    if (Date.now() > deadline) throw new Error('It did not come about.');
-    await soon(10);
-  }
-}
 /** Whether one of our sessions waits: for a lock, or in pg_sleep. Those of specs beside this one do not count. */
 async function waiting(event: 'Lock' | 'Timeout'): Promise<boolean> {
   if (dataSource.options.type === 'mariadb') {

@@ -116,11 +116,8 @@ export class Scene {
       return texts.every((text) => text === 'new');
     };
     const { errors, warnings } = this.log;
-    return until(areFresh, `items ${ids.join()} are fresh`, seconds).catch((cause: Error) => {
-      throw new Error(`${cause.message}: ${texts.join()}. Logged: ${[...errors, ...warnings].join('; ')}`, {
-        cause,
-      });
-    });
+    const report = (): string => `${texts.join()}. Logged: ${[...errors, ...warnings].join('; ')}`;
+    return until(areFresh, `items ${ids.join()} are fresh`, { seconds, report });
   }
 
   /** Lets the time pass for which a job is its taker's alone, where that is counted in the database. */
@@ -155,7 +152,7 @@ export class Scene {
     };
     this.#open.push({ close: kill });
     const saidTaken = (): boolean => output.includes('taken');
-    return { kill, saidTaken, hasTaken: () => until(saidTaken, 'the job is taken', 60) };
+    return { kill, saidTaken, hasTaken: () => until(saidTaken, 'the job is taken') };
   }
 
   async #start(rule: object): Promise<void> {

@@ -27,6 +27,7 @@ export class Item {
   @ManyToMany(() => Label) @JoinTable() labels?: Relation<Label[]>;
 }
 
+export { until } from '../../support/until.js';
 export type { DatabaseName };
 
 /** A DataSource whose schema is this worker's own, and empty; on the server of the run, or another PostgreSQL. */
@@ -85,15 +86,6 @@ export async function startItems(
   items.source = given.dataSource;
   await app.module.init();
   return { app, items };
-}
-
-/** Waits until something holds. */
-export async function until(holds: () => unknown, what: string, seconds = 90): Promise<void> {
-  const deadline = Date.now() + seconds * 1_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Lets every invalidation of an application fail until it is restored. */

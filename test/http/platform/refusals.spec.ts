@@ -12,7 +12,8 @@ import { connect } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { interval, map, timeout } from 'rxjs';
 import { platforms, start, type TestApp } from './support/apps.js';
-import { pause, until } from './support/recorder.js';
+import { until } from '../../support/until.js';
+import { pause } from './support/recorder.js';
 import { essence, fetchRaw } from './support/wire.js';
 
 interface RawLike extends NodeJS.WritableStream {

@@ -7,7 +7,10 @@ import { request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CacheService, RestflowCacheModule, type RestflowCacheOptions } from '../../../lib/index.js';
 import { settled } from '../../support/gate.js';
+import { until } from '../../support/until.js';
 import { TestClock } from './test-clock.js';
+
+export { until };
 
 export type PlatformName = 'express' | 'fastify';
 export const platforms: PlatformName[] = ['express', 'fastify'];
@@ -159,13 +162,4 @@ export function gate<T = void>(): { promise: Promise<T>; open: (value?: T) => vo
 
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Waits until something holds. */
-export async function until(holds: () => boolean, milliseconds = 60_000): Promise<void> {
-  const end = Date.now() + milliseconds;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error('It did not happen in time.');
-    await pause(2);
-  }
 }

@@ -8,6 +8,7 @@ import type {
   Recording,
   ResponseHead,
 } from '../../../../lib/http/http-platform.interface.js';
+import { until } from '../../../support/until.js';
 
 /** Records the first answer to each URL and replays it afterwards. */
 @Injectable()
@@ -68,15 +69,6 @@ export class Recorder implements NestInterceptor {
       tap({ complete: () => (complete = true) }),
       finalize(() => complete || control.fail()),
     );
-  }
-}
-
-/** Waits until something holds. */
-export async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error('It did not happen in time.');
-    await pause(5);
   }
 }
 
