@@ -94,16 +94,19 @@ export class ModuleDispatchers {
         `settings ${name}`,
         `dispatcherSettings has settings for '${name}', which no dispatcher of this application reads.`,
       );
-    return this.registry.start((name) => ({
-      namespace: runtime.space.namespace,
-      handle: (job) => service.handle(job, name),
-      dataSources,
-      coarser: (tag) => runtime.space.coarser(tag),
-      failed: (topic, message, error) => {
-        runtime.counters.dispatcher(name).failures++;
-        runtime.log.error(topic, message, error);
-      },
-    }));
+    return this.registry.start((name) => {
+      const counters = runtime.counters.dispatcher(name);
+      return {
+        namespace: runtime.space.namespace,
+        handle: (job) => service.handle(job, name),
+        dataSources,
+        coarser: (tag) => runtime.space.coarser(tag),
+        failed: (topic, message, error) => {
+          counters.failures++;
+          runtime.log.error(topic, message, error);
+        },
+      };
+    });
   }
 
   close(runtime: CacheRuntime): Promise<void> {

@@ -166,8 +166,9 @@ export class DispatcherRegistry {
   /** Lets the dispatchers begin to work. */
   async start(hostOf: (name: string) => Omit<DispatcherHost, 'config'>): Promise<void> {
     for (const [name, dispatcher] of this.#dispatchers) {
+      const host = hostOf(name);
       if (dispatcher.start === undefined) continue;
-      await dispatcher.start({ ...hostOf(name), config: this.#settingsOf(name) });
+      await dispatcher.start({ ...host, config: this.#settingsOf(name) });
     }
   }
 

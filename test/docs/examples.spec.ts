@@ -8,6 +8,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import type { CacheMetrics } from '../../lib/index.js';
 import {
   codeBlocks,
   compilerOptions,
@@ -84,6 +85,37 @@ describe('the examples of README.md and docs/', () => {
   );
 });
 
+describe('the example of docs/observability.md', () => {
+  it('prints metrics as Prometheus reads them', async () => {
+    const blocks = codeBlocks(exportsOf(compilerOptions()));
+    const { MetricsController } = await load(blocks.find(({ code }) => code.includes('prometheusText'))!);
+    const counts = { hits: 3, misses: 1, stale: 0, bypasses: 0, refreshes: 0 };
+    const loads = { loads: 1, loadErrors: 0, loadSeconds: 0.25, notStored: 0 };
+    const metrics = (): CacheMetrics => ({
+      namespace: 'shop',
+      methods: [{ name: 'the "best"', ...counts, ...loads }],
+      stores: { default: { kind: 'redis', status: 'down', waitingBumps: 2, timeouts: 1, errors: 3 } },
+      invalidation: { bumps: 1, tags: 1, failures: 0, changes: 0, widened: 0, ruleErrors: 0 },
+      dispatchers: { outbox: { jobs: 5, carriedOut: 5, failures: 1 } },
+    });
+    const text = (new MetricsController!({ metrics }) as { metrics(): string }).metrics();
+    const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    // The exposition format: a name, labels, a number.
+    for (const line of samples)
+      expect(line).toMatch(/^[a-zA-Z_][a-zA-Z0-9_]*\{(\w+="([^"\\\n]|\\["\\n])*",?)+\} [0-9.]+$/);
+    expect(samples).toEqual(
+      expect.arrayContaining([
+        'restflow_calls_total{method="the \\"best\\"",status="hits"} 3',
+        'restflow_loadSeconds_total{method="the \\"best\\""} 0.25',
+        'restflow_store_up{store="default"} 0',
+        'restflow_store_waiting_bumps{store="default"} 2',
+        'restflow_store_failures_total{store="default"} 4',
+        'restflow_dispatcher_failures_total{dispatcher="outbox"} 1',
+      ]),
+    );
+  });
+});
+
 describe('the pages of docs/', () => {
   it.each(['inline', 'background', 'bullmq', 'pg-boss', 'microservice', 'outbox'])(
     'are one for the dispatcher %s too',
@@ -141,10 +173,11 @@ function withoutRow(page: string, members: readonly string[]): string[] {
 }
 
 /** Runs an example as the module that it is. */
-async function load({ module }: CodeBlock): Promise<Record<string, Type>> {
+async function load({ module, where }: CodeBlock): Promise<Record<string, Type>> {
   const folder = join(root, '.tmp', 'docs', `run-${process.pid}`);
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'example.ts');
+  // A module is loaded once for each file.
+  const file = join(folder, `${where.replace(/\W+/g, '-')}.ts`);
   try {
     writeFileSync(file, module.replaceAll("'../../test/", "'../../../test/"));
     return (await import(file)) as Record<string, Type>;
