@@ -139,10 +139,12 @@ export class CacheEngine {
     return call.target.policy.lock !== false && call.retries < MAX_RETRIES && !this.uncacheable.has(call.key);
   }
 
-  begin(call: Call, stamp: Stamp | undefined): Load {
+  /** @param isAnew in place of every load that is under way: what those bring began earlier, and is not stored */
+  begin(call: Call, stamp: Stamp | undefined, isAnew = false): Load {
     const { policy, store } = call.target;
-    const shareable =
-      this.#mayShare(call) && (stamp === undefined || this.loads.find(call.key, stamp) === undefined);
+    if (isAnew) this.loads.overtake(call.key);
+    const isShared = stamp !== undefined && this.loads.find(call.key, stamp) !== undefined;
+    const shareable = isAnew || (this.#mayShare(call) && !isShared);
     const what = [call.key, stamp, store, policy.hardTimeout] as const;
     return shareable ? this.loads.begin(...what) : this.loads.alone(...what);
   }
@@ -238,9 +240,7 @@ export class CacheEngine {
   async refresh(call: Call): Promise<unknown> {
     call.target.counters.refreshes++;
     const value = await this.#inTime(call, undefined, async (own) => {
-      const stamp = await this.reader.stamp(own);
-      this.loads.overtake(own.key);
-      const load = this.loads.begin(own.key, stamp, own.target.store, own.target.policy.hardTimeout);
+      const load = this.begin(own, await this.reader.stamp(own), true);
       return this.run(own, load, undefined);
     });
     call.status = CacheStatus.REFRESH;

@@ -120,6 +120,14 @@ export interface CacheResponseOptions extends CacheOptions {
    * shared cache (RFC 9111) in front of it. Then the URI is the key, and stale responses are validated by the handler.
    */
   freshness?: 'ttl' | 'headers';
+  /**
+   * Obeys what clients say in `Cache-Control` (or `Pragma: no-cache`): `no-store`, `no-cache`, `max-age`, `min-fresh`, `max-stale`,
+   * `only-if-cached`. Default `false`: any client could have the handler run for each of its requests. `freshness: 'headers'` always
+   * obeys them, so that there it is an error.
+   *
+   * Source: RFC 9111, section 5.2.1.
+   */
+  honourRequestDirectives?: boolean;
   /** Decides before the lookup whether a request skips the cache. */
   bypass?: (request: never) => boolean;
   /** Larger bodies are sent but not stored. Default 1 MiB. */

@@ -34,6 +34,7 @@ export const RESPONSE_OPTIONS = new Set<string>([
   'maxBodyBytes',
   'cacheControl',
   'freshness',
+  'honourRequestDirectives',
   'keyLimit',
   'explain',
 ] satisfies (keyof CacheResponseOptions)[]);

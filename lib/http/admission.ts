@@ -6,6 +6,7 @@ import type { IsAuthenticated } from './authentication.js';
 import { mayHavePart } from './byte-range.js';
 import { missesBody } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
+import { honouredDirectives } from './honoured-directives.js';
 import { isUnsafe } from './unsafe-request.js';
 
 /** Why a request goes past any cache, as Cache-Status and the log say it. */
@@ -20,6 +21,7 @@ export type GeneralReason =
 export type BypassReason =
   | GeneralReason
   | 'method' // the route does not cache it
+  | 'no-store' // it says so, and the route listens
   | 'range' // no stored response has the part that it wants
   | 'condition' // it makes one that is the handler's to judge
   | 'authenticated' // it carries credentials, and the key tells no users apart
@@ -40,6 +42,7 @@ export class Admission {
   admit(route: CachedRoute, request: KeyRequest): Call | BypassReason {
     const { headers, method } = request;
     if (!route.caches(method)) return 'method';
+    if (honouredDirectives(route, request).noStore) return 'no-store';
     if (headers['range'] !== undefined && !mayHavePart(request)) return 'range';
     const leavesConditions = isUnsafe(method) || route.options.conditional === 'handler';
     if (leavesConditions && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';

@@ -1,6 +1,7 @@
 import { splitList } from './cache-control.js';
 import { parseHttpDate } from './http-date.js';
 import type { HttpPlatform, RecordedResponse, SendingManner } from './http-platform.interface.js';
+import { ownAnswer } from './own-answer.js';
 
 interface PartialRequest {
   readonly method?: string | undefined;
@@ -56,7 +57,7 @@ export function partOf(
   const size = recorded.body.length;
   const bounds = boundsOf(range, size);
   if (bounds === undefined) return undefined;
-  if (bounds === 'unsatisfiable') return unsatisfiable(recorded, size);
+  if (bounds === 'unsatisfiable') return ownAnswer(416, [['Content-Range', `bytes */${size}`]]);
   const [first, last] = bounds;
   return {
     ...recorded,
@@ -92,21 +93,6 @@ function lastBytes(length: number, size: number): readonly [number, number] | 'u
 /** Its status has a reason of its own, and its bytes may begin within a character. */
 function mannerOfPart({ manner }: RecordedResponse): SendingManner | undefined {
   return manner?.onRaw === true ? { onRaw: true } : undefined;
-}
-
-/** For this request alone: kept by a cache outside, it would be the answer to those who want the whole. */
-function unsatisfiable(recorded: RecordedResponse, size: number): RecordedResponse {
-  return {
-    ...recorded,
-    status: 416,
-    headers: [
-      ['cache-control', 'no-store'],
-      ['Content-Range', `bytes */${size}`],
-    ],
-    removed: [...recorded.removed, 'cdn-cache-control', 'expires'],
-    body: Buffer.alloc(0),
-    manner: mannerOfPart(recorded),
-  };
 }
 
 /** Whether a part continues what the client has (RFC 9110 §13.1.5). */

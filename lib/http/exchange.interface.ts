@@ -9,6 +9,7 @@ import type { BypassReason } from './admission.js';
 import type { Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import type { Explanation } from './explain/explanation.js';
+import type { RequestDirectives } from './request-directives.js';
 import type { StoredUris } from './unsafe-request.js';
 
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
@@ -28,6 +29,8 @@ export interface Exchange {
   readonly told: ToldOnce;
   /** Where the answer is to say why. */
   readonly explanation: Explanation | undefined;
+  /** What it demands of this cache, where the route listens. */
+  readonly asked: RequestDirectives;
   /** Why it goes to the handler, where that is not for want of a response. */
   readonly forwarded?: Forwarded;
 }

@@ -57,7 +57,8 @@ export class RecordedAnswer {
     const { call, fwd } = this;
     const { route } = this.told;
     const judgement = judgeResponse(head.status, cacheControl, this.#vary, route.options);
-    const makesKey = judgement.refusal === undefined && fwd !== 'stale' && this.#isStorable(head);
+    const isMiss = fwd !== 'stale' && fwd !== 'request';
+    const makesKey = judgement.refusal === undefined && isMiss && this.#isStorable(head);
     if (!makesKey || route.keyLimit.take(call.key)) return judgement;
     return { refusal: route.keyLimit.refusal, detail: 'key-limit' };
   }
@@ -114,13 +115,18 @@ export class RecordedAnswer {
     if (!known) {
       const { detail, why, because } = this.#unstored(head);
       const said = { fwd: this.fwd, detail, why };
-      return statusHeaders(this.told, { cacheStatus: CacheStatus.MISS }, said, before, because);
+      return statusHeaders(this.told, { cacheStatus: loadedStatus(this.fwd) }, said, before, because);
     }
     const freshUntil = Math.min(now + Math.min(ttl, judgement.lifetime), load.context.freshUntil);
     const said = { fwd: this.fwd, stored: true };
     return {
       ...lifetimeHeaders(route, cacheControl, now, freshUntil),
-      ...statusHeaders(this.told, metadataOfMiss(now, freshUntil), said, before),
+      ...statusHeaders(
+        this.told,
+        { cacheStatus: loadedStatus(this.fwd), ...timesOf(now, freshUntil) },
+        said,
+        before,
+      ),
     };
   }
 
@@ -149,7 +155,12 @@ export class RecordedAnswer {
   }
 }
 
-function metadataOfMiss(now: number, freshUntil: number): Parameters<typeof metadataHeaders>[0] {
+/** What a client is told that the handler answered: it may have refused what is stored. */
+export function loadedStatus(fwd: Forwarded | undefined): CacheStatus {
+  return fwd === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
+}
+
+function timesOf(now: number, freshUntil: number): Parameters<typeof metadataHeaders>[0] {
   const resetAt = Number.isFinite(freshUntil) ? new Date(freshUntil).toISOString() : null;
-  return { cacheStatus: CacheStatus.MISS, cachedAt: new Date(now).toISOString(), resetAt };
+  return { cachedAt: new Date(now).toISOString(), resetAt };
 }

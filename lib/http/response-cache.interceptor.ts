@@ -13,7 +13,7 @@ import { addHeaders } from './add-headers.js';
 import { Admission, type BypassReason } from './admission.js';
 import type { IsAuthenticated } from './authentication.js';
 import { asksForPart, type AskingExchange } from './byte-range.js';
-import type { CacheStatusParameters } from './cache-status-header.js';
+import type { CacheStatusParameters, Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import type { Exchange, Found, RouteLookup } from './exchange.interface.js';
 import { Explainer } from './explain/explainer.js';
@@ -21,8 +21,11 @@ import type { Explanation } from './explain/explanation.js';
 import { conditionsOf, hideConditions } from './conditional.js';
 import { withinHardTimeout } from './hard-timeout.js';
 import type { HitShortcut } from './hit-shortcut.js';
+import { asksAnew, honouredDirectives } from './honoured-directives.js';
 import type { Replacement } from './http-platform.interface.js';
+import { notCached } from './own-answer.js';
 import { RepeatedRequests } from './repeated-requests.js';
+import { NOTHING_ASKED } from './request-directives.js';
 import { statusHeaders, type Told } from './response-headers.js';
 import type { ResponseRecorder } from './response-recorder.js';
 import { reusedAnswer } from './reused-response.js';
@@ -79,7 +82,8 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     if (route === undefined) return next.handle();
     const explanation = before === undefined ? this.#explainer.of(route, request) : before.explanation;
     const told = new ToldOnce(this.#repeated.has(request) ? UNCOUNTED : route.target.counters);
-    const exchange: Exchange = { route, request, response, next, told, explanation };
+    const asked = honouredDirectives(route, request);
+    const exchange: Exchange = { route, request, response, next, told, explanation, asked };
     if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
     const { call, reading } = before ?? this.#find(route, request, explanation);
@@ -95,6 +99,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const found = this.#find(route, request, explanation);
     const { call, reading } = found;
     if (typeof call === 'string' || !(reading instanceof Entry) || this.#repeated.has(request)) return found;
+    if (honouredDirectives(route, request) !== NOTHING_ASKED) return found;
     const reuse = this.#stale.serve(call, reading, request);
     if (reuse === undefined) return found;
     const answer = this.#serve({ route, request, response, explanation }, call, reuse);
@@ -120,20 +125,23 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
     exchange.told.tell(CacheStatus.BYPASS);
-    const said = { fwd: why === 'method' ? why : 'bypass', why } as const;
+    const fwd = why === 'method' ? why : why === 'no-store' ? 'request' : 'bypass';
     // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
-    addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, said));
+    addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
     return exchange.next.handle();
   }
 
   #answer(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
-    const { request } = exchange;
+    const { asked: demanded, request } = exchange;
     if (this.#repeated.has(request)) return this.#loadAnew(exchange, call);
-    const reuse = this.#stale.serve(call, reading, request);
+    const reuse = this.#stale.serve(call, reading, request, demanded);
     if (reuse !== undefined) return this.#replay(exchange, call, reuse);
-    if (!this.#stale.isFallback(call, reading)) return this.#loadAnew(exchange, call);
+    if (reading.isFresh(this.runtime.engine.clock.now())) return this.#loadAnew(exchange, call, 'request');
+    const mayFallBack =
+      !asksAnew(demanded) && !demanded.onlyIfCached && this.#stale.isFallback(call, reading);
+    if (!mayFallBack) return this.#loadAnew(exchange, call);
     return from(this.#stale.ask(call, reading, request)).pipe(
       switchMap((asked) =>
         asked === undefined ? this.#loadAnew(exchange, call) : this.#replay(exchange, call, asked),
@@ -142,9 +150,9 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   /** Loads in place of what is stored. */
-  #loadAnew(exchange: Exchange, call: Call): Observable<unknown> {
+  #loadAnew(exchange: Exchange, call: Call, forwarded: Forwarded = 'stale'): Observable<unknown> {
     return from(this.runtime.engine.reader.stamp(call)).pipe(
-      switchMap((stamp) => this.#load({ ...exchange, forwarded: 'stale' }, call, stamp)),
+      switchMap((stamp) => this.#load({ ...exchange, forwarded }, call, stamp)),
     );
   }
 
@@ -163,19 +171,22 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
+    const { asked, request, route } = exchange;
+    if (asked.onlyIfCached) return notCached(exchange);
     // Of a part nothing is stored.
-    if (asksForPart(exchange.request)) return this.#bypass(exchange, 'range');
+    if (asksForPart(request)) return this.#bypass(exchange, 'range');
     // A HEAD answer has no body to store or to share.
-    if (exchange.request.method === 'HEAD') {
-      exchange.route.options.query?.hide(exchange.request);
+    if (request.method === 'HEAD') {
+      route.options.query?.hide(request);
       this.recorder.recordHead(exchange);
       return exchange.next.handle();
     }
     const { engine } = this.runtime;
-    const joined = engine.join(call, stamp);
+    const isAnew = asksAnew(asked);
+    const joined = isAnew ? undefined : engine.join(call, stamp);
     const answer =
       joined === undefined
-        ? this.#run(exchange, call, engine.begin(call, stamp))
+        ? this.#run(exchange, call, engine.begin(call, stamp, isAnew))
         : from(this.#wait(exchange, call, joined)).pipe(switchMap((waited) => waited));
     return withinHardTimeout(engine.clock, call, answer, () => exchange.told.tell(CacheStatus.MISS));
   }
@@ -187,10 +198,16 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       leads = true;
       return this.#lead(exchange, call, load);
     };
-    const answer = whenItsTurn(engine, call, load, this.#repeated.has(exchange.request), {
+    const { asked, forwarded, request } = exchange;
+    const turn = {
       lead: () => whenAdmitted(engine.gate, load, lead),
-      replay: (entry) => this.#replayLoaded(exchange, call, entry),
-    });
+      replay: (entry: Entry) => this.#replayLoaded(exchange, call, entry),
+    };
+    // What the fleet has stored is what such a request refuses.
+    const isRefused = forwarded === 'request' || asksAnew(asked);
+    const answer = isRefused
+      ? turn.lead()
+      : whenItsTurn(engine, call, load, this.#repeated.has(request), turn);
     // Given up before its turn came: whoever waits for it, or comes next, leads in its place.
     return answer.pipe(finalize(() => leads || load.settle({ failed: false })));
   }

@@ -18,6 +18,8 @@ export interface ResponseOptions {
   readonly shared: boolean;
   /** Who judges If-None-Match and its like. */
   readonly conditional: 'cache' | 'handler';
+  /** Whether clients may say what they want of this cache; `false` with `freshness: 'headers'`, where they always may. */
+  readonly honourRequestDirectives: boolean;
   readonly bypass: ((request: object) => boolean) | undefined;
   readonly maxBodyBytes: number;
   readonly setCacheHeaders: boolean | undefined;
@@ -39,6 +41,7 @@ interface GivenResponseOptions {
   vary?: readonly string[];
   shared?: boolean;
   conditional?: 'cache' | 'handler';
+  honourRequestDirectives?: boolean;
   bypass?: (request: never) => boolean;
   maxBodyBytes?: number;
   setCacheHeaders?: boolean;
@@ -79,6 +82,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
     conditional: conditionalOf(options, where),
+    honourRequestDirectives: honourOf(options, where),
     bypass: options.bypass as ResponseOptions['bypass'],
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,
@@ -112,6 +116,13 @@ function conditionalOf({ conditional = 'cache' }: GivenResponseOptions, where: s
   );
 }
 
+function honourOf({ honourRequestDirectives = false }: GivenResponseOptions, where: string): boolean {
+  if (typeof honourRequestDirectives === 'boolean') return honourRequestDirectives;
+  throw invalid(
+    `honourRequestDirectives of ${where} is ${String(honourRequestDirectives)}. Write true, or leave it out.`,
+  );
+}
+
 /** What has no meaning where the headers of each response decide. */
 const DECIDED_BY_HEADERS = [
   ...[
@@ -129,10 +140,15 @@ const DECIDED_BY_HEADERS = [
 ];
 
 function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
-  const { freshness = 'ttl' } = options;
+  const { freshness = 'ttl', honourRequestDirectives } = options;
   if (freshness !== 'ttl' && freshness !== 'headers')
     throw invalid(`freshness of ${where} is ${String(freshness)}. Write 'ttl' (the default) or 'headers'.`);
   if (freshness === 'ttl') return freshness;
+  if (honourRequestDirectives !== undefined)
+    throw invalid(
+      `${where} has freshness: 'headers' and honourRequestDirectives. What clients ask for is always obeyed there: remove ` +
+        `honourRequestDirectives. It is for routes with a ttl.`,
+    );
   const given = DECIDED_BY_HEADERS.filter(
     (name) => options[name as keyof GivenResponseOptions] !== undefined,
   );

@@ -5,7 +5,7 @@ import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
 import { HandlerLoad } from './handler-load.js';
 import type { Conditions } from './conditional.js';
-import { RecordedAnswer } from './recorded-answer.js';
+import { loadedStatus, RecordedAnswer } from './recorded-answer.js';
 import type { Exchange } from './exchange.interface.js';
 import { standingHeaders, statusHeaders } from './response-headers.js';
 import { joined } from './stored-response.js';
@@ -26,7 +26,7 @@ export class ResponseRecorder {
     handlerIsDone: () => void,
   ): { run<T>(handle: () => Observable<T>): Observable<T> } {
     const { route, request, response, forwarded, told } = exchange;
-    told.tell(CacheStatus.MISS);
+    told.tell(loadedStatus(forwarded));
     const answer = new RecordedAnswer(
       this.runtime,
       exchange,
@@ -49,7 +49,7 @@ export class ResponseRecorder {
 
   /** Gives the answer to a HEAD the headers that a GET would have; it has no body to store. */
   recordHead(exchange: Exchange): void {
-    const { route, request, response, told } = exchange;
+    const { route, request, response, told, forwarded = 'uri-miss' } = exchange;
     told.tell(CacheStatus.MISS);
     const metadata = { cacheStatus: CacheStatus.MISS };
     route.platform.record(request, response, {
@@ -57,7 +57,7 @@ export class ResponseRecorder {
       head: ({ headers }) => ({
         add: {
           ...standingHeaders(route, joined(headers['cache-control'])),
-          ...statusHeaders(exchange, metadata, { fwd: 'uri-miss', why: 'head' }, headers['cache-status']),
+          ...statusHeaders(exchange, metadata, { fwd: forwarded, why: 'head' }, headers['cache-status']),
         },
       }),
       done: () => undefined,

@@ -3,8 +3,10 @@ import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheEngine } from '../cache/engine.js';
 import { LATE, within } from '../cache/load-timeouts.js';
 import { Entry } from '../stores/entry.js';
+import { satisfies, takesStale } from './honoured-directives.js';
 import { NO_ANSWER } from './in-process-request.js';
 import type { RepeatedRequests } from './repeated-requests.js';
+import { NOTHING_ASKED } from './request-directives.js';
 
 /** A stored response that answers a request, and how it came to. */
 export interface Reuse {
@@ -27,20 +29,21 @@ export class StaleResponses {
   ) {}
 
   /** The stored response, at once, with a refresh behind the client's back where one is due. */
-  serve(call: Call, entry: Entry, request: object): Reuse | undefined {
+  serve(call: Call, entry: Entry, request: object, asked = NOTHING_ASKED): Reuse | undefined {
     const { engine } = this;
     const now = engine.clock.now();
+    if (asked !== NOTHING_ASKED && !satisfies(asked, entry, now)) return undefined;
     if (entry.isFresh(now)) {
       if (engine.isDue(call, entry, now)) this.refresh(call, entry, request);
       return { entry, status: CacheStatus.HIT };
     }
-    if (!engine.mayServeStale(call, entry, now)) return undefined;
-    return this.refresh(call, entry, request) ? { entry, status: CacheStatus.STALE } : undefined;
+    const isReloading = engine.mayServeStale(call, entry, now) && this.refresh(call, entry, request);
+    return isReloading || takesStale(asked, entry, now) ? { entry, status: CacheStatus.STALE } : undefined;
   }
 
   /**
    * Asks the handler behind the client's back, but not at each hit where that is in vain.
-   * @returns false where nothing can be repeated: then the client waits for the handler
+   * @returns false where nothing can be repeated: then the client waits for the handler, unless it says that it need not be fresh
    */
   refresh(call: Call, entry: Entry, request: object): boolean {
     const { pauses } = this.engine;

@@ -69,6 +69,19 @@ describe.each(platforms)("a handler with freshness: 'headers' on %s", (platform)
       expect(hit.headers['x-cache-reset-at']).toBe('2026-01-01T00:01:00.000Z');
     });
 
+    it('is as old as a request lets it be', async () => {
+      await app.get('/page');
+      app.clock.advance(10);
+      expect((await app.get('/page', { 'cache-control': 'max-age=10' })).cache).toBe('HIT');
+      expect((await app.get('/page', { 'cache-control': 'max-age=9' })).cache).toBe('REFRESH');
+      expect((await app.get('/page', { 'cache-control': 'max-age=0' })).cache).toBe('REFRESH');
+    });
+
+    it('leaves no 504 to caches outside', async () => {
+      const { status, headers } = await app.get('/page', { 'cache-control': 'only-if-cached' });
+      expect([status, headers['cache-control']]).toEqual([504, 'no-store']);
+    });
+
     it('is asked with its own validator, and its 304 brings what is stored', async () => {
       await app.get('/page');
       app.clock.advance(91);

@@ -1,4 +1,4 @@
-import type { RequestDirectives } from './request-directives.js';
+import type { RequestDirectives } from '../request-directives.js';
 import { ageOf, type ReuseTerms } from './reuse-terms.js';
 
 /**
@@ -11,7 +11,7 @@ export type Reuse = 'fresh' | 'stale' | 'while-revalidating' | 'validated';
 export function reuseOf(terms: ReuseTerms, asked: RequestDirectives, now: number): Reuse {
   if (terms.mustAskAlways || asked.noCache) return 'validated';
   const age = ageOf(terms, now);
-  if (age >= asked.maxAge) return 'validated';
+  if (asked.maxAge === 0 || age > asked.maxAge) return 'validated';
   const remaining = terms.lifetime - age;
   if (remaining > 0) return remaining >= asked.minFresh ? 'fresh' : 'validated';
   if (terms.mustAskWhenStale || asked.minFresh > 0) return 'validated';

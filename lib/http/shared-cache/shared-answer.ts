@@ -10,7 +10,7 @@ import { varyMembers } from '../vary.js';
 import type { StoredResponse } from '../stored-response.js';
 import { judgedFieldsOf, type JudgedFields } from './judged-fields.js';
 import { storingRefusal } from './may-store.js';
-import { NOTHING_ASKED } from './request-directives.js';
+import { NOTHING_ASKED } from '../request-directives.js';
 import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from './reuse-terms.js';
 import { mayStandInForError, reuseOf } from './reuse.js';
 import { bumpBehind } from './bump-behind.js';

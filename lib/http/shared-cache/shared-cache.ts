@@ -12,11 +12,12 @@ import { conditionsOf } from '../conditional.js';
 import { HandlerLoad } from '../handler-load.js';
 import type { RepeatedRequests } from '../repeated-requests.js';
 import type { Exchange } from '../exchange.interface.js';
+import { notCached } from '../own-answer.js';
 import { statusHeaders } from '../response-headers.js';
 import type { StaleResponses } from '../stale-response.js';
 import { responseOf } from '../stored-response.js';
 import { whenAdmitted } from '../when-admitted.js';
-import { requestDirectives, FROM_THE_HANDLER } from './request-directives.js';
+import { requestDirectives, FROM_THE_HANDLER } from '../request-directives.js';
 import { reuseOf, type Reuse } from './reuse.js';
 import { SharedAnswer } from './shared-answer.js';
 import type { SharedExchange } from './shared-exchange.js';
@@ -91,7 +92,7 @@ export class SharedCache {
       const reuse = this.#reuse(exchange, entry);
       if (reuse !== 'validated') return this.#replay(exchange, entry, STATUSES[reuse]);
     }
-    if (exchange.asked.onlyIfCached) return this.#notCached(exchange);
+    if (exchange.asked.onlyIfCached) return notCached(exchange);
     // Of a part nothing is stored, and no condition of ours may change what it is a part of.
     if (exchange.request.headers['range'] !== undefined) return this.#forward(exchange, 'range');
     if (!(reading instanceof Entry)) return this.#load(exchange, reading, undefined);
@@ -116,16 +117,6 @@ export class SharedCache {
     const now = this.runtime.engine.clock.now();
     const answer = storedAnswer(exchange, conditions, responseOf(entry), status, now);
     return of(route.platform.replay(request, response, answer.recorded, answer));
-  }
-
-  /** RFC 9111 §5.2.1.7. */
-  #notCached(exchange: SharedExchange): Observable<unknown> {
-    const { route, request, response, told } = exchange;
-    told.tell(CacheStatus.MISS);
-    const recorded = { status: 504, headers: [], removed: [], vary: [], body: Buffer.alloc(0) };
-    const headOnly = request.method === 'HEAD';
-    const add = statusHeaders(exchange, {}, { detail: 'only-if-cached' });
-    return of(route.platform.replay(request, response, recorded, { add, notModified: false, headOnly }));
   }
 
   #load(exchange: SharedExchange, stamp: Stamp | undefined, stale: Entry | undefined): Observable<unknown> {

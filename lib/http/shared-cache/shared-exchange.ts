@@ -2,11 +2,9 @@ import type { Call } from '../../cache/call.js';
 import type { Load } from '../../cache/loads.js';
 import type { Exchange } from '../exchange.interface.js';
 import type { StoredResponse } from '../stored-response.js';
-import type { RequestDirectives } from './request-directives.js';
 
 /** One request on its way through a route with `freshness: 'headers'`. */
 export interface SharedExchange extends Exchange {
-  readonly asked: RequestDirectives;
   readonly call: Call;
   /** It carries credentials: then its answer is shared only if that says so (RFC 9111 §3.5). */
   readonly isAuthenticated: boolean;

@@ -1,4 +1,4 @@
-import { deltaSeconds, parseCacheControl, parseDelta } from '../cache-control.js';
+import { deltaSeconds, parseCacheControl, parseDelta } from './cache-control.js';
 
 /** What a request demands of a cache (RFC 9111 §5.2.1); durations in milliseconds. */
 export interface RequestDirectives {
