@@ -148,6 +148,10 @@ export class GuardedStore implements CacheStore {
     }
   }
 
+  touch(key: string, entry: Entry): void {
+    if (this.isAvailable) this.inner.touch?.(key, entry);
+  }
+
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     const isFirst = this.#unsent.size === 0;
     const mark = this.#unsent.add(tags, mode, this.#host.coarser);

@@ -102,6 +102,11 @@ export interface CacheStore {
    * @returns false when the store knows that it did not: the entry is too large, or its stamp is past
    */
   set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void>;
+  /**
+   * Told of each entry without expiry that a tier above serves in its place, which it may keep alive then. Optional, and at once:
+   * nobody waits for what it does.
+   */
+  touch?(key: string, entry: Entry): void;
   /** Writes new generations for these tags. When it has returned, nothing stamped before is fresh. */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
   /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */

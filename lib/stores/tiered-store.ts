@@ -130,7 +130,9 @@ export class TieredStore implements CacheStore {
     if (this.bus?.isTrusted() === false) return undefined;
     const entry = this.l1.find(key);
     // Another process may have loaded it anew: it need not be done twice.
-    return entry?.isFresh(this.#now()) === true ? entry : undefined;
+    if (entry?.isFresh(this.#now()) !== true) return undefined;
+    if (entry.keepUntil === Infinity) this.l2.touch?.(key, entry);
+    return entry;
   }
 
   async #validate(query: StoreQuery, entry: Entry): Promise<Entry | Stamp> {

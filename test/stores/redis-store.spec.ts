@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { memoryStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
 import { Entry, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
 import {
@@ -13,7 +14,9 @@ import { RedisStore } from '../../lib/stores/redis/redis-store.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
 import { serverUrl } from '../servers/url.js';
+import { Deferred } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { watchTraffic, type Traffic } from '../support/network-waits.js';
 import { uniqueName } from '../support/unique.js';
 
 const DAY = 86_400_000;
@@ -61,6 +64,35 @@ describe('in Redis', () => {
       for (const each of at.tags()) expect(await client.pttl(each)).toBeGreaterThan(60 * DAY);
     });
 
+    it('are not cut short by an entry that lives for less', async () => {
+      const stamp = await store.stamp(at.tags());
+      await store.set(at, entry(stamp, 60 * DAY));
+      await store.set({ ...at, key: `${at.key} of a minute` }, entry(stamp));
+      for (const each of at.tags()) expect(await client.pttl(each)).toBeGreaterThan(60 * DAY);
+      await client.unlink(`${at.key} of a minute`);
+    });
+
+    it('live on also where Redis knows no options of PEXPIRE (before 7)', async () => {
+      const before7 = new Redis(serverUrl('redis'));
+      const { sendCommand } = before7;
+      before7.sendCommand = function (command, ...rest) {
+        // Redis 7.0 answers so to an option it does not know; before that it was one argument too many.
+        const args = command.args as unknown[];
+        if (command.name === 'pexpire' && args.length > 2) args[2] = 'GREATER';
+        return sendCommand.call(this, command, ...rest);
+      };
+      const old = redisStore({ client: before7, timeout: 5_000 });
+      await old.ready!();
+      const stamp = await old.stamp(at.tags());
+      await client.pexpire(tag, 5_000);
+      for (let times = 0; times < 2; times++) {
+        expect(await old.set(at, entry(stamp, 60 * DAY))).toBe(true);
+        for (const each of at.tags()) expect(await client.pttl(each)).toBeGreaterThan(60 * DAY);
+      }
+      await old.close!();
+      before7.disconnect();
+    });
+
     it.each(['purge', 'expire'] as const)('end one day after a %s too', async (mode) => {
       await store.stamp(at.tags());
       await store.bump([tag], mode);
@@ -93,6 +125,86 @@ describe('in Redis', () => {
       const [one, other] = await Promise.all([store.stamp(at.tags()), store.stamp(at.tags())]);
       expect(one.equals(other)).toBe(true);
       expect(await store.judge(one)).toBe('current');
+    });
+  });
+
+  describe('an entry without expiry', () => {
+    let clock: ManualClock;
+    let store: CacheStore;
+    const put = async (lifetime = Infinity): Promise<void> => {
+      const now = clock.now();
+      const stamp = await store.stamp(at.tags());
+      await store.set(at, new Entry('value', now, now + lifetime, now + lifetime, stamp, 10));
+      // What is left of it when so much time has passed for Redis as for the clock.
+      for (const key of [at.key, ...at.tags()]) await client.pexpire(key, 12 * DAY);
+    };
+    const lives = (): Promise<number[]> => Promise.all([at.key, ...at.tags()].map((key) => client.pttl(key)));
+    const read = async (many = false): Promise<Traffic> => {
+      const traffic = watchTraffic(client);
+      const reading = many ? (await store.getMany!([at]))[0] : await store.get(at);
+      expect(reading).toBeInstanceOf(Entry);
+      // Sent after it, and answered before this.
+      await client.ping();
+      traffic.stop();
+      return traffic;
+    };
+    const names = ({ commands }: Traffic): string[] => commands.map(({ name }) => name);
+
+    beforeEach(async () => {
+      clock = new ManualClock(Date.now());
+      store = redisStore({ client, timeout: 5_000 });
+      store.attach!({ ...UNATTACHED, now: clock.now });
+      await store.ready!();
+    });
+    afterEach(() => store.close!());
+
+    it.each([
+      ['a read', false],
+      ['a read of many', true],
+    ])('is kept by %s for thirty days more', async (_, many) => {
+      await put();
+      clock.advance(18 * DAY);
+      expect(names(await read(many))).toEqual(['mget', 'pexpire', 'pexpire', 'pexpire', 'ping']);
+      for (const life of await lives()) expect(life).toBeGreaterThan(29 * DAY);
+      // Nothing more is sent before half of that is over.
+      clock.advance(14 * DAY);
+      expect(names(await read(many))).toEqual(['mget', 'ping']);
+      clock.advance(1 * DAY);
+      expect(names(await read(many))).toContain('pexpire');
+    });
+
+    it('is kept when a tier above serves it', async () => {
+      const tiers = tieredStore({ l1: memoryStore(), l2: store, consistency: 'validate' });
+      tiers.attach!({ ...UNATTACHED, now: clock.now });
+      await put();
+      expect(await tiers.get(at)).toBeInstanceOf(Entry);
+      clock.advance(18 * DAY);
+      expect(await tiers.get(at)).toBeInstanceOf(Entry);
+      await client.ping();
+      for (const life of await lives()) expect(life).toBeGreaterThan(29 * DAY);
+    });
+
+    it('goes when it is not read, like those that are young or expire', async () => {
+      await put();
+      clock.advance(14 * DAY);
+      expect(names(await read())).toEqual(['mget', 'ping']);
+      await put(60 * DAY);
+      clock.advance(18 * DAY);
+      expect(names(await read())).toEqual(['mget', 'ping']);
+      for (const life of await lives()) expect(life).toBeLessThanOrEqual(12 * DAY);
+    });
+
+    it('is kept by the next read where that did not work; no read waits for it', async () => {
+      await put();
+      clock.advance(18 * DAY);
+      const { pipeline } = client;
+      const answer = new Deferred<never>();
+      client.pipeline = () => Object.assign(pipeline.call(client), { exec: () => answer.promise });
+      expect(await store.get(at)).toBeInstanceOf(Entry);
+      client.pipeline = pipeline;
+      expect(names(await read())).toEqual(['mget', 'ping']);
+      answer.reject(new Error('away'));
+      expect(names(await read())).toContain('pexpire');
     });
   });
 
@@ -212,7 +324,7 @@ describe('when Redis begins another history', () => {
   it('a load that began in the one before stores nothing', async () => {
     const stamp = await redis.store.stamp(at.tags());
     redis.epoch = 'two';
-    await redis.store.set(at, entry(stamp));
+    expect(await redis.store.set(at, entry(stamp))).toBe(false);
     expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
   });
 });

@@ -86,6 +86,19 @@ describe('memory over a shared store, with a bus', () => {
     expect([await read(), await read(), reads]).toEqual(['value', 'value', 1]);
   });
 
+  it('tells the shared store of what never expires and is served from memory', async () => {
+    const told: string[] = [];
+    shared.touch = (key, { value }) => void told.push(`${key} ${String(value)}`);
+    await write(shared, 'value');
+    await read();
+    await read();
+    expect(told).toEqual([]);
+    const stamp = await shared.stamp(at.tags());
+    await store.set(at, new Entry('for good', clock.now(), Infinity, Infinity, stamp, 10));
+    await read();
+    expect([await read(), told]).toEqual(['for good', ['key for good']]);
+  });
+
   it('serves nothing from memory, and keeps nothing, while the bus is not trusted', async () => {
     await write(shared, 'value');
     await read();

@@ -9,6 +9,7 @@ export class SharedMemory implements CacheStore {
   readonly keepsReferences = false;
   readonly #memory = memoryStore();
   isDown = false;
+  touch?: CacheStore['touch'];
 
   get(query: StoreQuery): ReturnType<CacheStore['get']> {
     this.#assertUp();

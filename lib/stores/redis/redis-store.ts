@@ -20,6 +20,7 @@ import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisCommand } from './redis-commands.js';
 import { isDemotion, readError, writeError } from './redis-errors.js';
+import { RedisLifetimes } from './redis-lifetimes.js';
 import { openUnchanged, RedisReading, type Candidate } from './redis-reading.js';
 import { sweepKeys } from './redis-sweep.js';
 
@@ -40,6 +41,7 @@ export class RedisStore implements CacheStore {
   readonly kind = 'redis';
   readonly keepsReferences = false;
   #host: StoreHost = UNATTACHED;
+  readonly #lifetimes = new RedisLifetimes();
   readonly #hints = new LRUCache<string, readonly string[]>({ max: MAX_HINTS });
 
   constructor(private readonly connection: RedisConnection) {}
@@ -49,7 +51,9 @@ export class RedisStore implements CacheStore {
     const names = [query.key, ...tags];
     const { epoch, values } = await this.#read(names);
     const entry = openUnchanged(query, epoch, tags, values);
-    return entry ?? (await this.#settle([query], new RedisReading(epoch, names, values)))[0]!;
+    if (entry === undefined) return (await this.#settle([query], new RedisReading(epoch, names, values)))[0]!;
+    this.touch(query.key, entry);
+    return entry;
   }
 
   async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
@@ -70,6 +74,7 @@ export class RedisStore implements CacheStore {
     const candidates = queries.map((query) => reading.candidate(query));
     await this.#readUnasked(candidates, reading);
     const entries = candidates.map((candidate) => candidate && reading.open(candidate));
+    entries.forEach((entry, i) => entry && this.touch(queries[i]!.key, entry));
     const missing = queries.filter((_, i) => entries[i] === undefined).map((query) => query.tags());
     const stamps = missing.length === 0 ? [] : await this.#stamps(missing, reading);
     return entries.map((entry) => entry ?? stamps.shift()!);
@@ -165,14 +170,30 @@ export class RedisStore implements CacheStore {
     return judgeStamp(stamp, (tag) => current.get(tag)?.toString('latin1'));
   }
 
-  async set(query: StoreQuery, entry: Entry): Promise<void> {
+  async set(query: StoreQuery, entry: Entry): Promise<boolean> {
     // Written under another history, it would be dead.
-    if (entry.stamp.epoch !== this.connection.epoch) return;
+    if (entry.stamp.epoch !== this.connection.epoch) return false;
     const life = physicalLife(entry);
-    await this.#write([
-      ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry],
-      ...entry.stamp.tags.map((tag): RedisCommand => ['pexpire', tag, life.generations]),
-    ]);
+    const set: RedisCommand = ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry];
+    const write = (): Promise<unknown> =>
+      this.#write([set, ...this.#lifetimes.extend(entry.stamp.tags, life.generations)]);
+    try {
+      await write();
+    } catch (error) {
+      if (!this.#lifetimes.learnsFrom(error)) throw error;
+      await write();
+    }
+    return true;
+  }
+
+  /** Nobody waits for it: without it the entry is loaded again some day. */
+  touch(key: string, entry: Entry): void {
+    const commands = this.#lifetimes.renew(key, entry, this.#host.now());
+    if (commands === undefined) return;
+    this.#write(commands).catch((error: unknown) => {
+      this.#lifetimes.learnsFrom(error);
+      this.#lifetimes.forget(key);
+    });
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
