@@ -51,7 +51,7 @@ async function round(dataSource, { target, attached }) {
     ? attachInvalidation(dataSource, { store: memoryStore(), classes: [Rows] })
     : undefined;
   const result = await saves(rows);
-  invalidation?.detach();
+  await invalidation?.detach();
   await rows.clear();
   return result;
 }

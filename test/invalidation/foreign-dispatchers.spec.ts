@@ -1,18 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import {
-  ArgsKeyField,
   CACHE_MISSING,
   CacheConfigurationError,
-  CacheResult,
   InvalidationDispatcher,
-  invalidates,
   type DispatchContext,
   type Dispatcher,
   type InvalidationJob,
 } from '../../lib/index.js';
-import { Item, openDatabase } from '../dispatchers/support/world.js';
+import { Item, itemsService, openDatabase } from '../dispatchers/support/world.js';
 import { TestApplication } from '../support/application.js';
 import { SharedMemory } from '../support/shared-memory.js';
 
@@ -30,23 +26,7 @@ class Strict implements Dispatcher {
   }
 }
 
-@Injectable()
-class Items {
-  @CacheResult({
-    keyConstructor: { id: new ArgsKeyField('id', { partition: true }) },
-    invalidatesOn: [
-      invalidates(Item, {
-        fieldMapping: { id: 'id' },
-        dispatcher: 'strict',
-        dispatcherConfig: { shard: 1 },
-        eager: false,
-      }),
-    ],
-  })
-  async text(id: number): Promise<number> {
-    return id;
-  }
-}
+const Items = itemsService('strict', { dispatcherConfig: { shard: 1 }, eager: false });
 
 describe('a rule of another build, whose dispatcher says here that it cannot work with it', () => {
   let dataSource: DataSource | undefined;

@@ -5,6 +5,7 @@ import { redisStore } from '../../lib/redis.js';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
+import { uniqueQuery } from '../support/store-query.js';
 import { uniqueName } from '../support/unique.js';
 import { until } from '../support/until.js';
 
@@ -33,15 +34,6 @@ async function tiers(urls: readonly string[]): Promise<CacheStore> {
 afterEach(async () => {
   for (const store of open.splice(0)) await store.close();
 });
-
-function query(): StoreQuery {
-  const key = uniqueName('bus');
-  return {
-    key,
-    tags: () => [`${key}:a`, `${key}:b`],
-    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
-  };
-}
 
 async function write(store: CacheStore, at: StoreQuery): Promise<void> {
   const now = Date.now();
@@ -73,7 +65,7 @@ describe.each(Object.entries(SERVERS))('the bus over %s', (_, urls) => {
   it('has other processes drop what was bumped, and read it anew', async () => {
     const [one, other] = [await tiers(urls), await tiers(urls)];
     for (let round = 0; round < 5; round++) {
-      const at = query();
+      const at = uniqueQuery();
       await write(one, at);
       await until(() => isInMemory(other, at));
       await one.bump([at.tags()[round % 2]!], round % 3 === 0 ? 'expire' : 'purge');
@@ -87,7 +79,7 @@ describe.each(Object.entries(SERVERS))('the bus over %s', (_, urls) => {
 
   it('is not trusted while it is not connected, and starts clean when it is again', async () => {
     const [one, other] = [await tiers(urls), await tiers(urls)];
-    const at = query();
+    const at = uniqueQuery();
     await write(one, at);
     await until(() => isInMemory(other, at));
     expect(await killSubscribers(urls)).toBeGreaterThan(0);

@@ -17,18 +17,9 @@ import { serverUrl } from '../servers/url.js';
 import { Deferred } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { watchTraffic, type Traffic } from '../support/network-waits.js';
-import { uniqueName } from '../support/unique.js';
+import { uniqueQuery } from '../support/store-query.js';
 
 const DAY = 86_400_000;
-
-function query(): StoreQuery {
-  const key = uniqueName('redis');
-  return {
-    key,
-    tags: () => [`${key}:a`, `${key}:b`],
-    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
-  };
-}
 
 function entry(stamp: Stamp, lifetime = 60_000): Entry {
   const now = Date.now();
@@ -42,7 +33,7 @@ describe('in Redis', () => {
 
   beforeEach(() => {
     client = new Redis(serverUrl('redis'));
-    at = query();
+    at = uniqueQuery();
     [tag] = at.tags() as [string];
   });
   afterEach(() => client.disconnect());
@@ -291,7 +282,7 @@ describe('when Redis begins another history', () => {
   let more: StoreQuery;
   beforeEach(async () => {
     redis = new Histories();
-    at = query();
+    at = uniqueQuery();
     more = { ...at, tags: () => at.tags().slice(0, 1) };
     await redis.store.set(at, entry(await redis.store.stamp(at.tags())));
     expect(await redis.store.get(at)).toBeInstanceOf(Entry);

@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { tieredStore } from '../../lib/index.js';
 import type { Bus } from '../../lib/stores/bus.interface.js';
-import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
+import { Entry, memoryStore, type CacheStore } from '../../lib/stores/index.js';
 import type { InvalidationMode } from '../../lib/stores/store.interface.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
 import { Gate } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { SharedMemory } from '../support/shared-memory.js';
+import { storeQuery } from '../support/store-query.js';
 
 /** A bus that is trusted, says something and starts anew when the test says so. */
 class ScriptedBus implements Bus {
@@ -25,11 +26,7 @@ class ScriptedBus implements Bus {
   async close(): Promise<void> {}
 }
 
-const at: StoreQuery = {
-  key: 'key',
-  tags: () => ['a', 'b'],
-  values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
-};
+const at = storeQuery('key', 'a', 'b');
 
 describe('memory over a shared store, with a bus', () => {
   let bus: ScriptedBus;

@@ -6,7 +6,7 @@ import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { storeHost } from '../support/store-host.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { uniqueName } from '../support/unique.js';
+import { uniqueQuery } from '../support/store-query.js';
 
 const open: CacheStore[] = [];
 const clock = new ManualClock(Date.now());
@@ -27,15 +27,6 @@ afterEach(async () => {
 });
 
 const keyv = new Keyv();
-function query(): StoreQuery {
-  const key = uniqueName('tiered');
-  return {
-    key,
-    tags: () => [`${key}:tag`],
-    values: { encode: (data) => ({ data, flags: 0, size: 1 }), decode: ({ data }) => data },
-  };
-}
-
 async function write(store: CacheStore, at: StoreQuery, value: unknown, lifetime: number): Promise<void> {
   const now = clock.now();
   const stamp = await store.stamp(at.tags());
@@ -48,7 +39,7 @@ async function read(store: CacheStore, at: StoreQuery): Promise<unknown> {
 }
 
 it('what another process loaded anew is read, once the copy in memory is past its lifetime', async () => {
-  const [one, other, at] = [await tiers(), await tiers(), query()];
+  const [one, other, at] = [await tiers(), await tiers(), uniqueQuery()];
   await write(one, at, 'first', 1_000);
   expect(await read(one, at)).toBe('first');
   clock.advance(1_000);
@@ -57,7 +48,7 @@ it('what another process loaded anew is read, once the copy in memory is past it
 });
 
 it('a read that was under way when a value was stored does not put the one before over it', async () => {
-  const [store, at] = [await tiers(), query()];
+  const [store, at] = [await tiers(), uniqueQuery()];
   await write(store, at, 'first', 60_000);
   const stamp = await store.stamp(at.tags());
   const reading = read(store, at);
@@ -73,7 +64,7 @@ it.each([
 ])(
   'an entry in %s that lacks a tag of today is a miss: a bump of it would not end the entry',
   async (_, make) => {
-    const [store, at] = [await ready(make()), query()];
+    const [store, at] = [await ready(make()), uniqueQuery()];
     await write(store, at, 'value', 60_000);
     expect(await read(store, at)).toBe('value');
     expect(await read(store, { ...at, tags: () => [...at.tags(), `${at.key}:new`] })).toBeUndefined();

@@ -1,13 +1,29 @@
 import 'reflect-metadata';
 import type { DataSource } from 'typeorm';
-import { ArgsKeyField, CacheResult, invalidates } from '../../lib/index.js';
+import {
+  ArgsKeyField,
+  CacheResult,
+  invalidates,
+  type EntityClass,
+  type InvalidationRuleOptions,
+} from '../../lib/index.js';
 import { Article, Author, Category, Comment, Folder, Media, Note, Photo, Reaction, Tag } from './entities.js';
 
 type Row = Record<string, unknown>;
 type Id = number | string | null;
 
-const by = (field: string) => ({ [field]: new ArgsKeyField(field, { partition: true }) });
-const everything = { scope: 'all' } as const;
+/** Cached by one argument: a change drops what is mapped from its row. */
+const CachedBy = (argument: string, entity: EntityClass, path: string) =>
+  CacheResult({
+    keyConstructor: { [argument]: new ArgsKeyField(argument, { partition: true }) },
+    invalidatesOn: [invalidates(entity, { fieldMapping: { [argument]: path as never } })],
+  });
+
+/** Cached as one value, which any change drops that fires the rule. */
+const CachedWhole = <E extends object>(
+  entity: EntityClass<E>,
+  firing: Pick<InvalidationRuleOptions<E>, 'watchFields' | 'triggerOnCreate' | 'invalidateWhen'> = {},
+) => CacheResult({ keyConstructor: {}, invalidatesOn: [invalidates(entity, { scope: 'all', ...firing })] });
 
 /** Cached methods over the tables of `entities.ts`, with rules of every kind: what they answer is made of copied rows. */
 export class Library {
@@ -27,146 +43,98 @@ export class Library {
     return this.tables[table]!.filter((row) => row[column] === value);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Article, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Article, 'id')
   async article(id: Id) {
     return [...this.#rows('article', 'id', id), ...this.#rows('article_tag', 'articleId', id)];
   }
 
-  @CacheResult({
-    keyConstructor: by('author'),
-    invalidatesOn: [invalidates(Article, { fieldMapping: { author: 'author.id' } })],
-  })
+  @CachedBy('author', Article, 'author.id')
   async byAuthor(author: Id) {
     return this.#rows('article', 'authorId', author);
   }
 
-  @CacheResult({
-    keyConstructor: by('category'),
-    invalidatesOn: [invalidates(Article, { fieldMapping: { category: 'categoryId' } })],
-  })
+  @CachedBy('category', Article, 'categoryId')
   async byCategory(category: Id) {
     return this.#rows('article', 'categoryId', category);
   }
 
-  @CacheResult({
-    keyConstructor: by('city'),
-    invalidatesOn: [invalidates(Article, { fieldMapping: { city: 'place.city' } })],
-  })
+  @CachedBy('city', Article, 'place.city')
   async inCity(city: Id) {
     return this.#rows('article', 'placeCity', city);
   }
 
-  @CacheResult({ keyConstructor: {}, invalidatesOn: [Article] })
+  @CachedWhole(Article)
   async articles() {
     return [this.tables['article'], this.tables['article_tag']];
   }
 
-  @CacheResult({
-    keyConstructor: {},
-    invalidatesOn: [invalidates(Article, { ...everything, watchFields: ['title'] })],
-  })
+  @CachedWhole(Article, { watchFields: ['title'] })
   async titles() {
     return this.#rows('article', 'deletedAt', null).map((row) => row['title']);
   }
 
-  @CacheResult({
-    keyConstructor: {},
-    invalidatesOn: [invalidates(Article, { ...everything, triggerOnCreate: false })],
-  })
+  @CachedWhole(Article, { triggerOnCreate: false })
   async oldest() {
     return this.tables['article']![0];
   }
 
-  @CacheResult({
-    keyConstructor: {},
-    invalidatesOn: [invalidates(Article, { ...everything, invalidateWhen: { categoryId: 2 } })],
-  })
+  @CachedWhole(Article, { invalidateWhen: { categoryId: 2 } })
   async inSecond() {
     return this.#rows('article', 'categoryId', 2);
   }
 
-  @CacheResult({
-    keyConstructor: {},
-    invalidatesOn: [invalidates(Article, { ...everything, invalidateWhen: { '!categoryId': 1 } })],
-  })
+  @CachedWhole(Article, { invalidateWhen: { '!categoryId': 1 } })
   async notInFirst() {
     return this.tables['article']!.filter((row) => row['categoryId'] !== 1);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Author, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Author, 'id')
   async author(id: Id) {
     return this.#rows('author', 'id', id);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Category, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Category, 'id')
   async category(id: Id) {
     return this.#rows('category', 'id', id);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Tag, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Tag, 'id')
   async tag(id: Id) {
     return [...this.#rows('tag', 'id', id), ...this.#rows('article_tag', 'tagId', id)];
   }
 
-  @CacheResult({
-    keyConstructor: by('article'),
-    invalidatesOn: [invalidates(Comment, { fieldMapping: { article: 'article.id' } })],
-  })
+  @CachedBy('article', Comment, 'article.id')
   async comments(article: Id) {
     return this.#rows('comment', 'articleId', article);
   }
 
-  @CacheResult({
-    keyConstructor: by('comment'),
-    invalidatesOn: [invalidates(Reaction, { fieldMapping: { comment: 'commentId' } })],
-  })
+  @CachedBy('comment', Reaction, 'commentId')
   async reactions(comment: Id) {
     return this.#rows('reaction', 'commentId', comment);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Media, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Media, 'id')
   async media(id: Id) {
     return this.#rows('media', 'id', id);
   }
 
   /** Of a child of an inheritance tree, whose table is its parent's. */
-  @CacheResult({ keyConstructor: {}, invalidatesOn: [Photo] })
+  @CachedWhole(Photo)
   async photos() {
     return this.#rows('media', 'kind', 'Photo');
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Folder, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Folder, 'id')
   async folder(id: Id) {
     return this.#rows('folder', 'id', id);
   }
 
-  @CacheResult({
-    keyConstructor: by('id'),
-    invalidatesOn: [invalidates(Note, { fieldMapping: { id: 'id' } })],
-  })
+  @CachedBy('id', Note, 'id')
   async note(id: Id) {
     return this.#rows('note', 'id', id);
   }
 
-  @CacheResult({ keyConstructor: {}, invalidatesOn: [Note] })
+  @CachedWhole(Note)
   async notes() {
     return this.tables['note'];
   }

@@ -46,6 +46,14 @@ const soon = (milliseconds: number) => new Promise((done) => setTimeout(done, mi
 
 class Undo extends Error {}
 
+/** Entity listeners run before subscribers, so ours is skipped when one throws. */
+function failAfterInsert(): void {
+  const execute = () => {
+    throw new Undo();
+  };
+  dataSource.getMetadata(Note).afterInsertListeners.push({ isAllowed: () => true, execute } as never);
+}
+
 describe.each(DATABASES)('transactions on %s', (database) => {
   const notes = tableNamer(database)('note');
 
@@ -132,14 +140,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   });
 
   test('a durable write whose after hook never comes is told within about a second', async () => {
-    // Entity listeners run before subscribers, so ours is skipped when one throws.
-    const metadata = dataSource.getMetadata(Note);
-    metadata.afterInsertListeners.push({
-      isAllowed: () => true,
-      execute: () => {
-        throw new Undo();
-      },
-    } as never);
+    failAfterInsert();
     attach();
     await expect(dataSource.manager.save(note(1), { transaction: false })).rejects.toThrow(Undo);
     await until(() => sink.batches.length > 0);
@@ -147,13 +148,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   });
 
   test('a write whose after hook never comes is told at the commit of a transaction that went on', async () => {
-    const metadata = dataSource.getMetadata(Note);
-    metadata.afterInsertListeners.push({
-      isAllowed: () => true,
-      execute: () => {
-        throw new Undo();
-      },
-    } as never);
+    failAfterInsert();
     attach();
     await dataSource.transaction(async (manager) => {
       await manager.save(note(1)).catch(() => undefined);
