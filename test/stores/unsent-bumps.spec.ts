@@ -119,23 +119,26 @@ describe('a guarded store', () => {
   it.each([
     ['purge', 'expire'],
     ['expire', 'purge'],
-  ] as const)('serves again what was bumped in both ways at once, when the %s arrives first', async (...order) => {
-    const world = await stored();
-    const sent = { purge: new Deferred(), expire: new Deferred() };
-    const { bump } = world.store;
-    world.store.bump = async (tags, mode) => {
-      await sent[mode].promise;
-      await bump(tags, mode);
-    };
-    const bumps = [world.guard.bump(['1:a'], 'purge'), world.guard.bump(['1:a'], 'expire')];
-    expect(await world.guard.get(QUERY)).toBeInstanceOf(Stamp);
-    for (const mode of order) {
-      sent[mode].resolve();
-      await settled();
-    }
-    await Promise.all(bumps);
-    expect(await world.guard.judge(await world.guard.stamp(['1:a']))).toBe('current');
-  });
+  ] as const)(
+    'serves again what was bumped in both ways at once, when the %s arrives first',
+    async (...order) => {
+      const world = await stored();
+      const sent = { purge: new Deferred(), expire: new Deferred() };
+      const { bump } = world.store;
+      world.store.bump = async (tags, mode) => {
+        await sent[mode].promise;
+        await bump(tags, mode);
+      };
+      const bumps = [world.guard.bump(['1:a'], 'purge'), world.guard.bump(['1:a'], 'expire')];
+      expect(await world.guard.get(QUERY)).toBeInstanceOf(Stamp);
+      for (const mode of order) {
+        sent[mode].resolve();
+        await settled();
+      }
+      await Promise.all(bumps);
+      expect(await world.guard.judge(await world.guard.stamp(['1:a']))).toBe('current');
+    },
+  );
 
   it.each<[string, (world: ReturnType<typeof guarded>) => unknown]>([
     ['again', ({ clock }) => clock.advance(300)],
