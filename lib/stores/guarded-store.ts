@@ -20,6 +20,9 @@ import { WriteRefusals } from './write-refusals.js';
 /** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
 
+/** Tags that are bumped in one go. */
+const MAX_AT_ONCE = 500;
+
 /** How long the boot waits for the store, in milliseconds; then the application starts without it. */
 const BOOT_MS = 2_000;
 
@@ -153,12 +156,11 @@ export class GuardedStore implements CacheStore {
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    if (tags.length === 0) return;
     const isFirst = this.#unsent.size === 0;
     const mark = this.#unsent.add(tags, mode, this.#host.coarser);
     try {
-      await this.guard(() => this.inner.bump(tags, mode));
-      if (!isFirst) this.#late.note(tags);
-      this.#unsent.remove(tags, mode, mark);
+      await this.#send(tags, mode, mark, !isFirst);
       this.#refusals.taken();
     } catch (error) {
       this.#retryLater();
@@ -201,6 +203,16 @@ export class GuardedStore implements CacheStore {
     }
   }
 
+  /** In parts: all at once may take longer than the timeout, on every attempt. */
+  async #send(tags: readonly string[], mode: InvalidationMode, mark: number, isLate: boolean): Promise<void> {
+    for (let from = 0; from < tags.length; from += MAX_AT_ONCE) {
+      const part = tags.slice(from, from + MAX_AT_ONCE);
+      await this.guard(() => this.inner.bump(part, mode));
+      if (isLate) this.#late.note(part);
+      this.#unsent.remove(part, mode, mark);
+    }
+  }
+
   #retryLater(): void {
     if (this.#retrying || this.#closed) return;
     this.#retrying = true;
@@ -212,9 +224,7 @@ export class GuardedStore implements CacheStore {
       for (const mode of ['purge', 'expire'] as const) {
         const { tags, mark } = this.#unsent.take(mode);
         if (tags.length === 0) continue;
-        await this.guard(() => this.inner.bump(tags, mode));
-        this.#late.note(tags);
-        this.#unsent.remove(tags, mode, mark);
+        await this.#send(tags, mode, mark, true);
       }
     } catch {
       // The next attempt is due: what is unsent stays, and the breaker has told.

@@ -165,10 +165,32 @@ describe('a guarded store', () => {
     await world.guard.bump(many, 'purge');
     const stamp = await world.guard.stamp(['m0']);
     expect(await world.guard.judge(stamp)).toBe('purged');
+    world.bumps.length = 0;
     world.clock.advance(300);
     await settled();
-    expect(world.bumps.map(([tags]) => tags.length)).toEqual([10_001, 3]);
+    expect(world.bumps.map(([tags]) => tags)).toEqual([['m0', 'm1', 'm2']]);
     expect(await world.guard.judge(await world.guard.stamp(['m0']))).toBe('current');
+  });
+
+  it('sends many in parts, so that a store that is slow has them in the end', async () => {
+    const world = guarded();
+    const { bump } = world.store;
+    // It takes a thousand within the timeout.
+    world.store.bump = (tags, mode) =>
+      tags.length > 1_000 ? new Promise(() => undefined) : bump(tags, mode);
+    const tags = Array.from({ length: 9_000 }, (_, i) => `1:${i}`);
+    const stamp = await world.guard.stamp([tags[8_999]!]);
+    world.isUp = false;
+    await expect(world.guard.bump(tags, 'purge')).rejects.toThrow('did not reach');
+    expect(await world.guard.judge(stamp)).toBe('purged');
+    world.isUp = true;
+    world.clock.advance(300);
+    await settled();
+    expect(world.bumps.flatMap(([part]) => part)).toEqual(tags);
+    expect(await world.guard.judge(await world.guard.stamp(tags.slice(0, 9)))).toBe('current');
+    world.bumps.length = 0;
+    await world.guard.bump(tags, 'expire');
+    expect(world.bumps.flatMap(([part]) => part)).toEqual(tags);
   });
 
   it('asks a store that failed again after a second, once: others do without until that is answered', async () => {
