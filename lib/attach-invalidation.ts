@@ -52,8 +52,8 @@ export interface AttachedInvalidation {
    */
   readonly ready: Promise<void>;
   /**
-   * Ends it: resolves when what was committed is invalidated, so that the script may close its DataSource. Connections that its
-   * stores opened are closed, unless an application of this process uses them too.
+   * Ends it: resolves when what was committed is invalidated, after `replicaLag` once more, so that the script may close its
+   * DataSource. Connections that its stores opened are closed, unless an application of this process uses them too.
    */
   detach(): Promise<void>;
 }
@@ -118,6 +118,7 @@ export function attachInvalidation(
     async detach() {
       attacher.detachAll();
       await service.drain();
+      await service.close();
       await exchange.close();
       await endAll(stores.splice(0), releaseStore, log, 'A store');
     },

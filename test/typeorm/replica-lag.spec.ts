@@ -3,8 +3,21 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Column, DataSource, Entity, PrimaryGeneratedColumn, type Repository } from 'typeorm';
-import { CacheResult, invalidates, RestflowCacheModule } from '../../lib/index.js';
+import {
+  Column,
+  DataSource,
+  Entity,
+  PrimaryGeneratedColumn,
+  type DataSourceOptions,
+  type Repository,
+} from 'typeorm';
+import {
+  attachInvalidation,
+  CacheResult,
+  invalidates,
+  memoryStore,
+  RestflowCacheModule,
+} from '../../lib/index.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 @Entity()
@@ -53,6 +66,23 @@ describe('replicaLag', () => {
     expect(await read()).toBe(0);
     clock.advance(1);
     expect(await read()).toBe(1);
+  });
+
+  it('is waited for when attachInvalidation() ends', async () => {
+    const options = { type: 'sqljs', entities: [Price], synchronize: true, replication: {} };
+    const dataSource = await new DataSource(options as object as DataSourceOptions).initialize();
+    const store = memoryStore();
+    const bump = store.bump.bind(store);
+    let bumps = 0;
+    store.bump = (...asked) => {
+      bumps++;
+      return bump(...asked);
+    };
+    const invalidation = attachInvalidation(dataSource, { store, classes: [Prices], replicaLag: '300ms' });
+    await dataSource.manager.save(Price, { amount: 1 });
+    await invalidation.detach();
+    expect(bumps).toBe(2);
+    await dataSource.destroy();
   });
 
   it('waits anew for a row that changes again, and once only', async () => {
