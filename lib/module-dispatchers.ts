@@ -7,6 +7,7 @@ import {
   DispatcherRegistry,
   INLINE,
   type Dispatcher,
+  type DispatcherSettings,
   type InvalidationService,
 } from './invalidation/index.js';
 import { MODULE_DISPATCHERS } from './module.constants.js';
@@ -61,10 +62,8 @@ export function dispatcherProviders(given: readonly DispatcherProvider[]): Provi
 export class ModuleDispatchers {
   readonly registry: DispatcherRegistry;
 
-  constructor(
-    ...settings: [defaultDispatcher: string, settings: ConstructorParameters<typeof DispatcherRegistry>[1]]
-  ) {
-    this.registry = new DispatcherRegistry(...settings, nameOfDispatcher);
+  constructor(defaultDispatcher: string, settings: DispatcherSettings) {
+    this.registry = new DispatcherRegistry(defaultDispatcher, settings, nameOfDispatcher);
     this.registry.add(INLINE, new InlineDispatcher());
   }
 

@@ -1,5 +1,6 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { RestflowCacheError } from '../cache/errors.js';
+import { messageOf } from '../observability/message-of.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
@@ -157,8 +158,4 @@ export class DurableJobs {
   #isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

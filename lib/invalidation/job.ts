@@ -1,6 +1,7 @@
 import { RestflowCacheError } from '../cache/errors.js';
 import type { KeySpace } from '../cache/key-space.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
+import { excerpt } from './excerpt.js';
 import type { Rewarm } from './rewarm.interface.js';
 
 /**
@@ -49,12 +50,4 @@ function isJob(job: Partial<Record<keyof InvalidationJob, unknown>> | null): boo
     Array.isArray(job.tags) &&
     job.tags.every((tag) => typeof tag === 'string')
   );
-}
-
-function excerpt(value: unknown): string {
-  try {
-    return String(JSON.stringify(value)).slice(0, 200);
-  } catch {
-    return String(value);
-  }
 }

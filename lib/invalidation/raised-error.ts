@@ -1,4 +1,5 @@
 import { RestflowCacheError } from '../cache/errors.js';
+import { messageOf } from '../observability/message-of.js';
 
 /**
  * An invalidation failed after its change was committed, and its rule, its dispatcher or the module says
@@ -10,7 +11,7 @@ export class InvalidationFailedError extends RestflowCacheError {
   constructor(cause: unknown) {
     super(
       'INVALIDATION_FAILED',
-      `The change was committed, but its invalidation failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `The change was committed, but its invalidation failed: ${messageOf(cause)}`,
       { cause },
     );
   }

@@ -1,4 +1,5 @@
 import { isThenable } from '../cache/thenable.js';
+import { messageOf } from '../observability/message-of.js';
 import type { OnceLog } from '../observability/once-log.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import { BoundRule } from './bound-rule.js';
@@ -71,10 +72,7 @@ export class Rewarms {
       for (const request of [answer ?? []].flat())
         this.#add(rule, { method: rule.target.name, request: assertRequest(request) });
     } catch (error) {
-      this.#say(
-        rule,
-        `rewarmRequest of ${where} failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#say(rule, `rewarmRequest of ${where} failed: ${messageOf(error)}`);
     }
   }
 

@@ -1,3 +1,4 @@
+import { excerpt } from './excerpt.js';
 import { coarseRule, keyOf, type ManifestRule } from './manifest-rule.js';
 import { isManifestRule } from './read-manifest-rule.js';
 
@@ -100,13 +101,5 @@ export class RuleManifest {
   /** Plain data, for a store. */
   toStored(): unknown {
     return { version: VERSION, rules: [...this.#rules.values()] };
-  }
-}
-
-function excerpt(value: unknown): string {
-  try {
-    return String(JSON.stringify(value)).slice(0, 200);
-  } catch {
-    return String(value);
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../../invalidation/dispatcher.interface.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
+import { messageOf } from '../../observability/message-of.js';
 import { kindOf } from '../kind-of-error.js';
 import { pauseBefore } from '../retry.js';
 import { closing } from '../sender.js';
@@ -73,7 +74,7 @@ export class OutboxRelay {
       return true;
     } catch (error) {
       const attempt = attempts + 1;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       if (error instanceof InvalidationJobError || attempt >= this.options.attempts) {
         await this.table.bury(id, text);
         this.host.failed(

@@ -6,6 +6,7 @@ import type {
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
 import { isLeft } from '../../invalidation/job.js';
+import { messageOf } from '../../observability/message-of.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS } from '../retry.js';
@@ -97,8 +98,7 @@ class OutboxDispatcher implements Dispatcher {
     try {
       await this.#tableOf(dataSource).insert(queryRunner, jobs);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`${reason} (is the migration of outboxMigration() run?)`, { cause });
+      throw new Error(`${messageOf(cause)} (is the migration of outboxMigration() run?)`, { cause });
     }
   }
 
