@@ -125,6 +125,7 @@ export type { LoadEvent } from './observability/load-watch.js';
 export type {
   CacheMetrics,
   DispatcherMetrics,
+  DispatcherState,
   InvalidationMetrics,
   MethodMetrics,
   StoreMetrics,

@@ -93,6 +93,7 @@ export class ModuleDispatchers {
         `settings ${name}`,
         `dispatcherSettings has settings for '${name}', which no dispatcher of this application reads.`,
       );
+    runtime.dispatcherStates = () => this.registry.states();
     return this.registry.start((name) => {
       const counters = runtime.counters.dispatcher(name);
       return {

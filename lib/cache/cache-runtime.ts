@@ -20,6 +20,7 @@ import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
 import { CacheCounters } from '../observability/cache-counters.js';
 import { tellInvalidation, type InvalidationCause } from '../observability/invalidate-event.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 
 /**
@@ -49,6 +50,8 @@ export interface RuntimeSettings extends KeySettings {
 export class CacheRuntime {
   readonly engine: CacheEngine;
   readonly counters: CacheCounters;
+  /** How dispatchers are, of those that tell; set by whoever has them. */
+  dispatcherStates: () => Readonly<Record<string, DispatcherState>> = () => ({});
   /** What dropped what; only where somebody may ask. */
   drops: DropLog | undefined;
   readonly space: KeySpace;

@@ -13,20 +13,21 @@ export function metricsOf(runtime: CacheRuntime): CacheMetrics {
     methods: [...[...targets].map((target) => target.counters), counters.byHand].map((one) => one.report()),
     stores: byName(settings.stores, stateOf),
     invalidation: { ...counters.invalidation },
-    dispatchers: counters.reportDispatchers(),
+    dispatchers: counters.reportDispatchers(runtime.dispatcherStates()),
   };
 }
 
 /** How the stores of an application are, as far as it knows. */
-export function healthOf({ settings }: CacheRuntime): CacheHealth {
+export function healthOf({ settings, dispatcherStates }: CacheRuntime): CacheHealth {
+  const dispatchers = dispatcherStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
     const { kind, status, waitingBumps } = stateOf(store);
     return { kind, status, waitingBumps };
   });
-  const isUp = Object.values(stores).every(
-    ({ status, waitingBumps }) => status === 'up' && waitingBumps === 0,
-  );
-  return { status: isUp ? 'up' : 'degraded', stores };
+  const isUp =
+    Object.values(stores).every(({ status, waitingBumps }) => status === 'up' && waitingBumps === 0) &&
+    Object.values(dispatchers).every(({ status }) => status === 'up');
+  return { status: isUp ? 'up' : 'degraded', stores, dispatchers };
 }
 
 function byName<T>(

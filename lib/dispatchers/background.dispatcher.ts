@@ -6,6 +6,7 @@ import type {
   InvalidationJob,
 } from '../invalidation/dispatcher.interface.js';
 import { InvalidationJobError } from '../invalidation/job.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
 import { BackgroundQueue } from './background-queue.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { positive, readOptions, type OptionTests } from './options.js';
@@ -68,15 +69,22 @@ export class BackgroundDispatcher implements Dispatcher {
     while (this.#running.size < this.#settings.concurrency && this.#queue.size > 0) this.#run();
   }
 
+  state(): DispatcherState {
+    return { status: 'up', waitingJobs: this.#left };
+  }
+
+  get #left(): number {
+    return (this.#queue?.size ?? 0) + this.#inHand;
+  }
+
   /** Carries out what is queued, without pauses between attempts. */
   async close(): Promise<void> {
     this.#closing.abort();
     const drained = Promise.all(this.#running);
     const late = new Promise<void>((resolve) => setTimeout(resolve, this.#settings.drainTimeout).unref());
     await Promise.race([drained, late]);
-    const left = (this.#queue?.size ?? 0) + this.#inHand;
-    if (left > 0)
-      this.#failed('background drain', `${left} invalidation jobs were left at shutdown`, 'too slow');
+    if (this.#left > 0)
+      this.#failed('background drain', `${this.#left} invalidation jobs were left at shutdown`, 'too slow');
   }
 
   #run(): void {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost, InvalidationJob } from '../invalidation/dispatcher.interface.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
 import { BackgroundQueue } from './background-queue.js';
 
 /** Jobs that wait for a queue that does not take them; beyond that they are put together, and coarser. */
@@ -44,6 +45,15 @@ export function whenStarted(host: () => SenderHost | undefined): SenderHost {
   };
 }
 
+/** How several senders of one dispatcher are. */
+export function stateOfAll(senders: Iterable<Sender>): DispatcherState {
+  const states = [...senders].map(({ state }) => state);
+  return {
+    status: states.some(({ status }) => status === 'down') ? 'down' : 'up',
+    waitingJobs: states.reduce((sum, { waitingJobs }) => sum + waitingJobs, 0),
+  };
+}
+
 /** The writes whose jobs are sent together, and wait for that. */
 class Round {
   release: () => void = () => undefined;
@@ -76,6 +86,10 @@ export class Sender {
     const { sent } = this.#next;
     this.#sending ??= this.#sendAll();
     return this.#isAway ? undefined : sent;
+  }
+
+  get state(): DispatcherState {
+    return { status: this.#isAway ? 'down' : 'up', waitingJobs: this.#queue.size + this.#inHand };
   }
 
   /** Tries what is left once more, without pauses. */

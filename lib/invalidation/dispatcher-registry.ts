@@ -1,4 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type {
@@ -170,6 +171,20 @@ export class DispatcherRegistry {
       if (dispatcher.start === undefined) continue;
       await dispatcher.start({ ...host, config: this.#settingsOf(name) });
     }
+  }
+
+  /** How those are that tell. One that fails to is not well. */
+  states(): Readonly<Record<string, DispatcherState>> {
+    const states: [string, DispatcherState][] = [];
+    for (const [name, dispatcher] of this.#dispatchers) {
+      try {
+        const state = dispatcher.state?.();
+        if (state !== undefined) states.push([name, state]);
+      } catch {
+        states.push([name, { status: 'down', waitingJobs: 0 }]);
+      }
+    }
+    return Object.fromEntries(states);
   }
 
   /** Ends them all, whatever becomes of one; when called again, those that were given jobs meanwhile. */

@@ -1,3 +1,4 @@
+import type { DispatcherState } from '../observability/metrics.interface.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { Rewarm } from './rewarm.interface.js';
 
@@ -111,6 +112,8 @@ export interface Dispatcher {
   ): Promise<void>;
   /** Called at boot with the `dispatcherConfig` of each rule. Throws for what cannot work: the boot then fails. */
   check?(config: Readonly<Record<string, unknown>>): void;
+  /** How it is, as far as it knows, for `cache.health()`: answers at once, asks nobody. */
+  state?(): DispatcherState;
   /** Called when the application has started: begins to work jobs, where the dispatcher does. */
   start?(host: DispatcherHost): MaybePromise<void>;
   /**

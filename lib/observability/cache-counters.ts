@@ -1,7 +1,9 @@
 import { MethodCounters } from './method-counters.js';
-import type { DispatcherMetrics, InvalidationMetrics } from './metrics.interface.js';
+import type { DispatcherMetrics, DispatcherState, InvalidationMetrics } from './metrics.interface.js';
 
 type Counting<T> = { -readonly [K in keyof T]: T[K] };
+
+type DispatcherCounts = Counting<Omit<DispatcherMetrics, keyof DispatcherState>>;
 
 /** Under this name stands what is cached by hand. */
 const BY_HAND = 'CacheService';
@@ -17,20 +19,27 @@ export class CacheCounters {
     widened: 0,
     ruleErrors: 0,
   };
-  readonly #dispatchers = new Map<string, Counting<DispatcherMetrics>>();
+  readonly #dispatchers = new Map<string, DispatcherCounts>();
 
   constructor(namespace: string) {
     this.byHand = new MethodCounters(BY_HAND, namespace);
   }
 
-  dispatcher(name: string): Counting<DispatcherMetrics> {
+  dispatcher(name: string): DispatcherCounts {
     let counters = this.#dispatchers.get(name);
     if (counters === undefined)
       this.#dispatchers.set(name, (counters = { jobs: 0, carriedOut: 0, failures: 0 }));
     return counters;
   }
 
-  reportDispatchers(): Readonly<Record<string, DispatcherMetrics>> {
-    return Object.fromEntries([...this.#dispatchers].map(([name, counters]) => [name, { ...counters }]));
+  /** @param states of those that tell */
+  reportDispatchers(
+    states: Readonly<Record<string, DispatcherState>>,
+  ): Readonly<Record<string, DispatcherMetrics>> {
+    const report = [...this.#dispatchers].map(([name, counts]): [string, DispatcherMetrics] => [
+      name,
+      { ...counts, waitingJobs: states[name]?.waitingJobs ?? 0 },
+    ]);
+    return Object.fromEntries(report);
   }
 }

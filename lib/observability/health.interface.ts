@@ -1,4 +1,4 @@
-import type { StoreState } from './metrics.interface.js';
+import type { DispatcherState, StoreState } from './metrics.interface.js';
 
 /**
  * A store, as `cache.health()` tells of it.
@@ -16,8 +16,10 @@ export interface StoreHealth extends Pick<StoreState, 'status' | 'waitingBumps'>
  * @publicApi
  */
 export interface CacheHealth {
-  /** `degraded` while a store is down, or invalidations wait for one. */
+  /** `degraded` while a store or a dispatcher is down, or invalidations wait for a store. */
   readonly status: 'up' | 'degraded';
   /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
   readonly stores: Readonly<Record<string, StoreHealth>>;
+  /** By name, those that tell of themselves. */
+  readonly dispatchers: Readonly<Record<string, DispatcherState>>;
 }

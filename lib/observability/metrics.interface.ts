@@ -83,6 +83,18 @@ export interface InvalidationMetrics {
 }
 
 /**
+ * A dispatcher, as far as this process knows without asking anybody.
+ *
+ * @publicApi
+ */
+export interface DispatcherState {
+  /** `down`: the queue that it sends to does not take jobs. */
+  readonly status: 'up' | 'down';
+  /** Jobs that wait in this process: to be sent, or to be carried out. */
+  readonly waitingJobs: number;
+}
+
+/**
  * What a dispatcher did since the boot of this process.
  *
  * @publicApi
@@ -94,6 +106,8 @@ export interface DispatcherMetrics {
   readonly carriedOut: number;
   /** Times that it failed, or said that something did: a queue that is away, a job that is dead. */
   readonly failures: number;
+  /** Jobs that wait in this process now; 0 for dispatchers that do not tell. */
+  readonly waitingJobs: number;
 }
 
 /**

@@ -96,7 +96,7 @@ describe('the example of docs/observability.md', () => {
       methods: [{ name: 'the "best"', ...counts, ...loads }],
       stores: { default: { kind: 'redis', status: 'down', waitingBumps: 2, timeouts: 1, errors: 3 } },
       invalidation: { bumps: 1, tags: 1, failures: 0, changes: 0, widened: 0, ruleErrors: 0 },
-      dispatchers: { outbox: { jobs: 5, carriedOut: 5, failures: 1 } },
+      dispatchers: { outbox: { jobs: 5, carriedOut: 5, failures: 1, waitingJobs: 0 } },
     });
     const text = (new MetricsController!({ metrics }) as { metrics(): string }).metrics();
     const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));

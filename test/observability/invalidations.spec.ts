@@ -80,7 +80,7 @@ describe.each([Taking, Durable])('the metrics of a dispatcher, %s', (Kind) => {
     const { one, metrics } = world({ dispatcher: 'mine' }, { dispatchers: { mine } });
     await one.transaction(inserted({ id: 1 }));
     await one.transaction(inserted({ id: 2 }));
-    expect(metrics().dispatchers).toEqual({ mine: { jobs: 2, carriedOut: 0, failures: 0 } });
+    expect(metrics().dispatchers).toEqual({ mine: { jobs: 2, carriedOut: 0, failures: 0, waitingJobs: 0 } });
     mine.fails = true;
     await one.transaction(inserted({ id: 3 })).catch(() => undefined);
     expect(metrics().dispatchers['mine']).toMatchObject({ failures: 1 });
@@ -100,7 +100,9 @@ describe('the metrics of the inline dispatcher', () => {
     expect(metrics().dispatchers).toEqual({});
     const lazy = world({ eager: false });
     await lazy.one.commit(inserted({ id: 1 }));
-    expect(lazy.metrics().dispatchers).toEqual({ inline: { jobs: 1, carriedOut: 1, failures: 0 } });
+    expect(lazy.metrics().dispatchers).toEqual({
+      inline: { jobs: 1, carriedOut: 1, failures: 0, waitingJobs: 0 },
+    });
     expect(lazy.counted()).toMatchObject({ bumps: 1 });
   });
 });

@@ -11,7 +11,7 @@ import {
   type CanActivate,
 } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CacheResponse } from '../../lib/index.js';
+import { CacheResponse, memoryStore } from '../../lib/index.js';
 import { settled } from '../support/gate.js';
 import {
   gate,
@@ -54,6 +54,11 @@ class Pages {
     return handle();
   }
   @Get('hard') @CacheResponse({ ttl: 60, hardTimeout: '50ms', name: 'hard' }) hard(): unknown {
+    return handle();
+  }
+  @Get('turn')
+  @CacheResponse({ ttl: 60, hardTimeout: '50ms', lock: 'distributed', name: 'turn' })
+  turn(): unknown {
     return handle();
   }
   @Get('cookie')
@@ -177,10 +182,22 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     answer = () => open.promise;
     const [leads, waits] = await Promise.all([app.get('/hard'), app.get('/hard')]);
     expect([leads.status, waits.status]).toEqual([503, 503]);
+    expect(counts('hard')).toMatchObject({ misses: 2 });
     open.open();
     await settled();
     expect(counts('hard')).toMatchObject({ misses: 2 });
     expect(counts('hard')).not.toHaveProperty('hits');
+  });
+
+  it('count a request whose time is over before its turn came', async () => {
+    const store = Object.assign(memoryStore(), { acquire: async () => undefined });
+    const other = await start(platform, { controllers: [Pages], cache: { store } });
+    try {
+      expect((await other.get('/turn')).status).toBe(503);
+      expect(countsOf(other.cache, 'turn')).toEqual({ misses: 1 });
+    } finally {
+      await other.close();
+    }
   });
 
   it('count answers that may not be stored', async () => {

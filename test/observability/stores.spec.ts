@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { type CacheStore, memoryStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
+import type { Bus } from '../../lib/stores/bus.interface.js';
 import { GuardedStore } from '../../lib/stores/guarded-store.js';
 import { MemoryStore } from '../../lib/stores/memory-store.js';
 import { StoreRefusedError, StoreUnavailableError } from '../../lib/stores/store-host.js';
 import type { StoreHost } from '../../lib/stores/store-host.js';
+import { TieredStore } from '../../lib/stores/tiered-store.js';
 import { reapProcesses, RedisProcess } from '../fleet/support/redis-process.js';
 import { Applications, method } from '../cache/support/methods.js';
 import { until } from '../dispatchers/support/world.js';
@@ -16,6 +18,9 @@ import { ManualClock } from '../support/manual-clock.js';
 const { start, close } = new Applications();
 afterEach(close);
 afterAll(reapProcesses);
+
+/** The one that is always there, and tells. */
+const dispatchers = { background: { status: 'up', waitingJobs: 0 } };
 
 describe('a store in memory', () => {
   it('tells how many entries it holds, and is up', async () => {
@@ -30,6 +35,7 @@ describe('a store in memory', () => {
     expect(cache.health()).toEqual({
       status: 'up',
       stores: { default: { kind: 'memory', status: 'up', waitingBumps: 0 } },
+      dispatchers,
     });
   });
 });
@@ -63,6 +69,7 @@ describe('a store of the user’s', () => {
         default: { kind: 'memory', status: 'up', waitingBumps: 0 },
         own: { kind: 'own', status: 'down', waitingBumps: 0 },
       },
+      dispatchers,
     });
     expect(cache.metrics().stores['own']).toMatchObject({ kind: 'own', status: 'down' });
   });
@@ -132,6 +139,18 @@ describe('a guarded store', () => {
   });
 });
 
+describe('a tiered store', () => {
+  it('is down while its bus is silent, and tells how many entries this process holds', () => {
+    const bus = { trusted: true, isTrusted: () => bus.trusted, listen: () => undefined } as unknown as Bus & {
+      trusted: boolean;
+    };
+    const store = new TieredStore(new MemoryStore(), { kind: 'shared' } as unknown as CacheStore, bus);
+    expect(store.state()).toMatchObject({ status: 'up', entries: 0 });
+    bus.trusted = false;
+    expect(store.state()).toMatchObject({ status: 'down', entries: 0 });
+  });
+});
+
 /** A slow machine is no Redis that is down. Milliseconds. */
 const PATIENCE = 5_000;
 
@@ -151,7 +170,8 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
       const store = () => cache.metrics().stores['default']!;
       await until(() => cache.health().status === 'up', 'the store');
       await application.get(Things).call(1);
-      const well = { status: 'up', stores: { default: { kind, status: 'up', waitingBumps: 0 } } };
+      const stores = { default: { kind, status: 'up', waitingBumps: 0 } };
+      const well = { status: 'up', stores, dispatchers };
       await until(() => isDeepStrictEqual(cache.health(), well), 'the store, still');
 
       await redis.kill();
@@ -161,6 +181,7 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
       expect(cache.health()).toEqual({
         status: 'degraded',
         stores: { default: { kind, status: 'down', waitingBumps: 1 } },
+        dispatchers,
       });
       expect(store().errors + store().timeouts).toBeGreaterThan(0);
       expect(cache.metrics().invalidation).toMatchObject({ bumps: 1, tags: 1, failures: 1 });

@@ -6,12 +6,13 @@ import type {
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
+import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { kindOf } from '../kind-of-error.js';
 import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
 import { ATTEMPTS, pauseBefore } from '../retry.js';
-import { closing, Sender, whenStarted } from '../sender.js';
+import { closing, Sender, stateOfAll, whenStarted } from '../sender.js';
 
 /**
  * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may say `queue` and `attempts` for that rule alone.
@@ -109,6 +110,10 @@ class BullMqDispatcher implements Dispatcher {
     // Settings of the module are among them: the dispatcher may not have been started yet.
     const options = readOptions('bullmq', TESTS, this.#options, config);
     return this.#queue(options.queue ?? queueOf(jobs[0]!.namespace), options).add(jobs);
+  }
+
+  state(): DispatcherState {
+    return stateOfAll([...this.#queues.values()].map(({ sender }) => sender));
   }
 
   async close(): Promise<void> {

@@ -5,10 +5,11 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
+import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { checkRuleOptions, readOptions, text, type OptionTests } from '../options.js';
-import { closing, Sender } from '../sender.js';
+import { closing, Sender, stateOfAll } from '../sender.js';
 import { patternOf } from './pattern.js';
 
 /**
@@ -96,6 +97,10 @@ class MicroserviceDispatcher implements Dispatcher {
       this.#senders.set(pattern, sender);
     }
     return sender.add(jobs);
+  }
+
+  state(): DispatcherState {
+    return stateOfAll(this.#senders.values());
   }
 
   async close(): Promise<void> {

@@ -7,11 +7,12 @@ import type {
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
 import { InvalidationJobError, isLeft } from '../../invalidation/job.js';
+import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { kindOf } from '../kind-of-error.js';
 import { boolean, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
-import { closing, Sender, whenStarted } from '../sender.js';
+import { closing, Sender, stateOfAll, whenStarted } from '../sender.js';
 import type { PgBossDatabase, PgBossLike } from './pg-boss.interface.js';
 
 /**
@@ -131,6 +132,11 @@ class PgBossDispatcher implements Dispatcher {
     }
     // pg-boss has a pool of its own, so that waiting for it takes no connection of the application's.
     return sender.add(undone);
+  }
+
+  /** Jobs that are written in transactions wait for nothing. */
+  state(): DispatcherState {
+    return stateOfAll(this.#late.values());
   }
 
   async close(): Promise<void> {
