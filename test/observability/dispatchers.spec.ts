@@ -8,6 +8,7 @@ import {
   type InvalidationJob,
 } from '../../lib/index.js';
 import { Applications } from '../cache/support/methods.js';
+import { until } from '../dispatchers/support/world.js';
 import { Deferred, Gate, settled } from '../support/gate.js';
 
 const { start, close } = new Applications();
@@ -81,6 +82,8 @@ describe('what waits', () => {
     expect(sender.state).toEqual({ status: 'down', waitingJobs: 2 });
     const idle = new Sender('another', send, { coarser: () => undefined, failed: () => undefined });
     expect(stateOfAll([sender, idle])).toEqual({ status: 'down', waitingJobs: 2 });
+    await until(() => attempts === 2, 'the second attempt');
+    expect(sender.state).toEqual({ status: 'down', waitingJobs: 2 });
     taken.resolve();
     await sender.close();
     expect(sender.state).toEqual({ status: 'up', waitingJobs: 0 });
