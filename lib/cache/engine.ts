@@ -139,10 +139,9 @@ export class CacheEngine {
     return call.target.policy.lock !== false && call.retries < MAX_RETRIES && !this.uncacheable.has(call.key);
   }
 
-  /** @param isAnew in place of every load that is under way: what those bring began earlier, and is not stored */
+  /** @param isAnew in place of every load that is under way: what those bring began earlier, and is not stored over it */
   begin(call: Call, stamp: Stamp | undefined, isAnew = false): Load {
     const { policy, store } = call.target;
-    if (isAnew) this.loads.overtake(call.key);
     const isShared = stamp !== undefined && this.loads.find(call.key, stamp) !== undefined;
     const shareable = isAnew || (this.#mayShare(call) && !isShared);
     const what = [call.key, stamp, store, policy.hardTimeout] as const;

@@ -87,7 +87,7 @@ export class EntryWriter {
 
   async #store(call: Call, load: Load, entry: Entry): Promise<boolean> {
     const { name, store } = call.target;
-    if (load.overtaken || !this.isEnabled()) return false;
+    if (!this.isEnabled() || !load.takesStore()) return false;
     try {
       return (await store.set(call, entry)) !== false;
     } catch (error) {

@@ -11,6 +11,12 @@ export interface Outcome {
   readonly failed: boolean;
 }
 
+/** Loads of one key that took each other's place: how many began, and which of them was stored. */
+interface Line {
+  begun: number;
+  stored: number;
+}
+
 /** One run of a loader, and those who wait for it. */
 export class Load {
   readonly context: LoadContext;
@@ -18,8 +24,9 @@ export class Load {
   patience = Infinity;
   /** From then on nobody waits for it who did not already. Milliseconds since the epoch. */
   lateAt = Infinity;
-  /** Set once a value that was asked for later took its place: then its own must not be stored over that one. */
-  overtaken = false;
+  readonly #line: Line;
+  readonly #turn: number;
+  #isPast = false;
   #outcome: Outcome | undefined;
   #waiters: ((outcome: Outcome) => void)[] | undefined;
 
@@ -29,8 +36,24 @@ export class Load {
     readonly stamp: Stamp | undefined,
     store: CacheStore,
     private readonly onSettled: (load: Load) => void,
+    /** Whose place it takes. */
+    before?: Load,
   ) {
     this.context = new LoadContext(store);
+    this.#line = before === undefined ? { begun: 0, stored: 0 } : before.#line;
+    this.#turn = ++this.#line.begun;
+    // A bump came between: what it brings is dead on arrival.
+    if (before?.stamp !== undefined && stamp?.equals(before.stamp) === false) before.#isPast = true;
+  }
+
+  /**
+   * Asked right before its value is stored.
+   * @returns false when that of a load which began later is stored already, and must not be stored over
+   */
+  takesStore(): boolean {
+    if (this.#isPast || this.#turn < this.#line.stored) return false;
+    this.#line.stored = this.#turn;
+    return true;
   }
 
   /** Tells the waiters. Only the first call counts. */
@@ -83,30 +106,27 @@ export class LoadTable {
     return outer !== undefined && this.#loads.get(key)?.context.dependsOn(outer) === true;
   }
 
-  /**
-   * A load others may join, for so long (in milliseconds). One that was there before is overtaken; but one that is late leaves its
-   * place, and what it may still bring is as good.
-   */
+  /** A load others may join, for so long (in milliseconds), in place of one that was there before. */
   begin(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    const before = this.#loads.get(key);
-    if (before === undefined || !this.#isLate(before)) this.overtake(key);
-    else this.#loads.delete(key);
-    const load = this.alone(key, stamp, store, patience);
+    const load = this.inPlace(key, stamp, store, patience);
     if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
   }
 
-  /** Nobody joins the load of a key any more, and its value is not stored: a later one is on its way. */
-  overtake(key: string): void {
-    const load = this.#loads.get(key);
-    if (load === undefined) return;
-    load.overtaken = true;
+  /** A load nobody may join, nor the one whose place it takes: once its value is stored, that one's is not. */
+  inPlace(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
+    const before = this.#loads.get(key);
     this.#loads.delete(key);
+    return this.#create(key, stamp, store, patience, before);
   }
 
   /** A load nobody may join. */
   alone(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    const load = new Load(key, stamp, store, this.#remove);
+    return this.#create(key, stamp, store, patience);
+  }
+
+  #create(key: string, stamp: Stamp | undefined, store: CacheStore, patience: number, before?: Load): Load {
+    const load = new Load(key, stamp, store, this.#remove, before);
     if (patience === Infinity) return load;
     load.patience = patience;
     load.lateAt = this.clock.now() + patience;

@@ -11,8 +11,7 @@ export async function putValue(
   value: unknown,
   stamp: Stamp | undefined,
 ): Promise<void> {
-  const load = loads.alone(call.key, stamp, call.target.store);
-  loads.overtake(call.key);
+  const load = loads.inPlace(call.key, stamp, call.target.store);
   const written = await writer.write(call, load, value);
   if (written.isStored === true) call.entry = written.entry;
   const outer = currentLoad();

@@ -249,6 +249,40 @@ describe('refresh', () => {
     await expect(application.cache.for(Things, 'call').refresh(1)).rejects.toThrow('down');
     expect(await things.call(1)).toBe(1);
   });
+
+  it.each(['refresh', 'get'] as const)(
+    'nor does one that fails keep the value of an earlier %s from being stored',
+    async (how) => {
+      const application = await start([Things]);
+      const [things, cached] = [application.get(Things), application.cache.for(Things, 'call')];
+      const gate = new Gate();
+      things.body = () => gate.pass().then(() => 'first');
+      const first = cached[how](1);
+      await gate.reached();
+      things.body = () => Promise.reject(new Error('down'));
+      await expect(cached.refresh(1)).rejects.toThrow('down');
+      gate.open();
+      expect(await first).toBe('first');
+      expect(await cached.getCacheOnly(1)).toBe('first');
+    },
+  );
+});
+
+it('a load that was given up long ago does not store over what was loaded since', async () => {
+  const Slow = method('slow', { hardTimeout: '1s' });
+  const application = await start([Slow]);
+  const [slow, cached] = [application.get(Slow), application.cache.for(Slow, 'call')];
+  const gate = new Gate();
+  slow.body = () => gate.pass().then(() => 'given up');
+  const first = expect(cached.get(1)).rejects.toThrow('hardTimeout');
+  await gate.reached();
+  application.clock.advance(1_000);
+  await first;
+  slow.body = () => 'new';
+  expect(await cached.get(1)).toBe('new');
+  gate.open();
+  await settled();
+  expect(await cached.getCacheOnly(1)).toBe('new');
 });
 
 it('bypassCache neither reads nor stores', async () => {
