@@ -56,8 +56,10 @@ export function judgeResponse(
   const forbidding = FORBIDDING.find((name) => directives.has(name));
   if (forbidding !== undefined)
     return { refusal: `the handler says Cache-Control: ${forbidding}${IF_FOR_ALL}`, why: forbidding };
-  const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
-  return { lifetime: seconds === undefined ? Infinity : seconds * 1000 };
+  const name = directives.has('s-maxage') ? 's-maxage' : 'max-age';
+  const seconds = deltaSeconds(directives, name) ?? Infinity;
+  if (seconds > 0) return { lifetime: seconds * 1000 };
+  return { refusal: `the handler says Cache-Control: ${name}=0${IF_FOR_ALL}`, why: name };
 }
 
 /** Whether nothing but what an answer says of itself keeps it from being stored, as far as is known when its head goes out. */

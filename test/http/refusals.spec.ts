@@ -32,6 +32,9 @@ function refusing(options: CacheResponseOptions, lifetime: string): new () => ob
     @Get('no-store') @Cached() @Header('Cache-Control', 'no-store') noStore(): Promise<number> {
       return this.held();
     }
+    @Get('no-life') @Cached() @Header('Cache-Control', 'public, max-age=0') noLife(): Promise<number> {
+      return this.held();
+    }
     @Get('vary') @Cached() @Header('Vary', '*') vary(): Promise<number> {
       return this.held();
     }
@@ -96,6 +99,7 @@ const MODES: [string, CacheResponseOptions, Row[]][] = [
         /says Cache-Control: private; leave that out if all may have the answer/,
       ],
       ['no-store', {}, 'fwd=uri-miss', /says Cache-Control: no-store; leave that out/],
+      ['no-life', {}, 'fwd=uri-miss', /says Cache-Control: max-age=0; leave that out/],
       ['vary', {}, 'fwd=uri-miss', /Vary: \*, .*; name the request headers that it depends on/],
       ['personal', BEARER, 'fwd=bypass', /bypasses the cache for authenticated .*shared: true/],
     ],
