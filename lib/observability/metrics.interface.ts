@@ -1,7 +1,7 @@
 /**
  * What became of the calls of one cached method since the boot of this process. All but `loadSeconds` are counts that only grow.
  *
- * Each call counts once, under the status that its caller was told ({@link CacheStatus}), so that
+ * Each call counts once, under the `CacheStatus` that its caller was told, so that
  * `hits + misses + stale + bypasses + refreshes` are its calls.
  *
  * @publicApi

@@ -168,8 +168,11 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
       const application = await start([Things], { store: open(redis.url), clock: systemClock });
       const { cache } = application;
       const store = () => cache.metrics().stores['default']!;
+      const counted = () => cache.metrics().methods[0]!;
+      let calls = 0;
+      const call = (): Promise<unknown> => (calls++, application.get(Things).call(1));
       await until(() => cache.health().status === 'up', 'the store');
-      await application.get(Things).call(1);
+      await call();
       const stores = { default: { kind, status: 'up', waitingBumps: 0 } };
       const well = { status: 'up', stores, dispatchers };
       await until(() => isDeepStrictEqual(cache.health(), well), 'the store, still');
@@ -177,7 +180,7 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
       await redis.kill();
       await until(() => cache.health().status === 'degraded', 'the end of it');
       expect(await cache.invalidateTags(['tag'])).toBe('queued');
-      expect(await application.get(Things).call(1)).toBe(1);
+      expect(await call()).toBe(1);
       expect(cache.health()).toEqual({
         status: 'degraded',
         stores: { default: { kind, status: 'down', waitingBumps: 1 } },
@@ -188,10 +191,9 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
 
       await redis.start();
       await until(() => cache.health().status === 'up', 'it to be back');
-      await application.get(Things).call(1);
-      await application.get(Things).call(1);
-      const { hits, misses } = cache.metrics().methods[0]!;
-      expect([hits, hits + misses]).toEqual([1, 4]);
+      // A machine that stands still for a heartbeat may need more than two.
+      await until(async () => (await call(), counted().hits > 0), 'a hit');
+      expect(counted().hits + counted().misses).toBe(calls);
     } finally {
       await redis.stop();
     }
