@@ -1,4 +1,5 @@
 import { decodeText } from '../keys/encode-text.js';
+import { createHash } from 'node:crypto';
 import { encodeValue } from '../keys/index.js';
 import { CacheConfigurationError } from './errors.js';
 
@@ -87,8 +88,20 @@ export class KeySpace {
   }
 
   userTag(name: string): string {
-    return `${this.userTagPrefix}${segment(name)}`;
+    return this.userTagPrefix + shortened(segment(name));
   }
+}
+
+/** Texts of the user's own are not longer in keys and tags. */
+const MAX_LENGTH = 250;
+
+/** A text of the user's as it stands at the end of keys and tags; where it is long its hash, which no other text looks like. */
+export function encodeOwn(text: string): string {
+  return shortened(encodeValue(text));
+}
+
+function shortened(text: string): string {
+  return text.length <= MAX_LENGTH ? text : `#${createHash('sha256').update(text).digest('base64url')}`;
 }
 
 /** A part of a key that holds no colon of its own, so that parts never run into each other. */

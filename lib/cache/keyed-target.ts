@@ -1,8 +1,8 @@
-import { encodeValue } from '../keys/index.js';
 import type { MethodCounters } from '../observability/method-counters.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type BatchSeat, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
+import { encodeOwn } from './key-space.js';
 import { assertMethodOptions, normalisePolicy, VALUE_OPTIONS, type CommonOptions } from './definition.js';
 import { CacheUsageError } from './errors.js';
 import type { CachePolicy } from './policy.js';
@@ -33,6 +33,9 @@ const OPTIONS = new Set<string>([
   'isolation',
 ] satisfies (keyof KeyedOptions)[]);
 
+/** Characters of a key that messages show. */
+const MAX_SHOWN = 100;
+
 /** No method has the empty name: under it stand the entries that are named by hand. */
 const BY_HAND = '';
 
@@ -60,7 +63,7 @@ export class KeyedTarget implements CacheTarget {
         `A cache key must be a string that is not empty, not ${String(key)}.`,
       );
     }
-    this.name = `the key '${key}'`;
+    this.name = `the key '${key.length > MAX_SHOWN ? `${key.slice(0, MAX_SHOWN)}…` : key}'`;
     this.counters = runtime.counters.byHand;
     assertMethodOptions(options, OPTIONS, this.name);
     const policy = normalisePolicy(options, this.name, []);
@@ -95,11 +98,11 @@ export function keyedCall(
   seat?: BatchSeat,
 ): Call {
   const call = new Call(new KeyedTarget(runtime, key, options, loader, seat), undefined, []);
-  call.key = runtime.space.entryPrefix(BY_HAND) + encodeValue(key);
+  call.key = runtime.space.entryPrefix(BY_HAND) + encodeOwn(key);
   return call;
 }
 
 /** The tag of a key cached by hand. */
 export function keyedTag(runtime: CacheRuntime, key: string): string {
-  return runtime.space.keyTagPrefix(BY_HAND) + encodeValue(key);
+  return runtime.space.keyTagPrefix(BY_HAND) + encodeOwn(key);
 }

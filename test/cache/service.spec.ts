@@ -10,6 +10,7 @@ import {
   PartitionError,
   type CacheStore,
 } from '../../lib/index.js';
+import type { Entry, StoreQuery } from '../../lib/stores/index.js';
 import { Gate } from '../support/gate.js';
 import { Applications, ById, method } from './support/methods.js';
 
@@ -59,6 +60,29 @@ describe('values by hand', () => {
       ...Array.from({ length: 7 }, () => CACHE_MISSING),
       'é',
     ]);
+  });
+
+  it('and tags are not longer in the store than 300 characters, and long ones are told apart to the last', async () => {
+    const inner = memoryStore();
+    const names: string[] = [];
+    const store = Object.assign(Object.create(inner) as CacheStore, {
+      set(query: StoreQuery, entry: Entry) {
+        names.push(query.key, ...entry.stamp.tags);
+        return inner.set(query, entry);
+      },
+    });
+    const { cache, log } = await start([], { store });
+    const [one, other] = ['a', 'b'].map((end) => 'é:'.repeat(100_000) + end) as [string, string];
+    await cache.set(one, 1, { tags: [one] });
+    await cache.set(other, 2, { tags: [other] });
+    expect([await cache.get(one), await cache.get(other)]).toEqual([1, 2]);
+    expect(Math.max(...names.map(({ length }) => length))).toBeLessThan(300);
+    await cache.invalidateTags([one]);
+    expect([await cache.get(one), await cache.get(other)]).toEqual([CACHE_MISSING, 2]);
+    await cache.delete(other);
+    expect(await cache.get(other)).toBe(CACHE_MISSING);
+    await cache.set(one, () => 1);
+    expect(log.warnings[0]!.length).toBeLessThan(400);
   });
 
   it.each(['', undefined, null, 1, {}])('%p is no key', async (key) => {
