@@ -10,7 +10,6 @@ import {
   PartitionError,
   type CacheStore,
 } from '../../lib/index.js';
-import type { Entry, StoreQuery } from '../../lib/stores/index.js';
 import { Gate } from '../support/gate.js';
 import { Applications, ById, method } from './support/methods.js';
 
@@ -63,14 +62,13 @@ describe('values by hand', () => {
   });
 
   it('and tags are not longer in the store than 300 characters, and long ones are told apart to the last', async () => {
-    const inner = memoryStore();
+    const store = memoryStore();
     const names: string[] = [];
-    const store = Object.assign(Object.create(inner) as CacheStore, {
-      set(query: StoreQuery, entry: Entry) {
-        names.push(query.key, ...entry.stamp.tags);
-        return inner.set(query, entry);
-      },
-    });
+    const set = store.set.bind(store);
+    store.set = (query, entry) => {
+      names.push(query.key, ...entry.stamp.tags);
+      return set(query, entry);
+    };
     const { cache, log } = await start([], { store });
     const [one, other] = ['a', 'b'].map((end) => 'é:'.repeat(100_000) + end) as [string, string];
     await cache.set(one, 1, { tags: [one] });
