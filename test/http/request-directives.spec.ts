@@ -163,6 +163,21 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
         expect(told(await get(path))).toBe('HIT page 2; hit; ttl=60');
       });
 
+      it('takes nothing from those who asked before where the handler fails it', async () => {
+        doors = [gate(), gate()];
+        const before = get(path);
+        await until(() => handled === 1);
+        const anew = get(path, 'no-cache');
+        await until(() => handled === 2);
+        failing = true;
+        doors[1]!.open();
+        expect((await anew).status).toBe(500);
+        failing = false;
+        doors[0]!.open();
+        expect((await before).body).toBe('page 1');
+        expect(told(await get(path))).toBe('HIT page 1; hit; ttl=60');
+      });
+
       it('leaves the others with what is stored while the handler runs', async () => {
         await get(path);
         doors = [undefined, gate()];
@@ -353,6 +368,22 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
       await app.cache.invalidateTags(['error'], { mode: 'expire' });
       app.clock.advance(70);
       expect(told(await get('/error', 'max-stale'))).toMatch(/^MISS page 2/);
+    });
+
+    it('is what all are served of what was expired, but those who want it to stay fresh', async () => {
+      for (const [directives, expected] of [
+        ['max-stale', 'STALE page 1'],
+        ['min-fresh=1', 'MISS page 2'],
+      ] as const) {
+        handled = 0;
+        await app.cache.clear();
+        await get('/error');
+        await app.cache.invalidateTags(['error'], { mode: 'expire' });
+        const answer = await get('/error', directives);
+        expect([directives, told(answer).split(';')[0]]).toEqual([directives, expected]);
+        await until(() => handled === 2);
+        await app.held(0);
+      }
     });
 
     it('is loaded anew behind the back of the client, where all are served what is stale', async () => {
