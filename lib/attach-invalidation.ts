@@ -97,18 +97,17 @@ export function attachInvalidation(
   );
   const attacher = new DataSourceAttacher(runtime, rules, service, settings.exactStatements);
   attacher.attach(dataSource);
-  for (const owner of classes) {
-    for (const definition of cachedMethodsOf(owner)) {
-      const isHandler = definition.kind === 'response';
-      const shape = isHandler ? handlerShape(owner, definition.methodName, []) : undefined;
-      rules.add(runtime.target(definition, owner, shape));
-    }
+  try {
+    for (const owner of classes) addRulesOf(owner, rules, runtime);
+    assertEntities(
+      rules.all(),
+      (rule) => attacher.knows(rule),
+      'the DataSource given to attachInvalidation() does not know',
+    );
+  } catch (error) {
+    attacher.detachAll();
+    throw error;
   }
-  assertEntities(
-    rules.all(),
-    (rule) => attacher.knows(rule),
-    'the DataSource given to attachInvalidation() does not know',
-  );
   const exchange = new RuleExchange(runtime, rules, dispatchers, attacher, false);
   const stores = [...new Set(runtime.settings.stores.values())];
   for (const store of stores) takeStore(store);
@@ -123,4 +122,12 @@ export function attachInvalidation(
       await endAll(stores.splice(0), releaseStore, log, 'A store');
     },
   };
+}
+
+function addRulesOf(owner: Function, rules: RuleRegistry, runtime: CacheRuntime): void {
+  for (const definition of cachedMethodsOf(owner)) {
+    const isHandler = definition.kind === 'response';
+    const shape = isHandler ? handlerShape(owner, definition.methodName, []) : undefined;
+    rules.add(runtime.target(definition, owner, shape));
+  }
 }

@@ -117,6 +117,15 @@ describe('cacheManagerStore() without a backend', () => {
 });
 
 describe('attachInvalidation', () => {
+  it('leaves the DataSource as it was where a rule cannot work', async () => {
+    const dataSource = await new DataSource({ type: 'sqljs' }).initialize();
+    expect(() => attachInvalidation(dataSource, { store: memoryStore(), classes: [Articles] })).toThrow(
+      /Article, which the DataSource given to attachInvalidation\(\) does not know/,
+    );
+    expect(dataSource.subscribers).toEqual([]);
+    await dataSource.destroy();
+  });
+
   it('closes what its store opened, once no application uses it', async () => {
     const dataSource = new DataSource({ type: 'sqljs' });
     let closed = 0;
