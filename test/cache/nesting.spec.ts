@@ -368,6 +368,26 @@ describe('what is no part of a load is not counted to it', () => {
     expect([await outer.call(1), outer.runs]).toEqual(['alone', 1]);
   });
 
+  it('a background load that a hit in it began', async () => {
+    const { cache, clock, inner, outer } = await nested({ refreshAhead: 0.5 }, { ttl: '1h' });
+    await inner.call(1);
+    clock.advance(1_800_000);
+    inner.body = async (id) => {
+      if (id !== 1) return id;
+      // It makes what it is a part of unstorable.
+      cache.disable();
+      await inner.call(2);
+      cache.enable();
+      return 'new';
+    };
+    outer.body = async () => {
+      const value = await inner.call(1);
+      await settled();
+      return value;
+    };
+    expect([await outer.call(1), await outer.call(1), outer.runs, inner.runs]).toEqual([1, 1, 1, 3]);
+  });
+
   it('a call after it', async () => {
     const { inner, outer, innerMethod } = await nested();
     outer.body = () => 'alone';

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   CACHE_MISSING,
   CacheTimeoutError,
+  memoryStore,
   type CacheResultOptions,
   type CacheStore,
 } from '../../lib/index.js';
@@ -78,6 +79,54 @@ describe('staleWhileRevalidate', () => {
     await settled();
     provider.body = () => 'new';
     expect(await provider.call(1)).toBe('new');
+  });
+});
+
+describe('no background load is begun', () => {
+  const AHEAD = { ttl: 10, refreshAhead: 0.5 } as const;
+
+  it('beside one that is under way', async () => {
+    const { clock, provider, cached } = await things(AHEAD);
+    await provider.call(1);
+    clock.advance(6_000);
+    const gate = new Gate();
+    provider.body = () => gate.pass().then(() => 'new');
+    const refreshing = cached.refresh(1);
+    await gate.reached();
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    gate.open();
+    expect([await refreshing, await provider.call(1), provider.runs]).toEqual(['new', 'new', 2]);
+  });
+
+  it('while there are as many loads as may be shared', async () => {
+    const { cache, clock, provider } = await things(AHEAD);
+    await provider.call(1);
+    clock.advance(6_000);
+    const gate = new Gate();
+    const others = Array.from({ length: 10_000 }, (_, i) => cache.getOrSet(`other ${i}`, () => gate.pass()));
+    await gate.reached(10_000);
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    expect(provider.runs).toBe(1);
+    gate.open();
+    await Promise.all(others);
+    await provider.call(1);
+    await settled();
+    expect(provider.runs).toBe(2);
+  });
+
+  it('while the store has entries and no stamps: nothing could be stored', async () => {
+    const store = memoryStore();
+    const Things = method('things', AHEAD);
+    const application = await start([Things], { store });
+    const provider = application.get(Things);
+    await provider.call(1);
+    application.clock.advance(6_000);
+    store.stamp = () => Promise.reject(new Error('away'));
+    expect(await provider.call(1)).toBe(1);
+    await settled();
+    expect(provider.runs).toBe(1);
   });
 });
 
