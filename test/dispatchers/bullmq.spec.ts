@@ -186,13 +186,17 @@ describe('the bullmq dispatcher', () => {
       asked.resolve();
       return work.promise;
     };
+    const isIdle = async (): Promise<boolean> =>
+      (await queue.getWorkers()).some(({ cmd }) => cmd === 'bzpopmin');
+    await until(isIdle, 'a worker that is connected');
     await queue.add('r', { id: 'x', namespace, rule: 'r', tags: [], mode: 'purge', done: false });
     await asked.promise;
     await started.close();
     expect(await connection.ping()).toBe('PONG');
     work.resolve();
-    await until(done, 'an empty queue');
-    connection.disconnect();
+    // Behind what the worker has still to say.
+    await queue.getActiveCount();
+    await connection.quit();
   });
 
   it.each<[object, RegExp]>([

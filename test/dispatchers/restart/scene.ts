@@ -109,7 +109,7 @@ export class Scene {
     return until(() => this.change(id).then(Boolean, () => false), `item ${id} is changed`);
   }
 
-  becomesFresh(ids: readonly number[], seconds = 60): Promise<void> {
+  becomesFresh(ids: readonly number[], seconds = 120): Promise<void> {
     let texts: readonly (string | undefined)[] = [];
     const areFresh = async (): Promise<boolean> => {
       texts = await Promise.all(ids.map((id) => this.text(id)));
