@@ -268,6 +268,32 @@ describe('refresh', () => {
   );
 });
 
+it('what a bump overtook is not even given to the store while the load after it runs', async () => {
+  const store = memoryStore();
+  const given: unknown[] = [];
+  const set = store.set.bind(store);
+  store.set = (query, entry) => {
+    given.push(entry.value);
+    return set(query, entry);
+  };
+  const application = await start([Things], { store });
+  const things = application.get(Things);
+  const [old, fresh] = [new Gate(), new Gate()];
+  things.body = () => old.pass().then(() => 1);
+  const early = things.call(1);
+  await old.reached();
+  await application.cache.clear();
+  things.body = () => fresh.pass().then(() => 2);
+  const late = things.call(1);
+  await fresh.reached();
+  old.open();
+  expect(await early).toBe(1);
+  fresh.open();
+  expect(await late).toBe(2);
+  expect(given).toHaveLength(1);
+  expect(await things.call(1)).toBe(2);
+});
+
 it('a load that was given up long ago does not store over what was loaded since', async () => {
   const Slow = method('slow', { hardTimeout: '1s' });
   const application = await start([Slow]);

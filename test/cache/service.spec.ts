@@ -8,9 +8,11 @@ import {
   KeyConstructor,
   memoryStore,
   PartitionError,
+  tieredStore,
   type CacheStore,
 } from '../../lib/index.js';
 import { Gate } from '../support/gate.js';
+import { SharedMemory } from '../support/shared-memory.js';
 import { Applications, ById, method } from './support/methods.js';
 
 const { start, close } = new Applications();
@@ -182,6 +184,17 @@ describe('values by hand', () => {
     value.list.push(2);
     ((await cache.get<typeof value>('k')) as typeof value).list.push(3);
     expect(await cache.get('k')).toEqual({ list: [1] });
+  });
+
+  it('nor what a tier above the shared store keeps', async () => {
+    const store = tieredStore({ l1: memoryStore(), l2: new SharedMemory(), consistency: 'validate' });
+    const { cache } = await start([], { store });
+    await cache.set('k', { list: [1] });
+    for (let reads = 0; reads < 3; reads++) {
+      const value = (await cache.get('k')) as { list: number[] };
+      expect(value).toEqual({ list: [1] });
+      value.list.push(2);
+    }
   });
 });
 
