@@ -32,6 +32,7 @@ describe.each<TransportName>(['bullmq', 'pg-boss', 'outbox', 'RabbitMQ'])('%s', 
     const broker = await brokerOf(transport);
     const [withWorker, without] = [await start(transport), await start(transport)];
     await withWorker.work();
+    await without.queueIsWritten();
     const changed = new Map<Scene, number[]>([
       [withWorker, []],
       [without, []],

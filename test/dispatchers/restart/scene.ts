@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { memoryStore, type CacheStore } from '../../../lib/index.js';
@@ -21,6 +22,9 @@ const BROKERS: Record<TransportName, { server: ServerName; options?: string[] }>
 };
 
 const ITEMS = 50;
+
+/** RabbitMQ writes a queue within two seconds of its declaration. Milliseconds. */
+const QUEUE_IS_WRITTEN = 4_000;
 
 const brokers = new Map<ServerName, Promise<OwnServer>>();
 let scenes = 0;
@@ -81,6 +85,11 @@ export class Scene {
   async work(): Promise<void> {
     const { store, dataSource, log } = this;
     this.#open.push(await startWorker(this.line, { store, dataSources: [dataSource], logger: log }));
+  }
+
+  /** Killed before it has written a queue, RabbitMQ forgets it, with the jobs that it has confirmed. Nothing tells when it has. */
+  async queueIsWritten(): Promise<void> {
+    if (this.line.transport === 'RabbitMQ') await delay(QUEUE_IS_WRITTEN);
   }
 
   text(id: number): Promise<string | undefined> {
