@@ -9,7 +9,7 @@ import { TestApplication } from '../support/application.js';
 import { failingStore, Item, openDatabase, startItems, until, type Started } from './support/world.js';
 
 const SCHEMA = `boss_${process.env['JEST_WORKER_ID'] ?? '0'}`;
-const bossOf = (): PgBoss => new PgBoss({ connectionString: serverUrl('postgres'), schema: SCHEMA, max: 2 });
+const bossOf = (): PgBoss => new PgBoss({ connectionString: serverUrl('postgres'), schema: SCHEMA });
 
 let namespace: string;
 let queue: string;

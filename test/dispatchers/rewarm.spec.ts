@@ -110,7 +110,7 @@ const queues = {
   },
   'pg-boss': (work: boolean): Dispatcher => {
     const schema = `boss_rewarm_${process.env['JEST_WORKER_ID'] ?? '0'}`;
-    const boss = new PgBoss({ connectionString: serverUrl('postgres'), schema, max: 2 });
+    const boss = new PgBoss({ connectionString: serverUrl('postgres'), schema });
     return pgBossDispatcher({ boss, work, pollInterval: 1 });
   },
 };

@@ -47,6 +47,6 @@ export async function dispatchersOf(
   if (dispatcher === 'inline') return [];
   if (dispatcher === 'outbox') return [outboxDispatcher({ work, pollInterval: 20 })];
   const { default: PgBoss } = await import('pg-boss');
-  const boss = new PgBoss({ connectionString: postgres, schema: `${schema}_boss`, max: 1 });
+  const boss = new PgBoss({ connectionString: postgres, schema: `${schema}_boss` });
   return [pgBossDispatcher({ boss, work })];
 }

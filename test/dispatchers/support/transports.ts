@@ -52,7 +52,6 @@ export async function createDispatcher(line: Line, work: boolean): Promise<Dispa
     const boss = new PgBoss({
       connectionString: line.url,
       schema: `${line.schema}_boss`,
-      max: 2,
       // How often it looks for jobs of dead workers.
       maintenanceIntervalSeconds: 1,
     });
