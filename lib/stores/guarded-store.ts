@@ -158,11 +158,12 @@ export class GuardedStore implements CacheStore {
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     if (tags.length === 0) return;
     const isFirst = this.#unsent.size === 0;
-    const mark = this.#unsent.add(tags, mode, this.#host.coarser);
+    const mark = this.#unsent.add(tags, mode);
     try {
       await this.#send(tags, mode, mark, !isFirst);
       this.#refusals.taken();
     } catch (error) {
+      this.#unsent.bound(this.#host.coarser);
       this.#retryLater();
       const reason = error instanceof Error ? error.message : String(error);
       throw new BumpQueuedError(`An invalidation did not reach the ${this.kind} store yet: ${reason}`, {

@@ -1,6 +1,6 @@
 import type { InvalidationMode } from './store.interface.js';
 
-/** Beyond this many tags the queue makes them coarser; it never drops one. */
+/** Beyond this many tags that wait the queue makes them coarser; it never drops one. */
 const MAX_TAGS = 10_000;
 
 /** When a bump of each mode was asked for last that the store does not have; {@link NEVER} where there is none. */
@@ -26,14 +26,18 @@ export class UnsentBumps {
   }
 
   /** @returns a mark for {@link remove}: bumps that are added later stay */
-  add(tags: readonly string[], mode: InvalidationMode, coarser: (tag: string) => string | undefined): number {
+  add(tags: readonly string[], mode: InvalidationMode): number {
     const since = ++this.#counter;
     for (const tag of tags) {
       const { purge, expire } = this.#tags.get(tag) ?? NOTHING;
       this.#tags.set(tag, mode === 'purge' ? { purge: since, expire } : { purge, expire: since });
     }
-    while (this.#tags.size > MAX_TAGS && this.#coarsen(coarser, since));
     return since;
+  }
+
+  /** Makes room where a store did not take what it was sent. What is on its way for the first time is its sender's to hold. */
+  bound(coarser: (tag: string) => string | undefined): void {
+    while (this.#tags.size > MAX_TAGS && this.#coarsen(coarser));
   }
 
   /** @param mode how they were sent: a purge does what an expire before it would, but not the other way round */
@@ -61,7 +65,8 @@ export class UnsentBumps {
   }
 
   /** @returns whether that made the queue smaller */
-  #coarsen(coarser: (tag: string) => string | undefined, since: number): boolean {
+  #coarsen(coarser: (tag: string) => string | undefined): boolean {
+    const since = ++this.#counter;
     const before = this.#tags.size;
     const coarse = new Map<string, Unsent>();
     for (const tag of this.#tags.keys()) coarse.set(coarser(tag) ?? tag, { purge: since, expire: NEVER });

@@ -15,7 +15,10 @@ const coarser = (tag: string): string | undefined =>
 describe('bumps that the store does not have', () => {
   it('become coarser when there are too many, and cover no less', () => {
     const unsent = new UnsentBumps();
-    for (let i = 0; i < 25_000; i++) unsent.add([`${i % 3}:${i}`], 'expire', coarser);
+    for (let i = 0; i < 25_000; i++) {
+      unsent.add([`${i % 3}:${i}`], 'expire');
+      unsent.bound(coarser);
+    }
     expect(unsent.size).toBeLessThanOrEqual(10_000);
     const covers = (tag: string): boolean => unsent.covers([tag, `m${tag.split(':')[0]}`, 'all']);
     expect(Array.from({ length: 25_000 }, (_, i) => covers(`${i % 3}:${i}`))).not.toContain(false);
@@ -26,9 +29,9 @@ describe('bumps that the store does not have', () => {
 
   it('stay when they were added again while they were sent', () => {
     const unsent = new UnsentBumps();
-    unsent.add(['a', 'b'], 'purge', coarser);
+    unsent.add(['a', 'b'], 'purge');
     const { tags, mark } = unsent.take('purge');
-    unsent.add(['b'], 'expire', coarser);
+    unsent.add(['b'], 'expire');
     unsent.remove(tags, 'purge', mark);
     expect([unsent.covers(['a']), unsent.covers(['b'])]).toEqual([false, true]);
     expect([unsent.take('purge').tags, unsent.take('expire').tags]).toEqual([[], ['b']]);
@@ -162,7 +165,9 @@ describe('a guarded store', () => {
   it('sends coarser bumps too, which took the place of those that callers know of', async () => {
     const world = guarded();
     const many = Array.from({ length: 10_001 }, (_, i) => `${i % 3}:${i}`);
-    await world.guard.bump(many, 'purge');
+    world.isUp = false;
+    await expect(world.guard.bump(many, 'purge')).rejects.toThrow('did not reach');
+    world.isUp = true;
     const stamp = await world.guard.stamp(['m0']);
     expect(await world.guard.judge(stamp)).toBe('purged');
     world.bumps.length = 0;
@@ -191,6 +196,18 @@ describe('a guarded store', () => {
     world.bumps.length = 0;
     await world.guard.bump(tags, 'expire');
     expect(world.bumps.flatMap(([part]) => part)).toEqual(tags);
+  });
+
+  it('makes nothing coarser while the store takes what it is sent, however much that is', async () => {
+    const world = guarded();
+    const tags = Array.from({ length: 25_000 }, (_, i) => `1:${i}`);
+    const stamp = await world.guard.stamp(['m1', '1:other']);
+    await world.guard.bump(tags, 'purge');
+    expect(world.bumps.flatMap(([part]) => part)).toEqual(tags);
+    expect(await world.guard.judge(stamp)).toBe('current');
+    world.clock.advance(300);
+    await settled();
+    expect(world.bumps).toHaveLength(50);
   });
 
   it('asks a store that failed again after a second, once: others do without until that is answered', async () => {
