@@ -19,6 +19,7 @@ export interface CompiledKeyParts {
   /** The fields that tell users apart. */
   readonly identities: readonly KeySlot[];
   readonly readsBody: boolean;
+  readonly runsUserCode: boolean;
   readonly arguments: KeyArguments;
   readonly where: string;
 }
@@ -38,6 +39,8 @@ export class CompiledKey {
   readonly hasIdentity: boolean;
   /** Whether one of its fields says that it reads the body of the request. */
   readonly readsBody: boolean;
+  /** Whether code of the user's runs where it is written: what that reads cannot be told. */
+  readonly runsUserCode: boolean;
   /** How the arguments of a call follow from the values of its partition. */
   readonly arguments: KeyArguments;
   readonly #partition: KeyTemplate;
@@ -55,6 +58,7 @@ export class CompiledKey {
     this.version = parts.meta.version;
     this.hasIdentity = parts.identities.length > 0;
     this.readsBody = parts.readsBody;
+    this.runsUserCode = parts.runsUserCode;
     this.#identities = parts.identities;
     this.arguments = parts.arguments;
     this.#partition = parts.partition;

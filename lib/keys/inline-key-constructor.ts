@@ -1,8 +1,17 @@
 import type { KeyField } from './fields/key-field.js';
 import { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-constructor.js';
+import { KeyDefinitionError } from './key-errors.js';
 
 /** Fields by name, as the properties of a key constructor would be. */
 export type KeyFields = Readonly<Record<string, KeyField>>;
+
+/** The classes that were made of a record. */
+const INLINE = new WeakSet<Function>();
+
+/** Whether a class was made of a record, so that what it lacks was left out on purpose. */
+export function isInline(constructor: Function): boolean {
+  return INLINE.has(constructor);
+}
 
 /**
  * What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`.
@@ -18,6 +27,7 @@ export interface InlineKeyOptions extends KeyMeta {
  *
  * @param options `fields` by name, and any member of {@link KeyMeta}
  * @returns a class, which may be extended like any other
+ * @throws {KeyDefinitionError} without `fields`
  *
  * @example
  * ```ts
@@ -29,13 +39,21 @@ export interface InlineKeyOptions extends KeyMeta {
  * Source: drf-restflow, `InlineKeyConstructor`.
  * @publicApi
  */
-export function inlineKeyConstructor({ fields, ...meta }: InlineKeyOptions): KeyConstructorClass {
-  return class InlineKeyConstructor extends KeyConstructor {
+export function inlineKeyConstructor(options: InlineKeyOptions): KeyConstructorClass {
+  const { fields, ...meta } = (options ?? {}) as Partial<InlineKeyOptions>;
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw new KeyDefinitionError(
+      `inlineKeyConstructor() needs fields. Write inlineKeyConstructor({ fields: { user: new ArgsKeyField('userId') } }).`,
+    );
+  }
+  class InlineKeyConstructor extends KeyConstructor {
     static readonly meta: KeyMeta = meta;
 
     constructor() {
       super();
       Object.assign(this, fields);
     }
-  };
+  }
+  INLINE.add(InlineKeyConstructor);
+  return InlineKeyConstructor;
 }

@@ -1,8 +1,10 @@
 import { encodeValue } from './canonical.js';
+import { checkFieldOptions, runsUserCode } from './check-field.js';
 import { CompiledKey } from './compiled-key.js';
 import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
-import type { FieldContext } from './fields/key-field.js';
+import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
+import { isInline } from './inline-key-constructor.js';
 import { KeyArguments } from './key-arguments.js';
 import { fieldsOf, type KeyConstructor, type KeyMeta } from './key-constructor.js';
 import { KeyDefinitionError } from './key-errors.js';
@@ -39,6 +41,7 @@ export class KeyPlan {
     private readonly meta: KeyMeta,
     private readonly parts: readonly BoundPart[],
     private readonly environment: KeyEnvironment | undefined,
+    private readonly runsUserCode: boolean,
   ) {
     this.namespace = meta.namespace;
     this.partitionFields = this.subsets().names; // checks meta.partitions
@@ -67,12 +70,15 @@ export class KeyPlan {
     const refuse = (problem: string): never => {
       throw new KeyDefinitionError(`${where}: ${problem}`);
     };
+    const fields = namedFields(keyConstructor, refuse);
+    if (fields.size === 0) assertMeansNone(keyConstructor, method, refuse);
     return new KeyPlan(
       method,
       where,
       readMeta(keyConstructor, refuse),
-      bindFields(keyConstructor, method, refuse),
+      bindFields(fields, method, refuse),
       environment,
+      [...fields.values()].some(runsUserCode),
     );
   }
 
@@ -112,6 +118,7 @@ export class KeyPlan {
       maxLength: meta.maxKeySuffixLength ?? settings.maxKeySuffixLength,
       identities: compiled.filter((part) => part.isIdentity).map((part) => part.writer.slot),
       readsBody: parts.some((part) => part.readsBody === true),
+      runsUserCode: this.runsUserCode,
       arguments: new KeyArguments(parts, this.method.parameters),
       where,
     });
@@ -146,26 +153,52 @@ function defaultFor(method: MethodShape): KeyConstructorInput {
   return method.kind === 'response' ? ResponseCacheKeyConstructor : DefaultKeyConstructor;
 }
 
-/** Binds all fields; their parts are sorted by name, so that the order of declarations makes no difference. */
-function bindFields(
-  keyConstructor: KeyConstructor,
-  method: MethodShape,
-  refuse: (problem: string) => never,
-): readonly BoundPart[] {
-  const fields = fieldsOf(keyConstructor, (property, value) =>
+type Refuse = (problem: string) => never;
+
+function namedFields(keyConstructor: KeyConstructor, refuse: Refuse): ReadonlyMap<string, KeyField> {
+  return fieldsOf(keyConstructor, (property, value) =>
     refuse(
       `the property "${property}" is ${typeof value === 'function' ? 'a function' : JSON.stringify(value)}, not a key field. ` +
         `Write ${property} = new ArgsKeyField('${property}'), or move it out of the key constructor.`,
     ),
   );
+}
+
+/** A record without fields says that all calls are one. A class without is mistaken: a static field, a getter, a private name. */
+function assertMeansNone(keyConstructor: KeyConstructor, method: MethodShape, refuse: Refuse): void {
+  const { constructor } = keyConstructor;
+  const [misplaced] =
+    Object.entries(constructor).find(([, value]: [string, unknown]) => value instanceof KeyField) ?? [];
+  if (misplaced !== undefined) {
+    refuse(`the key field "${misplaced}" is static. Write ${misplaced} = new …KeyField(…) without static.`);
+  }
+  const [field, inputs] =
+    method.kind === 'response'
+      ? ['RouteParamsKeyField', method.routeParams ?? []]
+      : ['ArgsKeyField', method.parameters];
+  if (inputs.length === 0 || isInline(constructor) || Object.keys(keyConstructor).length > 0) return;
+  const name = inputs[0] || 'first';
+  refuse(
+    `it has no key field, so that all calls would share one value. Write ${name} = new ${field}(${inputs[0] ? `'${name}'` : 0}) as a ` +
+      `property of it, neither static nor a getter; where one value for all is meant, keyConstructor: {}.`,
+  );
+}
+
+/** Binds all fields; their parts are sorted by name, so that the order of declarations makes no difference. */
+function bindFields(
+  fields: ReadonlyMap<string, KeyField>,
+  method: MethodShape,
+  refuse: Refuse,
+): readonly BoundPart[] {
   const parts: BoundPart[] = [];
   for (const [field, definition] of fields) {
-    const { partition = false, hashValue = false, sortLists = false, identity } = definition.options;
     const context: FieldContext = {
       field,
       method,
       fail: (problem) => refuse(`the key field "${field}" ${problem}`),
     };
+    checkFieldOptions(definition, context.fail);
+    const { partition = false, hashValue = false, sortLists = false, identity } = definition.options;
     for (const part of definition.bind(context)) {
       parts.push({
         ...part,

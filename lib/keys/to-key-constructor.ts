@@ -36,12 +36,22 @@ export function toKeyConstructor(input: KeyConstructorInput, place = ''): KeyCon
   );
 }
 
+/** A function whose body is a block: without a return in it there is no key. */
+const HAS_BLOCK = /^(?:async\s+)?(?:function\b(?!.*\[native code\])|(?:\([^()]*\)|[\w$]+)\s*=>\s*\{)/s;
+
 function fromFunction(input: KeyConstructorClass | KeyFunction, where: string): KeyConstructor {
   if (input.prototype instanceof KeyConstructor) return new (input as KeyConstructorClass)();
-  if (/^class\b/.test(Function.prototype.toString.call(input))) {
+  const source = Function.prototype.toString.call(input);
+  if (/^class\b/.test(source)) {
     throw new KeyDefinitionError(
       `${where}: the class ${input.name || '(anonymous)'} does not extend KeyConstructor. Write ` +
         `class ${input.name || 'UserKey'} extends KeyConstructor { … }.`,
+    );
+  }
+  if (HAS_BLOCK.test(source) && !/\b(?:return|throw)\b/.test(source)) {
+    throw new KeyDefinitionError(
+      `${where}: the function returns nothing, so that all calls would share one value. Write (id) => [id], or, for an object, ` +
+        `(id) => ({ id }) with parentheses.`,
     );
   }
   return new (inlineKeyConstructor({ fields: { key: new FunctionKeyField(input as KeyFunction) } }))();

@@ -428,6 +428,31 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     ],
     ['a constant without a name', { a: new ConstantKeyField('', 1) }, 'is a ConstantKeyField without a name'],
     [
+      'an option that is misspelt',
+      { user: new ArgsKeyField('userId', { partion: true } as never) },
+      'has the unknown option partion. Known are: partition, hashValue, sortLists, identity, path, normalizer, except.',
+    ],
+    [
+      'an option of another field',
+      { user: new ConstantKeyField('v', 1, { path: 'id' } as never) },
+      'has the unknown option path. Known are: partition, hashValue, sortLists, identity.',
+    ],
+    [
+      'a switch that is no boolean',
+      { user: new ArgsKeyField('userId', { partition: 'yes' as never }) },
+      'has { partition: "yes" }. Write true or false.',
+    ],
+    [
+      'options that are no object',
+      { user: new ArgsKeyField('userId', 5 as never) },
+      'has the options 5. Write an object: { partition: true }.',
+    ],
+    [
+      'an exception that is no list',
+      { user: new ArgsKeyField('*', { except: 'userId' as never }) },
+      `has { except } that is no list. Write new ArgsKeyField('*', { except: ['signal'] }).`,
+    ],
+    [
       'a constant that has no encoding',
       { a: new ConstantKeyField('v', () => 1) },
       'the constant "v" has no encoding: the value is a function',
@@ -459,6 +484,68 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
   ])('meta %j', (meta, message) => {
     const fields = { user: new ArgsKeyField('userId', { partition: true }), page: new ArgsKeyField(1) };
     expect(wrong(fields, meta).message).toContain(message);
+  });
+
+  it('fields of other classes may have options of their own', () => {
+    class Lower extends ArgsKeyField {
+      constructor(name: string) {
+        super(name, { locale: 'tr', partition: true } as never);
+      }
+    }
+    expect(compile({ user: new Lower('userId') }, method('userId')).partitionFields).toEqual(['user']);
+  });
+
+  it.each<[string, unknown, string]>([
+    [
+      'a static field',
+      class UserKey extends KeyConstructor {
+        static user = new ArgsKeyField('userId');
+      },
+      'UserKey: the key field "user" is static. Write user = new …KeyField(…) without static.',
+    ],
+    [
+      'a getter in place of a field',
+      class UserKey extends KeyConstructor {
+        get user() {
+          return new ArgsKeyField('userId');
+        }
+      },
+      `UserKey: it has no key field, so that all calls would share one value. Write userId = new ArgsKeyField('userId') as a property`,
+    ],
+    ['no field', class UserKey extends KeyConstructor {}, 'it has no key field'],
+    [
+      'a function whose braces are a block',
+      (userId: number) => {
+        [userId];
+      },
+      'the function returns nothing, so that all calls would share one value. Write (id) => [id], or, for an object',
+    ],
+    [
+      'a function in full that returns nothing',
+      function key(userId: number) {
+        [userId];
+      },
+      'the function returns nothing',
+    ],
+  ])('would give all calls one key: %s', (_, input, message) => {
+    expect(thrownBy(() => KeyPlan.bind(input as never, method('userId'))).message).toContain(message);
+  });
+
+  it('one key for all is given where that is said, or there is nothing to tell apart', () => {
+    class NoKey extends KeyConstructor {}
+    class Emptied extends DefaultKeyConstructor {
+      override args = undefined as never;
+    }
+    for (const [input, shape] of [
+      [{}, method('userId')],
+      [Emptied, method('userId')],
+      [NoKey, method()],
+      [(userId: number) => ({ userId }), method('userId')],
+      [({ id }: { id: number }) => [id], method('user')],
+      [() => Math.PI, method('userId')],
+    ] as const) {
+      expect(() => KeyPlan.bind(input as never, shape)).not.toThrow();
+    }
   });
 
   it.each<[unknown, string]>([

@@ -59,6 +59,9 @@ export class ArgsKeyField extends KeyField {
         `has { except }, which is for '*' only. Leave it out, or write new ArgsKeyField('*', { except }).`,
       );
     }
+    if (options.except !== undefined && !Array.isArray(options.except)) {
+      context.fail(`has { except } that is no list. Write new ArgsKeyField('*', { except: ['signal'] }).`);
+    }
     if (names === '*') return this.bindAll(context, refine);
     if (!Array.isArray(names)) {
       const argument = resolveArgument(context, names as string | number);
