@@ -1,6 +1,8 @@
 import type { MethodTarget } from './cache/method-target.js';
 import { deltaSeconds, parseCacheControl } from './http/cache-control.js';
 import { headersOf } from './http/handler-shape.js';
+import type { ResponseOptions } from './http/response-options.js';
+import { unreadArguments } from './http/unread-arguments.js';
 import type { BoundRule } from './invalidation/index.js';
 import { agreesOnLoads } from './stores/lease.interface.js';
 
@@ -30,7 +32,11 @@ function counted(names: readonly string[], what: string): string {
 
 /** What is valid but odd about how methods are cached, their rules aside. */
 export function adviseOnMethods(targets: readonly MethodTarget[]): readonly string[] {
-  return targets.flatMap((target) => [...adviseOnLock(target), ...adviseOnLifetime(target)]);
+  return targets.flatMap((target) => [
+    ...adviseOnLock(target),
+    ...adviseOnLifetime(target),
+    ...adviseOnKey(target),
+  ]);
 }
 
 /** A store in memory is one process's own, which the boot line says. */
@@ -40,6 +46,25 @@ function adviseOnLock({ name, policy, store }: MethodTarget): readonly string[] 
     `${name} has lock: 'distributed', but the ${store.kind} store grants no leases: each process loads for itself. Use a redisStore(), or ` +
       `leave lock out.`,
   ];
+}
+
+/** A key of the user's own must hold whatever chooses between the answers. What `query` leaves out, no handler sees. */
+function adviseOnKey({ name, owner, key, definition }: MethodTarget): readonly string[] {
+  if (definition.kind !== 'response') return [];
+  const { query, freshness } = definition.response as ResponseOptions;
+  if (query !== undefined || freshness === 'headers') return [];
+  const unread = unreadArguments(key, owner, definition.methodName);
+  if (unread.length === 0) return [];
+  return [
+    `${name} reads ${unread.join(' and ')}, which its key does not hold: requests that differ in nothing else share an answer. Add ` +
+      `${unread.map(fieldFor).join(' and ')} to its keyConstructor, or extend ResponseCacheKeyConstructor, which holds them all.`,
+  ];
+}
+
+function fieldFor(argument: string): string {
+  return argument
+    .replace('@Param(', 'new RouteParamsKeyField(')
+    .replace('@Query(', 'new QueryParamsKeyField(');
 }
 
 function adviseOnLifetime({ name, policy, definition }: MethodTarget): readonly string[] {

@@ -1,8 +1,7 @@
 import type { Clock } from './cache/clock.js';
-import { isText, type OptionTypes } from './cache/option-types.js';
+import { isBoolean, isText, type OptionTypes } from './cache/option-types.js';
 import type { ChangeSource } from './invalidation/index.js';
 
-const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isList = (value: unknown): boolean => Array.isArray(value);
 const isWholeFrom = (least: number) => (value: unknown) =>
@@ -27,7 +26,14 @@ export const MODULE_OPTION_TYPES: OptionTypes = {
   isAuthenticated: [isFunction, '(request) => boolean'],
   maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
   maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
-  stores: [isObject, 'an object: { bulk: memoryStore() }'],
+  stores: [
+    (value: unknown): boolean => isObject(value) && !Object.hasOwn(value as object, ''),
+    'an object of stores by name: { bulk: memoryStore() }',
+  ],
+  dispatcherSettings: [
+    (value: unknown): boolean => isObject(value) && Object.values(value as object).every(isObject),
+    'an object of settings by name of a dispatcher: { background: { concurrency: 4 } }',
+  ],
   clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
   keyHashAlgorithm: [
     (value: unknown): boolean => isText(value) || isFunction(value),

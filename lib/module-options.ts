@@ -14,7 +14,7 @@ import {
 } from './http/key-limit.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
-import { assertOptionTypes } from './cache/option-types.js';
+import { assertOptionTypes, describeOption } from './cache/option-types.js';
 import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
 import { MODULE_OPTION_TYPES } from './module-option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
@@ -169,7 +169,8 @@ export function normaliseOptions(options: RestflowCacheOptions = {}, log = new O
   assertKnownOptions(options, OPTIONS, WHERE);
   assertOptionTypes(options, MODULE_OPTION_TYPES, WHERE);
   const hint = (text: string): void => log.warn(text, text);
-  const stores = new Map<string, CacheStore>([['default', options.store ?? memoryStore()]]);
+  const stores = new Map<string, CacheStore>();
+  stores.set('default', options.store === undefined ? memoryStore() : options.store);
   for (const [name, store] of Object.entries(options.stores ?? {})) {
     if (name === 'default') throw twoDefaults();
     stores.set(name, store);
@@ -223,9 +224,10 @@ function assertStore(name: string, store: unknown): void {
     typeof (store as CacheStore).bump === 'function'
   )
     return;
+  const isObject = typeof store === 'object' && store !== null;
   throw new CacheConfigurationError(
     'CACHE_STORE',
-    `${WHERE}: the store '${name}' is ${typeof store === 'object' ? 'no CacheStore' : String(store)}. Write memoryStore(), or another ` +
+    `${WHERE}: the store '${name}' is ${isObject ? 'no CacheStore' : describeOption(store)}. Write memoryStore(), or another ` +
       `store of this library; a cache-manager cache is none.`,
   );
 }

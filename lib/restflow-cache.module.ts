@@ -1,8 +1,17 @@
-import { Inject, Module, type DynamicModule, type NestModule, type Provider } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type NestModule,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
 import { DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { CacheRuntime } from './cache/cache-runtime.js';
 import { CacheService } from './cache/cache.service.js';
+import { assertKnownOptions } from './cache/definition.js';
 import { CacheConfigurationError } from './cache/errors.js';
+import { assertOptionTypes, isFunction, type OptionTypes } from './cache/option-types.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
 import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
 import { InvalidationWorker } from './invalidation/index.js';
@@ -27,12 +36,33 @@ import { NOBODY, OnceLog } from './observability/once-log.js';
  * @publicApi
  */
 @Module({})
-export class RestflowCacheModule implements NestModule {
+export class RestflowCacheModule implements NestModule, OnModuleInit {
   constructor(@Inject(ModuleRef) private readonly moduleRef: ModuleRef) {}
 
   /** Called by Nest. */
   configure(): void {
-    this.moduleRef.get(ModuleWiring).beforeRoutes();
+    this.#wiring()?.beforeRoutes();
+  }
+
+  /** Called by Nest. @throws CacheConfigurationError where nobody imports `forRoot()` */
+  onModuleInit(): void {
+    this.#wiring();
+  }
+
+  /** `undefined` where this is the class alone, imported beside `forRoot()`. */
+  #wiring(): ModuleWiring | undefined {
+    const [own, any] = [true, false].map((strict) => {
+      try {
+        return this.moduleRef.get(ModuleWiring, { strict });
+      } catch {
+        return undefined;
+      }
+    });
+    if (any !== undefined) return own;
+    throw new CacheConfigurationError(
+      'CACHE_MODULE',
+      'RestflowCacheModule is imported without forRoot(). Write imports: [RestflowCacheModule.forRoot()] in the root module.',
+    );
   }
 
   /**
@@ -52,7 +82,7 @@ export class RestflowCacheModule implements NestModule {
   /**
    * The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`.
    *
-   * @throws CacheConfigurationError where none of them is given; at boot, what {@link forRoot} throws
+   * @throws CacheConfigurationError where not exactly one of them is given; at boot, what {@link forRoot} throws
    * @example
    * RestflowCacheModule.forRootAsync({
    *   imports: [ConfigModule],
@@ -61,6 +91,7 @@ export class RestflowCacheModule implements NestModule {
    * })
    */
   static forRootAsync(options: RestflowCacheAsyncOptions): DynamicModule {
+    assertAsyncOptions(options);
     const { imports = [], dispatchers = [] } = options;
     const module = compose(settingsProvider(options), dispatchers, imports);
     if (options.useClass !== undefined) module.providers!.push(options.useClass);
@@ -116,24 +147,57 @@ function settingsProvider({
       useFactory: async (...args: unknown[]) => normaliseMade(await create(...args)),
     };
   }
-  const factory = useClass ?? useExisting;
-  if (factory === undefined) {
-    throw new CacheConfigurationError(
-      'CACHE_OPTION',
-      'RestflowCacheModule.forRootAsync() needs useFactory, useClass or useExisting.',
-    );
-  }
+  const factory = (useClass ?? useExisting)!;
   return {
     provide: MODULE_SETTINGS,
     inject: [factory],
-    useFactory: async (made: RestflowCacheOptionsFactory) =>
-      normaliseMade(await made.createRestflowCacheOptions()),
+    useFactory: async (made: Partial<RestflowCacheOptionsFactory>) => {
+      if (typeof made?.createRestflowCacheOptions === 'function')
+        return normaliseMade(await made.createRestflowCacheOptions());
+      throw new CacheConfigurationError(
+        'CACHE_OPTION',
+        `RestflowCacheModule.forRootAsync(): ${factory.name} has no method createRestflowCacheOptions. Write ` +
+          `class ${factory.name} implements RestflowCacheOptionsFactory.`,
+      );
+    },
   };
 }
 
+const isList = (value: unknown): boolean => Array.isArray(value);
+
+const ASYNC_TYPES: OptionTypes = {
+  imports: [isList, 'a list of modules'],
+  inject: [isList, 'a list of what useFactory is called with: [ConfigService]'],
+  useFactory: [isFunction, 'a function that returns the options: (config) => ({ … })'],
+  useClass: [isClassLike, 'a class that implements RestflowCacheOptionsFactory'],
+  useExisting: [isClassLike, 'a class that implements RestflowCacheOptionsFactory, of a provider'],
+  dispatchers: [isList, 'a list of dispatchers'],
+};
+
+function isClassLike(value: unknown): boolean {
+  return typeof value === 'function';
+}
+
+const MAKERS = [
+  'useFactory',
+  'useClass',
+  'useExisting',
+] as const satisfies (keyof RestflowCacheAsyncOptions)[];
+
+function assertAsyncOptions(options: RestflowCacheAsyncOptions): void {
+  const where = 'RestflowCacheModule.forRootAsync()';
+  assertKnownOptions(options, new Set(Object.keys(ASYNC_TYPES)), where);
+  assertOptionTypes(options, ASYNC_TYPES, where);
+  if (MAKERS.filter((name) => options[name] !== undefined).length === 1) return;
+  throw new CacheConfigurationError(
+    'CACHE_OPTION',
+    `${where} needs useFactory, useClass or useExisting, one of them.`,
+  );
+}
+
 /** Checks options that a factory made. */
-function normaliseMade(options: RestflowCacheOptions | undefined): ModuleSettings {
-  if (options === undefined) {
+function normaliseMade(options: RestflowCacheOptions | null | undefined): ModuleSettings {
+  if (options === undefined || options === null) {
     throw new CacheConfigurationError(
       'CACHE_OPTION',
       'RestflowCacheModule.forRootAsync(): the factory returned nothing. Return the options, or {} for the defaults.',

@@ -1,10 +1,18 @@
-import type { Stamp } from '../stores/stamp.js';
+import { Stamp } from '../stores/stamp.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
 import { isOffline } from './offline.js';
+import { describeOption } from './option-types.js';
 
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
 export function assertStamped(call: Call, stamp: Stamp): void {
+  if (!(stamp instanceof Stamp)) {
+    throw new CacheUsageError(
+      'CACHE_STAMP',
+      `The stamp given to set() for ${call.target.name} is ${describeOption(stamp)}. Take it before the value is read: ` +
+        `cache.stamp(key, { tags }).`,
+    );
+  }
   const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
   // While the store did not answer it could not be told which tags stand how: then nothing is stored.
   if (missing.length === 0 || isOffline(stamp)) return;

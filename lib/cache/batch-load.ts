@@ -6,6 +6,7 @@ import { allOrFirstError } from './all-or-first-error.js';
 import type { BatchSeat, Call } from './call.js';
 import type { CacheEngine } from './engine.js';
 import { CacheUsageError } from './errors.js';
+import { assertLoader } from './assert-given.js';
 import { currentLoad, LoadContext, runInLoad } from './load-context.js';
 import { isOffline } from './offline.js';
 import { isThenable } from './thenable.js';
@@ -38,7 +39,9 @@ export class Batch {
     private readonly engine: CacheEngine,
     private readonly loader: BatchLoader,
     private readonly counters: MethodCounters,
-  ) {}
+  ) {
+    assertLoader(loader, 'getOrSetMany()');
+  }
 
   /** The place of one key, whose call will come to load or leave. */
   seat(key: string): Seat {

@@ -2,13 +2,13 @@ import type { Type } from '@nestjs/common';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
-import { isMode, type InvalidationMode } from '../stores/store.interface.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache-status.js';
 import { assertStamped } from './assert-stamped.js';
+import { assertMode, assertTexts } from './assert-given.js';
 import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { CachedMethod } from './cached-method.js';
-import { CacheUsageError } from './errors.js';
 import { reportMissing } from './inner-call.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
@@ -100,6 +100,7 @@ export class CacheService {
     loader: (missing: readonly string[]) => Promise<readonly T[]>,
     options: KeyedOptions = {},
   ): Promise<T[]> {
+    assertTexts('getOrSetMany', 'keys', keys);
     const batch = new Batch(this.#runtime.engine, loader, this.#runtime.counters.byHand);
     const calls = keys.map((key) => {
       const seat = batch.seat(key);
@@ -137,7 +138,8 @@ export class CacheService {
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
     const { stamp, ...rest } = options;
-    const call = keyedCall(this.#runtime, key, rest, () => value);
+    // A number or text is refused as what it is.
+    const call = keyedCall(this.#runtime, key, typeof options === 'object' ? rest : options, () => value);
     if (stamp !== undefined) assertStamped(call, stamp);
     if (!this.#runtime.mayUse()) return call.metadata;
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
@@ -153,12 +155,13 @@ export class CacheService {
   }
 
   /** Drops the value under a key. */
-  delete(key: string): Promise<Delivery> {
-    return this.deleteMany([key]);
+  async delete(key: string): Promise<Delivery> {
+    return this.#runtime.invalidate([keyedTag(this.#runtime, key)], 'purge');
   }
 
   /** Drops the values under these keys. */
   async deleteMany(keys: readonly string[]): Promise<Delivery> {
+    assertTexts('deleteMany', 'keys', keys);
     return this.#runtime.invalidate(
       keys.map((key) => keyedTag(this.#runtime, key)),
       'purge',
@@ -168,18 +171,14 @@ export class CacheService {
   /**
    * Drops everything that carries one of these tags of yours.
    * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
-   * @throws CacheUsageError for another mode
+   * @throws CacheUsageError for another mode, and for what is no list of texts
    */
   async invalidateTags(
     tags: readonly string[],
     { mode = 'purge' }: { mode?: InvalidationMode } = {},
   ): Promise<Delivery> {
-    if (!isMode(mode)) {
-      throw new CacheUsageError(
-        'CACHE_MODE',
-        `invalidateTags() was given mode ${String(mode)}. Write 'purge' (the default) or 'expire'.`,
-      );
-    }
+    assertMode('invalidateTags', mode);
+    assertTexts('invalidateTags', 'tags', tags);
     return this.#runtime.invalidate(
       tags.map((tag) => this.#runtime.space.userTag(tag)),
       mode,
@@ -187,15 +186,14 @@ export class CacheService {
   }
 
   /**
-   * Drops what all methods with this key constructor cached: a partition, or without values everything.
-   * @throws PartitionError when the values name no declared partition
+   * Drops what all methods with this key constructor cached, or with one that extends it: a partition, or without values
+   * everything, and then also what others with the `meta.namespace` that it declares cached.
+   * @throws PartitionError when the values name no declared partition; CacheUsageError for what is no key constructor
+   * @example
+   * await cache.wipe(UserPayloadKey, { user: 42 });
    */
   async wipe(keyConstructor: Type<KeyConstructor>, values?: PartitionValues): Promise<Delivery> {
-    const targets = this.#directory.withKey(keyConstructor);
-    const tags = targets.map((target) =>
-      values === undefined ? target.methodTag : target.partitionTag(values),
-    );
-    return this.#runtime.invalidate(tags, 'purge');
+    return this.#runtime.invalidate(this.#directory.tagsOf(keyConstructor, values), 'purge');
   }
 
   /** Removes entries that earlier `meta.version`s of this key constructor left in the stores. */

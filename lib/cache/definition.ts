@@ -82,6 +82,18 @@ export function normalisePolicy(
     );
   }
   const hint = (text: string): void => void hints.push(text);
+  const softTimeout = timeout(options.softTimeout, `softTimeout of ${where}`);
+  const hardTimeout = timeout(options.hardTimeout, `hardTimeout of ${where}`);
+  if (hardTimeout === 0) {
+    throw new CacheConfigurationError(
+      'CACHE_OPTION',
+      `hardTimeout of ${where} is ${describeOption(options.hardTimeout)}: no load would be waited for. Write how long one may take, e.g. ` +
+        `'5s', or leave it out.`,
+    );
+  }
+  if (softTimeout >= hardTimeout && softTimeout !== Infinity) {
+    hint(`softTimeout of ${where} never counts: its hardTimeout is over first. Write a shorter softTimeout.`);
+  }
   return {
     ttl:
       ttl === undefined
@@ -94,8 +106,8 @@ export function normalisePolicy(
     refreshAhead: fraction(options.refreshAhead, `refreshAhead of ${where}`),
     jitter: fraction(options.jitter, `jitter of ${where}`),
     lock: lockOf(options.lock, where),
-    softTimeout: timeout(options.softTimeout, `softTimeout of ${where}`),
-    hardTimeout: timeout(options.hardTimeout, `hardTimeout of ${where}`),
+    softTimeout,
+    hardTimeout,
     condition: condition(cacheIf, cacheUnless),
   };
 }
@@ -113,7 +125,7 @@ function fraction(value: number | undefined, where: string): number {
   if (typeof value === 'number' && value >= 0 && value < 1) return value;
   throw new CacheConfigurationError(
     'CACHE_OPTION',
-    `${where} is ${String(value)}. Write a fraction of the lifetime, from 0 to below 1: for example 0.8.`,
+    `${where} is ${describeOption(value)}. Write a fraction of the lifetime, from 0 to below 1: for example 0.8.`,
   );
 }
 
@@ -122,7 +134,7 @@ function lockOf(lock: CommonOptions['lock'], where: string): CachePolicy['lock']
   if (lock === 'local' || lock === 'distributed' || lock === false) return lock;
   throw new CacheConfigurationError(
     'CACHE_OPTION',
-    `lock of ${where} is ${String(lock)}. Write 'local' (the default), 'distributed' or false.`,
+    `lock of ${where} is ${describeOption(lock)}. Write 'local' (the default), 'distributed' or false.`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { CacheOptionTypeError } from './errors.js';
+import { describeOption } from './option-types.js';
 
 type Unit = 'ms' | 's' | 'm' | 'h' | 'd';
 
@@ -16,6 +17,9 @@ const PATTERN = /^(\d{1,15})(ms|s|m|h|d)$/;
 /** A number above this is more likely milliseconds, as cache-manager counts them, than seconds. */
 const SUSPICIOUS_SECONDS = 30 * 86_400;
 
+/** A thousand years. When more than that is over is no date any more. */
+const MAX_MS = 365_250 * 86_400_000;
+
 /**
  * Turns a duration into milliseconds.
  *
@@ -23,7 +27,7 @@ const SUSPICIOUS_SECONDS = 30 * 86_400;
  * @param where names the option, class and method for the error, e.g. `@CacheResult() ttl of UsersService.find`
  * @param hint called with a text when the number looks like milliseconds
  * @returns milliseconds; `Infinity` for `null`
- * @throws TypeError for anything else: `'60'`, `-1`, `NaN`, `1.5`
+ * @throws TypeError for anything else: `'60'`, `-1`, `NaN`, `1.5`, more than a thousand years
  * @example
  * parseDuration('15m', 'ttl') // 900000
  */
@@ -37,21 +41,27 @@ export function parseDuration(duration: unknown, where: string, hint?: (text: st
           `milliseconds; write '${duration}ms' if that was meant, or '${Math.round(duration / 86_400)}d' to say days.`,
       );
     }
-    return duration * 1000;
+    return bounded(duration * 1000, duration, where);
   }
   const match = typeof duration === 'string' ? PATTERN.exec(duration) : null;
   if (match === null) throw invalid(duration, where);
-  return Number(match[1]) * UNITS[match[2] as Unit];
+  return bounded(Number(match[1]) * UNITS[match[2] as Unit], duration, where);
+}
+
+function bounded(milliseconds: number, duration: unknown, where: string): number {
+  if (milliseconds <= MAX_MS) return milliseconds;
+  throw new CacheOptionTypeError(
+    `${where} is ${describeOption(duration)}, more than a thousand years. Write null for no expiry.`,
+  );
 }
 
 function invalid(duration: unknown, where: string): TypeError {
-  const shown = typeof duration === 'string' ? `'${duration}'` : String(duration);
   const example =
     typeof duration === 'string' && /^\d+$/.test(duration)
       ? `${duration} or '${duration}s'`
       : `60, '15m' or null`;
   return new CacheOptionTypeError(
-    `${where} is ${shown}, which is not a duration. Write whole seconds (60), a string with a unit ` +
+    `${where} is ${describeOption(duration)}, which is not a duration. Write whole seconds (60), a string with a unit ` +
       `('500ms', '90s', '15m', '1h', '7d'), or null for no expiry: for example ${example}.`,
   );
 }

@@ -4,8 +4,9 @@ import type { PartitionValues } from '../keys/key.interface.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { INVALIDATIONS_METADATA } from './cache.constants.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { CacheConfigurationError } from './errors.js';
+import { CacheConfigurationError, CacheUsageError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
+import { isText } from './option-types.js';
 import { isThenable } from './thenable.js';
 import { runtimeOf, warnOfUnmanaged } from './trampoline.js';
 
@@ -95,7 +96,13 @@ function tagsOf(
   where: string,
 ): readonly string[] {
   const { tags = [], partition } = invalidation;
-  const names = typeof tags === 'function' ? tags(...args) : tags;
+  const names: unknown = typeof tags === 'function' ? tags(...args) : tags;
+  if (!Array.isArray(names) || !names.every(isText)) {
+    throw new CacheUsageError(
+      'CACHE_TAGS',
+      `The tags function of @InvalidatesCache() on ${where} did not return a list of texts. Write (id) => [\`user:\${id}\`].`,
+    );
+  }
   const own = names.map((name) => runtime.space.userTag(name));
   if (invalidation.of === undefined) return own;
   const target = targetOf(runtime, invalidation, where);
@@ -104,12 +111,12 @@ function tagsOf(
 
 /** @throws CacheConfigurationError when no such method is cached in this application */
 function targetOf(runtime: CacheRuntime, { of, method }: Invalidation, where: string): MethodTarget {
-  const owner = of!.prototype === undefined ? (of as () => Function)() : of!;
-  const target = runtime.find(owner, method!);
+  const owner = of!.prototype === undefined ? (of as () => Function | undefined)() : of!;
+  const target = owner === undefined ? undefined : runtime.find(owner, method!);
   if (target !== undefined) return target;
   throw new CacheConfigurationError(
     'CACHE_INVALIDATES',
-    `@InvalidatesCache() on ${where} names ${owner.name}.${method!}, which is not cached in this application. Decorate it with ` +
+    `@InvalidatesCache() on ${where} names ${owner?.name}.${method!}, which is not cached in this application. Decorate it with ` +
       `@CacheResult() or @CacheResponse(), and provide its class.`,
   );
 }

@@ -4,7 +4,9 @@ import { Call, type BatchSeat, type CacheTarget } from './call.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { encodeOwn } from './key-space.js';
 import { assertMethodOptions, normalisePolicy, VALUE_OPTIONS, type CommonOptions } from './definition.js';
+import { assertLoader } from './assert-given.js';
 import { CacheUsageError } from './errors.js';
+import { describeOption, isText } from './option-types.js';
 import type { CachePolicy } from './policy.js';
 import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
 import { classesOf, KnownClasses, type TypeOption } from './values/known-classes.js';
@@ -57,14 +59,10 @@ export class KeyedTarget implements CacheTarget {
     private readonly loader: () => unknown,
     readonly seat?: BatchSeat,
   ) {
-    if (typeof key !== 'string' || key === '') {
-      throw new CacheUsageError(
-        'CACHE_KEY',
-        `A cache key must be a string that is not empty, not ${String(key)}.`,
-      );
-    }
+    assertKey(key);
     this.name = `the key '${key.length > MAX_SHOWN ? `${key.slice(0, MAX_SHOWN)}…` : key}'`;
     this.counters = runtime.counters.byHand;
+    assertLoader(loader, this.name);
     assertMethodOptions(options, OPTIONS, this.name);
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
@@ -89,6 +87,14 @@ export class KeyedTarget implements CacheTarget {
   }
 }
 
+function assertKey(key: unknown): void {
+  if (isText(key)) return;
+  throw new CacheUsageError(
+    'CACHE_KEY',
+    `A cache key must be a string that is not empty, not ${describeOption(key)}.`,
+  );
+}
+
 /** A call of something cached by hand. */
 export function keyedCall(
   runtime: CacheRuntime,
@@ -104,5 +110,6 @@ export function keyedCall(
 
 /** The tag of a key cached by hand. */
 export function keyedTag(runtime: CacheRuntime, key: string): string {
+  assertKey(key);
   return runtime.space.keyTagPrefix(BY_HAND) + encodeOwn(key);
 }

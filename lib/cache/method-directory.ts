@@ -1,10 +1,11 @@
-import type { KeyConstructor } from '../keys/index.js';
+import { KeyConstructor, type KeyMeta, type PartitionValues } from '../keys/index.js';
 import { CachedMethod, type MethodAccess } from './cached-method.js';
 import type { CacheReport, RuleReport } from './cache-report.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { definitionOf } from './cached-methods.js';
 import { CacheUsageError } from './errors.js';
 import type { MethodTarget } from './method-target.js';
+import { describeOption } from './option-types.js';
 
 /** What the directory asks of other rooms. */
 export interface DirectoryLinks {
@@ -16,6 +17,11 @@ export interface DirectoryLinks {
   advice(): readonly string[];
 }
 
+/** A class that extends another is a part of what that stands for: its namespace is the other's. */
+function ownMetaOf(keyConstructor: object): KeyMeta {
+  return Object.hasOwn(keyConstructor, 'meta') ? (keyConstructor as { meta: KeyMeta }).meta : {};
+}
+
 /** Finds the cached methods of the application. */
 export class MethodDirectory {
   constructor(
@@ -25,6 +31,13 @@ export class MethodDirectory {
 
   /** @throws CacheUsageError when there is no such cached method */
   find(owner: object, method: string): CachedMethod<readonly unknown[], unknown> {
+    if (owner === null || (typeof owner !== 'object' && typeof owner !== 'function')) {
+      throw new CacheUsageError(
+        'CACHE_NOT_CACHED',
+        `cache.for() was given ${describeOption(owner)}. Write the class, cache.for(UsersService, 'find'), or an instance of it; a class ` +
+          `that is undefined is usually a circular import.`,
+      );
+    }
     const isClass = typeof owner === 'function';
     const target = this.#target(isClass ? owner : owner.constructor, method);
     return new CachedMethod<readonly unknown[], unknown>(this.runtime, target, {
@@ -50,11 +63,44 @@ export class MethodDirectory {
 
   /** The methods whose key constructor is this class, or extends it. */
   withKey(keyConstructor: abstract new (...args: never[]) => KeyConstructor): readonly MethodTarget[] {
+    if (typeof keyConstructor !== 'function' || !(keyConstructor.prototype instanceof KeyConstructor)) {
+      throw new CacheUsageError(
+        'CACHE_KEY_CONSTRUCTOR',
+        `${describeOption(keyConstructor)} is no class that extends KeyConstructor. Write that of the keys that are meant, ` +
+          `cache.wipe(UserPayloadKey); what one method cached drops cache.for(UsersService, 'find').invalidateAll().`,
+      );
+    }
     return [...this.runtime.targets].filter(({ definition: { keyConstructor: used } }) =>
       typeof used === 'function'
         ? used === keyConstructor || used.prototype instanceof keyConstructor
         : used instanceof keyConstructor,
     );
+  }
+
+  /**
+   * What stands for everything, or one partition, under a key constructor. Its namespace is known also to processes that do not load
+   * the methods.
+   */
+  tagsOf(
+    keyConstructor: abstract new (...args: never[]) => KeyConstructor,
+    values: PartitionValues | undefined,
+  ): readonly string[] {
+    const targets = this.withKey(keyConstructor);
+    const tags = targets.map((target) =>
+      values === undefined ? target.methodTag : target.partitionTag(values),
+    );
+    const { namespace } = ownMetaOf(keyConstructor);
+    if (typeof namespace === 'string' && (values === undefined || targets.length === 0))
+      tags.push(this.runtime.space.namespaceTag(namespace));
+    if (tags.length === 0) {
+      const { name } = keyConstructor;
+      this.runtime.log.warn(
+        `wipe ${name}`,
+        `wipe(${name}) drops nothing: no method of this application has such keys, and ${name} has no meta.namespace by which those of ` +
+          `other processes are known.`,
+      );
+    }
+    return tags;
   }
 
   report(): CacheReport {

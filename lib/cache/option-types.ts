@@ -21,6 +21,7 @@ export function assertOptionTypes(options: object, types: OptionTypes, where: st
 export function describeOption(value: unknown): string {
   if (typeof value === 'function') return isClass(value) ? `the class ${value.name}` : 'a function';
   if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return `[${value.map(describeOption).join(', ')}]`;
   const { name } = (value.constructor ?? Object) as Function;
@@ -35,11 +36,15 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-function isFunction(value: unknown): boolean {
+export function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean';
+}
+
+export function isFunction(value: unknown): boolean {
   return typeof value === 'function' && !isClass(value);
 }
 
-function isTags(value: unknown): boolean {
+export function isTags(value: unknown): boolean {
   return isFunction(value) || (Array.isArray(value) && value.every(isText));
 }
 

@@ -5,7 +5,7 @@ import type { Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
 import { isCacheableHandler } from '../http/handler-shape.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
-import { optionsOf, whereOf } from './decorator-options.js';
+import { methodOf, optionsOf, whereOf } from './decorator-options.js';
 import { defineResponse } from './define-response.js';
 import { isItselfNoCache, isNoCache } from './no-cache.decorator.js';
 
@@ -34,8 +34,9 @@ export function CacheResponse(
   options: Duration | CacheResponseOptions = {},
 ): ClassDecorator & MethodDecorator {
   const decorate = (target: object, methodKey?: string | symbol, descriptor?: PropertyDescriptor): void => {
-    if (methodKey === undefined) declareAll(target as Function, options);
-    else declare(target, methodKey, descriptor?.value, options);
+    if (methodKey === undefined) return declareAll(target as Function, options);
+    const what = 'only controller handlers can be cached';
+    declare(target, methodKey, methodOf('CacheResponse', what, target, methodKey, descriptor), options);
   };
   return decorate as ClassDecorator & MethodDecorator;
 }
@@ -43,16 +44,10 @@ export function CacheResponse(
 function declare(
   target: object,
   methodKey: string | symbol,
-  handler: unknown,
+  handler: Function,
   given: Duration | CacheResponseOptions,
 ): void {
   const where = whereOf(target, methodKey);
-  if (typeof handler !== 'function') {
-    throw new CacheConfigurationError(
-      'CACHE_METHOD',
-      `@CacheResponse() on ${where}: only controller handlers can be cached.`,
-    );
-  }
   const original = handler as MethodDefinition['original'];
   const options = optionsOf(given, `@CacheResponse() on ${where}`);
   declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));

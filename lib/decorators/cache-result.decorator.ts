@@ -12,7 +12,7 @@ import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
-import { copyMetadata, optionsOf, shapeOf, whereOf } from './decorator-options.js';
+import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 
 const OPTIONS = new Set<string>([
   ...VALUE_OPTIONS,
@@ -48,7 +48,13 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
     const definition = define(
       target,
       methodName,
-      descriptor.value,
+      methodOf(
+        'CacheResult',
+        'only methods can be cached, not accessors or properties',
+        target,
+        methodName,
+        descriptor,
+      ) as AsyncMethod,
       optionsOf(options, `@CacheResult() on ${whereOf(target, methodName)}`),
     );
     const trampoline = createTrampoline(definition);
@@ -62,19 +68,13 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
 function define(
   target: object,
   methodKey: string | symbol,
-  original: AsyncMethod | undefined,
+  original: AsyncMethod,
   options: CacheResultOptions,
 ): MethodDefinition {
   const methodName = String(methodKey);
   const where = whereOf(target, methodKey);
-  if (typeof original !== 'function') {
-    throw new CacheConfigurationError(
-      'CACHE_METHOD',
-      `@CacheResult() on ${where}: only methods can be cached, not accessors or properties.`,
-    );
-  }
   assertMethodOptions(options, OPTIONS, `@CacheResult() on ${where}`);
-  assertReturnsPromise(target, methodKey, where);
+  assertReturnsPromise(target, methodKey, original, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
   const plan = KeyPlan.bind(keyConstructor, shapeOf('result', target, methodName, original));
@@ -101,7 +101,18 @@ function define(
 }
 
 /** TypeScript refuses methods that return no promise; for those it cannot see, the emitted type is asked. */
-function assertReturnsPromise(target: object, methodKey: string | symbol, where: string): void {
+function assertReturnsPromise(
+  target: object,
+  methodKey: string | symbol,
+  original: AsyncMethod,
+  where: string,
+): void {
+  if (/Generator/.test(Object.prototype.toString.call(original))) {
+    throw new CacheConfigurationError(
+      'CACHE_NOT_ASYNC',
+      `@CacheResult() on ${where}: the method is a generator, which can be run through once. Return a list from an async method.`,
+    );
+  }
   const type = Reflect.getMetadata('design:returntype', target, methodKey) as Function | undefined;
   if (type === undefined || type === Promise || type === Object) return;
   throw new CacheConfigurationError(

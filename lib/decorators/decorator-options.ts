@@ -23,6 +23,41 @@ export function whereOf(target: object, methodKey: string | symbol): string {
   return `${owner.name}.${String(methodKey)}`;
 }
 
+/**
+ * The method that a decorator stands on.
+ *
+ * @param what the decorator can do, and only for methods
+ * @throws CacheConfigurationError for a class, an accessor, a property, and where TypeScript's own decorators are switched off
+ */
+export function methodOf(
+  decorator: string,
+  what: string,
+  target: object,
+  methodKey: string | symbol | undefined,
+  descriptor: PropertyDescriptor | undefined,
+): (...args: never[]) => unknown {
+  // What the standard's decorators are called with: the method, and an object that describes it.
+  if (typeof methodKey === 'object') {
+    throw wrongPlace(
+      `@${decorator}() was called as a standard decorator. Nest's are those of TypeScript: set experimentalDecorators and ` +
+        `emitDecoratorMetadata to true in tsconfig.json (in .swcrc: legacyDecorator and decoratorMetadata).`,
+    );
+  }
+  if (methodKey === undefined) {
+    throw wrongPlace(
+      `@${decorator}() on the class ${(target as Function).name}: ${what}. Write it on the methods.`,
+    );
+  }
+  const value: unknown = descriptor?.value;
+  if (typeof value === 'function') return value as (...args: never[]) => unknown;
+  const kind = descriptor === undefined ? 'a property; write a method in place of an arrow function' : 'none';
+  throw wrongPlace(`@${decorator}() on ${whereOf(target, methodKey)}: ${what}, and this is ${kind}.`);
+}
+
+function wrongPlace(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('CACHE_METHOD', message);
+}
+
 /** Decorators that ran before ours wrote their metadata on the function that ours replaces. */
 export function copyMetadata(from: object, to: object): void {
   for (const key of Reflect.getMetadataKeys(from) as unknown[]) {

@@ -6,7 +6,9 @@ import { createInvalidating, declareInvalidation, type Invalidation } from '../c
 import { injectRuntime } from '../cache/trampoline.js';
 import type { PartitionValues } from '../keys/key.interface.js';
 import { isMode, type InvalidationMode } from '../stores/store.interface.js';
-import { copyMetadata, whereOf } from './decorator-options.js';
+import { assertKnownOptions } from '../cache/definition.js';
+import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../cache/option-types.js';
+import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
 
 /**
  * What `@InvalidatesCache` drops: tags of your own, or what a method cached.
@@ -42,14 +44,10 @@ export interface InvalidatesCacheOptions<T extends object = object> {
  */
 export function InvalidatesCache<T extends object>(options: InvalidatesCacheOptions<T>): MethodDecorator {
   return (target, propertyKey, descriptor) => {
+    const what = 'only methods can invalidate, not accessors or properties';
+    const original = methodOf('InvalidatesCache', what, target, propertyKey, descriptor);
     const where = whereOf(target, propertyKey);
     const invalidation = normalise(options, where);
-    const original: unknown = descriptor.value;
-    if (typeof original !== 'function')
-      throw new CacheConfigurationError(
-        'CACHE_METHOD',
-        `@InvalidatesCache() on ${where}: only methods can invalidate, not accessors or properties.`,
-      );
     const wrapper = createInvalidating(original, [invalidation], where);
     Object.defineProperty(wrapper, 'name', { value: original.name, configurable: true });
     Object.defineProperty(wrapper, 'length', { value: original.length, configurable: true });
@@ -60,9 +58,29 @@ export function InvalidatesCache<T extends object>(options: InvalidatesCacheOpti
   };
 }
 
+const TYPES: OptionTypes = {
+  of: [(value) => typeof value === 'function', 'the class, or () => Class'],
+  method: [isText, 'the name of its cached method'],
+  partition: [isFunction, `a function of the arguments: (id) => ({ user: id })`],
+  tags: [isTags, `a list of texts, e.g. ['users'], or a function of the arguments that returns one`],
+};
+
+const OPTIONS = new Set<string>([
+  'of',
+  'method',
+  'partition',
+  'tags',
+  'mode',
+] satisfies (keyof InvalidatesCacheOptions)[]);
+
 function normalise<T extends object>(options: InvalidatesCacheOptions<T>, where: string): Invalidation {
+  assertKnownOptions(options, OPTIONS, `@InvalidatesCache() on ${where}`);
+  assertOptionTypes(options, TYPES, `@InvalidatesCache() on ${where}`);
   const { of, method, partition, tags, mode = 'purge' } = options;
-  if ((of === undefined) !== (method === undefined) || (of === undefined && tags === undefined)) {
+  if (
+    (of === undefined) !== (method === undefined) ||
+    (of === undefined && (tags === undefined || partition !== undefined))
+  ) {
     throw new CacheConfigurationError(
       'CACHE_INVALIDATES',
       `@InvalidatesCache() on ${where} does not say what to drop. Write { of: Class, method: 'name' }, with partition: (…args) => ({ … }) ` +

@@ -1,4 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
+import { assertOptionTypes, isBoolean, isFunction, type OptionTypes } from '../cache/option-types.js';
 import type { ExcludedPaths } from './excluded-paths.js';
 import { methodsOf } from './cacheable-methods.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
@@ -57,9 +58,23 @@ const NEVER_STORED = [206, 304];
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
+const SWITCH = [isBoolean, 'true or false'] as const;
+
+/** What the options must be of which nothing more is asked. */
+const TYPES: OptionTypes = {
+  setCacheHeaders: SWITCH,
+  shared: SWITCH,
+  cacheControl: SWITCH,
+  explain: SWITCH,
+  bypass: [isFunction, 'a function: (request) => boolean'],
+  statuses: [Array.isArray, 'a list of statuses: [200, 404]'],
+  vary: [Array.isArray, `a list of names of request headers: ['accept-language']`],
+};
+
 /** @throws CacheConfigurationError naming the handler and what to write */
 export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
   const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
+  assertOptionTypes(options, TYPES, where);
   const freshness = freshnessOf(options, where);
   for (const status of statuses) {
     if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {

@@ -1,5 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
-import { describeOption } from '../cache/option-types.js';
+import { describeOption, isBoolean, isText } from '../cache/option-types.js';
 import { isMode } from '../stores/store.interface.js';
 import { invalidatorProblem } from './injectable-invalidator.js';
 import type { InvalidationRuleOptions, RuleOptions } from './invalidation-rule.js';
@@ -28,15 +28,15 @@ const SWITCHES = ['batch', 'rewarm', 'eager', 'lookup', 'triggerOnCreate', 'rais
 
 /** @throws CacheConfigurationError for options that are unknown, or contradict each other */
 export function assertRuleOptions(options: RuleOptions): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidRule(
-      `${String(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
+      `${describeOption(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
     );
   }
   const { entity, fieldMapping, scope, invalidator, mode } = options;
-  if (typeof entity !== 'function' && typeof entity !== 'string') {
+  if (typeof entity !== 'function' && !isText(entity)) {
     throw invalidRule(
-      `entity is ${String(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
+      `entity is ${describeOption(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
         `usually a circular import: () => Class resolves it later.`,
     );
   }
@@ -52,30 +52,74 @@ export function assertRuleOptions(options: RuleOptions): void {
     );
   }
   if (scope !== undefined && scope !== 'all')
-    throw invalidRule(`scope is ${String(scope)}. The only scope is 'all'.`);
+    throw invalidRule(`scope is ${describeOption(scope)}. The only scope is 'all'.`);
   if (mode !== undefined && !isMode(mode)) {
-    throw invalidRule(`mode is ${String(mode)}. Write 'purge' (the default) or 'expire'.`);
+    throw invalidRule(`mode is ${describeOption(mode)}. Write 'purge' (the default) or 'expire'.`);
   }
   const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
   if (problem !== undefined) throw invalidRule(problem);
   for (const name of SWITCHES) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== 'boolean')
-      throw invalidRule(`${name} is ${String(value)}. Write true or false.`);
+      throw invalidRule(`${name} is ${describeOption(value)}. Write true or false.`);
   }
+  assertForms(options);
   assertConditions(options.invalidateWhen);
   if (options.lookup === true && typeof fieldMapping !== 'object') {
     throw invalidRule(
       `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
     );
   }
-  if (
-    fieldMapping !== undefined &&
-    typeof fieldMapping !== 'function' &&
-    Object.keys(fieldMapping).length === 0
-  ) {
+  assertMapping(fieldMapping);
+}
+
+const isList = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+
+/** What options must be that are no switches, as a test and in words. */
+const FORMS: Readonly<
+  Partial<Record<keyof RuleOptions, readonly [test: (value: unknown) => boolean, words: string]>>
+> = {
+  name: [isText, `a text that is not empty, e.g. 'user-by-id'`],
+  requireArgs: [
+    (value) => isBoolean(value) || isList(value),
+    `true, false or a list of field names: ['user']`,
+  ],
+  watchFields: [isList, `a list of columns and relations: ['email']`],
+  dispatcher: [
+    (value) => isText(value) || typeof value === 'function',
+    `the name of a dispatcher, e.g. 'background', or its class`,
+  ],
+  dispatcherConfig: [
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    `an object of settings: { queue: 'cache' }`,
+  ],
+};
+
+function assertForms(options: RuleOptions): void {
+  for (const [name, form] of Object.entries(FORMS)) {
+    const value: unknown = options[name as keyof RuleOptions];
+    if (value !== undefined && !form[0](value))
+      throw invalidRule(`${name} is ${describeOption(value)}. Write ${form[1]}.`);
+  }
+}
+
+function assertMapping(mapping: unknown): void {
+  if (mapping === undefined || typeof mapping === 'function') return;
+  if (typeof mapping !== 'object' || mapping === null || Array.isArray(mapping)) {
+    throw invalidRule(
+      `fieldMapping is ${describeOption(mapping)}. Write { user: 'id' }: a partition field, and its path on the entity.`,
+    );
+  }
+  if (Object.keys(mapping).length === 0) {
     throw invalidRule(
       `fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`,
+    );
+  }
+  for (const [field, path] of Object.entries(mapping)) {
+    if (isText(path) && path.split('.').every((step) => step !== '')) continue;
+    throw invalidRule(
+      `fieldMapping maps '${field}' to ${describeOption(path)}. Write a property of the entity, 'id', or a path through a relation, ` +
+        `'author.id'; to compute it, a function in place of the mapping: (user) => ({ ${field}: user.id }).`,
     );
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CacheConfigurationError } from '../cache/errors.js';
+import { describeOption } from '../cache/option-types.js';
 import { assertRuleOptions, invalidRule } from './assert-rule-options.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
 import { stableText } from './stable-text.js';
@@ -146,6 +147,7 @@ export class InvalidationRule<E extends object = object> {
  *
  * @param entity a class, `() => Class`, or the entity's name
  * @param options see {@link InvalidationRuleOptions}
+ * @throws CacheConfigurationError for options that are unknown, of the wrong type, or contradict each other
  * @example
  * @CacheResult({ keyConstructor: UserPayloadKey, invalidatesOn: [invalidates(User, { fieldMapping: { user: 'id' } })] })
  *
@@ -155,7 +157,30 @@ export function invalidates<E extends object>(
   entity: EntityReference<E>,
   options: Omit<InvalidationRuleOptions<E>, 'entity'> | Omit<BatchRuleOptions<E>, 'entity'>,
 ): InvalidationRule<E> {
-  return new InvalidationRule<E>({ ...options, entity } as InvalidationRuleOptions<E>);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidRule(
+      `invalidates() was given ${describeOption(options)} for options. Write invalidates(Entity, { fieldMapping: { user: 'id' } }), ` +
+        `or invalidates(Entity, { scope: 'all' }).`,
+    );
+  }
+  return within(`invalidates(${nameForMessages(entity)})`, () => {
+    return new InvalidationRule<E>({ ...options, entity } as InvalidationRuleOptions<E>);
+  });
+}
+
+/** A function is not called before the boot: what it returns may not be there yet. */
+function nameForMessages(entity: unknown): string {
+  return typeof entity === 'function' ? entity.name || '() => …' : String(entity);
+}
+
+/** Says where a rule is wrong. */
+function within<T>(where: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof CacheConfigurationError)) throw error;
+    throw new CacheConfigurationError(error.code, `${where}: ${error.message}`, { cause: error });
+  }
 }
 
 type LiteralOptions = Omit<InvalidationRuleOptions<never>, 'entity' | 'batch' | 'invalidator'> & {
@@ -176,20 +201,12 @@ export type InvalidatesOn =
 
 /** Turns what a decorator was given into rules. */
 export function toRule(item: unknown, where: string): InvalidationRule {
-  try {
-    if (item instanceof InvalidationRule) return item;
-    if (typeof item === 'function' || typeof item === 'string') {
-      return new InvalidationRule({ entity: item as EntityReference, scope: 'all' });
-    }
-    return new InvalidationRule(item as InvalidationRuleOptions);
-  } catch (error) {
-    if (error instanceof CacheConfigurationError) {
-      throw new CacheConfigurationError(error.code, `invalidatesOn of ${where}: ${error.message}`, {
-        cause: error,
-      });
-    }
-    throw error;
-  }
+  if (item instanceof InvalidationRule) return item;
+  const options =
+    typeof item === 'function' || typeof item === 'string'
+      ? { entity: item as EntityReference, scope: 'all' as const }
+      : (item as InvalidationRuleOptions);
+  return within(`invalidatesOn of ${where}`, () => new InvalidationRule(options));
 }
 
 /** The class or name a reference stands for. An arrow function has no prototype; a class has. */

@@ -6,7 +6,10 @@ import { KeyField } from './fields/key-field.js';
  * @publicApi
  */
 export interface KeyMeta {
-  /** Groups keys: `wipe()` drops all that share it. Default: none, the method stands for itself. */
+  /**
+   * Groups keys: `wipe()` of one drops all that share it, also from processes that do not load their methods. Default: none, the
+   * method stands for itself.
+   */
   readonly namespace?: string;
   /** Raise it to leave all entries written so far behind. Stands in keys, never in tags. Default none. */
   readonly version?: number | string;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.interface.js';
+import { assertStoreOptions } from './assert-store-options.js';
 import { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';
@@ -16,6 +17,8 @@ export interface MemoryStoreOptions {
   /** Number of entries. Default 100,000. */
   maxEntries?: number;
 }
+
+const OPTIONS = ['maxBytes', 'maxEntries'] satisfies (keyof MemoryStoreOptions)[];
 
 /** An entry and what this store knows of it, in one object: what a hit has to reach for is what it costs. */
 class HeldEntry extends Entry {
@@ -188,12 +191,13 @@ function judgeHeld(held: HeldEntry): Verdict {
  * A store in the memory of this process: the default.
  *
  * @param options bounds; `maxBytes` 64 MiB and `maxEntries` 100,000 by default
- * @throws TypeError when a bound is not a positive whole number
+ * @throws TypeError when a bound is not a positive whole number, and for unknown options
  * @example
  * RestflowCacheModule.forRoot({ store: memoryStore({ maxBytes: 256 * 1024 * 1024 }) })
  *
  * @publicApi
  */
-export function memoryStore(options?: MemoryStoreOptions): CacheStore {
+export function memoryStore(options: MemoryStoreOptions = {}): CacheStore {
+  assertStoreOptions('memoryStore', options, OPTIONS, '{ maxEntries: 10_000 }');
   return new MemoryStore(options);
 }

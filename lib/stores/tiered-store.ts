@@ -1,4 +1,5 @@
 import type { StoreState } from '../observability/metrics.interface.js';
+import { assertStoreOptions } from './assert-store-options.js';
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
@@ -27,16 +28,19 @@ export interface TieredStoreOptions {
   consistency?: 'bus' | 'validate';
 }
 
+const OPTIONS = ['l1', 'l2', 'consistency'] satisfies (keyof TieredStoreOptions)[];
+
 /**
  * Values in the memory of this process, over a store that all processes share.
  *
- * @throws TypeError when `l1` is no memory store, or `l2` has no bus and `consistency` is `'bus'`
+ * @throws TypeError for unknown options, when `l1` is no memory store, or `l2` has no bus and `consistency` is `'bus'`
  * @example
  * tieredStore({ l1: memoryStore(), l2: redisStore({ url: 'redis://localhost:6379' }) })
  *
  * @publicApi
  */
 export function tieredStore(options: TieredStoreOptions): CacheStore {
+  assertStoreOptions('tieredStore', options, OPTIONS, '{ l1: memoryStore(), l2: redisStore({ url }) }');
   const { l1, l2, consistency = 'bus' } = options;
   if (!(l1 instanceof MemoryStore)) throw new TypeError('tieredStore({ l1 }) must be a memoryStore().');
   if (typeof l2?.get !== 'function' || l2.keepsReferences) {

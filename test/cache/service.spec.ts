@@ -128,6 +128,32 @@ describe('values by hand', () => {
     });
   });
 
+  it('say what is wrong with what they are given', async () => {
+    const { cache } = await start();
+    const given = cache as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const [call, message] of [
+      [() => given['getOrSet']!('k'), /The loader of the key 'k' is undefined\. Write a function/],
+      [() => given['getOrSetMany']!('k', () => []), /getOrSetMany\(\) was given the keys 'k'\. Write a list/],
+      [() => given['getOrSetMany']!(['k'], 5), /The loader of getOrSetMany\(\) is 5/],
+      [() => given['set']!('k', 1, 60), /the key 'k': the options are 60\. Write an object/],
+      [() => given['set']!('k', 1, { stamp: {} }), /stamp given to set\(\) for the key 'k' is an object/],
+      [() => given['delete']!(5), /A cache key must be a string that is not empty, not 5/],
+      [() => given['deleteMany']!('abc'), /deleteMany\(\) was given the keys 'abc'\. Write a list/],
+      [() => given['invalidateTags']!('orders'), /given the tags 'orders'.*invalidateTags\(\['orders'\]\)/],
+      [() => given['invalidateTags']!([5]), /given the tags \[5\]/],
+      [() => given['invalidateTags']!(), /given the tags undefined/],
+      [() => given['wipe']!(Date), /wipe|no class that extends KeyConstructor/],
+      [() => given['deletePreviousVersions']!('ById'), /'ById' is no class that extends KeyConstructor/],
+    ] as const)
+      await expect((async () => call())()).rejects.toMatchObject({
+        name: expect.stringMatching(/^Cache(Usage|Configuration)Error$/),
+        message: expect.stringMatching(message),
+      });
+    expect(() => given['for']!(undefined, 'find')).toThrow(
+      /cache\.for\(\) was given undefined.*circular import/,
+    );
+  });
+
   it('set with a stamp: what changed meanwhile is not stored', async () => {
     const { cache } = await start();
     const stamp = await cache.stamp('k', { tags: ['x'] });
@@ -381,6 +407,48 @@ describe('wipe and deletePreviousVersions', () => {
     await expect(application.cache.wipe(ById, { page: 1 })).rejects.toThrow(PartitionError);
   });
 
+  it('wipe drops all of one meta.namespace, in processes too that do not load the methods', async () => {
+    class Users extends KeyConstructor {
+      static readonly meta = { namespace: 'users' };
+      id = new ArgsKeyField('id', { partition: true });
+    }
+    class UserLists extends KeyConstructor {
+      static readonly meta = { namespace: 'users' };
+      id = new ArgsKeyField('id');
+    }
+    const store = memoryStore();
+    const Types = [
+      method('one', { keyConstructor: Users }),
+      method('lists', { keyConstructor: UserLists }),
+      method('three'),
+    ];
+    const application = await start(Types, { store });
+    const all = Types.map((type) => application.get(type));
+    const runs = async () => {
+      for (const one of all) await one.call(1);
+      return all.map((one) => one.runs);
+    };
+    expect(await runs()).toEqual([1, 1, 1]);
+    await application.cache.wipe(Users, { id: 1 });
+    expect(await runs()).toEqual([2, 1, 1]);
+    await application.cache.wipe(Users);
+    expect(await runs()).toEqual([3, 2, 1]);
+    const worker = await start([], { store });
+    await worker.cache.wipe(Users);
+    expect(await runs()).toEqual([4, 3, 1]);
+    // A partition of methods that are not known here has no tag: then it is everything.
+    await worker.cache.wipe(Users, { id: 2 });
+    expect(await runs()).toEqual([5, 4, 1]);
+    class Nameless extends KeyConstructor {
+      id = new ArgsKeyField('id');
+    }
+    await worker.cache.wipe(Nameless);
+    expect(worker.log.warnings).toEqual([
+      expect.stringMatching(/wipe\(Nameless\) drops nothing.*meta\.namespace/),
+    ]);
+    expect(await runs()).toEqual([5, 4, 1]);
+  });
+
   it('deletePreviousVersions removes what older versions of a key left, of every build, and nothing else', async () => {
     const store = memoryStore() as ReturnType<typeof memoryStore> & { size: { entries: number } };
     const versions = [1, 2].map((version) => {
@@ -443,7 +511,7 @@ it('status() lists what is cached, and how', async () => {
 it('a mode that is none is refused, by hand and in @InvalidatesCache', async () => {
   const { cache } = await start();
   const mode = 'Purge' as 'purge';
-  await expect(cache.invalidateTags(['x'], { mode })).rejects.toThrow(/mode Purge\. Write 'purge'/);
+  await expect(cache.invalidateTags(['x'], { mode })).rejects.toThrow(/mode 'Purge'\. Write 'purge'/);
   const decorate = InvalidatesCache({ tags: ['x'], mode });
   class Things {}
   expect(() => decorate(Things.prototype, 'change', { value: () => undefined })).toThrow(

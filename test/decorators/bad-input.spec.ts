@@ -118,8 +118,19 @@ describe('a wrong option is an error when the decorator runs, and names class an
       'KEY_DEFINITION',
       /Users\.find.*Article does not extend KeyConstructor/,
     ],
-    ['an unknown lock', { lock: 'global' }, 'CACHE_OPTION', /lock of Users\.find is global/],
+    ['an unknown lock', { lock: 'global' }, 'CACHE_OPTION', /lock of Users\.find is 'global'/],
     ['a fraction above one', { refreshAhead: 80 }, 'CACHE_OPTION', /refreshAhead of Users\.find is 80/],
+    ['a fraction in a text', { jitter: '0.1' }, 'CACHE_OPTION', /jitter of Users\.find is '0\.1'/],
+    ['a bigint', 60n, 'CACHE_OPTION_TYPE', /ttl of Users\.find is 60n/],
+    ['an object for a duration', { ttl: {} }, 'CACHE_OPTION_TYPE', /ttl of Users\.find is an object/],
+    ['a lifetime without end that is no null', 9e15, 'CACHE_OPTION_TYPE', /thousand years\. Write null/],
+    ['the same with a unit', '99999999999999d', 'CACHE_OPTION_TYPE', /thousand years/],
+    [
+      'a timeout that no load keeps',
+      { hardTimeout: 0 },
+      'CACHE_OPTION',
+      /hardTimeout of Users\.find is 0: no load would be waited for/,
+    ],
   ])('%s', (_name, options, code, message) => {
     const error = thrown(options);
     expect(error.message).toMatch(message);
@@ -140,6 +151,16 @@ describe('a wrong option is an error when the decorator runs, and names class an
       /@CacheResponse\(\) on Users\.find.*unknown option isolation/,
     );
     expect(() => decorate({ tags: 'x' })).toThrow(/@CacheResponse\(\) on Users\.find: tags/);
+    for (const [wrong, message] of [
+      [{ shared: 'false' }, /shared is 'false'\. Write true or false/],
+      [{ setCacheHeaders: 1 }, /setCacheHeaders is 1/],
+      [{ cacheControl: 'public' }, /cacheControl is 'public'/],
+      [{ explain: { secret: 'x' } }, /explain is an object/],
+      [{ bypass: true }, /bypass is true\. Write a function: \(request\) => boolean/],
+      [{ statuses: 404 }, /statuses is 404\. Write a list of statuses: \[200, 404\]/],
+      [{ vary: 'accept' }, /vary is 'accept'\. Write a list/],
+    ] as const)
+      expect(() => decorate(wrong)).toThrow(message);
     expect(() => decorate(UserKey)).toThrow(/@CacheResponse\(\) on Users\.find was given the class UserKey/);
   });
 });
@@ -178,6 +199,56 @@ describe('what cannot be cached is an error when the decorator runs', () => {
         code: 'CACHE_METHOD',
         message: expect.stringMatching(/Users\.count.*accessors/),
       }),
+    );
+  });
+
+  it.each<[string, () => void, RegExp]>([
+    [
+      'a property',
+      () => {
+        class Users {
+          @(result as PropertyDecorator)
+          find = async (): Promise<number> => 1;
+        }
+        void Users;
+      },
+      /@CacheResult\(\) on Users\.find: only methods.*this is a property; write a method in place of an arrow function/,
+    ],
+    [
+      'a class',
+      () => {
+        @(result as unknown as ClassDecorator)
+        class Users {}
+        void Users;
+      },
+      /@CacheResult\(\) on the class Users: only methods.*Write it on the methods/,
+    ],
+    [
+      'a generator',
+      () => {
+        class Users {
+          @(result as MethodDecorator)
+          async *find() {
+            yield 1;
+          }
+        }
+        void Users;
+      },
+      /@CacheResult\(\) on Users\.find: the method is a generator.*Return a list/,
+    ],
+    [
+      'anything, without experimentalDecorators',
+      () => (result as unknown as Function)(async function find() {}, { kind: 'method', name: 'find' }),
+      /called as a standard decorator.*experimentalDecorators and emitDecoratorMetadata to true/,
+    ],
+    [
+      'a handler, without experimentalDecorators',
+      () => (CacheResponse() as unknown as Function)(function find() {}, { kind: 'method', name: 'find' }),
+      /@CacheResponse\(\) was called as a standard decorator/,
+    ],
+  ])('%s', (_, decorate, message) => {
+    expect(decorate).toThrow(
+      expect.objectContaining({ name: 'CacheConfigurationError', message: expect.stringMatching(message) }),
     );
   });
 

@@ -142,6 +142,48 @@ describe('@InvalidatesCache', () => {
     app = await TestApplication.start([]);
   });
 
+  it.each<[object | undefined, RegExp]>([
+    [undefined, /Warehouse\.count: the options are undefined/],
+    [{ of: 'StockService', method: 'find' }, /of is 'StockService'\. Write the class, or \(\) => Class/],
+    [
+      { of: StockService, method: 'find', partition: { sku: 1 } },
+      /partition is an object\. Write a function/,
+    ],
+    [{ tags: 'stock' }, /tags is 'stock'\. Write a list of texts/],
+    [{ tags: ['stock'], tag: 1 }, /unknown option tag\. Known are: of, method/],
+    [{ tags: ['stock'], partition: () => ({}) }, /Warehouse\.count does not say what to drop/],
+  ])('refuses %j', async (options, message) => {
+    expect(() =>
+      InvalidatesCache(options as never)(Warehouse.prototype, 'count', { value: () => 1 }),
+    ).toThrow(message);
+    app = await TestApplication.start([]);
+  });
+
+  it('says in the log which tags function answered no list, and lets the method be', async () => {
+    @Injectable()
+    class Depot {
+      @InvalidatesCache({ tags: (() => 'stock') as never })
+      async move(): Promise<string> {
+        return 'done';
+      }
+    }
+    app = await TestApplication.start([Depot]);
+    expect(await app.get(Depot).move()).toBe('done');
+    expect(app.log.errors.join()).toMatch(
+      /tags function of @InvalidatesCache\(\) on Depot\.move did not return a list/,
+    );
+  });
+
+  it('refuses to boot for a class that is not there yet', async () => {
+    @Injectable()
+    class Depot {
+      @InvalidatesCache({ of: (() => undefined) as never, method: 'find' as never })
+      async move(): Promise<void> {}
+    }
+    await expect(TestApplication.start([Depot])).rejects.toThrow(/Depot\.move names undefined\.find/);
+    app = await TestApplication.start([]);
+  });
+
   it('refuses a decorator that says nothing', async () => {
     expect(() => InvalidatesCache({})(Warehouse.prototype, 'count', { value: () => 1 })).toThrow(
       /Warehouse\.count does not say/,

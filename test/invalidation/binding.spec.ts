@@ -62,8 +62,12 @@ describe('a rule that cannot work is an error that names the method and the way 
       () => invalidates(User, { ...USER, scope: 'all' }),
       /exclude each other/,
     ],
-    ['has an unknown scope', () => invalidates(User, { scope: 'some' as never }), /scope is some/],
-    ['has an unknown mode', () => invalidates(User, { ...USER, mode: 'soft' as never }), /mode is soft/],
+    [
+      'has an unknown scope',
+      () => invalidates(User, { scope: 'some' as never }),
+      /^invalidates\(User\): scope is 'some'/,
+    ],
+    ['has an unknown mode', () => invalidates(User, { ...USER, mode: 'soft' as never }), /mode is 'soft'/],
     [
       'asks a column for a function',
       () => invalidates(User, { ...USER, invalidateWhen: { status: () => true } }),
@@ -82,7 +86,53 @@ describe('a rule that cannot work is an error that names the method and the way 
     [
       'has a text for a switch',
       () => invalidates(User, { ...USER, eager: 'no' as never }),
-      /eager is no\. Write true or false/,
+      /eager is 'no'\. Write true or false/,
+    ],
+    [
+      'maps to what is no path',
+      () => invalidates(User, { fieldMapping: { user: 'id.' as never } }),
+      /invalidates\(User\): fieldMapping maps 'user' to 'id\.'\. Write a property/,
+    ],
+    [
+      'maps to a function',
+      () => invalidates(User, { fieldMapping: { user: ((user: User) => user.id) as never } }),
+      /maps 'user' to a function.*a function in place of the mapping: \(user\) => \(\{ user: user\.id \}\)/,
+    ],
+    [
+      'has a text for a mapping',
+      () => invalidates(User, { fieldMapping: 'id' as never }),
+      /fieldMapping is 'id'\. Write \{ user: 'id' \}/,
+    ],
+    [
+      'watches one field',
+      () => invalidates(User, { ...USER, watchFields: 'email' as never }),
+      /watchFields is 'email'\. Write a list.*\['email'\]/,
+    ],
+    [
+      'requires one field',
+      () => invalidates(User, { ...USER, requireArgs: 'user' as never }),
+      /requireArgs is 'user'\. Write true, false or a list/,
+    ],
+    ['has a number for a name', () => invalidates(User, { ...USER, name: 5 as never }), /name is 5/],
+    [
+      'has a number for a dispatcher',
+      () => invalidates(User, { ...USER, dispatcher: 5 as never }),
+      /dispatcher is 5/,
+    ],
+    [
+      'has a text for settings',
+      () => invalidates(User, { ...USER, dispatcherConfig: 'cache' as never }),
+      /dispatcherConfig is 'cache'/,
+    ],
+    [
+      'has no options',
+      () => invalidates(User, undefined as never),
+      /invalidates\(\) was given undefined for options/,
+    ],
+    [
+      'is a list of rules',
+      () => new World([[invalidates(User, USER)]]),
+      /Users\.find: \[an instance of InvalidationRule\] is no rule/,
     ],
     ['has an unknown option', () => invalidates(User, { fields: {} } as never), /unknown option fields/],
     [

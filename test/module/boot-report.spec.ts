@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { CacheModule } from '@nestjs/cache-manager';
-import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Param, Query } from '@nestjs/common';
 import { Keyv } from 'keyv';
 import { Column, DataSource, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -12,6 +12,8 @@ import {
   CacheResult,
   invalidates,
   memoryStore,
+  RequestValueKeyField,
+  RouteParamsKeyField,
   tieredStore,
   type CacheStore,
 } from '../../lib/index.js';
@@ -41,6 +43,33 @@ class Pages {
   }
   @Get('minute') @CacheResponse('5m') @CacheControl({ maxAge: '1m' }) minute(): string {
     return 'minute';
+  }
+}
+
+@Controller('keyed')
+class Keyed {
+  @Get('blind/:id')
+  @CacheResponse({ keyConstructor: { user: new RequestValueKeyField('user.id') } })
+  blind(@Param('id') id: string, @Query('page') page: string): string {
+    return id + page;
+  }
+  @Get('whole/:id') @CacheResponse('1m') whole(@Param('id') id: string, @Query('page') page: string): string {
+    return id + page;
+  }
+  @Get('named/:id')
+  @CacheResponse({
+    keyConstructor: { id: new RouteParamsKeyField('id'), page: new RequestValueKeyField('query.page') },
+  })
+  named(@Param('id') id: string, @Query('page') page: string): string {
+    return id + page;
+  }
+  @Get('computed/:id')
+  @CacheResponse({ keyConstructor: () => 1 })
+  computed(@Param('id') id: string): string {
+    return id;
+  }
+  @Get('left-out') @CacheResponse({ query: [] }) leftOut(@Query('page') page: string): string {
+    return page;
   }
 }
 
@@ -81,6 +110,16 @@ describe('the boot', () => {
       expect.stringMatching(/^Pages\.shared tells clients s-maxage=360, /),
     ]);
     expect(complaints.map((line, i) => line.startsWith(cache.status().advice[i]!))).toEqual([true, true]);
+  });
+
+  it('warns of handlers whose key does not hold what they ask for', async () => {
+    const { complaints, cache } = await boot({ controllers: [Keyed] });
+    expect(cache.status().advice).toEqual([
+      `Keyed.blind reads @Query('page') and @Param('id'), which its key does not hold: requests that differ in nothing else share an ` +
+        `answer. Add new QueryParamsKeyField('page') and new RouteParamsKeyField('id') to its keyConstructor, or extend ` +
+        `ResponseCacheKeyConstructor, which holds them all.`,
+    ]);
+    expect(complaints.map((line, i) => line.startsWith(cache.status().advice[i]!))).toEqual([true]);
   });
 
   it.each<[string, () => CacheStore, boolean]>([

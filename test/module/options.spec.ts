@@ -45,7 +45,7 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     [null, 'CACHE_OPTION', /RestflowCacheModule: the options are null/],
     ['redis', 'CACHE_OPTION', /the options are 'redis'/],
     [{ version: '' }, 'CACHE_OPTION', /version is ''.*GIT_SHA/],
-    [{ version: 1n }, 'CACHE_OPTION', /version is 1\. /],
+    [{ version: 1n }, 'CACHE_OPTION', /version is 1n\. /],
     [{ enabled: 'yes' }, 'CACHE_OPTION', /enabled is 'yes'.*true, false or a function/],
     [{ maxKeySuffixLength: 10 }, 'CACHE_OPTION', /maxKeySuffixLength is 10.*at least 64/],
     [{ maxKeySuffixLength: NaN }, 'CACHE_OPTION', /maxKeySuffixLength is NaN/],
@@ -60,8 +60,19 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     ],
     [{ stores: { default: memoryStore() } }, 'CACHE_STORE', /stores has one called 'default'/],
     [{ store: {} }, 'CACHE_STORE', /the store 'default' is no CacheStore.*memoryStore\(\)/],
-    [{ store: 'redis' }, 'CACHE_STORE', /the store 'default' is redis/],
-    [{ stores: { bulk: null } }, 'CACHE_STORE', /the store 'bulk'/],
+    [{ store: 'redis' }, 'CACHE_STORE', /the store 'default' is 'redis'/],
+    [{ stores: { bulk: null } }, 'CACHE_STORE', /the store 'bulk' is null/],
+    [{ store: null }, 'CACHE_STORE', /the store 'default' is null/],
+    [{ store: memoryStore }, 'CACHE_STORE', /the store 'default' is a function.*memoryStore\(\)/],
+    [
+      { stores: { '': memoryStore() } },
+      'CACHE_OPTION',
+      /stores is an object\. Write an object of stores by name/,
+    ],
+    [{ dispatcherSettings: 'inline' }, 'CACHE_OPTION', /dispatcherSettings is 'inline'.*concurrency/],
+    [{ dispatcherSettings: { background: 4 } }, 'CACHE_OPTION', /settings by name of a dispatcher/],
+    [{ ttl: Number.MAX_SAFE_INTEGER }, 'CACHE_OPTION_TYPE', /more than a thousand years\. Write null/],
+    [{ ttl: {} }, 'CACHE_OPTION_TYPE', /ttl of RestflowCacheModule is an object, which is not a duration/],
     [{ dispatchers: class {} }, 'CACHE_OPTION', /dispatchers is .*a list of dispatchers/],
   ])('%p', (options, code, message) => {
     expect(() => RestflowCacheModule.forRoot(options as RestflowCacheOptions)).toThrow(
@@ -92,6 +103,20 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
       expect.stringMatching(/^ttl of RestflowCacheModule is 3600000 seconds \(42 days\)/),
       expect.stringMatching(/^ttl of Users\.find is 5000000 seconds \(58 days\)/),
     ]);
+  });
+
+  it('without forRoot()', async () => {
+    await expect(boot({ imports: [RestflowCacheModule] })).rejects.toMatchObject({
+      code: 'CACHE_MODULE',
+      message: expect.stringContaining('imports: [RestflowCacheModule.forRoot()] in the root module'),
+    });
+  });
+
+  it('but for a feature module that imports the class of a module that is there', async () => {
+    @Module({ imports: [RestflowCacheModule], providers: [cachedClass({})] })
+    class Feature {}
+    const { cache } = await boot({ imports: [RestflowCacheModule.forRoot(), Feature] });
+    expect(cache.status().methods).toMatchObject([{ name: 'Users.find' }]);
   });
 
   it('twice in one application', async () => {
@@ -251,10 +276,23 @@ describe('forRootAsync', () => {
 
   it('refuses to have none of them, what a factory forgot to return, and what it cannot return', async () => {
     expect(() => RestflowCacheModule.forRootAsync({})).toThrow(/needs useFactory, useClass or useExisting/);
+    for (const [wrong, message] of [
+      [undefined, /forRootAsync\(\): the options are undefined/],
+      [{ useFactory: 5 }, /useFactory is 5\. Write a function that returns the options/],
+      [{ useClass: {} }, /useClass is an object\. Write a class/],
+      [{ useFactory: () => ({}), useClass: Factory }, /one of them/],
+      [{ useFactory: () => ({}), inject: TTL }, /inject is Symbol.*Write a list/],
+      [{ useFactory: () => ({}), isGlobal: true }, /unknown option isGlobal.*Known are: imports/],
+    ] as const)
+      expect(() => RestflowCacheModule.forRootAsync(wrong as never)).toThrow(message);
+    await expect(
+      boot({ imports: [RestflowCacheModule.forRootAsync({ useClass: Configuration as never })] }),
+    ).rejects.toThrow(/Configuration has no method createRestflowCacheOptions/);
     const made = (options: unknown) =>
       boot({
         imports: [RestflowCacheModule.forRootAsync({ useFactory: () => options as RestflowCacheOptions })],
       });
+    await expect(made(null)).rejects.toThrow(/the factory returned nothing/);
     await expect(made(undefined)).rejects.toThrow(/the factory returned nothing/);
     await expect(made({ dispatchers: [] })).rejects.toThrow(/forRootAsync\(\{ dispatchers/);
     await expect(made({ ttl: '60' })).rejects.toMatchObject({ code: 'CACHE_OPTION_TYPE' });

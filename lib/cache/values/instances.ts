@@ -57,7 +57,8 @@ export function localPrototype(prototype: object): object {
 }
 
 export function isNative(type: Function): boolean {
-  return Function.prototype.toString.call(type).endsWith('{ [native code] }');
+  // The constructor of a generator's prototype is no function.
+  return typeof type === 'function' && Function.prototype.toString.call(type).endsWith('{ [native code] }');
 }
 
 /** Assigns an own data property, also where the class has a setter or a constant of that name. */

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import { assertStoreOptions } from '../assert-store-options.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
 import { GuardedBusStore } from '../guarded-bus-store.js';
 import type { CacheStore } from '../store.interface.js';
@@ -33,6 +34,10 @@ export interface RedisStoreOptions {
   compression?: CompressionOptions;
 }
 
+const OPTIONS = ['url', 'client', 'store', 'timeout', 'compression'] satisfies (keyof RedisStoreOptions)[];
+
+const EXAMPLE = `{ url: 'redis://localhost:6379' }`;
+
 /** How long the store waits between attempts to connect, at most. Milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
 
@@ -40,13 +45,15 @@ const MAX_RECONNECT_MS = 1_000;
  * A store in Redis or a Redis Cluster, shared by every process that uses the same one and the same namespace.
  *
  * @param options where Redis is
- * @throws TypeError when not exactly one of `url`, `client` and `store` is given, or this Node lacks the compression
+ * @throws TypeError when not exactly one of `url`, `client` and `store` is given, for unknown options, or where this Node lacks the
+ *   compression
  * @example
  * RestflowCacheModule.forRoot({ store: redisStore({ url: 'redis://localhost:6379' }) })
  *
  * @publicApi
  */
 export function redisStore(options: RedisStoreOptions): CacheStore {
+  assertStoreOptions('redisStore', options, OPTIONS, EXAMPLE);
   const { timeout = 250, compression } = options;
   if (!Number.isSafeInteger(timeout) || timeout <= 0) {
     throw new TypeError(
@@ -59,14 +66,31 @@ export function redisStore(options: RedisStoreOptions): CacheStore {
 
 /** The connection that options describe. */
 export function connect({ url, client, store }: RedisStoreOptions): RedisConnection {
-  const given = [url, client, store].filter((one) => one !== undefined);
-  if (given.length !== 1) {
+  const ways = [url, client, store].filter((one) => one !== undefined);
+  if (ways.length !== 1) {
     throw new TypeError(
-      `redisStore() needs one of url, client and store, not ${given.length}. For example redisStore({ url: 'redis://localhost:6379' }).`,
+      `redisStore() needs one of url, client and store, not ${ways.length}. For example redisStore(${EXAMPLE}).`,
     );
   }
-  if (url !== undefined) return new RedisConnection(open(url) as unknown as RedisClient, true);
-  return new RedisConnection((client ?? store!.client) as RedisClient, false);
+  if (url !== undefined) return new RedisConnection(open(checked(url)) as unknown as RedisClient, true);
+  const given = (client ?? store?.client) as Partial<RedisClient> | null | undefined;
+  if (typeof given?.mgetBuffer === 'function') return new RedisConnection(given as RedisClient, false);
+  throw new TypeError(
+    client === undefined
+      ? 'redisStore({ store }) must be a store of cache-manager-ioredis-yet, whose client is an ioredis connection.'
+      : 'redisStore({ client }) must be an ioredis Redis or Cluster; for other clients write redisStore({ url }).',
+  );
+}
+
+/** @throws TypeError for what ioredis would take for a host, a socket or nothing */
+function checked(url: unknown): string | readonly string[] {
+  const urls: unknown[] = [url].flat();
+  if (urls.length > 0 && urls.every((one) => typeof one === 'string' && /^rediss?:\/\//i.test(one)))
+    return url as string | readonly string[];
+  throw new TypeError(
+    `redisStore({ url }) is ${JSON.stringify(url)}. Write a URL, 'redis://localhost:6379' or 'rediss://…', or a list of them for the ` +
+      `nodes of a Cluster.`,
+  );
 }
 
 /** A connection that never queues while it is down and never sends a command twice. */
