@@ -344,6 +344,6 @@ describe('batch', () => {
   });
 
   it('that is no boolean is an error', () => {
-    expect(() => invalidates(User, { scope: 'all', batch: 'yes' as never })).toThrow(/batch is yes/);
+    expect(() => invalidates(User, { scope: 'all', batch: 'yes' as never })).toThrow(/batch is 'yes'/);
   });
 });

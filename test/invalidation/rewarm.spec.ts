@@ -314,7 +314,7 @@ describe('a job that wants entries recomputed', () => {
 
 it('rewarm must be true or false', () => {
   expect(() => rule({ rewarm: 'yes' })).toThrow(CacheConfigurationError);
-  expect(() => rule({ rewarm: 'yes' })).toThrow(/rewarm is yes\. Write true or false/);
+  expect(() => rule({ rewarm: 'yes' })).toThrow(/rewarm is 'yes'\. Write true or false/);
 });
 
 it('a write does not wait longer than 100 ms, and the recompute goes on', async () => {
