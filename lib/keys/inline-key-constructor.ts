@@ -5,14 +5,6 @@ import { KeyDefinitionError } from './key-errors.js';
 /** Fields by name, as the properties of a key constructor would be. */
 export type KeyFields = Readonly<Record<string, KeyField>>;
 
-/** The classes that were made of a record. */
-const INLINE = new WeakSet<Function>();
-
-/** Whether a class was made of a record, so that what it lacks was left out on purpose. */
-export function isInline(constructor: Function): boolean {
-  return INLINE.has(constructor);
-}
-
 /**
  * What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`.
  *
@@ -46,14 +38,12 @@ export function inlineKeyConstructor(options: InlineKeyOptions): KeyConstructorC
       `inlineKeyConstructor() needs fields. Write inlineKeyConstructor({ fields: { user: new ArgsKeyField('userId') } }).`,
     );
   }
-  class InlineKeyConstructor extends KeyConstructor {
+  return class InlineKeyConstructor extends KeyConstructor {
     static readonly meta: KeyMeta = meta;
 
     constructor() {
       super();
       Object.assign(this, fields);
     }
-  }
-  INLINE.add(InlineKeyConstructor);
-  return InlineKeyConstructor;
+  };
 }

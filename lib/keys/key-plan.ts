@@ -4,7 +4,6 @@ import { CompiledKey } from './compiled-key.js';
 import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
 import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
-import { isInline } from './inline-key-constructor.js';
 import { KeyArguments } from './key-arguments.js';
 import { fieldsOf, type KeyConstructor, type KeyMeta } from './key-constructor.js';
 import { KeyDefinitionError } from './key-errors.js';
@@ -71,7 +70,7 @@ export class KeyPlan {
       throw new KeyDefinitionError(`${where}: ${problem}`);
     };
     const fields = namedFields(keyConstructor, refuse);
-    if (fields.size === 0) assertMeansNone(keyConstructor, method, refuse);
+    if (fields.size === 0) assertMeansNone(keyConstructor, refuse);
     return new KeyPlan(
       method,
       where,
@@ -164,24 +163,22 @@ function namedFields(keyConstructor: KeyConstructor, refuse: Refuse): ReadonlyMa
   );
 }
 
-/** A record without fields says that all calls are one. A class without is mistaken: a static field, a getter, a private name. */
-function assertMeansNone(keyConstructor: KeyConstructor, method: MethodShape, refuse: Refuse): void {
-  const { constructor } = keyConstructor;
-  const [misplaced] =
-    Object.entries(constructor).find(([, value]: [string, unknown]) => value instanceof KeyField) ?? [];
-  if (misplaced !== undefined) {
-    refuse(`the key field "${misplaced}" is static. Write ${misplaced} = new …KeyField(…) without static.`);
-  }
-  const [field, inputs] =
-    method.kind === 'response'
-      ? ['RouteParamsKeyField', method.routeParams ?? []]
-      : ['ArgsKeyField', method.parameters];
-  if (inputs.length === 0 || isInline(constructor) || Object.keys(keyConstructor).length > 0) return;
-  const name = inputs[0] || 'first';
-  refuse(
-    `it has no key field, so that all calls would share one value. Write ${name} = new ${field}(${inputs[0] ? `'${name}'` : 0}) as a ` +
-      `property of it, neither static nor a getter; where one value for all is meant, keyConstructor: {}.`,
+/** A class without fields says that all calls are one, unless it has some that are no fields of its instances by mistake. */
+function assertMeansNone({ constructor }: KeyConstructor, refuse: Refuse): void {
+  const inStatic = Object.entries(constructor).find(
+    ([, value]: [string, unknown]) => value instanceof KeyField,
   );
+  const misplaced = inStatic?.[0] ?? getterOf(constructor);
+  if (misplaced === undefined) return;
+  refuse(
+    `"${misplaced}" is ${inStatic === undefined ? 'a getter' : 'static'}, so that it is no field, and all calls would share one value. ` +
+      `Write ${misplaced} = new …KeyField(…) as a property; where one value for all is meant, keyConstructor: {}.`,
+  );
+}
+
+function getterOf({ prototype }: Function): string | undefined {
+  const members = Object.entries(Object.getOwnPropertyDescriptors(prototype as object));
+  return members.find(([, { get }]) => get !== undefined)?.[0];
 }
 
 /** Binds all fields; their parts are sorted by name, so that the order of declarations makes no difference. */

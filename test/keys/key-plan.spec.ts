@@ -501,7 +501,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
       class UserKey extends KeyConstructor {
         static user = new ArgsKeyField('userId');
       },
-      'UserKey: the key field "user" is static. Write user = new …KeyField(…) without static.',
+      'UserKey: "user" is static, so that it is no field, and all calls would share one value. Write user = new …KeyField(…) as a property',
     ],
     [
       'a getter in place of a field',
@@ -510,9 +510,8 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
           return new ArgsKeyField('userId');
         }
       },
-      `UserKey: it has no key field, so that all calls would share one value. Write userId = new ArgsKeyField('userId') as a property`,
+      'UserKey: "user" is a getter, so that it is no field, and all calls would share one value. Write user = new …KeyField(…) as a property',
     ],
-    ['no field', class UserKey extends KeyConstructor {}, 'it has no key field'],
     [
       'a function whose braces are a block',
       (userId: number) => {
@@ -531,7 +530,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     expect(thrownBy(() => KeyPlan.bind(input as never, method('userId'))).message).toContain(message);
   });
 
-  it('one key for all is given where that is said, or there is nothing to tell apart', () => {
+  it('one key for all is given where that is said', () => {
     class NoKey extends KeyConstructor {}
     class Emptied extends DefaultKeyConstructor {
       override args = undefined as never;
@@ -539,7 +538,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     for (const [input, shape] of [
       [{}, method('userId')],
       [Emptied, method('userId')],
-      [NoKey, method()],
+      [NoKey, method('userId')],
       [(userId: number) => ({ userId }), method('userId')],
       [({ id }: { id: number }) => [id], method('user')],
       [() => Math.PI, method('userId')],
