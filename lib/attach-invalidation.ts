@@ -35,9 +35,9 @@ export interface AttachInvalidationOptions extends Pick<
    * The providers and controllers whose decorated methods' rules are to be carried out. Default none: those that the
    * application told the shared store, see `ready`.
    */
-  classes?: readonly Type[];
+  classes?: readonly Type[] | undefined;
   /** Instances of the classes that their rules have for invalidators. Default none. */
-  invalidators?: readonly object[];
+  invalidators?: readonly object[] | undefined;
 }
 
 /**

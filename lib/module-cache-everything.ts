@@ -22,7 +22,7 @@ type OfOneHandler = 'name' | 'methods' | 'shared' | 'freshness' | 'invalidatesOn
  */
 export interface CacheEverythingOptions extends Omit<CacheResponseOptions, OfOneHandler> {
   /** Paths, in which `*` stands for anything (`'/admin/*'`), and classes of controllers. Default: none. */
-  exclude?: readonly (string | Type)[];
+  exclude?: readonly (string | Type)[] | undefined;
 }
 
 const WHERE = 'cacheEverything of RestflowCacheModule';

@@ -31,63 +31,66 @@ import type { CacheStore } from './stores/store.interface.js';
  */
 export interface RestflowCacheOptions {
   /** Where values live. Default `memoryStore()`: in this process. */
-  store?: CacheStore;
+  store?: CacheStore | undefined;
   /** More stores, chosen by name: `@CacheResult({ store: 'bulk' })`. */
-  stores?: Readonly<Record<string, CacheStore>>;
+  stores?: Readonly<Record<string, CacheStore>> | undefined;
   /** Lifetime of what says none: whole **seconds** or a string with a unit. Default 3600. */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
   /** What every key of this application begins with. Default `'restflow'`. */
-  namespace?: string;
+  namespace?: string | undefined;
   /** Another build of the application reads another cache, e.g. `process.env.GIT_SHA`. Default: none. */
-  version?: string;
+  version?: string | undefined;
   /** Whether the cache is used; a function is asked on every call. Default `true`. */
-  enabled?: boolean | (() => boolean);
+  enabled?: boolean | (() => boolean) | undefined;
   /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
-  setCacheHeaders?: boolean;
+  setCacheHeaders?: boolean | undefined;
   /** Default of `keyLimit` of every `@CacheResponse`. Default `{ keys: 10_000, window: '1m' }`; `false` for none. */
-  keyLimit?: KeyLimitOption;
+  keyLimit?: KeyLimitOption | undefined;
   /**
    * Whether answers say why they are as they are, in `Cache-Status` and in the log: `true` for all, in development;
    * `{ secret }` for requests with an `X-Cache-Explain` header of `explainToken(secret)`. Default `false`.
    */
-  explain?: boolean | ExplainSecret;
+  explain?: boolean | ExplainSecret | undefined;
   /**
    * Caches every handler with `@Get()` that has neither `@CacheResponse()` nor `@NoCache()`: `{ ttl: '1m', exclude: ['/admin/*'] }`.
    * Requests with cookies or credentials bypass it. Default: only what is decorated is cached.
    */
-  cacheEverything?: CacheEverythingOptions;
-  /** Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. */
-  isAuthenticated?: (request: never) => boolean;
+  cacheEverything?: CacheEverythingOptions | undefined;
+  /**
+   * Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. TypeScript does
+   * not know the platform: annotate the request, `(request: Request) => …`.
+   */
+  isAuthenticated?: ((request: never) => boolean) | undefined;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
-  keyHashAlgorithm?: string | KeyHash;
+  keyHashAlgorithm?: string | KeyHash | undefined;
   /** Longer key suffixes are hashed. Characters; default 250. */
-  maxKeySuffixLength?: number;
+  maxKeySuffixLength?: number | undefined;
   /** How many loads may run at one time while the store does not answer; the others wait in line. Default 64. */
-  maxLoadsWhenDown?: number;
+  maxLoadsWhenDown?: number | undefined;
   /** The dispatcher of rules that name none. Default `'inline'`. */
-  defaultDispatcher?: string;
+  defaultDispatcher?: string | undefined;
   /** Settings of dispatchers, by name; `raiseException` is read here, the rest is handed to the dispatcher. */
-  dispatcherSettings?: DispatcherSettings;
+  dispatcherSettings?: DispatcherSettings | undefined;
   /** Dispatchers beside `inline` and `background`: classes, instances, or providers of them; only in `forRoot`. */
-  dispatchers?: readonly DispatcherProvider[];
+  dispatchers?: readonly DispatcherProvider[] | undefined;
   /** Whether a failing invalidation rejects the write that caused it. Default `false`: it is logged. */
-  raiseException?: boolean;
+  raiseException?: boolean | undefined;
   /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
-  dataSources?: 'auto' | false | readonly object[];
+  dataSources?: 'auto' | false | readonly object[] | undefined;
   /**
    * How far replicas may be behind, for DataSources with `replication`: what changed is invalidated again after it.
    * Whole **seconds** or a string with a unit. Default 0: once.
    */
-  replicaLag?: Duration;
+  replicaLag?: Duration | undefined;
   /**
    * Whether bulk statements (`update(criteria)`, `delete(criteria)`, query builders) on PostgreSQL report the rows they change,
    * so that only those partitions drop. The account must be allowed to read the tables. Default false: they drop everything of a method.
    */
-  exactStatements?: boolean;
+  exactStatements?: boolean | undefined;
   /** Sources of changes that the DataSources do not see, e.g. `postgresChanges(…)`. Default none. */
-  changeSources?: readonly ChangeSource[];
+  changeSources?: readonly ChangeSource[] | undefined;
   /** The source of time; for tests. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 /**
@@ -107,15 +110,15 @@ export interface RestflowCacheOptionsFactory {
  */
 export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
   /** What `useFactory` is called with. */
-  inject?: readonly (Type | string | symbol | Function)[];
+  inject?: readonly (Type | string | symbol | Function)[] | undefined;
   /** Makes the options. */
-  useFactory?: (...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>;
+  useFactory?: ((...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>) | undefined;
   /** A provider that makes the options; it is created for that. */
-  useClass?: Type<RestflowCacheOptionsFactory>;
+  useClass?: Type<RestflowCacheOptionsFactory> | undefined;
   /** The same, of a provider that is there already. */
-  useExisting?: Type<RestflowCacheOptionsFactory>;
+  useExisting?: Type<RestflowCacheOptionsFactory> | undefined;
   /** Dispatchers; they are providers, so they must be known before the options are. */
-  dispatchers?: readonly DispatcherProvider[];
+  dispatchers?: readonly DispatcherProvider[] | undefined;
 }
 
 /** The options, each decided; what the rooms get. */

@@ -37,7 +37,7 @@ export interface RuleReport {
   /** What a change drops: `all`, `invalidator`, or the partition fields it maps. */
   readonly drops: 'all' | 'invalidator' | readonly string[];
   /** Left out where what is dropped is not computed anew. */
-  readonly rewarm?: true;
+  readonly rewarm?: true | undefined;
 }
 
 /**

@@ -41,7 +41,7 @@ export interface SetOptions extends Omit<KeyedOptions, 'cacheIf' | 'cacheUnless'
    * From {@link CacheService.stamp} of the same key and tags, read before the value was: then a change in between keeps
    * it from being stored.
    */
-  stamp?: Stamp;
+  stamp?: Stamp | undefined;
 }
 
 /**

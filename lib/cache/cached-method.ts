@@ -13,15 +13,15 @@ import type { MethodTarget } from './method-target.js';
  */
 export interface RequestDescription {
   /** Where the handler caches several. Default: the first of its `methods`. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** Route parameters, as text. Default none. */
-  readonly params?: Readonly<Record<string, string>>;
+  readonly params?: Readonly<Record<string, string>> | undefined;
   /** As the platform parses it. Default none. */
-  readonly query?: Readonly<Record<string, unknown>>;
+  readonly query?: Readonly<Record<string, unknown>> | undefined;
   /** In any case; `host` among them, where keys of several hosts are told apart. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** As a parser makes them. Default none. */
-  readonly cookies?: Readonly<Record<string, string>>;
+  readonly cookies?: Readonly<Record<string, string>> | undefined;
   /** What a guard would set as `request.user`. */
   readonly user?: unknown;
   /** As it is parsed; of the type that `headers` say, or else JSON. */

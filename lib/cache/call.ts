@@ -26,9 +26,9 @@ export interface CacheTarget {
   readonly values: ValueHandling;
   /** What became of its calls. */
   readonly counters: MethodCounters;
-  readonly seat?: BatchSeat;
+  readonly seat?: BatchSeat | undefined;
   /** Whether another call of the same key may carry other tags. */
-  readonly hasOwnTags?: boolean;
+  readonly hasOwnTags?: boolean | undefined;
   /** Every tag an entry of this call carries, from its arguments alone. */
   tags(call: Call): readonly string[];
   /** Computes the value. */

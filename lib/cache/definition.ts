@@ -9,16 +9,16 @@ import type { MaybePromise } from '../stores/store.interface.js';
 
 /** Options that `@CacheResult`, `@CacheResponse` and `getOrSet` share, as they were given. */
 export interface CommonOptions {
-  ttl?: Duration | ((value: never, context: ValueContext) => Duration);
-  cacheIf?: (value: never, context: ValueContext) => MaybePromise<boolean>;
-  cacheUnless?: (value: never, context: ValueContext) => MaybePromise<boolean>;
-  staleWhileRevalidate?: Duration;
-  staleIfError?: Duration;
-  refreshAhead?: number;
-  jitter?: number;
-  lock?: 'local' | 'distributed' | false;
-  softTimeout?: Duration;
-  hardTimeout?: Duration;
+  ttl?: Duration | ((value: never, context: ValueContext) => Duration) | undefined;
+  cacheIf?: ((value: never, context: ValueContext) => MaybePromise<boolean>) | undefined;
+  cacheUnless?: ((value: never, context: ValueContext) => MaybePromise<boolean>) | undefined;
+  staleWhileRevalidate?: Duration | undefined;
+  staleIfError?: Duration | undefined;
+  refreshAhead?: number | undefined;
+  jitter?: number | undefined;
+  lock?: 'local' | 'distributed' | false | undefined;
+  softTimeout?: Duration | undefined;
+  hardTimeout?: Duration | undefined;
 }
 
 /** Their names: what everything that caches a value accepts. */

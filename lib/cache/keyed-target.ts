@@ -18,13 +18,13 @@ import { classesOf, KnownClasses, type TypeOption } from './values/known-classes
  */
 export interface KeyedOptions extends CommonOptions {
   /** Tags of your own, to be dropped with `invalidateTags`. */
-  tags?: readonly string[];
+  tags?: readonly string[] | undefined;
   /** One of `forRoot({ stores })`. */
-  store?: string;
+  store?: string | undefined;
   /** The classes of the instances in the value, where they are no entities. */
-  type?: TypeOption;
+  type?: TypeOption | undefined;
   /** Default `'clone'`. */
-  isolation?: Isolation;
+  isolation?: Isolation | undefined;
 }
 
 const OPTIONS = new Set<string>([

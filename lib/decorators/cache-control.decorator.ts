@@ -11,31 +11,31 @@ import { whereOf } from './decorator-options.js';
  */
 export interface CacheControlOptions {
   /** How long any cache may reuse the answer. Seconds, or `'5m'`; no default: not sent. */
-  maxAge?: Duration;
+  maxAge?: Duration | undefined;
   /** How long shared caches may, in place of `maxAge`. Seconds, or `'5m'`. */
-  sMaxage?: Duration;
+  sMaxage?: Duration | undefined;
   /** How long after that it may be served while it is asked for anew (RFC 5861 §3). */
-  staleWhileRevalidate?: Duration;
+  staleWhileRevalidate?: Duration | undefined;
   /** How long after that it may be served where asking fails (RFC 5861 §4). */
-  staleIfError?: Duration;
+  staleIfError?: Duration | undefined;
   /** Shared caches may keep it, though the request carried credentials. */
-  public?: boolean;
+  public?: boolean | undefined;
   /** Only the caches of its user may keep it; this one does not. */
-  private?: boolean;
+  private?: boolean | undefined;
   /** Caches must ask before each reuse. */
-  noCache?: boolean;
+  noCache?: boolean | undefined;
   /** No cache may keep it. */
-  noStore?: boolean;
+  noStore?: boolean | undefined;
   /** Nobody on the way may change the body. */
-  noTransform?: boolean;
+  noTransform?: boolean | undefined;
   /** Never served past its lifetime. */
-  mustRevalidate?: boolean;
+  mustRevalidate?: boolean | undefined;
   /** Never served past its lifetime by shared caches. */
-  proxyRevalidate?: boolean;
+  proxyRevalidate?: boolean | undefined;
   /** Kept by caches alone that know its status code. */
-  mustUnderstand?: boolean;
+  mustUnderstand?: boolean | undefined;
   /** It never changes while it is fresh (RFC 8246). */
-  immutable?: boolean;
+  immutable?: boolean | undefined;
 }
 
 const OPTIONS: Readonly<Record<keyof CacheControlOptions, 'duration' | 'flag'>> = {

@@ -17,15 +17,15 @@ import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
  */
 export interface InvalidatesCacheOptions<T extends object = object> {
   /** The class whose cached method is meant, or `() => Class` where imports are circular. */
-  of?: Type<T> | (() => Type<T>);
+  of?: Type<T> | (() => Type<T>) | undefined;
   /** The cached method. */
-  method?: MethodName<T>;
+  method?: MethodName<T> | undefined;
   /** Drops one partition of it, made from the arguments of the decorated method. Default: all that it cached. */
-  partition?: (...args: never[]) => PartitionValues;
+  partition?: ((...args: never[]) => PartitionValues) | undefined;
   /** Drops what carries these tags. */
-  tags?: readonly string[] | ((...args: never[]) => readonly string[]);
+  tags?: readonly string[] | ((...args: never[]) => readonly string[]) | undefined;
   /** Default `'purge'`. */
-  mode?: InvalidationMode;
+  mode?: InvalidationMode | undefined;
 }
 
 /**

@@ -12,9 +12,9 @@ export interface RowChange {
   /** What was done to the row. */
   readonly type: 'insert' | 'update' | 'remove' | 'unknown';
   /** The row before; `null` if it did not exist, left out if it is unknown. */
-  readonly before?: Readonly<Record<string, unknown>> | null;
+  readonly before?: Readonly<Record<string, unknown>> | null | undefined;
   /** The row now; `null` if it is gone, left out if it is unknown. */
-  readonly after?: Readonly<Record<string, unknown>> | null;
+  readonly after?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /**

@@ -22,7 +22,7 @@ export interface InvalidationJob {
   /** False when the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
   readonly done: boolean;
   /** What to compute anew once the tags are invalidated, for rules with `rewarm: true`; left out where there is nothing. */
-  readonly rewarm?: readonly Rewarm[];
+  readonly rewarm?: readonly Rewarm[] | undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ export interface DispatchContext {
   /** Carries a job out, in this process. */
   readonly handle: JobHandler;
   /** Computes anew what the rules of jobs want so, and invalidates nothing: for jobs that are `done`, in this process. Never rejects. */
-  readonly rewarm?: (jobs: readonly InvalidationJob[]) => MaybePromise<void>;
+  readonly rewarm?: ((jobs: readonly InvalidationJob[]) => MaybePromise<void>) | undefined;
 }
 
 /** How a dispatcher carries out jobs in the process of the change. */

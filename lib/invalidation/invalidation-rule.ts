@@ -44,56 +44,56 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   /** Whose changes fire the rule. */
   entity: EntityReference<E>;
   /** For logs and `cache.status()`. Default: made from the method, the entity and the mapping. */
-  name?: string;
+  name?: string | undefined;
   /** Which partition a changed row belongs to, before and after the change. */
-  fieldMapping?: FieldMapping<E>;
+  fieldMapping?: FieldMapping<E> | undefined;
   /** Instead of `fieldMapping`: drop everything the method cached (lists, counts). */
-  scope?: 'all';
+  scope?: 'all' | undefined;
   /**
    * What a mapped value that is known to be null does: `false` (the default) drops the null partition, `true` skips the
    * rule, a list of field names skips it when one of those is null. What the mapping does not give is not null.
    */
-  requireArgs?: boolean | readonly string[];
+  requireArgs?: boolean | readonly string[] | undefined;
   /** Updates fire the rule only if one of these columns or relations changed. */
-  watchFields?: readonly EntityPath<E>[];
+  watchFields?: readonly EntityPath<E>[] | undefined;
   /**
    * The rule fires only for rows that match all of these, before or after the change; a leading `!` negates, a list
    * means any of, a column that holds a list matches by any member, and what cannot be known counts as a match.
    */
-  invalidateWhen?: Readonly<Record<string, unknown>>;
+  invalidateWhen?: Readonly<Record<string, unknown>> | undefined;
   /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
-  triggerOnCreate?: boolean;
+  triggerOnCreate?: boolean | undefined;
   /**
    * Instead of `fieldMapping` and `scope`: decides by itself what to drop. A function, or the class of a provider with a
    * method `invalidate`.
    */
-  invalidator?: Invalidator<Batch> | InvalidatorClass<Batch>;
+  invalidator?: Invalidator<Batch> | InvalidatorClass<Batch> | undefined;
   /** `purge` (default), or `expire`: what was cached may be served as stale while it reloads. */
-  mode?: InvalidationMode;
+  mode?: InvalidationMode | undefined;
   /** `false` leaves the invalidation to the dispatcher instead of doing it at commit. Default `true`. */
-  eager?: boolean;
+  eager?: boolean | undefined;
   /**
    * `true` reads mapped paths that a change does not carry (a relation that was not loaded, a column that was not selected)
    * from the database, through the query runner of the change, instead of dropping everything. Default `false`.
    */
-  lookup?: boolean;
+  lookup?: boolean | undefined;
   /**
    * `true` computes what was dropped anew and stores it, where its dispatcher runs. A method's arguments follow from the mapped
    * partition values; a handler says what to ask with `rewarmRequest`. What cannot be told stays dropped, and the log says why.
    * Default `false`.
    */
-  rewarm?: boolean;
+  rewarm?: boolean | undefined;
   /** Name or class of the dispatcher. Default: the module's `defaultDispatcher`. */
-  dispatcher?: string | (abstract new (...args: never[]) => unknown);
+  dispatcher?: string | (abstract new (...args: never[]) => unknown) | undefined;
   /** Settings of the dispatcher for this rule alone. */
-  dispatcherConfig?: Readonly<Record<string, unknown>>;
+  dispatcherConfig?: Readonly<Record<string, unknown>> | undefined;
   /** Whether a failing rule or dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
-  raiseException?: boolean;
+  raiseException?: boolean | undefined;
   /**
    * `true`: the work of a transaction is done in one go. A custom invalidator is called once, with all changes; jobs of such
    * rules with one dispatcher, configuration and mode are one job, which is tried again as a whole. Default `false`.
    */
-  batch?: Batch;
+  batch?: Batch | undefined;
 }
 
 /**

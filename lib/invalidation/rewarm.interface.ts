@@ -10,7 +10,7 @@ export interface RewarmRequest {
    */
   readonly url: string;
   /** All that it carries: credentials, cookies and what the answer varies by. Default none. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface Rewarm {
   /** The name under which it caches, e.g. `UsersService.find`. */
   readonly method: string;
   /** By partition field; of a method. */
-  readonly values?: Readonly<Record<string, RewarmValue>>;
+  readonly values?: Readonly<Record<string, RewarmValue>> | undefined;
   /** Of a handler. */
-  readonly request?: RewarmRequest;
+  readonly request?: RewarmRequest | undefined;
 }

@@ -10,15 +10,15 @@ export interface KeyMeta {
    * Groups keys: `wipe()` of one drops all that share it, also from processes that do not load their methods. Default: none, the
    * method stands for itself.
    */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Raise it to leave all entries written so far behind. Stands in keys, never in tags. Default none. */
-  readonly version?: number | string;
+  readonly version?: number | string | undefined;
   /** A word that stands in every key, to tell constructors of one namespace apart. Default none. */
-  readonly keyIdentifier?: string;
+  readonly keyIdentifier?: string | undefined;
   /** Longer keys are hashed; over the module's `maxKeySuffixLength`. In characters; default: the module's. */
-  readonly maxKeySuffixLength?: number;
+  readonly maxKeySuffixLength?: number | undefined;
   /** More combinations of partition fields that entries can be dropped by. Default none. */
-  readonly partitions?: readonly (readonly string[])[];
+  readonly partitions?: readonly (readonly string[])[] | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ export interface KeySource {
   /** The arguments of the call, as the caller passed them. */
   readonly args: readonly unknown[];
   /** The HTTP request, where there is one. */
-  readonly request?: KeyRequest;
+  readonly request?: KeyRequest | undefined;
 }
 
 /**
@@ -19,9 +19,9 @@ export interface KeySource {
  */
 export interface KeyRequest {
   /** Upper case. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** As it came, with the query. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Those of the route. */
@@ -48,7 +48,7 @@ export interface RouteArgument {
   readonly index: number;
   readonly source: 'param' | 'query' | 'body' | 'header' | 'request' | 'other';
   /** The name given to the decorator, e.g. `'id'` in `@Param('id')`; `undefined` for the whole object. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /**
@@ -64,16 +64,16 @@ export interface MethodShape {
   /** Names of the declared parameters, in order; a destructured one has the name `''`. */
   readonly parameters: readonly string[];
   /** Whether the last parameter is a rest parameter (`...ids`). Default false. */
-  readonly restParameter?: boolean;
+  readonly restParameter?: boolean | undefined;
   /** A method of a provider, or a handler. */
   readonly kind: 'result' | 'response';
   /** Only for `kind: 'response'`: what the handler's parameter decorators name. */
-  readonly routeArguments?: readonly RouteArgument[];
+  readonly routeArguments?: readonly RouteArgument[] | undefined;
   /**
    * Only for `kind: 'response'`: the names of all parameters of the route's pattern, those of a global prefix included,
    * e.g. `['slug']` for `/articles/:slug`. They must be complete: `'*'` as a partition holds these and no others.
    */
-  readonly routeParams?: readonly string[];
+  readonly routeParams?: readonly string[] | undefined;
 }
 
 /**
@@ -86,7 +86,7 @@ export interface KeyEnvironment {
    * Describes the table of an entity: TypeORM's `EntityMetadata`, anything with `columns` and `relations` of that shape, or
    * any encodable value that changes when the table does. `undefined`: no data source knows the entity.
    */
-  readonly describeEntity?: (entity: unknown) => unknown;
+  readonly describeEntity?: ((entity: unknown) => unknown) | undefined;
 }
 
 /**

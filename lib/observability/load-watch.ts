@@ -15,7 +15,7 @@ export interface LoadEvent {
   /** What it threw; with the event `error`, which comes also for handlers that answer with a status of 500 or above. */
   error?: unknown;
   /** How long it took, from `asyncEnd` on. */
-  seconds?: number;
+  seconds?: number | undefined;
 }
 
 /** The time, in milliseconds. */

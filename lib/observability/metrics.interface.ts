@@ -47,9 +47,9 @@ export interface StoreState {
   /** Calls that failed otherwise. */
   readonly errors: number;
   /** Entries that it holds in the memory of this process, where it does. */
-  readonly entries?: number;
+  readonly entries?: number | undefined;
   /** Bytes that those take, estimated. */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
 }
 
 /**

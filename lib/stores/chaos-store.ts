@@ -14,17 +14,17 @@ export interface ChaosOptions {
   /** The same seed makes the same faults for the same calls. */
   seed: number;
   /** A call is answered later, by up to `maxDelay`. */
-  delay?: number;
+  delay?: number | undefined;
   /** Milliseconds. Default 20. */
-  maxDelay?: number;
+  maxDelay?: number | undefined;
   /** A call rejects. */
-  error?: number;
+  error?: number | undefined;
   /** A call is never answered. */
-  hang?: number;
+  hang?: number | undefined;
   /** A read is answered with something that is no entry. */
-  garbage?: number;
+  garbage?: number | undefined;
   /** A write is acknowledged and lost. Bumps are never lost silently: no store may do that. */
-  lostWrite?: number;
+  lostWrite?: number | undefined;
 }
 
 const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buffer.from('garbage')];

@@ -18,7 +18,7 @@ export interface CompressionOptions {
   /** `'gzip'` and `'brotli'` every Node knows; `'zstd'`, the fastest, Node 22.15 and 23.8 do. */
   algorithm: CompressionAlgorithm;
   /** Bytes of a packed value, or of a response and its body, from which it is compressed. Default 4,096. */
-  threshold?: number;
+  threshold?: number | undefined;
 }
 
 /** {@link CompressionOptions}, decided. */

@@ -25,9 +25,9 @@ export interface ConformanceOptions {
   /** Makes another store on the same data, as another process would; where a store is not shared, leave it out. */
   createPeer?(): Promise<CacheStore> | CacheStore;
   /** Whether an expire leaves entries to be served as stale; a store without atomic update purges. Default true. */
-  expires?: boolean;
+  expires?: boolean | undefined;
   /** Whether `sweep` removes entries at once. Default true. */
-  sweeps?: boolean;
+  sweeps?: boolean | undefined;
 }
 
 /**

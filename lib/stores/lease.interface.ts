@@ -35,7 +35,7 @@ export interface LeaseStore {
   /** Reads as `get` does, but past what this process keeps to itself; without it `get` does that already. */
   getShared?(query: StoreQuery): MaybePromise<Entry | Stamp>;
   /** Whether every lease is granted, since nothing behind this store is shared by processes that agree. Default false. */
-  readonly grantsAll?: boolean;
+  readonly grantsAll?: boolean | undefined;
 }
 
 export function hasLeases(store: object): store is LeaseStore {

@@ -13,9 +13,9 @@ import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface
  */
 export interface MemoryStoreOptions {
   /** Bytes that entries may take together, estimated. Default 64 MiB. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /** Number of entries. Default 100,000. */
-  maxEntries?: number;
+  maxEntries?: number | undefined;
 }
 
 const OPTIONS = ['maxBytes', 'maxEntries'] satisfies (keyof MemoryStoreOptions)[];

@@ -11,7 +11,7 @@ export interface StoreHost {
   /** Tells the application, once for what happens once. */
   readonly log: (message: string) => void;
   /** Tells the application that the store does not answer any more, or takes no writes, or is back. */
-  readonly changed?: (status: 'up' | 'down', reason?: unknown) => void;
+  readonly changed?: ((status: 'up' | 'down', reason?: unknown) => void) | undefined;
   /** A tag that covers another one and more; `undefined` for the one that covers all. */
   readonly coarser: (tag: string) => string | undefined;
 }

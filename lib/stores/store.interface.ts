@@ -34,9 +34,9 @@ export interface Wire {
   /** Estimated size in memory. */
   readonly size: number;
   /** Kept as they are, after the data. */
-  readonly bytes?: Buffer;
+  readonly bytes?: Buffer | undefined;
   /** The bytes are compressed already. */
-  readonly isDense?: boolean;
+  readonly isDense?: boolean | undefined;
 }
 
 /**

@@ -25,7 +25,7 @@ export interface TieredStoreOptions {
    * what was invalidated for at most one heartbeat (1 s). `'validate'`: every hit in L1 asks L2 for its generations, and
    * saves the transfer and decoding of the value alone.
    */
-  consistency?: 'bus' | 'validate';
+  consistency?: 'bus' | 'validate' | undefined;
 }
 
 const OPTIONS = ['l1', 'l2', 'consistency'] satisfies (keyof TieredStoreOptions)[];

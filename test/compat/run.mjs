@@ -57,11 +57,12 @@ function requireChecks(folder) {
   return [{ name: 'require', run: () => node(folder, '-e', script) }];
 }
 
-/** The declarations of the main entry need no optional peer either. */
+/** The declarations of the main entry need no optional peer either, and are right under the strictest of options. */
 function typesStandAlone(folder) {
   const run = async () => {
-    const { output } = await tsc(folder, '--noEmit', '--skipLibCheck', 'false', '--pretty', 'false');
-    const ours = output.split('\n').filter((line) => line.startsWith(`node_modules/${library}/`));
+    const strictest = ['--skipLibCheck', 'false', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
+    const { output } = await tsc(folder, '--noEmit', ...strictest, '--pretty', 'false');
+    const ours = output.split('\n').filter((line) => /^(src|node_modules\/nestjs-restflow-cache)\//.test(line));
     return { code: ours.length === 0 ? 0 : 1, output: ours.join('\n') };
   };
   return [{ name: 'declarations', run }];

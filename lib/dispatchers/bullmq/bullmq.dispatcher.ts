@@ -23,17 +23,17 @@ export interface BullMqOptions {
   /** BullMQ's connection: ioredis options, or a connection of yours with `maxRetriesPerRequest: null`, which stays open. */
   connection: ConnectionOptions;
   /** The queue. Default: the namespace and `-invalidation`, so that applications never share one. */
-  queue?: string;
+  queue?: string | undefined;
   /** Whether this process works the queue. Default `true`; `false` leaves it to others; a list names the queues to work. */
-  work?: boolean | readonly string[];
+  work?: boolean | readonly string[] | undefined;
   /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** How many jobs a worker carries out at one time. Default 8. */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** What BullMQ's keys in Redis begin with. Default `'bull'`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** More options of BullMQ's Worker. */
-  workerOptions?: Partial<WorkerOptions>;
+  workerOptions?: Partial<WorkerOptions> | undefined;
 }
 
 const TESTS: OptionTests<BullMqOptions> = {

@@ -13,14 +13,14 @@ import { patternOf } from './pattern.js';
  */
 export interface InvalidationControllerOptions {
   /** The namespace of the module. Default `'restflow'`. */
-  namespace?: string;
+  namespace?: string | undefined;
   /** The event pattern, where the dispatcher has another one. Default: the namespace and `.invalidation`. */
-  pattern?: string;
+  pattern?: string | undefined;
   /**
    * RabbitMQ with `noAck: false`: a message is acknowledged when its job is done, goes back to its queue a second after its store failed,
    * and to the queue's dead letter exchange when it can never be carried out. Default `false`.
    */
-  ack?: boolean;
+  ack?: boolean | undefined;
 }
 
 /** What RmqContext offers. */

@@ -32,7 +32,7 @@ export interface MicroserviceOptions {
   /** A ClientProxy of @nestjs/microservices, of any transport. It is closed with the application. */
   client: EventClient;
   /** The event pattern. Default: the namespace and `.invalidation`. */
-  pattern?: string;
+  pattern?: string | undefined;
 }
 
 const TESTS: OptionTests<MicroserviceOptions> = {

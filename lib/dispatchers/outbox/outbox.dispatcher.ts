@@ -23,17 +23,17 @@ import { OutboxTable, type OutboxDataSource } from './outbox-table.js';
  */
 export interface OutboxOptions {
   /** The table. Default `'restflow_outbox'`. */
-  table?: string;
+  table?: string | undefined;
   /** Whether this process carries out what stands in the table. Default `true`; `false` leaves it to other processes. */
-  work?: boolean;
+  work?: boolean | undefined;
   /** How often the table is looked at when nothing was in it, in milliseconds. Default 1000. */
-  pollInterval?: number;
+  pollInterval?: number | undefined;
   /** How many jobs are taken at one time. Default 100. */
-  batch?: number;
+  batch?: number | undefined;
   /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Makes the table at start, instead of `outboxMigration()`. Default `false`. */
-  createTable?: boolean;
+  createTable?: boolean | undefined;
 }
 
 const DEFAULTS: Required<OutboxOptions> = {

@@ -24,17 +24,17 @@ export interface PgBossOptions {
   /** A PgBoss, 10 or later, on the database of the entities. It is started and stopped with the application. */
   boss: PgBossLike;
   /** The queue. Default: the namespace and `-invalidation`. Dead jobs go to the queue of this name and `-dead`. */
-  queue?: string;
+  queue?: string | undefined;
   /** Whether this process works the queue. Default `true`; `false` leaves it to other processes. */
-  work?: boolean;
+  work?: boolean | undefined;
   /** How often a job is tried again while its store fails. Default 12: over an hour. */
-  retryLimit?: number;
+  retryLimit?: number | undefined;
   /** Seconds before the first of these attempts, doubled each time. Default 1. */
-  retryDelay?: number;
+  retryDelay?: number | undefined;
   /** How often the queue is looked at, in seconds. Default 1. */
-  pollInterval?: number;
+  pollInterval?: number | undefined;
   /** How many jobs are taken at one time. Default 50. */
-  batch?: number;
+  batch?: number | undefined;
 }
 
 const TESTS: OptionTests<PgBossOptions> = {

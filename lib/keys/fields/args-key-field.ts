@@ -16,11 +16,11 @@ import { parsePath, readPath } from './value-path.js';
  */
 export interface ArgsKeyFieldOptions extends KeyFieldOptions {
   /** Read a part of the argument, by a dotted path: `'id'`, `'author.id'`. Default: the argument itself. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Maps the value (at the path) to what stands in the key. Must be pure. Default: the value itself. */
-  readonly normalizer?: (value: never) => unknown;
+  readonly normalizer?: ((value: never) => unknown) | undefined;
   /** Only with `'*'`: names or indexes of arguments to leave out. Default none. */
-  readonly except?: readonly (string | number)[];
+  readonly except?: readonly (string | number)[] | undefined;
 }
 
 /**

@@ -7,16 +7,16 @@ import type { KeyEnvironment, KeySource, MethodShape } from '../key.interface.js
  */
 export interface KeyFieldOptions {
   /** Entries can be dropped by this field: its values are part of the partition and become tags. */
-  readonly partition?: boolean;
+  readonly partition?: boolean | undefined;
   /** The key holds a hash of the value: for values that are long or private. */
-  readonly hashValue?: boolean;
+  readonly hashValue?: boolean | undefined;
   /** The order of lists makes no difference. */
-  readonly sortLists?: boolean;
+  readonly sortLists?: boolean | undefined;
   /**
    * The field tells users apart, so a key that holds it may serve authenticated requests. Fields that read the user, the
    * session or the Authorization header do so unless this says `false`.
    */
-  readonly identity?: boolean;
+  readonly identity?: boolean | undefined;
 }
 
 /**
@@ -47,28 +47,28 @@ export interface FieldPart {
   /** The name in the key, unique in its constructor; for partitions, the name that rules and `deleteByPrefix` use. */
   readonly name: string;
   /** Another name by which rules may mean this partition: the argument's. */
-  readonly alias?: string;
+  readonly alias?: string | undefined;
   /** The value is the argument at this index. */
-  readonly argument?: number;
+  readonly argument?: number | undefined;
   /** The arguments that `read` reads, where it reads nothing else: who knows them knows the value. */
-  readonly arguments?: readonly number[];
+  readonly arguments?: readonly number[] | undefined;
   /** Reads the value at each call; `undefined` stands for missing. */
-  readonly read?: (source: KeySource) => unknown;
+  readonly read?: ((source: KeySource) => unknown) | undefined;
   /** Finds a value that never changes, once, when the application has started. */
-  readonly constant?: (environment: KeyEnvironment) => unknown;
+  readonly constant?: ((environment: KeyEnvironment) => unknown) | undefined;
   /** Whether what is read tells users apart. */
-  readonly identity?: boolean;
+  readonly identity?: boolean | undefined;
   /** Whether the body of the request is read: a key for other methods than GET must hold it. */
-  readonly readsBody?: boolean;
+  readonly readsBody?: boolean | undefined;
   /** Whether lists are sets. */
-  readonly set?: boolean;
+  readonly set?: boolean | undefined;
   /** Whether `read` makes a new list at each call, whose members are the values. */
-  readonly list?: boolean;
+  readonly list?: boolean | undefined;
   /**
    * This part stands beside the partition of its field, in the key alone: values whose names were not known beforehand.
    * While it reads `undefined`, nothing of it is written.
    */
-  readonly undeclared?: boolean;
+  readonly undeclared?: boolean | undefined;
 }
 
 /**

@@ -23,15 +23,15 @@ export interface IoredisYetStore {
  */
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; several for the nodes of a Cluster. The store opens the connection and closes it. */
-  url?: string | readonly string[];
+  url?: string | readonly string[] | undefined;
   /** An ioredis 5 or 6 `Redis` or `Cluster` of yours; you close it. */
-  client?: object;
+  client?: object | undefined;
   /** A cache-manager-ioredis-yet store, whose ioredis connection is used. */
-  store?: IoredisYetStore;
+  store?: IoredisYetStore | undefined;
   /** How long a call may take, in milliseconds, before the value is loaded instead. Default 250. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. What is compressed is read with or without it. */
-  compression?: CompressionOptions;
+  compression?: CompressionOptions | undefined;
 }
 
 const OPTIONS = ['url', 'client', 'store', 'timeout', 'compression'] satisfies (keyof RedisStoreOptions)[];

@@ -16,9 +16,9 @@ const MAX_ROW_BYTES = 8_000;
  */
 export interface ChangeTriggersOptions {
   /** The entities whose tables are watched, as classes or names. Default all, junctions included. */
-  entities?: readonly EntityReference[];
+  entities?: readonly EntityReference[] | undefined;
   /** The schema that the table of changes and its function are put in. Default `'public'`. */
-  schema?: string;
+  schema?: string | undefined;
 }
 
 /**

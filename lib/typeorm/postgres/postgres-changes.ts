@@ -11,15 +11,15 @@ export interface PostgresChangesOptions {
   /** Makes a client of `pg` that is not connected yet: the connection that is listened on, one for each process. */
   client: () => ListeningClient;
   /** The schema that `changeTriggers()` was given. Default `'public'`. */
-  schema?: string;
+  schema?: string | undefined;
   /**
    * Writers to leave out, by their `application_name`: those whose writes this application is told of otherwise. Default none.
    */
-  ignoreApplications?: readonly string[];
+  ignoreApplications?: readonly string[] | undefined;
   /** How often changes are looked for although nothing was heard, in milliseconds. Default 10,000. */
-  pollInterval?: number;
+  pollInterval?: number | undefined;
   /** How long changes are kept, in seconds. Who was away for longer takes everything for changed. Default 3600. */
-  retention?: number;
+  retention?: number | undefined;
 }
 
 const QUERY_MS = 5_000;
