@@ -17,9 +17,6 @@ const PATTERN = /^(\d{1,15})(ms|s|m|h|d)$/;
 /** A number above this is more likely milliseconds, as cache-manager counts them, than seconds. */
 const SUSPICIOUS_SECONDS = 30 * 86_400;
 
-/** A thousand years. When more than that is over is no date any more. */
-const MAX_MS = 365_250 * 86_400_000;
-
 /**
  * Turns a duration into milliseconds.
  *
@@ -27,7 +24,7 @@ const MAX_MS = 365_250 * 86_400_000;
  * @param where names the option, class and method for the error, e.g. `@CacheResult() ttl of UsersService.find`
  * @param hint called with a text when the number looks like milliseconds
  * @returns milliseconds; `Infinity` for `null`
- * @throws TypeError for anything else: `'60'`, `-1`, `NaN`, `1.5`, more than a thousand years
+ * @throws TypeError for anything else: `'60'`, `-1`, `NaN`, `1.5`
  * @example
  * parseDuration('15m', 'ttl') // 900000
  */
@@ -41,18 +38,11 @@ export function parseDuration(duration: unknown, where: string, hint?: (text: st
           `milliseconds; write '${duration}ms' if that was meant, or '${Math.round(duration / 86_400)}d' to say days.`,
       );
     }
-    return bounded(duration * 1000, duration, where);
+    return duration * 1000;
   }
   const match = typeof duration === 'string' ? PATTERN.exec(duration) : null;
   if (match === null) throw invalid(duration, where);
-  return bounded(Number(match[1]) * UNITS[match[2] as Unit], duration, where);
-}
-
-function bounded(milliseconds: number, duration: unknown, where: string): number {
-  if (milliseconds <= MAX_MS) return milliseconds;
-  throw new CacheOptionTypeError(
-    `${where} is ${describeOption(duration)}, more than a thousand years. Write null for no expiry.`,
-  );
+  return Number(match[1]) * UNITS[match[2] as Unit];
 }
 
 function invalid(duration: unknown, where: string): TypeError {
