@@ -4,11 +4,11 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
 import { HandlerLoad } from './handler-load.js';
-import type { Conditions } from './conditional.js';
+import { conditionsOf, hideConditions, isNotModified, type Conditions } from './conditional.js';
 import { loadedStatus, RecordedAnswer } from './recorded-answer.js';
 import type { Exchange } from './exchange.interface.js';
 import { standingHeaders, statusHeaders } from './response-headers.js';
-import { joined } from './stored-response.js';
+import { etagOf, joined, single } from './stored-response.js';
 
 /** Records the answer of a handler while it goes out, and has it stored if it may be. */
 export class ResponseRecorder {
@@ -47,19 +47,29 @@ export class ResponseRecorder {
     return { run: (handle) => handler.run(handle, fail).pipe(tap({ unsubscribe: fail })) };
   }
 
-  /** Gives the answer to a HEAD the headers that a GET would have; it has no body to store. */
+  /** Gives the answer to a HEAD the headers, and the status, that a GET would have; it has no body to store. */
   recordHead(exchange: Exchange): void {
     const { route, request, response, told, forwarded = 'uri-miss' } = exchange;
     told.tell(CacheStatus.MISS);
     const metadata = { cacheStatus: CacheStatus.MISS };
+    const conditions = conditionsOf(request.headers);
+    hideConditions(request.headers);
     route.platform.record(request, response, {
       maxBodyBytes: route.options.maxBodyBytes,
-      head: ({ headers }) => ({
-        add: {
-          ...standingHeaders(route, joined(headers['cache-control'])),
-          ...statusHeaders(exchange, metadata, { fwd: forwarded, why: 'head' }, headers['cache-status']),
-        },
-      }),
+      head: ({ status, headers, body }) => {
+        // Express counts the body and leaves it out; Fastify has it still.
+        const etag = etagOf(single(headers['etag']), body?.length === 0 ? undefined : body);
+        const lastModified = single(headers['last-modified']);
+        const isTagged = etag !== undefined && route.options.statuses.has(status);
+        return {
+          add: {
+            ...standingHeaders(route, joined(headers['cache-control'])),
+            ...(isTagged && { ETag: etag }),
+            ...statusHeaders(exchange, metadata, { fwd: forwarded, why: 'head' }, headers['cache-status']),
+          },
+          notModified: status === 200 && isNotModified(conditions, { etag, lastModified }),
+        };
+      },
       done: () => undefined,
     });
   }

@@ -185,6 +185,29 @@ describe.each(platforms)('conditions on %s', (platform) => {
     expect([head.status, head.cache]).toEqual([304, 'HIT']);
   });
 
+  it.each([
+    ['own', { 'if-none-match': '"own"' }],
+    ['json', { 'if-modified-since': MODIFIED }],
+    ['weak', { 'if-none-match': '"other", "weak"' }],
+  ])('a HEAD that misses is answered 304 as a GET would be: %s', async (path, headers) => {
+    const head = await app.get(`/${path}`, { method: 'HEAD', headers });
+    expect([head.status, head.cache, handled]).toEqual([304, 'MISS', 1]);
+    expect(seen.filter(Boolean)).toEqual([]);
+    const other = await app.get(`/${path}`, { method: 'HEAD', headers: { 'if-none-match': '"x"' } });
+    expect(other.status).toBe(200);
+  });
+
+  it.each(['own', 'by-hand', 'json', 'accepted'])(
+    'a HEAD that misses has the tag of the GET: %s',
+    async (path) => {
+      const head = await app.get(`/${path}`, { method: 'HEAD' });
+      handled = 0;
+      const { headers } = await app.get(`/${path}`);
+      // Express leaves the body out, and its own tag of it, a weak one, stands.
+      expect(String(head.headers['etag']).replace(/^W\//, '')).toBe(headers['etag']);
+    },
+  );
+
   it('a tag that a HEAD or a bypass was sent with is known by the entry', async () => {
     const head = await app.get('/json', { method: 'HEAD' });
     await app.cache.clear();
