@@ -19,7 +19,7 @@ export function ownAnswer(status: number, headers: RecordedResponse['headers'] =
 export function notCached(exchange: Exchange): Observable<unknown> {
   const { route, request, response, told } = exchange;
   told.tell(CacheStatus.MISS);
-  const add = statusHeaders(exchange, {}, { detail: 'only-if-cached' });
+  const add = statusHeaders(exchange, { cacheStatus: CacheStatus.MISS }, { detail: 'only-if-cached' });
   const options = { add, notModified: false, headOnly: request.method === 'HEAD' };
   return of(route.platform.replay(request, response, ownAnswer(504), options));
 }

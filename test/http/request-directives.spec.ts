@@ -262,6 +262,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
       const nothing = await get(path, 'only-if-cached');
       expect([nothing.status, nothing.body, handled]).toEqual([504, '', 0]);
       expect(nothing.headers['cache-status']).toBe('restflow; detail=only-if-cached');
+      expect(nothing.cache).toBe('MISS');
       const options: RequestOptions = { method: 'HEAD', headers: { 'cache-control': 'only-if-cached' } };
       expect((await app.get(path, options)).status).toBe(504);
       expect((await get(path, 'only-if-cached', { range: 'bytes=0-3' })).status).toBe(504);
