@@ -7,6 +7,7 @@ import { AskedOrigins } from './asked-origins.js';
 import { bodyTypeOf } from './cacheable-methods.js';
 import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
+import { heldIdentity, type HeldIdentity } from './identity-watch.js';
 import type { KeyLimit } from './key-limit.js';
 import type { RequestVersion } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
@@ -24,6 +25,8 @@ export class CachedRoute {
   readonly hints = new VariantHints();
   /** Remembered only where requests are made from nothing but a path. */
   readonly origins: AskedOrigins | undefined;
+  /** What the key holds of who is asking. */
+  readonly heldIdentity: HeldIdentity;
   readonly #encoded = new Map<string, string>();
 
   constructor(
@@ -47,6 +50,7 @@ export class CachedRoute {
     const options = response as ResponseOptions;
     const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
     this.options = { ...options, vary };
+    this.heldIdentity = heldIdentity(vary, target.key.holds);
     if (target.definition.rewarmRequest !== undefined) this.origins = new AskedOrigins();
   }
 

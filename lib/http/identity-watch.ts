@@ -1,8 +1,12 @@
 import type { LoadContext } from '../cache/load-context.js';
+import { membersWatched } from './watched-members.js';
 
 /** What of a request tells users apart. */
 const IDENTITY_PROPERTIES = ['user', 'session', 'cookies', 'signedCookies'] as const;
 const IDENTITY_HEADERS = ['cookie', 'authorization'] as const;
+
+/** All headers at once, as they came. */
+const ALL_HEADERS = ['rawHeaders', 'headersDistinct'] as const;
 
 /** What is read from these headers and from nothing else, so that a key that holds the header holds it too. */
 const READ_FROM: Readonly<Record<string, readonly string[]>> = {
@@ -10,43 +14,83 @@ const READ_FROM: Readonly<Record<string, readonly string[]>> = {
   authorization: ['authorization'],
 };
 
+/** What the key holds of who is asking. */
+export interface HeldIdentity {
+  /** Properties of the request and names of headers that it holds as a whole. */
+  readonly whole: ReadonlySet<string>;
+  /** Property of the request → the names in it that it holds. */
+  readonly members: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/**
+ * @param vary request headers whose values the key holds
+ * @param holds values of the request that the key holds, each as its steps: `['cookies', 'theme']`
+ */
+export function heldIdentity(vary: readonly string[], holds: readonly (readonly string[])[]): HeldIdentity {
+  const whole = new Set(vary.flatMap((name) => READ_FROM[name] ?? []));
+  const members = new Map<string, Set<string>>();
+  for (const [property, name, ...deeper] of holds) {
+    if (name === undefined) whole.add(property!);
+    else if (deeper.length > 0) continue;
+    else if (property === 'headers') for (const read of READ_FROM[name] ?? []) whole.add(read);
+    else members.set(property!, (members.get(property!) ?? new Set()).add(name));
+  }
+  return { whole, members };
+}
+
 /**
  * Watches a request while its handler runs: if the handler reads who the user is, and the key does not hold it, the
  * answer may be meant for that user alone and is not stored.
  *
- * @param vary request headers whose values the key holds
  * @returns stops watching: middleware that stores sessions reads them as each answer goes out
  */
 export function watchIdentity(
   request: object,
   context: LoadContext,
   where: string,
-  vary: readonly string[],
+  { whole, members }: HeldIdentity,
 ): () => void {
   const watch: Watch = { context, active: true };
-  const keyed = new Set(vary.flatMap((name) => READ_FROM[name] ?? []));
   for (const property of IDENTITY_PROPERTIES) {
-    if (keyed.has(property)) continue;
-    observe(
-      request,
-      property,
-      watch,
-      `its handler read request.${property}, which its key does not hold: give ${where} a ` +
-        `keyConstructor with new RequestValueKeyField('${property}${property === 'user' ? '.id' : ''}'), or say shared: true`,
-    );
+    if (whole.has(property)) continue;
+    const reason = `its handler read request.${property}, which its key does not hold: ${adviceOn(property, where)}`;
+    const held = members.get(property);
+    const within =
+      held && ((value: unknown) => membersWatched(value, held, () => report(watch, reason)) ?? value);
+    observe(request, property, watch, reason, within);
   }
-  const { headers } = request as { headers: object };
-  for (const name of IDENTITY_HEADERS) {
-    if (keyed.has(name)) continue;
-    observe(
-      headers,
-      name,
-      watch,
-      `its handler read the ${name} header, which its key does not hold: give ${where} a ` +
-        `keyConstructor that holds the user, or say shared: true`,
-    );
+  const { headers, raw = request } = request as RequestLike;
+  const unheld = IDENTITY_HEADERS.filter((name) => !whole.has(name));
+  const sent = unheld.find((name) => headers[name] !== undefined);
+  for (const name of unheld) {
+    const reason = `its handler read the ${name} header, which its key does not hold: ${adviceOn(name, where)}`;
+    observe(headers, name, watch, reason);
+  }
+  if (sent === undefined) return () => (watch.active = false);
+  for (const property of ALL_HEADERS) {
+    const reason = `its handler read ${property}, and so the ${sent} header, which its key does not hold: ${adviceOn(sent, where)}`;
+    observe(raw, property, watch, reason);
   }
   return () => (watch.active = false);
+}
+
+function adviceOn(read: string, where: string): string {
+  if (read === 'user' || read === 'session') {
+    const path = read === 'user' ? 'user.id' : read;
+    return `give ${where} a keyConstructor with new RequestValueKeyField('${path}'), or say shared: true`;
+  }
+  if (read === 'authorization')
+    return `give ${where} a keyConstructor that holds the user, or say shared: true`;
+  return (
+    `give ${where} @VaryOnCookie(), or a keyConstructor with new CookiesKeyField('name') for each of request.cookies that it ` +
+    `reads, or say shared: true`
+  );
+}
+
+interface RequestLike {
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Of Fastify: Node's own. */
+  readonly raw?: object;
 }
 
 interface Watch {
@@ -54,8 +98,21 @@ interface Watch {
   active: boolean;
 }
 
-/** Replaces a property by one that reports reads, be it a value or an accessor (as lazy sessions are). */
-function observe(target: object, property: string, watch: Watch, reason: string): void {
+function report({ active, context }: Watch, reason: string): void {
+  if (active) context.refuse(reason, true);
+}
+
+/**
+ * Replaces a property by one that reports reads, be it a value or an accessor (as lazy sessions are).
+ * @param within what of an object is handed out in its place, to report what is read of it; `undefined`: to get it is to read it
+ */
+function observe(
+  target: object,
+  property: string,
+  watch: Watch,
+  reason: string,
+  within?: (value: unknown) => unknown,
+): void {
   const own = Reflect.getOwnPropertyDescriptor(target, property);
   const found = own ?? inheritedDescriptor(target, property);
   let value: unknown = found?.value;
@@ -63,8 +120,10 @@ function observe(target: object, property: string, watch: Watch, reason: string)
     configurable: true,
     enumerable: own?.enumerable ?? false,
     get(this: unknown) {
-      if (watch.active) watch.context.refuse(reason, true);
-      return found?.get === undefined ? value : (Reflect.apply(found.get, this, []) as unknown);
+      const current = found?.get === undefined ? value : (Reflect.apply(found.get, this, []) as unknown);
+      if (within !== undefined && watch.active) return within(current);
+      report(watch, reason);
+      return current;
     },
     set(this: unknown, next: unknown) {
       if (found?.set === undefined) value = next;

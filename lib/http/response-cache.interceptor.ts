@@ -242,7 +242,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     route.options.query?.hide(request);
     const watched = !route.options.shared && !route.target.key.hasIdentity;
     const stopWatching = watched
-      ? watchIdentity(request, load.context, route.target.name, route.options.vary)
+      ? watchIdentity(request, load.context, route.target.name, route.heldIdentity)
       : noop;
     const record = this.recorder.record(exchange, call, load, conditions, stopWatching);
     return runInLoad(load.context, () => record.run(() => next.handle()));

@@ -20,6 +20,7 @@ export interface CompiledKeyParts {
   readonly identities: readonly KeySlot[];
   readonly readsBody: boolean;
   readonly runsUserCode: boolean;
+  readonly holds: readonly (readonly string[])[];
   readonly arguments: KeyArguments;
   readonly where: string;
 }
@@ -41,6 +42,8 @@ export class CompiledKey {
   readonly readsBody: boolean;
   /** Whether code of the user's runs where it is written: what that reads cannot be told. */
   readonly runsUserCode: boolean;
+  /** The values of the request that stand in it as they are, each as its steps: `['headers', 'cookie']`. */
+  readonly holds: readonly (readonly string[])[];
   /** How the arguments of a call follow from the values of its partition. */
   readonly arguments: KeyArguments;
   readonly #partition: KeyTemplate;
@@ -59,6 +62,7 @@ export class CompiledKey {
     this.hasIdentity = parts.identities.length > 0;
     this.readsBody = parts.readsBody;
     this.runsUserCode = parts.runsUserCode;
+    this.holds = parts.holds;
     this.#identities = parts.identities;
     this.arguments = parts.arguments;
     this.#partition = parts.partition;

@@ -118,6 +118,7 @@ export class KeyPlan {
       identities: compiled.filter((part) => part.isIdentity).map((part) => part.writer.slot),
       readsBody: parts.some((part) => part.readsBody === true),
       runsUserCode: this.runsUserCode,
+      holds: parts.flatMap((part) => part.holds ?? []),
       arguments: new KeyArguments(parts, this.method.parameters),
       where,
     });

@@ -1,12 +1,31 @@
-import { Controller, Get, Headers, Req, Res, Session, StreamableFile, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Headers,
+  Req,
+  Res,
+  Session,
+  StreamableFile,
+  UseGuards,
+  type INestApplication,
+} from '@nestjs/common';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CacheResponse, CookiesKeyField, ResponseCacheKeyConstructor } from '../../lib/index.js';
+import {
+  ArgsKeyField,
+  CacheResponse,
+  CookiesKeyField,
+  HeadersKeyField,
+  RequestValueKeyField,
+  ResponseCacheKeyConstructor,
+} from '../../lib/index.js';
 import { platforms, start, type PlatformName, type TestApplication } from './support/application.js';
 import { sessions } from './support/sessions.js';
 import { PerToken, PerUser, UserGuard } from './support/users.js';
 
 interface AnyRequest {
+  rawHeaders?: string[];
+  headersDistinct?: Record<string, string[] | undefined>;
   user?: { id: string };
   session?: { secret?: string; user?: unknown };
   cookies?: Record<string, string>;
@@ -73,6 +92,62 @@ class Pages {
   @Get('copies-headers') @CacheResponse(60) copiesHeaders(@Headers() headers: object): string {
     return JSON.stringify({ ...headers, handled: ++handled });
   }
+  @Get('reads-raw-headers') @CacheResponse(60) readsRawHeaders(@Req() request: AnyRequest): string {
+    return `${(request.raw ?? request).rawHeaders?.join()} ${++handled}`;
+  }
+  @Get('reads-distinct-headers') @CacheResponse(60) readsDistinct(@Req() request: AnyRequest): string {
+    return `${(request.raw ?? request).headersDistinct?.['cookie']?.join()} ${++handled}`;
+  }
+  @Get('theme')
+  @CacheResponse({ ttl: 60, keyConstructor: { theme: new CookiesKeyField(['theme', 'size']) } })
+  theme(@Req() { cookies }: AnyRequest): string {
+    return `${cookies?.['theme']} ${'size' in cookies! ? cookies['size'] : ''} ${++handled}`;
+  }
+  @Get('theme-by-path')
+  @CacheResponse({ ttl: 60, keyConstructor: { theme: new RequestValueKeyField('cookies.theme') } })
+  themeByPath(@Req() { cookies }: AnyRequest): string {
+    return `${cookies?.['theme']} ${++handled}`;
+  }
+  @Get('all-cookies')
+  @CacheResponse({ ttl: 60, keyConstructor: { all: new RequestValueKeyField('cookies') } })
+  allCookies(@Req() { cookies }: AnyRequest): string {
+    return JSON.stringify([cookies, ++handled]);
+  }
+  @Get('cookie-header')
+  @CacheResponse({ ttl: 60, keyConstructor: { cookie: new HeadersKeyField('Cookie') } })
+  cookieHeader(@Req() { headers, cookies }: AnyRequest): string {
+    return `${headers['cookie']} ${cookies?.['theme']} ${++handled}`;
+  }
+  @Get('cookie-argument')
+  @CacheResponse({ ttl: 60, keyConstructor: { cookie: new ArgsKeyField('cookie') } })
+  cookieArgument(@Headers('cookie') cookie: string): string {
+    return `${cookie} ${++handled}`;
+  }
+  @Get('cookie-refined')
+  @CacheResponse({
+    ttl: 60,
+    keyConstructor: {
+      cookie: new ArgsKeyField('cookie', { normalizer: (text) => String(text).slice(0, 3) }),
+    },
+  })
+  cookieRefined(@Headers('cookie') cookie: string): string {
+    return `${cookie} ${++handled}`;
+  }
+  @Get('theme-and-more')
+  @CacheResponse({ ttl: 60, keyConstructor: { theme: new CookiesKeyField('theme') } })
+  themeAndMore(@Req() { cookies }: AnyRequest): string {
+    return `${cookies?.['theme']} ${cookies?.['sid']} ${++handled}`;
+  }
+  @Get('theme-and-all')
+  @CacheResponse({ ttl: 60, keyConstructor: { theme: new CookiesKeyField('theme') } })
+  themeAndAll(@Req() { cookies }: AnyRequest): string {
+    return `${JSON.stringify(cookies)} ${++handled}`;
+  }
+  @Get('theme-and-absent')
+  @CacheResponse({ ttl: 60, keyConstructor: { theme: new CookiesKeyField('theme') } })
+  themeAndAbsent(@Req() { cookies }: AnyRequest): string {
+    return `${'vip' in cookies! ? 'a vip' : 'nobody'} ${++handled}`;
+  }
   @Get('reads-late') @CacheResponse(60) readsLate(@Req() request: AnyRequest): StreamableFile {
     const parts = function* (): Generator<Buffer> {
       yield Buffer.from(`${++handled} `);
@@ -94,6 +169,27 @@ const CREDENTIALS: [string, Record<string, string>][] = [
   ['request.user, set by a guard', { 'x-user': 'ada' }],
   ['a user in the session', { cookie: 'sid=logged-in' }],
 ];
+
+/** As cookie-parser and @fastify/cookie leave them. */
+function cookies(app: INestApplication, platform: PlatformName): void {
+  const parse = (request: AnyRequest): void => {
+    const pairs = (request.headers['cookie'] ?? '').split(/; */).filter(Boolean);
+    request.cookies = Object.fromEntries(pairs.map((pair) => pair.split('=') as [string, string]));
+  };
+  if (platform === 'express') {
+    app.use((request: AnyRequest, _response: object, next: () => void) => {
+      parse(request);
+      next();
+    });
+    return;
+  }
+  const fastify = app.getHttpAdapter().getInstance() as {
+    decorateRequest(name: string, value: null): void;
+    addHook(name: string, hook: (request: AnyRequest) => Promise<void>): void;
+  };
+  fastify.decorateRequest('cookies', null);
+  fastify.addHook('onRequest', async (request) => parse(request));
+}
 
 /** A request of the same platform twice; the bodies, and how often the handler ran. */
 async function twice(app: TestApplication, path: string, first: object, second = first): Promise<string[]> {
@@ -170,12 +266,51 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
     'reads-signed-cookies',
     'reads-cookie-header',
     'copies-headers',
+    'reads-raw-headers',
+    'reads-distinct-headers',
+    'cookie-refined',
+    'theme-and-more',
+    'theme-and-all',
+    'theme-and-absent',
     'reads-late',
   ])('what a handler reads of the user keeps its answer from being stored: %s', async (path) => {
     const [one, two] = await twice(app, `/${path}`, { cookie: 'sid=a' }, { cookie: 'sid=b' });
     expect([one, two, handled]).toEqual(['MISS', 'MISS', 2]);
     expect(app.complaints.join()).toMatch(/not stored.*(keyConstructor|shared: true)/);
   });
+
+  it.each(['theme', 'theme-by-path', 'all-cookies', 'cookie-header', 'cookie-argument'])(
+    'cookies that the key holds may be read, and choose: %s',
+    async (path) => {
+      await app.close();
+      app = await start(platform, { controllers: [Pages], setup: (app) => cookies(app, platform) });
+      const [dark, light] = [{ cookie: 'theme=dark' }, { cookie: 'theme=light' }];
+      const [one, two, first, second] = await twice(app, `/${path}`, dark);
+      expect([one, two, second]).toEqual(['MISS', 'HIT', first]);
+      const other = await app.get(`/${path}`, light);
+      expect([other.cache, other.body.includes('light')]).toEqual(['MISS', true]);
+      expect(app.complaints).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['reads-cookies', '@VaryOnCookie()'],
+    ['reads-cookie-header', '@VaryOnCookie()'],
+    ['reads-raw-headers', '@VaryOnCookie()'],
+    ['theme-and-more', `new CookiesKeyField('name')`],
+    ['reads-session', `new RequestValueKeyField('session')`],
+  ])('the log says what would have an answer stored: %s', async (path, line) => {
+    await app.get(`/${path}`, { cookie: 'sid=a; theme=dark' });
+    expect(app.complaints.join()).toContain(line);
+  });
+
+  it.each(['reads-raw-headers', 'reads-distinct-headers'])(
+    'headers that say nothing of who is asking may be read all at once: %s',
+    async (path) => {
+      const [one, two] = await twice(app, `/${path}`, { 'x-other': '1' });
+      expect([one, two]).toEqual(['MISS', 'HIT']);
+    },
+  );
 
   it('a session behind an accessor is watched like any other', async () => {
     await app.close();

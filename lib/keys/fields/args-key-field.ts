@@ -79,6 +79,7 @@ export class ArgsKeyField extends KeyField {
             name: context.field,
             identity: readers.some((reader) => reader.identity),
             readsBody: readers.some((reader) => reader.readsBody),
+            holds: heldBy(readers, refine),
             arguments: argumentsOf(readers),
             read: readRecord(readers, refine),
           },
@@ -96,7 +97,10 @@ export class ArgsKeyField extends KeyField {
       const read = inPlaces(readEvery(readers, declared, refine), sortLists);
       const readsBody = readers.some((reader) => reader.readsBody);
       const list = sortLists !== true;
-      return [{ name: context.field, identity, readsBody, arguments: argumentsOf(readers), list, read }];
+      const holds = heldBy(readers, refine);
+      return [
+        { name: context.field, identity, readsBody, holds, arguments: argumentsOf(readers), list, read },
+      ];
     }
     const parts = readers.map((reader) => partOf(reader, refine));
     if (declared === Infinity) return parts;
@@ -123,12 +127,19 @@ export class ArgsKeyField extends KeyField {
 
 type Refinement = (value: unknown) => unknown;
 
+/** What is refined is no longer held as it is. */
+function heldBy(readers: readonly ArgumentReader[], refine: Refinement | undefined): FieldPart['holds'] {
+  return refine === undefined ? readers.flatMap(({ holds }) => holds ?? []) : undefined;
+}
+
 function partOf(reader: ArgumentReader, refine: Refinement | undefined): FieldPart {
-  const { name, identity, readsBody, set, read } = reader;
+  const { name, identity, readsBody, set, holds, read } = reader;
   const common = { name, identity, readsBody, set };
   if (refine !== undefined)
     return { ...common, arguments: argumentsOf([reader]), read: (source) => refine(read(source)) };
-  return reader.argument === undefined ? { ...common, read } : { name, identity, argument: reader.argument };
+  return reader.argument === undefined
+    ? { ...common, holds, read }
+    : { name, identity, argument: reader.argument };
 }
 
 /** Where each stands in a call; `undefined` where one is no single argument of a method. */

@@ -1,6 +1,6 @@
 import type { KeySource, RouteArgument } from '../key.interface.js';
 import type { FieldContext } from './key-field.js';
-import { readAll, readNamed, type RequestPart } from './request-parts.js';
+import { pathsOf, readAll, readNamed, type RequestPart } from './request-parts.js';
 import { findRequest } from './find-request.js';
 
 /** How to read one argument of a method. */
@@ -13,6 +13,7 @@ export interface ArgumentReader {
   readonly identity?: boolean;
   readonly readsBody?: boolean;
   readonly set?: boolean;
+  readonly holds?: readonly (readonly string[])[];
 }
 
 const REQUEST_PARTS: Readonly<Partial<Record<RouteArgument['source'], RequestPart>>> = {
@@ -96,6 +97,7 @@ function routeArgumentReader(context: FieldContext, index: number, name: string)
     name,
     set: part === 'query',
     readsBody: part === 'body',
+    holds: key === undefined ? [] : pathsOf(part, key),
     identity: part === 'headers' && key?.toLowerCase() === 'authorization',
     read:
       key === undefined

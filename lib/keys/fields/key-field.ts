@@ -60,6 +60,11 @@ export interface FieldPart {
   readonly identity?: boolean | undefined;
   /** Whether the body of the request is read: a key for other methods than GET must hold it. */
   readonly readsBody?: boolean | undefined;
+  /**
+   * The values of the request that are read as they are, each as its steps: `['cookies', 'theme']`, `['headers', 'cookie']`. The key holds
+   * them, so a handler that reads them too reads nothing that its key lacks.
+   */
+  readonly holds?: readonly (readonly string[])[] | undefined;
   /** Whether lists are sets. */
   readonly set?: boolean | undefined;
   /** Whether `read` makes a new list at each call, whose members are the values. */

@@ -1,7 +1,7 @@
 import type { KeyRequest, KeySource, MethodShape } from '../key.interface.js';
 import { findRequest } from './find-request.js';
 import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
-import { asSet, readAll, readNamed, type RequestPart } from './request-parts.js';
+import { asSet, pathsOf, readAll, readNamed, type RequestPart } from './request-parts.js';
 
 /** One name, whose value stands in the key by itself; several names; or all of them. */
 export type Names = string | readonly string[];
@@ -44,6 +44,7 @@ export abstract class NamedRequestKeyField extends KeyField {
         name: context.field,
         readsBody,
         identity: list.some((name) => this.tellsUsersApart(name)),
+        holds: list.flatMap((name) => pathsOf(part, name)),
         read: (source) => readList(findRequest(source), part, list),
       },
     ];
@@ -68,6 +69,7 @@ export abstract class NamedRequestKeyField extends KeyField {
       identity: this.tellsUsersApart(name),
       set: part === 'query',
       readsBody: part === 'body',
+      holds: pathsOf(part, name),
       read: (source) => readNamed(findRequest(source), part, name),
     };
   }

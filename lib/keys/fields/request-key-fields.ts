@@ -204,6 +204,7 @@ export class RequestValueKeyField extends KeyField {
         name: context.field,
         identity: IDENTITY_PATH.test(this.path),
         readsBody: steps[0] === 'body',
+        holds: [steps],
         read: (source) => readPath(findRequest(source), steps),
       },
     ];

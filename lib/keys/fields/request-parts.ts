@@ -21,6 +21,17 @@ export function readNamed(request: KeyRequest, part: RequestPart, name: string):
   }
 }
 
+/** Where in a request {@link readNamed} looks for the value of one name. */
+export function pathsOf(part: RequestPart, name: string): readonly (readonly string[])[] {
+  if (part === 'headers') return [[part, name.toLowerCase()]];
+  return part === 'cookies'
+    ? [
+        [part, name],
+        ['signedCookies', name],
+      ]
+    : [[part, name]];
+}
+
 /** Reads all names of a part of a request; repeated query parameters as sets. */
 export function readAll(request: KeyRequest, part: RequestPart): unknown {
   switch (part) {
