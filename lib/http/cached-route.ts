@@ -27,6 +27,8 @@ export class CachedRoute {
   readonly origins: AskedOrigins | undefined;
   /** What the key holds of who is asking. */
   readonly heldIdentity: HeldIdentity;
+  /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
+  readonly choosingHeaders: readonly string[];
   readonly #encoded = new Map<string, string>();
 
   constructor(
@@ -50,7 +52,9 @@ export class CachedRoute {
     const options = response as ResponseOptions;
     const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
     this.options = { ...options, vary };
-    this.heldIdentity = heldIdentity(vary, target.key.holds);
+    const { holds } = target.key;
+    this.heldIdentity = heldIdentity(vary, holds);
+    this.choosingHeaders = [...new Set([...vary, ...headersOf(holds)])].sort();
     if (target.definition.rewarmRequest !== undefined) this.origins = new AskedOrigins();
   }
 
@@ -130,6 +134,14 @@ export class CachedRoute {
     }
     return encoded;
   }
+}
+
+/** The headers that values of the request come from; the host is part of the URI, and an answer by Authorization is private. */
+function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
+  return holds.flatMap(([part, name]) => {
+    if (part === 'cookies' || part === 'signedCookies') return ['cookie'];
+    return part === 'headers' && /^(?!authorization$|host$)[\w-]+$/.test(name ?? '') ? [name!] : [];
+  });
 }
 
 const hashVariant = createKeyHash();

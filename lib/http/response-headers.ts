@@ -131,10 +131,11 @@ export function statusHeaders(
  * choose between answers here must choose there.
  */
 export function standingHeaders(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
-  const { vary, cacheControl: sendsLifetime } = route.options;
+  const { options, choosingHeaders } = route;
   const headers: Record<string, string> = {};
-  if (route.hasRules && cacheControl === undefined && !sendsLifetime) headers['Cache-Control'] = 'no-cache';
-  if (vary.length > 0) headers['Vary'] = vary.join(', ');
+  if (route.hasRules && cacheControl === undefined && !options.cacheControl)
+    headers['Cache-Control'] = 'no-cache';
+  if (choosingHeaders.length > 0) headers['Vary'] = choosingHeaders.join(', ');
   return headers;
 }
 

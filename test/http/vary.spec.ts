@@ -1,6 +1,6 @@
 import { Controller, Get, Headers, Query, Res, Header } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CacheResponse } from '../../lib/index.js';
+import { CacheResponse, CookiesKeyField, HeadersKeyField } from '../../lib/index.js';
 import { gate, platforms, start, until, type TestApplication } from './support/application.js';
 
 interface AnyResponse {
@@ -44,6 +44,20 @@ class Varying {
   @Get('many') @CacheResponse(60) @Header('Vary', 'a, b, c, d, e, f, g, h, i') many(): string {
     handled.push('many');
     return 'many';
+  }
+  @Get('keyed')
+  @CacheResponse({
+    ttl: 60,
+    cacheControl: true,
+    keyConstructor: {
+      language: new HeadersKeyField('Accept-Language'),
+      theme: new CookiesKeyField('theme'),
+      token: new HeadersKeyField(['authorization', 'host'], { identity: false }),
+    },
+  })
+  keyed(@Headers('accept-language') language: string): string {
+    handled.push(language);
+    return `in ${language}`;
   }
   @Get('middleware') @CacheResponse(60) middleware(@Headers('accept-language') language: string): string {
     handled.push(language);
@@ -134,6 +148,14 @@ describe.each(platforms)('Vary on %s', (platform) => {
         expect(answer.headers['vary']).toMatch(/accept-language.*x-theme/i);
       }
     }
+  });
+
+  it('tells outer caches of the headers that fields of the key read', async () => {
+    for (const cache of ['MISS', 'HIT']) {
+      const answer = await app.get('/keyed', { 'accept-language': 'de' });
+      expect([answer.cache, answer.headers['vary']]).toEqual([cache, 'accept-language, cookie']);
+    }
+    expect((await app.get('/keyed', { 'accept-language': 'en' })).body).toBe('in en');
   });
 
   it('that only some answers carry still tells variants apart', async () => {
