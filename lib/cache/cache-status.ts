@@ -61,6 +61,7 @@ export function metadataOf(
 
 const LAST_ISO_TIME = 8.64e15;
 
-function isoTime(ms: number): string | null {
+/** ISO 8601; `null` for never, and beyond the last date there is. */
+export function isoTime(ms: number): string | null {
   return ms <= LAST_ISO_TIME ? new Date(ms).toISOString() : null;
 }

@@ -14,7 +14,8 @@ export interface Clock {
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  now: Date.now,
+  // Looked up at each call, as timers are: tests that fake time put another Date in its place.
+  now: () => Date.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_TIMEOUT));
     timer.unref();

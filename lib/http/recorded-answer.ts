@@ -1,4 +1,4 @@
-import { CacheStatus } from '../cache/cache-status.js';
+import { CacheStatus, isoTime } from '../cache/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { Load } from '../cache/loads.js';
@@ -161,6 +161,5 @@ export function loadedStatus(fwd: Forwarded | undefined): CacheStatus {
 }
 
 function timesOf(now: number, freshUntil: number): Parameters<typeof metadataHeaders>[0] {
-  const resetAt = Number.isFinite(freshUntil) ? new Date(freshUntil).toISOString() : null;
-  return { cachedAt: new Date(now).toISOString(), resetAt };
+  return { cachedAt: isoTime(now), resetAt: isoTime(freshUntil) };
 }

@@ -1,4 +1,4 @@
-import { CacheStatus, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
+import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
 import type { Entry } from '../stores/entry.js';
 import { addHeaders, type HeaderTarget } from './add-headers.js';
 import type { AddedHeaders } from './http-platform.interface.js';
@@ -149,7 +149,7 @@ export function lifetimeHeaders(
   cachedAt: number,
   freshUntil: number,
 ): AddedHeaders {
-  if (!route.options.cacheControl || cacheControl !== undefined || !Number.isFinite(freshUntil)) return {};
+  if (!route.options.cacheControl || cacheControl !== undefined || isoTime(freshUntil) === null) return {};
   const seconds = Math.max(0, Math.floor((freshUntil - cachedAt) / 1000));
   const scope = route.target.key.hasIdentity && !route.options.shared ? 'private, ' : '';
   return {

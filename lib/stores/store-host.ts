@@ -44,7 +44,7 @@ export class BumpQueuedError extends StoreUnavailableError {
 
 /** What a store goes by until an application uses it. */
 export const UNATTACHED: StoreHost = {
-  now: Date.now,
+  now: () => Date.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     timer.unref();

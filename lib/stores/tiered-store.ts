@@ -70,7 +70,7 @@ export class TieredStore implements CacheStore {
   readonly kind: string;
   readonly keepsReferences = false;
   readonly #log = new BumpLog();
-  #now: () => number = Date.now;
+  #now = (): number => Date.now();
 
   constructor(
     private readonly l1: MemoryStore,

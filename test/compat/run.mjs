@@ -60,9 +60,16 @@ function requireChecks(folder) {
 /** The declarations of the main entry need no optional peer either, and are right under the strictest of options. */
 function typesStandAlone(folder) {
   const run = async () => {
-    const strictest = ['--skipLibCheck', 'false', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
+    const strictest = [
+      '--skipLibCheck',
+      'false',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+    ];
     const { output } = await tsc(folder, '--noEmit', ...strictest, '--pretty', 'false');
-    const ours = output.split('\n').filter((line) => /^(src|node_modules\/nestjs-restflow-cache)\//.test(line));
+    const ours = output
+      .split('\n')
+      .filter((line) => /^(src|node_modules\/nestjs-restflow-cache)\//.test(line));
     return { code: ours.length === 0 ? 0 : 1, output: ours.join('\n') };
   };
   return [{ name: 'declarations', run }];

@@ -62,6 +62,9 @@ class Freshness {
   @Get('forever') @CacheResponse({ ttl: null, cacheControl: true }) forever(): number {
     return ++handled;
   }
+  @Get('for-ages') @CacheResponse({ ttl: '999999999999999d', cacheControl: true }) forAges(): number {
+    return ++handled;
+  }
   @Get('by-hand') byHand(@Res({ passthrough: true }) response: AnyResponse): string {
     setResponseCacheHeaders(response, {
       cacheStatus: 'HIT',
@@ -155,6 +158,19 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
     const remaining =
       Number(/max-age=(\d+)/.exec(String(hit.headers['cache-control']))?.[1]) - Number(hit.headers['age']);
     expect(remaining).toBe(45);
+  });
+
+  it('a lifetime beyond the last date there is is told as none', async () => {
+    for (const status of ['MISS', 'HIT']) {
+      const { headers } = await app.get('/for-ages');
+      expect(headers['x-cache-status']).toBe(status);
+      expect(headers['x-cached-at']).toMatch(/Z$/);
+      expect([headers['x-cache-reset-at'], headers['expires'], headers['cache-control']]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+    }
   });
 
   it('cacheControl: true sends no lifetime for what has none, or may not be stored', async () => {

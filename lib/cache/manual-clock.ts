@@ -1,0 +1,60 @@
+import type { Clock } from './clock.js';
+
+interface Timer {
+  readonly at: number;
+  readonly callback: () => void;
+}
+
+/**
+ * A clock that stands still until a test moves it: what the cache knows of time it has from there. Timers of other code, of databases and
+ * of dispatchers are not moved.
+ *
+ * @example
+ * const clock = new ManualClock();
+ * RestflowCacheModule.forRoot({ clock });
+ * clock.advance(60_000); // what lives for a minute is over
+ *
+ * @publicApi
+ */
+export class ManualClock implements Clock {
+  #now: number;
+  readonly #timers = new Set<Timer>();
+
+  /** @param start milliseconds since the Unix epoch. Default: the first of January 2030, in UTC */
+  constructor(start = Date.UTC(2030, 0, 1)) {
+    this.#now = start;
+  }
+
+  /** Milliseconds since the Unix epoch. */
+  readonly now = (): number => this.#now;
+
+  /** Runs `callback` when the clock was moved by `ms` milliseconds. Returns its cancellation. */
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /**
+   * Lets time pass; timers that come due run in their order.
+   * @param ms milliseconds; never negative
+   * @throws RangeError for what is no length of time: time does not go back
+   */
+  advance(ms: number): void {
+    if (!(ms >= 0))
+      throw new RangeError(
+        `ManualClock.advance() was given ${ms}. Write milliseconds to go on, e.g. 60_000.`,
+      );
+    const end = this.#now + ms;
+    for (let due = this.#next(end); due !== undefined; due = this.#next(end)) {
+      this.#timers.delete(due);
+      this.#now = due.at;
+      due.callback();
+    }
+    this.#now = end;
+  }
+
+  #next(end: number): Timer | undefined {
+    return [...this.#timers].filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0];
+  }
+}
