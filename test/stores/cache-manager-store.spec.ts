@@ -4,6 +4,7 @@ import { cacheManagerStore } from '../../lib/index.js';
 import { Entry } from '../../lib/stores/entry.js';
 import type { StoreQuery } from '../../lib/stores/store.interface.js';
 import { storeHost } from '../support/store-host.js';
+import { until } from '../support/until.js';
 
 it('an invalidation that the backend did not take is not acknowledged', async () => {
   const kept = new Map<string, unknown>();
@@ -47,4 +48,45 @@ it('values that have no encoding are not stored, and say nothing of the store', 
     await expect(store.set(query, new Entry({}, 0, 1, 1, stamp, 10))).rejects.toThrow('no encoding');
   expect(await store.judge(stamp)).toBe('current');
   expect(logged).toEqual([]);
+});
+
+it('callers who find a generation absent at one time are stamped alike', async () => {
+  const store = cacheManagerStore(new Keyv());
+  store.attach?.(storeHost);
+  const stamps = await Promise.all(Array.from({ length: 50 }, () => store.stamp(['a', 'b'])));
+  expect(new Set(stamps.map((stamp) => JSON.stringify(stamp))).size).toBe(1);
+  expect(await store.judge(stamps[0]!)).toBe('current');
+});
+
+it('a generation whose creation never ended is created by those who come later', async () => {
+  let hangs = true;
+  let hanging = 0;
+  let now = 0;
+  const kept = new Map<string, unknown>();
+  const keyv = new Keyv({
+    store: {
+      get: (key: string) => kept.get(key),
+      set: (key: string, value: unknown) => {
+        if (!hangs) return void kept.set(key, value);
+        hanging++;
+        return new Promise(() => undefined);
+      },
+      delete: (key: string) => kept.delete(key),
+      clear: () => kept.clear(),
+    } as never,
+  });
+  const store = cacheManagerStore(keyv);
+  const timers: (() => void)[] = [];
+  const after = (_ms: number, callback: () => void): (() => void) => {
+    timers.push(callback);
+    return () => undefined;
+  };
+  store.attach?.({ ...storeHost, now: () => now, after });
+  const refused = expect(store.stamp(['tag'])).rejects.toThrow();
+  await until(() => hanging > 0);
+  now = 1_000;
+  timers.shift()!();
+  await refused;
+  hangs = false;
+  expect(await store.judge(await store.stamp(['tag']))).toBe('current');
 });

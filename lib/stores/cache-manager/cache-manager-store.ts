@@ -26,6 +26,8 @@ export class CacheManagerStore implements CacheStore {
   #entries: CacheLike | KeyvLike | undefined;
   #generations: KeyvLike | undefined;
   #host: StoreHost | undefined;
+  /** By tag, those that are under way. */
+  readonly #creations = new Map<string, { readonly begun: number; readonly text: Promise<string> }>();
 
   constructor(backend: unknown) {
     if (backend !== undefined) this.use(backend);
@@ -95,13 +97,31 @@ export class CacheManagerStore implements CacheStore {
   /** Two processes may both create an absent generation; the entry of the one that was overwritten is dead, no more. */
   async #create(tags: ReadonlySet<string>, generations: Generations): Promise<void> {
     const absent = [...tags].filter((tag) => parseGeneration(generations.get(tag)) === undefined);
-    await Promise.all(
-      absent.map((tag) => {
-        const text = newGeneration();
-        generations.set(tag, text);
-        return this.#generations!.set(tag, text, IDLE_MS);
-      }),
-    );
+    await Promise.all(absent.map(async (tag) => generations.set(tag, await this.#createOnce(tag))));
+  }
+
+  /** Within the process it is created once, or callers who come together would each load under a generation of their own. */
+  #createOnce(tag: string): Promise<string> {
+    const now = this.#host?.now() ?? Date.now();
+    const underWay = this.#creations.get(tag);
+    // One that hangs must not keep those from creating it who come when the backend is back.
+    if (underWay !== undefined && now < underWay.begun + TIMEOUT_MS) return underWay.text;
+    const creation = { begun: now, text: this.#createNow(tag) };
+    this.#creations.set(tag, creation);
+    const over = (): void => {
+      if (this.#creations.get(tag) === creation) this.#creations.delete(tag);
+    };
+    creation.text.then(over, over);
+    return creation.text;
+  }
+
+  /** Reads it again: another creation may have ended since it was found absent. */
+  async #createNow(tag: string): Promise<string> {
+    const [there] = await this.#readMany([tag]);
+    if (there !== undefined && parseGeneration(there) !== undefined) return there;
+    const text = newGeneration();
+    await this.#generations!.set(tag, text, IDLE_MS);
+    return text;
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
