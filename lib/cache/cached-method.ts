@@ -4,6 +4,8 @@ import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './ca
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
+import { reportMissing } from './inner-call.js';
+import { currentLoad, type LoadContext } from './load-context.js';
 import type { MethodTarget } from './method-target.js';
 
 /**
@@ -77,7 +79,8 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   /** The cached value, or `CACHE_MISSING`; never runs the method. */
   async getCacheOnly(...args: Args): Promise<Result | typeof CACHE_MISSING> {
     const call = this.#call(args);
-    const entry = await this.#cached(call);
+    const outer = currentLoad();
+    const entry = await this.#cached(call, outer);
     const status = entry === undefined ? this.#statusOfNothing() : this.#statusOf(entry);
     call.target.counters.count(status);
     return entry === undefined ? CACHE_MISSING : (this.#runtime.engine.serve(call, entry, status) as Result);
@@ -149,13 +152,17 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.#access.describe(this.#target, (args[0] ?? {}) as RequestDescription);
   }
 
-  async #cached(call: Call): Promise<Entry | undefined> {
+  /** @param outer the load that is told where there is nothing */
+  async #cached(call: Call, outer?: LoadContext): Promise<Entry | undefined> {
     const { engine } = this.#runtime;
     if (!this.#runtime.mayUse()) return undefined;
     const reading = await engine.reader.read(call);
-    if (!(reading instanceof Entry)) return undefined;
     const now = engine.clock.now();
-    return reading.isFresh(now) || engine.mayServeStale(call, reading, now) ? reading : undefined;
+    const isThere =
+      reading instanceof Entry && (reading.isFresh(now) || engine.mayServeStale(call, reading, now));
+    if (isThere) return reading;
+    if (outer !== undefined) reportMissing(call, reading, outer);
+    return undefined;
   }
 
   #statusOfNothing(): CacheStatus {

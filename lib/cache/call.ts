@@ -5,6 +5,7 @@ import type { Entry } from '../stores/entry.js';
 import type { MethodCounters } from '../observability/method-counters.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
 import { CacheUsageError } from './errors.js';
+import type { Load } from './loads.js';
 import type { CachePolicy, ValueContext } from './policy.js';
 import { MAX_TAGS, tooManyTags } from './tag-bound.js';
 import type { ValueHandling } from './values/isolation.js';
@@ -47,6 +48,8 @@ export class Call implements StoreQuery, KeySource {
   entry: Entry | undefined = undefined;
   /** How often this call waited for somebody else's load in vain. */
   retries = 0;
+  /** The load of its key that ended while its store was asked. */
+  ended: Load | undefined = undefined;
   /** Why its tags could not be told, or are too many: then it has no stamp, and nothing is stored. */
   tagsError: CacheUsageError | undefined = undefined;
   #tags: readonly string[] | undefined = undefined;

@@ -54,7 +54,7 @@ export class CacheEngine {
     this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.pauses = new RefreshPauses(clock);
     this.uncacheable = new UncacheableMarks(clock);
-    this.reader = new StoreReader(log, this.offline);
+    this.reader = new StoreReader(log, this.offline, this.loads);
     this.gate = new LoadGate(maxLoadsWhenDown, clock);
     this.writer = new EntryWriter(clock, log, this.uncacheable, isEnabled);
   }
@@ -129,10 +129,11 @@ export class CacheEngine {
       : this.wait(call, joined, stale);
   }
 
-  /** The load in flight whose result this call may take. */
+  /** The load whose result this call may take: one in flight, or one that ended while the store was asked. */
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
     if (stamp === undefined || !this.#mayShare(call)) return undefined;
-    return this.loads.joinable(call.key, stamp);
+    const { ended, key } = call;
+    return this.loads.joinable(key, stamp) ?? (ended?.stamp?.equals(stamp) ? ended : undefined);
   }
 
   #mayShare(call: Call): boolean {

@@ -25,6 +25,7 @@ export async function loadWithin(
   const deadline = clock.now() + hardTimeout;
   const behind = call.again();
   behind.retries = call.retries;
+  behind.ended = call.ended;
   const loading = load(behind);
   let value = await within(clock, loading, Math.min(softTimeout, hardTimeout));
   if (value === LATE) {

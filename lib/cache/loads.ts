@@ -66,11 +66,22 @@ export class Load {
     this.#waiters = undefined;
   }
 
+  /** Whether it has ended with something that others may take, an error too. */
+  get isShareable(): boolean {
+    return this.#outcome !== undefined && (this.#outcome.failed || this.#outcome.entry !== undefined);
+  }
+
   /** Resolves when the load has ended; never rejects. */
   wait(): Promise<Outcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
     return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
+}
+
+/** Those who are asking a store for one key, and the load of it that ended before they had their answer. */
+export interface Readers {
+  count: number;
+  ended: Load | undefined;
 }
 
 /**
@@ -79,6 +90,7 @@ export class Load {
  */
 export class LoadTable {
   readonly #loads = new Map<string, Load>();
+  readonly #readers = new Map<string, Readers>();
 
   constructor(
     private readonly maxLoads: number,
@@ -133,6 +145,20 @@ export class LoadTable {
     return load;
   }
 
+  /** Notes that a store is being asked for a key. */
+  beginRead(key: string): Readers {
+    let readers = this.#readers.get(key);
+    if (readers === undefined) this.#readers.set(key, (readers = { count: 0, ended: undefined }));
+    readers.count++;
+    return readers;
+  }
+
+  /** @returns the load that ended meanwhile: to who asked before its value was stored, it is as good as one in flight */
+  endRead(key: string, readers: Readers): Load | undefined {
+    if (--readers.count === 0 && this.#readers.get(key) === readers) this.#readers.delete(key);
+    return readers.ended;
+  }
+
   get size(): number {
     return this.#loads.size;
   }
@@ -143,5 +169,10 @@ export class LoadTable {
 
   readonly #remove = (load: Load): void => {
     if (this.#loads.get(load.key) === load) this.#loads.delete(load.key);
+    const readers = this.#readers.get(load.key);
+    if (readers === undefined || !load.isShareable) return;
+    readers.ended = load;
+    // Who asks from now on finds what it stored.
+    this.#readers.delete(load.key);
   };
 }

@@ -5,6 +5,7 @@ import { StoreUnavailableError } from '../stores/store-host.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from './errors.js';
+import type { LoadTable } from './loads.js';
 import { isOffline, type OfflineStamps } from './offline.js';
 import { believe, hasTagsOf } from './store-answer.js';
 import { isThenable } from './thenable.js';
@@ -17,6 +18,7 @@ export class StoreReader {
   constructor(
     private readonly log: OnceLog,
     private readonly offline: OfflineStamps,
+    private readonly loads: LoadTable,
   ) {}
 
   /**
@@ -33,10 +35,13 @@ export class StoreReader {
   }
 
   async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {
+    const readers = this.loads.beginRead(call.key);
     try {
       return await this.#usable(call, believe(call, await answer));
     } catch (error) {
       return this.#failed(call, error);
+    } finally {
+      call.ended = this.loads.endRead(call.key, readers);
     }
   }
 
@@ -59,10 +64,13 @@ export class StoreReader {
   }
 
   async #readManyLater(calls: readonly Call[], answers: PromiseLike<unknown>): Promise<readonly Reading[]> {
+    const readers = calls.map(({ key }) => this.loads.beginRead(key));
     try {
-      return this.#believeMany(calls, await answers);
+      return await this.#believeMany(calls, await answers);
     } catch (error) {
       return calls.map((call) => this.#failed(call, error));
+    } finally {
+      calls.forEach((call, i) => (call.ended = this.loads.endRead(call.key, readers[i]!)));
     }
   }
 
@@ -84,10 +92,13 @@ export class StoreReader {
   /** The stamp to load under, as for {@link read}. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     if (!this.isTagged(call)) return undefined;
+    const readers = this.loads.beginRead(call.key);
     try {
       return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
     } catch (error) {
       return this.#failed(call, error);
+    } finally {
+      call.ended = this.loads.endRead(call.key, readers) ?? call.ended;
     }
   }
 

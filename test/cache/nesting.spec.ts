@@ -73,6 +73,21 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     expect(await outer.call(1)).toBe('outer 2');
   });
 
+  it('after a lookup by getCacheOnly() that found nothing', async () => {
+    const { application, inner, outer, innerMethod, change } = await nested();
+    outer.body = async () => {
+      const cached = await innerMethod.getCacheOnly(1);
+      return cached === CACHE_MISSING ? `outer ${String(inner.body(1))}` : cached;
+    };
+    expect([await outer.call(1), await outer.call(1)]).toEqual(['outer 1', 'outer 1']);
+    change();
+    await application.cache.clear();
+    await outer.call(1);
+    change();
+    await innerMethod.deleteCache(1);
+    expect(await outer.call(1)).toBe('outer 3');
+  });
+
   it('after values that were looked up by hand, and stored where they were missing', async () => {
     const { cache, outer } = await nested();
     let [version, runs] = [1, 0];
