@@ -15,7 +15,7 @@ import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import { currentLoad } from './load-context.js';
 import type { CacheReport } from './cache-report.js';
 import { healthOf, metricsOf } from './observed.js';
-import { putValue } from './put-value.js';
+import { putValue, stampAnew } from './put-value.js';
 import type { CacheHealth } from '../observability/health.interface.js';
 import type { CacheMetrics } from '../observability/metrics.interface.js';
 
@@ -132,8 +132,8 @@ export class CacheService {
   }
 
   /**
-   * Stores a value. Without a stamp nothing tells whether the value was read before or after a change: prefer
-   * `getOrSet`, or take a `stamp()` before reading.
+   * Stores a value in place of what is there, which is dropped as by `delete`. Without a stamp nothing tells whether the value was read
+   * before or after a change: prefer `getOrSet`, or take a `stamp()` before reading.
    * @returns when it was stored, or metadata without times if it was not (the log says why)
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
@@ -145,7 +145,8 @@ export class CacheService {
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
     const { engine } = this.#runtime;
     const isGiven = 'stamp' in options && engine.reader.isTagged(call);
-    await putValue(engine, call, value, isGiven ? stamp : await engine.reader.stamp(call));
+    const own = isGiven ? stamp : await stampAnew(engine, call, keyedTag(this.#runtime, key));
+    await putValue(engine, call, value, own);
     return call.metadata;
   }
 

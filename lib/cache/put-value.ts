@@ -1,8 +1,30 @@
 import type { Stamp } from '../stores/stamp.js';
+import { StoreUnavailableError } from '../stores/store-host.js';
 import type { Call } from './call.js';
 import type { CacheEngine } from './engine.js';
 import { reportLoad } from './inner-call.js';
 import { currentLoad } from './load-context.js';
+
+/**
+ * The stamp for a value that takes the place of what is there: that is dropped first, for who has it in the memory of another process, or
+ * made something from it; `undefined` when the store did not take that. What the caller's load looked up in vain it has not to drop.
+ */
+export async function stampAnew(
+  { log, reader }: CacheEngine,
+  call: Call,
+  keyTag: string,
+): Promise<Stamp | undefined> {
+  const { name, store, topic } = call.target;
+  if (currentLoad()?.missed.has(call.key) === true) return reader.stamp(call);
+  try {
+    await store.bump([keyTag], 'purge');
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError))
+      log.error(`replace ${topic}`, `A value of ${name} was not replaced`, error);
+    return undefined;
+  }
+  return reader.stamp(call);
+}
 
 /** Stores a value that was computed elsewhere, under the stamp that was read before it was. */
 export async function putValue(

@@ -189,6 +189,40 @@ describe('values by hand', () => {
     expect(await cache.set('k', 1, { tags: ['x'], stamp })).toEqual(MISS);
   });
 
+  it('set drops what was made from the value before, and the value itself where the new one cannot be stored', async () => {
+    const Report = method('report', { ttl: '1h' });
+    const application = await start([Report]);
+    const { cache } = application;
+    const report = application.get(Report);
+    report.body = async () => `made from ${String(await cache.get('rate'))}`;
+    await cache.set('rate', 1);
+    expect([await report.call(1), await report.call(1), report.runs]).toEqual([
+      'made from 1',
+      'made from 1',
+      1,
+    ]);
+    await cache.set('rate', 2);
+    expect([await report.call(1), await report.call(1), report.runs]).toEqual([
+      'made from 2',
+      'made from 2',
+      2,
+    ]);
+    await cache.set('rate', () => 3);
+    expect(await cache.get('rate')).toBe(CACHE_MISSING);
+  });
+
+  it('set takes the place of a value that is being loaded', async () => {
+    const { cache } = await start();
+    const gate = new Gate();
+    const loading = cache.getOrSet('k', () => gate.pass().then(() => 'loaded before'));
+    await gate.reached();
+    await cache.set('k', 'set');
+    expect(await cache.getOrSet('k', () => 'loaded after')).toBe('set');
+    gate.open();
+    await loading;
+    expect(await cache.get('k')).toBe('set');
+  });
+
   it('set tells what could not be stored', async () => {
     const { cache, log } = await start();
     expect(await cache.set('k', () => 1)).toEqual(MISS);

@@ -1,12 +1,15 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
 import { Keyv } from 'keyv';
-import { cacheManagerStore, tieredStore } from '../../lib/index.js';
+import { CACHE_MISSING, cacheManagerStore, tieredStore } from '../../lib/index.js';
+import { systemClock } from '../../lib/cache/clock.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
+import { TestApplication } from '../support/application.js';
 import { storeHost } from '../support/store-host.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { uniqueQuery } from '../support/store-query.js';
+import { until } from '../support/until.js';
 
 const open: CacheStore[] = [];
 const clock = new ManualClock(Date.now());
@@ -46,6 +49,38 @@ it('what another process loaded anew is read, once the copy in memory is past it
   await write(other, at, 'second', 60_000);
   expect(await read(one, at)).toBe('second');
 });
+
+it.each(['bus', 'validate'] as const)(
+  'what one process sets others read, over what they have in memory (%s)',
+  async (consistency) => {
+    const namespace = `set-${process.pid}-${consistency}`;
+    const store = (): CacheStore => tieredStore({ l1: memoryStore(), l2: redis(), consistency });
+    const [one, other] = [
+      await TestApplication.start([], { store: store(), namespace, clock: systemClock }),
+      await TestApplication.start([], { store: store(), namespace, clock: systemClock }),
+    ];
+    try {
+      await one.cache.set('k', 'first');
+      // Until its bus is trusted a process keeps nothing.
+      await until(async () => {
+        await other.cache.get('k');
+        return (other.cache.metrics().stores['default']?.entries ?? 0) > 0;
+      });
+      await one.cache.set('k', 'second');
+      await until(
+        async () => (await other.cache.get('k')) === 'second',
+        'the other process reads what was set',
+        { seconds: 20 },
+      );
+      await one.cache.set('k', () => 'what cannot be stored');
+      await until(async () => (await other.cache.get('k')) === CACHE_MISSING, 'the other drops it', {
+        seconds: 20,
+      });
+    } finally {
+      await Promise.all([one.close(), other.close()]);
+    }
+  },
+);
 
 it('a read that was under way when a value was stored does not put the one before over it', async () => {
   const [store, at] = [await tiers(), uniqueQuery()];
