@@ -21,8 +21,10 @@ import type { DispatcherProvider } from './module-dispatchers.js';
 import type { ChangeSource } from './invalidation/index.js';
 import { OnceLog } from './observability/once-log.js';
 import type { ExplainSecret } from './http/route-table.js';
+import { guardStore } from './stores/guard-store.js';
 import { memoryStore } from './stores/memory-store.js';
 import type { CacheStore } from './stores/store.interface.js';
+import { TieredStore } from './stores/tiered-store.js';
 
 /**
  * Options of `RestflowCacheModule.forRoot`. Everything has a default.
@@ -173,12 +175,11 @@ export function normaliseOptions(options: RestflowCacheOptions = {}, log = new O
   assertOptionTypes(options, MODULE_OPTION_TYPES, WHERE);
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>();
-  stores.set('default', options.store === undefined ? memoryStore() : options.store);
+  stores.set('default', usable('default', options.store === undefined ? memoryStore() : options.store));
   for (const [name, store] of Object.entries(options.stores ?? {})) {
     if (name === 'default') throw twoDefaults();
-    stores.set(name, store);
+    stores.set(name, usable(name, store));
   }
-  for (const [name, store] of stores) assertStore(name, store);
   return {
     runtime: {
       namespace: options.namespace ?? 'restflow',
@@ -221,12 +222,10 @@ function twoDefaults(): CacheConfigurationError {
   );
 }
 
-function assertStore(name: string, store: unknown): void {
-  if (
-    typeof (store as CacheStore | null)?.get === 'function' &&
-    typeof (store as CacheStore).bump === 'function'
-  )
-    return;
+/** One that a user wrote may hang or fail: it is asked behind a guard, as the tiers of a tiered one are already. */
+function usable(name: string, store: CacheStore): CacheStore {
+  if (typeof store?.get === 'function' && typeof store.bump === 'function')
+    return store instanceof TieredStore ? store : guardStore(store);
   const isObject = typeof store === 'object' && store !== null;
   throw new CacheConfigurationError(
     'CACHE_STORE',

@@ -18,17 +18,29 @@ export class GuardedBusStore extends CompressingStore implements BusStore, Lease
     return this.bussed.openBus();
   }
 
-  async acquire(key: string): Promise<Lease | undefined> {
-    let granted: Promise<Lease | undefined> | undefined;
-    try {
-      return await this.guard(() => (granted = this.bussed.acquire(key)));
-    } catch (error) {
-      // One that comes too late would be held, and renewed, by nobody for ever.
-      granted?.then(
-        (lease) => lease?.release(),
-        () => undefined,
-      );
-      throw error;
-    }
+  acquire(key: string): Promise<Lease | undefined> {
+    return acquireWithin(
+      (ask) => this.guard(ask),
+      () => this.bussed.acquire(key),
+    );
+  }
+}
+
+type Granting = () => Promise<Lease | undefined>;
+
+/** Asks for a lease behind a guard, and gives it back where it comes too late: it would be held, and renewed, by nobody for ever. */
+export async function acquireWithin(
+  guard: (ask: Granting) => Promise<Lease | undefined>,
+  acquire: Granting,
+): Promise<Lease | undefined> {
+  let granted: Promise<Lease | undefined> | undefined;
+  try {
+    return await guard(() => (granted = acquire()));
+  } catch (error) {
+    granted?.then(
+      (lease) => lease?.release(),
+      () => undefined,
+    );
+    throw error;
   }
 }

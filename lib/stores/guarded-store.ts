@@ -95,13 +95,15 @@ export class GuardedStore implements CacheStore {
 
   /** One that knows its connection may be back though nobody has called since it went. */
   state(): StoreState {
-    const known = this.inner.state?.().status;
-    const isAway = known === undefined ? this.#breaker.isOpen : this.#breaker.isResting || known === 'down';
+    const known = this.inner.state?.();
+    const isAway =
+      known === undefined ? this.#breaker.isOpen : this.#breaker.isResting || known.status === 'down';
     return {
+      ...known,
       status: isAway || this.#refusals.isRefusing ? 'down' : 'up',
-      waitingBumps: this.#unsent.size,
-      timeouts: this.#timeouts,
-      errors: this.#errors,
+      waitingBumps: this.#unsent.size + (known?.waitingBumps ?? 0),
+      timeouts: this.#timeouts + (known?.timeouts ?? 0),
+      errors: this.#errors + (known?.errors ?? 0),
     };
   }
 
@@ -190,7 +192,11 @@ export class GuardedStore implements CacheStore {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
     try {
       const asked = ask();
-      const answer = asked instanceof Promise ? await this.#deadlines.within(this.#host, asked) : asked;
+      // A store of a user's may have promises of another kind.
+      const isLater = typeof (asked as Partial<PromiseLike<T>> | null | undefined)?.then === 'function';
+      const answer = isLater
+        ? await this.#deadlines.within(this.#host, Promise.resolve(asked))
+        : (asked as T);
       this.#breaker.succeeded();
       return answer;
     } catch (error) {

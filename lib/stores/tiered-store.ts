@@ -3,6 +3,7 @@ import { assertStoreOptions } from './assert-store-options.js';
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';
+import { guardStore } from './guard-store.js';
 import { agreesOnLoads, hasLeases, type Lease } from './lease.interface.js';
 import { MemoryStore } from './memory-store.js';
 import { readMany } from './read-many.js';
@@ -53,13 +54,13 @@ export function tieredStore(options: TieredStoreOptions): CacheStore {
       `tieredStore({ consistency }) is ${String(consistency)}. Write 'bus' (the default) or 'validate'.`,
     );
   }
-  if (consistency === 'validate') return new TieredStore(l1, l2, undefined);
+  if (consistency === 'validate') return new TieredStore(l1, guardStore(l2), undefined);
   if (!hasBus(l2)) {
     throw new TypeError(
       `The ${l2.kind} store has no bus to tell other processes of invalidations: write consistency: 'validate'.`,
     );
   }
-  return new TieredStore(l1, l2, l2.openBus());
+  return new TieredStore(l1, guardStore(l2), l2.openBus());
 }
 
 function hasBus(store: CacheStore): store is CacheStore & BusStore {

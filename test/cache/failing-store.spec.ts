@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { memoryStore, type CacheStore } from '../../lib/index.js';
 import { Deferred, Gate, settled } from '../support/gate.js';
+import { until } from '../support/until.js';
 import { Applications, method } from './support/methods.js';
 
 const { start, close } = new Applications();
@@ -82,6 +83,25 @@ describe.each(WAYS)('a store that %s', (_way, answer) => {
   });
 });
 
+it.each(OPERATIONS)(
+  'a store that hangs when it should %s keeps nobody waiting for more than a second',
+  async (hangs) => {
+    const { application, spoilt, provider, cached } = await things({ staleIfError: '1h' });
+    spoilt.answer = (operation, work) => (operation === hangs ? new Promise(() => undefined) : work());
+    const work = [provider.call(1), cached.refresh(2), cached.deleteCache(3), application.cache.set('k', 1)];
+    let done = false;
+    void Promise.all(work).then(() => (done = true));
+    await until(async () => {
+      application.clock.advance(250);
+      await settled();
+      return done;
+    });
+    spoilt.answer = (_operation, work) => work();
+    application.clock.advance(2_000);
+    expect(await provider.call(1)).toBe(1);
+  },
+);
+
 it('a failing store is told of once, not on every call', async () => {
   const { application, spoilt, provider } = await things();
   spoilt.answer = () => Promise.reject(new Error('store down'));
@@ -126,19 +146,25 @@ it('metadata says that a value was not stored', async () => {
   ]);
 });
 
-it('an invalidation that fails says so, and the other stores hear of it all the same', async () => {
+it('an invalidation that fails says so, the other stores hear of it, and it is sent again until the store took it', async () => {
   const Things = method('things', { store: 'good' });
+  const Others = method('others', { store: 'default' });
   const first = new SpoiltStore();
   first.answer = (operation, work) => {
     if (operation === 'bump') throw new Error('store down');
     return work();
   };
-  const application = await start([Things], { store: first.store, stores: { good: memoryStore() } });
-  const things = application.get(Things);
-  await things.call(1);
-  await expect(application.cache.for(Things, 'call').invalidateAll()).rejects.toThrow('store down');
-  await things.call(1);
-  expect(things.runs).toBe(2);
+  const application = await start([Things, Others], { store: first.store, stores: { good: memoryStore() } });
+  const [things, others] = [application.get(Things), application.get(Others)];
+  await Promise.all([things.call(1), others.call(1)]);
+  expect(await application.cache.clear()).toBe('queued');
+  await Promise.all([things.call(1), others.call(1)]);
+  expect([things.runs, others.runs]).toEqual([2, 2]);
+  first.answer = (_operation, work) => work();
+  application.clock.advance(1_000);
+  await settled();
+  expect(application.cache.health().status).toBe('up');
+  expect([await others.call(1), await others.call(1), others.runs]).toEqual([1, 1, 3]);
 });
 
 it('an invalidation resolves only when the store has it', async () => {
