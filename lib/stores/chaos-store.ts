@@ -1,3 +1,4 @@
+import { assertStoreOptions } from './assert-store-options.js';
 import type { Entry } from './entry.js';
 import { hasLeases, type LeaseStore } from './lease.interface.js';
 import { readMany } from './read-many.js';
@@ -33,14 +34,38 @@ const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buf
  * A store in which things go wrong, for tests of what is built on it. It has the leases of the store inside, and no bus: as the `l2` of a
  * `tieredStore` it needs `consistency: 'validate'`.
  *
+ * @throws TypeError for what is no probability, and without a seed
  * @example
  * const store = chaosStore(memoryStore(), { seed: 7, delay: 0.5, error: 0.1 });
  *
  * @publicApi
  */
 export function chaosStore(inner: CacheStore, options: ChaosOptions): CacheStore {
+  assertChaos(options);
   const store = new ChaosStore(inner, options);
   return hasLeases(inner) ? Object.assign(store, store.leasesOf(inner)) : store;
+}
+
+const PROBABILITIES = ['delay', 'error', 'hang', 'garbage', 'lostWrite'] as const;
+
+function assertChaos(options: ChaosOptions): void {
+  assertStoreOptions(
+    'chaosStore',
+    options,
+    ['seed', 'maxDelay', ...PROBABILITIES],
+    'store, { seed: 7, error: 0.1 }',
+  );
+  const wrong = PROBABILITIES.find(
+    (name) => !(options[name] === undefined || (options[name] >= 0 && options[name] <= 1)),
+  );
+  if (wrong !== undefined)
+    throw new TypeError(
+      `chaosStore({ ${wrong} }) is a probability between 0 and 1, not ${String(options[wrong])}.`,
+    );
+  if (!Number.isFinite(options.seed))
+    throw new TypeError(
+      `chaosStore({ seed }) must be a number, not ${String(options.seed)}: it makes the faults the same again.`,
+    );
 }
 
 class ChaosStore implements CacheStore {

@@ -26,6 +26,18 @@ function entry(stamp: Stamp, lifetime = 60_000): Entry {
   return new Entry('value', now, now + lifetime, now + lifetime, stamp, 10);
 }
 
+it('a client that connects when it is first asked is connected by the store', async () => {
+  const client = new Redis(serverUrl('redis'), { lazyConnect: true });
+  const store = redisStore({ client, timeout: 5_000 });
+  store.attach!(UNATTACHED);
+  await store.ready!();
+  const { key, tags } = uniqueQuery();
+  const stamp = await store.stamp(tags());
+  expect([client.status, await store.judge(stamp), key]).toEqual(['ready', 'current', key]);
+  await store.close!();
+  client.disconnect();
+});
+
 describe('in Redis', () => {
   let client: Redis;
   let at: StoreQuery;

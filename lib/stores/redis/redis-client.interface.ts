@@ -35,6 +35,7 @@ export interface RedisNode extends RedisCommands {
   subscribe(channel: string): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
   quit(): Promise<unknown>;
+  connect(): Promise<unknown>;
 }
 
 /** A Redis Cluster. */

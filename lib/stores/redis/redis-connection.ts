@@ -36,6 +36,8 @@ export class RedisConnection {
     for (const event of LOST) client.on(event, this.#onLost);
     client.on('error', IGNORED);
     if (client.status === 'ready') this.#onReady();
+    // With `lazyConnect` it waits for somebody to ask: without a history nobody would.
+    if (client.status === 'wait') client.connect().catch(IGNORED);
   }
 
   /** @throws StoreUnavailableError while Redis is not reached */
