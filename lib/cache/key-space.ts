@@ -121,12 +121,12 @@ function readSegment(written: string): string | undefined {
 function assertNamespace(namespace: unknown): void {
   const valid =
     typeof namespace === 'string' &&
-    /^[\w.-]+(:[\w.-]+)*$/.test(namespace) &&
+    /^[^:\s\p{C}{}]+(:[^:\s\p{C}{}]+)*$/u.test(namespace) &&
     namespace.split(':').every((part) => part !== 'e' && part !== 'g');
   if (valid) return;
   throw new CacheConfigurationError(
     'CACHE_NAMESPACE',
-    `RestflowCacheModule: namespace is ${JSON.stringify(namespace)}. Write letters, digits, '_', '-', '.' and ':' ` +
+    `RestflowCacheModule: namespace is ${JSON.stringify(namespace)}. Write any characters but spaces and braces, and ':' ` +
       `between parts, e.g. 'restflow' or 'shop:prod' ('e' and 'g' alone are taken as parts).`,
   );
 }

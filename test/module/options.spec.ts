@@ -79,7 +79,7 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     );
   });
 
-  it.each(['', ' ', 'a b', 'a:', ':a', 'a::b', 'e', 'shop:g', 'a*', 'a{b}', 'ü', 1 as never])(
+  it.each(['', ' ', 'a b', 'a:', ':a', 'a::b', 'e', 'shop:g', 'a{b}', 1 as never])(
     'the namespace %p',
     async (namespace) => {
       await expect(boot({ imports: [RestflowCacheModule.forRoot({ namespace })] })).rejects.toMatchObject({
@@ -88,6 +88,11 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
       });
     },
   );
+
+  it.each(['a*', 'shop[1]?', 'ü', 'shop\\prod'])('but not the namespace %p', async (namespace) => {
+    const { cache } = await boot({ imports: [RestflowCacheModule.forRoot({ namespace })] });
+    expect(cache.status().namespace).toBe(namespace);
+  });
 
   it('hints at numbers that look like milliseconds, in the log of the application alone', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn');
