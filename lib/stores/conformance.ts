@@ -214,7 +214,11 @@ async function withStores(
 ): Promise<void> {
   const stores: CacheStore[] = [];
   try {
-    for (const make of makers) stores.push(await make());
+    for (const make of makers) {
+      const store = await make();
+      stores.push(store);
+      await store.ready?.();
+    }
     await body(stores);
   } finally {
     for (const store of stores) await store.close?.();

@@ -37,6 +37,19 @@ describe('a value that travels through a shared store', () => {
     ],
     ['holes', holes],
     ['-0 among numbers', [0, -0, NaN, Infinity]],
+    [
+      'typed arrays',
+      [
+        new Float64Array([1.5, -0]),
+        new BigInt64Array([-5n]),
+        new Uint16Array([1, 2, 3]).subarray(1),
+        new Uint8Array([7]),
+      ],
+    ],
+    [
+      'an array of clamped bytes',
+      { bytes: new Uint8ClampedArray([300, -1]), more: new BigUint64Array([5n]) },
+    ],
     ['a long text with a lone surrogate', `${'x'.repeat(300_000)}\ud800`],
     ['a property called __proto__', JSON.parse('{"__proto__":{"admin":true},"a":1}')],
     ['properties that codecs look at', { constructor: 1, toJSON: 'x', rows: [{ constructor: 2, then: 1 }] }],
