@@ -66,6 +66,8 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   }
 
   /**
+   * The module with these options.
+   *
    * @param options see {@link RestflowCacheOptions}; everything has a default
    * @throws CacheConfigurationError or TypeError for options that cannot work
    */

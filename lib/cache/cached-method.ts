@@ -42,6 +42,11 @@ export interface MethodAccess {
  * A decorated method, by hand: read it, refresh it, drop what it cached. `Args` and `Result` are the method's own.
  * For a controller handler `getCacheKey`, `getCachedMetadata` and `deleteCache` take a {@link RequestDescription}.
  *
+ * @example
+ * const find = cache.for(UsersService, 'find');
+ * const user = await find.refresh(42);
+ * await find.deleteByPrefix({ user: 42 });
+ *
  * Source: drf-restflow, `CachedWrapper`.
  * @publicApi
  */

@@ -1,5 +1,9 @@
 /**
- * Base of all errors this library throws: `code` is stable, the message says what was wrong, where, and what to write.
+ * Base of the errors of the cache, its options and its rules: `code` is stable, the message says what was wrong, where, and what to
+ * write. Errors about keys are `KeyError`s, values of a wrong type or unit TypeErrors, both with a `code` as well.
+ *
+ * @example
+ * if (error instanceof RestflowCacheError && error.code === 'CACHE_NOT_CACHED') …
  *
  * @publicApi
  */

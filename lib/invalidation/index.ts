@@ -1,6 +1,6 @@
 export type { ActiveRule } from './active-rule.interface.js';
 export { BoundRule } from './bound-rule.js';
-export type { Change, ChangeSink, ChangeType, PathReading, RowView } from './change.interface.js';
+export type { Change, ChangeSink } from './change.interface.js';
 export type {
   ChangeTransaction,
   Dispatcher,
@@ -11,7 +11,7 @@ export type {
 } from './dispatcher.interface.js';
 export type { ChangeSource, ChangeSourceHost, RowChange } from './change-source.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
-export { InvalidationEnqueueError, type Attempt, type RulesOf } from './durable-jobs.js';
+export { InvalidationEnqueueError, type Attempt } from './durable-jobs.js';
 export type { ForeignRule } from './foreign-rule.js';
 export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
 export { InvalidationWorker } from './invalidation-worker.js';
@@ -28,7 +28,7 @@ export {
   type InvalidatesOn,
   type InvalidationRuleOptions,
 } from './invalidation-rule.js';
-export { InvalidationJobError, readJob } from './job.js';
+export { InvalidationJobError } from './job.js';
 export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm.interface.js';
 export { rewarmResult } from './rewarm-result.js';
 export { Rewarmer, type RunRewarm } from './rewarmer.js';

@@ -15,6 +15,7 @@ import { KeyConstructor } from './key-constructor.js';
  * @publicApi
  */
 export class DefaultKeyConstructor extends KeyConstructor {
+  /** All arguments. */
   args = new ArgsKeyField('*');
 }
 
@@ -32,6 +33,8 @@ export class DefaultKeyConstructor extends KeyConstructor {
  * @publicApi
  */
 export class ResponseCacheKeyConstructor extends KeyConstructor {
+  /** All query parameters; repeated ones are sets. */
   query = new QueryParamsKeyField('*');
+  /** All parameters of the route's pattern. */
   route = new RouteParamsKeyField('*', { partition: true });
 }

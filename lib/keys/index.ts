@@ -4,11 +4,8 @@ export { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-ke
 export { ArgsKeyField, type ArgsKeyFieldOptions } from './fields/args-key-field.js';
 export { ConstantKeyField } from './fields/constant-key-field.js';
 export { DtoKeyField } from './fields/dto-key-field.js';
-export type { DtoClass } from './fields/dto-shape.js';
 export { EntityKeyField } from './fields/entity-key-field.js';
-export type { KeyFunction } from './fields/function-key-field.js';
 export { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './fields/key-field.js';
-export type { Names } from './fields/named-request-key-field.js';
 export {
   BodyKeyField,
   CookiesKeyField,
@@ -17,7 +14,7 @@ export {
   RequestValueKeyField,
   RouteParamsKeyField,
 } from './fields/request-key-fields.js';
-export { type InlineKeyOptions, inlineKeyConstructor, type KeyFields } from './inline-key-constructor.js';
+export { type InlineKeyOptions, inlineKeyConstructor } from './inline-key-constructor.js';
 export { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-constructor.js';
 export {
   KeyDefinitionError,
@@ -42,10 +39,7 @@ export { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor
 export { coarseValue } from './coarse.js';
 export { CompiledKey } from './compiled-key.js';
 export type { Reconstruction } from './key-arguments.js';
-export { encodeText } from './encode-text.js';
-export { createKeyHash, type HashEncoding } from './hash.js';
-export { metaOf } from './key-constructor.js';
+export { createKeyHash } from './hash.js';
 export { KeyPlan } from './key-plan.js';
-export { type DeclaredParameters, readParameters } from './parameter-names.js';
+export { readParameters } from './parameter-names.js';
 export { type PartitionShape, writePartition } from './partition-shape.js';
-export { MAX_PARTITION_SUBSETS } from './partition-subsets.js';

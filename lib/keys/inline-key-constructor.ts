@@ -11,6 +11,7 @@ export type KeyFields = Readonly<Record<string, KeyField>>;
  * @publicApi
  */
 export interface InlineKeyOptions extends KeyMeta {
+  /** By the names that stand in the key; `{}` says that all calls are one. */
   readonly fields: KeyFields;
 }
 

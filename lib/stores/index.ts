@@ -1,6 +1,6 @@
 export { Entry } from './entry.js';
-export { memoryStore, MemoryStore, type MemoryStoreOptions } from './memory-store.js';
-export { judgeGeneration, Stamp, type Generation, type Verdict } from './stamp.js';
+export { memoryStore, type MemoryStoreOptions } from './memory-store.js';
+export { Stamp, type Generation, type Verdict } from './stamp.js';
 export { StoreUnavailableError, type StoreHost } from './store-host.js';
 export type {
   CacheStore,

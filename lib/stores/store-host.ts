@@ -22,6 +22,7 @@ export interface StoreHost {
  * @publicApi
  */
 export class StoreUnavailableError extends Error {
+  /** Stable. */
   readonly code: string = 'STORE_UNAVAILABLE';
 }
 

@@ -2,15 +2,9 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import * as typeorm from 'typeorm';
 import type { DataSource } from 'typeorm';
-import {
-  attachCollector,
-  describeEntity,
-  entityClasses,
-  entityColumns,
-  entityTable,
-  isDataSource,
-  type OrmDataSource,
-} from '../../lib/typeorm/index.js';
+import { attachCollector, isDataSource } from '../../lib/typeorm/data-source.js';
+import { describeEntity, entityClasses, entityColumns, entityTable } from '../../lib/typeorm/entities.js';
+import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { createDataSource, RecordingSink } from './database.js';
 import { Article, Media, Note, Photo, Place } from './entities.js';
 

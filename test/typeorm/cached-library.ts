@@ -13,7 +13,7 @@ import {
 } from '../../lib/invalidation/index.js';
 import { normaliseOptions } from '../../lib/module-options.js';
 import { OnceLog } from '../../lib/observability/once-log.js';
-import { DataSourceAttacher } from '../../lib/typeorm/index.js';
+import { DataSourceAttacher } from '../../lib/typeorm/data-source-attacher.js';
 import { LogBook } from '../support/application.js';
 import { ASKED, Library } from './library.js';
 

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DataSource, EntityManager, Logger } from 'typeorm';
-import { attachCollector, type OrmDataSource } from '../../lib/typeorm/index.js';
+import { attachCollector } from '../../lib/typeorm/data-source.js';
+import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { DATABASES, isShared, line, openDataSource, RecordingSink } from './database.js';
 import { Article, Author, Comment, Reaction, Tag } from './entities.js';
 import { columnNamer, seed } from './operations.js';

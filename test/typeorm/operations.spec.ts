@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import type { DataSource } from 'typeorm';
-import { attachCollector, type CollectorHandle, type OrmDataSource } from '../../lib/typeorm/index.js';
+import { attachCollector, type CollectorHandle } from '../../lib/typeorm/data-source.js';
+import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { DRIVERS, isMariaDb, isShared, line, openDataSource, RecordingSink } from './database.js';
 import { Note, Tag } from './entities.js';
 import { columnNamer, OPERATIONS, seed, tableNamer, type Operation } from './operations.js';

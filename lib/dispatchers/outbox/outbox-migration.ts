@@ -8,8 +8,11 @@ export const OUTBOX_TABLE = 'restflow_outbox';
  * @publicApi
  */
 export interface OutboxMigration {
+  /** As TypeORM notes it. */
   readonly name: string;
+  /** Makes the table. */
   up(queryRunner: OutboxMigrationRunner): Promise<void>;
+  /** Drops it. */
   down(queryRunner: OutboxMigrationRunner): Promise<void>;
 }
 

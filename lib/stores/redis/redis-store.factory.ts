@@ -13,6 +13,7 @@ import { RedisStore } from './redis-store.js';
  * @publicApi
  */
 export interface IoredisYetStore {
+  /** Its ioredis connection. */
   readonly client: object;
 }
 
