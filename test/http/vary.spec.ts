@@ -59,6 +59,12 @@ class Varying {
     handled.push(language);
     return `in ${language}`;
   }
+  @Get('twice')
+  @CacheResponse({ ttl: 60, vary: ['Accept-Language', 'X-Theme'] })
+  @Header('Vary', 'Accept-Language')
+  twice(): string {
+    return 'twice';
+  }
   @Get('middleware') @CacheResponse(60) middleware(@Headers('accept-language') language: string): string {
     handled.push(language);
     return `in ${language}`;
@@ -148,6 +154,11 @@ describe.each(platforms)('Vary on %s', (platform) => {
         expect(answer.headers['vary']).toMatch(/accept-language.*x-theme/i);
       }
     }
+  });
+
+  it('names a header once that the handler and the route declare', async () => {
+    for (let turn = 0; turn < 2; turn++)
+      expect((await app.get('/twice')).headers['vary']).toBe('Accept-Language, x-theme');
   });
 
   it('tells outer caches of the headers that fields of the key read', async () => {
