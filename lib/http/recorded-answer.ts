@@ -15,7 +15,7 @@ import {
 } from './response-headers.js';
 import { isStorable, isTooLarge, judgeResponse, varyOf, type Judgement, type Refusal } from './storable.js';
 import { varyMembers } from './vary.js';
-import { etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
+import { ageOf, etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
 
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */
 export class RecordedAnswer {
@@ -56,7 +56,13 @@ export class RecordedAnswer {
   #judge(head: ResponseHead, cacheControl: string | undefined): Judgement {
     const { call, fwd } = this;
     const { route } = this.told;
-    const judgement = judgeResponse(head.status, cacheControl, this.#vary, route.options);
+    const judgement = judgeResponse(
+      head.status,
+      cacheControl,
+      ageOf(head.headers['age']),
+      this.#vary,
+      route.options,
+    );
     const isMiss = fwd !== 'stale' && fwd !== 'request';
     const makesKey = judgement.refusal === undefined && isMiss && this.#isStorable(head);
     if (!makesKey || route.keyLimit.take(call.key)) return judgement;

@@ -5,7 +5,7 @@ import type { AddedHeaders } from './http-platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import type { Explanation } from './explain/explanation.js';
-import { responseOf, type StoredResponse } from './stored-response.js';
+import { ageOf, responseOf, type StoredResponse } from './stored-response.js';
 
 const NAMES = {
   cacheStatus: 'X-Cache-Status',
@@ -76,10 +76,10 @@ export function reuseHeaders(
 }
 
 function timedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
-  const { cacheControl } = responseOf(entry);
+  const { cacheControl, headers } = responseOf(entry);
   return {
     ...lifetimeHeaders(route, cacheControl, entry.cachedAt, entry.freshUntil),
-    Age: String(Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
+    Age: String(ageOf(headers['age']) + Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
   };
 }
 

@@ -40,11 +40,13 @@ const FORBIDDING = ['no-store', 'private', 'no-cache'];
  * Judges a response by its status and its own Cache-Control, which can only shorten or forbid.
  *
  * @param cacheControl as the handler and the middleware before it left it
+ * @param age the seconds that it has been good for already, by its own account
  * @param vary what the response varies by
  */
 export function judgeResponse(
   status: number,
   cacheControl: string | undefined,
+  age: number,
   vary: readonly string[],
   options: ResponseOptions,
 ): Judgement {
@@ -58,8 +60,9 @@ export function judgeResponse(
     return { refusal: `the handler says Cache-Control: ${forbidding}${IF_FOR_ALL}`, why: forbidding };
   const name = directives.has('s-maxage') ? 's-maxage' : 'max-age';
   const seconds = deltaSeconds(directives, name) ?? Infinity;
-  if (seconds > 0) return { lifetime: seconds * 1000 };
-  return { refusal: `the handler says Cache-Control: ${name}=0${IF_FOR_ALL}`, why: name };
+  if (seconds > age) return { lifetime: (seconds - age) * 1000 };
+  const told = age > 0 ? ` and Age: ${age}` : '';
+  return { refusal: `the handler says Cache-Control: ${name}=${seconds}${told}${IF_FOR_ALL}`, why: name };
 }
 
 /** Whether nothing but what an answer says of itself keeps it from being stored, as far as is known when its head goes out. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseDelta } from './cache-control.js';
 import type { ValueHandling } from '../cache/values/isolation.js';
 import type { Entry } from '../stores/entry.js';
 import type { AddedHeaders, RecordedResponse, SendingManner } from './http-platform.interface.js';
@@ -49,8 +50,8 @@ export class StoredResponse implements ResponseView {
 
   /** Whether it says itself how long it is good: then each reuse must say how old it is (RFC 9111 §5.1). */
   get tellsLifetime(): boolean {
-    const { cacheControl } = this;
-    return (this.#tellsLifetime ??= cacheControl !== undefined && /max-?age/i.test(cacheControl));
+    const { cacheControl = '', headers } = this;
+    return (this.#tellsLifetime ??= headers['age'] !== undefined || /max-?age/i.test(cacheControl));
   }
 
   /** On what terms it may be reused; only with `freshness: 'headers'`. */
@@ -133,6 +134,11 @@ export function etagOf(given: string | undefined, body: Buffer | undefined): str
 function strongETag(body: Buffer): string {
   const digest = createHash('sha1').update(body).digest('base64');
   return `"${body.length.toString(16)}-${digest.slice(0, 27)}"`;
+}
+
+/** How many seconds old an answer was when its handler gave it, as one that was asked for elsewhere says; else 0. */
+export function ageOf(header: string | readonly string[] | number | undefined): number {
+  return parseDelta(single(header)) ?? 0;
 }
 
 export function single(value: string | readonly string[] | number | undefined): string | undefined {

@@ -41,6 +41,15 @@ class Freshness {
   own(): number {
     return ++handled;
   }
+  @Get('forwarded') @CacheResponse(60) forwarded(
+    @Query('age') age: string,
+    @Query('life') life: string | undefined,
+    @Res({ passthrough: true }) response: AnyResponse,
+  ): number {
+    response.header('Age', age);
+    if (life !== undefined) response.header('Cache-Control', `max-age=${life}`);
+    return ++handled;
+  }
   @Get('page') @CacheResponse({ ttl: 60, cacheControl: true }) page(): number {
     return ++handled;
   }
@@ -171,6 +180,29 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
         undefined,
       ]);
     }
+  });
+
+  it('an answer that was old when it was given goes on from there', async () => {
+    const path = '/forwarded?age=17&life=50';
+    expect((await app.get(path)).headers['age']).toBe('17');
+    app.clock.advance(5);
+    const hit = await app.get(path);
+    expect([hit.cache, hit.headers['age']]).toEqual(['HIT', '22']);
+    app.clock.advance(28);
+    expect((await app.get(path)).cache).toBe('MISS');
+    for (let turn = 0; turn < 2; turn++)
+      expect((await app.get('/forwarded?age=50&life=50')).cache).toBe('MISS');
+    expect(app.complaints.join()).toContain('max-age=50 and Age: 50');
+  });
+
+  it.each([
+    ['17', '27'],
+    ['soon', '10'],
+  ])('an Age without a lifetime goes on as well: %s', async (age, later) => {
+    await app.get(`/forwarded?age=${age}`);
+    app.clock.advance(10);
+    const hit = await app.get(`/forwarded?age=${age}`);
+    expect([hit.cache, hit.headers['age']]).toEqual(['HIT', later]);
   });
 
   it('cacheControl: true sends no lifetime for what has none, or may not be stored', async () => {
