@@ -1,7 +1,8 @@
-import { Header } from '@nestjs/common';
+import { Header, UseInterceptors } from '@nestjs/common';
 import { assertKnownOptions } from '../cache/definition.js';
 import { parseDuration, type Duration } from '../cache/duration.js';
 import { CacheConfigurationError } from '../cache/errors.js';
+import { FailedLifetimeInterceptor } from '../http/failed-lifetime.interceptor.js';
 import { whereOf } from './decorator-options.js';
 
 /**
@@ -54,8 +55,11 @@ const OPTIONS: Readonly<Record<keyof CacheControlOptions, 'duration' | 'flag'>> 
   staleIfError: 'duration',
 };
 
+/** What holds for errors as well. */
+const FORBIDDING = new Set(['private', 'no-cache', 'no-store', 'no-transform']);
+
 /**
- * Sends Cache-Control with every answer of a handler. The cache here obeys it as it does what a handler sets itself: a
+ * Sends Cache-Control with every answer of a handler; with errors that it throws, what forbids alone. The cache here obeys it as it does what a handler sets itself: a
  * `maxAge` (or `sMaxage`) below the TTL shortens it, and what is private, not to be cached or not to be stored is not.
  *
  * @throws CacheConfigurationError for unknown or contradicting directives; TypeError for what is no duration
@@ -70,6 +74,9 @@ export function CacheControl(options: CacheControlOptions): MethodDecorator {
   return (target, propertyKey, descriptor) => {
     const value = cacheControlOf(options, `@CacheControl() on ${whereOf(target, propertyKey)}`);
     Header('Cache-Control', value)(target, propertyKey, descriptor);
+    const forbidding = value.split(', ').filter((directive) => FORBIDDING.has(directive));
+    const interceptor = new FailedLifetimeInterceptor(value, forbidding.join(', '));
+    UseInterceptors(interceptor)(target, propertyKey, descriptor);
   };
 }
 

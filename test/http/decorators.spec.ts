@@ -1,9 +1,40 @@
-import { Controller, Get, Headers, Req } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Headers,
+  NotFoundException,
+  Query,
+  Req,
+  Res,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { take, timeout, type Observable } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CacheControl, CacheResponse, Vary, VaryOnCookie } from '../../lib/index.js';
 import { platforms, start, type TestApplication } from './support/application.js';
 
 let handled = 0;
+
+interface AnyResponse {
+  header(name: string, value: string): AnyResponse;
+}
+
+function answer(how: string | undefined): number {
+  handled++;
+  if (how === 'throws') throw new Error('it failed');
+  if (how === 'misses') throw new NotFoundException();
+  return handled;
+}
+
+/** Waits for one value, or gives up. */
+class GivesUp implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(timeout(50), take(1));
+  }
+}
 
 @Controller()
 class Blog {
@@ -28,6 +59,34 @@ class Blog {
   @CacheControl({ public: true, maxAge: '90500ms', staleIfError: 60, mustRevalidate: false })
   short(): number {
     return ++handled;
+  }
+  @Get('failing')
+  @CacheControl({ public: true, maxAge: '5m', staleIfError: 60 })
+  failing(@Query('how') how?: string): number {
+    return answer(how);
+  }
+  @Get('failing-cached')
+  @CacheResponse({ ttl: '1h', statuses: [200, 404] })
+  @CacheControl({ public: true, maxAge: '5m' })
+  failingCached(@Query('how') how?: string): number {
+    return answer(how);
+  }
+  @Get('failing-private')
+  @CacheControl({ private: true, maxAge: '5m' })
+  failingPrivate(@Query('how') how?: string): number {
+    return answer(how);
+  }
+  @Get('failing-late')
+  @UseInterceptors(new GivesUp())
+  @CacheControl({ maxAge: '5m' })
+  failingLate(@Query('how') how?: string): Promise<number> | number {
+    return how === 'late' ? new Promise(() => undefined) : answer(how);
+  }
+  @Get('failing-by-hand')
+  @CacheControl({ maxAge: '5m' })
+  byHand(@Res({ passthrough: true }) response: AnyResponse): number {
+    response.header('Cache-Control', 'no-store');
+    return answer('throws');
   }
   @Get('own') @CacheResponse('1h') @CacheControl({ private: true, maxAge: '5m' }) own(): number {
     return ++handled;
@@ -79,6 +138,24 @@ describe.each(platforms)('decorators of handlers on %s', (platform) => {
     expect([hit.cache, hit.headers['cache-control'], hit.headers['age']]).toEqual(['HIT', value, '80']);
     app.clock.advance(11);
     expect((await app.get('/short')).cache).toBe('MISS');
+  });
+
+  it.each([
+    ['/failing', 200, 'public, max-age=300, stale-if-error=60'],
+    ['/failing?how=throws', 500, undefined],
+    ['/failing?how=misses', 404, undefined],
+    ['/failing-cached', 200, 'public, max-age=300'],
+    ['/failing-cached?how=misses', 404, undefined],
+    ['/failing-cached?how=throws', 500, undefined],
+    ['/failing-private?how=throws', 500, 'private'],
+    ['/failing-late', 200, 'max-age=300'],
+    ['/failing-late?how=late', 500, undefined],
+    ['/failing-by-hand', 500, 'no-store'],
+  ])('@CacheControl lends no lifetime to what is thrown: %s', async (path, status, cacheControl) => {
+    for (let turn = 0; turn < 2; turn++) {
+      const answered = await app.get(path);
+      expect([answered.status, answered.headers['cache-control']]).toEqual([status, cacheControl]);
+    }
   });
 
   it('@CacheControl({ private: true }) keeps an answer out of here', async () => {

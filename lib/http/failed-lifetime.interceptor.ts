@@ -1,0 +1,50 @@
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { tap, type Observable } from 'rxjs';
+
+interface ResponseLike {
+  /** Of Express and Node; of Fastify `sent`. */
+  readonly headersSent?: boolean;
+  readonly sent?: boolean;
+  getHeader(name: string): unknown;
+  removeHeader(name: string): unknown;
+  setHeader?(name: string, value: string): unknown;
+  header?(name: string, value: string): unknown;
+}
+
+/**
+ * Takes the lifetime that a decorator says from an answer that its handler did not give: an error would be served for as long.
+ * What forbids stays.
+ */
+export class FailedLifetimeInterceptor implements NestInterceptor {
+  /**
+   * @param cacheControl what the decorator says, which `@Header()` has set
+   * @param forbidding what of it holds for errors too; may be empty
+   */
+  constructor(
+    private readonly cacheControl: string,
+    private readonly forbidding: string,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const response = context.switchToHttp().getResponse<ResponseLike>();
+    let answered = false;
+    return next.handle().pipe(
+      tap({
+        next: () => (answered = true),
+        error: () => this.#fail(response),
+        // Whoever stands outside may give up waiting, and answer with an error too.
+        unsubscribe: () => answered || this.#fail(response),
+      }),
+    );
+  }
+
+  #fail(response: ResponseLike): void {
+    const isOut = response.headersSent === true || response.sent === true;
+    if (isOut || response.getHeader('cache-control') !== this.cacheControl) return;
+    response.removeHeader('cache-control');
+    if (this.forbidding === '') return;
+    if (response.setHeader) response.setHeader('Cache-Control', this.forbidding);
+    else response.header?.('Cache-Control', this.forbidding);
+  }
+}
