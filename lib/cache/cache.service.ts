@@ -9,6 +9,7 @@ import { assertMode, assertTexts } from './assert-given.js';
 import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { CachedMethod } from './cached-method.js';
+import { sweepStores } from './every-store.js';
 import { reportMissing } from './inner-call.js';
 import type { MethodDirectory } from './method-directory.js';
 import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
@@ -207,10 +208,7 @@ export class CacheService {
   /** Drops everything this application cached, in all its stores; nothing outside its namespace. */
   async clear(): Promise<Delivery> {
     const delivery = await this.#runtime.invalidate([this.#runtime.space.allTag], 'purge');
-    if (delivery === 'queued') return delivery;
-    for (const store of new Set(this.#runtime.settings.stores.values())) {
-      await store.sweep(this.#runtime.space.entries, () => true);
-    }
+    if (delivery === 'delivered') await sweepStores(this.#runtime.settings, this.#runtime.space);
     return delivery;
   }
 

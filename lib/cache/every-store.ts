@@ -28,6 +28,21 @@ function namesOf(stores: Stores): ReadonlyMap<CacheStore, readonly string[]> {
   return names;
 }
 
+/** Removes all entries of an application from every store. They are unreachable already: that some stay for a while is no failure. */
+export async function sweepStores({ log, stores }: RuntimeSettings, space: KeySpace): Promise<void> {
+  for (const store of new Set(stores.values())) {
+    try {
+      await store.sweep(space.entries, () => true);
+    } catch (error) {
+      log.error(
+        `sweep ${store.kind}`,
+        `The ${store.kind} store did not remove all that clear() dropped: it is never served, and kept until its lifetime ends`,
+        error,
+      );
+    }
+  }
+}
+
 /** Writes new generations for tags in every store. One that fails does not keep the others from hearing of it. */
 export function bumpStores(
   stores: Stores,

@@ -167,6 +167,19 @@ it('an invalidation that fails says so, the other stores hear of it, and it is s
   expect([await others.call(1), await others.call(1), others.runs]).toEqual([1, 1, 3]);
 });
 
+it('clear() has dropped everything also where the store fails to remove it, which the log says', async () => {
+  const { application, spoilt, provider } = await things();
+  spoilt.answer = (operation, work) =>
+    operation === 'sweep' ? Promise.reject(new Error('no SCAN for you')) : work();
+  await provider.call(1);
+  expect(await application.cache.clear()).toBe('delivered');
+  expect(application.log.errors).toEqual([
+    expect.stringMatching(/did not remove all that clear\(\) dropped.*no SCAN/s),
+  ]);
+  await provider.call(1);
+  expect(provider.runs).toBe(2);
+});
+
 it('an invalidation resolves only when the store has it', async () => {
   const { application, spoilt } = await things();
   const bumped = new Deferred();

@@ -9,8 +9,10 @@ import {
   type RedisExecutor,
 } from '../../lib/stores/redis/redis-commands.js';
 import type { RedisConnection } from '../../lib/stores/redis/redis-connection.js';
+import type { RedisNode } from '../../lib/stores/redis/redis-client.interface.js';
 import { acquireLease } from '../../lib/stores/redis/redis-lease.js';
 import { RedisStore } from '../../lib/stores/redis/redis-store.js';
+import { sweepKeys } from '../../lib/stores/redis/redis-sweep.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
 import { serverUrl } from '../servers/url.js';
@@ -36,6 +38,20 @@ it('a client that connects when it is first asked is connected by the store', as
   expect([client.status, await store.judge(stamp), key]).toEqual(['ready', 'current', key]);
   await store.close!();
   client.disconnect();
+});
+
+it('a sweep gives up a Redis that does not answer', async () => {
+  const clock = new ManualClock();
+  const node = { scan: () => new Promise(() => undefined), options: {} } as unknown as RedisNode;
+  const swept = expect(
+    sweepKeys([node], '', 'shop:e:', () => true, {
+      ...UNATTACHED,
+      now: clock.now,
+      after: (ms, due) => clock.after(ms, due),
+    }),
+  ).rejects.toThrow('did not answer within 5000 ms');
+  clock.advance(5_000);
+  await swept;
 });
 
 describe('in Redis', () => {

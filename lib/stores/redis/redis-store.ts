@@ -239,7 +239,7 @@ export class RedisStore implements CacheStore {
   }
 
   sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
-    return sweepKeys(this.connection.executor.masters(), this.connection.keyPrefix, prefix, drop);
+    return sweepKeys(this.connection.executor.masters(), this.connection.keyPrefix, prefix, drop, this.#host);
   }
 
   close(): Promise<void> {
