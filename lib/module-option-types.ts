@@ -1,5 +1,5 @@
 import type { Clock } from './cache/clock.js';
-import { isBoolean, isText, type OptionTypes } from './cache/option-types.js';
+import { isBoolean, isSync, isText, type OptionTypes } from './cache/option-types.js';
 import type { ChangeSource } from './invalidation/index.js';
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
@@ -17,13 +17,13 @@ const isClock = (value: unknown): boolean =>
 export const MODULE_OPTION_TYPES: OptionTypes = {
   version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
   enabled: [
-    (value: unknown): boolean => isBoolean(value) || isFunction(value),
-    'true, false or a function that answers one',
+    (value: unknown): boolean => isBoolean(value) || isSync(value),
+    'true, false or a function that answers one, at once',
   ],
   changeSources: [isChangeSources, 'a list of change sources, e.g. [postgresChanges({ client })]'],
   exactStatements: [isBoolean, 'true or false'],
   setCacheHeaders: [isBoolean, 'true or false'],
-  isAuthenticated: [isFunction, '(request) => boolean'],
+  isAuthenticated: [isSync, '(request) => boolean, which answers at once'],
   maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
   maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
   stores: [

@@ -1,6 +1,7 @@
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
 import { BumpQueuedError } from '../stores/store-host.js';
 import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
+import { saidAtOnce } from './at-once.js';
 import type { Clock } from './clock.js';
 import type { Call } from './call.js';
 import { BumpsAtEnd } from './bumps-at-end.js';
@@ -82,7 +83,7 @@ export class CacheRuntime {
   get enabled(): boolean {
     if (typeof this.#enabled === 'boolean') return this.#enabled;
     try {
-      return this.#enabled();
+      return saidAtOnce(this.#enabled());
     } catch (error) {
       this.log.error('enabled', 'The function given as enabled failed, the cache is not used', error);
       return false;

@@ -19,13 +19,20 @@ export function assertOptionTypes(options: object, types: OptionTypes, where: st
 
 /** A value as it may stand in a message. */
 export function describeOption(value: unknown): string {
-  if (typeof value === 'function') return isClass(value) ? `the class ${value.name}` : 'a function';
+  if (typeof value === 'function') {
+    if (isClass(value)) return `the class ${value.name}`;
+    return isAsync(value) ? 'an async function' : 'a function';
+  }
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return `[${value.map(describeOption).join(', ')}]`;
   const { name } = (value.constructor ?? Object) as Function;
   return name === 'Object' ? 'an object' : `an instance of ${name}`;
+}
+
+function isAsync(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object AsyncFunction]';
 }
 
 function isClass(value: Function): boolean {
@@ -42,6 +49,11 @@ export function isBoolean(value: unknown): boolean {
 
 export function isFunction(value: unknown): boolean {
   return typeof value === 'function' && !isClass(value);
+}
+
+/** A function that is not async: what asks it cannot wait, and a promise is never false. */
+export function isSync(value: unknown): boolean {
+  return isFunction(value) && !isAsync(value);
 }
 
 export function isTags(value: unknown): boolean {

@@ -1,3 +1,4 @@
+import { saidAtOnce } from '../cache/at-once.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { MethodTarget } from '../cache/method-target.js';
@@ -67,7 +68,7 @@ export class Admission {
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
       const refused = refusal();
       if (refused !== undefined) return refused;
-      return route.options.bypass?.(request) === true ? 'option' : route.call(request);
+      return saidAtOnce(route.options.bypass?.(request)) ? 'option' : route.call(request);
     } catch (error) {
       const { name } = route.target;
       this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);

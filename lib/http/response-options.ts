@@ -1,5 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
-import { assertOptionTypes, isBoolean, isFunction, type OptionTypes } from '../cache/option-types.js';
+import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../cache/option-types.js';
 import type { ExcludedPaths } from './excluded-paths.js';
 import { methodsOf } from './cacheable-methods.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
@@ -66,7 +66,7 @@ const TYPES: OptionTypes = {
   shared: SWITCH,
   cacheControl: SWITCH,
   explain: SWITCH,
-  bypass: [isFunction, 'a function: (request) => boolean'],
+  bypass: [isSync, 'a function that answers at once: (request) => boolean'],
   statuses: [Array.isArray, 'a list of statuses: [200, 404]'],
   vary: [Array.isArray, `a list of names of request headers: ['accept-language']`],
 };

@@ -378,6 +378,16 @@ describe('the switch', () => {
   });
 });
 
+it('a function that answers with a promise switches off, whatever becomes of the promise', async () => {
+  let answer: unknown = Promise.resolve(true);
+  const { cache, log } = await start([], { enabled: (() => answer) as never });
+  await cache.set('k', 1);
+  expect(await cache.get('k')).toBe(CACHE_MISSING);
+  answer = Promise.reject(new Error('no flags'));
+  expect(await cache.getOrSet('k', () => 2)).toBe(2);
+  expect(log.errors).toEqual([expect.stringMatching(/given as enabled failed.*promise.*at once/)]);
+});
+
 describe('applications that share a store', () => {
   it('clear stays in its namespace, also where one name begins with the other', async () => {
     const store = memoryStore();

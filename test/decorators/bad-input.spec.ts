@@ -154,7 +154,8 @@ describe('a wrong option is an error when the decorator runs, and names class an
       [{ setCacheHeaders: 1 }, /setCacheHeaders is 1/],
       [{ cacheControl: 'public' }, /cacheControl is 'public'/],
       [{ explain: { secret: 'x' } }, /explain is an object/],
-      [{ bypass: true }, /bypass is true\. Write a function: \(request\) => boolean/],
+      [{ bypass: true }, /bypass is true\. Write a function that answers at once: \(request\) => boolean/],
+      [{ bypass: async () => false }, /bypass is an async function\. Write a function that answers at once/],
       [{ statuses: 404 }, /statuses is 404\. Write a list of statuses: \[200, 404\]/],
       [{ vary: 'accept' }, /vary is 'accept'\. Write a list/],
     ] as const)

@@ -60,6 +60,11 @@ class Pages {
   @Get('skipped') @CacheResponse({ ttl: 60, bypass: () => true }) skipped(): number {
     return ++handled;
   }
+  @Get('skipped-late')
+  @CacheResponse({ ttl: 60, bypass: (() => Promise.resolve(false)) as never })
+  skippedLate(): number {
+    return ++handled;
+  }
   @Get('slow') @CacheResponse(60) async slow(): Promise<number> {
     handled++;
     await held.promise;
@@ -157,6 +162,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     ['/articles/a', { range: 'bytes=0-1' }, 'restflow; fwd=bypass; detail=range'],
     ['/articles/a', { 'content-length': '1' }, 'restflow; fwd=bypass; detail=body'],
     ['/skipped', {}, 'restflow; fwd=bypass; detail=option'],
+    ['/skipped-late', {}, 'restflow; fwd=bypass; detail=unkeyed'],
     ['/by-headers', { 'cache-control': 'no-store' }, 'restflow; fwd=request; detail=no-store'],
     ['/by-headers', { 'if-match': '*' }, 'restflow; fwd=bypass; detail=condition'],
   ])('%s with %j tells %s', async (path, headers, start) => {

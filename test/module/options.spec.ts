@@ -46,6 +46,8 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
     ['redis', 'CACHE_OPTION', /the options are 'redis'/],
     [{ version: '' }, 'CACHE_OPTION', /version is ''.*GIT_SHA/],
     [{ version: 1n }, 'CACHE_OPTION', /version is 1n\. /],
+    [{ enabled: async () => false }, 'CACHE_OPTION', /enabled is an async function\. Write .*at once/],
+    [{ isAuthenticated: async () => false }, 'CACHE_OPTION', /isAuthenticated is an async function.*at once/],
     [{ enabled: 'yes' }, 'CACHE_OPTION', /enabled is 'yes'.*true, false or a function/],
     [{ maxKeySuffixLength: 10 }, 'CACHE_OPTION', /maxKeySuffixLength is 10.*at least 64/],
     [{ maxKeySuffixLength: NaN }, 'CACHE_OPTION', /maxKeySuffixLength is NaN/],
