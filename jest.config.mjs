@@ -42,7 +42,7 @@ export default {
       ...base,
       displayName: 'typeorm 0.3',
       testMatch: [
-        '**/test/typeorm/{attach,exact-statements,lookups,open-transactions,operation-entries,operations,postgres-changes,transactions}.spec.ts',
+        '**/test/typeorm/{attach,exact-statements,lookups,open-transactions,operation-entries,operations,postgres-changes,stored-values,transactions,trees}.spec.ts',
         '**/test/dispatchers/{durable,outbox,pg-boss}.spec.ts',
       ],
       moduleNameMapper: { ...modules, '^typeorm$': 'typeorm-0.3' },

@@ -36,7 +36,11 @@ export function changesOf(
   if (hook === 'update' && movesKey(metadata, row, tables))
     changes.push(...followingChanges(tableOf(metadata), tables));
   // Trees move other rows' positions, paths and closures by SQL of their own inside the bracket.
-  if (metadata.treeType === 'nested-set' || metadata.treeType === 'materialized-path')
+  if (
+    metadata.treeType === 'nested-set' ||
+    metadata.treeType === 'materialized-path' ||
+    movesSubtree(metadata, row)
+  )
     changes.push(unknownChange(metadata));
   if (metadata.closureJunctionTable !== undefined) changes.push(unknownChange(metadata.closureJunctionTable));
   return changes;
@@ -225,6 +229,13 @@ function dependentChanges(dependent: Dependent): Change[] {
       : rowsUnknown('update', columns);
   const changes = [changeOf(metadata, row)];
   return metadata.isJunction ? [...changes, ...sidesOf(metadata, undefined)] : changes;
+}
+
+/** Whether a node of a closure tree was given another parent: all below it have other ancestors then. */
+function movesSubtree({ closureJunctionTable, treeParentRelation }: OrmMetadata, row: Row): boolean {
+  if (closureJunctionTable === undefined || row.type !== 'update' || treeParentRelation === undefined)
+    return false;
+  return row.updatedColumns?.includes(treeParentRelation.propertyPath) !== false;
 }
 
 function movesKey(metadata: OrmMetadata, { updatedColumns }: Row, tables: Tables): boolean {

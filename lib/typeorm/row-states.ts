@@ -149,7 +149,7 @@ function stateOf(metadata: OrmMetadata, entity: object, valueOf: (column: OrmCol
     });
     if (same) (related ??= new Map()).set(path, { ...value });
   }
-  return new EntityRowView(layout, values, related);
+  return new EntityRowView(layout, values, related, true);
 }
 
 function known(value: unknown): unknown {

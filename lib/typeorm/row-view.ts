@@ -1,5 +1,6 @@
 import type { PathReading, RowView } from '../invalidation/change.interface.js';
 import { isRelated, UNKNOWN } from './columns.js';
+import { storedValue } from './stored-value.js';
 import type { OrmColumn, OrmMetadata, OrmRelation } from './typeorm.interface.js';
 
 /** Which paths name which column of a table: computed once per entity, so that a view is an array of values. */
@@ -51,14 +52,22 @@ export class EntityRowView implements RowView {
   readonly #layout: RowLayout;
   readonly #values: readonly unknown[];
   readonly #related: ReadonlyMap<string, object> | undefined;
+  readonly #isGiven: boolean;
   #object: Record<string, unknown> | undefined;
   /** What was looked up of paths that are not certain otherwise, and when. */
   #learned: Map<string, { readonly reading: PathReading; readonly turn: number }> | undefined;
 
-  constructor(layout: RowLayout, values: readonly unknown[], related?: ReadonlyMap<string, object>) {
+  /** @param isGiven whether values are what an entity gave the database, not what the database answered */
+  constructor(
+    layout: RowLayout,
+    values: readonly unknown[],
+    related?: ReadonlyMap<string, object>,
+    isGiven = false,
+  ) {
     this.#layout = layout;
     this.#values = values;
     this.#related = related;
+    this.#isGiven = isGiven;
   }
 
   get metadata(): OrmMetadata {
@@ -91,14 +100,20 @@ export class EntityRowView implements RowView {
   #readOwn(path: string, withRelated = true): PathReading {
     const position = this.#layout.index.get(path);
     if (position === undefined) return this.#readDeeper(path, withRelated ? this.#related : undefined);
-    const value = this.#values[position];
+    const value = this.#valueAt(position);
     return value === UNKNOWN ? { known: false } : { known: true, value };
+  }
+
+  /** Asked for when somebody reads it: most columns are mapped by no rule. */
+  #valueAt(position: number): unknown {
+    const value = this.#values[position];
+    return this.#isGiven ? storedValue(this.#layout.columns[position]!, value) : value;
   }
 
   get complete(): boolean {
     return this.#layout.columns.every(
       (column, position) =>
-        this.#values[position] !== UNKNOWN || (column.isVirtual && column.relationMetadata === undefined),
+        this.#valueAt(position) !== UNKNOWN || (column.isVirtual && column.relationMetadata === undefined),
     );
   }
 
@@ -118,7 +133,7 @@ export class EntityRowView implements RowView {
       const { propertyPath, relationMetadata } = this.#layout.columns[position]!;
       return names.has(propertyPath) || names.has(relationMetadata?.propertyPath ?? '') ? UNKNOWN : value;
     });
-    return new EntityRowView(this.#layout, values, this.#related);
+    return new EntityRowView(this.#layout, values, this.#related, this.#isGiven);
   }
 
   /** A path that is no column: beyond a relation, into a JSON value, or a whole embedded. */
@@ -136,7 +151,7 @@ export class EntityRowView implements RowView {
       }
       const position = this.#layout.index.get(head);
       if (position !== undefined) {
-        const value = this.#values[position];
+        const value = this.#valueAt(position);
         return value === UNKNOWN ? { known: false } : { known: true, value: walk(value, rest) ?? null };
       }
     }
@@ -149,16 +164,17 @@ export class EntityRowView implements RowView {
     for (let position = 0; position < this.#values.length; position++) {
       const column = this.#layout.columns[position]!;
       if (!column.propertyPath.startsWith(prefix)) continue;
-      if (this.#values[position] === UNKNOWN) return { known: false };
-      place((value ??= {}), column.propertyPath.slice(prefix.length), this.#values[position]);
+      const part = this.#valueAt(position);
+      if (part === UNKNOWN) return { known: false };
+      place((value ??= {}), column.propertyPath.slice(prefix.length), part);
     }
     return value && { known: true, value };
   }
 
   #build(): Record<string, unknown> {
     const object: Record<string, unknown> = {};
-    this.#values.forEach((value, position) => {
-      const column = this.#layout.columns[position]!;
+    this.#layout.columns.forEach((column, position) => {
+      const value = this.#valueAt(position);
       const { relationMetadata: relation, referencedColumn } = column;
       if (value === UNKNOWN) return;
       if (relation === undefined || referencedColumn === undefined || column.entityMetadata.isJunction) {

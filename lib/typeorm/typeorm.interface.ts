@@ -3,6 +3,11 @@
  * major versions: naming its own types here would pull one of them into our declarations.
  */
 
+export interface OrmTransformer {
+  to(value: unknown): unknown;
+  from(value: unknown): unknown;
+}
+
 export interface OrmColumn {
   readonly entityMetadata: OrmMetadata;
   readonly propertyName: string;
@@ -14,6 +19,9 @@ export interface OrmColumn {
   readonly precision?: number | null;
   readonly scale?: number;
   readonly isArray?: boolean;
+  /** Of a `date`: whether a Date is written by its day in UTC. */
+  readonly utc?: boolean;
+  readonly transformer?: OrmTransformer | readonly OrmTransformer[];
   readonly enum?: readonly unknown[];
   readonly isPrimary: boolean;
   readonly isNullable: boolean;
@@ -76,9 +84,13 @@ export interface OrmMetadata {
   readonly tablePath: string;
   readonly tableType: string;
   readonly treeType?: string;
+  /** Of typeorm 1.x; `connection` in 0.3. */
+  readonly dataSource?: OrmDataSource;
+  readonly connection?: OrmDataSource;
   readonly isJunction: boolean;
   readonly parentEntityMetadata?: OrmMetadata;
   readonly closureJunctionTable?: OrmMetadata;
+  readonly treeParentRelation?: OrmRelation;
   readonly hasMultiplePrimaryKeys: boolean;
   readonly columns: readonly OrmColumn[];
   readonly primaryColumns: readonly OrmColumn[];
