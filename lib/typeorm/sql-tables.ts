@@ -42,11 +42,12 @@ const PATH_AT = new RegExp(String.raw`\s*(${PATH})`, 'iuy');
 /** Behind the first table of `DELETE FROM a, b USING …`. */
 const NEXT_AT = new RegExp(String.raw`(?:\s*\.\s*\*)?\s*,`, 'y');
 const FROM_AT = new RegExp(String.raw`(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'iy');
-/** An ALTER TABLE that gives the table other rows, or its rows another table. */
-const MOVES_ROWS = /\bpartition\b|\brename\s+(?!column|index|key|constraint)/i;
+/** An ALTER TABLE that gives the table other rows, its rows another table, or its columns other values. */
+const MOVES_ROWS =
+  /\bpartition\b|\brename\s+(?!column|index|key|constraint)|\balter\b[^,]*\stype\s|\b(?:modify|change)\s/i;
 /** `FROM table alias`, or `(SELECT …) alias`. */
 const ALIAS = new RegExp(
-  String.raw`(?:(?:\bfrom|\bjoin|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?<alias>${NAME})`,
+  String.raw`(?:(?:\bfrom|\bjoin|\busing|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?!using\b)(?<alias>${NAME})`,
   'giu',
 );
 /** `WITH expression (columns) AS (`. */
