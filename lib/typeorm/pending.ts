@@ -7,6 +7,7 @@ export const MAX_CHANGES_PER_TABLE = 1_000;
 
 /** The changes of one transaction, or of one savepoint inside it. */
 export class Frame {
+  readonly startedAt = Date.now();
   readonly #tables = new Map<string, Change[]>();
   #seen: Set<string> | undefined;
 

@@ -1,11 +1,13 @@
 import type { Change } from '../invalidation/change.interface.js';
-import type { Pending } from './pending.js';
+import { Pending } from './pending.js';
 import { EntityRowView } from './row-view.js';
 
 const MAX_ROWS = 5_000;
 const MAX_BULK = 50;
-/** How long after a write was told another one may still hold what it read before that write. */
+/** How long before its BEGIN, or before its hook where it has none, a write may have read what it tells. */
 const RACE_MS = 1_000;
+/** Writes of whichever transactions. */
+const ANYBODY = new Pending();
 
 interface Written {
   readonly pending: Pending;
@@ -40,6 +42,8 @@ interface WrittenTable extends Written {
 export class StaleReads {
   readonly #rows = new Map<string, WrittenRow>();
   readonly #tables = new Map<string, WrittenTable[]>();
+  /** When the last of those rows was written that are no longer kept. */
+  #forgottenAt = 0;
 
   /** The change as it may be told; and it is remembered for those that follow. */
   check(change: Change, pending: Pending): Change {
@@ -59,12 +63,20 @@ export class StaleReads {
       ...written,
       view: checked.after instanceof EntityRowView ? checked.after : undefined,
     });
-    if (this.#rows.size > MAX_ROWS) this.#rows.delete(this.#rows.keys().next().value!);
+    if (this.#rows.size > MAX_ROWS) this.#forgetOldest();
     return checked;
   }
 
+  #forgetOldest(): void {
+    const [key, row] = this.#rows.entries().next().value!;
+    this.#rows.delete(key);
+    // An open transaction is yet to be committed: until then, and for a while, any row may be one of its.
+    if (isOpen(row)) this.#remember(key.slice(0, key.indexOf('\0')), { ...row, columns: undefined });
+    else this.#forgottenAt = Math.max(this.#forgottenAt, endOf(row));
+  }
+
   #judge(key: string, before: EntityRowView, change: Change, pending: Pending): Change {
-    const bulk = (this.#tables.get(change.table) ?? []).filter(isRecent);
+    const bulk = (this.#tables.get(change.table) ?? []).filter((each) => isRecent(each, pending));
     const others = bulk.filter((each) => each.pending !== pending);
     if (
       this.#contradicts(key, before, bulk, pending) ||
@@ -86,13 +98,14 @@ export class StaleReads {
   /** Whether the row was written by others, or after what was looked up of it. */
   #isOutdated(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
     const row = this.#rows.get(key);
-    const writes = [...bulk, ...(row !== undefined && isRecent(row) ? [row] : [])];
+    const writes = [...bulk, ...(row !== undefined && isRecent(row, pending) ? [row] : [])];
     return writes.some((each) => before.hasLearnedBefore(each.pending === pending ? each.turn : Infinity));
   }
 
   #contradicts(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
     const row = this.#rows.get(key);
-    if (row === undefined || !isRecent(row)) return false;
+    if (row === undefined) return this.#forgottenAt > readAt(pending);
+    if (!isRecent(row, pending)) return false;
     if (row.view === undefined) return row.pending !== pending;
     // What a bulk write has changed since is no contradiction.
     if (bulk.some(({ columns }) => columns === undefined)) return false;
@@ -100,12 +113,22 @@ export class StaleReads {
   }
 
   #remember(table: string, written: WrittenTable): void {
-    const recent = (this.#tables.get(table) ?? []).filter(isRecent);
-    // Too many to tell apart: any column may have been written.
-    this.#tables.set(
-      table,
-      recent.length < MAX_BULK ? [...recent, written] : [{ ...written, columns: undefined }],
+    const kept = this.#tables.get(table) ?? [];
+    // Another statement of a transaction says nothing new.
+    const known = kept.findIndex(
+      ({ pending, columns }) => pending === written.pending && sameNames(columns, written.columns),
     );
+    if (known >= 0) kept.splice(known, 1);
+    // Too many to tell apart: any column may have been written, by anybody.
+    else if (kept.length >= MAX_BULK) this.#collapse(table, kept);
+    this.#tables.set(table, [...(this.#tables.get(table) ?? []), written]);
+  }
+
+  #collapse(table: string, kept: readonly WrittenTable[]): void {
+    const open = kept.filter(isOpen).slice(-MAX_BULK / 2);
+    const at = Math.max(...kept.map((each) => (isOpen(each) ? each.at : endOf(each))));
+    const { turn } = kept.at(-1)!;
+    this.#tables.set(table, [{ pending: ANYBODY, at, turn, columns: undefined }, ...open]);
   }
 }
 
@@ -113,6 +136,25 @@ function columnsOf(bulk: readonly WrittenTable[]): Set<string> {
   return new Set(bulk.flatMap(({ columns }) => columns ?? []));
 }
 
-function isRecent({ pending, at }: Written): boolean {
-  return pending.frames.length > 0 || Date.now() - Math.max(at, pending.endedAt) < RACE_MS;
+function sameNames(one: readonly string[] | undefined, other: readonly string[] | undefined): boolean {
+  return one?.join() === other?.join();
+}
+
+function isOpen({ pending }: Written): boolean {
+  return pending.frames.length > 0;
+}
+
+/** When what it wrote could be read by all. */
+function endOf({ pending, at }: Written): number {
+  return Math.max(at, pending.endedAt);
+}
+
+/** save() reads a row before it begins a transaction, and may take its time until it writes. */
+function readAt({ frames }: Pending): number {
+  return (frames[0]?.startedAt ?? Date.now()) - RACE_MS;
+}
+
+/** Whether a write may have come between another's reading and its writing. */
+function isRecent(written: Written, by: Pending): boolean {
+  return isOpen(written) || endOf(written) > readAt(by);
 }
