@@ -46,8 +46,11 @@ export class Bracket {
     metadata: OrmMetadata,
     updatedColumns: readonly unknown[] = NOTHING,
     updatedRelations: readonly unknown[] = NOTHING,
+    databaseEntity?: object,
   ): void {
-    this.#sole = this.#isFresh ? kind : undefined;
+    // What save() wrote is told by its hook; of a row that was handed to another parent the statement's own answer says less.
+    const isSaved = kind === 'update' && databaseEntity !== undefined;
+    this.#sole = this.#isFresh && !isSaved ? kind : undefined;
     this.rows = undefined;
     this.#announced[kind]++;
     this.#awaited[kind]++;

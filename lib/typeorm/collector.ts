@@ -108,7 +108,7 @@ export class Collector {
   }
 
   #announce(hook: RowHook, event: OrmEntityEvent): Answer {
-    const { metadata, queryRunner, entity, updatedColumns, updatedRelations } = event;
+    const { metadata, queryRunner, entity, databaseEntity, updatedColumns, updatedRelations } = event;
     const { outlet, runners } = this.#gatherer;
     const pending = runners.of(queryRunner);
     const table = tableOf(metadata);
@@ -122,7 +122,7 @@ export class Collector {
       bracket = undefined;
     } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
     if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
-    bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations);
+    bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
     return both(answer, this.#lookUp(hook, event));
   }
 

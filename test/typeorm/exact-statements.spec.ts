@@ -1,13 +1,35 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import { Injectable } from '@nestjs/common';
-import type { DataSource, EntityManager } from 'typeorm';
+import {
+  Column,
+  Entity,
+  ManyToOne,
+  OneToMany,
+  PrimaryGeneratedColumn,
+  type DataSource,
+  type EntityManager,
+  type Relation,
+} from 'typeorm';
 import { ArgsKeyField, CacheResult, invalidates } from '../../lib/index.js';
 import { attachCollector, type CollectorHandle } from '../../lib/typeorm/data-source.js';
 import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { TestApplication } from '../support/application.js';
 import { line, openDataSource, RecordingSink } from './database.js';
 import { Article, Author, Category, Comment, Note, Tag } from './entities.js';
+
+@Entity()
+class Shelf {
+  @PrimaryGeneratedColumn() id!: number;
+  @OneToMany(() => Book, (book) => book.shelf, { cascade: true }) books!: Relation<Book>[];
+}
+
+@Entity()
+class Book {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column({ type: 'varchar' }) title!: string;
+  @ManyToOne(() => Shelf, (shelf) => shelf.books) shelf!: Relation<Shelf>;
+}
 
 /** What the statements do that are asked for their rows, and what they tell of the rows. */
 const STATEMENTS: Record<string, { run: (manager: EntityManager) => Promise<unknown>; tells: string[] }> = {
@@ -141,6 +163,31 @@ describe('statements that report their rows', () => {
     expect(told()).toEqual(
       expect.arrayContaining(['remove article 1 (1,1,0) → -', 'remove comment ? ? → -']),
     );
+  });
+
+  test('a row that another parent takes into its list is told where it was, or not at all', async () => {
+    const shelves = await openDataSource('PostgreSQL', { entities: [Shelf, Book] });
+    await shelves.manager.save(Shelf, [{ books: [{ title: 'Emma' }] }, {}]);
+    const shelf = await shelves.manager.findOneOrFail(Shelf, {
+      where: { id: 2 },
+      relations: { books: true },
+    });
+    shelf.books = [await shelves.manager.findOneByOrFail(Book, { id: 1 })];
+    attachCollector(shelves as unknown as OrmDataSource, sink, { exactStatements: true });
+    await shelves.manager.save(shelf);
+    await shelves.destroy();
+    expect(sink.changes.map((change) => line(change, ['id', 'shelf.id']))).toEqual([
+      'update book 1 (1,?) → (1,?) [shelf]',
+    ]);
+  });
+
+  test('a save() tells its row as ever', async () => {
+    await dataSource.manager.insert(Tag, { id: 1, label: 'old' });
+    attach();
+    await dataSource.manager.save(Tag, { id: 1, label: 'new' });
+    expect(sink.changes.map((change) => line(change, ['id', 'label']))).toEqual([
+      'update tag 1 (1,old) → (1,new) [label]',
+    ]);
   });
 
   test('a link that is cut names both its sides', async () => {
