@@ -35,7 +35,7 @@ const KINDS: readonly (readonly [RegExp, (column: OrmColumn, given: unknown) => 
   [/^(?:timestamp|datetime|smalldatetime)/, asMoment],
   [/^time/, (_, given) => keepIf(given, /^\d\d:\d\d:\d\d$/.test(String(given)))],
   [/^(?:decimal|numeric|dec|fixed|number)$/, asDecimal],
-  [/int|serial|^year$/, (_, given) => keepIf(given, isWhole(given))],
+  [/(?<!po)int|serial|^year$/, (_, given) => keepIf(given, isWhole(given))],
   [/^bool/, (_, given) => keepIf(given, /^(?:true|false|[01])$/.test(String(given)))],
 ];
 
@@ -73,9 +73,17 @@ const WITH_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-
 /** A text without a zone is of whichever zone the connection has. */
 function asMoment(column: OrmColumn, given: unknown): unknown {
   if (!(given instanceof Date) && !WITH_ZONE.test(String(given))) return UNKNOWN;
+  return keepIf(given, new Date(given as Date | string).getTime() % smallestMoment(column) === 0);
+}
+
+/** Milliseconds: what is no multiple of it is rounded. */
+function smallestMoment(column: OrmColumn): number {
+  const name = typeName(column.type);
+  if (name === 'smalldatetime') return 60_000;
+  // SQL Server counts three-hundredths of a second.
+  if (name === 'datetime' && isOn(column, 'mssql')) return 10;
   const digits = column.precision ?? (isOnMySql(column) ? 0 : 3);
-  const smallest = 10 ** Math.max(0, 3 - digits);
-  return keepIf(given, new Date(given as Date | string).getTime() % smallest === 0);
+  return 10 ** Math.max(0, 3 - digits);
 }
 
 function asDecimal(column: OrmColumn, given: unknown): unknown {
@@ -90,7 +98,14 @@ function isWhole(given: unknown): boolean {
 }
 
 /** Where a column that says no precision or scale has none. */
-function isOnMySql({ entityMetadata: { dataSource, connection } }: OrmColumn): boolean {
+function isOnMySql(column: OrmColumn): boolean {
+  return isOn(column, 'mysql', 'mariadb', 'aurora-mysql');
+}
+
+function isOn(
+  { entityMetadata: { dataSource, connection } }: OrmColumn,
+  ...types: readonly string[]
+): boolean {
   const { type } = ((dataSource ?? connection)?.options ?? {}) as { readonly type?: unknown };
-  return type === 'mysql' || type === 'mariadb' || type === 'aurora-mysql';
+  return types.includes(type as string);
 }

@@ -2,8 +2,10 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Column, Entity, PrimaryGeneratedColumn, type DataSource } from 'typeorm';
 import { coarseValue } from '../../lib/keys/index.js';
+import { UNKNOWN } from '../../lib/typeorm/columns.js';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
+import { storedValue } from '../../lib/typeorm/stored-value.js';
+import type { OrmColumn, OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { DATABASES, isMariaDb, openDataSource, RecordingSink, type DatabaseName } from './database.js';
 
 /** Kept in a text of its own making, to the cent. */
@@ -103,4 +105,15 @@ describe.each(DATABASES)('what an entity gives and what %s makes of it', (databa
     const reading = sink.changes.at(-1)!.after!.read('noted');
     expect(reading).toEqual(isMariaDb(database) ? { known: false } : { known: true, value: noted });
   });
+});
+
+test.each([
+  ['datetime', '2026-01-05T10:00:00.030Z', true],
+  ['datetime', '2026-01-05T10:00:00.031Z', false],
+  ['smalldatetime', '2026-01-05T10:30:00Z', true],
+  ['smalldatetime', '2026-01-05T10:30:01Z', false],
+])('a %s of SQL Server at %s is known: %s', (type, text, known) => {
+  const entityMetadata = { dataSource: { options: { type: 'mssql' } } };
+  const stored = storedValue({ type, entityMetadata } as unknown as OrmColumn, new Date(text));
+  expect(stored !== UNKNOWN).toBe(known);
 });
