@@ -1,5 +1,5 @@
 import { CacheConfigurationError } from '../cache/errors.js';
-import { describeOption, isBoolean, isText } from '../cache/option-types.js';
+import { describeOption, isBoolean, isText, type OptionTypes } from '../cache/option-types.js';
 import { isMode } from '../stores/store.interface.js';
 import { invalidatorProblem } from './injectable-invalidator.js';
 import type { InvalidationRuleOptions, RuleOptions } from './invalidation-rule.js';
@@ -23,8 +23,6 @@ const OPTIONS = new Set<string>([
   'raiseException',
   'batch',
 ] satisfies (keyof InvalidationRuleOptions)[]);
-
-const SWITCHES = ['batch', 'rewarm', 'eager', 'lookup', 'triggerOnCreate', 'raiseException'] as const;
 
 /** @throws CacheConfigurationError for options that are unknown, or contradict each other */
 export function assertRuleOptions(options: RuleOptions): void {
@@ -58,12 +56,7 @@ export function assertRuleOptions(options: RuleOptions): void {
   }
   const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
   if (problem !== undefined) throw invalidRule(problem);
-  for (const name of SWITCHES) {
-    const value: unknown = options[name];
-    if (value !== undefined && typeof value !== 'boolean')
-      throw invalidRule(`${name} is ${describeOption(value)}. Write true or false.`);
-  }
-  assertForms(options);
+  assertTypes(options);
   assertConditions(options.invalidateWhen);
   if (options.lookup === true && typeof fieldMapping !== 'object') {
     throw invalidRule(
@@ -75,10 +68,16 @@ export function assertRuleOptions(options: RuleOptions): void {
 
 const isList = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
 
-/** What options must be that are no switches, as a test and in words. */
-const FORMS: Readonly<
-  Partial<Record<keyof RuleOptions, readonly [test: (value: unknown) => boolean, words: string]>>
-> = {
+const SWITCH = [isBoolean, 'true or false'] as const;
+
+/** What the options must be of which nothing more is asked. */
+const TYPES: Readonly<Partial<Record<keyof RuleOptions, OptionTypes[string]>>> = {
+  batch: SWITCH,
+  rewarm: SWITCH,
+  eager: SWITCH,
+  lookup: SWITCH,
+  triggerOnCreate: SWITCH,
+  raiseException: SWITCH,
   name: [isText, `a text that is not empty, e.g. 'user-by-id'`],
   requireArgs: [
     (value) => isBoolean(value) || isList(value),
@@ -95,11 +94,11 @@ const FORMS: Readonly<
   ],
 };
 
-function assertForms(options: RuleOptions): void {
-  for (const [name, form] of Object.entries(FORMS)) {
+function assertTypes(options: RuleOptions): void {
+  for (const [name, [isRight, words]] of Object.entries(TYPES)) {
     const value: unknown = options[name as keyof RuleOptions];
-    if (value !== undefined && !form[0](value))
-      throw invalidRule(`${name} is ${describeOption(value)}. Write ${form[1]}.`);
+    if (value !== undefined && !isRight(value))
+      throw invalidRule(`${name} is ${describeOption(value)}. Write ${words}.`);
   }
 }
 

@@ -14,12 +14,20 @@ import {
 
 const SWITCHES = ['partition', 'hashValue', 'sortLists', 'identity'];
 
+const NONE: readonly string[] = [];
+
 /** The fields of this library, and what they may be told besides what every field may. */
 const OWN_OPTIONS = new Map<Function, readonly string[]>([
   [ArgsKeyField, ['path', 'normalizer', 'except']],
-  ...[ConstantKeyField, DtoKeyField, EntityKeyField, RequestValueKeyField].map((one) => [one, []] as const),
-  ...[BodyKeyField, CookiesKeyField, HeadersKeyField].map((one) => [one, []] as const),
-  ...[QueryParamsKeyField, RouteParamsKeyField].map((one) => [one, []] as const),
+  [BodyKeyField, NONE],
+  [ConstantKeyField, NONE],
+  [CookiesKeyField, NONE],
+  [DtoKeyField, NONE],
+  [EntityKeyField, NONE],
+  [HeadersKeyField, NONE],
+  [QueryParamsKeyField, NONE],
+  [RequestValueKeyField, NONE],
+  [RouteParamsKeyField, NONE],
 ]);
 
 /**
