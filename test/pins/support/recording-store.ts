@@ -65,6 +65,42 @@ export class RecordingStore implements CacheStore {
   }
 }
 
+/** Says that processes share it, so that the application publishes its rules there. */
+export class SharedRecordingStore implements CacheStore {
+  readonly kind = 'shared';
+  readonly keepsReferences = false;
+  readonly #inner = memoryStore();
+  /** What was stored without tags: values that are no entries of the cache. */
+  readonly plain: { readonly key: string; readonly value: unknown; readonly life: number }[] = [];
+
+  get(query: StoreQuery): MaybePromise<Entry | Stamp> {
+    return this.#inner.get(query);
+  }
+
+  set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void> {
+    const { data } = query.values.encode(entry.value);
+    if (data !== null)
+      this.plain.push({ key: query.key, value: data, life: entry.keepUntil - entry.cachedAt });
+    return this.#inner.set(query, entry);
+  }
+
+  bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void> {
+    return this.#inner.bump(tags, mode);
+  }
+
+  stamp(tags: readonly string[]): MaybePromise<Stamp> {
+    return this.#inner.stamp(tags);
+  }
+
+  judge(stamp: Stamp): MaybePromise<Verdict> {
+    return this.#inner.judge(stamp);
+  }
+
+  sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void> {
+    return this.#inner.sweep(prefix, drop);
+  }
+}
+
 /** A title, and beneath it what a call wrote; what it threw is part of that. */
 export async function written(title: string, store: RecordingStore, call: () => unknown): Promise<string> {
   store.take();
