@@ -1,5 +1,6 @@
 import {
   memoryStore,
+  StoreUnavailableError,
   type CacheStore,
   type Entry,
   type InvalidationMode,
@@ -72,8 +73,10 @@ export class SharedRecordingStore implements CacheStore {
   readonly #inner = memoryStore();
   /** What was stored without tags: values that are no entries of the cache. */
   readonly plain: { readonly key: string; readonly value: unknown; readonly life: number }[] = [];
+  isDown = false;
 
   get(query: StoreQuery): MaybePromise<Entry | Stamp> {
+    if (this.isDown) throw new StoreUnavailableError('the store is down');
     return this.#inner.get(query);
   }
 
