@@ -1,19 +1,34 @@
+import type { OnceLog } from '../observability/once-log.js';
 import type { Entry } from '../stores/entry.js';
 import type { Call } from './call.js';
-import type { CacheEngine } from './engine.js';
+import type { Clock } from './clock.js';
 import { tryTurn, type FleetTurn } from './fleet-lock.js';
 import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';
 import { within } from './load-timeouts.js';
+import type { Load, LoadTable } from './loads.js';
+import type { RefreshPauses } from './refresh-pauses.js';
+import type { StoreReader } from './store-reader.js';
 
 /** The shutdown waits for refreshes for at most this long. Milliseconds. */
 const MAX_DRAIN_MS = 5_000;
+
+/** The part of the engine that refreshes use. */
+export interface RefreshingEngine {
+  readonly clock: Clock;
+  readonly log: OnceLog;
+  readonly loads: LoadTable;
+  readonly pauses: RefreshPauses;
+  readonly reader: StoreReader;
+  /** Runs the loader and stores what it returns. */
+  run(call: Call, load: Load, stale: Entry | undefined): Promise<unknown>;
+}
 
 /** Loads anew behind the back of readers that were served a value; one refresh of a key at a time. */
 export class BackgroundRefresh {
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(private readonly engine: CacheEngine) {}
+  constructor(private readonly engine: RefreshingEngine) {}
 
   /** @param entry what its readers were served, and are until a refresh brings another */
   start(call: Call, entry: Entry): void {
@@ -51,7 +66,8 @@ export class BackgroundRefresh {
     const { policy, store } = call.target;
     const load = loads.begin(call.key, stamp, store, policy.hardTimeout);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const turn: FleetTurn | 'taken' = policy.lock === 'distributed' ? await tryTurn(this.engine, call) : {};
+    const turn: FleetTurn | 'taken' =
+      policy.lock === 'distributed' ? await tryTurn(this.engine.clock, call) : {};
     const { entry, lease } = turn === 'taken' ? {} : turn;
     if (turn === 'taken' || entry !== undefined) {
       load.settle({ failed: false, entry });

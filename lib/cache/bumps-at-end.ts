@@ -1,5 +1,6 @@
 import type { InvalidationMode } from '../stores/store.interface.js';
-import type { CacheRuntime } from './cache-runtime.js';
+import type { OnceLog } from '../observability/once-log.js';
+import type { Clock } from './clock.js';
 import { currentTransaction, type OpenTransaction } from './open-transaction.js';
 
 /** A transaction that names more tags than this drops the whole cache at its end. */
@@ -17,7 +18,13 @@ type TagsByMode = Record<InvalidationMode, Set<string>>;
 export class BumpsAtEnd {
   readonly #held = new WeakMap<OpenTransaction, TagsByMode>();
 
-  constructor(private readonly runtime: CacheRuntime) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly log: OnceLog,
+    /** Drops the whole cache. */
+    private readonly allTag: string,
+    private readonly invalidate: (tags: readonly string[], mode: InvalidationMode) => Promise<unknown>,
+  ) {}
 
   add(tags: readonly string[], mode: InvalidationMode): void {
     const transaction = currentTransaction();
@@ -29,13 +36,12 @@ export class BumpsAtEnd {
       transaction.atEnd(() => this.#bump(first));
     }
     for (const tag of tags) held[mode].add(tag);
-    if (held[mode].size > MAX_TAGS) held[mode] = new Set([this.runtime.space.allTag]);
+    if (held[mode].size > MAX_TAGS) held[mode] = new Set([this.allTag]);
   }
 
   #bump(held: TagsByMode): Promise<void> {
-    const { clock } = this.runtime.settings;
     return new Promise((resolve) => {
-      const cancel = clock.after(MAX_WAIT, resolve);
+      const cancel = this.clock.after(MAX_WAIT, resolve);
       const bumps = (['purge', 'expire'] as const).map((mode) => this.#bumpOf([...held[mode]], mode));
       void Promise.all(bumps).then(() => {
         cancel();
@@ -47,9 +53,9 @@ export class BumpsAtEnd {
   async #bumpOf(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     if (tags.length === 0) return;
     try {
-      await this.runtime.invalidate(tags, mode);
+      await this.invalidate(tags, mode);
     } catch (error) {
-      this.runtime.log.error('at end', 'Invalidating again at the end of a transaction failed', error);
+      this.log.error('at end', 'Invalidating again at the end of a transaction failed', error);
     }
   }
 }

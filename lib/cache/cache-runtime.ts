@@ -65,13 +65,14 @@ export class CacheRuntime {
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
-  readonly #atEnd = new BumpsAtEnd(this);
+  readonly #atEnd: BumpsAtEnd;
 
   constructor(readonly settings: RuntimeSettings) {
     const { clock, log, maxLoadsWhenDown } = settings;
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.version);
     this.counters = new CacheCounters(settings.namespace);
+    this.#atEnd = new BumpsAtEnd(clock, log, this.space.allTag, (tags, mode) => this.invalidate(tags, mode));
     this.#enabled = settings.enabled;
     attachStores(settings, this.space);
   }

@@ -17,6 +17,7 @@ import { currentLoad, runInLoad } from './load-context.js';
 import { loadWithin } from './load-timeouts.js';
 import { LoadTable, type Load } from './loads.js';
 import { OfflineStamps } from './offline.js';
+import { isRefreshDue } from './policy.js';
 import { RefreshPauses } from './refresh-pauses.js';
 import { StoreReader } from './store-reader.js';
 import { UncacheableMarks } from './uncacheable-marks.js';
@@ -76,7 +77,7 @@ export class CacheEngine {
       return counted(call, this.#loadShared(call, reading, undefined), counters);
     const now = this.clock.now();
     if (reading.isFresh(now)) {
-      if (this.isDue(call, reading, now)) this.refreshes.start(call, reading);
+      if (isRefreshDue(call.target.policy, reading, now)) this.refreshes.start(call, reading);
       counters.hits++;
       return this.serve(call, reading, CacheStatus.HIT);
     }
@@ -95,12 +96,6 @@ export class CacheEngine {
     const outer = currentLoad();
     if (outer !== undefined) reportServed(call, outer);
     return call.target.values.present(entry.value);
-  }
-
-  /** Whether so much of an entry's lifetime is over that it is time to load it anew. */
-  isDue(call: Call, { cachedAt, freshUntil }: Entry, now: number): boolean {
-    const { refreshAhead } = call.target.policy;
-    return refreshAhead > 0 && now >= cachedAt + (freshUntil - cachedAt) * refreshAhead;
   }
 
   /** Whether an entry past its freshness may still be served while a fresh load runs. */
@@ -153,7 +148,7 @@ export class CacheEngine {
     const isTurn = call.target.policy.lock !== 'distributed' || this.uncacheable.has(call.key);
     // Its lease is held, and not given back before this load has ended.
     if (isTurn || this.loads.waitsForCaller(call.key)) return this.run(call, load, stale);
-    const { entry, lease } = await takeTurn(this, call);
+    const { entry, lease } = await takeTurn(this.clock, call);
     if (entry === undefined) return this.run(call, load, stale).finally(() => lease?.release());
     load.settle({ failed: false, entry });
     return this.serve(call, entry, CacheStatus.MISS);

@@ -1,14 +1,22 @@
 import { tellStore } from '../observability/store-event.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
 import { allOrFirstError } from './all-or-first-error.js';
-import type { RuntimeSettings } from './cache-runtime.js';
+import type { OnceLog } from '../observability/once-log.js';
+import type { Clock } from './clock.js';
 import type { KeySpace } from './key-space.js';
 import { isThenable } from './thenable.js';
 
 type Stores = ReadonlyMap<string, CacheStore>;
 
+/** All stores of an application, by name, and what they run with. */
+export interface StoreSettings {
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly log: OnceLog;
+}
+
 /** Tells every store of the application that uses it. */
-export function attachStores({ clock, log, stores }: RuntimeSettings, space: KeySpace): void {
+export function attachStores({ clock, log, stores }: StoreSettings, space: KeySpace): void {
   const { namespace } = space;
   for (const [store, names] of namesOf(stores)) {
     store.attach?.({
@@ -29,7 +37,7 @@ function namesOf(stores: Stores): ReadonlyMap<CacheStore, readonly string[]> {
 }
 
 /** Removes all entries of an application from every store. They are unreachable already: that some stay for a while is no failure. */
-export async function sweepStores({ log, stores }: RuntimeSettings, space: KeySpace): Promise<void> {
+export async function sweepStores({ log, stores }: StoreSettings, space: KeySpace): Promise<void> {
   for (const store of new Set(stores.values())) {
     try {
       await store.sweep(space.entries, () => true);

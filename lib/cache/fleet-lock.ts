@@ -1,7 +1,8 @@
 import { Entry } from '../stores/entry.js';
 import { hasLeases, type Lease } from '../stores/lease.interface.js';
 import type { Call } from './call.js';
-import type { CacheEngine } from './engine.js';
+import type { Clock } from './clock.js';
+import { isRefreshDue } from './policy.js';
 import { hasTagsOf } from './store-answer.js';
 
 /** How often a process that waits looks whether the value is there, in milliseconds. */
@@ -21,22 +22,22 @@ export interface FleetTurn {
  * process counts only if its stamp is current when it is read, like any other. A store without leases, or one that
  * fails, grants everything.
  */
-export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTurn> {
+export async function takeTurn(clock: Clock, call: Call): Promise<FleetTurn> {
   const { store } = call.target;
   if (!hasLeases(store)) return {};
-  const deadline = engine.clock.now() + MAX_WAIT_MS;
+  const deadline = clock.now() + MAX_WAIT_MS;
   let lease: Lease | undefined;
   try {
-    while (engine.clock.now() < deadline) {
+    while (clock.now() < deadline) {
       lease = await store.acquire(lockKey(call.key));
       const reading = await store.get(call);
-      if (reading instanceof Entry && reading.isFresh(engine.clock.now()) && hasTagsOf(call, reading)) {
+      if (reading instanceof Entry && reading.isFresh(clock.now()) && hasTagsOf(call, reading)) {
         await lease?.release();
         return { entry: reading };
       }
       if (lease !== undefined) return { lease };
       call.target.seat?.leave();
-      await new Promise<void>((resolve) => engine.clock.after(POLL_MS, resolve));
+      await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
   } catch {
     // The store fails, and has told so: loads go on without it.
@@ -48,7 +49,7 @@ export async function takeTurn(engine: CacheEngine, call: Call): Promise<FleetTu
  * Takes the right to refresh a key, unless another process is about to, or has done it since the entry at hand was
  * stored: this process may have it in its memory still. Without leases everybody may go on.
  */
-export async function tryTurn(engine: CacheEngine, call: Call): Promise<FleetTurn | 'taken'> {
+export async function tryTurn(clock: Clock, call: Call): Promise<FleetTurn | 'taken'> {
   const { store } = call.target;
   if (!hasLeases(store)) return {};
   let lease: Lease | undefined;
@@ -56,9 +57,9 @@ export async function tryTurn(engine: CacheEngine, call: Call): Promise<FleetTur
     lease = await store.acquire(lockKey(call.key));
     if (lease === undefined) return 'taken';
     const reading = await (store.getShared?.(call) ?? store.get(call));
-    const now = engine.clock.now();
+    const now = clock.now();
     if (!(reading instanceof Entry) || !hasTagsOf(call, reading)) return { lease };
-    if (!reading.isFresh(now) || engine.isDue(call, reading, now)) return { lease };
+    if (!reading.isFresh(now) || isRefreshDue(call.target.policy, reading, now)) return { lease };
     await lease.release();
     return { entry: reading };
   } catch {

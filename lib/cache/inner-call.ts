@@ -1,10 +1,12 @@
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { CacheEngine } from './engine.js';
+import type { Clock } from './clock.js';
+import type { EntryWriter } from './entry-writer.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
+import type { StoreReader } from './store-reader.js';
 
 // What a cached call tells the load that it was made in: every call does, whatever its status, so that the outer value
 // is invalidated with the inner one and never outlives it.
@@ -32,8 +34,15 @@ export function reportMissing(call: Call, reading: Entry | Stamp | undefined, ou
   outer.missed.add(call.key);
 }
 
+/** The part of the engine that a bypassing call inside a load reports with. */
+export interface BypassedEngine {
+  readonly clock: Clock;
+  readonly reader: StoreReader;
+  readonly writer: EntryWriter;
+}
+
 /** Computes without reading or storing, and reports what a load of it would have. */
-export async function bypassInside(engine: CacheEngine, call: Call, outer: LoadContext): Promise<unknown> {
+export async function bypassInside(engine: BypassedEngine, call: Call, outer: LoadContext): Promise<unknown> {
   const { name, policy, store } = call.target;
   const stamp = call.isKeyed ? await engine.reader.stamp(call) : undefined;
   if (stamp === undefined) outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);

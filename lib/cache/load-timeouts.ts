@@ -1,10 +1,19 @@
+import type { OnceLog } from '../observability/once-log.js';
 import type { Entry } from '../stores/entry.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from './clock.js';
-import type { CacheEngine } from './engine.js';
 import { CacheTimeoutError } from './errors.js';
 import { currentLoad } from './load-context.js';
+
+/** The part of the engine that timeouts use. */
+export interface TimedEngine {
+  readonly clock: Clock;
+  readonly log: OnceLog;
+  /** Whether an entry past its freshness may be served because a fresh one takes too long. */
+  mayServeLate(call: Call, entry: Entry): Promise<boolean>;
+  serve(call: Call, entry: Entry, status: CacheStatus): unknown;
+}
 
 /** What {@link within} answers when the time is over. */
 export const LATE = Symbol('late');
@@ -14,7 +23,7 @@ export const LATE = Symbol('late');
  * error; the load goes on in the background, and what it brings is stored.
  */
 export async function loadWithin(
-  engine: CacheEngine,
+  engine: TimedEngine,
   call: Call,
   stale: Entry | undefined,
   load: (call: Call) => Promise<unknown>,
@@ -49,7 +58,7 @@ export async function loadWithin(
 }
 
 /** Nobody waits for it any more: if it fails, the log is told. */
-function report({ log }: CacheEngine, { target }: Call, loading: Promise<unknown>): void {
+function report({ log }: TimedEngine, { target }: Call, loading: Promise<unknown>): void {
   loading.catch((error: unknown) => {
     log.error(`late ${target.topic}`, `A load of ${target.name} failed after its timeout`, error);
   });

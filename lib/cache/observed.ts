@@ -1,24 +1,33 @@
 import type { CacheHealth, StoreHealth } from '../observability/health.interface.js';
 import { InvalidateEvent, type InvalidationCause } from '../observability/invalidate-event.js';
-import type { CacheMetrics, StoreMetrics } from '../observability/metrics.interface.js';
+import type { CacheMetrics, DispatcherState, StoreMetrics } from '../observability/metrics.interface.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
-import type { CacheRuntime } from './cache-runtime.js';
+import type { CacheCounters } from '../observability/cache-counters.js';
+import type { MethodCounters } from '../observability/method-counters.js';
 import type { KeySpace } from './key-space.js';
 
+/** The parts of a running cache that metrics and health are made from. */
+export interface ObservedCache {
+  readonly counters: CacheCounters;
+  readonly settings: { readonly namespace: string; readonly stores: ReadonlyMap<string, CacheStore> };
+  readonly targets: Iterable<{ readonly counters: MethodCounters }>;
+  readonly dispatcherStates: () => Readonly<Record<string, DispatcherState>>;
+}
+
 /** What an application counted so far. */
-export function metricsOf(runtime: CacheRuntime): CacheMetrics {
-  const { counters, settings, targets } = runtime;
+export function metricsOf(cache: ObservedCache): CacheMetrics {
+  const { counters, settings, targets } = cache;
   return {
     namespace: settings.namespace,
     methods: [...[...targets].map((target) => target.counters), counters.byHand].map((one) => one.report()),
     stores: byName(settings.stores, stateOf),
     invalidation: { ...counters.invalidation },
-    dispatchers: counters.reportDispatchers(runtime.dispatcherStates()),
+    dispatchers: counters.reportDispatchers(cache.dispatcherStates()),
   };
 }
 
 /** How the stores of an application are, as far as it knows. */
-export function healthOf({ settings, dispatcherStates }: CacheRuntime): CacheHealth {
+export function healthOf({ settings, dispatcherStates }: ObservedCache): CacheHealth {
   const dispatchers = dispatcherStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
     const { kind, status, waitingBumps } = stateOf(store);

@@ -1,3 +1,4 @@
+import type { Entry } from '../stores/entry.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { Duration } from './duration.js';
 
@@ -42,4 +43,13 @@ export interface CachePolicy {
 /** How long past its freshness an entry is kept at all. */
 export function staleWindow(policy: CachePolicy): number {
   return Math.max(policy.staleWhileRevalidate, policy.staleIfError);
+}
+
+/** Whether so much of an entry's lifetime is over that it is time to load it anew. */
+export function isRefreshDue(
+  { refreshAhead }: CachePolicy,
+  { cachedAt, freshUntil }: Entry,
+  now: number,
+): boolean {
+  return refreshAhead > 0 && now >= cachedAt + (freshUntil - cachedAt) * refreshAhead;
 }

@@ -1,6 +1,7 @@
 import type { Call } from '../cache/call.js';
 import { CacheStatus } from '../cache/cache-status.js';
 import type { CacheEngine } from '../cache/engine.js';
+import { isRefreshDue } from '../cache/policy.js';
 import { LATE, within } from '../cache/load-timeouts.js';
 import { Entry } from '../stores/entry.js';
 import { satisfies, takesStale } from './honoured-directives.js';
@@ -34,7 +35,7 @@ export class StaleResponses {
     const now = engine.clock.now();
     if (asked !== NOTHING_ASKED && !satisfies(asked, entry, now)) return undefined;
     if (entry.isFresh(now)) {
-      if (engine.isDue(call, entry, now)) this.refresh(call, entry, request);
+      if (isRefreshDue(call.target.policy, entry, now)) this.refresh(call, entry, request);
       return { entry, status: CacheStatus.HIT };
     }
     const isReloading = engine.mayServeStale(call, entry, now) && this.refresh(call, entry, request);

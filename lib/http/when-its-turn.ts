@@ -30,7 +30,7 @@ export function whenItsTurn(
   };
   const giveUp = (entry?: Entry): void => load.settle({ failed: false, ...(entry && { entry }) });
   if (isRefresh) {
-    const turn = tryTurn(engine, call).then((tried) => {
+    const turn = tryTurn(engine.clock, call).then((tried) => {
       if (tried !== 'taken') giveBack(tried);
       return tried;
     });
@@ -42,7 +42,7 @@ export function whenItsTurn(
       }),
     );
   }
-  const turn = takeTurn(engine, call).then((taken) => {
+  const turn = takeTurn(engine.clock, call).then((taken) => {
     giveBack(taken);
     return taken;
   });
