@@ -1,4 +1,3 @@
-import { isMode } from '../stores/store.interface.js';
 import { CacheUsageError } from './errors.js';
 import { describeOption, isText } from './option-types.js';
 
@@ -23,7 +22,7 @@ export function assertLoader(loader: unknown, what: string): void {
 
 /** @throws CacheUsageError for another mode than there are: a misspelt one must not expire what was to be purged */
 export function assertMode(method: string, mode: unknown): void {
-  if (isMode(mode)) return;
+  if (mode === 'purge' || mode === 'expire') return;
   throw new CacheUsageError(
     'CACHE_MODE',
     `${method}() was given mode ${describeOption(mode)}. Write 'purge' (the default) or 'expire'.`,

@@ -9,26 +9,7 @@ import { missesBody } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { honouredDirectives } from './honoured-directives.js';
 import { isUnsafe } from './unsafe-request.js';
-
-/** Why a request goes past any cache, as Cache-Status and the log say it. */
-export type GeneralReason =
-  | 'disabled' // the cache is switched off
-  | 'transaction' // one is open where the request is handled
-  | 'body' // it has one, and the key does not hold it
-  | 'option' // `bypass` of the route says so
-  | 'unkeyed'; // its key could not be made
-
-/** Why a request goes past the cache of a route with a lifetime. */
-export type BypassReason =
-  | GeneralReason
-  | 'method' // the route does not cache it
-  | 'no-store' // it says so, and the route listens
-  | 'range' // no stored response has the part that it wants
-  | 'condition' // it makes one that is the handler's to judge
-  | 'authenticated' // it carries credentials, and the key tells no users apart
-  | 'unidentified' // it carries credentials, of which the key sees nothing
-  | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
-  | 'excluded'; // by `cacheEverything`
+import type { BypassReason, GeneralReason } from './exchange.interface.js';
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 

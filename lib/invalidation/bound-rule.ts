@@ -4,12 +4,8 @@ import type { MethodTarget } from '../cache/method-target.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { BoundInvalidator } from './injectable-invalidator.js';
-import {
-  resolveEntity,
-  type EntityClass,
-  type InvalidationRule,
-  type RuleOptions,
-} from './invalidation-rule.js';
+import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
+import type { EntityClass, RuleOptions } from './assert-rule-options.js';
 
 /** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
 export class BoundRule implements ActiveRule {

@@ -10,8 +10,9 @@ import type {
   JobWork,
 } from './dispatcher.interface.js';
 import { nearestNames } from './nearest-names.js';
-import type { RuleOptions } from './invalidation-rule.js';
+
 import { groupJobs, type JobGroup } from './job-groups.js';
+import type { RuleOptions } from './assert-rule-options.js';
 
 /**
  * Settings of dispatchers, by name: handed to them, but for `raiseException`.

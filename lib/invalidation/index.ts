@@ -17,17 +17,15 @@ export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalid
 export { InvalidationWorker } from './invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './entity-catalogue.interface.js';
+export { InvalidationRule, invalidates, type InvalidatesOn } from './invalidation-rule.js';
 export {
-  InvalidationRule,
-  invalidates,
   type BatchRuleOptions,
   type EntityClass,
   type EntityPath,
   type EntityReference,
   type FieldMapping,
-  type InvalidatesOn,
   type InvalidationRuleOptions,
-} from './invalidation-rule.js';
+} from './assert-rule-options.js';
 export { InvalidationJobError } from './job.js';
 export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm.interface.js';
 export { rewarmResult } from './rewarm-result.js';

@@ -7,8 +7,9 @@ import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { ForeignRule } from './foreign-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from './injectable-invalidator.js';
-import { InvalidationRule, type RuleOptions } from './invalidation-rule.js';
+import { InvalidationRule } from './invalidation-rule.js';
 import type { InstanceProblem } from './rewarm-advice.js';
+import type { RuleOptions } from './assert-rule-options.js';
 
 /** Every rule of the application. */
 export class RuleRegistry {

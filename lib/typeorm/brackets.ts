@@ -1,5 +1,4 @@
-import type { ReportedRow } from './exact-rows.js';
-import type { OrmColumn, OrmMetadata } from './typeorm.interface.js';
+import type { OrmColumn, OrmMetadata, ReportedRow } from './typeorm.interface.js';
 
 export type HookKind = 'insert' | 'update' | 'remove';
 

@@ -2,7 +2,7 @@ import type { Change, ChangeType } from '../invalidation/change.interface.js';
 import type { Bracket } from './brackets.js';
 import { tableOf } from './columns.js';
 import type { Dependent } from './dependents.js';
-import { objectOf, type ReportedRow, statesOf } from './exact-rows.js';
+import { objectOf, statesOf } from './exact-rows.js';
 import { sidesOf } from './junction.js';
 import {
   databaseState,
@@ -13,7 +13,7 @@ import {
   updatedState,
 } from './row-states.js';
 import type { Tables } from './tables.js';
-import type { OrmEntityEvent, OrmMetadata } from './typeorm.interface.js';
+import type { OrmEntityEvent, OrmMetadata, ReportedRow } from './typeorm.interface.js';
 
 export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
 type Row = Pick<Change, 'type' | 'id' | 'before' | 'after' | 'updatedColumns'>;

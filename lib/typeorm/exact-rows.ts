@@ -2,10 +2,7 @@ import type { Change } from '../invalidation/change.interface.js';
 import { UNKNOWN } from './columns.js';
 import { setColumns } from './row-states.js';
 import { EntityRowView, layoutOf } from './row-view.js';
-import type { OrmColumn, OrmEntityEvent } from './typeorm.interface.js';
-
-/** A row as its statement reported it: by column, those that it was asked for. */
-export type ReportedRow = ReadonlyMap<OrmColumn, unknown>;
+import type { OrmColumn, OrmEntityEvent, ReportedRow } from './typeorm.interface.js';
 
 type States = Pick<Change, 'before' | 'after' | 'updatedColumns'>;
 

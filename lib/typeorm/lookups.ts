@@ -1,6 +1,5 @@
 import type { Change } from '../invalidation/change.interface.js';
 import { tableOf } from './columns.js';
-import type { Answer, Outlet } from './outlet.js';
 import { idText, readPaths, type ReadPaths } from './path-query.js';
 import { databaseState } from './row-states.js';
 import { EntityRowView } from './row-view.js';
@@ -21,6 +20,14 @@ interface Former {
   readonly values: ReadPaths;
 }
 
+/** The part of the collector's outlet that lookups use. */
+export interface LookupOutlet {
+  /** Paths that are read from the database where a change does not carry them, by table. */
+  readonly lookups: ReadonlyMap<string, readonly string[]>;
+  report(error: unknown, where: string): void;
+  guard(where: string, hook: () => Promise<void> | undefined): Promise<void> | undefined;
+}
+
 /**
  * Reads mapped paths that a change does not carry, where a rule asks for it: those that a statement is about to change
  * before it, the others before the COMMIT, on the query runner of the change. What cannot be read stays unknown.
@@ -32,7 +39,7 @@ export class Lookups {
 
   constructor(
     private readonly dataSource: OrmDataSource,
-    private readonly outlet: Outlet,
+    private readonly outlet: LookupOutlet,
     private readonly runners: Runners,
   ) {
     this.#needsSavepoint = abortsOnFailure(dataSource);
@@ -44,7 +51,7 @@ export class Lookups {
   }
 
   /** An entity's before* hook: what the statement will change is read now. The rows of one save() make one query. */
-  before(event: OrmEntityEvent, changesRow: boolean): Answer {
+  before(event: OrmEntityEvent, changesRow: boolean): Promise<void> | undefined {
     const { metadata, databaseEntity, queryRunner } = event;
     const wanted = this.outlet.lookups.get(tableOf(metadata));
     if (wanted === undefined || databaseEntity === undefined) return undefined;
@@ -72,14 +79,14 @@ export class Lookups {
    * Reads what is missing of rows as they are now. What it answers never rejects: it may stand before a COMMIT.
    * @returns nothing where nothing is missing
    */
-  complete(changes: readonly Change[], runner: OrmQueryRunner): Answer {
+  complete(changes: readonly Change[], runner: OrmQueryRunner): Promise<void> | undefined {
     if (!this.areWanted) return undefined;
     return this.outlet
       .guard('lookup', () => this.#complete(changes, runner))
       ?.catch((error: unknown) => this.outlet.report(error, 'lookup'));
   }
 
-  #complete(changes: readonly Change[], runner: OrmQueryRunner): Answer {
+  #complete(changes: readonly Change[], runner: OrmQueryRunner): Promise<void> | undefined {
     const { lookups } = this.outlet;
     const batches = new Map<OrmMetadata, Batch>();
     for (const change of changes) this.#gather(change, lookups.get(change.table) ?? [], batches);

@@ -1,21 +1,12 @@
 import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
 import { NAME, PATH, splitPath } from './sql-names.js';
 import { withoutComments } from './sql-text.js';
-
-/** How a statement writes: which hook could have announced it. `mixed` statements are announced by none. */
-export type WriteKind = 'insert' | 'update' | 'remove' | 'mixed';
+import type { SqlWrite, WriteKind } from './typeorm.interface.js';
 
 /** What one SQL text does, as far as it can be told without a parser. Too many tables is safe, too few is not. */
 export interface SqlEffect extends SqlControl {
   /** Names as written, unquoted and in lower case, split at the dots. */
   readonly writes: readonly SqlWrite[];
-}
-
-export interface SqlWrite {
-  readonly path: readonly string[];
-  readonly kind: WriteKind;
-  /** TRUNCATE … CASCADE empties every table that refers to this one, whatever their ON DELETE says. */
-  readonly truncateCascade: boolean;
 }
 
 export const NO_EFFECT: SqlEffect = { ...NO_CONTROL, writes: [] };

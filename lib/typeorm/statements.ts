@@ -1,6 +1,7 @@
 import { NO_CONTROL, type SqlControl } from './sql-control.js';
-import { isPlainSelect, NO_EFFECT, readSql, type SqlEffect, type WriteKind } from './sql-tables.js';
+import { isPlainSelect, NO_EFFECT, readSql, type SqlEffect } from './sql-tables.js';
 import type { Tables } from './tables.js';
+import type { WriteKind } from './typeorm.interface.js';
 
 export interface Statement extends SqlControl {
   readonly writes: readonly {

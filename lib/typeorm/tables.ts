@@ -1,7 +1,7 @@
 import { tableOf } from './columns.js';
 import { buildDependents, type Dependent } from './dependents.js';
-import type { SqlWrite } from './sql-tables.js';
-import type { OrmColumn, OrmDataSource, OrmMetadata } from './typeorm.interface.js';
+
+import type { OrmColumn, OrmDataSource, OrmMetadata, SqlWrite } from './typeorm.interface.js';
 
 /** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
 export class Tables {

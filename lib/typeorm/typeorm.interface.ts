@@ -143,3 +143,17 @@ export interface OrmQueryEvent extends OrmEvent {
   readonly rawResults?: unknown;
   readonly error?: unknown;
 }
+
+/** How a statement writes: which hook could have announced it. `mixed` statements are announced by none. */
+export type WriteKind = 'insert' | 'update' | 'remove' | 'mixed';
+
+/** One table that a statement writes. */
+export interface SqlWrite {
+  readonly path: readonly string[];
+  readonly kind: WriteKind;
+  /** TRUNCATE … CASCADE empties every table that refers to this one, whatever their ON DELETE says. */
+  readonly truncateCascade: boolean;
+}
+
+/** A row as its statement reported it: by column, those that it was asked for. */
+export type ReportedRow = ReadonlyMap<OrmColumn, unknown>;
