@@ -4,12 +4,13 @@ import type { Call } from '../cache/call.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { IsAuthenticated } from './authentication.js';
-import { mayHavePart } from './byte-range.js';
+
 import { missesBody } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { honouredDirectives } from './honoured-directives.js';
 import { isUnsafe } from './unsafe-request.js';
 import type { BypassReason, GeneralReason } from './exchange.interface.js';
+import { mayHavePart } from './conditional.js';
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 

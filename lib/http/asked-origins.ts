@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { KeyRequest } from '../keys/key.interface.js';
-import type { Peer } from './in-process-request.js';
+import type { Peer } from './http-platform.interface.js';
 
 /** Hosts that are remembered for a route: anybody can send one. */
 const MAX_ORIGINS = 4;

@@ -1,12 +1,8 @@
 import { splitList } from './cache-control.js';
 import { parseHttpDate } from './http-date.js';
 import type { HttpPlatform, RecordedResponse, SendingManner } from './http-platform.interface.js';
+import { asksForPart, type PartialRequest } from './conditional.js';
 import { ownAnswer } from './own-answer.js';
-
-interface PartialRequest {
-  readonly method?: string | undefined;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-}
 
 /** Who asks, and what stands between the answer and the wire. */
 export interface AskingExchange {
@@ -21,21 +17,6 @@ export interface PartValidators {
   readonly lastModified: string | undefined;
   /** When the whole was sent. Milliseconds since 1970. */
   readonly date: number | undefined;
-}
-
-/** Whether a request wants a part. HEAD knows none (RFC 9110 §14.2). */
-export function asksForPart({ method, headers }: PartialRequest): boolean {
-  return headers['range'] !== undefined && method !== 'HEAD';
-}
-
-/** They are about the whole, and fail where it is another one by now: that is for the handler to say (§13.1.1, §13.1.4). */
-const FAILING_CONDITIONS = ['if-match', 'if-unmodified-since'];
-
-/** Whether what is stored may answer a request with a Range: of GET, in bytes. Other units mean something to the handler alone. */
-export function mayHavePart({ method, headers }: PartialRequest): boolean {
-  if (method === 'HEAD') return true;
-  if (method !== 'GET' || !/^bytes=/i.test(String(headers['range']))) return false;
-  return FAILING_CONDITIONS.every((name) => headers[name] === undefined);
 }
 
 /**

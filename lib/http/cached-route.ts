@@ -7,11 +7,12 @@ import { AskedOrigins } from './asked-origins.js';
 import { bodyTypeOf } from './cacheable-methods.js';
 import { declaredVary } from './declared-vary.js';
 import type { HttpPlatform } from './http-platform.interface.js';
-import { heldIdentity, type HeldIdentity } from './identity-watch.js';
+
 import type { KeyLimit } from './key-limit.js';
 import type { RequestVersion } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 import { VariantHints } from './variant-hints.js';
+import { heldIdentity, type HeldIdentity } from './held-identity.js';
 
 /** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
 const MAX_HOST = 540;

@@ -55,3 +55,24 @@ function matchesETag(list: string, etag: string | undefined): boolean {
 function withoutWeakness(etag: string): string {
   return etag.startsWith('W/') ? etag.slice(2) : etag;
 }
+
+/** A request that may want a part of a response. */
+export interface PartialRequest {
+  readonly method?: string | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** Whether a request wants a part. HEAD knows none (RFC 9110 §14.2). */
+export function asksForPart({ method, headers }: PartialRequest): boolean {
+  return headers['range'] !== undefined && method !== 'HEAD';
+}
+
+/** They are about the whole, and fail where it is another one by now: that is for the handler to say (§13.1.1, §13.1.4). */
+const FAILING_CONDITIONS = ['if-match', 'if-unmodified-since'];
+
+/** Whether what is stored may answer a request with a Range: of GET, in bytes. Other units mean something to the handler alone. */
+export function mayHavePart({ method, headers }: PartialRequest): boolean {
+  if (method === 'HEAD') return true;
+  if (method !== 'GET' || !/^bytes=/i.test(String(headers['range']))) return false;
+  return FAILING_CONDITIONS.every((name) => headers[name] === undefined);
+}

@@ -9,7 +9,7 @@ import type { Forwarded } from './cache-status-header.js';
 import type { CachedRoute } from './cached-route.js';
 import type { Explanation } from './explain/explanation.js';
 import type { RequestDirectives } from './request-directives.js';
-import type { StoredUris } from './unsafe-request.js';
+import type { StoredUris } from './shared-cache/uri-key.js';
 
 /** Why a request goes past any cache, as Cache-Status and the log say it. */
 export type GeneralReason =

@@ -125,3 +125,11 @@ export interface HttpPlatform {
   /** The pattern of the matched route, e.g. `/articles/:slug`. */
   routePath(request: object): string;
 }
+
+/** What handlers and proxies' settings may ask of a connection. */
+export interface Peer {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly remoteFamily?: string | undefined;
+  readonly encrypted?: boolean | undefined;
+}

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Clock } from '../cache/clock.js';
 import { rawWithout } from './raw-headers.js';
+import type { Peer } from './http-platform.interface.js';
 
 /** A request that takes longer is given up. Milliseconds. */
 const MAX_MS = 60_000;
@@ -24,14 +25,6 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
 ]);
-
-/** What handlers and proxies' settings may ask of a connection. */
-export interface Peer {
-  readonly remoteAddress?: string | undefined;
-  readonly remotePort?: number | undefined;
-  readonly remoteFamily?: string | undefined;
-  readonly encrypted?: boolean | undefined;
-}
 
 /** What a request is made of. */
 export interface MessageParts {

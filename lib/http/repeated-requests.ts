@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../cache/clock.js';
-import { askServer, messageOf, type Peer } from './in-process-request.js';
+import { askServer, messageOf } from './in-process-request.js';
+import type { Peer } from './http-platform.interface.js';
 
 /** Requests repeated at one time; beyond it the client waits for the handler. */
 const MAX_REPEATED = 100;

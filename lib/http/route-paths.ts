@@ -5,8 +5,7 @@ import { hasBodies } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import type { HttpPlatform } from './http-platform.interface.js';
 import type { PathParams, RoutePattern } from './route-pattern.js';
-import { uriOf, uriTag } from './shared-cache/uri-key.js';
-import type { ChangedUri, StoredUris } from './unsafe-request.js';
+import { type ChangedUri, type StoredUris, uriOf, uriTag } from './shared-cache/uri-key.js';
 
 /** The cached routes by the paths that lead to them: what is stored for the URIs that an unsafe request changed. */
 export class RoutePaths implements StoredUris {

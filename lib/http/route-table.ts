@@ -15,8 +15,9 @@ import { requestVersion, versionPrefix, type RequestVersion, type Versioning } f
 import type { ResponseOptions } from './response-options.js';
 import { RoutePaths } from './route-paths.js';
 import { RoutePattern } from './route-pattern.js';
-import type { StoredUris } from './unsafe-request.js';
+
 import { varyMembers } from './vary.js';
+import type { StoredUris } from './shared-cache/uri-key.js';
 
 /** What the routes of an application have in common. */
 export interface RouteSettings {

@@ -1,29 +1,14 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { KeyRequest } from '../keys/key.interface.js';
-import type { HttpPlatform, ResponseHead } from './http-platform.interface.js';
+import type { ResponseHead } from './http-platform.interface.js';
 import { bumpBehind } from './shared-cache/bump-behind.js';
-import { hostHeader, uriOf } from './shared-cache/uri-key.js';
+import { type ChangedUri, hostHeader, type StoredUris, uriOf } from './shared-cache/uri-key.js';
 
 /** RFC 9110 §9.2.1 and the registry of methods. What is not known to be safe is not (RFC 9111 §4.4). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH']);
 
 export function isUnsafe(method: string | undefined): boolean {
   return !SAFE.has(method ?? 'GET');
-}
-
-/** What a successful unsafe request changed, as its answer says. */
-export interface ChangedUri {
-  readonly host: string;
-  readonly path: string;
-  /** With its question mark; empty where there is none. */
-  readonly search: string;
-}
-
-/** Knows what is stored for URIs. */
-export interface StoredUris {
-  readonly platform: HttpPlatform;
-  /** The tags that drop what is stored for a URI; the request is the one that changed it. */
-  tagsOf(uri: ChangedUri, request: KeyRequest): readonly string[];
 }
 
 /**

@@ -2,6 +2,9 @@ import { parseCacheControl, type CacheControlDirectives } from '../cache-control
 import type { ResponseHead } from '../http-platform.interface.js';
 import { parseTargeted } from './targeted-cache-control.js';
 
+/** RFC 9110 §15.1, but for 206, which is never stored here. */
+export const HEURISTICALLY_CACHEABLE = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
+
 /** Headers whose lines are one list; of the others only the first line counts (RFC 9111 §4.2.1, §5.1). */
 const LISTS = ['cache-control', 'cdn-cache-control'] as const;
 const SINGLES = ['age', 'date', 'etag', 'expires', 'last-modified'] as const;

@@ -1,7 +1,4 @@
-import { directivesOf, type JudgedFields } from './judged-fields.js';
-
-/** RFC 9110 §15.1, but for 206, which is never stored here. */
-const HEURISTICALLY_CACHEABLE = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
+import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from './judged-fields.js';
 
 /** Final statuses whose caching is as this cache does it (RFC 9111 §5.2.2.3, `must-understand`). */
 const UNDERSTOOD = new Set([...HEURISTICALLY_CACHEABLE, 302, 303, 307]);
@@ -13,10 +10,6 @@ const NEVER_STORED = new Set([206, 304]);
 const ALLOWING_CREDENTIALS = ['public', 's-maxage', 'must-revalidate'];
 
 const ALLOWING = ['public', 's-maxage', 'max-age'];
-
-export function isHeuristicallyCacheable(status: number): boolean {
-  return HEURISTICALLY_CACHEABLE.has(status);
-}
 
 /**
  * Why a shared cache must not store the answer to a GET (RFC 9111 §3); `undefined` if it may.
@@ -38,5 +31,5 @@ export function storingRefusal(
   if (vary.includes('*')) return 'Vary: *';
   if (isAuthenticated && !ALLOWING_CREDENTIALS.some(says)) return 'authorization';
   const hasExpires = fields.expires !== undefined && !isTargeted;
-  return ALLOWING.some(says) || hasExpires || isHeuristicallyCacheable(status) ? undefined : 'no lifetime';
+  return ALLOWING.some(says) || hasExpires || HEURISTICALLY_CACHEABLE.has(status) ? undefined : 'no lifetime';
 }

@@ -1,7 +1,6 @@
 import { deltaSeconds, parseDelta, splitList, type CacheControlDirectives } from '../cache-control.js';
 import { parseHttpDate } from '../http-date.js';
-import { directivesOf, type JudgedFields } from './judged-fields.js';
-import { isHeuristicallyCacheable } from './may-store.js';
+import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from './judged-fields.js';
 
 /** When a response was asked for and when it came; milliseconds since the epoch. */
 export interface ExchangeTimes {
@@ -75,7 +74,7 @@ function heuristicLifetime(
   fields: JudgedFields,
   { receivedAt }: ExchangeTimes,
 ): number {
-  if (!isHeuristicallyCacheable(status) && !directives.has('public')) return 0;
+  if (!HEURISTICALLY_CACHEABLE.has(status) && !directives.has('public')) return 0;
   const modified = parseHttpDate(fields['last-modified']);
   if (modified === undefined) return 0;
   const unchanged = Math.max(0, (parseHttpDate(fields.date) ?? receivedAt) - modified);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import { KeyConstructor, RequestValueKeyField } from '../../keys/index.js';
+import type { HttpPlatform } from '../http-platform.interface.js';
 
 /** The key of a route with `freshness: 'headers'`: the URI as it came, byte for byte; the host stands before it. */
 export class UriKeyConstructor extends KeyConstructor {
@@ -44,4 +45,19 @@ export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string
     const own = typeof tags === 'function' ? tags(request as never) : (tags ?? []);
     return [...own, uriTagOf(request)];
   };
+}
+
+/** What a successful unsafe request changed, as its answer says. */
+export interface ChangedUri {
+  readonly host: string;
+  readonly path: string;
+  /** With its question mark; empty where there is none. */
+  readonly search: string;
+}
+
+/** Knows what is stored for URIs. */
+export interface StoredUris {
+  readonly platform: HttpPlatform;
+  /** The tags that drop what is stored for a URI; the request is the one that changed it. */
+  tagsOf(uri: ChangedUri, request: KeyRequest): readonly string[];
 }
