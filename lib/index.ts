@@ -8,14 +8,14 @@ export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report
 export type { Delivery } from './cache/cache-runtime.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
-export type { Clock } from './cache/clock.js';
-export type { Duration } from './cache/duration.js';
+export type { Clock } from './common/clock.js';
+export type { Duration } from './common/duration.js';
 export {
   CacheConfigurationError,
   CacheTimeoutError,
   CacheUsageError,
   RestflowCacheError,
-} from './cache/errors.js';
+} from './common/errors.js';
 export type { KeyedOptions } from './cache/keyed-target.js';
 export type { ValueContext } from './cache/policy.js';
 export type { Isolation } from './cache/values/isolation.js';

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import { definitionOf, memberKeysOf, memberOf } from './cache/cached-methods.js';
 import { assertKnownOptions, type MethodDefinition } from './cache/definition.js';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './common/errors.js';
 import type { CacheResponseOptions } from './decorators/cache-options.interface.js';
 import { defineResponse, RESPONSE_OPTIONS } from './decorators/define-response.js';
 import { isNoCache } from './decorators/no-cache.decorator.js';

@@ -1,5 +1,5 @@
 import type { DiscoveryService } from '@nestjs/core';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './common/errors.js';
 import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
 import type { CacheStore } from './stores/store.interface.js';
 

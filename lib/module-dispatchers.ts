@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { FactoryProvider, Provider, Type } from '@nestjs/common';
 import type { CacheRuntime } from './cache/cache-runtime.js';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './common/errors.js';
 import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from './dispatchers/index.js';
 import {
   DispatcherRegistry,

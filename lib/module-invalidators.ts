@@ -1,5 +1,5 @@
 import type { DiscoveryService, ModuleRef } from '@nestjs/core';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './common/errors.js';
 import type { ResolveInvalidator } from './invalidation/index.js';
 
 /** Finds the invalidators of rules among the application's providers. */

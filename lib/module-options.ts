@@ -1,7 +1,7 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
-import { systemClock, type Clock } from './cache/clock.js';
-import { parseDuration, type Duration } from './cache/duration.js';
-import { CacheConfigurationError } from './cache/errors.js';
+import { systemClock, type Clock } from './common/clock.js';
+import { parseDuration, type Duration } from './common/duration.js';
+import { CacheConfigurationError } from './common/errors.js';
 import { assertKnownOptions } from './cache/definition.js';
 import type { RuntimeSettings } from './cache/cache-runtime.js';
 import type { IsAuthenticated } from './http/authentication.js';
@@ -14,7 +14,7 @@ import {
 } from './http/key-limit.js';
 import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
-import { assertOptionTypes, describeOption } from './cache/option-types.js';
+import { assertOptionTypes, describeOption } from './common/option-types.js';
 import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
 import { MODULE_OPTION_TYPES } from './module-option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';

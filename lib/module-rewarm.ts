@@ -1,6 +1,6 @@
 import type { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import type { CacheRuntime } from './cache/cache-runtime.js';
-import { CacheUsageError } from './cache/errors.js';
+import { CacheUsageError } from './common/errors.js';
 import { RewarmResponses } from './http/rewarm-responses.js';
 import type { RouteTable } from './http/route-table.js';
 import { Rewarmer, rewarmResult, type Rewarm, type RunRewarm } from './invalidation/index.js';

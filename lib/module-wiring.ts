@@ -10,7 +10,7 @@ import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '
 import { cachedMethodsOf } from './cache/cached-methods.js';
 import type { CacheRuntime } from './cache/cache-runtime.js';
 import type { MethodDefinition } from './cache/definition.js';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './common/errors.js';
 import { assertInvalidations } from './cache/invalidating-method.js';
 import { MethodDirectory } from './cache/method-directory.js';
 import { CACHE_RUNTIME } from './cache/trampoline.js';
@@ -32,7 +32,7 @@ import type { ModuleSettings } from './module-options.js';
 import { installPlatform } from './module-platform.js';
 import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
 import { createShortcut, installShortcut } from './module-shortcut.js';
-import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './nest-internals.js';
+import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from './common/nest-internals.js';
 import type { CacheStore } from './stores/store.interface.js';
 import { releaseStore, takeStore } from './stores/store-users.js';
 import { DataSourceAttacher, isDataSource } from './typeorm/index.js';

@@ -1,8 +1,8 @@
 import { Stamp } from '../stores/stamp.js';
 import type { Call } from './call.js';
-import { CacheUsageError } from './errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import { isOffline } from './offline.js';
-import { describeOption } from './option-types.js';
+import { describeOption } from '../common/option-types.js';
 
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
 export function assertStamped(call: Call, stamp: Stamp): void {

@@ -2,14 +2,14 @@ import { watchLoad } from '../observability/load-watch.js';
 import type { MethodCounters } from '../observability/method-counters.js';
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { allOrFirstError } from './all-or-first-error.js';
+import { allOrFirstError } from '../common/all-or-first-error.js';
 import type { BatchSeat, Call } from './call.js';
 import type { CacheEngine } from './engine.js';
-import { CacheUsageError } from './errors.js';
-import { assertLoader } from './assert-given.js';
+import { CacheUsageError } from '../common/errors.js';
+import { assertLoader } from '../common/assert-given.js';
 import { currentLoad, LoadContext, runInLoad } from './load-context.js';
 import { isOffline } from './offline.js';
-import { isThenable } from './thenable.js';
+import { isThenable } from '../common/thenable.js';
 
 /** Computes the values of keys that are missing: one for each, in their order. */
 export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;

@@ -3,7 +3,7 @@ import { Entry } from '../stores/entry.js';
 import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './call.js';
-import { CacheUsageError } from './errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import { reportMissing } from './inner-call.js';
 import { currentLoad, type LoadContext } from './load-context.js';
 import type { MethodTarget } from './method-target.js';

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { CACHED_METHODS_METADATA } from './cache.constants.js';
 import type { MethodDefinition } from './definition.js';
-import { CacheConfigurationError } from './errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /**
  * Writes down a decorated method on its class. Not on the function: a decorator above ours may put another function in

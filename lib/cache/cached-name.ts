@@ -1,6 +1,6 @@
 import { definitionOf } from './cached-methods.js';
 import type { MethodDefinition } from './definition.js';
-import { CacheConfigurationError } from './errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 
 /**

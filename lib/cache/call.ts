@@ -4,7 +4,7 @@ import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
 import type { Entry } from '../stores/entry.js';
 import type { MethodCounters } from '../observability/method-counters.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
-import { CacheUsageError } from './errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import type { Load } from './loads.js';
 import type { CachePolicy, ValueContext } from './policy.js';
 import { MAX_TAGS, tooManyTags } from './tag-bound.js';

@@ -2,9 +2,9 @@ import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js
 import type { CachePolicy, ValueContext } from './policy.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/known-classes.js';
-import { CacheConfigurationError } from './errors.js';
-import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from './option-types.js';
-import { parseDuration, type Duration } from './duration.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/option-types.js';
+import { parseDuration, type Duration } from '../common/duration.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
 /** Options that `@CacheResult`, `@CacheResponse` and `getOrSet` share, as they were given. */

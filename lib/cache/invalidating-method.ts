@@ -4,10 +4,10 @@ import type { PartitionValues } from '../keys/key.interface.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { INVALIDATIONS_METADATA } from './cache.constants.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { CacheConfigurationError, CacheUsageError } from './errors.js';
+import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
-import { isText } from './option-types.js';
-import { isThenable } from './thenable.js';
+import { isText } from '../common/option-types.js';
+import { isThenable } from '../common/thenable.js';
 import { runtimeOf, warnOfUnmanaged } from './trampoline.js';
 
 /** What a method invalidates after it succeeded, as its decorator says. */

@@ -1,7 +1,7 @@
 import { decodeText } from '../keys/encode-text.js';
 import { createHash } from 'node:crypto';
 import { encodeValue } from '../keys/index.js';
-import { CacheConfigurationError } from './errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /**
  * How entries and tags are named in a store. Everything an application writes begins with its namespace; entries have

@@ -3,9 +3,9 @@ import { CachedMethod, type MethodAccess } from './cached-method.js';
 import type { CacheReport, RuleReport } from './cache-report.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { definitionOf } from './cached-methods.js';
-import { CacheUsageError } from './errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
-import { describeOption } from './option-types.js';
+import { describeOption } from '../common/option-types.js';
 
 /** What the directory asks of other rooms. */
 export interface DirectoryLinks {

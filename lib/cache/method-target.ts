@@ -4,7 +4,7 @@ import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type CacheTarget } from './call.js';
 import type { MethodDefinition } from './definition.js';
-import { CacheUsageError } from './errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import type { KeySpace } from './key-space.js';
 import type { CachePolicy } from './policy.js';
 import type { ValueHandling } from './values/isolation.js';

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
 import type { MethodDefinition } from '../cache/definition.js';
-import type { Duration } from '../cache/duration.js';
-import { CacheConfigurationError } from '../cache/errors.js';
+import type { Duration } from '../common/duration.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import { isCacheableHandler } from '../http/handler-shape.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { methodOf, optionsOf, whereOf } from './decorator-options.js';

@@ -5,8 +5,8 @@ import {
   VALUE_OPTIONS,
   type MethodDefinition,
 } from '../cache/definition.js';
-import { CacheConfigurationError } from '../cache/errors.js';
-import type { Duration } from '../cache/duration.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import type { Duration } from '../common/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
 import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/invalidation-rule.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import {
   assertMethodOptions,
   normalisePolicy,

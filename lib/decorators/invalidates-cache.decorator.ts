@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import type { Type } from '@nestjs/common';
 import type { MethodName } from '../cache/cache.service.js';
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import { createInvalidating, declareInvalidation, type Invalidation } from '../cache/invalidating-method.js';
 import { injectRuntime } from '../cache/trampoline.js';
 import type { PartitionValues } from '../keys/key.interface.js';
 import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { assertKnownOptions } from '../cache/definition.js';
-import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../cache/option-types.js';
+import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../common/option-types.js';
 import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
 
 /**

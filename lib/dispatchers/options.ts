@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /** What an option must be, as a test and in words. */
 export type OptionTests<T> = { readonly [K in keyof T]-?: readonly [(value: unknown) => boolean, string] };

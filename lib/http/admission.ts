@@ -1,4 +1,4 @@
-import { saidAtOnce } from '../cache/at-once.js';
+import { saidAtOnce } from '../common/at-once.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/call.js';
 import type { MethodTarget } from '../cache/method-target.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /** Methods whose answers may be reused; all others change something, which a hit would leave undone. */
 const REUSABLE = ['GET', 'POST', 'QUERY', 'SEARCH', 'REPORT', 'PROPFIND'] as const;

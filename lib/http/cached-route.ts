@@ -1,7 +1,7 @@
 import { createKeyHash, encodeValue } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { Call } from '../cache/call.js';
-import { CacheUsageError } from '../cache/errors.js';
+import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { AskedOrigins } from './asked-origins.js';
 import { bodyTypeOf } from './cacheable-methods.js';

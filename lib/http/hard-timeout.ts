@@ -1,8 +1,8 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import { Observable, race } from 'rxjs';
 import type { Call } from '../cache/call.js';
-import type { Clock } from '../cache/clock.js';
-import { CacheTimeoutError } from '../cache/errors.js';
+import type { Clock } from '../common/clock.js';
+import { CacheTimeoutError } from '../common/errors.js';
 
 /** An answer, or 503 after the `hardTimeout` of its route. */
 export function withinHardTimeout<T>(

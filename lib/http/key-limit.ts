@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '../cache/clock.js';
-import { parseDuration, type Duration } from '../cache/duration.js';
-import { CacheConfigurationError } from '../cache/errors.js';
+import type { Clock } from '../common/clock.js';
+import { parseDuration, type Duration } from '../common/duration.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /**
  * How many different keys a handler may make within a window, in each process; `false` for any number.

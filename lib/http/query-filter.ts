@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import { type FieldContext, type FieldPart, type KeyField, QueryParamsKeyField } from '../keys/index.js';
 import { wildcardPattern } from './wildcard-pattern.js';
 

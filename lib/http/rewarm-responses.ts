@@ -1,6 +1,6 @@
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import type { Clock } from '../cache/clock.js';
+import type { Clock } from '../common/clock.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { Origin } from './asked-origins.js';
 import type { CachedRoute } from './cached-route.js';

@@ -4,7 +4,7 @@ import type { Call } from '../cache/call.js';
 import type { RequestDescription } from '../cache/cached-method.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import { DropLog } from '../cache/drop-log.js';
-import { CacheConfigurationError, CacheUsageError } from '../cache/errors.js';
+import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
 import { CachedRoute } from './cached-route.js';

@@ -1,5 +1,5 @@
 import type { RuleReport } from '../cache/cache-report.js';
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import type { DispatcherState } from '../observability/metrics.interface.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
@@ -9,7 +9,7 @@ import type {
   InvalidationJob,
   JobWork,
 } from './dispatcher.interface.js';
-import { nearestNames } from './nearest-names.js';
+import { nearestNames } from '../common/nearest-names.js';
 
 import { groupJobs, type JobGroup } from './job-groups.js';
 import type { RuleOptions } from './assert-rule-options.js';

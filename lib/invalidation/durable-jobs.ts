@@ -1,6 +1,6 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { RestflowCacheError } from '../cache/errors.js';
-import { messageOf } from '../observability/message-of.js';
+import { RestflowCacheError } from '../common/errors.js';
+import { messageOf } from '../common/message-of.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
 
 /** An invalidator as a rule calls it, whatever it was given as. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { CacheConfigurationError } from '../cache/errors.js';
-import { describeOption } from '../cache/option-types.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { describeOption } from '../common/option-types.js';
 import {
   assertRuleOptions,
   type BatchRuleOptions,
@@ -11,7 +11,7 @@ import {
   type RuleOptions,
 } from './assert-rule-options.js';
 import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
-import { stableText } from './stable-text.js';
+import { stableText } from '../common/stable-text.js';
 
 /**
  * Binds what a method cached to the changes of an entity.

@@ -1,5 +1,5 @@
-import { isThenable } from '../cache/thenable.js';
-import { messageOf } from '../observability/message-of.js';
+import { isThenable } from '../common/thenable.js';
+import { messageOf } from '../common/message-of.js';
 import type { OnceLog } from '../observability/once-log.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import { BoundRule } from './bound-rule.js';

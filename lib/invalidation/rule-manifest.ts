@@ -1,4 +1,4 @@
-import { excerpt } from './excerpt.js';
+import { excerpt } from '../common/excerpt.js';
 import { coarseRule, keyOf, type ManifestRule } from './manifest-rule.js';
 import { isManifestRule } from './read-manifest-rule.js';
 

@@ -1,5 +1,5 @@
 import type { RuleReport } from '../cache/cache-report.js';
-import { CacheConfigurationError } from '../cache/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { readParameters } from '../keys/index.js';
 import { adviseOn } from './boot-advisor.js';

@@ -1,4 +1,4 @@
-import { assertStoreOptions } from './assert-store-options.js';
+import { assertStoreOptions } from '../common/assert-store-options.js';
 import type { Entry } from './entry.js';
 import { hasLeases, type LeaseStore } from './lease.interface.js';
 import { readMany } from './read-many.js';

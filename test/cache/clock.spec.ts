@@ -1,5 +1,5 @@
 import { expect, it, jest } from '@jest/globals';
-import { systemClock } from '../../lib/cache/clock.js';
+import { systemClock } from '../../lib/common/clock.js';
 import { ManualClock } from '../../lib/testing.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
 

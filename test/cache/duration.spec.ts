@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDuration } from '../../lib/cache/duration.js';
+import { parseDuration } from '../../lib/common/duration.js';
 
 describe('a duration', () => {
   it.each([

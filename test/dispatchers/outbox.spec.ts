@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { systemClock } from '../../lib/cache/clock.js';
+import { systemClock } from '../../lib/common/clock.js';
 import { OutboxTable } from '../../lib/dispatchers/outbox/outbox-table.js';
 import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../errors.js';
+import { CacheConfigurationError } from '../../common/errors.js';
 import type { ValueCodec, Wire } from '../../stores/store.interface.js';
 import { copySnapshot, freezeSnapshot } from './copy.js';
 import type { KnownClasses } from './known-classes.js';

@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../errors.js';
+import { CacheConfigurationError } from '../../common/errors.js';
 
 /**
  * A class whose instances may be stored and come back as instances.

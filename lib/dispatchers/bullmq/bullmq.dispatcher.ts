@@ -9,9 +9,9 @@ import { InvalidationJobError } from '../../invalidation/job.js';
 import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { kindOf } from '../kind-of-error.js';
+import { kindOf } from '../../common/kind-of-error.js';
 import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
-import { ATTEMPTS, pauseBefore } from '../retry.js';
+import { ATTEMPTS, pauseBefore } from '../../common/retry.js';
 import { closing, Sender, stateOfAll, whenStarted } from '../sender.js';
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { CacheUsageError } from '../../cache/errors.js';
+import { CacheUsageError } from '../../common/errors.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
 import { InvalidationWorker } from '../../invalidation/invalidation-worker.js';
 import { patternOf } from './pattern.js';

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../../invalidation/dispatcher.interface.js';
 import { InvalidationJobError } from '../../invalidation/job.js';
-import { messageOf } from '../../observability/message-of.js';
-import { kindOf } from '../kind-of-error.js';
-import { pauseBefore } from '../retry.js';
+import { messageOf } from '../../common/message-of.js';
+import { kindOf } from '../../common/kind-of-error.js';
+import { pauseBefore } from '../../common/retry.js';
 import { closing } from '../sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 

@@ -6,10 +6,10 @@ import type {
   InvalidationJob,
 } from '../../invalidation/dispatcher.interface.js';
 import { isLeft } from '../../invalidation/job.js';
-import { messageOf } from '../../observability/message-of.js';
+import { messageOf } from '../../common/message-of.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
-import { ATTEMPTS } from '../retry.js';
+import { ATTEMPTS } from '../../common/retry.js';
 import { Sender, whenStarted } from '../sender.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { parseDuration, type Duration } from '../../cache/duration.js';
-import { CacheConfigurationError } from '../../cache/errors.js';
+import { parseDuration, type Duration } from '../../common/duration.js';
+import { CacheConfigurationError } from '../../common/errors.js';
 
 /** What signs explanations: shorter secrets can be tried out. Characters. */
 const MIN_SECRET = 32;

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { NestInterceptor } from '@nestjs/common';
 import type { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { CacheConfigurationError } from './cache/errors.js';
+import { CacheConfigurationError } from './errors.js';
 
 /** The part of Nest's `ApplicationConfig` that the module needs. */
 export interface ApplicationConfigLike {
