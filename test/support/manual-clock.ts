@@ -1,1 +1,1 @@
-export { ManualClock } from '../../lib/cache/manual-clock.js';
+export { ManualClock } from '../../lib/testing/manual-clock.js';

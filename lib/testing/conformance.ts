@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
-import { Entry } from './entry.js';
+import { Entry } from '../stores/entry.js';
 import { MANY, SHARED_MANY } from './conformance-many.js';
 import {
   entry,
@@ -11,8 +11,8 @@ import {
   type Case,
   type SharedCase,
 } from './conformance-tools.js';
-import { Stamp } from './stamp.js';
-import type { CacheStore } from './store.interface.js';
+import { Stamp } from '../stores/stamp.js';
+import type { CacheStore } from '../stores/store.interface.js';
 
 /**
  * What the suite needs to know of a store.

@@ -1,10 +1,10 @@
 import { assertStoreOptions } from '../common/assert-store-options.js';
-import type { Entry } from './entry.js';
-import { hasLeases, type LeaseStore } from './lease.interface.js';
-import { readMany } from './read-many.js';
-import type { Stamp, Verdict } from './stamp.js';
-import type { StoreHost } from './store-host.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
+import type { Entry } from '../stores/entry.js';
+import { hasLeases, type LeaseStore } from '../stores/lease.interface.js';
+import { readMany } from '../stores/read-many.js';
+import type { Stamp, Verdict } from '../stores/stamp.js';
+import type { StoreHost } from '../stores/store-host.js';
+import type { CacheStore, InvalidationMode, StoreQuery } from '../stores/store.interface.js';
 
 /**
  * What goes wrong, and how often: each a probability between 0 and 1; default 0.

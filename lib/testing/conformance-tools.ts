@@ -1,7 +1,7 @@
 import { ok } from 'node:assert';
-import { Entry } from './entry.js';
-import { Stamp } from './stamp.js';
-import type { CacheStore, StoreQuery, ValueCodec } from './store.interface.js';
+import { Entry } from '../stores/entry.js';
+import { Stamp } from '../stores/stamp.js';
+import type { CacheStore, StoreQuery, ValueCodec } from '../stores/store.interface.js';
 
 /** Hands values through as they are: what is kept by a store must come back equal. */
 const PLAIN: ValueCodec = {

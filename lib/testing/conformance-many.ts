@@ -1,8 +1,8 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { entry, query, type Case, type SharedCase } from './conformance-tools.js';
-import { Entry } from './entry.js';
-import { Stamp } from './stamp.js';
-import type { CacheStore, StoreQuery } from './store.interface.js';
+import { Entry } from '../stores/entry.js';
+import { Stamp } from '../stores/stamp.js';
+import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
 
 /** Values, and `undefined` for what is missing; a store that cannot read many at once has nothing to prove. */
 async function valuesOf(store: CacheStore, queries: readonly StoreQuery[]): Promise<unknown[] | undefined> {
