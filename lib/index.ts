@@ -157,5 +157,5 @@ export {
 } from './stores/index.js';
 export type { Bus, BusStore } from './stores/bus.interface.js';
 export type { Lease, LeaseStore } from './stores/lease.interface.js';
-export { cacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
+export { cacheManagerStore } from './stores/cache-manager-store.js';
 export { tieredStore, type TieredStoreOptions } from './stores/tiered-store.js';

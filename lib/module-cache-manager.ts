@@ -1,6 +1,6 @@
 import type { DiscoveryService } from '@nestjs/core';
 import { CacheConfigurationError } from './common/errors.js';
-import { GuardedCacheManagerStore } from './stores/cache-manager/cache-manager-store.js';
+import { GuardedCacheManagerStore } from './stores/cache-manager-store.js';
 import type { CacheStore } from './stores/store.interface.js';
 
 /** The token of @nestjs/cache-manager, which need not be installed. */
