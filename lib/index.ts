@@ -3,7 +3,7 @@ export {
   type AttachedInvalidation,
   type AttachInvalidationOptions,
 } from './attach-invalidation.js';
-export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/cache-status.js';
+export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/engine/cache-status.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
@@ -17,7 +17,7 @@ export {
   RestflowCacheError,
 } from './common/errors.js';
 export type { KeyedOptions } from './cache/keyed-target.js';
-export type { ValueContext } from './cache/policy.js';
+export type { ValueContext } from './cache/engine/policy.js';
 export type { Isolation } from './cache/values/isolation.js';
 export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
 export { CacheControl, type CacheControlOptions } from './decorators/cache-control.decorator.js';

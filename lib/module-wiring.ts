@@ -13,7 +13,7 @@ import type { MethodDefinition } from './cache/definition.js';
 import { CacheConfigurationError } from './common/errors.js';
 import { assertInvalidations } from './cache/invalidating-method.js';
 import { MethodDirectory } from './cache/method-directory.js';
-import { CACHE_RUNTIME } from './cache/trampoline.js';
+import { CACHE_RUNTIME } from './cache/patched-method.js';
 import type { HitShortcut } from './http/hit-shortcut.js';
 import type { HttpPlatform } from './http/http-platform.interface.js';
 import type { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';

@@ -12,7 +12,7 @@ import { CacheService } from './cache/cache.service.js';
 import { assertKnownOptions } from './cache/definition.js';
 import { CacheConfigurationError } from './common/errors.js';
 import { assertOptionTypes, isFunction, type OptionTypes } from './common/option-types.js';
-import { CACHE_RUNTIME } from './cache/trampoline.js';
+import { CACHE_RUNTIME } from './cache/patched-method.js';
 import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
 import { InvalidationWorker } from './invalidation/index.js';
 import { MODULE_SETTINGS } from './module.constants.js';

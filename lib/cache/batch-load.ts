@@ -3,12 +3,12 @@ import type { MethodCounters } from '../observability/method-counters.js';
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { allOrFirstError } from '../common/all-or-first-error.js';
-import type { BatchSeat, Call } from './call.js';
-import type { CacheEngine } from './engine.js';
+import type { BatchSeat, Call } from './engine/call.js';
+import type { CacheEngine } from './engine/engine.js';
 import { CacheUsageError } from '../common/errors.js';
 import { assertLoader } from '../common/assert-given.js';
-import { currentLoad, LoadContext, runInLoad } from './load-context.js';
-import { isOffline } from './offline.js';
+import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
+import { isOffline } from './engine/offline.js';
 import { isThenable } from '../common/thenable.js';
 
 /** Computes the values of keys that are missing: one for each, in their order. */

@@ -1,11 +1,11 @@
 import type { PartitionValues } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
-import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
+import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './engine/cache-status.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
-import type { Call } from './call.js';
+import type { Call } from './engine/call.js';
 import { CacheUsageError } from '../common/errors.js';
-import { reportMissing } from './inner-call.js';
-import { currentLoad, type LoadContext } from './load-context.js';
+import { reportMissing } from './engine/inner-call.js';
+import { currentLoad, type LoadContext } from './engine/load-context.js';
 import type { MethodTarget } from './method-target.js';
 
 /**

@@ -8,7 +8,7 @@ import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 import { isText } from '../common/option-types.js';
 import { isThenable } from '../common/thenable.js';
-import { runtimeOf, warnOfUnmanaged } from './trampoline.js';
+import { runtimeOf, warnOfUnmanaged } from './patched-method.js';
 
 /** What a method invalidates after it succeeded, as its decorator says. */
 export interface Invalidation {

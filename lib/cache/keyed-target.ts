@@ -1,13 +1,13 @@
 import type { MethodCounters } from '../observability/method-counters.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { Call, type BatchSeat, type CacheTarget } from './call.js';
+import { Call, type BatchSeat, type CacheTarget } from './engine/call.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { encodeOwn } from './key-space.js';
 import { assertMethodOptions, normalisePolicy, VALUE_OPTIONS, type CommonOptions } from './definition.js';
 import { assertLoader } from '../common/assert-given.js';
 import { CacheUsageError } from '../common/errors.js';
 import { describeOption, isText } from '../common/option-types.js';
-import type { CachePolicy } from './policy.js';
+import type { CachePolicy } from './engine/policy.js';
 import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
 import { classesOf, KnownClasses, type TypeOption } from './values/known-classes.js';
 

@@ -2,11 +2,11 @@ import { MethodCounters } from '../observability/method-counters.js';
 import type { CompiledKey, PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { Call, type CacheTarget } from './call.js';
+import { Call, type CacheTarget } from './engine/call.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { KeySpace } from './key-space.js';
-import type { CachePolicy } from './policy.js';
+import type { CachePolicy } from './engine/policy.js';
 import type { ValueHandling } from './values/isolation.js';
 
 /** One decorated method of one concrete class in one application: its keys, its tags, its store. */

@@ -1,5 +1,5 @@
 import type { Duration } from '../common/duration.js';
-import type { ValueContext } from '../cache/policy.js';
+import type { ValueContext } from '../cache/engine/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/known-classes.js';
 import type { CacheableMethod } from '../http/cacheable-methods.js';

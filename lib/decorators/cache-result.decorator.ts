@@ -7,7 +7,7 @@ import {
 } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { Duration } from '../common/duration.js';
-import { createTrampoline, injectRuntime } from '../cache/trampoline.js';
+import { createTrampoline, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';

@@ -3,7 +3,7 @@ import type { Type } from '@nestjs/common';
 import type { MethodName } from '../cache/cache.service.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { createInvalidating, declareInvalidation, type Invalidation } from '../cache/invalidating-method.js';
-import { injectRuntime } from '../cache/trampoline.js';
+import { injectRuntime } from '../cache/patched-method.js';
 import type { PartitionValues } from '../keys/key.interface.js';
 import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { assertKnownOptions } from '../cache/definition.js';

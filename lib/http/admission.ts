@@ -1,6 +1,6 @@
 import { saidAtOnce } from '../common/at-once.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/call.js';
+import type { Call } from '../cache/engine/call.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { IsAuthenticated } from './authentication.js';

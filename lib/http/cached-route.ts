@@ -1,6 +1,6 @@
 import { createKeyHash, encodeValue } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
-import type { Call } from '../cache/call.js';
+import type { Call } from '../cache/engine/call.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { AskedOrigins } from './asked-origins.js';

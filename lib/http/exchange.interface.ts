@@ -1,5 +1,5 @@
 import type { CallHandler } from '@nestjs/common';
-import type { Call } from '../cache/call.js';
+import type { Call } from '../cache/engine/call.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { ToldOnce } from '../observability/method-counters.js';
 import type { Entry } from '../stores/entry.js';

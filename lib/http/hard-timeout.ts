@@ -1,6 +1,6 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import { Observable, race } from 'rxjs';
-import type { Call } from '../cache/call.js';
+import type { Call } from '../cache/engine/call.js';
 import type { Clock } from '../common/clock.js';
 import { CacheTimeoutError } from '../common/errors.js';
 

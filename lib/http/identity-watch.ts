@@ -1,4 +1,4 @@
-import type { LoadContext } from '../cache/load-context.js';
+import type { LoadContext } from '../cache/engine/load-context.js';
 import { membersWatched } from './watched-members.js';
 import type { HeldIdentity } from './held-identity.js';
 

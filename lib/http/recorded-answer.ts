@@ -1,7 +1,7 @@
-import { CacheStatus, isoTime } from '../cache/cache-status.js';
+import { CacheStatus, isoTime } from '../cache/engine/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/call.js';
-import type { Load } from '../cache/loads.js';
+import type { Call } from '../cache/engine/call.js';
+import type { Load } from '../cache/engine/loads.js';
 import type { Forwarded } from './cache-status-header.js';
 import { isNotModified, type Conditions } from './conditional.js';
 import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from './http-platform.interface.js';

@@ -1,10 +1,10 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { finalize, from, of, switchMap, type Observable } from 'rxjs';
-import { CacheStatus } from '../cache/cache-status.js';
+import { CacheStatus } from '../cache/engine/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/call.js';
-import { runInLoad } from '../cache/load-context.js';
-import type { Load } from '../cache/loads.js';
+import type { Call } from '../cache/engine/call.js';
+import { runInLoad } from '../cache/engine/load-context.js';
+import type { Load } from '../cache/engine/loads.js';
 import { ToldOnce, UNCOUNTED } from '../observability/method-counters.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';

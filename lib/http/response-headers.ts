@@ -1,4 +1,4 @@
-import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../cache/cache-status.js';
+import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../cache/engine/cache-status.js';
 import type { Entry } from '../stores/entry.js';
 import { addHeaders, type HeaderTarget } from './add-headers.js';
 import type { AddedHeaders } from './http-platform.interface.js';

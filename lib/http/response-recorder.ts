@@ -1,8 +1,8 @@
 import { tap, type Observable } from 'rxjs';
-import { CacheStatus } from '../cache/cache-status.js';
+import { CacheStatus } from '../cache/engine/cache-status.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/call.js';
-import type { Load } from '../cache/loads.js';
+import type { Call } from '../cache/engine/call.js';
+import type { Load } from '../cache/engine/loads.js';
 import { HandlerLoad } from './handler-load.js';
 import { conditionsOf, hideConditions, isNotModified, type Conditions } from './conditional.js';
 import { loadedStatus, RecordedAnswer } from './recorded-answer.js';

@@ -1,4 +1,4 @@
-import { CacheStatus, metadataOf } from '../cache/cache-status.js';
+import { CacheStatus, metadataOf } from '../cache/engine/cache-status.js';
 import type { Entry } from '../stores/entry.js';
 import { partOf, type AskingExchange } from './byte-range.js';
 import type { CacheStatusParameters } from './cache-status-header.js';

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/call.js';
+import type { Call } from '../cache/engine/call.js';
 import type { RequestDescription } from '../cache/cached-method.js';
 import type { MethodDefinition } from '../cache/definition.js';
-import { DropLog } from '../cache/drop-log.js';
+import { DropLog } from '../cache/engine/drop-log.js';
 import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from '../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';

@@ -1,8 +1,8 @@
-import type { Call } from '../cache/call.js';
-import { CacheStatus } from '../cache/cache-status.js';
-import type { CacheEngine } from '../cache/engine.js';
-import { isRefreshDue } from '../cache/policy.js';
-import { LATE, within } from '../cache/load-timeouts.js';
+import type { Call } from '../cache/engine/call.js';
+import { CacheStatus } from '../cache/engine/cache-status.js';
+import type { CacheEngine } from '../cache/engine/engine.js';
+import { isRefreshDue } from '../cache/engine/policy.js';
+import { LATE, within } from '../cache/engine/load-timeouts.js';
 import { Entry } from '../stores/entry.js';
 import { satisfies, takesStale } from './honoured-directives.js';
 import { NO_ANSWER } from './in-process-request.js';

@@ -1,6 +1,6 @@
 import { deltaSeconds, parseCacheControl } from './cache-control.js';
-import type { Load } from '../cache/loads.js';
-import { isOffline } from '../cache/offline.js';
+import type { Load } from '../cache/engine/loads.js';
+import { isOffline } from '../cache/engine/offline.js';
 import type { ResponseHead } from './http-platform.interface.js';
 import type { ResponseOptions } from './response-options.js';
 import { varyMembers } from './vary.js';

@@ -1,8 +1,8 @@
 import { from, of, switchMap, type Observable } from 'rxjs';
-import type { Call } from '../cache/call.js';
-import type { CacheEngine } from '../cache/engine.js';
-import { takeTurn, tryTurn, type FleetTurn } from '../cache/fleet-lock.js';
-import type { Load } from '../cache/loads.js';
+import type { Call } from '../cache/engine/call.js';
+import type { CacheEngine } from '../cache/engine/engine.js';
+import { takeTurn, tryTurn, type FleetTurn } from '../cache/engine/fleet-lock.js';
+import type { Load } from '../cache/engine/loads.js';
 import type { Entry } from '../stores/entry.js';
 
 /** What is done when it is this process's turn, and when another process has done it. */

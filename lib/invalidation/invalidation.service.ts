@@ -1,5 +1,5 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { currentLoad } from '../cache/load-context.js';
+import { currentLoad } from '../cache/engine/load-context.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 import type { Change } from './change.interface.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { LoadContext } from '../../lib/cache/load-context.js';
+import { LoadContext } from '../../lib/cache/engine/load-context.js';
 import { memoryStore } from '../../lib/index.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { currentLoad } from '../../lib/cache/load-context.js';
+import { currentLoad } from '../../lib/cache/engine/load-context.js';
 import type { CacheResultOptions, CacheService } from '../../lib/index.js';
 import { CACHE_MISSING, memoryStore } from '../../lib/index.js';
 import { Deferred, Gate, settled } from '../support/gate.js';

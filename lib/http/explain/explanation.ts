@@ -1,4 +1,4 @@
-import type { Call } from '../../cache/call.js';
+import type { Call } from '../../cache/engine/call.js';
 import { cacheStatusHeader, type CacheStatusParameters } from '../cache-status-header.js';
 import type { CachedRoute } from '../cached-route.js';
 import type { AddedHeaders } from '../http-platform.interface.js';

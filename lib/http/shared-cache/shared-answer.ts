@@ -1,5 +1,5 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { CacheStatus } from '../../cache/cache-status.js';
+import { CacheStatus } from '../../cache/engine/cache-status.js';
 import type { Forwarded } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';
 import type { HeadDecision, Recording, ResponseHead } from '../http-platform.interface.js';

@@ -1,8 +1,8 @@
 import { from, of, switchMap, type Observable } from 'rxjs';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { CacheStatus } from '../../cache/cache-status.js';
-import type { Load } from '../../cache/loads.js';
-import { runInLoad } from '../../cache/load-context.js';
+import { CacheStatus } from '../../cache/engine/cache-status.js';
+import type { Load } from '../../cache/engine/loads.js';
+import { runInLoad } from '../../cache/engine/load-context.js';
 import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';
 import { addHeaders } from '../add-headers.js';

@@ -1,5 +1,5 @@
-import type { Call } from '../../cache/call.js';
-import type { Load } from '../../cache/loads.js';
+import type { Call } from '../../cache/engine/call.js';
+import type { Load } from '../../cache/engine/loads.js';
 import type { Exchange } from '../exchange.interface.js';
 import type { StoredResponse } from '../stored-response.js';
 

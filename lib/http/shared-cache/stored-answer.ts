@@ -1,4 +1,4 @@
-import { metadataOf, type CacheStatus } from '../../cache/cache-status.js';
+import { metadataOf, type CacheStatus } from '../../cache/engine/cache-status.js';
 import { partOf, type PartValidators } from '../byte-range.js';
 import type { CacheStatusParameters } from '../cache-status-header.js';
 import { isNotModified, type Conditions } from '../conditional.js';

@@ -11,7 +11,7 @@ import {
 } from '../../../lib/index.js';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
 import { systemClock } from '../../../lib/common/clock.js';
-import { CACHE_RUNTIME } from '../../../lib/cache/trampoline.js';
+import { CACHE_RUNTIME } from '../../../lib/cache/patched-method.js';
 import { TestApplication } from '../../support/application.js';
 import { connectionOptions, makeSchema, ownSchema, type DatabaseName } from '../../support/databases.js';
 

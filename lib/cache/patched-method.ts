@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Inject, Logger, Optional } from '@nestjs/common';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { MethodDefinition } from './definition.js';
-import { currentLoad } from './load-context.js';
+import { currentLoad } from './engine/load-context.js';
 
 /** The provider under which decorated classes find the cache of their application. */
 export const CACHE_RUNTIME = Symbol.for('nestjs-restflow-cache.runtime');

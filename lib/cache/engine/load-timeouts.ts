@@ -1,9 +1,9 @@
-import type { OnceLog } from '../observability/once-log.js';
-import type { Entry } from '../stores/entry.js';
+import type { OnceLog } from '../../observability/once-log.js';
+import type { Entry } from '../../stores/entry.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { Clock } from '../common/clock.js';
-import { CacheTimeoutError } from '../common/errors.js';
+import type { Clock } from '../../common/clock.js';
+import { CacheTimeoutError } from '../../common/errors.js';
 import { currentLoad } from './load-context.js';
 
 /** The part of the engine that timeouts use. */

@@ -1,4 +1,4 @@
-import { Stamp } from '../stores/stamp.js';
+import { Stamp } from '../../stores/stamp.js';
 
 const EPOCH = 'offline';
 

@@ -1,16 +1,16 @@
-import type { OnceLog } from '../observability/once-log.js';
-import { Entry } from '../stores/entry.js';
+import type { OnceLog } from '../../observability/once-log.js';
+import { Entry } from '../../stores/entry.js';
 import type { Call } from './call.js';
-import type { Clock } from '../common/clock.js';
-import { parseDuration } from '../common/duration.js';
+import type { Clock } from '../../common/clock.js';
+import { parseDuration } from '../../common/duration.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 import { isOffline } from './offline.js';
 import { staleWindow } from './policy.js';
 import { MAX_TAGS } from './tag-bound.js';
 import type { UncacheableMarks } from './uncacheable-marks.js';
-import type { PreparedValue } from './values/isolation.js';
-import { Unstorable } from './values/snapshot.js';
+import type { PreparedValue } from '../values/isolation.js';
+import { Unstorable } from '../values/snapshot.js';
 
 /** What became of a loaded value: its stored form and its entry, if it has them. */
 export interface Written {

@@ -1,5 +1,5 @@
-import { Entry } from '../stores/entry.js';
-import { Stamp } from '../stores/stamp.js';
+import { Entry } from '../../stores/entry.js';
+import { Stamp } from '../../stores/stamp.js';
 import type { Call } from './call.js';
 
 /**

@@ -1,9 +1,9 @@
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { Clock } from '../common/clock.js';
+import type { Clock } from '../../common/clock.js';
 import type { EntryWriter } from './entry-writer.js';
-import { Entry } from '../stores/entry.js';
-import type { Stamp } from '../stores/stamp.js';
+import { Entry } from '../../stores/entry.js';
+import type { Stamp } from '../../stores/stamp.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 import type { StoreReader } from './store-reader.js';

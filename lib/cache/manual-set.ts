@@ -1,9 +1,9 @@
 import type { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError } from '../stores/store-host.js';
-import type { Call } from './call.js';
-import type { CacheEngine } from './engine.js';
-import { reportLoad } from './inner-call.js';
-import { currentLoad } from './load-context.js';
+import type { Call } from './engine/call.js';
+import type { CacheEngine } from './engine/engine.js';
+import { reportLoad } from './engine/inner-call.js';
+import { currentLoad } from './engine/load-context.js';
 
 /**
  * The stamp for a value that takes the place of what is there: that is dropped first, for who has it in the memory of another process, or

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { CacheStore } from '../stores/store.interface.js';
-import { Stamp, type Generation } from '../stores/stamp.js';
+import type { CacheStore } from '../../stores/store.interface.js';
+import { Stamp, type Generation } from '../../stores/stamp.js';
 import { MAX_TAGS } from './tag-bound.js';
 
 /**

@@ -1,4 +1,4 @@
-import { CacheUsageError } from '../common/errors.js';
+import { CacheUsageError } from '../../common/errors.js';
 
 /** An entry with more tags than this costs more to check than to load. */
 export const MAX_TAGS = 2_000;

@@ -1,14 +1,14 @@
-import type { OnceLog } from '../observability/once-log.js';
-import { Entry } from '../stores/entry.js';
-import type { Stamp, Verdict } from '../stores/stamp.js';
-import { StoreUnavailableError } from '../stores/store-host.js';
-import type { MaybePromise } from '../stores/store.interface.js';
+import type { OnceLog } from '../../observability/once-log.js';
+import { Entry } from '../../stores/entry.js';
+import type { Stamp, Verdict } from '../../stores/stamp.js';
+import { StoreUnavailableError } from '../../stores/store-host.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
-import { CacheUsageError } from '../common/errors.js';
+import { CacheUsageError } from '../../common/errors.js';
 import type { LoadTable } from './loads.js';
 import { isOffline, type OfflineStamps } from './offline.js';
 import { believe, hasTagsOf } from './store-answer.js';
-import { isThenable } from '../common/thenable.js';
+import { isThenable } from '../../common/thenable.js';
 
 /** An entry, or the stamp to load under, if there is one. */
 type Reading = Entry | Stamp | undefined;

@@ -1,14 +1,14 @@
-import { describeError } from '../observability/once-log.js';
-import type { KeyRequest, KeySource } from '../keys/key.interface.js';
-import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
-import type { Entry } from '../stores/entry.js';
-import type { MethodCounters } from '../observability/method-counters.js';
+import { describeError } from '../../observability/once-log.js';
+import type { KeyRequest, KeySource } from '../../keys/key.interface.js';
+import type { CacheStore, StoreQuery } from '../../stores/store.interface.js';
+import type { Entry } from '../../stores/entry.js';
+import type { MethodCounters } from '../../observability/method-counters.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
-import { CacheUsageError } from '../common/errors.js';
+import { CacheUsageError } from '../../common/errors.js';
 import type { Load } from './loads.js';
 import type { CachePolicy, ValueContext } from './policy.js';
 import { MAX_TAGS, tooManyTags } from './tag-bound.js';
-import type { ValueHandling } from './values/isolation.js';
+import type { ValueHandling } from '../values/isolation.js';
 
 /** The place of a call in a batch that loads all that is missing in one go. */
 export interface BatchSeat {
