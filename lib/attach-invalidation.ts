@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import { cachedMethodsOf } from './cache/cached-methods.js';
 import { CacheRuntime } from './cache/cache-runtime.js';
 import { InlineDispatcher } from './dispatchers/index.js';
-import { handlerShape } from './http/handler-shape.js';
+import { handlerShape } from './http/route/handler-shape.js';
 import {
   assertEntities,
   DispatcherRegistry,

@@ -40,14 +40,14 @@ export {
   type OutboxMigrationRunner,
   type OutboxOptions,
 } from './dispatchers/outbox/index.js';
-export type { HeaderTarget } from './http/add-headers.js';
-export { setResponseCacheHeaders } from './http/response-headers.js';
-export type { CacheableMethod } from './http/cacheable-methods.js';
+export type { HeaderTarget } from './http/headers/add-headers.js';
+export { setResponseCacheHeaders } from './http/answer/response-headers.js';
+export type { CacheableMethod } from './http/route/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module-cache-everything.js';
-export { explainToken } from './http/explain/explain-token.js';
-export type { KeyLimitOption } from './http/key-limit.js';
-export type { QueryOption } from './http/query-filter.js';
-export type { ResponseView } from './http/response-view.js';
+export { explainToken } from './http/explain-token.js';
+export type { KeyLimitOption } from './http/route/key-limit.js';
+export type { QueryOption } from './http/route/query-filter.js';
+export type { ResponseView } from './http/answer/response-view.js';
 export {
   InvalidationEnqueueError,
   InvalidationJobError,

@@ -1,8 +1,8 @@
 import type { MethodTarget } from './cache/method-target.js';
-import { deltaSeconds, parseCacheControl } from './http/cache-control.js';
-import { headersOf } from './http/handler-shape.js';
-import type { ResponseOptions } from './http/response-options.js';
-import { unreadArguments } from './http/unread-arguments.js';
+import { deltaSeconds, parseCacheControl } from './http/headers/cache-control.js';
+import { headersOf } from './http/route/handler-shape.js';
+import type { ResponseOptions } from './http/route/response-options.js';
+import { unreadArguments } from './http/route/unread-arguments.js';
 import type { BoundRule } from './invalidation/index.js';
 import { agreesOnLoads } from './stores/lease.interface.js';
 

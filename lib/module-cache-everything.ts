@@ -6,10 +6,10 @@ import { CacheConfigurationError } from './common/errors.js';
 import type { CacheResponseOptions } from './decorators/cache-options.interface.js';
 import { defineResponse, RESPONSE_OPTIONS } from './decorators/define-response.js';
 import { isNoCache } from './decorators/no-cache.decorator.js';
-import { answersGetAlone, readsOfRequest } from './http/handler-shape.js';
-import { excludedPaths, type ExcludedPaths } from './http/excluded-paths.js';
-import type { RouteTable } from './http/route-table.js';
-import type { ResponseOptions } from './http/response-options.js';
+import { answersGetAlone, readsOfRequest } from './http/route/handler-shape.js';
+import { excludedPaths, type ExcludedPaths } from './http/route/excluded-paths.js';
+import type { RouteTable } from './http/route/route-table.js';
+import type { ResponseOptions } from './http/route/response-options.js';
 import type { OnceLog } from './observability/once-log.js';
 
 /** What has no meaning for all handlers at once. */

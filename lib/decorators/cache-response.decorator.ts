@@ -3,7 +3,7 @@ import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../ca
 import type { MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../common/duration.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { isCacheableHandler } from '../http/handler-shape.js';
+import { isCacheableHandler } from '../http/route/handler-shape.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { methodOf, optionsOf, whereOf } from './decorator-options.js';
 import { defineResponse } from './define-response.js';

@@ -5,10 +5,10 @@ import {
   VALUE_OPTIONS,
   type MethodDefinition,
 } from '../cache/definition.js';
-import { defaultKeyOf } from '../http/default-key.js';
-import { normaliseResponseOptions } from '../http/response-options.js';
-import { withUriTag } from '../http/shared-cache/uri-key.js';
-import { responseValues } from '../http/stored-response.js';
+import { defaultKeyOf } from '../http/route/default-key.js';
+import { normaliseResponseOptions } from '../http/route/response-options.js';
+import { withUriTag } from '../http/route/stored-uris.js';
+import { responseValues } from '../http/answer/stored-response.js';
 import { toRule, type InvalidationRule } from '../invalidation/invalidation-rule.js';
 import { KeyPlan, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';

@@ -1,5 +1,5 @@
-import { declareVary } from '../http/declared-vary.js';
-import { assertHeaderNames } from '../http/response-options.js';
+import { declareVary } from '../http/route/declared-vary.js';
+import { assertHeaderNames } from '../http/route/response-options.js';
 import { whereOf } from './decorator-options.js';
 
 /**

@@ -1,9 +1,4 @@
-import type {
-  AddedHeaders,
-  HeaderValue,
-  RecordedResponse,
-  ReplayOptions,
-} from '../http-platform.interface.js';
+import type { AddedHeaders, HeaderValue, RecordedResponse, ReplayOptions } from '../platform.interface.js';
 import type { FastifyReplyLike } from './fastify.interface.js';
 import {
   hasLaterHooks,

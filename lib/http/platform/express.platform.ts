@@ -4,7 +4,7 @@ import type {
   RecordingControl,
   RecordOptions,
   ReplayOptions,
-} from '../http-platform.interface.js';
+} from '../platform.interface.js';
 import { isPatched, refuseCodings } from './lower-layers.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';

@@ -1,4 +1,4 @@
-import type { HeadDecision, Replacement } from '../http-platform.interface.js';
+import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { onceDisconnected } from './connection-close.js';
 import { internalsOf, ownHeaders } from './fastify-internals.js';
 import type { FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
@@ -17,7 +17,7 @@ import { setReplyHead } from './replayed-reply-head.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from '../vary.js';
+import { appendVary } from '../headers/vary.js';
 
 /**
  * Records a Fastify reply at the first `onSend` hook, or, where a handler writes on `reply.raw` itself, there. What is

@@ -4,7 +4,7 @@ import type {
   RecordingControl,
   RecordOptions,
   ReplayOptions,
-} from '../http-platform.interface.js';
+} from '../platform.interface.js';
 import type {
   FastifyInstanceLike,
   FastifyReplyLike,

@@ -1,7 +1,7 @@
-import type { HeaderValue } from '../http-platform.interface.js';
+import type { HeaderValue } from '../platform.interface.js';
 import { unstorableHeaders } from './header-names.js';
 import type { LiveHeaders } from './raw-response.interface.js';
-import { listMembers, varyMembers } from '../vary.js';
+import { listMembers, varyMembers } from '../headers/vary.js';
 
 /** Headers as they were at one moment. */
 export type HeaderSnapshot = ReadonlyMap<string, HeaderValue>;

@@ -1,11 +1,11 @@
-import type { HeadDecision, Replacement } from '../http-platform.interface.js';
+import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { onceClosed } from './connection-close.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
 import { viewOf } from './recorded-body.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from '../vary.js';
+import { appendVary } from '../headers/vary.js';
 import { applyHeadArguments } from './write-head-arguments.js';
 
 const PATCHED = ['write', 'end', 'writeHead', 'flushHeaders', 'addTrailers', 'detachSocket'] as const;

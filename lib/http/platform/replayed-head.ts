@@ -1,13 +1,8 @@
-import type {
-  HeaderValue,
-  RecordedResponse,
-  ReplayOptions,
-  SendingManner,
-} from '../http-platform.interface.js';
+import type { HeaderValue, RecordedResponse, ReplayOptions, SendingManner } from '../platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
 import type { HeaderSnapshot } from './header-difference.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
-import { appendVary, listMembers } from '../vary.js';
+import { appendVary, listMembers } from '../headers/vary.js';
 
 /** Gives a Node response the status and the headers of a recorded one. */
 export function setReplayedHead(

@@ -1,8 +1,8 @@
-import type { RecordedResponse, ReplayOptions } from '../http-platform.interface.js';
+import type { RecordedResponse, ReplayOptions } from '../platform.interface.js';
 import type { FastifyReplyLike } from './fastify.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isVary, setReason, withLiveVary } from './replayed-head.js';
-import { appendVary } from '../vary.js';
+import { appendVary } from '../headers/vary.js';
 
 /** Gives a Fastify reply the status and the headers of a recorded response. */
 export function setReplyHead(

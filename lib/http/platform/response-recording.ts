@@ -7,7 +7,7 @@ import type {
   RecordingRefusal,
   RecordOptions,
   SendingManner,
-} from '../http-platform.interface.js';
+} from '../platform.interface.js';
 import {
   type HeaderDifference,
   type HeaderSnapshot,

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res, StreamableFile } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Readable } from 'node:stream';
-import type { HeadDecision } from '../../../lib/http/http-platform.interface.js';
+import type { HeadDecision } from '../../../lib/http/platform.interface.js';
 import { platforms, start, type TestApp } from './support/apps.js';
 import { fetchRaw } from './support/wire.js';
 

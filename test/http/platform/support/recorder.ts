@@ -7,7 +7,7 @@ import type {
   RecordedResponse,
   Recording,
   ResponseHead,
-} from '../../../../lib/http/http-platform.interface.js';
+} from '../../../../lib/http/platform.interface.js';
 import { until } from '../../../support/until.js';
 
 /** Records the first answer to each URL and replays it afterwards. */

@@ -1,0 +1,54 @@
+import type { HeaderValue } from '../platform.interface.js';
+
+/** Why a request went to the handler (RFC 9211 §2.2). */
+export type Forwarded = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
+
+export interface CacheStatusParameters {
+  readonly hit?: boolean;
+  readonly fwd?: Forwarded;
+  /** What the handler answered, where the client got something else. */
+  readonly fwdStatus?: number;
+  /** Seconds that remain; negative where the response is stale. */
+  readonly ttl?: number | undefined;
+  readonly stored?: boolean;
+  readonly collapsed?: boolean;
+  /** A word of our own that says more. */
+  readonly detail?: string | undefined;
+  /** The same, for those alone who asked for an explanation. */
+  readonly why?: string | undefined;
+  /** Further parameters, as texts. */
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/** The name by which this cache goes in the list. */
+const NAME = 'restflow';
+
+/**
+ * `Cache-Status` (RFC 9211): what this cache did, behind what caches nearer to the origin said.
+ *
+ * @param before the header as it came from the handler
+ */
+export function cacheStatusHeader(
+  { hit, fwd, fwdStatus, ttl, stored, collapsed, detail, more }: CacheStatusParameters,
+  before?: HeaderValue | number | undefined,
+): { readonly 'Cache-Status': string } {
+  let value = before === undefined ? NAME : `${String(before)}, ${NAME}`;
+  if (hit === true) value += '; hit';
+  if (fwd !== undefined) value += `; fwd=${fwd}`;
+  if (fwdStatus !== undefined) value += `; fwd-status=${fwdStatus}`;
+  if (ttl !== undefined) value += `; ttl=${Math.floor(ttl)}`;
+  if (stored === true) value += '; stored';
+  if (collapsed === true) value += '; collapsed';
+  if (detail !== undefined) value += `; detail=${detail}`;
+  for (const name in more) value += `; ${name}=${quoted(more[name]!)}`;
+  return { 'Cache-Status': value };
+}
+
+/** Longer texts are cut: servers in front bound the size of headers. Characters. */
+const MAX_TEXT = 1_000;
+
+/** A string of structured fields (RFC 8941 §3.3.3): printable ASCII. */
+function quoted(text: string): string {
+  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
+  return `"${cut.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`;
+}

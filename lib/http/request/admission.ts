@@ -1,0 +1,107 @@
+import { saidAtOnce } from '../../common/at-once.js';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import type { Call } from '../../cache/engine/call.js';
+import type { MethodTarget } from '../../cache/method-target.js';
+import type { KeyRequest } from '../../keys/key.interface.js';
+import type { IsAuthenticated } from './authentication.js';
+
+import { missesBody } from '../route/cacheable-methods.js';
+import type { CachedRoute } from '../route/cached-route.js';
+import { honouredDirectives } from './honoured-directives.js';
+import { isUnsafe } from './unsafe-request.js';
+import type { BypassReason, GeneralReason } from '../exchange.js';
+import { mayHavePart } from './preconditions.js';
+
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+/** Decides before the lookup whether a request to a cached route may be answered from the cache. */
+export class Admission {
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly isAuthenticated: IsAuthenticated,
+  ) {}
+
+  /** The call that a request makes, or why it makes none. */
+  admit(route: CachedRoute, request: KeyRequest): Call | BypassReason {
+    const { headers, method } = request;
+    if (!route.caches(method)) return 'method';
+    if (honouredDirectives(route, request).noStore) return 'no-store';
+    if (headers['range'] !== undefined && !mayHavePart(request)) return 'range';
+    const leavesConditions = isUnsafe(method) || route.options.conditional === 'handler';
+    if (leavesConditions && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
+    return this.callOf(
+      route,
+      request,
+      () => this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request),
+    );
+  }
+
+  /**
+   * What stands before every lookup, whoever says how long answers are fresh.
+   * @param refusal why this request is not to be answered from the cache, if there is a reason
+   */
+  callOf<Reason extends string>(
+    route: CachedRoute,
+    request: KeyRequest,
+    refusal: () => Reason | undefined,
+  ): Call | GeneralReason | Reason {
+    try {
+      if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
+      if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
+      const refused = refusal();
+      if (refused !== undefined) return refused;
+      return saidAtOnce(route.options.bypass?.(request)) ? 'option' : route.call(request);
+    } catch (error) {
+      const { name } = route.target;
+      this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
+      return 'unkeyed';
+    }
+  }
+
+  #withoutBody({ target: { name, key } }: CachedRoute): 'body' {
+    const why = key.readsBody
+      ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
+      : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
+    this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
+    return 'body';
+  }
+
+  /** Nobody looked at a handler that is cached because all are: what its request carries may matter to it. */
+  #refusalOfEverything(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const { everything, vary } = route.options;
+    if (everything === undefined) return undefined;
+    if (everything.paths?.(request, route.platform) === true) return 'excluded';
+    if (request.headers['cookie'] === undefined || vary.includes('cookie')) return undefined;
+    const { name, key } = route.target;
+    if (key.hasIdentity && key.identifies({ args: [], request })) return undefined;
+    this.runtime.log.warn(
+      `cookie ${name}`,
+      `${name} bypasses the cache for requests with cookies: cacheEverything does not know whether they matter to it. If they do ` +
+        `not, decorate it with @CacheResponse(); if they choose its answer, with @VaryOnCookie().`,
+    );
+    return 'cookie';
+  }
+
+  /** Whether the answer may be meant for one user alone, and the key does not say which. */
+  #refusalOfPrivate({ options, target }: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    if (options.shared || !this.isAuthenticated(request)) return undefined;
+    if (target.key.hasIdentity) return this.#identifies(target, request) ? undefined : 'unidentified';
+    this.runtime.log.warn(
+      `authenticated ${target.name}`,
+      `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
+        `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+    );
+    return 'authenticated';
+  }
+
+  /** Credentials that the key's fields know nothing of are those of anybody. */
+  #identifies(target: MethodTarget, request: KeyRequest): boolean {
+    if (target.key.identifies({ args: [], request })) return true;
+    this.runtime.log.warn(
+      `unidentified ${target.name}`,
+      `${target.name} bypasses the cache for requests whose credentials its key does not see: what its keyConstructor reads of ` +
+        `the user is empty. Check that a guard sets it (e.g. request.user.id), or read what it does set.`,
+    );
+    return false;
+  }
+}

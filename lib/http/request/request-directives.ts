@@ -1,0 +1,58 @@
+import { deltaSeconds, parseCacheControl, parseDelta } from '../headers/cache-control.js';
+
+/** What a request demands of a cache (RFC 9111 §5.2.1); durations in milliseconds. */
+export interface RequestDirectives {
+  /** It wants what the handler says now. */
+  readonly noCache: boolean;
+  readonly noStore: boolean;
+  readonly onlyIfCached: boolean;
+  readonly maxAge: number;
+  readonly minFresh: number;
+  readonly maxStale: number;
+  readonly staleIfError: number;
+}
+
+/** What most requests demand. */
+export const NOTHING_ASKED: RequestDirectives = Object.freeze({
+  noCache: false,
+  noStore: false,
+  onlyIfCached: false,
+  maxAge: Infinity,
+  minFresh: 0,
+  maxStale: 0,
+  staleIfError: 0,
+});
+
+/** End to end: nothing stored will do. */
+export const FROM_THE_HANDLER: RequestDirectives = Object.freeze({ ...NOTHING_ASKED, noCache: true });
+
+/** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
+export function requestDirectives(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): RequestDirectives {
+  const value = headers['cache-control'];
+  if (value === undefined) return saysNoCache(headers['pragma']) ? FROM_THE_HANDLER : NOTHING_ASKED;
+  const directives = parseCacheControl(value);
+  const milliseconds = (name: string, otherwise: number): number => {
+    const seconds = deltaSeconds(directives, name);
+    return seconds === undefined ? otherwise : seconds * 1000;
+  };
+  return {
+    noCache: directives.has('no-cache'),
+    noStore: directives.has('no-store'),
+    onlyIfCached: directives.has('only-if-cached'),
+    maxAge: milliseconds('max-age', Infinity),
+    minFresh: milliseconds('min-fresh', 0),
+    maxStale: directives.has('max-stale') ? maxStale(directives.get('max-stale')) : 0,
+    staleIfError: milliseconds('stale-if-error', 0),
+  };
+}
+
+function saysNoCache(pragma: string | string[] | undefined): boolean {
+  return pragma !== undefined && parseCacheControl(pragma).has('no-cache');
+}
+
+/** Without an argument a response may be as stale as it is. */
+function maxStale(argument: string | undefined): number {
+  return argument === undefined ? Infinity : 1000 * (parseDelta(argument) ?? 0);
+}

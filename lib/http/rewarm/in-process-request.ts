@@ -1,0 +1,84 @@
+import type { EventEmitter } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Clock } from '../../common/clock.js';
+import { rawWithout } from './raw-headers.js';
+import type { Peer } from '../platform.interface.js';
+
+/** A request that takes longer is given up. Milliseconds. */
+const MAX_MS = 60_000;
+
+/** What {@link askServer} brings for a request that came to no answer. */
+export const NO_ANSWER = 0;
+
+/** What a request for a whole answer, from the handler, does not carry. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'cache-control',
+  'pragma',
+  'connection',
+  'content-length',
+]);
+
+/** What a request is made of. */
+export interface MessageParts {
+  readonly url: string | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders: readonly string[];
+  readonly peer: Peer;
+  readonly httpVersion?: string;
+}
+
+/** A GET for a whole answer, over HTTP/1.1, with nobody at the other end. */
+export function messageOf({
+  url,
+  headers,
+  rawHeaders,
+  peer,
+  httpVersion = '1.1',
+}: MessageParts): IncomingMessage {
+  const nobody = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const { remoteAddress, remotePort, remoteFamily, encrypted } = peer;
+  const socket = Object.assign(nobody, {
+    ...{ remoteAddress, remotePort, remoteFamily, encrypted },
+    ...{ setTimeout: () => nobody, setNoDelay: () => nobody, setKeepAlive: () => nobody },
+  });
+  const message = new IncomingMessage(socket as unknown as Socket);
+  const [httpVersionMajor, httpVersionMinor] = httpVersion.split('.').map(Number);
+  Object.assign(message, {
+    method: 'GET',
+    url,
+    httpVersion,
+    httpVersionMajor,
+    httpVersionMinor,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !LEFT_OUT.has(name))),
+    rawHeaders: rawWithout(rawHeaders, LEFT_OUT),
+  });
+  message.complete = true;
+  message.push(null);
+  return message;
+}
+
+/**
+ * Gives a request to a server, middleware and guards included. What it answers goes nowhere.
+ * @returns the status of the answer, or {@link NO_ANSWER}
+ */
+export function askServer(server: EventEmitter, message: IncomingMessage, clock: Clock): Promise<number> {
+  const response = new ServerResponse(message);
+  response.assignSocket(message.socket);
+  const cancel = clock.after(MAX_MS, () => message.socket.destroy());
+  response.on('finish', () => message.socket.destroy());
+  setImmediate(() => server.emit('request', message, response));
+  return new Promise<number>((resolve) => {
+    response.on('close', () => {
+      cancel();
+      resolve(response.writableFinished ? response.statusCode : NO_ANSWER);
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { listedFields } from '../headers/cache-control.js';
+import type { HeaderValue, RecordedResponse } from '../platform.interface.js';
+import { parseHttpDate } from '../headers/http-date.js';
+import { StoredResponse } from '../answer/stored-response.js';
+import { directivesOf, type JudgedFields } from '../answer/judged-fields.js';
+import type { ExchangeTimes } from '../answer/reuse-terms.js';
+
+type Headers = RecordedResponse['headers'];
+
+/**
+ * A response as a shared cache stores it: without its Age, which each reuse has of its own, and without the fields that
+ * `no-cache="…"` and `private="…"` list (RFC 9111 §5.2.2.4, §5.2.2.7); with a Date (RFC 9110 §6.6.1).
+ */
+export function sharedResponse(
+  recorded: RecordedResponse,
+  given: JudgedFields,
+  times: ExchangeTimes,
+): StoredResponse {
+  const { directives } = directivesOf(given);
+  const omitted = new Set([
+    'age',
+    ...listedFields(directives, 'no-cache'),
+    ...listedFields(directives, 'private'),
+  ]);
+  const headers = recorded.headers.filter(([name]) => !omitted.has(name.toLowerCase()));
+  if (given.date !== undefined) return new StoredResponse({ ...recorded, headers }, told(given, times));
+  const date = new Date(times.receivedAt).toUTCString();
+  return new StoredResponse(
+    { ...recorded, headers: [...headers, ['Date', date]] },
+    told({ ...given, date }, times),
+  );
+}
+
+function told(fields: JudgedFields, times: ExchangeTimes): StoredResponse['told'] {
+  const { requestedAt, receivedAt } = times;
+  return {
+    etag: fields.etag,
+    // What a client that asks by a date is told about a response without Last-Modified (RFC 9111 §4.3.2).
+    lastModified: fields['last-modified'] ?? fields.date,
+    cacheControl: fields['cache-control'],
+    shared: { fields, requestedAt, receivedAt },
+  };
+}
+
+/** They describe the bytes that are stored, and those are not replaced (RFC 9111 §3.2). */
+const KEPT = new Set(['content-encoding', 'content-length', 'content-md5', 'content-range', 'etag']);
+
+/**
+ * A stored response with the headers of a 304, or of the answer to a HEAD: each replaces the stored one of its name, the
+ * others stay (RFC 9111 §3.2, §4.3.4, §4.3.5).
+ *
+ * @param update all that the newer answer says; lower-case names, without what is never stored
+ */
+export function freshened(
+  stored: StoredResponse,
+  update: readonly (readonly [name: string, value: HeaderValue])[],
+  given: JudgedFields,
+  times: ExchangeTimes,
+): StoredResponse {
+  const { recorded } = stored;
+  const { fields } = stored.told.shared!;
+  const newer = update.filter(([name]) => !KEPT.has(name.toLowerCase()));
+  const replaced = new Set(newer.map(([name]) => name.toLowerCase()));
+  const headers: Headers = [
+    ...recorded.headers.filter(([name]) => !replaced.has(name.toLowerCase()) && !isTimeOf(name)),
+    ...newer.filter(([name]) => name.toLowerCase() !== 'date'),
+    ...(given.date === undefined ? [] : ([['Date', given.date]] as const)),
+  ];
+  // Its age begins anew: by the Date and Age of the answer, or else by the time it came.
+  const { age: _age, date: _date, ...standing } = fields;
+  const merged = { ...standing, ...given, etag: fields.etag ?? given.etag };
+  return sharedResponse({ ...recorded, headers }, merged, times);
+}
+
+function isTimeOf(name: string): boolean {
+  return name.toLowerCase() === 'date' || name.toLowerCase() === 'age';
+}
+
+/** Whether a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
+export function isAbout(given: JudgedFields, stored: StoredResponse): boolean {
+  const { fields } = stored.told.shared!;
+  if (given.etag !== undefined && fields.etag !== undefined)
+    return opaque(given.etag) === opaque(fields.etag);
+  const [newer, older] = [given['last-modified'], fields['last-modified']];
+  return newer === undefined || older === undefined || parseHttpDate(newer) === parseHttpDate(older);
+}
+
+function opaque(etag: string): string {
+  return etag.replace(/^W\//, '');
+}

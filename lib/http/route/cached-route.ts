@@ -1,0 +1,184 @@
+import { createKeyHash, encodeValue } from '../../keys/index.js';
+import type { KeyRequest } from '../../keys/key.interface.js';
+import type { Call } from '../../cache/engine/call.js';
+import { CacheUsageError } from '../../common/errors.js';
+import type { MethodTarget } from '../../cache/method-target.js';
+import { AskedOrigins } from './recent-hosts.js';
+import { bodyTypeOf } from './cacheable-methods.js';
+import { declaredVary } from './declared-vary.js';
+import type { HttpPlatform } from '../platform.interface.js';
+
+import type { KeyLimit } from './key-limit.js';
+import type { RequestVersion } from './request-version.js';
+import type { ResponseOptions } from './response-options.js';
+import { VariantHints } from './variant-hints.js';
+import { heldIdentity, type HeldIdentity } from './held-identity.js';
+
+/** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
+const MAX_HOST = 540;
+
+/** Longer header values stand in keys as their hash. Characters. */
+const MAX_VARIANT = 250;
+
+/** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
+export class CachedRoute {
+  readonly options: ResponseOptions;
+  readonly hints = new VariantHints();
+  /** Remembered only where requests are made from nothing but a path. */
+  readonly origins: AskedOrigins | undefined;
+  /** What the key holds of who is asking. */
+  readonly heldIdentity: HeldIdentity;
+  /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
+  readonly choosingHeaders: readonly string[];
+  readonly #encoded = new Map<string, string>();
+
+  constructor(
+    readonly target: MethodTarget,
+    readonly platform: HttpPlatform,
+    /** Whether changes of entities invalidate it: then outer caches must ask before they reuse it. */
+    readonly hasRules: boolean,
+    readonly setCacheHeaders: boolean,
+    readonly keyLimit: KeyLimit,
+    /** Whether each of its answers says why. */
+    readonly explains: boolean,
+    /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
+    private readonly severalPaths: boolean,
+    private readonly version: RequestVersion | undefined,
+    /** The parameters of the route that the key constructor knows of. */
+    private readonly routeParams: ReadonlySet<string>,
+    /** What `@Header('Vary', …)` says; Nest sets it before any interceptor. */
+    readonly ownVary: readonly string[],
+  ) {
+    const { response, original } = target.definition;
+    const options = response as ResponseOptions;
+    const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
+    this.options = { ...options, vary };
+    const { holds } = target.key;
+    this.heldIdentity = heldIdentity(vary, holds);
+    this.choosingHeaders = [...new Set([...vary, ...headersOf(holds)])].sort();
+    if (target.definition.rewarmRequest !== undefined) this.origins = new AskedOrigins();
+  }
+
+  /**
+   * The call that a request makes. HEAD has the key of GET.
+   * @throws KeyError or CacheUsageError when the request cannot be encoded
+   */
+  call(request: KeyRequest): Call {
+    this.origins?.note(request);
+    let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
+    if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
+    if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
+    const call = this.target.call(
+      undefined,
+      [],
+      request,
+      route + this.#unknownParams(request.params as object),
+    );
+    const varying = this.#varying(call.key);
+    if (varying.length > 0) chooseVariant(call, varying);
+    return call;
+  }
+
+  /** Whether answers to a method are stored, and stored ones served. */
+  caches(method = 'GET'): boolean {
+    return this.options.methods.has(method === 'HEAD' ? 'GET' : method);
+  }
+
+  /** With the type of the body, where there may be one. */
+  #methodOf(request: KeyRequest): string {
+    const { method = 'GET' } = request;
+    if (method === 'GET' || method === 'HEAD') return 'GET';
+    const type = bodyTypeOf(request);
+    return `${method} ${type.length > MAX_VARIANT ? `#${hashVariant(type)}` : this.#encode(type)}`;
+  }
+
+  /** Parameters of mounted routers that no decorator names. They stand in the key, but are no partition. */
+  #unknownParams(params: object): string {
+    for (const name in params) {
+      if (!this.routeParams.has(name)) return `${encodeValue({ ...params })} `;
+    }
+    return '';
+  }
+
+  /**
+   * Makes the key of a call hold every header that its response varies by, and remembers them for the next request. The
+   * key may be older than what is remembered: it was made before the load.
+   */
+  cover(call: Call, names: readonly string[]): 'covered' | 'moved' | 'too-many' {
+    if (names.length === 0) return 'covered';
+    const { key } = call;
+    const base = key.slice(0, key.length - call.variant.length);
+    if (!this.hints.add(base, names)) return 'too-many';
+    call.key = base;
+    chooseVariant(call, this.#varying(base));
+    return call.key === key ? 'covered' : 'moved';
+  }
+
+  /** Whether there was a response for the URI of a call that missed, and for other values of its `Vary` headers alone. */
+  missOf({ key, variant }: Call): 'uri-miss' | 'vary-miss' {
+    const base = key.slice(0, key.length - variant.length);
+    return this.hints.get(base) === undefined ? 'uri-miss' : 'vary-miss';
+  }
+
+  #varying(base: string): readonly string[] {
+    const hinted = this.hints.get(base);
+    if (hinted === undefined) return this.options.vary;
+    return this.options.vary.length === 0 ? hinted : [...new Set([...this.options.vary, ...hinted])].sort();
+  }
+
+  /** Hosts and paths are few; their encodings are kept. */
+  #encode(text: string): string {
+    let encoded = this.#encoded.get(text);
+    if (encoded === undefined) {
+      encoded = encodeValue(text);
+      if (this.#encoded.size < 100) this.#encoded.set(text, encoded);
+    }
+    return encoded;
+  }
+}
+
+/** The headers that values of the request come from; the host is part of the URI, and an answer by Authorization is private. */
+function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
+  return holds.flatMap(([part, name]) => {
+    if (part === 'cookies' || part === 'signedCookies') return ['cookie'];
+    return part === 'headers' && /^(?!authorization$|host$)[\w-]+$/.test(name ?? '') ? [name!] : [];
+  });
+}
+
+const hashVariant = createKeyHash();
+
+function chooseVariant(call: Call, names: readonly string[]): void {
+  const { headers } = call.request!;
+  const text = encodeValue(names.map((name) => [name, normaliseList(headers[name])]));
+  call.variant = `|${text.length > MAX_VARIANT ? `#${hashVariant(text)}` : text}`;
+  call.key += call.variant;
+}
+
+/** Two requests whose header values differ in white space alone are one (RFC 9111 §4.1). */
+function normaliseList(value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return String(value)
+    .trim()
+    .replace(/\s*,\s*/g, ',')
+    .replace(/\s+/g, ' ');
+}
+
+/**
+ * The host a request was sent to. Behind a proxy that the platform trusts, handlers see the one that it forwards, and the
+ * scheme, so both stand in the key: else a forged header would write its host into everybody's links.
+ */
+function hostOf(request: KeyRequest): string {
+  const { headers } = request;
+  const host = headers['host'] ?? headers[':authority'];
+  let text = typeof host === 'string' ? host : '';
+  if (headers['x-forwarded-host'] !== undefined || headers['x-forwarded-proto'] !== undefined) {
+    const seen = request as { readonly host?: unknown; readonly protocol?: unknown };
+    text += ` ${String(seen.protocol)}://${String(seen.host)}`;
+  }
+  if (text.length > MAX_HOST)
+    throw new CacheUsageError(
+      'CACHE_HOST',
+      `its Host header is longer than ${MAX_HOST} characters, which no name is. Refuse such requests in front of the application.`,
+    );
+  return text.toLowerCase();
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../common/clock.js';
+import { parseDuration, type Duration } from '../../common/duration.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+
+/**
+ * How many different keys a handler may make within a window, in each process; `false` for any number.
+ *
+ * @publicApi
+ */
+export type KeyLimitOption = false | { readonly keys: number; readonly window: Duration };
+
+/** A {@link KeyLimitOption}, checked. */
+export interface KeyLimitSettings {
+  readonly keys: number;
+  /** Milliseconds. */
+  readonly window: number;
+}
+
+export const DEFAULT_KEY_LIMIT: KeyLimitSettings = Object.freeze({ keys: 10_000, window: 60_000 });
+
+const UNLIMITED: KeyLimitSettings = Object.freeze({ keys: Infinity, window: Infinity });
+
+/**
+ * @returns `undefined` where nothing is given
+ * @throws CacheConfigurationError or TypeError for what is no {@link KeyLimitOption}
+ */
+export function keyLimitOf(option: KeyLimitOption | undefined, where: string): KeyLimitSettings | undefined {
+  if (option === undefined) return undefined;
+  if (option === false) return UNLIMITED;
+  const { keys, window } = (option ?? {}) as Partial<Exclude<KeyLimitOption, false>>;
+  if (Number.isSafeInteger(keys) && keys! > 0 && window !== undefined && window !== null) {
+    const milliseconds = parseDuration(window, `keyLimit.window of ${where}`);
+    if (milliseconds > 0) return Object.freeze({ keys: keys!, window: milliseconds });
+  }
+  throw new CacheConfigurationError(
+    'CACHE_RESPONSE_OPTION',
+    `keyLimit of ${where} is ${JSON.stringify(option)}. Write { keys: 10000, window: '1m' }, or false for any number.`,
+  );
+}
+
+/** How many bytes of a key's digest are kept: as many as a number holds. */
+const DIGEST_BYTES = 6;
+
+/**
+ * Counts the keys that a route makes, so that a client who invents parameters cannot drive out of the store what others asked
+ * for: what is beyond the limit is answered, and not stored.
+ */
+export class KeyLimit {
+  readonly #made = new Set<number>();
+  #begin = 0;
+  #end = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly settings: KeyLimitSettings,
+  ) {}
+
+  /** Whether a key may be stored: it was in this window, or is one of the first. */
+  take(key: string): boolean {
+    const { keys, window } = this.settings;
+    if (keys === Infinity) return true;
+    const now = this.clock.now();
+    if (now < this.#begin || now >= this.#end) {
+      this.#made.clear();
+      this.#begin = now;
+      this.#end = now + window;
+    }
+    const digest = createHash('sha256').update(key).digest().readUIntBE(0, DIGEST_BYTES);
+    if (this.#made.has(digest)) return true;
+    if (this.#made.size >= keys) return false;
+    this.#made.add(digest);
+    return true;
+  }
+
+  /** Why a key beyond it is not stored, and what to write. */
+  get refusal(): string {
+    const { keys, window } = this.settings;
+    return (
+      `its route made more than ${keys} keys within ${window / 1000} seconds, so further ones are not stored until these are over. ` +
+      `If somebody invents parameters, name those that count: query: ['page']. If there are so many answers, write ` +
+      `keyLimit: { keys: ${keys * 10}, window: '${window / 1000}s' }`
+    );
+  }
+}

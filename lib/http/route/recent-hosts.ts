@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net';
+import type { KeyRequest } from '../../keys/key.interface.js';
+import type { Peer } from '../platform.interface.js';
+
+/** Hosts that are remembered for a route: anybody can send one. */
+const MAX_ORIGINS = 4;
+
+/** What of a request's headers says by which host it came. */
+const HEADERS = ['host', 'x-forwarded-host', 'x-forwarded-proto'] as const;
+
+/** By which host, and through which proxy, requests came: what their keys and links are made of. */
+export interface Origin {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly peer: Peer;
+}
+
+/** The hosts by which one route was asked last. */
+export class AskedOrigins {
+  #origins: readonly Origin[] = [];
+
+  /** Called with each request. */
+  note(request: KeyRequest): void {
+    const last = this.#origins[0];
+    if (last !== undefined && HEADERS.every((name) => request.headers[name] === last.headers[name])) return;
+    const socket = socketOf(request);
+    if (socket === undefined) return;
+    const headers = Object.fromEntries(
+      HEADERS.map((name) => [name, request.headers[name]]).filter(([, value]) => typeof value === 'string'),
+    ) as Origin['headers'];
+    const { remoteAddress, remotePort, remoteFamily, encrypted } = socket;
+    const origin = { headers, peer: { remoteAddress, remotePort, remoteFamily, encrypted } };
+    const others = this.#origins.filter((one) => HEADERS.some((name) => one.headers[name] !== headers[name]));
+    this.#origins = [origin, ...others].slice(0, MAX_ORIGINS);
+  }
+
+  /** Those by which it was asked, the last one first; only those of a host, where one is given. */
+  of(host?: string): readonly Origin[] {
+    if (host === undefined) return this.#origins;
+    return this.#origins.filter(
+      ({ headers }) => (headers['x-forwarded-host'] ?? headers['host'])?.toLowerCase() === host.toLowerCase(),
+    );
+  }
+}
+
+/** Of an Express request, which is Node's own, or of a Fastify request around it. */
+function socketOf(request: KeyRequest): (Socket & Peer) | undefined {
+  const { raw, socket } = request as { raw?: { socket?: Socket & Peer }; socket?: Socket & Peer };
+  return raw?.socket ?? socket;
+}

@@ -1,0 +1,179 @@
+import { CacheConfigurationError } from '../../common/errors.js';
+import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/option-types.js';
+import type { ExcludedPaths } from './excluded-paths.js';
+import { methodsOf } from './cacheable-methods.js';
+import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
+import { QueryFilter, type QueryOption } from './query-filter.js';
+
+/** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
+export interface ResponseOptions {
+  /** Who says how long a response is good: the TTL, or its own headers (RFC 9111). */
+  readonly freshness: 'ttl' | 'headers';
+  readonly statuses: ReadonlySet<number>;
+  /** Upper case. HEAD goes with GET. */
+  readonly methods: ReadonlySet<string>;
+  /** The query parameters that count; `undefined` where all do. */
+  readonly query: QueryFilter | undefined;
+  /** Lower-case names. */
+  readonly vary: readonly string[];
+  readonly shared: boolean;
+  /** Who judges If-None-Match and its like. */
+  readonly conditional: 'cache' | 'handler';
+  /** Whether clients may say what they want of this cache; `false` with `freshness: 'headers'`, where they always may. */
+  readonly honourRequestDirectives: boolean;
+  readonly bypass: ((request: object) => boolean) | undefined;
+  readonly maxBodyBytes: number;
+  readonly setCacheHeaders: boolean | undefined;
+  readonly cacheControl: boolean;
+  /** `undefined` where the module's default applies. */
+  readonly explain: boolean | undefined;
+  /** `undefined` where the module's default applies. */
+  readonly keyLimit: KeyLimitSettings | undefined;
+  /** Where nobody decorated the handler: it is cached because all are. */
+  readonly everything?: { readonly paths: ExcludedPaths | undefined };
+}
+
+interface GivenResponseOptions {
+  freshness?: 'ttl' | 'headers';
+  statuses?: readonly number[];
+  methods?: readonly string[];
+  query?: QueryOption;
+  keyConstructor?: unknown;
+  vary?: readonly string[];
+  shared?: boolean;
+  conditional?: 'cache' | 'handler';
+  honourRequestDirectives?: boolean;
+  bypass?: (request: never) => boolean;
+  maxBodyBytes?: number;
+  setCacheHeaders?: boolean;
+  cacheControl?: boolean;
+  explain?: boolean;
+  keyLimit?: KeyLimitOption;
+}
+
+const DEFAULT_STATUSES = [200, 203, 301, 308];
+
+/** Partial answers and answers to a condition say nothing without the request they answer. */
+const NEVER_STORED = [206, 304];
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+const SWITCH = [isBoolean, 'true or false'] as const;
+
+/** What the options must be of which nothing more is asked. */
+const TYPES: OptionTypes = {
+  setCacheHeaders: SWITCH,
+  shared: SWITCH,
+  cacheControl: SWITCH,
+  explain: SWITCH,
+  bypass: [isSync, 'a function that answers at once: (request) => boolean'],
+  statuses: [Array.isArray, 'a list of statuses: [200, 404]'],
+  vary: [Array.isArray, `a list of names of request headers: ['accept-language']`],
+};
+
+/** @throws CacheConfigurationError naming the handler and what to write */
+export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
+  const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
+  assertOptionTypes(options, TYPES, where);
+  const freshness = freshnessOf(options, where);
+  for (const status of statuses) {
+    if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {
+      throw invalid(
+        `statuses of ${where} holds ${String(status)}. Write final statuses such as 200 or 404; 206 and 304 are never stored.`,
+      );
+    }
+  }
+  assertHeaderNames(vary, `vary of ${where}`);
+  if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes <= 0) {
+    throw invalid(
+      `maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`,
+    );
+  }
+  return Object.freeze({
+    freshness,
+    statuses: new Set(statuses),
+    methods: methodsOf(options.methods, where),
+    query: queryOf(options, where),
+    vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
+    shared: options.shared ?? false,
+    conditional: conditionalOf(options, where),
+    honourRequestDirectives: honourOf(options, where),
+    bypass: options.bypass as ResponseOptions['bypass'],
+    maxBodyBytes,
+    setCacheHeaders: options.setCacheHeaders,
+    cacheControl: options.cacheControl ?? false,
+    explain: options.explain,
+    keyLimit: keyLimitOf(options.keyLimit, where),
+  });
+}
+
+/** @throws CacheConfigurationError for what is no name of a request header */
+export function assertHeaderNames(names: readonly string[], what: string): void {
+  for (const name of names) {
+    if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && name !== '*') continue;
+    throw invalid(
+      `${what} holds ${JSON.stringify(name)}. Write names of request headers, e.g. 'accept-language'.`,
+    );
+  }
+}
+
+function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string): QueryFilter | undefined {
+  if (query === undefined || keyConstructor === undefined) return QueryFilter.of(query, where);
+  throw invalid(
+    `${where} has query and a keyConstructor, which says what of the query is in the key: new QueryParamsKeyField(['page']). Keep one.`,
+  );
+}
+
+function conditionalOf({ conditional = 'cache' }: GivenResponseOptions, where: string): 'cache' | 'handler' {
+  if (conditional === 'cache' || conditional === 'handler') return conditional;
+  throw invalid(
+    `conditional of ${where} is ${String(conditional)}. Write 'cache' (the default) or 'handler'.`,
+  );
+}
+
+function honourOf({ honourRequestDirectives = false }: GivenResponseOptions, where: string): boolean {
+  if (typeof honourRequestDirectives === 'boolean') return honourRequestDirectives;
+  throw invalid(
+    `honourRequestDirectives of ${where} is ${String(honourRequestDirectives)}. Write true, or leave it out.`,
+  );
+}
+
+/** What has no meaning where the headers of each response decide. */
+const DECIDED_BY_HEADERS = [
+  ...[
+    'ttl',
+    'keyConstructor',
+    'query',
+    'statuses',
+    'methods',
+    'vary',
+    'shared',
+    'conditional',
+    'cacheControl',
+  ],
+  ...['staleWhileRevalidate', 'staleIfError', 'refreshAhead', 'jitter', 'lock', 'softTimeout', 'hardTimeout'],
+];
+
+function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
+  const { freshness = 'ttl', honourRequestDirectives } = options;
+  if (freshness !== 'ttl' && freshness !== 'headers')
+    throw invalid(`freshness of ${where} is ${String(freshness)}. Write 'ttl' (the default) or 'headers'.`);
+  if (freshness === 'ttl') return freshness;
+  if (honourRequestDirectives !== undefined)
+    throw invalid(
+      `${where} has freshness: 'headers' and honourRequestDirectives. What clients ask for is always obeyed there: remove ` +
+        `honourRequestDirectives. It is for routes with a ttl.`,
+    );
+  const given = DECIDED_BY_HEADERS.filter(
+    (name) => options[name as keyof GivenResponseOptions] !== undefined,
+  );
+  if (given.length === 0) return freshness;
+  throw invalid(
+    `${where} has freshness: 'headers' and ${given.join(', ')}. The URI is the key, and the headers that the handler sends ` +
+      `say what is stored and for how long: remove ${given.join(', ')}, or freshness.`,
+  );
+}
+
+function invalid(message: string): CacheConfigurationError {
+  return new CacheConfigurationError('CACHE_RESPONSE_OPTION', message);
+}

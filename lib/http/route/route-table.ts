@@ -1,0 +1,152 @@
+import 'reflect-metadata';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import type { Call } from '../../cache/engine/call.js';
+import type { RequestDescription } from '../../cache/cached-method.js';
+import type { MethodDefinition } from '../../cache/definition.js';
+import { DropLog } from '../../cache/engine/drop-log.js';
+import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
+import type { MethodTarget } from '../../cache/method-target.js';
+import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
+import { CachedRoute } from './cached-route.js';
+import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
+import type { HttpPlatform } from '../platform.interface.js';
+import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
+import { requestVersion, versionPrefix, type RequestVersion, type Versioning } from './request-version.js';
+import type { ResponseOptions } from './response-options.js';
+import { RoutePaths } from './route-paths.js';
+import { RoutePattern } from './route-pattern.js';
+
+import { varyMembers } from '../headers/vary.js';
+import type { StoredUris } from './stored-uris.js';
+
+/** What the routes of an application have in common. */
+export interface RouteSettings {
+  readonly platform: HttpPlatform | undefined;
+  /** Of the application; may hold parameters. */
+  readonly globalPrefix: string;
+  /** The paths of modules that `RouterModule` mounts; they may hold parameters. */
+  readonly modulePaths: readonly string[];
+  /** How versions are told apart, where one handler may answer several. */
+  readonly versioning: Versioning | undefined;
+  readonly setCacheHeaders: boolean;
+  readonly keyLimit: KeyLimitSettings;
+  /** `true` for every route; a secret for requests that are signed with it. */
+  readonly explain: boolean | ExplainSecret;
+}
+
+/** What signs requests that are to be explained. */
+export interface ExplainSecret {
+  readonly secret: string;
+}
+
+/** Stands in where an application context serves no requests: it may drop by their descriptions all the same. */
+const NO_HTTP = { routePath: () => '' } as unknown as HttpPlatform;
+
+/** The cached handlers of an application. */
+export class RouteTable {
+  readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
+  readonly #byTarget = new Map<MethodTarget, CachedRoute>();
+  readonly #version: RequestVersion | undefined;
+  readonly #paths: RoutePaths;
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly settings: RouteSettings,
+  ) {
+    this.#version = settings.versioning && requestVersion(settings.versioning);
+    if (settings.explain !== false) runtime.drops ??= new DropLog();
+    this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
+  }
+
+  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  get storedUris(): StoredUris | undefined {
+    return this.#paths.isEmpty ? undefined : this.#paths;
+  }
+
+  find(handler: Function, controller: Function): CachedRoute | undefined {
+    return this.#routes.get(handler)?.get(controller);
+  }
+
+  routeOf(target: MethodTarget): CachedRoute | undefined {
+    return this.#byTarget.get(target);
+  }
+
+  /** Adds a decorated handler. @throws CacheConfigurationError when Nest does not route to it */
+  add(definition: MethodDefinition, controller: Function): MethodTarget {
+    const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
+    if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
+    const { methods, setCacheHeaders, keyLimit, explain } = definition.response as ResponseOptions;
+    const unanswered = [...methods].find((method) => !answers(handler, method));
+    if (unanswered !== undefined) throw doesNotAnswer(definition.where, unanswered, methods);
+    const { globalPrefix, modulePaths } = this.settings;
+    const shape = handlerShape(controller, definition.methodName, [globalPrefix, ...modulePaths]);
+    const target = this.runtime.target(definition, controller, shape);
+    assertBodyInKey(methods, target.key.readsBody, definition.where);
+    const platform = this.settings.platform ?? NO_HTTP;
+    const route = new CachedRoute(
+      target,
+      platform,
+      definition.rules.length > 0,
+      setCacheHeaders ?? this.settings.setCacheHeaders,
+      new KeyLimit(this.runtime.engine.clock, keyLimit ?? this.settings.keyLimit),
+      explain ?? this.settings.explain === true,
+      this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
+      this.#version,
+      new Set(shape.routeParams),
+      headersOf(handler)
+        .filter(({ name }) => name.toLowerCase() === 'vary')
+        .flatMap(({ value }) => varyMembers(value)),
+    );
+    this.#paths.add(route, this.#pattern(controller, handler));
+    if (route.explains) this.runtime.drops ??= new DropLog();
+    const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
+    this.#routes.set(handler, controllers.set(controller, route));
+    this.#byTarget.set(target, route);
+    return target;
+  }
+
+  #pattern(controller: Function, handler: Function): RoutePattern {
+    const { globalPrefix, modulePaths, versioning, platform } = this.settings;
+    return new RoutePattern(
+      { global: globalPrefix, modules: modulePaths, version: versioning && versionPrefix(versioning) },
+      pathsOf(controller),
+      pathsOf(handler),
+      platform?.name !== 'fastify',
+    );
+  }
+
+  /** The call that a request of this description makes. */
+  describe(
+    target: MethodTarget,
+    { method, params = {}, query = {}, headers = {}, cookies, user, body }: RequestDescription,
+  ): Call {
+    const route = this.#byTarget.get(target);
+    if (route === undefined)
+      throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
+    const lower: Record<string, string> = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+    );
+    const [first] = route.options.methods;
+    if (body !== undefined) lower['content-type'] ??= 'application/json';
+    return route.call({ method: method ?? first!, headers: lower, params, query, cookies, user, body });
+  }
+}
+
+function doesNotAnswer(where: string, method: string, methods: ReadonlySet<string>): CacheConfigurationError {
+  const what = hasBodies(methods)
+    ? `Write in methods what it answers.`
+    : `Remove the decorator, or move what is worth caching into a method with @CacheResult(). A POST or QUERY that only reads may be ` +
+      `cached with methods: ['POST'].`;
+  return new CacheConfigurationError(
+    'CACHE_NOT_GET',
+    `@CacheResponse() on ${where}: it does not answer ${method}, and nothing else is cached. ${what}`,
+  );
+}
+
+export function notARoute(where: string, why: string): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_NOT_HTTP',
+    `@CacheResponse() on ${where}: it ${why}. Only HTTP handlers of controllers have a response to cache; for resolvers, ` +
+      `message handlers and services use @CacheResult().`,
+  );
+}

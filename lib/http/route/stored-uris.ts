@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { KeyRequest } from '../../keys/key.interface.js';
+import { KeyConstructor, RequestValueKeyField } from '../../keys/index.js';
+import type { HttpPlatform } from '../platform.interface.js';
+
+/** The key of a route with `freshness: 'headers'`: the URI as it came, byte for byte; the host stands before it. */
+export class UriKeyConstructor extends KeyConstructor {
+  uri = new RequestValueKeyField('originalUrl');
+}
+
+const MAX_TAG = 200;
+
+/**
+ * The tag that every entry for a URI carries, so that an unsafe request, or anybody by hand, can drop it:
+ * `cache.invalidateTags(['uri:example.com/articles?page=2'])`. Coarser than the key: spellings of one URI share it.
+ */
+export function uriTag(host: string, uri: string): string {
+  const tag = `uri:${normalised(host, uri)}`;
+  return tag.length <= MAX_TAG ? tag : `uri:#${createHash('sha256').update(tag).digest('base64url')}`;
+}
+
+export function uriTagOf(request: KeyRequest): string {
+  return uriTag(hostHeader(request), uriOf(request));
+}
+
+export function hostHeader({ headers }: KeyRequest): string {
+  return String(headers['host'] ?? headers[':authority'] ?? '');
+}
+
+export function uriOf(request: KeyRequest): string {
+  return (request as { readonly originalUrl?: string }).originalUrl ?? request.url ?? '';
+}
+
+function normalised(host: string, uri: string): string {
+  const text = uri.startsWith('/') ? `http://${host}${uri}` : uri;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url === undefined ? host.toLowerCase() + uri : url.host + url.pathname + url.search;
+}
+
+type Tags = readonly string[] | ((request: never) => readonly string[]) | undefined;
+
+/** The tags of a route and that of the URI. */
+export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string[] {
+  return (request) => {
+    const own = typeof tags === 'function' ? tags(request as never) : (tags ?? []);
+    return [...own, uriTagOf(request)];
+  };
+}
+
+/** What a successful unsafe request changed, as its answer says. */
+export interface ChangedUri {
+  readonly host: string;
+  readonly path: string;
+  /** With its question mark; empty where there is none. */
+  readonly search: string;
+}
+
+/** Knows what is stored for URIs. */
+export interface StoredUris {
+  readonly platform: HttpPlatform;
+  /** The tags that drop what is stored for a URI; the request is the one that changed it. */
+  tagsOf(uri: ChangedUri, request: KeyRequest): readonly string[];
+}
