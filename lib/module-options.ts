@@ -12,7 +12,7 @@ import {
   type KeyLimitOption,
   type KeyLimitSettings,
 } from './http/route/key-limit.js';
-import type { DispatcherSettings } from './invalidation/dispatcher-registry.js';
+import type { DispatcherSettings } from './invalidation/jobs/dispatcher-registry.js';
 import type { KeyHash } from './keys/key.interface.js';
 import { assertOptionTypes, describeOption } from './common/option-types.js';
 import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';

@@ -9,7 +9,7 @@ import { CacheConfigurationError } from '../common/errors.js';
 import type { Duration } from '../common/duration.js';
 import { createTrampoline, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/cached-methods.js';
-import { toRule } from '../invalidation/invalidation-rule.js';
+import { toRule } from '../invalidation/rules/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
 import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';

@@ -9,7 +9,7 @@ import { defaultKeyOf } from '../http/route/default-key.js';
 import { normaliseResponseOptions } from '../http/route/response-options.js';
 import { withUriTag } from '../http/route/stored-uris.js';
 import { responseValues } from '../http/answer/stored-response.js';
-import { toRule, type InvalidationRule } from '../invalidation/invalidation-rule.js';
+import { toRule, type InvalidationRule } from '../invalidation/rules/invalidation-rule.js';
 import { KeyPlan, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { shapeOf } from './decorator-options.js';

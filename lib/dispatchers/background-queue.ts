@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { InvalidationJob } from '../invalidation/dispatcher.interface.js';
+import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 
 /** A job of more tags than this takes coarser ones, when jobs are put together. */
 const MAX_TAGS = 1_000;

@@ -1,4 +1,8 @@
-import type { DispatchContext, Dispatcher, InvalidationJob } from '../invalidation/dispatcher.interface.js';
+import type {
+  DispatchContext,
+  Dispatcher,
+  InvalidationJob,
+} from '../invalidation/jobs/dispatcher.interface.js';
 
 /**
  * The default: the work runs after the commit, in the process that made the change, and the write waits for it (at most

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Injectable } from '@nestjs/common';
-import type { Dispatcher } from '../invalidation/dispatcher.interface.js';
+import type { Dispatcher } from '../invalidation/jobs/dispatcher.interface.js';
 
 export const DISPATCHER_METADATA = 'nestjs-restflow-cache:dispatcher';
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DispatcherHost, InvalidationJob } from '../invalidation/dispatcher.interface.js';
+import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../observability/metrics.interface.js';
 import { BackgroundQueue } from './background-queue.js';
 

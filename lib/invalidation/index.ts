@@ -1,5 +1,5 @@
-export type { ActiveRule } from './active-rule.interface.js';
-export { BoundRule } from './bound-rule.js';
+export type { ActiveRule } from './rules/active-rule.interface.js';
+export { BoundRule } from './rules/bound-rule.js';
 export type { Change, ChangeSink } from './change.interface.js';
 export type {
   ChangeTransaction,
@@ -8,16 +8,16 @@ export type {
   DispatcherHost,
   InvalidationJob,
   JobHandler,
-} from './dispatcher.interface.js';
+} from './jobs/dispatcher.interface.js';
 export type { ChangeSource, ChangeSourceHost, RowChange } from './change-source.interface.js';
-export { DispatcherRegistry, INLINE, type DispatcherSettings } from './dispatcher-registry.js';
-export { InvalidationEnqueueError, type Attempt } from './durable-jobs.js';
-export type { ForeignRule } from './foreign-rule.js';
+export { DispatcherRegistry, INLINE, type DispatcherSettings } from './jobs/dispatcher-registry.js';
+export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
+export type { ForeignRule } from './rules/remote-rule.js';
 export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
-export { InvalidationWorker } from './invalidation-worker.js';
+export { InvalidationWorker } from './jobs/invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
-export type { EntityCatalogue, EntityProperty, EntityShape } from './entity-catalogue.interface.js';
-export { InvalidationRule, invalidates, type InvalidatesOn } from './invalidation-rule.js';
+export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';
+export { InvalidationRule, invalidates, type InvalidatesOn } from './rules/invalidation-rule.js';
 export {
   type BatchRuleOptions,
   type EntityClass,
@@ -25,11 +25,11 @@ export {
   type EntityReference,
   type FieldMapping,
   type InvalidationRuleOptions,
-} from './assert-rule-options.js';
-export { InvalidationJobError } from './job.js';
-export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm.interface.js';
-export { rewarmResult } from './rewarm-result.js';
-export { Rewarmer, type RunRewarm } from './rewarmer.js';
+} from './rules/rule-options.js';
+export { InvalidationJobError } from './jobs/job.js';
+export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm/rewarm.interface.js';
+export { rewarmResult } from './rewarm/rewarm-result.js';
+export { Rewarmer, type RunRewarm } from './rewarm/rewarmer.js';
 export type {
   EntityChange,
   InjectableInvalidator,
@@ -38,6 +38,6 @@ export type {
   InvalidatorChange,
   InvalidatorClass,
 } from './invalidator.interface.js';
-export { InvalidationFailedError } from './raised-error.js';
-export { RuleExchange, type EntityTables } from './rule-exchange.js';
-export { assertEntities, RuleRegistry } from './rule-registry.js';
+export { InvalidationFailedError } from './jobs/raised-error.js';
+export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';
+export { assertEntities, RuleRegistry } from './rules/rule-registry.js';

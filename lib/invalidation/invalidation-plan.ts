@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import { isThenable } from '../common/thenable.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import type { ActiveRule } from './rules/active-rule.interface.js';
 import type { Change } from './change.interface.js';
-import type { InvalidationJob } from './dispatcher.interface.js';
+import type { InvalidationJob } from './jobs/dispatcher.interface.js';
 import {
   entityChange,
   type EntityChange,
   type InvalidationHandle,
   type InvalidatorChange,
 } from './invalidator.interface.js';
-import type { Rewarm } from './rewarm.interface.js';
-import type { Rewarms } from './rewarms.js';
-import { fires, mappedPartitions } from './rule-matcher.js';
+import type { Rewarm } from './rewarm/rewarm.interface.js';
+import type { Rewarms } from './rewarm/rewarms.js';
+import { fires, mappedPartitions } from './rules/rule-matcher.js';
 
 /** A rule that touches more partitions than this in one transaction drops all of its method instead. */
 const MAX_PARTITIONS = 1_000;

@@ -1,19 +1,19 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { currentLoad } from '../cache/engine/load-context.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import type { ActiveRule } from './rules/active-rule.interface.js';
 import type { Change } from './change.interface.js';
-import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
-import { DurableJobs, type Attempt, type RulesOf } from './durable-jobs.js';
+import type { DispatcherRegistry } from './jobs/dispatcher-registry.js';
+import type { ChangeTransaction, JobWork } from './jobs/dispatcher.interface.js';
+import { DurableJobs, type Attempt, type RulesOf } from './jobs/durable-jobs.js';
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
-import { JobRunner } from './job-runner.js';
-import { LateBumps } from './late-bumps.js';
-import { Outcome } from './outcome.js';
-import type { Rewarmer } from './rewarmer.js';
-import { Rewarms } from './rewarms.js';
-import { RuleFailures } from './rule-failures.js';
-import { UnderWay } from './under-way.js';
+import { JobRunner } from './jobs/job-runner.js';
+import { LateBumps } from './replica-bumps.js';
+import { Outcome } from './jobs/outcome.js';
+import type { Rewarmer } from './rewarm/rewarmer.js';
+import { Rewarms } from './rewarm/rewarms.js';
+import { RuleFailures } from './jobs/rule-failures.js';
+import { UnderWay } from './jobs/under-way.js';
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.

@@ -1,5 +1,5 @@
-import type { BoundRule } from './bound-rule.js';
-import { misfitOf } from './rewarm-result.js';
+import type { BoundRule } from './rules/bound-rule.js';
+import { misfitOf } from './rewarm/rewarm-result.js';
 
 /** Why a class has no instance to call outside of requests; `undefined` where it has one. */
 export type InstanceProblem = (owner: Function) => string | undefined;

@@ -1,5 +1,5 @@
 import type { Change, ChangeSink } from '../invalidation/change.interface.js';
-import { InvalidationFailedError } from '../invalidation/raised-error.js';
+import { InvalidationFailedError } from '../invalidation/jobs/raised-error.js';
 import type { OrmQueryRunner } from './typeorm.interface.js';
 
 export interface CollectorOptions {

@@ -139,7 +139,7 @@ describe('docs/options.md', () => {
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],
-    ['lib/invalidation/invalidation-rule.ts', 'InvalidationRuleOptions'],
+    ['lib/invalidation/rules/invalidation-rule.ts', 'InvalidationRuleOptions'],
     ['lib/stores/tiered-store.ts', 'TieredStoreOptions'],
     ['lib/decorators/cache-control.decorator.ts', 'CacheControlOptions'],
     ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],

@@ -8,7 +8,7 @@ import {
 } from '../../lib/index.js';
 import type { Dispatcher } from '../../lib/index.js';
 import type { BoundRule } from '../../lib/invalidation/index.js';
-import { tell } from '../../lib/invalidation/manifest-rule.js';
+import { tell } from '../../lib/invalidation/rules/manifest-rule.js';
 import { inserted, User } from './support/changes.js';
 import { World, type WorldOptions } from './support/world.js';
 

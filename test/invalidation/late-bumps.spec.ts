@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { invalidates } from '../../lib/index.js';
-import { LateBumps } from '../../lib/invalidation/late-bumps.js';
+import { LateBumps } from '../../lib/invalidation/replica-bumps.js';
 import { settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { inserted, User } from './support/changes.js';

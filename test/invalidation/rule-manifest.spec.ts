@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { keyOf } from '../../lib/invalidation/manifest-rule.js';
-import { RuleManifest } from '../../lib/invalidation/rule-manifest.js';
+import { keyOf } from '../../lib/invalidation/rules/manifest-rule.js';
+import { RuleManifest } from '../../lib/invalidation/exchange/rule-manifest.js';
 import fc from 'fast-check';
 import { always } from '../support/randomised.js';
 import { manifestRule } from './support/manifest-rules.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SharedManifest } from '../../lib/invalidation/shared-manifest.js';
+import { SharedManifest } from '../../lib/invalidation/exchange/shared-manifest.js';
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { normaliseOptions } from '../../lib/module-options.js';
 import type { CacheStore } from '../../lib/index.js';

@@ -4,8 +4,8 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/dispatcher.interface.js';
-import { InvalidationJobError } from '../../invalidation/job.js';
+} from '../../invalidation/jobs/dispatcher.interface.js';
+import { InvalidationJobError } from '../../invalidation/jobs/job.js';
 import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';

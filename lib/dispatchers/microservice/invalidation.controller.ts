@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { CacheUsageError } from '../../common/errors.js';
-import { InvalidationJobError } from '../../invalidation/job.js';
-import { InvalidationWorker } from '../../invalidation/invalidation-worker.js';
+import { InvalidationJobError } from '../../invalidation/jobs/job.js';
+import { InvalidationWorker } from '../../invalidation/jobs/invalidation-worker.js';
 import { patternOf } from './pattern.js';
 
 /**

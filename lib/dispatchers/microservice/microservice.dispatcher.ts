@@ -4,7 +4,7 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/dispatcher.interface.js';
+} from '../../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../../observability/metrics.interface.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DispatcherHost } from '../../invalidation/dispatcher.interface.js';
-import { InvalidationJobError } from '../../invalidation/job.js';
+import type { DispatcherHost } from '../../invalidation/jobs/dispatcher.interface.js';
+import { InvalidationJobError } from '../../invalidation/jobs/job.js';
 import { messageOf } from '../../common/message-of.js';
 import { kindOf } from '../../common/kind-of-error.js';
 import { pauseBefore } from '../../common/retry.js';

@@ -4,8 +4,8 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/dispatcher.interface.js';
-import { isLeft } from '../../invalidation/job.js';
+} from '../../invalidation/jobs/dispatcher.interface.js';
+import { isLeft } from '../../invalidation/jobs/job.js';
 import { messageOf } from '../../common/message-of.js';
 import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';

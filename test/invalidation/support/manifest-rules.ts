@@ -1,4 +1,4 @@
-import type { ManifestRule } from '../../../lib/invalidation/manifest-rule.js';
+import type { ManifestRule } from '../../../lib/invalidation/rules/manifest-rule.js';
 
 /** A rule as processes tell it, of seven entities. */
 export function manifestRule(n: number): ManifestRule {

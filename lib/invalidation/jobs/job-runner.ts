@@ -1,10 +1,10 @@
-import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { MaybePromise } from '../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import type { ActiveRule } from '../rules/active-rule.interface.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
 import type { Outcome } from './outcome.js';
-import type { Rewarmer } from './rewarmer.js';
+import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { RuleFailures } from './rule-failures.js';
 
 /** Carries out jobs in this process. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { CacheConfigurationError } from '../common/errors.js';
-import { describeOption } from '../common/option-types.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+import { describeOption } from '../../common/option-types.js';
 import {
   assertRuleOptions,
   type BatchRuleOptions,
@@ -9,9 +9,9 @@ import {
   type InvalidationRuleOptions,
   invalidRule,
   type RuleOptions,
-} from './assert-rule-options.js';
-import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
-import { stableText } from '../common/stable-text.js';
+} from './rule-options.js';
+import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';
+import { stableText } from '../../common/stable-text.js';
 
 /**
  * Binds what a method cached to the changes of an entity.

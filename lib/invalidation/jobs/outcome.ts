@@ -1,7 +1,7 @@
-import type { MaybePromise } from '../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import type { ActiveRule } from '../rules/active-rule.interface.js';
 import { InvalidationFailedError } from './raised-error.js';
-import type { Rewarms } from './rewarms.js';
+import type { Rewarms } from '../rewarm/rewarms.js';
 
 /** What became of one commit: whose tags could not be invalidated, and errors to raise. */
 export class Outcome {

@@ -1,9 +1,9 @@
-import { isThenable } from '../common/thenable.js';
-import { messageOf } from '../common/message-of.js';
-import type { OnceLog } from '../observability/once-log.js';
-import type { ActiveRule } from './active-rule.interface.js';
-import { BoundRule } from './bound-rule.js';
-import type { EntityChange } from './invalidator.interface.js';
+import { isThenable } from '../../common/thenable.js';
+import { messageOf } from '../../common/message-of.js';
+import type { OnceLog } from '../../observability/once-log.js';
+import type { ActiveRule } from '../rules/active-rule.interface.js';
+import { BoundRule } from '../rules/bound-rule.js';
+import type { EntityChange } from '../invalidator.interface.js';
 import { assertRequest } from './rewarm-request.js';
 import type { Rewarm, RewarmValue } from './rewarm.interface.js';
 import { kindOfReason } from './rewarmer.js';

@@ -1,5 +1,5 @@
-import { excerpt } from '../common/excerpt.js';
-import { coarseRule, keyOf, type ManifestRule } from './manifest-rule.js';
+import { excerpt } from '../../common/excerpt.js';
+import { coarseRule, keyOf, type ManifestRule } from '../rules/manifest-rule.js';
 import { isManifestRule } from './read-manifest-rule.js';
 
 /** A rule, and until when it counts though nobody tells it any more. Milliseconds since the Unix epoch. */

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Clock } from '../common/clock.js';
-import type { OnceLog } from '../observability/once-log.js';
+import type { Clock } from '../../common/clock.js';
+import type { OnceLog } from '../../observability/once-log.js';
 import type { Rewarm } from './rewarm.interface.js';
 
 /**

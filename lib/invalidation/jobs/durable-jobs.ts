@@ -1,12 +1,12 @@
-import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { RestflowCacheError } from '../common/errors.js';
-import { messageOf } from '../common/message-of.js';
-import type { ActiveRule } from './active-rule.interface.js';
-import type { Change } from './change.interface.js';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { RestflowCacheError } from '../../common/errors.js';
+import { messageOf } from '../../common/message-of.js';
+import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { Change } from '../change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
-import { ForeignRule } from './foreign-rule.js';
-import { jobOf, type InvalidationPlan } from './invalidation-plan.js';
+import { ForeignRule } from '../rules/remote-rule.js';
+import { jobOf, type InvalidationPlan } from '../invalidation-plan.js';
 
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];

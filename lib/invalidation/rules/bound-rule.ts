@@ -1,11 +1,11 @@
-import type { RuleReport } from '../cache/cache-report.js';
-import { CacheConfigurationError } from '../common/errors.js';
-import type { MethodTarget } from '../cache/method-target.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
+import type { RuleReport } from '../../cache/cache-report.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+import type { MethodTarget } from '../../cache/method-target.js';
+import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
-import type { BoundInvalidator } from './injectable-invalidator.js';
+import type { BoundInvalidator } from '../injectable-invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
-import type { EntityClass, RuleOptions } from './assert-rule-options.js';
+import type { EntityClass, RuleOptions } from './rule-options.js';
 
 /** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
 export class BoundRule implements ActiveRule {

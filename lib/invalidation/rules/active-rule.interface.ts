@@ -1,6 +1,6 @@
-import type { InvalidationMode } from '../stores/store.interface.js';
-import type { BoundInvalidator } from './injectable-invalidator.js';
-import type { RuleOptions } from './assert-rule-options.js';
+import type { InvalidationMode } from '../../stores/store.interface.js';
+import type { BoundInvalidator } from '../injectable-invalidator.js';
+import type { RuleOptions } from './rule-options.js';
 
 /** A rule that changes are matched with: one of a method that is cached here, or in another process. */
 export interface ActiveRule {

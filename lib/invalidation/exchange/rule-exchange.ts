@@ -1,9 +1,9 @@
-import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { INLINE, type DispatcherRegistry } from './dispatcher-registry.js';
-import { ForeignRule } from './foreign-rule.js';
-import { keyOf, tell, type ManifestRule } from './manifest-rule.js';
-import { StoreUnavailableError } from '../stores/store-host.js';
-import type { RuleRegistry } from './rule-registry.js';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { INLINE, type DispatcherRegistry } from '../jobs/dispatcher-registry.js';
+import { ForeignRule } from '../rules/remote-rule.js';
+import { keyOf, tell, type ManifestRule } from '../rules/manifest-rule.js';
+import { StoreUnavailableError } from '../../stores/store-host.js';
+import type { RuleRegistry } from '../rules/rule-registry.js';
 import { SharedManifest, type Learned } from './shared-manifest.js';
 
 /** How soon a process hears of rules that another one begins to have. Milliseconds. */

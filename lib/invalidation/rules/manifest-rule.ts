@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { staleWindow } from '../cache/engine/policy.js';
-import type { PartitionShape } from '../keys/index.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
+import { staleWindow } from '../../cache/engine/policy.js';
+import type { PartitionShape } from '../../keys/index.js';
+import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
-import { INLINE } from './dispatcher-registry.js';
-import { isPlainObject, sortMembers } from '../common/stable-text.js';
+import { INLINE } from '../jobs/dispatcher-registry.js';
+import { isPlainObject, sortMembers } from '../../common/stable-text.js';
 
 /** What a rule says that is plain data, and what another process must know of its method. */
 export interface ManifestRule {

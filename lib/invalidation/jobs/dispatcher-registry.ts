@@ -1,7 +1,7 @@
-import { CacheConfigurationError } from '../common/errors.js';
-import type { DispatcherState } from '../observability/metrics.interface.js';
-import type { MaybePromise } from '../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+import type { DispatcherState } from '../../observability/metrics.interface.js';
+import type { MaybePromise } from '../../stores/store.interface.js';
+import type { ActiveRule } from '../rules/active-rule.interface.js';
 import type {
   ChangeTransaction,
   Dispatcher,
@@ -9,10 +9,10 @@ import type {
   InvalidationJob,
   JobWork,
 } from './dispatcher.interface.js';
-import { nearestNames } from '../common/nearest-names.js';
+import { nearestNames } from '../../common/nearest-names.js';
 
 import { groupJobs, type JobGroup } from './job-groups.js';
-import type { RuleOptions } from './assert-rule-options.js';
+import type { RuleOptions } from '../rules/rule-options.js';
 
 /**
  * Settings of dispatchers, by name: handed to them, but for `raiseException`.

@@ -1,4 +1,4 @@
-import type { EntityReference } from './assert-rule-options.js';
+import type { EntityReference } from './rule-options.js';
 
 /** What is known of a property path of an entity. */
 export interface EntityProperty {

@@ -1,9 +1,9 @@
-import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { Entry } from '../stores/entry.js';
-import { Stamp } from '../stores/stamp.js';
-import { StoreUnavailableError } from '../stores/store-host.js';
-import type { CacheStore, StoreQuery, ValueCodec } from '../stores/store.interface.js';
-import type { ManifestRule } from './manifest-rule.js';
+import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { Entry } from '../../stores/entry.js';
+import { Stamp } from '../../stores/stamp.js';
+import { StoreUnavailableError } from '../../stores/store-host.js';
+import type { CacheStore, StoreQuery, ValueCodec } from '../../stores/store.interface.js';
+import type { ManifestRule } from '../rules/manifest-rule.js';
 import { RuleManifest } from './rule-manifest.js';
 
 /** A rule counts this much longer than entries under it live: clocks differ, and nobody tells it at every moment. Milliseconds. */

@@ -1,8 +1,8 @@
-import { CacheConfigurationError } from '../common/errors.js';
-import { describeOption, isBoolean, isText, type OptionTypes } from '../common/option-types.js';
-import { isMode, type InvalidationMode } from '../stores/store.interface.js';
-import { invalidatorProblem } from './injectable-invalidator.js';
-import type { Invalidator, InvalidatorClass } from './invalidator.interface.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+import { describeOption, isBoolean, isText, type OptionTypes } from '../../common/option-types.js';
+import { isMode, type InvalidationMode } from '../../stores/store.interface.js';
+import { invalidatorProblem } from '../injectable-invalidator.js';
+import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';
 
 /**
  * A class with instances of type `E`; entities may be abstract.

@@ -1,6 +1,6 @@
-import { coarseValue } from '../keys/index.js';
-import type { Change, RowView } from './change.interface.js';
-import type { RuleOptions } from './assert-rule-options.js';
+import { coarseValue } from '../../keys/index.js';
+import type { Change, RowView } from '../change.interface.js';
+import type { RuleOptions } from './rule-options.js';
 
 /** What a change means for a rule: nothing, everything the method cached, or these partitions of it. */
 export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];

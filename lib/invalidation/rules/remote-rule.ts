@@ -1,10 +1,10 @@
-import type { KeySpace } from '../cache/key-space.js';
-import { writePartition } from '../keys/index.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
+import type { KeySpace } from '../../cache/key-space.js';
+import { writePartition } from '../../keys/index.js';
+import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
 
 import { keyOf, type ManifestRule } from './manifest-rule.js';
-import type { RuleOptions } from './assert-rule-options.js';
+import type { RuleOptions } from './rule-options.js';
 
 /** A rule on a method that another process caches: what that process told of it. */
 export class ForeignRule implements ActiveRule {

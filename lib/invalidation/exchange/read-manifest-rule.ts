@@ -1,4 +1,4 @@
-import type { ManifestPartition, ManifestRule } from './manifest-rule.js';
+import type { ManifestPartition, ManifestRule } from '../rules/manifest-rule.js';
 
 /** Whether something that a store held is a rule: another build may have written it, or anything else. */
 export function isManifestRule(value: unknown): value is ManifestRule {

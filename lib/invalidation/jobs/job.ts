@@ -1,8 +1,8 @@
-import { RestflowCacheError } from '../common/errors.js';
-import type { KeySpace } from '../cache/key-space.js';
+import { RestflowCacheError } from '../../common/errors.js';
+import type { KeySpace } from '../../cache/key-space.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
-import { excerpt } from '../common/excerpt.js';
-import type { Rewarm } from './rewarm.interface.js';
+import { excerpt } from '../../common/excerpt.js';
+import type { Rewarm } from '../rewarm/rewarm.interface.js';
 
 /**
  * A job that can never be carried out here: it is malformed, or of another namespace. A queue need not try it again.
