@@ -15,15 +15,15 @@ import type {
   RowChange,
   RuleRegistry,
 } from '../invalidation/index.js';
-import { unknownChanges } from './changes.js';
+import { unknownChanges } from './rows/changes.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
-import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities.js';
-import { entityShape } from './entity-shapes.js';
-import { foreignRulesByTable } from './foreign-entities.js';
+import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities/entities.js';
+import { entityShape } from './entities/entity-shapes.js';
+import { foreignRulesByTable } from './entities/foreign-entities.js';
 import { changesOfRow } from './postgres/row-changes.js';
-import { abortsOnFailure, inSavepoint } from './savepoint.js';
-import { StatementTransactions } from './statement-transactions.js';
-import { tablesOf } from './tables.js';
+import { abortsOnFailure, inSavepoint } from './sql/savepoint.js';
+import { StatementTransactions } from './patches/statement-transactions.js';
+import { tablesOf } from './entities/tables.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */

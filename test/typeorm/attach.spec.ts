@@ -3,7 +3,12 @@ import 'reflect-metadata';
 import * as typeorm from 'typeorm';
 import type { DataSource } from 'typeorm';
 import { attachCollector, isDataSource } from '../../lib/typeorm/data-source.js';
-import { describeEntity, entityClasses, entityColumns, entityTable } from '../../lib/typeorm/entities.js';
+import {
+  describeEntity,
+  entityClasses,
+  entityColumns,
+  entityTable,
+} from '../../lib/typeorm/entities/entities.js';
 import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { createDataSource, RecordingSink } from './database.js';
 import { Article, Media, Note, Photo, Place } from './entities.js';

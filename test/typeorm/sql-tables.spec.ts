@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { assignedColumns } from '../../lib/typeorm/sql-columns.js';
-import { isPlainSelect, readSql } from '../../lib/typeorm/sql-tables.js';
-import { Statements } from '../../lib/typeorm/statements.js';
-import type { Tables } from '../../lib/typeorm/tables.js';
+import { assignedColumns } from '../../lib/typeorm/sql/sql-columns.js';
+import { isPlainSelect, readSql } from '../../lib/typeorm/sql/sql-tables.js';
+import { Statements } from '../../lib/typeorm/sql/statements.js';
+import type { Tables } from '../../lib/typeorm/entities/tables.js';
 import type { SqlWrite } from '../../lib/typeorm/typeorm.interface.js';
 
 const names = (sql: string) => readSql(sql).writes.map(({ path }) => path.join('.'));

@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import type { DataSource } from 'typeorm';
 import type { Change } from '../../lib/invalidation/change.interface.js';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { Frame, Pending } from '../../lib/typeorm/pending.js';
-import { databaseState } from '../../lib/typeorm/row-states.js';
-import { StaleReads } from '../../lib/typeorm/stale-reads.js';
+import { Frame, Pending } from '../../lib/typeorm/collect/pending.js';
+import { databaseState } from '../../lib/typeorm/rows/row-states.js';
+import { StaleReads } from '../../lib/typeorm/collect/stale-reads.js';
 import type { OrmDataSource, OrmMetadata } from '../../lib/typeorm/typeorm.interface.js';
 import { line, openDataSource, RecordingSink } from './database.js';
 import { Article, Tag } from './entities.js';

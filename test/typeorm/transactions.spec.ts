@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import type { DataSource, EntitySubscriberInterface, InsertEvent, QueryRunner } from 'typeorm';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { MAX_CHANGES_PER_TABLE } from '../../lib/typeorm/pending.js';
-import type { CollectorOptions } from '../../lib/typeorm/outlet.js';
+import { MAX_CHANGES_PER_TABLE } from '../../lib/typeorm/collect/pending.js';
+import type { CollectorOptions } from '../../lib/typeorm/collect/outlet.js';
 import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { until } from '../support/until.js';
 import {

@@ -1,5 +1,5 @@
-import { tableOf } from '../columns.js';
-import { findMetadata, type EntityReference } from '../entities.js';
+import { tableOf } from '../entities/columns.js';
+import { findMetadata, type EntityReference } from '../entities/entities.js';
 import type { OrmDataSource, OrmMetadata } from '../typeorm.interface.js';
 
 /** The table that triggers write changes to, and the channel on which they say so. */

@@ -1,0 +1,88 @@
+import { type Bracket, builtBy } from '../rows/announced-statements.js';
+import { tableOf } from '../entities/columns.js';
+import type { Gatherer } from './gatherer.js';
+import { MAX_CHANGES_PER_TABLE } from './pending.js';
+import { hasReturning, reportingSql } from './reporting-sql.js';
+import { layoutOf } from '../entities/row-view.js';
+import type { OrmColumn, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
+
+/** Not worth sending for every row: a rule that maps one of these widens. */
+const HEAVY = /^(?:jsonb?|bytea|xml|tsvector)$/;
+
+/** The account may change rows but not read them, or the table takes no RETURNING. */
+const REFUSALS = new Set(['42501', '0A000']);
+
+interface StructuredResult {
+  raw: unknown;
+  records: readonly Record<string, unknown>[];
+  affected: number;
+}
+
+type RunSql = (sql: string) => Promise<unknown>;
+type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unknown };
+
+/**
+ * Has bulk statements on PostgreSQL report the rows they changed, without their caller noticing. A statement that cannot be asked,
+ * or reports too many, stays one whose rows are unknown.
+ */
+export class ExactStatements {
+  readonly #refused = new Set<string>();
+
+  constructor(
+    private readonly gatherer: Gatherer,
+    private readonly driver: object,
+  ) {}
+
+  /** @returns what the statement answers; `undefined` where it is none of those that can be asked, and was not run */
+  run(runner: OrmQueryRunner, sql: string, query: RunSql): Promise<unknown> | undefined {
+    const kind = builtBy(sql);
+    if (kind === undefined || kind === 'insert' || hasReturning(sql)) return undefined;
+    const { catalogue, runners } = this.gatherer;
+    const { writes } = catalogue.read(sql);
+    const table = writes[0]?.table;
+    if (table === undefined || writes.length > 1 || this.#refused.has(table)) return undefined;
+    const bracket = runners.of(runner).brackets.get(table);
+    const metadata = bracket?.soleStatement(kind);
+    if (metadata === undefined || !this.gatherer.wants(table)) return undefined;
+    return this.#report(runner, bracket!, metadata, sql, query);
+  }
+
+  async #report(
+    runner: OrmQueryRunner,
+    bracket: Bracket,
+    metadata: OrmMetadata,
+    sql: string,
+    query: RunSql,
+  ): Promise<unknown> {
+    const columns = layoutOf(metadata).columns.filter(({ type }) => !HEAVY.test(String(type)));
+    try {
+      const result = await query(reportingSql(sql, columns, MAX_CHANGES_PER_TABLE + 1));
+      return this.#conceal(result, bracket, columns);
+    } catch (error) {
+      if (!REFUSALS.has(String((error as { code?: unknown } | undefined)?.code))) throw error;
+      this.#refused.add(tableOf(metadata));
+      this.gatherer.outlet.report(error, 'exact statements');
+      // In a transaction nothing more is answered until it ends.
+      if (this.gatherer.runners.isOpen(runner)) throw error;
+      return query(sql);
+    }
+  }
+
+  /** Gives the bracket the rows, and the caller what the statement would have answered by itself. */
+  #conceal(result: unknown, bracket: Bracket, columns: readonly OrmColumn[]): unknown {
+    const structured = Array.isArray(result) ? undefined : (result as StructuredResult);
+    const records = structured?.records ?? (result as Record<string, unknown>[]);
+    const affected = Number(records[0]?.['restflow_count'] ?? 0);
+    if (affected <= MAX_CHANGES_PER_TABLE)
+      bracket.rows = records.map(
+        (record) => new Map(columns.map((column, i) => [column, this.#valueOf(record, column, i)])),
+      );
+    const raw = [[], affected];
+    return structured === undefined ? raw : Object.assign(structured, { raw, records: [], affected });
+  }
+
+  #valueOf(record: Record<string, unknown>, column: OrmColumn, position: number): unknown {
+    const value = record[`c${position}`];
+    return value === null ? null : (this.driver as Hydrating).prepareHydratedValue(value, column);
+  }
+}

@@ -1,0 +1,234 @@
+import type { PathReading, RowView } from '../../invalidation/change.interface.js';
+import { isRelated, UNKNOWN } from './columns.js';
+import { storedValue } from './stored-value.js';
+import type { OrmColumn, OrmMetadata, OrmRelation } from '../typeorm.interface.js';
+
+/** Which paths name which column of a table: computed once per entity, so that a view is an array of values. */
+export interface RowLayout {
+  readonly metadata: OrmMetadata;
+  readonly columns: readonly OrmColumn[];
+  readonly index: ReadonlyMap<string, number>;
+  /** Relations that own join columns, by path, with the positions of those columns. */
+  readonly relations: ReadonlyMap<
+    string,
+    { readonly relation: OrmRelation; readonly positions: readonly number[] }
+  >;
+}
+
+const layouts = new WeakMap<OrmMetadata, RowLayout>();
+
+export function layoutOf(metadata: OrmMetadata): RowLayout {
+  let layout = layouts.get(metadata);
+  if (layout === undefined) layouts.set(metadata, (layout = buildLayout(metadata)));
+  return layout;
+}
+
+function buildLayout(metadata: OrmMetadata): RowLayout {
+  const columns = metadata.columns.filter((column) => column.isVirtualProperty !== true);
+  const index = new Map<string, number>();
+  const relations = new Map<string, { relation: OrmRelation; positions: number[] }>();
+  const alias = (path: string, position: number) => index.has(path) || index.set(path, position);
+
+  columns.forEach((column, position) => {
+    if (!column.isVirtual || metadata.isJunction) index.set(column.propertyPath, position);
+  });
+  columns.forEach((column, position) => {
+    const { relationMetadata: relation, referencedColumn } = column;
+    if (relation !== undefined && referencedColumn !== undefined && !metadata.isJunction) {
+      const joined = relations.get(relation.propertyPath) ?? { relation, positions: [] };
+      joined.positions.push(position);
+      relations.set(relation.propertyPath, joined);
+      alias(`${relation.propertyPath}.${referencedColumn.propertyPath}`, position);
+    }
+    alias(column.databaseName, position);
+  });
+  // A relation's own path reads as its foreign key, which is what `{ author: 'author' }` in a mapping means.
+  for (const [path, { positions }] of relations) if (positions.length === 1) alias(path, positions[0]!);
+  return { metadata, columns, index, relations };
+}
+
+/** One state of a row. Values are copied when it is made, since the caller may go on changing the entity. */
+export class EntityRowView implements RowView {
+  readonly #layout: RowLayout;
+  readonly #values: readonly unknown[];
+  readonly #related: ReadonlyMap<string, object> | undefined;
+  readonly #isGiven: boolean;
+  #object: Record<string, unknown> | undefined;
+  /** What was looked up of paths that are not certain otherwise, and when. */
+  #learned: Map<string, { readonly reading: PathReading; readonly turn: number }> | undefined;
+
+  /** @param isGiven whether values are what an entity gave the database, not what the database answered */
+  constructor(
+    layout: RowLayout,
+    values: readonly unknown[],
+    related?: ReadonlyMap<string, object>,
+    isGiven = false,
+  ) {
+    this.#layout = layout;
+    this.#values = values;
+    this.#related = related;
+    this.#isGiven = isGiven;
+  }
+
+  get metadata(): OrmMetadata {
+    return this.#layout.metadata;
+  }
+
+  /** Whether a path is known for what the database holds: a related object in memory may have been loaded long ago. */
+  isCertain(path: string): boolean {
+    return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
+  }
+
+  /** A value that was read from the database. Where an object in memory has another, nobody knows which one was cached. */
+  learn(path: string, value: unknown, turn: number): void {
+    if (this.isCertain(path)) return;
+    const own = this.#readOwn(path);
+    const reading: PathReading =
+      own.known && differ(own.value, value) ? { known: false } : { known: true, value };
+    (this.#learned ??= new Map()).set(path, { reading, turn });
+  }
+
+  /** Whether anything was looked up before that turn. */
+  hasLearnedBefore(turn: number): boolean {
+    return [...(this.#learned?.values() ?? [])].some((each) => each.turn < turn);
+  }
+
+  read(path: string): PathReading {
+    return this.#learned?.get(path)?.reading ?? this.#readOwn(path);
+  }
+
+  #readOwn(path: string, withRelated = true): PathReading {
+    const position = this.#layout.index.get(path);
+    if (position === undefined) return this.#readDeeper(path, withRelated ? this.#related : undefined);
+    const value = this.#valueAt(position);
+    return value === UNKNOWN ? { known: false } : { known: true, value };
+  }
+
+  /** Asked for when somebody reads it: most columns are mapped by no rule. */
+  #valueAt(position: number): unknown {
+    const value = this.#values[position];
+    return this.#isGiven ? storedValue(this.#layout.columns[position]!, value) : value;
+  }
+
+  get complete(): boolean {
+    return this.#layout.columns.every(
+      (column, position) =>
+        this.#valueAt(position) !== UNKNOWN || (column.isVirtual && column.relationMetadata === undefined),
+    );
+  }
+
+  get object(): Readonly<Record<string, unknown>> {
+    return (this.#object ??= this.#build());
+  }
+
+  /** Whether some column is known here and there with values that cannot be the same. Compared as databases spell them. */
+  contradicts(other: EntityRowView): boolean {
+    if (this.#layout !== other.#layout) return false;
+    return this.#values.some((value, position) => differ(value, other.#values[position]));
+  }
+
+  /** The same row, with the named columns and relations unknown, and all that was looked up. */
+  without(names: ReadonlySet<string>): EntityRowView {
+    const values = this.#values.map((value, position) => {
+      const { propertyPath, relationMetadata } = this.#layout.columns[position]!;
+      return names.has(propertyPath) || names.has(relationMetadata?.propertyPath ?? '') ? UNKNOWN : value;
+    });
+    return new EntityRowView(this.#layout, values, this.#related, this.#isGiven);
+  }
+
+  /** A path that is no column: beyond a relation, into a JSON value, or a whole embedded. */
+  #readDeeper(path: string, related: ReadonlyMap<string, object> | undefined): PathReading {
+    const embedded = this.#readEmbedded(path);
+    if (embedded !== undefined) return embedded;
+    for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
+      const head = path.slice(0, dot);
+      const rest = path.slice(dot + 1);
+      const joined = this.#layout.relations.get(head);
+      if (joined !== undefined) {
+        if (joined.positions.some((position) => this.#values[position] === null))
+          return { known: true, value: null };
+        return beyondRelation(related?.get(head), rest);
+      }
+      const position = this.#layout.index.get(head);
+      if (position !== undefined) {
+        const value = this.#valueAt(position);
+        return value === UNKNOWN ? { known: false } : { known: true, value: walk(value, rest) ?? null };
+      }
+    }
+    return { known: false };
+  }
+
+  #readEmbedded(path: string): PathReading | undefined {
+    const prefix = `${path}.`;
+    let value: Record<string, unknown> | undefined;
+    for (let position = 0; position < this.#values.length; position++) {
+      const column = this.#layout.columns[position]!;
+      if (!column.propertyPath.startsWith(prefix)) continue;
+      const part = this.#valueAt(position);
+      if (part === UNKNOWN) return { known: false };
+      place((value ??= {}), column.propertyPath.slice(prefix.length), part);
+    }
+    return value && { known: true, value };
+  }
+
+  #build(): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    this.#layout.columns.forEach((column, position) => {
+      const value = this.#valueAt(position);
+      const { relationMetadata: relation, referencedColumn } = column;
+      if (value === UNKNOWN) return;
+      if (relation === undefined || referencedColumn === undefined || column.entityMetadata.isJunction) {
+        place(object, column.propertyPath, value);
+        return;
+      }
+      if (!column.isVirtual) place(object, column.propertyPath, value);
+      if (value === null) place(object, relation.propertyPath, null);
+      else place(object, `${relation.propertyPath}.${referencedColumn.propertyPath}`, value);
+    });
+    for (const [path, related] of this.#related ?? []) {
+      const known = Object.entries(related).filter(([, value]) => value !== null && value !== undefined);
+      for (const [property, value] of known)
+        if (!isRelated(value)) place(object, `${path}.${property}`, value);
+    }
+    return object;
+  }
+}
+
+/** Dates, JSON and buffers are left out: the same value has too many spellings to tell a race by. */
+function differ(one: unknown, other: unknown): boolean {
+  if (one === other || one === UNKNOWN || other === UNKNOWN) return false;
+  if (one === null || other === null) return true;
+  if (typeof one === 'object' || typeof other === 'object') return false;
+  const [a, b] = [Number(one), Number(other)];
+  return Number.isNaN(a) || Number.isNaN(b)
+    ? String(one).trim().toLowerCase() !== String(other).trim().toLowerCase()
+    : a !== b;
+}
+
+/** Nulls of a related object in memory may be TypeORM's placeholders for columns that were left out. */
+function beyondRelation(related: object | undefined, path: string): PathReading {
+  const value = walk(related, path);
+  return value === undefined || value === null || typeof value === 'function'
+    ? { known: false }
+    : { known: true, value };
+}
+
+function walk(value: unknown, path: string): unknown {
+  for (const step of path.split('.')) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string, unknown>)[step];
+  }
+  return value;
+}
+
+function place(object: Record<string, unknown>, path: string, value: unknown): void {
+  const steps = path.split('.');
+  const last = steps.pop()!;
+  let holder = object;
+  for (const step of steps) {
+    const next = holder[step];
+    if (next === null) return;
+    holder = typeof next === 'object' ? (next as Record<string, unknown>) : ((holder[step] = {}) as never);
+  }
+  holder[last] = value;
+}

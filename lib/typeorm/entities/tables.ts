@@ -1,0 +1,94 @@
+import { tableOf } from './columns.js';
+import { buildDependents, type Dependent } from './dependents.js';
+
+import type { OrmColumn, OrmDataSource, OrmMetadata, SqlWrite } from '../typeorm.interface.js';
+
+/** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
+export class Tables {
+  /** The entity a table is reported under when no hook named one: the root of its inheritance tree. */
+  readonly roots = new Map<string, OrmMetadata>();
+  /** Tables whose rows change or go when rows of the key are deleted, transitively. */
+  readonly dependents: ReadonlyMap<string, readonly Dependent[]>;
+  /** Every table that refers to the key by a foreign key, transitively: what TRUNCATE … CASCADE empties. */
+  readonly referrers: ReadonlyMap<string, readonly Dependent[]>;
+  /** Tables whose foreign keys follow the key's when it is changed. */
+  readonly followers: ReadonlyMap<string, readonly Dependent[]>;
+  /** Columns of the key that some foreign key refers to: changing one may change the referring rows. */
+  readonly referenced = new Map<string, Set<OrmColumn>>();
+  readonly #reach = new Map<string, readonly string[]>();
+  readonly #byLastName = new Map<string, { path: readonly string[]; table: string }[]>();
+
+  constructor(metadatas: readonly OrmMetadata[]) {
+    for (const metadata of metadatas) {
+      const table = tableOf(metadata);
+      const known = this.roots.get(table);
+      if (known === undefined) {
+        const path = table.split('.');
+        const last = path.at(-1)!;
+        this.#byLastName.set(last, [...(this.#byLastName.get(last) ?? []), { path, table }]);
+      }
+      if (known === undefined || known.tableType === 'entity-child') this.roots.set(table, metadata);
+      for (const foreignKey of metadata.foreignKeys) {
+        const target = tableOf(foreignKey.referencedEntityMetadata);
+        const columns = this.referenced.get(target) ?? new Set();
+        for (const column of foreignKey.referencedColumns) columns.add(column);
+        this.referenced.set(target, columns);
+      }
+    }
+    this.dependents = buildDependents(metadatas, (foreignKey) => foreignKey.onDelete);
+    this.referrers = buildDependents(metadatas, () => 'CASCADE');
+    this.followers = buildDependents(metadatas, (foreignKey) => foreignKey.onUpdate);
+  }
+
+  /** Whether a write on the table can change any of the wanted tables. */
+  reaches(table: string, wanted: ReadonlySet<string>): boolean {
+    return this.#reachOf(table).some((reached) => wanted.has(reached));
+  }
+
+  #reachOf(table: string): readonly string[] {
+    let reach = this.#reach.get(table);
+    if (reach === undefined) {
+      const touched = [this.dependents, this.followers, this.referrers].flatMap((of) => of.get(table) ?? []);
+      const metadatas = [this.roots.get(table), ...touched.map(({ metadata }) => metadata)];
+      const sides = metadatas.flatMap((metadata) =>
+        metadata?.isJunction === true
+          ? [...metadata.ownerColumns, ...metadata.inverseColumns].map(
+              (column) => column.referencedColumn?.entityMetadata,
+            )
+          : [metadata?.closureJunctionTable],
+      );
+      reach = [
+        table,
+        ...[...metadatas, ...sides].flatMap((metadata) =>
+          metadata === undefined ? [] : [tableOf(metadata)],
+        ),
+      ];
+      this.#reach.set(table, reach);
+    }
+    return reach;
+  }
+
+  /**
+   * The known tables that a name in SQL may mean. `article`, `public.article` and `db.public.article` are one table
+   * when one is the other's ending: over-matching costs a load, under-matching a stale read.
+   */
+  matching(write: SqlWrite): string[] {
+    const candidates = this.#byLastName.get(write.path.at(-1) ?? '') ?? [];
+    return candidates.filter(({ path }) => endsAlike(path, write.path)).map(({ table }) => table);
+  }
+}
+
+function endsAlike(one: readonly string[], other: readonly string[]): boolean {
+  const length = Math.min(one.length, other.length);
+  for (let i = 1; i <= length; i++) if (one.at(-i) !== other.at(-i)) return false;
+  return true;
+}
+
+const known = new WeakMap<readonly OrmMetadata[], Tables>();
+
+export function tablesOf(dataSource: OrmDataSource): Tables {
+  const metadatas = dataSource.entityMetadatas;
+  let tables = known.get(metadatas);
+  if (tables === undefined) known.set(metadatas, (tables = new Tables(metadatas)));
+  return tables;
+}

@@ -1,0 +1,110 @@
+import { ReplacedMethod } from './replaced-method.js';
+import { opensTransaction } from '../sql/sql-control.js';
+import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
+
+/** Who watches a runner: SQLite's one runner outlives many of them. Others live for one statement, see {@link OwnValues}. */
+const watchersOf = Symbol('restflow watchers');
+
+interface Runner extends OrmQueryRunner {
+  [watchersOf]?: Set<RawTransactions>;
+  query(sql: string, ...rest: unknown[]): Promise<unknown>;
+  startTransaction?(...args: unknown[]): Promise<void>;
+  release?(): Promise<void>;
+}
+
+interface RunnerSource {
+  createQueryRunner(...args: unknown[]): Runner;
+}
+
+/** Told of transactions that are about to begin, and of runners that can no longer end one. */
+export interface RawTransactionWatcher {
+  /** Carries out a call of startTransaction(). */
+  starting<T>(start: () => T): T;
+  /** SQL text is about to begin one. Called in the caller's own context, before anything is awaited. */
+  beginning(runner: Runner): void;
+  /** The text has run, whatever came of it. */
+  ran(runner: Runner): void;
+  released(runner: Runner): void;
+  /** May run a statement in its own way; answers `undefined` where it has not run it. */
+  readonly run?: (
+    runner: Runner,
+    sql: string,
+    query: (sql: string) => Promise<unknown>,
+  ) => Promise<unknown> | undefined;
+}
+
+/**
+ * Sees `query('BEGIN')` before it runs: the hook of a query is called when its connection has been awaited, which is no
+ * longer the context of who asked for it.
+ */
+export class RawTransactions {
+  readonly #replaced: ReplacedMethod<RunnerSource, 'createQueryRunner'>;
+  #closed = false;
+
+  constructor(
+    dataSource: OrmDataSource,
+    readonly watcher: RawTransactionWatcher,
+  ) {
+    const source = dataSource as unknown as RunnerSource;
+    const { createQueryRunner } = source;
+    this.#replaced = new ReplacedMethod(source, 'createQueryRunner', (...args) => {
+      const runner = createQueryRunner.apply(source, args);
+      if (!this.#closed) this.#watch(runner);
+      return runner;
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  close(): void {
+    // Where our wrapper stays, it does nothing from now on.
+    this.#closed = true;
+    this.#replaced.putBack();
+  }
+
+  #watch(runner: Runner): void {
+    const known = runner[watchersOf];
+    if (known === undefined) return instrument(runner, this);
+    if (known.has(this)) return;
+    for (const watcher of known) if (watcher.isClosed) known.delete(watcher);
+    known.add(this);
+  }
+}
+
+function instrument(runner: Runner, first: RawTransactions): void {
+  const { query, startTransaction, release } = runner;
+  const watchers = new Set([first]);
+  runner[watchersOf] = watchers;
+  const tell = (what: 'beginning' | 'ran' | 'released'): void => {
+    for (const { isClosed, watcher } of watchers) if (!isClosed) watcher[what](runner);
+  };
+  const run = (sql: string, rest: unknown[]): Promise<unknown> => {
+    for (const { isClosed, watcher } of watchers) {
+      if (isClosed || watcher.run === undefined) continue;
+      const answer = watcher.run(runner, sql, (text) => query.call(runner, text, ...rest));
+      if (answer !== undefined) return answer;
+    }
+    return query.call(runner, sql, ...rest);
+  };
+  runner.query = (sql, ...rest) => {
+    // TypeORM's own transactions have said so already.
+    if (runner.isTransactionActive || !opensTransaction(sql)) return run(sql, rest);
+    tell('beginning');
+    const answer = run(sql, rest);
+    const ran = (): void => tell('ran');
+    answer.then(ran, ran);
+    return answer;
+  };
+  if (startTransaction !== undefined) {
+    // Which of them carries it out is all the same: they share what they know of the driver.
+    runner.startTransaction = (...args) => first.watcher.starting(() => startTransaction.apply(runner, args));
+  }
+  if (release !== undefined) {
+    runner.release = () => {
+      tell('released');
+      return release.call(runner);
+    };
+  }
+}

@@ -1,0 +1,162 @@
+import type { RowView } from '../../invalidation/change.interface.js';
+import type { Bracket } from './announced-statements.js';
+import {
+  isRelated,
+  isWrittenByDatabase,
+  isWrittenOnEveryUpdate,
+  readColumn,
+  sameValue,
+  UNKNOWN,
+} from '../entities/columns.js';
+import { EntityRowView, layoutOf } from '../entities/row-view.js';
+import type { OrmColumn, OrmEntityEvent, OrmMetadata } from '../typeorm.interface.js';
+
+/** The row as the database held it: TypeORM read it before it wrote. What it did not select is unknown. */
+export function databaseState(metadata: OrmMetadata, row: object): RowView {
+  const layout = layoutOf(metadata);
+  return new EntityRowView(
+    layout,
+    layout.columns.map((column) => known(readColumn(column, row))),
+  );
+}
+
+/** The row that save() inserted: TypeORM has merged what the database generated into the entity. */
+export function savedState(event: OrmEntityEvent): RowView {
+  const { metadata } = event;
+  const entity = event.entity ?? junctionRow(event);
+  return stateOf(metadata, entity, (column) => {
+    if (column.isInsert === false) return UNKNOWN;
+    if (column.isDiscriminator === true && column.isVirtual) return UNKNOWN;
+    const value = known(readColumn(column, entity));
+    // With `reload: false` a nullable column that was left to its default reads null.
+    return value === null && column.default !== undefined && column.default !== null ? UNKNOWN : value;
+  });
+}
+
+/** The row of one value set of insert() or a query builder. Nothing but what was given, and what is trusted. */
+export function insertedState(
+  event: OrmEntityEvent,
+  bracket: Bracket | undefined,
+  returning: boolean,
+): RowView {
+  const { metadata } = event;
+  const entity = event.entity ?? {};
+  const trusted = bracket?.trustsGenerated(entity, returning) ?? false;
+  const upserted = bracket === undefined || bracket.onConflict === 'update';
+  return stateOf(metadata, entity, (column) => {
+    const value = readColumn(column, entity);
+    if (isWrittenByDatabase(column)) return trusted ? known(value) : UNKNOWN;
+    if (column.isInsert === false || bracket?.inserted(column) !== true) return UNKNOWN;
+    return value === undefined && column.isNullable && !upserted ? null : known(value);
+  });
+}
+
+export interface UpdatedRow {
+  readonly after: RowView;
+  readonly updatedColumns: readonly string[] | undefined;
+}
+
+/**
+ * The row after save() updated it: new values only for what TypeORM lists as updated, since columns that a partial entity
+ * left out read null on it; the rest from the row as it was.
+ */
+export function updatedState(event: OrmEntityEvent, row: object, bracket: Bracket | undefined): UpdatedRow {
+  const { metadata, entity = {} } = event;
+  const names = new Set<string>();
+  const after = stateOf(metadata, entity, (column) => {
+    const before = known(readColumn(column, row));
+    const now = known(readColumn(column, entity));
+    if (isListed(event, column)) {
+      if (column.isUpdate === false) return before;
+      addNames(names, column);
+      return now;
+    }
+    if (bracket?.wroteUnlisted(column) === true) {
+      // Full entities show an unmoved row as it was. A null may be TypeORM's placeholder, so it proves nothing.
+      const explicit = !column.isVirtual;
+      if (explicit && now !== UNKNOWN && now !== null && sameValue(now, before)) return before;
+      addNames(names, column);
+      return explicit && now !== null ? now : UNKNOWN;
+    }
+    if (isWrittenOnEveryUpdate(column)) addNames(names, column);
+    else if (column.asExpression === undefined) return before;
+    return now === UNKNOWN || sameValue(now, before) ? UNKNOWN : now;
+  });
+  const listed = (event.updatedColumns?.length ?? 0) + (event.updatedRelations?.length ?? 0) > 0;
+  const unlisted = [...metadata.columns].some((column) => bracket?.wroteUnlisted(column) === true);
+  return { after, updatedColumns: listed || unlisted ? [...names] : undefined };
+}
+
+/** The row after softRemove() or recover(), which write the delete date (and what every update writes), nothing else. */
+export function softState(event: OrmEntityEvent, row: object, recovered: boolean): UpdatedRow {
+  const { metadata, entity = {} } = event;
+  const names = new Set<string>();
+  const after = stateOf(metadata, {}, (column) => {
+    const before = known(readColumn(column, row));
+    if (column.isDeleteDate !== true && !isWrittenOnEveryUpdate(column)) return before;
+    addNames(names, column);
+    if (column.isDeleteDate === true && recovered) return null;
+    const now = known(readColumn(column, entity));
+    return now === null || now === UNKNOWN || sameValue(now, before) ? UNKNOWN : now;
+  });
+  return { after, updatedColumns: [...names] };
+}
+
+/** Which columns a bulk UPDATE sets; undefined when some key of its SET is no column that we know. */
+export function setColumns(metadata: OrmMetadata, values: object | undefined): string[] | undefined {
+  if (values === undefined) return undefined;
+  const names = new Set<string>();
+  const keys = new Set(
+    Object.keys(values).filter((key) => (values as Record<string, unknown>)[key] !== undefined),
+  );
+  const unread = new Set(keys);
+  for (const column of layoutOf(metadata).columns) {
+    const relationPath = column.relationMetadata?.propertyPath;
+    const heads = [column.databaseName];
+    if (!column.isVirtual) heads.push(column.propertyPath);
+    if (relationPath !== undefined) heads.push(relationPath);
+    const set = heads.some((path) => keys.has(path)) || readColumn(column, values) !== undefined;
+    if (set || isWrittenOnEveryUpdate(column)) addNames(names, column);
+    if (set) for (const path of heads) unread.delete(path.split('.')[0]!);
+  }
+  return unread.size === 0 && keys.size > 0 ? [...names] : undefined;
+}
+
+function isListed(event: OrmEntityEvent, column: OrmColumn): boolean {
+  if (event.updatedColumns?.includes(column) === true) return true;
+  return (
+    column.relationMetadata !== undefined &&
+    event.updatedRelations?.includes(column.relationMetadata) === true
+  );
+}
+
+/** A foreign key has two names, its own property and its relation: whoever watches either is told. */
+export function addNames(names: Set<string>, column: OrmColumn): void {
+  if (!column.isVirtual) names.add(column.propertyPath);
+  if (column.relationMetadata !== undefined) names.add(column.relationMetadata.propertyPath);
+}
+
+function stateOf(metadata: OrmMetadata, entity: object, valueOf: (column: OrmColumn) => unknown): RowView {
+  const layout = layoutOf(metadata);
+  const values = layout.columns.map(valueOf);
+  let related: Map<string, object> | undefined;
+  for (const [path, { relation, positions }] of layout.relations) {
+    const value = relation.getEntityValue(entity);
+    if (!isRelated(value) || Object.keys(value).length <= positions.length) continue;
+    const same = positions.every((position) => {
+      const referenced = layout.columns[position]!.referencedColumn!;
+      return sameValue(readColumn(referenced, value), values[position]);
+    });
+    if (same) (related ??= new Map()).set(path, { ...value });
+  }
+  return new EntityRowView(layout, values, related, true);
+}
+
+function known(value: unknown): unknown {
+  // A function is an SQL expression that a query builder was given.
+  return value === undefined || typeof value === 'function' ? UNKNOWN : value;
+}
+
+function junctionRow(event: OrmEntityEvent): object {
+  return typeof event.entityId === 'object' && event.entityId !== null ? event.entityId : {};
+}

@@ -1,0 +1,162 @@
+import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
+import { NAME, PATH, splitPath } from './sql-names.js';
+import { withoutComments } from './sql-text.js';
+import type { SqlWrite, WriteKind } from '../typeorm.interface.js';
+
+/** What one SQL text does, as far as it can be told without a parser. Too many tables is safe, too few is not. */
+export interface SqlEffect extends SqlControl {
+  /** Names as written, unquoted and in lower case, split at the dots. */
+  readonly writes: readonly SqlWrite[];
+}
+
+export const NO_EFFECT: SqlEffect = { ...NO_CONTROL, writes: [] };
+
+/** A quoted name may follow a word at once. */
+const GAP = '(?:\\s+|(?=["`[]))';
+/** SQL Server's. */
+const TOP = String.raw`(?:top\s*\([^)]*\)\s*(?:percent\s+)?)?`;
+const VERB = new RegExp(
+  [
+    // A row that is replaced is deleted, and its dependents with it.
+    String.raw`\b(?<replace>(?:insert\s+or\s+)?replace)${GAP}(?:low_priority\s+|delayed\s+)*(?:into${GAP})?`,
+    String.raw`\b(?<insert>insert|upsert)${GAP}(?:ignore\s+|low_priority\s+|high_priority\s+|delayed\s+|or\s+\w+\s+)*${TOP}(?:into${GAP})?`,
+    String.raw`\b(?<merge>merge)${GAP}${TOP}(?:into${GAP})?(?:only\s+)?`,
+    String.raw`\b(?<copy>copy|load\s+(?:data|xml)[^;]*?into\s+table|refresh\s+materialized\s+view(?:\s+concurrently)?)${GAP}`,
+    String.raw`\b(?<remove>delete)${GAP}`,
+    // Tables may change places: whoever has loaded a copy renames it to the table.
+    String.raw`\b(?<whole>truncate(?:\s+table\b)?|(?:alter|drop|rename)\s+tables?)${GAP}`,
+    String.raw`\b(?<update>update)${GAP}`,
+  ].join('|'),
+  'giu',
+);
+const PATH_AT = new RegExp(String.raw`\s*(${PATH})`, 'iuy');
+/** Behind the first table of `DELETE FROM a, b USING …`. */
+const NEXT_AT = new RegExp(String.raw`(?:\s*\.\s*\*)?\s*,`, 'y');
+const FROM_AT = new RegExp(String.raw`(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'iy');
+/** An ALTER TABLE that gives the table other rows, its rows another table, or its columns other values. */
+const MOVES_ROWS =
+  /\bpartition\b|\brename\s+(?!column|index|key|constraint)|\balter\b[^,]*\stype\s|\b(?:modify|change)\s/i;
+/** `FROM table alias`, or `(SELECT …) alias`. */
+const ALIAS = new RegExp(
+  String.raw`(?:(?:\bfrom|\bjoin|\busing|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?!using\b)(?<alias>${NAME})`,
+  'giu',
+);
+/** `WITH expression (columns) AS (`. */
+const EXPRESSION = new RegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
+const PATHS = new RegExp(PATH, 'giu');
+
+/**
+ * What the statement writes and whether it begins or ends a transaction. Plain SELECTs leave at the first check.
+ * @param hasBackslashes whether a backslash in a text takes the mark behind it for a part of the text, as on MySQL
+ */
+export function readSql(sql: string, hasBackslashes = false): SqlEffect {
+  if (isPlainSelect(sql)) return NO_EFFECT;
+  const text = withoutComments(sql, hasBackslashes);
+  const writes = findWrites(text);
+  // MySQL carries out what stands in some comments.
+  if (text !== sql)
+    writes.push(...findWrites(sql).filter((write) => !writes.some((one) => isSame(one, write))));
+  const control = readControl(text, hasBackslashes);
+  return writes.length === 0 && control === NO_CONTROL ? NO_EFFECT : { ...control, writes };
+}
+
+function isSame(one: SqlWrite, other: SqlWrite): boolean {
+  return one.kind === other.kind && one.path.join('.') === other.path.join('.');
+}
+
+/** A SELECT writes only when another statement follows it: data-modifying CTEs must begin with WITH. */
+export function isPlainSelect(sql: string): boolean {
+  const first = sql.charCodeAt(0) | 32;
+  return (
+    first === 115 &&
+    (sql.charCodeAt(1) | 32) === 101 &&
+    (sql.charCodeAt(2) | 32) === 108 &&
+    !sql.includes(';')
+  );
+}
+
+function findWrites(sql: string): SqlWrite[] {
+  const writes: SqlWrite[] = [];
+  VERB.lastIndex = 0;
+  for (let match = VERB.exec(sql); match !== null; match = VERB.exec(sql)) {
+    const at = VERB.lastIndex;
+    const verb = match.groups!;
+    const add = (name: string, kind: WriteKind, truncateCascade = false) =>
+      writes.push({ path: splitPath(name), kind, truncateCascade });
+    const addMeant = (name: string, kind: WriteKind, rest = '') => {
+      add(name, kind);
+      const before = sql.slice(sql.lastIndexOf(';', at) + 1, at);
+      for (const table of meantBy(name, before, rest)) add(table, kind);
+    };
+    if (verb['insert'] !== undefined) addFirst(sql, at, (name) => add(name, 'insert'));
+    else if (verb['merge'] !== undefined) {
+      const kind = /\bthen\s+delete\b/i.test(statement(sql, at)) ? 'mixed' : 'insert';
+      addFirst(sql, at, (name) => addMeant(name, kind));
+    } else if (verb['replace'] !== undefined || verb['copy'] !== undefined)
+      addFirst(sql, at, (name) => add(name, 'mixed'));
+    else if (verb['remove'] !== undefined) {
+      // `DELETE FROM a` names its table; MySQL's `DELETE x, y FROM a x JOIN b y` names aliases: take every name.
+      FROM_AT.lastIndex = at;
+      if (FROM_AT.test(sql)) {
+        const from = FROM_AT.lastIndex;
+        addList(sql, from, (name) => addMeant(name, 'remove', statement(sql, from)));
+      } else if (/\bfrom\b/i.test(sql.slice(at)))
+        addAll(statement(sql, at), (name) => addMeant(name, 'mixed'));
+    } else if (verb['whole'] !== undefined) {
+      const rest = statement(sql, at);
+      const truncates = /^truncate/i.test(verb['whole']);
+      if (/^alter/i.test(verb['whole']) && !MOVES_ROWS.test(rest)) continue;
+      addAll(rest, (name) => add(name, 'mixed', truncates && /\bcascade\b/i.test(rest)));
+    } else {
+      // `FOR UPDATE` and `ON UPDATE CASCADE` have no SET behind them; joins and lists stand before it.
+      const set = /\bset\b/i.exec(sql.slice(at));
+      if (set === null || set.index === 0) continue;
+      const rest = statement(sql, at + set.index);
+      addAll(sql.slice(at, at + set.index), (name) => addMeant(name, 'update', rest));
+    }
+  }
+  return writes;
+}
+
+/** @returns where the name ends; `undefined` where there is none */
+function addFirst(sql: string, at: number, add: (name: string) => void): number | undefined {
+  PATH_AT.lastIndex = at;
+  const match = PATH_AT.exec(sql);
+  if (match === null) return undefined;
+  add(match[1]!);
+  return PATH_AT.lastIndex;
+}
+
+function addList(sql: string, at: number, add: (name: string) => void): void {
+  for (let end = addFirst(sql, at, add); end !== undefined; end = addFirst(sql, NEXT_AT.lastIndex, add)) {
+    NEXT_AT.lastIndex = end;
+    if (!NEXT_AT.test(sql)) return;
+  }
+}
+
+function addAll(text: string, add: (name: string) => void): void {
+  for (const name of text.match(PATHS) ?? []) add(name);
+}
+
+/**
+ * The tables that a name stands for on SQL Server, where it may be an alias or a common table expression:
+ * `UPDATE u SET … FROM users u`, `WITH u AS (SELECT … FROM users) DELETE FROM u`.
+ */
+function meantBy(name: string, before: string, rest: string): readonly string[] {
+  const [alias, ...more] = splitPath(name);
+  const isMeant = (other: string): boolean => more.length === 0 && splitPath(other)[0] === alias;
+  const found: string[] = [];
+  for (const { groups } of rest.matchAll(ALIAS)) {
+    if (!isMeant(groups!['alias']!)) continue;
+    if (groups!['table'] === undefined) addAll(rest, (table) => found.push(table));
+    else found.push(groups!['table']);
+  }
+  if ([...before.matchAll(EXPRESSION)].some(([, expression]) => isMeant(expression!)))
+    addAll(before, (table) => found.push(table));
+  return found;
+}
+
+function statement(sql: string, at: number): string {
+  const end = sql.indexOf(';', at);
+  return end < 0 ? sql.slice(at) : sql.slice(at, end);
+}
