@@ -1,1 +1,1 @@
-export { bullMqDispatcher, type BullMqOptions } from './dispatchers/bullmq/bullmq.dispatcher.js';
+export { bullMqDispatcher, type BullMqOptions } from './dispatchers/bullmq.dispatcher.js';

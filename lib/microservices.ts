@@ -1,9 +1,9 @@
 export {
   invalidationController,
   type InvalidationControllerOptions,
-} from './dispatchers/microservice/invalidation.controller.js';
+} from './dispatchers/invalidation.controller.js';
 export {
   microserviceDispatcher,
   type EventClient,
   type MicroserviceOptions,
-} from './dispatchers/microservice/microservice.dispatcher.js';
+} from './dispatchers/microservice.dispatcher.js';

@@ -1,2 +1,2 @@
-export { outboxDispatcher, type OutboxOptions } from './outbox.dispatcher.js';
-export { outboxMigration, type OutboxMigration, type OutboxMigrationRunner } from './outbox-migration.js';
+export { outboxDispatcher, type OutboxOptions } from '../outbox.dispatcher.js';
+export { outboxMigration, type OutboxMigration, type OutboxMigrationRunner } from '../outbox-migration.js';

@@ -4,13 +4,13 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/jobs/dispatcher.interface.js';
-import { isLeft } from '../../invalidation/jobs/job.js';
-import { messageOf } from '../../common/message-of.js';
-import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { boolean, positive, readOptions, text, type OptionTests } from '../options.js';
-import { ATTEMPTS } from '../../common/retry.js';
-import { Sender, whenStarted } from '../sender.js';
+} from '../invalidation/jobs/dispatcher.interface.js';
+import { isLeft } from '../invalidation/jobs/job.js';
+import { messageOf } from '../common/message-of.js';
+import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { boolean, positive, readOptions, text, type OptionTests } from './options.js';
+import { ATTEMPTS } from '../common/retry.js';
+import { Sender, whenStarted } from './sender.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect } from './sql-dialect.js';

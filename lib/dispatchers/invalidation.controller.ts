@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { CacheUsageError } from '../../common/errors.js';
-import { InvalidationJobError } from '../../invalidation/jobs/job.js';
-import { InvalidationWorker } from '../../invalidation/jobs/invalidation-worker.js';
+import { CacheUsageError } from '../common/errors.js';
+import { InvalidationJobError } from '../invalidation/jobs/job.js';
+import { InvalidationWorker } from '../invalidation/jobs/invalidation-worker.js';
 import { patternOf } from './pattern.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { InvalidationJob } from '../../invalidation/jobs/dispatcher.interface.js';
+import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import { dialectOf, type SqlDialect } from './sql-dialect.js';
 
 /** Runs SQL, in a transaction or outside of one. */

@@ -4,12 +4,12 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/jobs/dispatcher.interface.js';
-import type { DispatcherState } from '../../observability/metrics.interface.js';
-import type { MaybePromise } from '../../stores/store.interface.js';
-import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { checkRuleOptions, readOptions, text, type OptionTests } from '../options.js';
-import { closing, Sender, stateOfAll } from '../sender.js';
+} from '../invalidation/jobs/dispatcher.interface.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { checkRuleOptions, readOptions, text, type OptionTests } from './options.js';
+import { closing, Sender, stateOfAll } from './sender.js';
 import { patternOf } from './pattern.js';
 
 /**

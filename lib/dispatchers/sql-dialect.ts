@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from '../../common/errors.js';
+import { CacheConfigurationError } from '../common/errors.js';
 
 /** What the databases of one family write differently. */
 export interface SqlDialect {

@@ -4,15 +4,15 @@ import type {
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../../invalidation/jobs/dispatcher.interface.js';
-import { InvalidationJobError } from '../../invalidation/jobs/job.js';
-import type { DispatcherState } from '../../observability/metrics.interface.js';
-import type { MaybePromise } from '../../stores/store.interface.js';
-import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
-import { kindOf } from '../../common/kind-of-error.js';
-import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from '../options.js';
-import { ATTEMPTS, pauseBefore } from '../../common/retry.js';
-import { closing, Sender, stateOfAll, whenStarted } from '../sender.js';
+} from '../invalidation/jobs/dispatcher.interface.js';
+import { InvalidationJobError } from '../invalidation/jobs/job.js';
+import type { DispatcherState } from '../observability/metrics.interface.js';
+import type { MaybePromise } from '../stores/store.interface.js';
+import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { kindOf } from '../common/kind-of-error.js';
+import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from './options.js';
+import { ATTEMPTS, pauseBefore } from '../common/retry.js';
+import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
 
 /**
  * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may say `queue` and `attempts` for that rule alone.
