@@ -2,7 +2,7 @@ export {
   attachInvalidation,
   type AttachedInvalidation,
   type AttachInvalidationOptions,
-} from './attach-invalidation.js';
+} from './module/attach-invalidation.js';
 export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/engine/cache-status.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
@@ -43,7 +43,7 @@ export {
 export type { HeaderTarget } from './http/headers/add-headers.js';
 export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';
-export type { CacheEverythingOptions } from './module-cache-everything.js';
+export type { CacheEverythingOptions } from './module/cache-everything.js';
 export { explainToken } from './http/explain-token.js';
 export type { KeyLimitOption } from './http/route/key-limit.js';
 export type { QueryOption } from './http/route/query-filter.js';
@@ -132,13 +132,13 @@ export type {
   StoreState,
 } from './observability/metrics.interface.js';
 export type { StoreEvent } from './observability/store-event.js';
-export { RestflowCacheModule } from './restflow-cache.module.js';
-export type { DispatcherProvider } from './module-dispatchers.js';
+export { RestflowCacheModule } from './module/restflow-cache.module.js';
+export type { DispatcherProvider } from './module/module-dispatchers.js';
 export type {
   RestflowCacheAsyncOptions,
   RestflowCacheOptions,
   RestflowCacheOptionsFactory,
-} from './module-options.js';
+} from './module/module-options.js';
 export {
   Entry,
   memoryStore,

@@ -133,7 +133,7 @@ describe('docs/options.md', () => {
   const page = readPage('docs/options.md');
 
   it.each([
-    ['lib/module-options.ts', 'RestflowCacheOptions'],
+    ['lib/module/module-options.ts', 'RestflowCacheOptions'],
     ['lib/stores/memory-store.ts', 'MemoryStoreOptions'],
     ['lib/stores/redis/redis-store.factory.ts', 'RedisStoreOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
@@ -145,7 +145,7 @@ describe('docs/options.md', () => {
     ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],
     ['lib/cache/keyed-target.ts', 'KeyedOptions'],
     ['lib/cache/cache.service.ts', 'SetOptions'],
-    ['lib/attach-invalidation.ts', 'AttachInvalidationOptions'],
+    ['lib/module/attach-invalidation.ts', 'AttachInvalidationOptions'],
   ])('names every option of %s, %s', (file, name) => {
     expect(withoutRow(page, membersOf(file, name))).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import type { DiscoveryService, ModuleRef } from '@nestjs/core';
-import { CacheConfigurationError } from './common/errors.js';
-import type { ResolveInvalidator } from './invalidation/index.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import type { ResolveInvalidator } from '../invalidation/index.js';
 
 /** Finds the invalidators of rules among the application's providers. */
 export function providedInvalidators(moduleRef: ModuleRef, discovery: DiscoveryService): ResolveInvalidator {

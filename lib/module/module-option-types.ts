@@ -1,6 +1,6 @@
-import type { Clock } from './common/clock.js';
-import { isBoolean, isSync, isText, type OptionTypes } from './common/option-types.js';
-import type { ChangeSource } from './invalidation/index.js';
+import type { Clock } from '../common/clock.js';
+import { isBoolean, isSync, isText, type OptionTypes } from '../common/option-types.js';
+import type { ChangeSource } from '../invalidation/index.js';
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isList = (value: unknown): boolean => Array.isArray(value);

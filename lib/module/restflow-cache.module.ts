@@ -7,14 +7,14 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { DiscoveryModule, ModuleRef } from '@nestjs/core';
-import { CacheRuntime } from './cache/cache-runtime.js';
-import { CacheService } from './cache/cache.service.js';
-import { assertKnownOptions } from './cache/definition.js';
-import { CacheConfigurationError } from './common/errors.js';
-import { assertOptionTypes, isFunction, type OptionTypes } from './common/option-types.js';
-import { CACHE_RUNTIME } from './cache/patched-method.js';
+import { CacheRuntime } from '../cache/cache-runtime.js';
+import { CacheService } from '../cache/cache.service.js';
+import { assertKnownOptions } from '../cache/definition.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { assertOptionTypes, isFunction, type OptionTypes } from '../common/option-types.js';
+import { CACHE_RUNTIME } from '../cache/patched-method.js';
 import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
-import { InvalidationWorker } from './invalidation/index.js';
+import { InvalidationWorker } from '../invalidation/index.js';
 import { MODULE_SETTINGS } from './module.constants.js';
 import {
   normaliseOptions,
@@ -24,7 +24,7 @@ import {
   type RestflowCacheOptionsFactory,
 } from './module-options.js';
 import { ModuleWiring } from './module-wiring.js';
-import { NOBODY, OnceLog } from './observability/once-log.js';
+import { NOBODY, OnceLog } from '../observability/once-log.js';
 
 /**
  * The cache of an application. Global: import it once, in the root module.

@@ -1,7 +1,7 @@
 import type { DiscoveryService } from '@nestjs/core';
-import { CacheConfigurationError } from './common/errors.js';
-import { GuardedCacheManagerStore } from './stores/cache-manager-store.js';
-import type { CacheStore } from './stores/store.interface.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { GuardedCacheManagerStore } from '../stores/cache-manager-store.js';
+import type { CacheStore } from '../stores/store.interface.js';
 
 /** The token of @nestjs/cache-manager, which need not be installed. */
 const CACHE_MANAGER = 'CACHE_MANAGER';

@@ -1,9 +1,9 @@
-import type { CacheRuntime } from './cache/cache-runtime.js';
-import { isAuthenticatedByDefault } from './http/request/authentication.js';
-import type { HitShortcut } from './http/answer/hit-shortcut.js';
-import { ResponseCacheInterceptor } from './http/response-cache.interceptor.js';
-import { ResponseRecorder } from './http/answer/response-recorder.js';
-import type { RouteTable } from './http/route/route-table.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { isAuthenticatedByDefault } from '../http/request/authentication.js';
+import type { HitShortcut } from '../http/answer/hit-shortcut.js';
+import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
+import { ResponseRecorder } from '../http/answer/response-recorder.js';
+import type { RouteTable } from '../http/route/route-table.js';
 import type { ModuleSettings } from './module-options.js';
 
 /** @param routes those that are known by now */

@@ -1,8 +1,8 @@
 import type { Type } from '@nestjs/common';
-import { cachedMethodsOf } from './cache/cached-methods.js';
-import { CacheRuntime } from './cache/cache-runtime.js';
-import { InlineDispatcher } from './dispatchers/index.js';
-import { handlerShape } from './http/route/handler-shape.js';
+import { cachedMethodsOf } from '../cache/cached-methods.js';
+import { CacheRuntime } from '../cache/cache-runtime.js';
+import { InlineDispatcher } from '../dispatchers/index.js';
+import { handlerShape } from '../http/route/handler-shape.js';
 import {
   assertEntities,
   DispatcherRegistry,
@@ -12,11 +12,11 @@ import {
   invalidatorsAmong,
   RuleExchange,
   RuleRegistry,
-} from './invalidation/index.js';
+} from '../invalidation/index.js';
 import { endAll } from './module-ending.js';
 import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
-import { releaseStore, takeStore } from './stores/store-users.js';
-import { DataSourceAttacher } from './typeorm/index.js';
+import { releaseStore, takeStore } from './store-users.js';
+import { DataSourceAttacher } from '../typeorm/index.js';
 
 const NO_STORE =
   'attachInvalidation() was given no store, so that nothing that an application cached is invalidated. Pass the store of the ' +

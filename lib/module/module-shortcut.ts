@@ -1,6 +1,6 @@
 import type { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
-import { HitShortcut, type Glance, type RegisteringAdapter } from './http/answer/hit-shortcut.js';
-import { isPlainPipeline, type PipelineSettings } from './http/answer/plain-pipeline.js';
+import { HitShortcut, type Glance, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
+import { isPlainPipeline, type PipelineSettings } from '../http/answer/plain-pipeline.js';
 
 /** The shortcut of an application, for handlers whose pipeline does nothing before the interceptors. */
 export function createShortcut(discovery: DiscoveryService, config: PipelineSettings): HitShortcut {

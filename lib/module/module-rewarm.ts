@@ -1,9 +1,9 @@
 import type { HttpAdapterHost, ModuleRef } from '@nestjs/core';
-import type { CacheRuntime } from './cache/cache-runtime.js';
-import { CacheUsageError } from './common/errors.js';
-import { RewarmResponses } from './http/rewarm/rewarm-responses.js';
-import type { RouteTable } from './http/route/route-table.js';
-import { Rewarmer, rewarmResult, type Rewarm, type RunRewarm } from './invalidation/index.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { CacheUsageError } from '../common/errors.js';
+import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
+import type { RouteTable } from '../http/route/route-table.js';
+import { Rewarmer, rewarmResult, type Rewarm, type RunRewarm } from '../invalidation/index.js';
 
 /** Computes entries anew in a process that has their providers; others say that they have none. */
 export function createRewarmer(

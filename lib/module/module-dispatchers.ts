@@ -1,15 +1,15 @@
 import 'reflect-metadata';
 import type { FactoryProvider, Provider, Type } from '@nestjs/common';
-import type { CacheRuntime } from './cache/cache-runtime.js';
-import { CacheConfigurationError } from './common/errors.js';
-import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from './dispatchers/index.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from '../dispatchers/index.js';
 import {
   DispatcherRegistry,
   INLINE,
   type Dispatcher,
   type DispatcherSettings,
   type InvalidationService,
-} from './invalidation/index.js';
+} from '../invalidation/index.js';
 import { MODULE_DISPATCHERS } from './module.constants.js';
 
 /**

@@ -1,30 +1,30 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
-import { systemClock, type Clock } from './common/clock.js';
-import { parseDuration, type Duration } from './common/duration.js';
-import { CacheConfigurationError } from './common/errors.js';
-import { assertKnownOptions } from './cache/definition.js';
-import type { RuntimeSettings } from './cache/cache-runtime.js';
-import type { IsAuthenticated } from './http/request/authentication.js';
-import { assertSecret } from './http/explain-token.js';
+import { systemClock, type Clock } from '../common/clock.js';
+import { parseDuration, type Duration } from '../common/duration.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { assertKnownOptions } from '../cache/definition.js';
+import type { RuntimeSettings } from '../cache/cache-runtime.js';
+import type { IsAuthenticated } from '../http/request/authentication.js';
+import { assertSecret } from '../http/explain-token.js';
 import {
   DEFAULT_KEY_LIMIT,
   keyLimitOf,
   type KeyLimitOption,
   type KeyLimitSettings,
-} from './http/route/key-limit.js';
-import type { DispatcherSettings } from './invalidation/jobs/dispatcher-registry.js';
-import type { KeyHash } from './keys/key.interface.js';
-import { assertOptionTypes, describeOption } from './common/option-types.js';
-import { CacheEverything, type CacheEverythingOptions } from './module-cache-everything.js';
+} from '../http/route/key-limit.js';
+import type { DispatcherSettings } from '../invalidation/jobs/dispatcher-registry.js';
+import type { KeyHash } from '../keys/key.interface.js';
+import { assertOptionTypes, describeOption } from '../common/option-types.js';
+import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
 import { MODULE_OPTION_TYPES } from './module-option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';
-import type { ChangeSource } from './invalidation/index.js';
-import { OnceLog } from './observability/once-log.js';
-import type { ExplainSecret } from './http/route/route-table.js';
-import { guardStore } from './stores/guard-store.js';
-import { memoryStore } from './stores/memory-store.js';
-import type { CacheStore } from './stores/store.interface.js';
-import { TieredStore } from './stores/tiered-store.js';
+import type { ChangeSource } from '../invalidation/index.js';
+import { OnceLog } from '../observability/once-log.js';
+import type { ExplainSecret } from '../http/route/route-table.js';
+import { guardStore } from '../stores/guard-store.js';
+import { memoryStore } from '../stores/memory-store.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import { TieredStore } from '../stores/tiered-store.js';
 
 /**
  * Options of `RestflowCacheModule.forRoot`. Everything has a default.

@@ -1,4 +1,4 @@
-import type { CacheStore } from './store.interface.js';
+import type { CacheStore } from '../stores/store.interface.js';
 
 const users = new WeakMap<CacheStore, number>();
 

@@ -1,5 +1,5 @@
-import type { OnceLog } from './observability/once-log.js';
-import type { MaybePromise } from './stores/store.interface.js';
+import type { OnceLog } from '../observability/once-log.js';
+import type { MaybePromise } from '../stores/store.interface.js';
 
 /** Ends all of these. One that fails is logged, and keeps no other open. */
 export async function endAll<T>(

@@ -1,7 +1,7 @@
-import type { CacheRuntime } from './cache/cache-runtime.js';
-import { InvalidationFailedError, type ChangeSource, type ChangeSourceHost } from './invalidation/index.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { InvalidationFailedError, type ChangeSource, type ChangeSourceHost } from '../invalidation/index.js';
 import { endAll } from './module-ending.js';
-import type { DataSourceAttacher } from './typeorm/index.js';
+import type { DataSourceAttacher } from '../typeorm/index.js';
 
 /** The sources of changes of one application. */
 export class ModuleChangeSources {

@@ -1,16 +1,16 @@
 import type { Type } from '@nestjs/common';
-import type { CacheRuntime } from './cache/cache-runtime.js';
-import { definitionOf, memberKeysOf, memberOf } from './cache/cached-methods.js';
-import { assertKnownOptions, type MethodDefinition } from './cache/definition.js';
-import { CacheConfigurationError } from './common/errors.js';
-import type { CacheResponseOptions } from './decorators/cache-options.interface.js';
-import { defineResponse, RESPONSE_OPTIONS } from './decorators/define-response.js';
-import { isNoCache } from './decorators/no-cache.decorator.js';
-import { answersGetAlone, readsOfRequest } from './http/route/handler-shape.js';
-import { excludedPaths, type ExcludedPaths } from './http/route/excluded-paths.js';
-import type { RouteTable } from './http/route/route-table.js';
-import type { ResponseOptions } from './http/route/response-options.js';
-import type { OnceLog } from './observability/once-log.js';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
+import { assertKnownOptions, type MethodDefinition } from '../cache/definition.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';
+import { defineResponse, RESPONSE_OPTIONS } from '../decorators/define-response.js';
+import { isNoCache } from '../decorators/no-cache.decorator.js';
+import { answersGetAlone, readsOfRequest } from '../http/route/handler-shape.js';
+import { excludedPaths, type ExcludedPaths } from '../http/route/excluded-paths.js';
+import type { RouteTable } from '../http/route/route-table.js';
+import type { ResponseOptions } from '../http/route/response-options.js';
+import type { OnceLog } from '../observability/once-log.js';
 
 /** What has no meaning for all handlers at once. */
 type OfOneHandler = 'name' | 'methods' | 'shared' | 'freshness' | 'invalidatesOn' | 'rewarmRequest';

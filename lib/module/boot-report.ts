@@ -1,10 +1,10 @@
-import type { MethodTarget } from './cache/method-target.js';
-import { deltaSeconds, parseCacheControl } from './http/headers/cache-control.js';
-import { headersOf } from './http/route/handler-shape.js';
-import type { ResponseOptions } from './http/route/response-options.js';
-import { unreadArguments } from './http/route/unread-arguments.js';
-import type { BoundRule } from './invalidation/index.js';
-import { agreesOnLoads } from './stores/lease.interface.js';
+import type { MethodTarget } from '../cache/method-target.js';
+import { deltaSeconds, parseCacheControl } from '../http/headers/cache-control.js';
+import { headersOf } from '../http/route/handler-shape.js';
+import type { ResponseOptions } from '../http/route/response-options.js';
+import { unreadArguments } from '../http/route/unread-arguments.js';
+import type { BoundRule } from '../invalidation/index.js';
+import { agreesOnLoads } from '../stores/lease.interface.js';
 
 /** Beyond these many the names are counted. */
 const MAX_NAMES = 50;

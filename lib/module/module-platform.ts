@@ -1,6 +1,6 @@
 import type { HttpAdapterHost } from '@nestjs/core';
-import type { HttpPlatform } from './http/platform.interface.js';
-import { ExpressPlatform, FastifyPlatform } from './http/platform/index.js';
+import type { HttpPlatform } from '../http/platform.interface.js';
+import { ExpressPlatform, FastifyPlatform } from '../http/platform/index.js';
 
 /** What the application answers HTTP with. To be called as early as possible: hooks run in the order in which they were added. */
 export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform | undefined {
