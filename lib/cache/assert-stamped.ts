@@ -2,7 +2,7 @@ import { Stamp } from '../stores/stamp.js';
 import type { Call } from './engine/call.js';
 import { CacheUsageError } from '../common/errors.js';
 import { isOffline } from './engine/offline.js';
-import { describeOption } from '../common/option-types.js';
+import { describeOption } from '../common/options.js';
 
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
 export function assertStamped(call: Call, stamp: Stamp): void {

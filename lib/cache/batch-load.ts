@@ -6,7 +6,7 @@ import { allOrFirstError } from '../common/all-or-first-error.js';
 import type { BatchSeat, Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { CacheUsageError } from '../common/errors.js';
-import { assertLoader } from '../common/assert-given.js';
+import { assertLoader } from '../common/options.js';
 import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
 import { isOffline } from './engine/offline.js';
 import { isThenable } from '../common/thenable.js';

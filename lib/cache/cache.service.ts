@@ -5,7 +5,7 @@ import type { Stamp } from '../stores/stamp.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './engine/cache-status.js';
 import { assertStamped } from './assert-stamped.js';
-import { assertMode, assertTexts } from '../common/assert-given.js';
+import { assertMode, assertTexts } from '../common/options.js';
 import { Batch } from './batch-load.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { CachedMethod } from './cached-method.js';

@@ -3,7 +3,7 @@ import type { CachePolicy, ValueContext } from './engine/policy.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/known-classes.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/option-types.js';
+import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/options.js';
 import { parseDuration, type Duration } from '../common/duration.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 

@@ -6,7 +6,7 @@ import { INVALIDATIONS_METADATA } from './cache.constants.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
-import { isText } from '../common/option-types.js';
+import { isText } from '../common/options.js';
 import { isThenable } from '../common/thenable.js';
 import { runtimeOf, warnOfUnmanaged } from './patched-method.js';
 

@@ -5,7 +5,7 @@ import type { CacheRuntime } from './cache-runtime.js';
 import { definitionOf } from './cached-methods.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
-import { describeOption } from '../common/option-types.js';
+import { describeOption } from '../common/options.js';
 
 /** What the directory asks of other rooms. */
 export interface DirectoryLinks {

@@ -1,5 +1,5 @@
 import { CacheOptionTypeError } from './errors.js';
-import { describeOption } from './option-types.js';
+import { describeOption } from './options.js';
 
 type Unit = 'ms' | 's' | 'm' | 'h' | 'd';
 

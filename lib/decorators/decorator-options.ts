@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { Duration } from '../common/duration.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { describeOption } from '../common/option-types.js';
+import { describeOption } from '../common/options.js';
 import { readParameters, type MethodShape } from '../keys/index.js';
 
 /** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */

@@ -7,7 +7,7 @@ import { injectRuntime } from '../cache/patched-method.js';
 import type { PartitionValues } from '../keys/key.interface.js';
 import { isMode, type InvalidationMode } from '../stores/store.interface.js';
 import { assertKnownOptions } from '../cache/definition.js';
-import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../common/option-types.js';
+import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../common/options.js';
 import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../common/clock.js';
-import { isBoolean, isSync, isText, type OptionTypes } from '../common/option-types.js';
+import { isBoolean, isSync, isText, type OptionTypes } from '../common/options.js';
 import type { ChangeSource } from '../invalidation/index.js';
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';

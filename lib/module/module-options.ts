@@ -14,7 +14,7 @@ import {
 } from '../http/route/key-limit.js';
 import type { DispatcherSettings } from '../invalidation/jobs/dispatcher-registry.js';
 import type { KeyHash } from '../keys/key.interface.js';
-import { assertOptionTypes, describeOption } from '../common/option-types.js';
+import { assertOptionTypes, describeOption } from '../common/options.js';
 import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
 import { MODULE_OPTION_TYPES } from './module-option-types.js';
 import type { DispatcherProvider } from './module-dispatchers.js';

@@ -11,7 +11,7 @@ import { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheService } from '../cache/cache.service.js';
 import { assertKnownOptions } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { assertOptionTypes, isFunction, type OptionTypes } from '../common/option-types.js';
+import { assertOptionTypes, isFunction, type OptionTypes } from '../common/options.js';
 import { CACHE_RUNTIME } from '../cache/patched-method.js';
 import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
 import { InvalidationWorker } from '../invalidation/index.js';

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.interface.js';
-import { assertStoreOptions } from '../common/assert-store-options.js';
+import { assertStoreOptions } from '../common/options.js';
 import { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';

@@ -1,5 +1,5 @@
 import type { StoreState } from '../observability/metrics.interface.js';
-import { assertStoreOptions } from '../common/assert-store-options.js';
+import { assertStoreOptions } from '../common/options.js';
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';
 import { Entry } from './entry.js';

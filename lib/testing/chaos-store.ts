@@ -1,4 +1,4 @@
-import { assertStoreOptions } from '../common/assert-store-options.js';
+import { assertStoreOptions } from '../common/options.js';
 import type { Entry } from '../stores/entry.js';
 import { hasLeases, type LeaseStore } from '../stores/lease.interface.js';
 import { readMany } from '../stores/read-many.js';

@@ -1,5 +1,5 @@
 import { CacheConfigurationError } from '../../common/errors.js';
-import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/option-types.js';
+import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/options.js';
 import type { ExcludedPaths } from './excluded-paths.js';
 import { methodsOf } from './cacheable-methods.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CacheConfigurationError } from '../../common/errors.js';
-import { describeOption } from '../../common/option-types.js';
+import { describeOption } from '../../common/options.js';
 import {
   assertRuleOptions,
   type BatchRuleOptions,

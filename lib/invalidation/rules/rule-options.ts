@@ -1,5 +1,5 @@
 import { CacheConfigurationError } from '../../common/errors.js';
-import { describeOption, isBoolean, isText, type OptionTypes } from '../../common/option-types.js';
+import { describeOption, isBoolean, isText, type OptionTypes } from '../../common/options.js';
 import { isMode, type InvalidationMode } from '../../stores/store.interface.js';
 import { invalidatorProblem } from '../injectable-invalidator.js';
 import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';

@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import { assertStoreOptions } from '../../common/assert-store-options.js';
+import { assertStoreOptions } from '../../common/options.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
 import { GuardedBusStore } from '../guarded-bus-store.js';
 import type { CacheStore } from '../store.interface.js';

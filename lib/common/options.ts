@@ -1,4 +1,4 @@
-import { CacheConfigurationError } from './errors.js';
+import { CacheConfigurationError, CacheUsageError } from './errors.js';
 
 /** Option → what it must be, as a test and in words. */
 export type OptionTypes = Readonly<
@@ -70,3 +70,51 @@ export const METHOD_OPTION_TYPES: OptionTypes = {
   type: [isFunction, 'a function that returns the classes: () => UserDto'],
   invalidatesOn: [Array.isArray, 'a list: [Article] or [invalidates(Article, { … })]'],
 };
+
+/** @throws CacheUsageError for what is no list of texts: one text alone is a list of letters to JavaScript */
+export function assertTexts(method: string, what: 'tags' | 'keys', given: unknown): void {
+  if (Array.isArray(given) && given.every(isText)) return;
+  throw new CacheUsageError(
+    what === 'tags' ? 'CACHE_TAGS' : 'CACHE_KEY',
+    `${method}() was given the ${what} ${describeOption(given)}. Write a list of texts that are not empty: ` +
+      `${method}(['${what === 'tags' ? 'orders' : 'orders:total'}']).`,
+  );
+}
+
+/** @throws CacheUsageError for a value in place of what loads it */
+export function assertLoader(loader: unknown, what: string): void {
+  if (typeof loader === 'function') return;
+  throw new CacheUsageError(
+    'CACHE_LOADER',
+    `The loader of ${what} is ${describeOption(loader)}. Write a function that loads: () => this.orders.total().`,
+  );
+}
+
+/** @throws CacheUsageError for another mode than there are: a misspelt one must not expire what was to be purged */
+export function assertMode(method: string, mode: unknown): void {
+  if (mode === 'purge' || mode === 'expire') return;
+  throw new CacheUsageError(
+    'CACHE_MODE',
+    `${method}() was given mode ${describeOption(mode)}. Write 'purge' (the default) or 'expire'.`,
+  );
+}
+
+/**
+ * @param store how the store is written, e.g. `redisStore`
+ * @throws TypeError for what is no object, and for unknown options
+ */
+export function assertStoreOptions(
+  store: string,
+  options: unknown,
+  known: readonly string[],
+  example: string,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${store}() was given ${JSON.stringify(options)}. Write ${store}(${example}).`);
+  }
+  const unknown = Object.keys(options).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new TypeError(
+    `${store}() has the unknown option ${unknown.join(', ')}. Known are: ${known.join(', ')}.`,
+  );
+}
