@@ -8,8 +8,7 @@ export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report
 export type { Delivery } from './cache/cache-runtime.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
-export type { Clock } from './common/clock.js';
-export type { Duration } from './common/duration.js';
+export type { Clock, Duration } from './common/time.js';
 export {
   CacheConfigurationError,
   CacheTimeoutError,

@@ -1,6 +1,6 @@
 import type { InvalidationMode } from '../stores/store.interface.js';
 import type { OnceLog } from '../observability/once-log.js';
-import type { Clock } from '../common/clock.js';
+import type { Clock } from '../common/time.js';
 import { currentTransaction, type OpenTransaction } from './open-transaction.js';
 
 /** A transaction that names more tags than this drops the whole cache at its end. */

@@ -4,7 +4,7 @@ import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/known-classes.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/options.js';
-import { parseDuration, type Duration } from '../common/duration.js';
+import { parseDuration, type Duration } from '../common/time.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
 /** Options that `@CacheResult`, `@CacheResponse` and `getOrSet` share, as they were given. */

@@ -2,7 +2,7 @@ import { tellStore } from '../observability/store-event.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
 import { allOrFirstError } from '../common/all-or-first-error.js';
 import type { OnceLog } from '../observability/once-log.js';
-import type { Clock } from '../common/clock.js';
+import type { Clock } from '../common/time.js';
 import type { KeySpace } from './key-space.js';
 import { isThenable } from '../common/thenable.js';
 

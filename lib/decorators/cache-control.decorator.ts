@@ -1,6 +1,6 @@
 import { Header, UseInterceptors } from '@nestjs/common';
 import { assertKnownOptions } from '../cache/definition.js';
-import { parseDuration, type Duration } from '../common/duration.js';
+import { parseDuration, type Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { FailedLifetimeInterceptor } from '../http/failed-lifetime.interceptor.js';
 import { whereOf } from './decorator-options.js';

@@ -1,4 +1,4 @@
-import type { Duration } from '../common/duration.js';
+import type { Duration } from '../common/time.js';
 import type { ValueContext } from '../cache/engine/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/known-classes.js';

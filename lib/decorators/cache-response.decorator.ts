@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
 import type { MethodDefinition } from '../cache/definition.js';
-import type { Duration } from '../common/duration.js';
+import type { Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { isCacheableHandler } from '../http/route/handler-shape.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';

@@ -6,7 +6,7 @@ import {
   type MethodDefinition,
 } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import type { Duration } from '../common/duration.js';
+import type { Duration } from '../common/time.js';
 import { createTrampoline, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/cached-methods.js';
 import { toRule } from '../invalidation/rules/invalidation-rule.js';

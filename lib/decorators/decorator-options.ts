@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { Duration } from '../common/duration.js';
+import type { Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { describeOption } from '../common/options.js';
 import { readParameters, type MethodShape } from '../keys/index.js';

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { parseDuration, type Duration } from '../common/duration.js';
+import { parseDuration, type Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 
 /** What signs explanations: shorter secrets can be tried out. Characters. */

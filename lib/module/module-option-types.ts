@@ -1,4 +1,4 @@
-import type { Clock } from '../common/clock.js';
+import type { Clock } from '../common/time.js';
 import { isBoolean, isSync, isText, type OptionTypes } from '../common/options.js';
 import type { ChangeSource } from '../invalidation/index.js';
 

@@ -1,6 +1,5 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
-import { systemClock, type Clock } from '../common/clock.js';
-import { parseDuration, type Duration } from '../common/duration.js';
+import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { assertKnownOptions } from '../cache/definition.js';
 import type { RuntimeSettings } from '../cache/cache-runtime.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../common/clock.js';
+import type { Clock } from '../common/time.js';
 
 interface Timer {
   readonly at: number;

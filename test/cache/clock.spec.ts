@@ -1,5 +1,5 @@
 import { expect, it, jest } from '@jest/globals';
-import { systemClock } from '../../lib/common/clock.js';
+import { systemClock } from '../../lib/common/time.js';
 import { ManualClock } from '../../lib/testing.js';
 import { UNATTACHED } from '../../lib/stores/store-host.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDuration } from '../../lib/common/duration.js';
+import { parseDuration } from '../../lib/common/time.js';
 
 describe('a duration', () => {
   it.each([

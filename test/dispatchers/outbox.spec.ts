@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { systemClock } from '../../lib/common/clock.js';
+import { systemClock } from '../../lib/common/time.js';
 import { OutboxTable } from '../../lib/dispatchers/outbox-table.js';
 import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';

@@ -11,7 +11,7 @@ import { TieredStore } from '../../lib/stores/tiered-store.js';
 import { reapProcesses, RedisProcess } from '../fleet/support/redis-process.js';
 import { Applications, method } from '../cache/support/methods.js';
 import { until } from '../dispatchers/support/world.js';
-import { systemClock } from '../../lib/common/clock.js';
+import { systemClock } from '../../lib/common/time.js';
 import { settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 

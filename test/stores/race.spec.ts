@@ -12,7 +12,7 @@ import {
   memoryStore,
   tieredStore,
 } from '../../lib/index.js';
-import { systemClock } from '../../lib/common/clock.js';
+import { systemClock } from '../../lib/common/time.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';

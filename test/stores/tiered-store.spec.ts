@@ -2,7 +2,7 @@ import { afterEach, expect, it } from '@jest/globals';
 import { Entry, memoryStore, type CacheStore, type StoreQuery } from '../../lib/stores/index.js';
 import { Keyv } from 'keyv';
 import { CACHE_MISSING, cacheManagerStore, tieredStore } from '../../lib/index.js';
-import { systemClock } from '../../lib/common/clock.js';
+import { systemClock } from '../../lib/common/time.js';
 import { redisStore } from '../../lib/redis.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';

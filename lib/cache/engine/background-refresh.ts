@@ -1,7 +1,7 @@
 import type { OnceLog } from '../../observability/once-log.js';
 import type { Entry } from '../../stores/entry.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { tryTurn, type FleetTurn } from './fleet-lock.js';
 import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../stores/store.interface.js';
 import { BackgroundRefresh } from './background-refresh.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { counted } from './counted.js';
 import { EntryWriter } from './entry-writer.js';
 import { takeTurn } from './fleet-lock.js';

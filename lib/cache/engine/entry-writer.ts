@@ -1,8 +1,7 @@
 import type { OnceLog } from '../../observability/once-log.js';
 import { Entry } from '../../stores/entry.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
-import { parseDuration } from '../../common/duration.js';
+import { type Clock, parseDuration } from '../../common/time.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';
 import { isOffline } from './offline.js';

@@ -1,7 +1,7 @@
 import { Entry } from '../../stores/entry.js';
 import { hasLeases, type Lease } from '../../stores/lease.interface.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { isRefreshDue } from './policy.js';
 import { hasTagsOf } from './store-answer.js';
 

@@ -1,6 +1,6 @@
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import type { EntryWriter } from './entry-writer.js';
 import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { currentLoad } from './load-context.js';
 import type { Load } from './loads.js';
 import { isOffline } from './offline.js';

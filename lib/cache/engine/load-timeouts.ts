@@ -2,7 +2,7 @@ import type { OnceLog } from '../../observability/once-log.js';
 import type { Entry } from '../../stores/entry.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 import { currentLoad } from './load-context.js';
 

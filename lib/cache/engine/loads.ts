@@ -1,7 +1,7 @@
 import type { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';
 import type { CacheStore } from '../../stores/store.interface.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { currentLoad, LoadContext } from './load-context.js';
 
 /** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */

@@ -1,6 +1,6 @@
 import type { Entry } from '../../stores/entry.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
-import type { Duration } from '../../common/duration.js';
+import type { Duration } from '../../common/time.js';
 
 /**
  * What callbacks of a policy learn beside the value.

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { BumpLog } from '../../stores/bump-log.js';
 import type { Entry } from '../../stores/entry.js';
 import type { Call } from './call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 
 /** After the first refresh in vain; each one more doubles it. Milliseconds. */
 const FIRST_MS = 1_000;

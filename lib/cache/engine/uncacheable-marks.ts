@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 
 /** How long a key whose load proved not storable is loaded without waiting for others. */
 const MARK_MS = 5_000;

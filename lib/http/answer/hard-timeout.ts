@@ -1,7 +1,7 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import { Observable, race } from 'rxjs';
 import type { Call } from '../../cache/engine/call.js';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 
 /** An answer, or 503 after the `hardTimeout` of its route. */

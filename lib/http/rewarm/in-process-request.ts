@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { rawWithout } from './raw-headers.js';
 import type { Peer } from '../platform.interface.js';
 

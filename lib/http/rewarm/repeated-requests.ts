@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import { askServer, messageOf } from './in-process-request.js';
 import type { Peer } from '../platform.interface.js';
 

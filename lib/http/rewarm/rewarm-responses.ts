@@ -1,6 +1,6 @@
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import type { Origin } from '../route/recent-hosts.js';
 import type { CachedRoute } from '../route/cached-route.js';

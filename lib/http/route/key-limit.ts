@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../common/clock.js';
-import { parseDuration, type Duration } from '../../common/duration.js';
+import { type Clock, type Duration, parseDuration } from '../../common/time.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 
 /**

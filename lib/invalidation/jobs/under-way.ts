@@ -1,4 +1,4 @@
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 
 /** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
 const MAX_WAIT = 100;

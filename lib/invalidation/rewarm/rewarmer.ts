@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Clock } from '../../common/clock.js';
+import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import type { Rewarm } from './rewarm.interface.js';
 

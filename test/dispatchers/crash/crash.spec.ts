@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
-import { systemClock } from '../../../lib/common/clock.js';
+import { systemClock } from '../../../lib/common/time.js';
 import { outboxMigration, type Dispatcher } from '../../../lib/index.js';
 import { serverUrl } from '../../servers/url.js';
 import { TestApplication } from '../../support/application.js';

@@ -10,7 +10,7 @@ import {
   type RestflowCacheOptions,
 } from '../../../lib/index.js';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
-import { systemClock } from '../../../lib/common/clock.js';
+import { systemClock } from '../../../lib/common/time.js';
 import { CACHE_RUNTIME } from '../../../lib/cache/patched-method.js';
 import { TestApplication } from '../../support/application.js';
 import { connectionOptions, makeSchema, ownSchema, type DatabaseName } from '../../support/databases.js';

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
-import type { Clock } from '../../../lib/common/clock.js';
+import type { Clock } from '../../../lib/common/time.js';
 import { definitionOf } from '../../../lib/cache/cached-methods.js';
 import type { MethodTarget } from '../../../lib/cache/method-target.js';
 import {
