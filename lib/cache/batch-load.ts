@@ -2,14 +2,13 @@ import { watchLoad } from '../observability/load-watch.js';
 import type { MethodCounters } from '../observability/method-counters.js';
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { allOrFirstError } from '../common/all-or-first-error.js';
+import { allOrFirstError, isThenable } from '../common/async.js';
 import type { BatchSeat, Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { CacheUsageError } from '../common/errors.js';
 import { assertLoader } from '../common/options.js';
 import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
 import { isOffline } from './engine/offline.js';
-import { isThenable } from '../common/thenable.js';
 
 /** Computes the values of keys that are missing: one for each, in their order. */
 export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;

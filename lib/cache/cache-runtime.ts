@@ -1,7 +1,7 @@
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
 import { BumpQueuedError } from '../stores/store-host.js';
 import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
-import { saidAtOnce } from '../common/at-once.js';
+import { saidAtOnce } from '../common/async.js';
 import type { Clock } from '../common/time.js';
 import type { Call } from './engine/call.js';
 import { BumpsAtEnd } from './bumps-at-end.js';

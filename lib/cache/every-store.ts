@@ -1,10 +1,9 @@
 import { tellStore } from '../observability/store-event.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
-import { allOrFirstError } from '../common/all-or-first-error.js';
+import { allOrFirstError, isThenable } from '../common/async.js';
 import type { OnceLog } from '../observability/once-log.js';
 import type { Clock } from '../common/time.js';
 import type { KeySpace } from './key-space.js';
-import { isThenable } from '../common/thenable.js';
 
 type Stores = ReadonlyMap<string, CacheStore>;
 

@@ -7,7 +7,7 @@ import type { CacheRuntime } from './cache-runtime.js';
 import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 import { isText } from '../common/options.js';
-import { isThenable } from '../common/thenable.js';
+import { isThenable } from '../common/async.js';
 import { runtimeOf, warnOfUnmanaged } from './patched-method.js';
 
 /** What a method invalidates after it succeeded, as its decorator says. */

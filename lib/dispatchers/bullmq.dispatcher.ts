@@ -11,7 +11,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { kindOf } from '../common/kind-of-error.js';
 import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from './options.js';
-import { ATTEMPTS, pauseBefore } from '../common/retry.js';
+import { ATTEMPTS, pauseBefore } from '../common/async.js';
 import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
 
 /**

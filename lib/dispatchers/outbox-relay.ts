@@ -3,7 +3,7 @@ import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.j
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import { messageOf } from '../common/message-of.js';
 import { kindOf } from '../common/kind-of-error.js';
-import { pauseBefore } from '../common/retry.js';
+import { pauseBefore } from '../common/async.js';
 import { closing } from './sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 

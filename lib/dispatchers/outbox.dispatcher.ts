@@ -9,7 +9,7 @@ import { isLeft } from '../invalidation/jobs/job.js';
 import { messageOf } from '../common/message-of.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from './options.js';
-import { ATTEMPTS } from '../common/retry.js';
+import { ATTEMPTS } from '../common/async.js';
 import { Sender, whenStarted } from './sender.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';

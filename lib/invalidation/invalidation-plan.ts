@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
-import { isThenable } from '../common/thenable.js';
+import { isThenable } from '../common/async.js';
 import type { ActiveRule } from './rules/active-rule.interface.js';
 import type { Change } from './change.interface.js';
 import type { InvalidationJob } from './jobs/dispatcher.interface.js';

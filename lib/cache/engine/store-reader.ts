@@ -8,7 +8,7 @@ import { CacheUsageError } from '../../common/errors.js';
 import type { LoadTable } from './loads.js';
 import { isOffline, type OfflineStamps } from './offline.js';
 import { believe, hasTagsOf } from './store-answer.js';
-import { isThenable } from '../../common/thenable.js';
+import { isThenable } from '../../common/async.js';
 
 /** An entry, or the stamp to load under, if there is one. */
 type Reading = Entry | Stamp | undefined;

@@ -1,4 +1,4 @@
-import { saidAtOnce } from '../../common/at-once.js';
+import { saidAtOnce } from '../../common/async.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';

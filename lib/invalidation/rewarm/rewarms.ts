@@ -1,4 +1,4 @@
-import { isThenable } from '../../common/thenable.js';
+import { isThenable } from '../../common/async.js';
 import { messageOf } from '../../common/message-of.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import type { ActiveRule } from '../rules/active-rule.interface.js';
