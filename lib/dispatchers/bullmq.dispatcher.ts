@@ -9,7 +9,7 @@ import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.interface.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { kindOf } from '../common/kind-of-error.js';
+import { kindOf } from '../common/messages.js';
 import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from './options.js';
 import { ATTEMPTS, pauseBefore } from '../common/async.js';
 import { closing, Sender, stateOfAll, whenStarted } from './sender.js';

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
-import { messageOf } from '../common/message-of.js';
-import { kindOf } from '../common/kind-of-error.js';
+import { kindOf, messageOf } from '../common/messages.js';
 import { pauseBefore } from '../common/async.js';
 import { closing } from './sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';

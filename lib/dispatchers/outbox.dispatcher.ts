@@ -6,7 +6,7 @@ import type {
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
 import { isLeft } from '../invalidation/jobs/job.js';
-import { messageOf } from '../common/message-of.js';
+import { messageOf } from '../common/messages.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { boolean, positive, readOptions, text, type OptionTests } from './options.js';
 import { ATTEMPTS } from '../common/async.js';

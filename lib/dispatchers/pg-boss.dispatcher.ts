@@ -10,7 +10,7 @@ import { InvalidationJobError, isLeft } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.interface.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { kindOf } from '../common/kind-of-error.js';
+import { kindOf } from '../common/messages.js';
 import { boolean, checkRuleOptions, positive, readOptions, text, type OptionTests } from './options.js';
 import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
 import type { PgBossDatabase, PgBossLike } from './pg-boss.interface.js';

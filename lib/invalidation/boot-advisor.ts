@@ -2,7 +2,7 @@ import type { MethodDefinition } from '../cache/definition.js';
 import { coarseValue, KeyConstructor, ResponseCacheKeyConstructor } from '../keys/index.js';
 import type { BoundRule } from './rules/bound-rule.js';
 import type { EntityCatalogue, EntityShape } from './rules/entity-catalogue.interface.js';
-import { nearestNames } from '../common/nearest-names.js';
+import { nearestNames } from '../common/messages.js';
 import { rewarmProblem, type InstanceProblem } from './rewarm-advice.js';
 
 /**

@@ -21,7 +21,7 @@ import {
   type InvalidatesOn,
   type InvalidationRuleOptions,
 } from '../../lib/index.js';
-import { nearestNames } from '../../lib/common/nearest-names.js';
+import { nearestNames } from '../../lib/common/messages.js';
 import { TestApplication } from '../support/application.js';
 import {
   Article as Shelved,

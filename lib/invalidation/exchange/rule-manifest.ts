@@ -1,4 +1,4 @@
-import { excerpt } from '../../common/excerpt.js';
+import { excerpt } from '../../common/messages.js';
 import { coarseRule, keyOf, type ManifestRule } from '../rules/manifest-rule.js';
 import { isManifestRule } from './read-manifest-rule.js';
 

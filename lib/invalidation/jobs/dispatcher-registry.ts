@@ -9,7 +9,7 @@ import type {
   InvalidationJob,
   JobWork,
 } from './dispatcher.interface.js';
-import { nearestNames } from '../../common/nearest-names.js';
+import { nearestNames } from '../../common/messages.js';
 
 import { groupJobs, type JobGroup } from './job-groups.js';
 import type { RuleOptions } from '../rules/rule-options.js';

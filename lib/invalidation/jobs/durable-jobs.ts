@@ -1,6 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { RestflowCacheError } from '../../common/errors.js';
-import { messageOf } from '../../common/message-of.js';
+import { messageOf } from '../../common/messages.js';
 import type { ActiveRule } from '../rules/active-rule.interface.js';
 import type { Change } from '../change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';

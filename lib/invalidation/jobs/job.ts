@@ -1,7 +1,7 @@
 import { RestflowCacheError } from '../../common/errors.js';
 import type { KeySpace } from '../../cache/key-space.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
-import { excerpt } from '../../common/excerpt.js';
+import { excerpt } from '../../common/messages.js';
 import type { Rewarm } from '../rewarm/rewarm.interface.js';
 
 /**

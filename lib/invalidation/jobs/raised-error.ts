@@ -1,5 +1,5 @@
 import { RestflowCacheError } from '../../common/errors.js';
-import { messageOf } from '../../common/message-of.js';
+import { messageOf } from '../../common/messages.js';
 
 /**
  * An invalidation failed after its change was committed, and its rule, its dispatcher or the module says

@@ -1,5 +1,5 @@
 import { isThenable } from '../../common/async.js';
-import { messageOf } from '../../common/message-of.js';
+import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import type { ActiveRule } from '../rules/active-rule.interface.js';
 import { BoundRule } from '../rules/bound-rule.js';

@@ -11,7 +11,7 @@ import {
   type RuleOptions,
 } from './rule-options.js';
 import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';
-import { stableText } from '../../common/stable-text.js';
+import { stableText } from '../../common/messages.js';
 
 /**
  * Binds what a method cached to the changes of an entity.
