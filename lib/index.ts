@@ -117,9 +117,13 @@ export {
   type PartitionValues,
   type RouteArgument,
 } from './keys/index.js';
-export { CACHE_CHANNELS } from './observability/channels.js';
+export {
+  CACHE_CHANNELS,
+  type InvalidateEvent,
+  type InvalidationCause,
+  type StoreEvent,
+} from './observability/events.js';
 export type { CacheHealth, StoreHealth } from './observability/health.interface.js';
-export type { InvalidateEvent, InvalidationCause } from './observability/invalidate-event.js';
 export type { LoadEvent } from './observability/load-watch.js';
 export type {
   CacheMetrics,
@@ -130,7 +134,6 @@ export type {
   StoreMetrics,
   StoreState,
 } from './observability/metrics.interface.js';
-export type { StoreEvent } from './observability/store-event.js';
 export { RestflowCacheModule } from './module/restflow-cache.module.js';
 export type { DispatcherProvider } from './module/module-dispatchers.js';
 export type {

@@ -1,4 +1,4 @@
-import { tellStore } from '../observability/store-event.js';
+import { tellStore } from '../observability/events.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
 import { allOrFirstError, isThenable } from '../common/async.js';
 import type { OnceLog } from '../observability/once-log.js';

@@ -1,5 +1,5 @@
 import type { CacheHealth, StoreHealth } from '../observability/health.interface.js';
-import { InvalidateEvent, type InvalidationCause } from '../observability/invalidate-event.js';
+import { InvalidateEvent, type InvalidationCause } from '../observability/events.js';
 import type { CacheMetrics, DispatcherState, StoreMetrics } from '../observability/metrics.interface.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
 import type { CacheCounters } from '../observability/cache-counters.js';

@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { CACHE_CHANNELS } from './channels.js';
+import { CACHE_CHANNELS } from './events.js';
 import type { MethodCounters } from './method-counters.js';
 
 /**

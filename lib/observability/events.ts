@@ -1,5 +1,26 @@
 import { channel } from 'node:diagnostics_channel';
-import { CACHE_CHANNELS } from './channels.js';
+
+/**
+ * The names of the channels of `node:diagnostics_channel` that tell what the cache does, of every application of the process. What nobody
+ * subscribes to costs nothing, and hits tell nothing at all.
+ *
+ * - `load`: a tracing channel around each load, with a {@link LoadEvent}: `tracingChannel(CACHE_CHANNELS.load)`.
+ * - `invalidate`: each invalidation, with an {@link InvalidateEvent}.
+ * - `store`: a shared store that goes or is back, with a {@link StoreEvent}.
+ *
+ * Keys, arguments and values are in none of them.
+ *
+ * @example
+ * import { subscribe } from 'node:diagnostics_channel';
+ * subscribe(CACHE_CHANNELS.store, (event) => pager.say(event as StoreEvent));
+ *
+ * @publicApi
+ */
+export const CACHE_CHANNELS = {
+  load: 'nestjs-restflow-cache:load',
+  invalidate: 'nestjs-restflow-cache:invalidate',
+  store: 'nestjs-restflow-cache:store',
+} as const;
 
 /**
  * What made an invalidation happen.
@@ -55,4 +76,28 @@ const invalidations = channel(CACHE_CHANNELS.invalidate);
 /** @param make called where somebody listens */
 export function tellInvalidation(make: () => InvalidateEvent): void {
   if (invalidations.hasSubscribers) invalidations.publish(make());
+}
+
+/**
+ * A shared store went, or is back.
+ *
+ * @publicApi
+ */
+export interface StoreEvent {
+  /** Of the application. */
+  readonly namespace: string;
+  /** Its names in `forRoot({ stores })`; `default` is the one without a name. */
+  readonly stores: readonly string[];
+  /** As in `cache.status()`. */
+  readonly kind: string;
+  /** `down`: it does not answer, or takes no writes. */
+  readonly status: 'up' | 'down';
+  /** What it said or failed with, where it is down. */
+  readonly reason?: unknown;
+}
+
+const stores = channel(CACHE_CHANNELS.store);
+
+export function tellStore(event: StoreEvent): void {
+  if (stores.hasSubscribers) stores.publish(event);
 }
