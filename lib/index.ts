@@ -123,9 +123,9 @@ export {
   type InvalidationCause,
   type StoreEvent,
 } from './observability/events.js';
-export type { CacheHealth, StoreHealth } from './observability/health.interface.js';
-export type { LoadEvent } from './observability/load-watch.js';
 export type {
+  CacheHealth,
+  StoreHealth,
   CacheMetrics,
   DispatcherMetrics,
   DispatcherState,
@@ -133,7 +133,8 @@ export type {
   MethodMetrics,
   StoreMetrics,
   StoreState,
-} from './observability/metrics.interface.js';
+} from './observability/metrics.js';
+export type { LoadEvent } from './observability/load-watch.js';
 export { RestflowCacheModule } from './module/restflow-cache.module.js';
 export type { DispatcherProvider } from './module/module-dispatchers.js';
 export type {

@@ -1,5 +1,5 @@
 import { watchLoad } from '../observability/load-watch.js';
-import type { MethodCounters } from '../observability/method-counters.js';
+import type { MethodCounters } from '../observability/metrics.js';
 import { Stamp } from '../stores/stamp.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { allOrFirstError, isThenable } from '../common/async.js';

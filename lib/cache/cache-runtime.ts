@@ -19,9 +19,8 @@ import { MethodTarget } from './method-target.js';
 import { currentTransaction } from './open-transaction.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
-import { CacheCounters } from '../observability/cache-counters.js';
+import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
 import { tellInvalidation, type InvalidationCause } from '../observability/events.js';
-import type { DispatcherState } from '../observability/metrics.interface.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 
 /**

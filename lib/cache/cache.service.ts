@@ -17,8 +17,7 @@ import { currentLoad } from './engine/load-context.js';
 import type { CacheReport } from './cache-report.js';
 import { healthOf, metricsOf } from './observed.js';
 import { putValue, stampAnew } from './manual-set.js';
-import type { CacheHealth } from '../observability/health.interface.js';
-import type { CacheMetrics } from '../observability/metrics.interface.js';
+import type { CacheHealth, CacheMetrics } from '../observability/metrics.js';
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;

@@ -1,4 +1,4 @@
-import type { MethodCounters } from '../observability/method-counters.js';
+import type { MethodCounters } from '../observability/metrics.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { Call, type BatchSeat, type CacheTarget } from './engine/call.js';
 import type { CacheRuntime } from './cache-runtime.js';

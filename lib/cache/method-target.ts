@@ -1,4 +1,4 @@
-import { MethodCounters } from '../observability/method-counters.js';
+import { MethodCounters } from '../observability/metrics.js';
 import type { CompiledKey, PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';

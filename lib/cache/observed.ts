@@ -1,9 +1,14 @@
-import type { CacheHealth, StoreHealth } from '../observability/health.interface.js';
+import type {
+  CacheCounters,
+  CacheHealth,
+  CacheMetrics,
+  DispatcherState,
+  MethodCounters,
+  StoreHealth,
+  StoreMetrics,
+} from '../observability/metrics.js';
 import { InvalidateEvent, type InvalidationCause } from '../observability/events.js';
-import type { CacheMetrics, DispatcherState, StoreMetrics } from '../observability/metrics.interface.js';
 import type { CacheStore, InvalidationMode } from '../stores/store.interface.js';
-import type { CacheCounters } from '../observability/cache-counters.js';
-import type { MethodCounters } from '../observability/method-counters.js';
 import type { KeySpace } from './key-space.js';
 
 /** The parts of a running cache that metrics and health are made from. */

@@ -6,7 +6,7 @@ import type {
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
-import type { DispatcherState } from '../observability/metrics.interface.js';
+import type { DispatcherState } from '../observability/metrics.js';
 import { BackgroundQueue } from './background-queue.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { positive, readOptions, type OptionTests } from './options.js';

@@ -5,7 +5,7 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
-import type { DispatcherState } from '../observability/metrics.interface.js';
+import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { checkRuleOptions, readOptions, text, type OptionTests } from './options.js';

@@ -7,7 +7,7 @@ import type {
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
 import { InvalidationJobError, isLeft } from '../invalidation/jobs/job.js';
-import type { DispatcherState } from '../observability/metrics.interface.js';
+import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { kindOf } from '../common/messages.js';

@@ -1,7 +1,7 @@
 import type { CallHandler } from '@nestjs/common';
 import type { Call } from '../cache/engine/call.js';
 import type { KeyRequest } from '../keys/key.interface.js';
-import type { ToldOnce } from '../observability/method-counters.js';
+import type { ToldOnce } from '../observability/metrics.js';
 import type { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { MaybePromise } from '../stores/store.interface.js';

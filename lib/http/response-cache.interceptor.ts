@@ -5,7 +5,7 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { Call } from '../cache/engine/call.js';
 import { runInLoad } from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
-import { ToldOnce, UNCOUNTED } from '../observability/method-counters.js';
+import { ToldOnce, UNCOUNTED } from '../observability/metrics.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/entry.js';
 import type { Stamp } from '../stores/stamp.js';

@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CACHE_CHANNELS } from './events.js';
-import type { MethodCounters } from './method-counters.js';
+import type { MethodCounters } from './metrics.js';
 
 /**
  * One load, in all events of the tracing channel `load`: the same object from `start` to `asyncEnd`.

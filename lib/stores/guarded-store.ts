@@ -1,4 +1,4 @@
-import type { StoreState } from '../observability/metrics.interface.js';
+import type { StoreState } from '../observability/metrics.js';
 import { BumpLog } from './bump-log.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';

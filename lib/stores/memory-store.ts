@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { StoreState } from '../observability/metrics.interface.js';
+import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
 import { Entry } from './entry.js';
 import { GenerationTable, type Cell } from './generation-table.js';

@@ -1,4 +1,4 @@
-import type { StoreState } from '../observability/metrics.interface.js';
+import type { StoreState } from '../observability/metrics.js';
 import type { Entry } from './entry.js';
 import type { Stamp, Verdict } from './stamp.js';
 import type { StoreHost } from './store-host.js';

@@ -1,4 +1,4 @@
-import type { StoreState } from '../observability/metrics.interface.js';
+import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
 import { BumpLog } from './bump-log.js';
 import type { Bus, BusStore } from './bus.interface.js';

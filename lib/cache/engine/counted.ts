@@ -1,4 +1,4 @@
-import type { MethodCounters } from '../../observability/method-counters.js';
+import type { MethodCounters } from '../../observability/metrics.js';
 import type { Call } from './call.js';
 
 /** Counts a call that loads by what its caller is told in the end. */

@@ -1,5 +1,5 @@
 import { watchLoad } from '../../observability/load-watch.js';
-import { UNCOUNTED } from '../../observability/method-counters.js';
+import { UNCOUNTED } from '../../observability/metrics.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { Entry } from '../../stores/entry.js';
 import type { Stamp } from '../../stores/stamp.js';

@@ -1,4 +1,4 @@
-import type { DispatcherState } from '../../observability/metrics.interface.js';
+import type { DispatcherState } from '../../observability/metrics.js';
 import type { InvalidationMode, MaybePromise } from '../../stores/store.interface.js';
 import type { Rewarm } from '../rewarm/rewarm.interface.js';
 

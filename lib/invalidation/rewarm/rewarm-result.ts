@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { MethodDefinition } from '../../cache/definition.js';
 import type { MethodTarget } from '../../cache/method-target.js';
-import { UNCOUNTED } from '../../observability/method-counters.js';
+import { UNCOUNTED } from '../../observability/metrics.js';
 import type { Reconstruction } from '../../keys/index.js';
 import type { RewarmValue } from './rewarm.interface.js';
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { StoreState } from '../../observability/metrics.interface.js';
+import type { StoreState } from '../../observability/metrics.js';
 import type { Entry } from '../entry.js';
 import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {

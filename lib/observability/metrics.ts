@@ -126,3 +126,129 @@ export interface CacheMetrics {
   /** By name; `InvalidationWorker` for jobs that were handed to it. */
   readonly dispatchers: Readonly<Record<string, DispatcherMetrics>>;
 }
+
+/** What a caller is told, and where it is counted. */
+const FIELDS = {
+  HIT: 'hits',
+  MISS: 'misses',
+  STALE: 'stale',
+  BYPASS: 'bypasses',
+  REFRESH: 'refreshes',
+} as const;
+
+/** A status that is told to callers. */
+export type ToldStatus = keyof typeof FIELDS;
+
+/** What became of the calls of one cached method. Plain numbers in one object: a hit costs one increment. */
+export class MethodCounters {
+  hits = 0;
+  misses = 0;
+  stale = 0;
+  bypasses = 0;
+  refreshes = 0;
+  loads = 0;
+  loadErrors = 0;
+  /** Milliseconds of the clock: what it cuts off of one load it adds to another. */
+  loadTime = 0;
+  notStored = 0;
+
+  constructor(
+    readonly name: string,
+    /** Of the application. */
+    readonly namespace: string,
+  ) {}
+
+  /** To be called once for each call. */
+  count(status: ToldStatus): void {
+    this[FIELDS[status]]++;
+  }
+
+  report(): MethodMetrics {
+    const { name, hits, misses, stale, bypasses, refreshes, loads, loadErrors, loadTime, notStored } = this;
+    const loadSeconds = loadTime / 1000;
+    return { name, hits, misses, stale, bypasses, refreshes, loads, loadErrors, loadSeconds, notStored };
+  }
+}
+
+/** For calls that nobody made, and those that are counted elsewhere. */
+export const UNCOUNTED = new MethodCounters('', '');
+
+/** Counts what one caller is told, once, whichever of the ways to an answer ends first. */
+export class ToldOnce {
+  #isTold = false;
+
+  constructor(private readonly counters: MethodCounters) {}
+
+  tell(status: ToldStatus): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.counters.count(status);
+  }
+}
+
+type Counting<T> = { -readonly [K in keyof T]: T[K] };
+
+type DispatcherCounts = Counting<Omit<DispatcherMetrics, keyof DispatcherState>>;
+
+/** Under this name stands what is cached by hand. */
+const BY_HAND = 'CacheService';
+
+/** What the rooms of one application count, but for what each method and each store counts of itself. */
+export class CacheCounters {
+  readonly byHand: MethodCounters;
+  readonly invalidation: Counting<InvalidationMetrics> = {
+    bumps: 0,
+    tags: 0,
+    failures: 0,
+    changes: 0,
+    widened: 0,
+    ruleErrors: 0,
+  };
+  readonly #dispatchers = new Map<string, DispatcherCounts>();
+
+  constructor(namespace: string) {
+    this.byHand = new MethodCounters(BY_HAND, namespace);
+  }
+
+  dispatcher(name: string): DispatcherCounts {
+    let counters = this.#dispatchers.get(name);
+    if (counters === undefined)
+      this.#dispatchers.set(name, (counters = { jobs: 0, carriedOut: 0, failures: 0 }));
+    return counters;
+  }
+
+  /** @param states of those that tell */
+  reportDispatchers(
+    states: Readonly<Record<string, DispatcherState>>,
+  ): Readonly<Record<string, DispatcherMetrics>> {
+    const report = [...this.#dispatchers].map(([name, counts]): [string, DispatcherMetrics] => [
+      name,
+      { ...counts, waitingJobs: states[name]?.waitingJobs ?? 0 },
+    ]);
+    return Object.fromEntries(report);
+  }
+}
+
+/**
+ * A store, as `cache.health()` tells of it.
+ *
+ * @publicApi
+ */
+export interface StoreHealth extends Pick<StoreState, 'status' | 'waitingBumps'> {
+  /** As in `cache.status()`. */
+  readonly kind: string;
+}
+
+/**
+ * What `cache.health()` answers. There is no `down`: an application whose cache is away still answers.
+ *
+ * @publicApi
+ */
+export interface CacheHealth {
+  /** `degraded` while a store or a dispatcher is down, or invalidations wait for a store. */
+  readonly status: 'up' | 'degraded';
+  /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
+  readonly stores: Readonly<Record<string, StoreHealth>>;
+  /** By name, those that tell of themselves. */
+  readonly dispatchers: Readonly<Record<string, DispatcherState>>;
+}
