@@ -141,7 +141,7 @@ export type {
   RestflowCacheAsyncOptions,
   RestflowCacheOptions,
   RestflowCacheOptionsFactory,
-} from './module/module-options.js';
+} from './module/options.js';
 export {
   Entry,
   memoryStore,

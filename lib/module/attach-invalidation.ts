@@ -14,7 +14,7 @@ import {
   RuleRegistry,
 } from '../invalidation/index.js';
 import { endAll } from './module-ending.js';
-import { normaliseOptions, type RestflowCacheOptions } from './module-options.js';
+import { normaliseOptions, type RestflowCacheOptions } from './options.js';
 import { releaseStore, takeStore } from './store-users.js';
 import { DataSourceAttacher } from '../typeorm/index.js';
 

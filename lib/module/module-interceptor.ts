@@ -4,7 +4,7 @@ import type { HitShortcut } from '../http/answer/hit-shortcut.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { RouteTable } from '../http/route/route-table.js';
-import type { ModuleSettings } from './module-options.js';
+import type { ModuleSettings } from './options.js';
 
 /** @param routes those that are known by now */
 export function createInterceptor(

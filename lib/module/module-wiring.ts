@@ -28,7 +28,7 @@ import { ModuleDispatchers } from './module-dispatchers.js';
 import { endAll } from './module-ending.js';
 import { providedInvalidators } from './module-invalidators.js';
 import { createInterceptor } from './module-interceptor.js';
-import type { ModuleSettings } from './module-options.js';
+import type { ModuleSettings } from './options.js';
 import { installPlatform } from './module-platform.js';
 import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
 import { createShortcut, installShortcut } from './module-shortcut.js';

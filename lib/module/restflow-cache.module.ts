@@ -22,7 +22,7 @@ import {
   type RestflowCacheAsyncOptions,
   type RestflowCacheOptions,
   type RestflowCacheOptionsFactory,
-} from './module-options.js';
+} from './options.js';
 import { ModuleWiring } from './module-wiring.js';
 import { NOBODY, OnceLog } from '../observability/once-log.js';
 

@@ -3,7 +3,7 @@ import { CacheTimeoutError, CacheUsageError, memoryStore, type CacheStore } from
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { CacheService } from '../../lib/cache/cache.service.js';
 import type { MethodDirectory } from '../../lib/cache/method-directory.js';
-import { normaliseOptions, type RestflowCacheOptions } from '../../lib/module/module-options.js';
+import { normaliseOptions, type RestflowCacheOptions } from '../../lib/module/options.js';
 import { Deferred, Gate, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 

@@ -133,7 +133,7 @@ describe('docs/options.md', () => {
   const page = readPage('docs/options.md');
 
   it.each([
-    ['lib/module/module-options.ts', 'RestflowCacheOptions'],
+    ['lib/module/options.ts', 'RestflowCacheOptions'],
     ['lib/stores/memory-store.ts', 'MemoryStoreOptions'],
     ['lib/stores/redis/redis-store.factory.ts', 'RedisStoreOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],

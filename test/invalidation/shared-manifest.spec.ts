@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SharedManifest } from '../../lib/invalidation/exchange/shared-manifest.js';
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
-import { normaliseOptions } from '../../lib/module/module-options.js';
+import { normaliseOptions } from '../../lib/module/options.js';
 import type { CacheStore } from '../../lib/index.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { announce, randomNumbers, seed, soaked } from '../support/randomised.js';

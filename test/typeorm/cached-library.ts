@@ -11,7 +11,7 @@ import {
   invalidatorsAmong,
   RuleRegistry,
 } from '../../lib/invalidation/index.js';
-import { normaliseOptions } from '../../lib/module/module-options.js';
+import { normaliseOptions } from '../../lib/module/options.js';
 import { OnceLog } from '../../lib/observability/once-log.js';
 import { DataSourceAttacher } from '../../lib/typeorm/data-source-attacher.js';
 import { LogBook } from '../support/application.js';

@@ -25,7 +25,7 @@ import {
   RuleRegistry,
   type Change,
 } from '../../../lib/invalidation/index.js';
-import { normaliseOptions } from '../../../lib/module/module-options.js';
+import { normaliseOptions } from '../../../lib/module/options.js';
 import { LogBook } from '../../support/application.js';
 import { OnceLog } from '../../../lib/observability/once-log.js';
 

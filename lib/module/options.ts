@@ -1,29 +1,84 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
-import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
-import { CacheConfigurationError } from '../common/errors.js';
-import { assertKnownOptions } from '../cache/definition.js';
 import type { RuntimeSettings } from '../cache/cache-runtime.js';
-import type { IsAuthenticated } from '../http/request/authentication.js';
+import { assertKnownOptions } from '../cache/definition.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import {
+  assertOptionTypes,
+  describeOption,
+  isBoolean,
+  isSync,
+  isText,
+  type OptionTypes,
+} from '../common/options.js';
+import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
 import { assertSecret } from '../http/explain-token.js';
+import type { IsAuthenticated } from '../http/request/authentication.js';
 import {
   DEFAULT_KEY_LIMIT,
   keyLimitOf,
   type KeyLimitOption,
   type KeyLimitSettings,
 } from '../http/route/key-limit.js';
+import type { ExplainSecret } from '../http/route/route-table.js';
+import type { ChangeSource } from '../invalidation/index.js';
 import type { DispatcherSettings } from '../invalidation/jobs/dispatcher-registry.js';
 import type { KeyHash } from '../keys/key.interface.js';
-import { assertOptionTypes, describeOption } from '../common/options.js';
-import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
-import { MODULE_OPTION_TYPES } from './module-option-types.js';
-import type { DispatcherProvider } from './module-dispatchers.js';
-import type { ChangeSource } from '../invalidation/index.js';
 import { OnceLog } from '../observability/once-log.js';
-import type { ExplainSecret } from '../http/route/route-table.js';
 import { guardStore } from '../stores/guard-store.js';
 import { memoryStore } from '../stores/memory-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';
+import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
+import type { DispatcherProvider } from './module-dispatchers.js';
+
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isList = (value: unknown): boolean => Array.isArray(value);
+const isWholeFrom = (least: number) => (value: unknown) =>
+  Number.isSafeInteger(value) && (value as number) >= least;
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !isList(value);
+const isDataSources = (value: unknown): boolean => value === 'auto' || value === false || isList(value);
+const isChangeSources = (value: unknown): boolean =>
+  isList(value) && (value as (Partial<ChangeSource> | null)[]).every((one) => isFunction(one?.start));
+const isClock = (value: unknown): boolean =>
+  isFunction((value as Clock | null)?.now) && isFunction((value as Clock).after);
+
+/** What the options of the module must be, where a line says it. */
+export const MODULE_OPTION_TYPES: OptionTypes = {
+  version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+  enabled: [
+    (value: unknown): boolean => isBoolean(value) || isSync(value),
+    'true, false or a function that answers one, at once',
+  ],
+  changeSources: [isChangeSources, 'a list of change sources, e.g. [postgresChanges({ client })]'],
+  exactStatements: [isBoolean, 'true or false'],
+  setCacheHeaders: [isBoolean, 'true or false'],
+  isAuthenticated: [isSync, '(request) => boolean, which answers at once'],
+  maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
+  maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
+  stores: [
+    (value: unknown): boolean => isObject(value) && !Object.hasOwn(value as object, ''),
+    'an object of stores by name: { bulk: memoryStore() }',
+  ],
+  dispatcherSettings: [
+    (value: unknown): boolean => isObject(value) && Object.values(value as object).every(isObject),
+    'an object of settings by name of a dispatcher: { background: { concurrency: 4 } }',
+  ],
+  clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
+  keyHashAlgorithm: [
+    (value: unknown): boolean => isText(value) || isFunction(value),
+    `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
+  ],
+  dispatchers: [
+    isList,
+    'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
+  ],
+  raiseException: [isBoolean, 'true or false'],
+  defaultDispatcher: [
+    (value: unknown): boolean => typeof value === 'string',
+    `the name of a dispatcher, e.g. 'inline'`,
+  ],
+  dataSources: [isDataSources, `'auto', false or a list of DataSources`],
+};
 
 /**
  * Options of `RestflowCacheModule.forRoot`. Everything has a default.
