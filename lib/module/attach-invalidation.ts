@@ -15,7 +15,7 @@ import {
 } from '../invalidation/index.js';
 import { endAll } from './module-ending.js';
 import { normaliseOptions, type RestflowCacheOptions } from './options.js';
-import { releaseStore, takeStore } from './store-users.js';
+import { releaseStore, takeStore } from './wiring.js';
 import { DataSourceAttacher } from '../typeorm/index.js';
 
 const NO_STORE =

@@ -23,7 +23,7 @@ import {
   type RestflowCacheOptions,
   type RestflowCacheOptionsFactory,
 } from './options.js';
-import { ModuleWiring } from './module-wiring.js';
+import { ModuleWiring } from './wiring.js';
 import { NOBODY, OnceLog } from '../observability/once-log.js';
 
 /**

@@ -7,35 +7,55 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { cachedMethodsOf } from '../cache/cached-methods.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { cachedMethodsOf } from '../cache/cached-methods.js';
 import type { MethodDefinition } from '../cache/definition.js';
-import { CacheConfigurationError } from '../common/errors.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
 import { CACHE_RUNTIME } from '../cache/patched-method.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
 import type { HitShortcut } from '../http/answer/hit-shortcut.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import type { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { notARoute, RouteTable } from '../http/route/route-table.js';
-import type { BoundRule, Dispatcher, JobHandler } from '../invalidation/index.js';
-import { assertEntities, InvalidationService, RuleExchange, RuleRegistry } from '../invalidation/index.js';
-import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
+import {
+  assertEntities,
+  type BoundRule,
+  type Dispatcher,
+  InvalidationService,
+  type JobHandler,
+  RuleExchange,
+  RuleRegistry,
+} from '../invalidation/index.js';
+import type { CacheStore } from '../stores/store.interface.js';
+import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import { endAll } from './module-ending.js';
-import { providedInvalidators } from './module-invalidators.js';
 import { createInterceptor } from './module-interceptor.js';
-import type { ModuleSettings } from './options.js';
+import { providedInvalidators } from './module-invalidators.js';
 import { installPlatform } from './module-platform.js';
 import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
 import { createShortcut, installShortcut } from './module-shortcut.js';
-import { applicationConfigOf, modulePaths, type ApplicationConfigLike } from '../common/nest-internals.js';
-import type { CacheStore } from '../stores/store.interface.js';
-import { releaseStore, takeStore } from './store-users.js';
-import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
+import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
+import type { ModuleSettings } from './options.js';
+
+const users = new WeakMap<CacheStore, number>();
+
+/** Counts an application that begins to use a store: one that several share is closed by the last of them. */
+export function takeStore(store: CacheStore): void {
+  users.set(store, (users.get(store) ?? 0) + 1);
+}
+
+/** Counts it off, and closes what the store opened when nobody is left. */
+export async function releaseStore(store: CacheStore): Promise<void> {
+  const left = (users.get(store) ?? 1) - 1;
+  users.set(store, left);
+  if (left === 0) await store.close?.();
+}
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
