@@ -35,11 +35,16 @@ import { bindCacheManager } from './module-cache-manager.js';
 import { ModuleChangeSources } from './module-change-sources.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
 import { endAll } from './module-ending.js';
-import { createInterceptor } from './module-interceptor.js';
+import {
+  createInterceptor,
+  createRewarmer,
+  createShortcut,
+  installPlatform,
+  installShortcut,
+  instanceOf,
+  instanceProblem,
+} from './http-wiring.js';
 import { providedInvalidators } from './module-invalidators.js';
-import { installPlatform } from './module-platform.js';
-import { createRewarmer, instanceOf, instanceProblem } from './module-rewarm.js';
-import { createShortcut, installShortcut } from './module-shortcut.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import type { ModuleSettings } from './options.js';
 

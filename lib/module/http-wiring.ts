@@ -1,0 +1,119 @@
+import type { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { CacheUsageError } from '../common/errors.js';
+import { type Glance, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
+import { isPlainPipeline, type PipelineSettings } from '../http/answer/plain-pipeline.js';
+import { ResponseRecorder } from '../http/answer/response-recorder.js';
+import type { HttpPlatform } from '../http/platform.interface.js';
+import { ExpressPlatform, FastifyPlatform } from '../http/platform/index.js';
+import { isAuthenticatedByDefault } from '../http/request/authentication.js';
+import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
+import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
+import type { RouteTable } from '../http/route/route-table.js';
+import { type Rewarm, Rewarmer, rewarmResult, type RunRewarm } from '../invalidation/index.js';
+import type { ModuleSettings } from './options.js';
+
+/** @param routes those that are known by now */
+export function createInterceptor(
+  runtime: CacheRuntime,
+  { isAuthenticated = isAuthenticatedByDefault, explain }: ModuleSettings,
+  routes: () => RouteTable | undefined,
+  shortcut: HitShortcut,
+): ResponseCacheInterceptor {
+  return new ResponseCacheInterceptor(
+    runtime,
+    {
+      find: (handler, controller) => routes()?.find(handler, controller),
+      get storedUris() {
+        return routes()?.storedUris;
+      },
+    },
+    new ResponseRecorder(runtime),
+    isAuthenticated,
+    typeof explain === 'object' ? explain.secret : undefined,
+    shortcut,
+  );
+}
+
+/** What the application answers HTTP with. To be called as early as possible: hooks run in the order in which they were added. */
+export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform | undefined {
+  // There is none in an application context, and not yet in a testing module.
+  const adapter = httpAdapter as typeof httpAdapter | null | undefined;
+  const type = adapter?.getType();
+  if (type === 'express') return new ExpressPlatform();
+  if (type !== 'fastify') return undefined;
+  FastifyPlatform.install(adapter!.getInstance());
+  return new FastifyPlatform();
+}
+
+/** The shortcut of an application, for handlers whose pipeline does nothing before the interceptors. */
+export function createShortcut(discovery: DiscoveryService, config: PipelineSettings): HitShortcut {
+  return new HitShortcut((handler, controller) => {
+    const wrappers = discovery.getControllers().filter(({ metatype }) => metatype === controller);
+    // One that is made for each request runs its constructor, and those of what it injects.
+    const isStatic = wrappers.every((wrapper) => wrapper.isDependencyTreeStatic());
+    return isStatic && isPlainPipeline(config, handler, controller);
+  });
+}
+
+export function installShortcut(
+  shortcut: HitShortcut,
+  { httpAdapter }: HttpAdapterHost,
+  glance: Glance,
+): void {
+  // Whoever wants to know which routes run wants to know of hits too.
+  if (httpAdapter.getOnRouteTriggered?.() !== undefined) return;
+  shortcut.install(httpAdapter as unknown as RegisteringAdapter, glance);
+}
+
+/** Computes entries anew in a process that has their providers; others say that they have none. */
+export function createRewarmer(
+  runtime: CacheRuntime,
+  moduleRef: ModuleRef,
+  adapterHost: HttpAdapterHost,
+  routes: () => RouteTable | undefined,
+): Rewarmer {
+  const { clock, log } = runtime.settings;
+  // There is no adapter in an application context.
+  const server = (): unknown =>
+    (adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined)?.getHttpServer();
+  const responses = new RewarmResponses((target) => routes()?.routeOf(target), server, clock);
+  return new Rewarmer(clock, log, rewarmWith(runtime, moduleRef, responses));
+}
+
+function rewarmWith(runtime: CacheRuntime, moduleRef: ModuleRef, responses: RewarmResponses): RunRewarm {
+  return async ({ method, values, request }: Rewarm) => {
+    if (!runtime.enabled) return 'the cache is switched off';
+    const target = [...runtime.targets].find(({ name }) => name === method);
+    if (target === undefined)
+      return 'no provider or controller of this process caches it; import its module where its jobs are carried out';
+    if (request !== undefined) return responses.ask(target, request);
+    if (values === undefined || target.definition.kind === 'response')
+      return 'its job says neither a request nor values';
+    const problem = instanceProblem(moduleRef, target.owner);
+    return problem ?? rewarmResult(runtime, target, instanceOf(moduleRef, target.owner), values);
+  };
+}
+
+/** Why no method of a class can be called outside of a request; `undefined` where it can. */
+export function instanceProblem(moduleRef: ModuleRef, owner: Function): string | undefined {
+  try {
+    instanceOf(moduleRef, owner);
+    return undefined;
+  } catch {
+    return `${owner.name} has no single instance to call; make it a singleton that is provided by its class`;
+  }
+}
+
+/** The instance of a provider class. @throws CacheUsageError where there is no single one */
+export function instanceOf(moduleRef: ModuleRef, owner: Function): object {
+  try {
+    return moduleRef.get<object>(owner as never, { strict: false });
+  } catch (error) {
+    throw new CacheUsageError(
+      'CACHE_INSTANCE',
+      `${owner.name} has no single instance to call: pass one, cache.for(instance, 'method'), as for request-scoped providers.`,
+      { cause: error },
+    );
+  }
+}
