@@ -13,7 +13,7 @@ import {
   RuleExchange,
   RuleRegistry,
 } from '../invalidation/index.js';
-import { endAll } from './module-ending.js';
+import { endAll } from './found-providers.js';
 import { normaliseOptions, type RestflowCacheOptions } from './options.js';
 import { releaseStore, takeStore } from './wiring.js';
 import { DataSourceAttacher } from '../typeorm/index.js';

@@ -31,10 +31,8 @@ import {
 import type { CacheStore } from '../stores/store.interface.js';
 import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
-import { bindCacheManager } from './module-cache-manager.js';
-import { ModuleChangeSources } from './module-change-sources.js';
+import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
 import { ModuleDispatchers } from './module-dispatchers.js';
-import { endAll } from './module-ending.js';
 import {
   createInterceptor,
   createRewarmer,
@@ -44,7 +42,6 @@ import {
   instanceOf,
   instanceProblem,
 } from './http-wiring.js';
-import { providedInvalidators } from './module-invalidators.js';
 import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import type { ModuleSettings } from './options.js';
 

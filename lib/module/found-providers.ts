@@ -1,0 +1,117 @@
+import type { DiscoveryService, ModuleRef } from '@nestjs/core';
+import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import {
+  type ChangeSource,
+  type ChangeSourceHost,
+  InvalidationFailedError,
+  type ResolveInvalidator,
+} from '../invalidation/index.js';
+import type { OnceLog } from '../observability/once-log.js';
+import { GuardedCacheManagerStore } from '../stores/cache-manager-store.js';
+import type { CacheStore, MaybePromise } from '../stores/store.interface.js';
+import type { DataSourceAttacher } from '../typeorm/index.js';
+
+/** The token of @nestjs/cache-manager, which need not be installed. */
+const CACHE_MANAGER = 'CACHE_MANAGER';
+
+/**
+ * `cacheManagerStore()` without a backend uses the application's own CacheModule.
+ *
+ * @param mustExist whether all providers are there by now
+ * @throws CacheConfigurationError when there is no CacheModule
+ */
+export function bindCacheManager(
+  stores: ReadonlyMap<string, CacheStore>,
+  discovery: DiscoveryService,
+  mustExist: boolean,
+): void {
+  for (const store of stores.values()) {
+    if (!(store instanceof GuardedCacheManagerStore) || store.manager.isBound) continue;
+    const cache = discovery.getProviders().find(({ token, instance }) => token === CACHE_MANAGER && instance)
+      ?.instance as unknown;
+    if (cache !== undefined) store.manager.use(cache);
+    else if (mustExist) throw noCacheModule();
+  }
+}
+
+function noCacheModule(): CacheConfigurationError {
+  return new CacheConfigurationError(
+    'CACHE_STORE',
+    'cacheManagerStore() found no CacheModule. Import CacheModule.register({ isGlobal: true }) of @nestjs/cache-manager, or pass a ' +
+      'cache or a Keyv: cacheManagerStore(new Keyv(…)).',
+  );
+}
+
+/** Finds the invalidators of rules among the application's providers. */
+export function providedInvalidators(moduleRef: ModuleRef, discovery: DiscoveryService): ResolveInvalidator {
+  return (type, where) => {
+    try {
+      return moduleRef.get<object>(type as never, { strict: false });
+    } catch (error) {
+      const isProvided = discovery.getProviders().some(({ token }) => token === type);
+      throw new CacheConfigurationError(
+        'INVALIDATOR',
+        `${where} has the invalidator ${type.name}, which ${isProvided ? scoped(type) : missing(type)}`,
+        { cause: error },
+      );
+    }
+  };
+}
+
+function missing({ name }: Function): string {
+  return `no module provides. Write @Injectable() on the class, and add ${name} to the providers of a module.`;
+}
+
+function scoped({ name }: Function): string {
+  return (
+    `is request-scoped or transient, or depends on a provider that is: changes are told outside of requests. Make ${name} a ` +
+    `singleton, and read what it needs from the change, or from singletons.`
+  );
+}
+
+/** Ends all of these. One that fails is logged, and keeps no other open. */
+export async function endAll<T>(
+  all: readonly T[],
+  end: (one: T) => MaybePromise<void>,
+  log: OnceLog,
+  what: string,
+): Promise<void> {
+  for (const result of await Promise.allSettled(all.map(async (one) => end(one))))
+    if (result.status === 'rejected') log.error(`end ${what}`, `${what} did not close`, result.reason);
+}
+
+/** The sources of changes of one application. */
+export class ModuleChangeSources {
+  readonly #host: ChangeSourceHost;
+
+  constructor(
+    private readonly sources: readonly ChangeSource[],
+    private readonly runtime: CacheRuntime,
+    dataSources: DataSourceAttacher,
+  ) {
+    this.#host = {
+      changed: (rows) => unraised(dataSources.changedElsewhere(rows)),
+      missed: () => unraised(dataSources.missedChanges()),
+      failed: (topic, message, error) => runtime.log.error(topic, message, error),
+    };
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.sources.map((source) => source.start(this.#host)));
+  }
+
+  /** Whatever becomes of one: there is more to be closed. */
+  async close(): Promise<void> {
+    await endAll(this.sources, (source) => source.close(), this.runtime.log, 'A source of changes');
+  }
+}
+
+/** There is no write to reject: what a rule wants raised stands in the log, and a source that heard of it would tell it all again. */
+async function unraised(told: Promise<void>): Promise<void> {
+  try {
+    await told;
+  } catch (error) {
+    if (!(error instanceof InvalidationFailedError)) throw error;
+  }
+}
