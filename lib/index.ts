@@ -136,7 +136,7 @@ export type {
 } from './observability/metrics.js';
 export type { LoadEvent } from './observability/load-watch.js';
 export { RestflowCacheModule } from './module/restflow-cache.module.js';
-export type { DispatcherProvider } from './module/module-dispatchers.js';
+export type { DispatcherProvider } from './module/dispatchers.js';
 export type {
   RestflowCacheAsyncOptions,
   RestflowCacheOptions,

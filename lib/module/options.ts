@@ -29,7 +29,7 @@ import { memoryStore } from '../stores/memory-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';
 import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
-import type { DispatcherProvider } from './module-dispatchers.js';
+import type { DispatcherProvider } from './dispatchers.js';
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isList = (value: unknown): boolean => Array.isArray(value);

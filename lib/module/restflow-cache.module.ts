@@ -13,9 +13,8 @@ import { assertKnownOptions } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { assertOptionTypes, isFunction, type OptionTypes } from '../common/options.js';
 import { CACHE_RUNTIME } from '../cache/patched-method.js';
-import { dispatcherProviders, type DispatcherProvider } from './module-dispatchers.js';
+import { type DispatcherProvider, dispatcherProviders, MODULE_SETTINGS } from './dispatchers.js';
 import { InvalidationWorker } from '../invalidation/index.js';
-import { MODULE_SETTINGS } from './module.constants.js';
 import {
   normaliseOptions,
   type ModuleSettings,

@@ -32,7 +32,7 @@ import type { CacheStore } from '../stores/store.interface.js';
 import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
-import { ModuleDispatchers } from './module-dispatchers.js';
+import { MODULE_DISPATCHERS, MODULE_SETTINGS, ModuleDispatchers } from './dispatchers.js';
 import {
   createInterceptor,
   createRewarmer,
@@ -42,7 +42,6 @@ import {
   instanceOf,
   instanceProblem,
 } from './http-wiring.js';
-import { MODULE_DISPATCHERS, MODULE_SETTINGS } from './module.constants.js';
 import type { ModuleSettings } from './options.js';
 
 const users = new WeakMap<CacheStore, number>();

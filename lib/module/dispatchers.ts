@@ -1,16 +1,20 @@
-import 'reflect-metadata';
 import type { FactoryProvider, Provider, Type } from '@nestjs/common';
+import 'reflect-metadata';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from '../dispatchers/index.js';
 import {
-  DispatcherRegistry,
-  INLINE,
   type Dispatcher,
+  DispatcherRegistry,
   type DispatcherSettings,
+  INLINE,
   type InvalidationService,
 } from '../invalidation/index.js';
-import { MODULE_DISPATCHERS } from './module.constants.js';
+
+/** The provider of the module's options, checked and completed. */
+export const MODULE_SETTINGS = Symbol('nestjs-restflow-cache.settings');
+/** The provider of the instances of `forRoot({ dispatchers })`. */
+export const MODULE_DISPATCHERS = Symbol('nestjs-restflow-cache.dispatchers');
 
 /**
  * What `dispatchers` accepts: a class with `@InvalidationDispatcher()`, an instance of one, or a provider that makes one
