@@ -1,6 +1,16 @@
 // Public: what users write in key constructors, and what they may catch.
 export { encodeValue } from './canonical.js';
-export { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
+export {
+  DefaultKeyConstructor,
+  ResponseCacheKeyConstructor,
+  type InlineKeyOptions,
+  inlineKeyConstructor,
+  KeyConstructor,
+  type KeyConstructorClass,
+  type KeyMeta,
+  type KeyConstructorInput,
+  toKeyConstructor,
+} from './key-constructor.js';
 export { ArgsKeyField, type ArgsKeyFieldOptions } from './fields/args-key-field.js';
 export { ConstantKeyField } from './fields/constant-key-field.js';
 export { DtoKeyField } from './fields/dto-key-field.js';
@@ -14,8 +24,6 @@ export {
   RequestValueKeyField,
   RouteParamsKeyField,
 } from './fields/request-key-fields.js';
-export { type InlineKeyOptions, inlineKeyConstructor } from './inline-key-constructor.js';
-export { KeyConstructor, type KeyConstructorClass, type KeyMeta } from './key-constructor.js';
 export {
   KeyDefinitionError,
   KeyError,
@@ -33,7 +41,6 @@ export type {
   PartitionValues,
   RouteArgument,
 } from './key.interface.js';
-export { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor.js';
 
 // For the other rooms.
 export { coarseValue } from './coarse.js';

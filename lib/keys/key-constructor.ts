@@ -1,4 +1,18 @@
+import { ArgsKeyField } from './fields/args-key-field.js';
+import { ConstantKeyField } from './fields/constant-key-field.js';
+import { DtoKeyField } from './fields/dto-key-field.js';
+import { EntityKeyField } from './fields/entity-key-field.js';
+import { FunctionKeyField, type KeyFunction } from './fields/function-key-field.js';
 import { KeyField } from './fields/key-field.js';
+import {
+  BodyKeyField,
+  CookiesKeyField,
+  HeadersKeyField,
+  QueryParamsKeyField,
+  RequestValueKeyField,
+  RouteParamsKeyField,
+} from './fields/request-key-fields.js';
+import { KeyDefinitionError } from './key-errors.js';
 
 /**
  * Settings of a key constructor, written as `static readonly meta`.
@@ -80,4 +94,236 @@ export function fieldsOf(
     fields.set(property, value instanceof KeyField ? value : refuse(property, value));
   }
   return fields;
+}
+
+/** Fields by name, as the properties of a key constructor would be. */
+export type KeyFields = Readonly<Record<string, KeyField>>;
+
+/**
+ * What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`.
+ *
+ * @publicApi
+ */
+export interface InlineKeyOptions extends KeyMeta {
+  /** By the names that stand in the key; `{}` says that all calls are one. */
+  readonly fields: KeyFields;
+}
+
+/**
+ * Builds a key constructor without writing a class.
+ *
+ * @param options `fields` by name, and any member of {@link KeyMeta}
+ * @returns a class, which may be extended like any other
+ * @throws {KeyDefinitionError} without `fields`
+ *
+ * @example
+ * ```ts
+ * const UserKey = inlineKeyConstructor({
+ *   namespace: 'users',
+ *   fields: { user: new ArgsKeyField('userId', { partition: true }) },
+ * });
+ * ```
+ * Source: drf-restflow, `InlineKeyConstructor`.
+ * @publicApi
+ */
+export function inlineKeyConstructor(options: InlineKeyOptions): KeyConstructorClass {
+  const { fields, ...meta } = (options ?? {}) as Partial<InlineKeyOptions>;
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw new KeyDefinitionError(
+      `inlineKeyConstructor() needs fields. Write inlineKeyConstructor({ fields: { user: new ArgsKeyField('userId') } }).`,
+    );
+  }
+  return class InlineKeyConstructor extends KeyConstructor {
+    static readonly meta: KeyMeta = meta;
+
+    constructor() {
+      super();
+      Object.assign(this, fields);
+    }
+  };
+}
+
+/**
+ * Everything that may be given as `keyConstructor`.
+ *
+ * @publicApi
+ */
+export type KeyConstructorInput = KeyConstructorClass | KeyConstructor | KeyFields | KeyFunction;
+
+/**
+ * Makes a key constructor of whatever was given as one.
+ *
+ * @param input a class, an instance, a plain record of fields, or a function of the arguments whose result is encoded
+ *   canonically (on a controller handler it gets the request)
+ * @param place the class and method it is for, for messages; default none
+ * @throws {KeyDefinitionError} for anything else
+ *
+ * @example
+ * ```ts
+ * toKeyConstructor(UserPayloadKey);
+ * toKeyConstructor({ user: new ArgsKeyField('userId') });
+ * toKeyConstructor((userId: number, page: number) => [userId, page]);
+ * ```
+ */
+export function toKeyConstructor(input: KeyConstructorInput, place = ''): KeyConstructor {
+  const where = place === '' ? 'keyConstructor' : `${place}: keyConstructor`;
+  if (input instanceof KeyConstructor) return input;
+  if (typeof input === 'function') return fromFunction(input, where);
+  if (isRecord(input)) return new (inlineKeyConstructor({ fields: input }))();
+  throw new KeyDefinitionError(
+    `${where}: ${describe(input)} is not a key constructor. Write a class that extends KeyConstructor, an instance of ` +
+      `one, a record of fields such as { user: new ArgsKeyField('userId') }, or a function (...args) => unknown.`,
+  );
+}
+
+/** A function whose body is a block: without a return in it there is no key. */
+const HAS_BLOCK = /^(?:async\s+)?(?:function\b(?!.*\[native code\])|(?:\([^()]*\)|[\w$]+)\s*=>\s*\{)/s;
+
+function fromFunction(input: KeyConstructorClass | KeyFunction, where: string): KeyConstructor {
+  if (input.prototype instanceof KeyConstructor) return new (input as KeyConstructorClass)();
+  const source = Function.prototype.toString.call(input);
+  if (/^class\b/.test(source)) {
+    throw new KeyDefinitionError(
+      `${where}: the class ${input.name || '(anonymous)'} does not extend KeyConstructor. Write ` +
+        `class ${input.name || 'UserKey'} extends KeyConstructor { … }.`,
+    );
+  }
+  if (HAS_BLOCK.test(source) && !/\b(?:return|throw)\b/.test(source)) {
+    throw new KeyDefinitionError(
+      `${where}: the function returns nothing, so that all calls would share one value. Write (id) => [id], or, for an object, ` +
+        `(id) => ({ id }) with parentheses.`,
+    );
+  }
+  return new (inlineKeyConstructor({ fields: { key: new FunctionKeyField(input as KeyFunction) } }))();
+}
+
+function isRecord(input: unknown): input is KeyFields {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return false;
+  const prototype: object | null = Object.getPrototypeOf(input);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function describe(input: unknown): string {
+  return typeof input === 'object' && input !== null
+    ? `an object of the class ${input.constructor?.name}`
+    : String(input);
+}
+
+/**
+ * The default of `@CacheResult`: all arguments of the call, those beyond the declared ones included.
+ *
+ * @example
+ * ```ts
+ * class TenantKey extends DefaultKeyConstructor {
+ *   tenant = new ArgsKeyField('tenantId', { partition: true });
+ * }
+ * ```
+ * Source: drf-restflow, `DefaultKeyConstructor`.
+ * @publicApi
+ */
+export class DefaultKeyConstructor extends KeyConstructor {
+  /** All arguments. */
+  args = new ArgsKeyField('*');
+}
+
+/**
+ * The default of `@CacheResponse`: all query parameters, and each route parameter as a partition under its own name, so
+ * that rules may map `{ slug: 'slug' }`.
+ *
+ * @example
+ * ```ts
+ * class PerUserKey extends ResponseCacheKeyConstructor {
+ *   user = new RequestValueKeyField('user.id', { partition: true });
+ * }
+ * ```
+ * Source: drf-restflow, `ResponseCacheKeyConstructor`.
+ * @publicApi
+ */
+export class ResponseCacheKeyConstructor extends KeyConstructor {
+  /** All query parameters; repeated ones are sets. */
+  query = new QueryParamsKeyField('*');
+  /** All parameters of the route's pattern. */
+  route = new RouteParamsKeyField('*', { partition: true });
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isList: Check = (value) => Array.isArray(value) && value.length > 0;
+
+/** What each member of `meta` must be, and how to say so. */
+const MEMBERS: Readonly<Record<keyof KeyMeta, readonly [check: Check, form: string]>> = {
+  namespace: [isText, `a text that is not empty, such as 'users'`],
+  version: [(value) => isText(value) || Number.isFinite(value), `a number or a text, such as 1`],
+  keyIdentifier: [isText, `a text that is not empty, such as 'list'`],
+  maxKeySuffixLength: [
+    (value) => Number.isInteger(value) && (value as number) > 0,
+    `a whole number of characters, such as 250`,
+  ],
+  partitions: [
+    (value) =>
+      Array.isArray(value) && value.every((subset) => isList(subset) && (subset as unknown[]).every(isText)),
+    `a list of lists of partition field names, such as [['tenant', 'user']]`,
+  ],
+};
+
+/**
+ * The checked `meta` of a key constructor.
+ *
+ * @param refuse called with what is wrong and what to write instead
+ */
+export function readMeta(keyConstructor: KeyConstructor, refuse: (problem: string) => never): KeyMeta {
+  const meta = metaOf(keyConstructor);
+  for (const [member, value] of Object.entries(meta)) {
+    if (!Object.hasOwn(MEMBERS, member)) {
+      refuse(`meta has no member "${member}". Write one of ${Object.keys(MEMBERS).join(', ')}.`);
+    }
+    const [check, form] = MEMBERS[member as keyof KeyMeta];
+    if (value !== undefined && !check(value)) refuse(`meta.${member} must be ${form}.`);
+  }
+  return meta;
+}
+
+const SWITCHES = ['partition', 'hashValue', 'sortLists', 'identity'];
+
+const NONE: readonly string[] = [];
+
+/** The fields of this library, and what they may be told besides what every field may. */
+const OWN_OPTIONS = new Map<Function, readonly string[]>([
+  [ArgsKeyField, ['path', 'normalizer', 'except']],
+  [BodyKeyField, NONE],
+  [ConstantKeyField, NONE],
+  [CookiesKeyField, NONE],
+  [DtoKeyField, NONE],
+  [EntityKeyField, NONE],
+  [HeadersKeyField, NONE],
+  [QueryParamsKeyField, NONE],
+  [RequestValueKeyField, NONE],
+  [RouteParamsKeyField, NONE],
+]);
+
+/**
+ * Checks the options of a field. Those of a class that is not of this library may be more than it knows.
+ *
+ * @param fail called with what is wrong and what to write instead
+ */
+export function checkFieldOptions(field: KeyField, fail: (problem: string) => never): void {
+  const options: unknown = field.options;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    fail(`has the options ${JSON.stringify(options)}. Write an object: { partition: true }.`);
+  }
+  const own = OWN_OPTIONS.get(field.constructor);
+  for (const [name, value] of Object.entries(options as object)) {
+    if (own !== undefined && !SWITCHES.includes(name) && !own.includes(name)) {
+      fail(`has the unknown option ${name}. Known are: ${[...SWITCHES, ...own].join(', ')}.`);
+    }
+    if (SWITCHES.includes(name) && value !== undefined && typeof value !== 'boolean') {
+      fail(`has { ${name}: ${JSON.stringify(value)} }. Write true or false.`);
+    }
+  }
+}
+
+/** Whether code of the user's runs where the field is read. */
+export function runsUserCode(field: KeyField): boolean {
+  return !OWN_OPTIONS.has(field.constructor) || 'normalizer' in field.options;
 }

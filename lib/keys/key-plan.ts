@@ -1,19 +1,26 @@
 import { encodeValue } from './canonical.js';
-import { checkFieldOptions, runsUserCode } from './check-field.js';
+import {
+  checkFieldOptions,
+  DefaultKeyConstructor,
+  fieldsOf,
+  type KeyConstructor,
+  type KeyConstructorInput,
+  type KeyMeta,
+  readMeta,
+  ResponseCacheKeyConstructor,
+  runsUserCode,
+  toKeyConstructor,
+} from './key-constructor.js';
 import { CompiledKey } from './compiled-key.js';
-import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from './default-key-constructors.js';
 import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
 import { KeyArguments } from './key-arguments.js';
-import { fieldsOf, type KeyConstructor, type KeyMeta } from './key-constructor.js';
 import { KeyDefinitionError } from './key-errors.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
-import { readMeta } from './key-meta.js';
 import { type BoundPart, KeySlot, tagHashOf } from './key-slot.js';
 import { KeyTemplate } from './key-template.js';
 import { PartitionSubsets } from './partition-subsets.js';
 import { PartitionTags } from './partition-tags.js';
-import { type KeyConstructorInput, toKeyConstructor } from './to-key-constructor.js';
 
 /**
  * A key constructor bound to a method: its fields found, its names checked. Each application then compiles it with its own
