@@ -48,5 +48,5 @@ export { CompiledKey } from './compiled-key.js';
 export type { Reconstruction } from './key-arguments.js';
 export { createKeyHash } from './hash.js';
 export { KeyPlan } from './key-plan.js';
-export { readParameters } from './parameter-names.js';
+export { readParameters } from './function-source.js';
 export { type PartitionShape, writePartition } from './partition-shape.js';
