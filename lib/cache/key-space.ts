@@ -1,4 +1,4 @@
-import { decodeText } from '../keys/encode-text.js';
+import { decodeText } from '../keys/scalars.js';
 import { createHash } from 'node:crypto';
 import { encodeValue } from '../keys/index.js';
 import { CacheConfigurationError } from '../common/errors.js';

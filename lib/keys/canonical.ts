@@ -1,5 +1,4 @@
-import { encodeScalar, type Scalar } from './encode-scalar.js';
-import { encodeText } from './encode-text.js';
+import { encodeScalar, encodeText, type Scalar } from './scalars.js';
 import { GraphEncoder } from './graph-encoder.js';
 import { UnencodableError } from './key-errors.js';
 

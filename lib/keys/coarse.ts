@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { guardEncoding } from './canonical.js';
 import { coarseNumber } from './coarse-number.js';
 import { coarseText } from './coarse-text.js';
-import type { Scalar } from './encode-scalar.js';
-import { quoteText } from './encode-text.js';
+import { quoteText, type Scalar } from './scalars.js';
 import { GraphEncoder } from './graph-encoder.js';
 
 /** Texts longer than this many characters are replaced by their hash. */

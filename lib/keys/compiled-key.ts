@@ -1,4 +1,4 @@
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import type { KeyArguments } from './key-arguments.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';

@@ -1,7 +1,6 @@
 import { types } from 'node:util';
 import { classShape, isPlainPrototype } from './class-shape.js';
-import { encodeScalar, type Scalar } from './encode-scalar.js';
-import { encodeText, quoteText } from './encode-text.js';
+import { encodeScalar, encodeText, quoteText, type Scalar } from './scalars.js';
 import { UnencodableError } from './key-errors.js';
 
 /** Objects nested deeper than this are not encoded. */

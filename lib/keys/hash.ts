@@ -1,5 +1,5 @@
 import { createHash, getHashes } from 'node:crypto';
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import { KeyDefinitionError, KeyError } from './key-errors.js';
 import type { KeyHash } from './key.interface.js';
 

@@ -1,4 +1,4 @@
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import type { KeySource } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';
 

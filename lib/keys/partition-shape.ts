@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { coarseValue } from './coarse.js';
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import { asSet } from './fields/request-parts.js';
 import type { KeyHash, PartitionValues } from './key.interface.js';
 

@@ -1,4 +1,4 @@
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import { KeyDefinitionError } from './key-errors.js';
 
 /** The most combinations of partition fields that entries carry tags for. */

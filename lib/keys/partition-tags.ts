@@ -1,4 +1,4 @@
-import { encodeText } from './encode-text.js';
+import { encodeText } from './scalars.js';
 import { PartitionError, UnencodableError } from './key-errors.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';

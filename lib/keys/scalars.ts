@@ -70,3 +70,20 @@ function classOf(unit: number): number {
 function mark(characters: string, bits: number): void {
   for (let index = 0; index < characters.length; index++) CLASSES[characters.charCodeAt(index)]! |= bits;
 }
+
+/** Values that have no members. */
+export type Scalar = string | number | boolean | bigint | null | undefined;
+
+/** The text of a value that has no members: `1`, `1n`, `'1'`, `true`, `null`, `~` for undefined. */
+export function encodeScalar(value: Scalar): string {
+  switch (typeof value) {
+    case 'string':
+      return encodeText(value);
+    case 'bigint':
+      return `${value}n`;
+    case 'undefined':
+      return '~';
+    default:
+      return `${value}`;
+  }
+}
