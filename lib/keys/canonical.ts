@@ -1,6 +1,265 @@
-import { encodeScalar, encodeText, type Scalar } from './scalars.js';
-import { GraphEncoder } from './graph-encoder.js';
+import { types } from 'node:util';
 import { UnencodableError } from './key-errors.js';
+import { encodeScalar, encodeText, quoteText, type Scalar } from './scalars.js';
+
+/** What may be said about the instances of one class. */
+export interface ClassShape {
+  /** The name of the class; `''` for an anonymous one. */
+  readonly name: string;
+  /** Why instances cannot be told apart by their own properties; `undefined` where they can. */
+  readonly opaque: string | undefined;
+}
+
+const shapes = new WeakMap<object, ClassShape>();
+
+/** Private state in use: `this.#x`, and what TypeScript, swc and Babel make of it for old targets. */
+const PRIVATE_STATE = /\.#[\p{ID_Start}$_]|\.set\(this,|private_?field_?init/iu;
+
+/** Describes the class a prototype belongs to; remembered per prototype. */
+export function classShape(prototype: object): ClassShape {
+  let shape = shapes.get(prototype);
+  if (shape === undefined) {
+    shape = describe(prototype);
+    shapes.set(prototype, shape);
+  }
+  return shape;
+}
+
+/** True for the prototype of a plain object, of this realm or another (tests run in their own). */
+export function isPlainPrototype(prototype: object | null): boolean {
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+  );
+}
+
+function describe(prototype: object): ClassShape {
+  const constructor: unknown = Object.hasOwn(prototype, 'constructor') ? prototype.constructor : undefined;
+  if (typeof constructor !== 'function') return { name: '', opaque: 'an object with a prototype of its own' };
+  const name = typeof constructor.name === 'string' ? constructor.name : '';
+  for (let level: object | null = prototype; !isPlainPrototype(level); level = Object.getPrototypeOf(level)) {
+    const source = Function.prototype.toString.call(level!.constructor);
+    if (PRIVATE_STATE.test(source)) {
+      return { name, opaque: `an instance of ${name || 'a class'}, whose private state cannot be read` };
+    }
+  }
+  return { name, opaque: undefined };
+}
+
+/** Objects nested deeper than this are not encoded. */
+export const MAX_ENCODING_DEPTH = 64;
+/** Values with more members than this, counted over all levels, are not encoded. */
+export const MAX_ENCODING_NODES = 1_000_000;
+
+/** Stands for a hole in a sparse array: neither `undefined` nor anything else. */
+const HOLE = '~~';
+
+/**
+ * Encodes objects, members and all. One instance serves one top-level value.
+ *
+ * | value | text |
+ * |---|---|
+ * | array | `(1,2)` |
+ * | plain object | `@(a:1,b:2)`, sorted by name, undefined members left out |
+ * | instance of a class | `@UserDto(a:1)` |
+ * | Map, Set | `Map(a:1)`, `Set(a,b)`, sorted by text |
+ * | Date, RegExp, URL, typed arrays … | `Date(…)`, with `@Name` before the bracket for a subclass |
+ */
+export class GraphEncoder {
+  readonly #ancestors: object[] = [];
+  readonly #path: string[] = [];
+  #nodes = 0;
+
+  /** @param sortLists whether the order of arrays is left out of the text */
+  constructor(protected readonly sortLists: boolean) {}
+
+  /** Encodes any value. */
+  encode(value: unknown): string {
+    if (++this.#nodes > MAX_ENCODING_NODES) this.#fail(`more than ${MAX_ENCODING_NODES} members`);
+    switch (typeof value) {
+      case 'object':
+        return value === null ? this.scalar(null) : this.#nested(value);
+      case 'function':
+        return this.#fail('a function');
+      case 'symbol':
+        return this.#fail('a symbol');
+      default:
+        return this.scalar(value as Scalar);
+    }
+  }
+
+  /** The text of a value that has no members. */
+  protected scalar(value: Scalar): string {
+    return encodeScalar(value);
+  }
+
+  /** Members of objects that are as good as absent. */
+  protected isAbsent(value: unknown): boolean {
+    return value === undefined;
+  }
+
+  /** A set, of the texts of its members. */
+  protected set(members: string[], className: string): string {
+    return `${this.brand('Set', className)}(${members.sort().join(',')})`;
+  }
+
+  /** An object that is a value in itself, with a text that says all of it. */
+  protected leaf(brand: string, className: string, text: string): string {
+    return `${this.brand(brand, className)}(${text})`;
+  }
+
+  /** What stands before the bracket: the built-in kind, and the class where it is another. */
+  protected brand(kind: string, className: string): string {
+    return kind === className ? kind : `${kind}@${encodeText(className)}`;
+  }
+
+  #nested(value: object): string {
+    if (this.#ancestors.length >= MAX_ENCODING_DEPTH)
+      this.#fail(`nested deeper than ${MAX_ENCODING_DEPTH} levels`);
+    if (this.#ancestors.includes(value)) this.#fail('a part of itself (a cycle)');
+    this.#ancestors.push(value);
+    const text = this.#object(value);
+    this.#ancestors.pop();
+    return text;
+  }
+
+  #object(value: object): string {
+    if (Object.getOwnPropertySymbols(value).length > 0) this.#fail(`${kindOf(value)} with symbol keys`);
+    if (Array.isArray(value)) return this.#array(value);
+    if (types.isMap(value)) return this.#map(value);
+    if (types.isSet(value)) return this.#set(value);
+    if (ArrayBuffer.isView(value)) return this.#view(value);
+    if (types.isDate(value)) {
+      const time = Date.prototype.getTime.call(value);
+      return this.#builtIn(value, 'Date', Number.isNaN(time) ? 'NaN' : new Date(time).toISOString());
+    }
+    if (types.isAnyArrayBuffer(value)) {
+      const brand = types.isArrayBuffer(value) ? 'ArrayBuffer' : 'SharedArrayBuffer';
+      return this.#builtIn(value, brand, Buffer.from(value).toString('hex'));
+    }
+    if (types.isRegExp(value)) {
+      return this.#builtIn(value, 'RegExp', `${quoteText(value.source)},${value.flags},${value.lastIndex}`);
+    }
+    const tag = Object.prototype.toString.call(value);
+    if (tag === '[object URL]' || tag === '[object URLSearchParams]')
+      return this.#url(value, tag.slice(8, -1));
+    if (tag !== '[object Object]') this.#fail(kindOf(value));
+    return `@${this.#className(value)}${this.#members(value, Object.keys(value))}`;
+  }
+
+  #array(array: readonly unknown[]): string {
+    const keys = Object.keys(array).length;
+    const items: string[] = [];
+    let present = 0;
+    for (let index = 0; index < array.length; index++) {
+      if (keys !== array.length && !Object.hasOwn(array, index)) {
+        if (++this.#nodes > MAX_ENCODING_NODES) this.#fail(`more than ${MAX_ENCODING_NODES} members`);
+        items.push(HOLE);
+        continue;
+      }
+      present++;
+      items.push(this.#member(String(index), array[index]));
+    }
+    if (keys !== present) this.#fail('an array with named properties');
+    if (this.sortLists) items.sort();
+    const className = this.#nameOf(array, 'Array');
+    return `${className === 'Array' ? '' : this.brand('Array', className)}(${items.join(',')})`;
+  }
+
+  #map(map: Map<unknown, unknown>): string {
+    this.#refuseProperties(map, 'map');
+    const entries: string[] = [];
+    for (const [key, value] of Map.prototype.entries.call(map)) {
+      const name = this.#member('(key)', key);
+      entries.push(`${name}:${this.#member(name, value)}`);
+    }
+    return `${this.brand('Map', this.#nameOf(map, 'Map'))}(${entries.sort().join(',')})`;
+  }
+
+  #set(set: Set<unknown>): string {
+    this.#refuseProperties(set, 'set');
+    const members: string[] = [];
+    for (const member of Set.prototype.values.call(set)) members.push(this.#member('(member)', member));
+    return this.set(members, this.#nameOf(set, 'Set'));
+  }
+
+  #view(view: ArrayBufferView): string {
+    const brand = types.isTypedArray(view) ? view[Symbol.toStringTag] : 'DataView';
+    const length = types.isTypedArray(view) ? view.length : 0;
+    if (Object.keys(view).length !== length) this.#fail('a binary array with named properties');
+    const text =
+      types.isFloat32Array(view) || types.isFloat64Array(view)
+        ? Array.from(view, encodeScalar).join(',') // by value: every NaN is one, and so are the zeros
+        : Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString('hex');
+    return this.leaf(brand, this.#nameOf(view, brand), text);
+  }
+
+  #url(value: object, brand: string): string {
+    return this.#builtIn(value, brand, quoteText(String(value)));
+  }
+
+  #builtIn(value: object, brand: string, text: string): string {
+    this.#refuseProperties(value, brand);
+    return this.leaf(brand, this.#nameOf(value, brand), text);
+  }
+
+  #members(value: object, names: string[]): string {
+    const record = value as Readonly<Record<string, unknown>>;
+    let text = '';
+    for (const name of names.sort()) {
+      const member = record[name];
+      if (this.isAbsent(member)) continue;
+      text += `${text === '' ? '' : ','}${encodeText(name)}:${this.#member(name, member)}`;
+    }
+    return `(${text})`;
+  }
+
+  #member(step: string, value: unknown): string {
+    if (typeof value !== 'object' || value === null) {
+      if (typeof value !== 'function' && typeof value !== 'symbol') {
+        if (++this.#nodes > MAX_ENCODING_NODES) this.#fail(`more than ${MAX_ENCODING_NODES} members`);
+        return this.scalar(value as Scalar);
+      }
+    }
+    this.#path.push(step);
+    const text = this.encode(value);
+    this.#path.pop();
+    return text;
+  }
+
+  #className(value: object): string {
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (isPlainPrototype(prototype)) return '';
+    const shape = classShape(prototype!);
+    if (shape.opaque !== undefined) this.#fail(shape.opaque);
+    return this.brand('', shape.name).slice(1);
+  }
+
+  /** The name of the class of a built-in kind of object; subclasses of it must be readable. */
+  #nameOf(value: object, kind: string): string {
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (prototype === null) return '';
+    const shape = classShape(prototype);
+    if (shape.name !== kind && shape.opaque !== undefined) this.#fail(shape.opaque);
+    return shape.name;
+  }
+
+  #refuseProperties(value: object, kind: string): void {
+    if (Object.keys(value).length > 0) this.#fail(`a ${kind} with named properties`);
+  }
+
+  #fail(reason: string): never {
+    throw new UnencodableError([...this.#path], reason);
+  }
+}
+
+/** What an object is, for messages: its class where it has one. */
+function kindOf(value: object): string {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const className = prototype === null ? '' : classShape(prototype).name;
+  return `an object of the kind ${className || Object.prototype.toString.call(value).slice(8, -1)}`;
+}
 
 /**
  * Encodes a value as a text that no other value has, readable where the value is simple.

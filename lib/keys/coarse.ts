@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { guardEncoding } from './canonical.js';
+import { GraphEncoder, guardEncoding } from './canonical.js';
 import { coarseNumber } from './coarse-number.js';
 import { coarseText } from './coarse-text.js';
 import { quoteText, type Scalar } from './scalars.js';
-import { GraphEncoder } from './graph-encoder.js';
 
 /** Texts longer than this many characters are replaced by their hash. */
 const MAX_LENGTH = 64;
