@@ -1,12 +1,12 @@
-import { encodeText } from './scalars.js';
-import type { KeyArguments } from './key-arguments.js';
+import type { FieldPart } from './fields/key-field.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
-import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import type { KeySlot } from './key-slot.js';
 import type { KeyTemplate } from './key-template.js';
+import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import type { PartitionShape } from './partition-shape.js';
 import type { PartitionTags } from './partition-tags.js';
+import { encodeText } from './scalars.js';
 
 /** Everything a compiled key is put together from. */
 export interface CompiledKeyParts {
@@ -182,4 +182,73 @@ function isSaid(value: unknown): boolean {
 function middleOf({ keyIdentifier }: KeyMeta, restIsEmpty: boolean): string {
   if (keyIdentifier === undefined) return ';';
   return `;@${encodeText(keyIdentifier)}${restIsEmpty ? '' : '&'}`;
+}
+
+/** A call's arguments, or why they cannot be told. */
+export type Reconstruction = { readonly args: readonly unknown[] } | { readonly problem: string };
+
+interface NamedPart extends FieldPart {
+  readonly partition: boolean;
+}
+
+/**
+ * The way back from partition values to the arguments of a call: each argument that the key reads must stand, whole, in a
+ * partition field of its own. What the key does not read makes no difference to the value, and is left out of the call.
+ */
+export class KeyArguments {
+  /** Why no values of partitions tell the arguments; `undefined` where some do. */
+  readonly problem: string | undefined;
+  /** The partition fields that each argument stands in, by index. */
+  readonly #fields = new Map<number, string[]>();
+
+  constructor(
+    parts: readonly NamedPart[],
+    private readonly parameters: readonly string[],
+  ) {
+    for (const { partition, argument, name } of parts)
+      if (partition && argument !== undefined)
+        this.#fields.set(argument, [...(this.#fields.get(argument) ?? []), name]);
+    this.problem = parts
+      .filter((part) => part.constant === undefined && part.undeclared !== true)
+      .map((part) => this.#problemOf(part))
+      .find((problem) => problem !== undefined);
+  }
+
+  /** Whether every call is the same to the key, so that its arguments are always known. */
+  get isEmpty(): boolean {
+    return this.problem === undefined && this.#fields.size === 0;
+  }
+
+  /** Whether the key tells calls apart by the argument at this index. */
+  reads(index: number): boolean {
+    return this.#fields.has(index);
+  }
+
+  /** A partition field that must be known, and is not among these. */
+  missingIn(known: { has(field: string): boolean }): string | undefined {
+    return [...this.#fields.values()].find((fields) => !fields.some((field) => known.has(field)))?.[0];
+  }
+
+  /** @param values by partition field */
+  from(values: ReadonlyMap<string, unknown>): Reconstruction {
+    if (this.problem !== undefined) return { problem: this.problem };
+    const missing = this.missingIn(values);
+    if (missing !== undefined) return { problem: `the change does not say its partition '${missing}'` };
+    const args: unknown[] = [];
+    for (const [index, fields] of this.#fields)
+      args[index] = values.get(fields.find((field) => values.has(field))!);
+    // Arguments that are left out are undefined, not holes.
+    return { args: Array.from(args) };
+  }
+
+  #problemOf({ name, argument, arguments: read, partition }: NamedPart): string | undefined {
+    const indexes = argument === undefined ? read : [argument];
+    if (indexes === undefined) return `its key field '${name}' reads more than single arguments`;
+    const lost = indexes.find((index) => !this.#fields.has(index));
+    if (lost === undefined) return undefined;
+    const parameter = `its argument '${this.parameters[lost] || lost}'`;
+    return partition
+      ? `${parameter} stands in the partition '${name}' changed, by a path or a normalizer`
+      : `${parameter} is part of the key, but no partition of it`;
+  }
 }

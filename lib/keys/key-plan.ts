@@ -11,10 +11,9 @@ import {
   runsUserCode,
   toKeyConstructor,
 } from './key-constructor.js';
-import { CompiledKey } from './compiled-key.js';
+import { CompiledKey, KeyArguments } from './compiled-key.js';
 import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
-import { KeyArguments } from './key-arguments.js';
 import { KeyDefinitionError } from './key-errors.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
 import { type BoundPart, KeySlot, tagHashOf } from './key-slot.js';
