@@ -1,10 +1,8 @@
 import type { FieldPart } from './fields/key-field.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
-import type { KeySlot } from './key-slot.js';
-import type { KeyTemplate } from './key-template.js';
+import type { KeySlot, KeyTemplate, PartitionShape } from './key-template.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
-import type { PartitionShape } from './partition-shape.js';
 import type { PartitionTags } from './partition-tags.js';
 import { encodeText } from './scalars.js';
 

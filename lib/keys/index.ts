@@ -48,4 +48,4 @@ export { CompiledKey, type Reconstruction } from './compiled-key.js';
 export { createKeyHash } from './hash.js';
 export { KeyPlan } from './key-plan.js';
 export { readParameters } from './function-source.js';
-export { type PartitionShape, writePartition } from './partition-shape.js';
+export { type PartitionShape, writePartition } from './key-template.js';

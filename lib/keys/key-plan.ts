@@ -16,8 +16,7 @@ import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
 import { KeyDefinitionError } from './key-errors.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
-import { type BoundPart, KeySlot, tagHashOf } from './key-slot.js';
-import { KeyTemplate } from './key-template.js';
+import { type BoundPart, KeySlot, KeyTemplate, tagHashOf } from './key-template.js';
 import { PartitionSubsets } from './partition-subsets.js';
 import { PartitionTags } from './partition-tags.js';
 

@@ -1,8 +1,7 @@
 import { encodeText } from './scalars.js';
 import { PartitionError, UnencodableError } from './key-errors.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
-import type { KeySlot } from './key-slot.js';
-import type { PartitionShape } from './partition-shape.js';
+import type { KeySlot, PartitionShape } from './key-template.js';
 import { type PartitionSubset, type PartitionSubsets, quoteNames } from './partition-subsets.js';
 
 /** Tags that lists may make of one subset. */
