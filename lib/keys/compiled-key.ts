@@ -3,7 +3,7 @@ import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeySlot, KeyTemplate, PartitionShape } from './key-template.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
-import type { PartitionTags } from './partition-tags.js';
+import type { PartitionTags } from './partitions.js';
 import { encodeText } from './scalars.js';
 
 /** Everything a compiled key is put together from. */

@@ -17,8 +17,7 @@ import { createKeyHash } from './hash.js';
 import { KeyDefinitionError } from './key-errors.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from './key.interface.js';
 import { type BoundPart, KeySlot, KeyTemplate, tagHashOf } from './key-template.js';
-import { PartitionSubsets } from './partition-subsets.js';
-import { PartitionTags } from './partition-tags.js';
+import { PartitionSubsets, PartitionTags } from './partitions.js';
 
 /**
  * A key constructor bound to a method: its fields found, its names checked. Each application then compiles it with its own
