@@ -12,7 +12,7 @@ export {
   toKeyConstructor,
 } from './key-constructor.js';
 export { ArgsKeyField, type ArgsKeyFieldOptions } from './fields/args-key-field.js';
-export { ConstantKeyField } from './fields/constant-key-field.js';
+export { ConstantKeyField } from './fields/simple-key-fields.js';
 export { DtoKeyField } from './fields/dto-key-field.js';
 export { EntityKeyField } from './fields/entity-key-field.js';
 export { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './fields/key-field.js';

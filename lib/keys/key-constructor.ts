@@ -1,8 +1,7 @@
 import { ArgsKeyField } from './fields/args-key-field.js';
-import { ConstantKeyField } from './fields/constant-key-field.js';
+import { ConstantKeyField, FunctionKeyField, type KeyFunction } from './fields/simple-key-fields.js';
 import { DtoKeyField } from './fields/dto-key-field.js';
 import { EntityKeyField } from './fields/entity-key-field.js';
-import { FunctionKeyField, type KeyFunction } from './fields/function-key-field.js';
 import { KeyField } from './fields/key-field.js';
 import {
   BodyKeyField,
