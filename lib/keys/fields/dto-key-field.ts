@@ -1,7 +1,143 @@
 import { createHash } from 'node:crypto';
 import { encodeValue } from '../canonical.js';
-import { type DtoClass, dtoShape } from './dto-shape.js';
 import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+
+/** A class with any constructor. */
+export type DtoClass = abstract new (...args: never[]) => unknown;
+
+/** What the shape of a DTO holds for one class: its properties, or a mark for one that is being described already. */
+export type DtoShape = { readonly [property: string]: unknown } | string;
+
+/** The parts of the libraries that describe properties, reached without importing them. */
+interface Reflection {
+  getMetadata?(key: string, target: object, property?: string): unknown;
+}
+interface ValidationRule {
+  readonly propertyName?: unknown;
+  readonly type?: unknown;
+  readonly name?: unknown;
+  readonly each?: unknown;
+}
+interface ValidationStorage {
+  getTargetValidationMetadatas(
+    target: DtoClass,
+    schema: string,
+    always: boolean,
+    strictGroups: boolean,
+  ): readonly ValidationRule[];
+}
+interface DocumentedProperty {
+  readonly type?: unknown;
+  readonly required?: unknown;
+  readonly isArray?: unknown;
+}
+
+const BUILT_IN = new Set<unknown>([
+  String,
+  Number,
+  Boolean,
+  BigInt,
+  Symbol,
+  Object,
+  Array,
+  Date,
+  Map,
+  Set,
+  Promise,
+  Function,
+  Buffer,
+]);
+
+/**
+ * Describes the properties of a class as far as they are known at run time: those that class-validator or @nestjs/swagger
+ * decorate, with their design types and rules, and those that `new Dto()` initialises; classes of properties likewise.
+ * A class of which nothing is known is an empty object.
+ */
+export function dtoShape(dto: DtoClass, above: readonly unknown[] = []): DtoShape {
+  if (above.includes(dto)) return `circular ${dto.name}`;
+  const rules = validationRules(dto);
+  const documented = documentedProperties(dto);
+  const initial = initialValues(dto);
+  const names = new Set([...rules.keys(), ...documented.keys(), ...Object.keys(initial)]);
+  const shape: Record<string, unknown> = {};
+  for (const name of names) {
+    const document = documented.get(name);
+    const designed = reflect('design:type', dto.prototype as object, name);
+    shape[name] = {
+      type: describeType(document?.type ?? designed ?? typeof initial[name], [...above, dto]),
+      array: designed === Array || document?.isArray === true,
+      required: document?.required,
+      rules: new Set(rules.get(name)),
+    };
+  }
+  return shape;
+}
+
+function describeType(type: unknown, above: readonly unknown[]): unknown {
+  if (Array.isArray(type)) return [describeType(type[0], above)];
+  if (typeof type !== 'function') return String(type);
+  if (BUILT_IN.has(type)) return type.name;
+  if (type.prototype === undefined) return describeType(resolveLazily(type), above); // () => Nested
+  return { class: type.name, properties: dtoShape(type as DtoClass, above) };
+}
+
+function resolveLazily(type: Function): unknown {
+  try {
+    return (type as () => unknown)();
+  } catch {
+    return type.name;
+  }
+}
+
+/** class-validator keeps its storage on globalThis. */
+function validationRules(dto: DtoClass): ReadonlyMap<string, readonly string[]> {
+  const { classValidatorMetadataStorage } = globalThis as {
+    classValidatorMetadataStorage?: ValidationStorage;
+  };
+  const rules = new Map<string, string[]>();
+  for (const rule of classValidatorMetadataStorage?.getTargetValidationMetadatas(dto, '', true, false) ??
+    []) {
+    if (typeof rule.propertyName !== 'string') continue;
+    const text = `${String(rule.name ?? rule.type)}${rule.each === true ? ' each' : ''}`;
+    rules.set(rule.propertyName, [...(rules.get(rule.propertyName) ?? []), text]);
+  }
+  return rules;
+}
+
+/** @nestjs/swagger: its decorators, and the static method that its compiler plugin adds to each class of the chain. */
+function documentedProperties(dto: DtoClass): ReadonlyMap<string, DocumentedProperty> {
+  const properties = new Map<string, DocumentedProperty>();
+  for (let level: unknown = dto; typeof level === 'function'; level = Object.getPrototypeOf(level)) {
+    if (!Object.hasOwn(level, '_OPENAPI_METADATA_FACTORY')) continue;
+    const factory = (level as { _OPENAPI_METADATA_FACTORY?: () => Record<string, DocumentedProperty> })
+      ._OPENAPI_METADATA_FACTORY;
+    for (const [name, property] of Object.entries(factory?.() ?? {})) {
+      if (!properties.has(name)) properties.set(name, property);
+    }
+  }
+  const decorated = reflect('swagger/apiModelPropertiesArray', dto.prototype as object);
+  for (const entry of Array.isArray(decorated) ? decorated : []) {
+    const name = String(entry).replace(/^:/, '');
+    properties.set(
+      name,
+      (reflect('swagger/apiModelProperties', dto.prototype as object, name) ?? {}) as DocumentedProperty,
+    );
+  }
+  return properties;
+}
+
+/** Fields with initialisers (or any fields, as ES2022 defines them); a constructor that needs arguments says nothing. */
+function initialValues(dto: DtoClass): Readonly<Record<string, unknown>> {
+  try {
+    return new (dto as new () => Record<string, unknown>)();
+  } catch {
+    return {};
+  }
+}
+
+function reflect(key: string, target: object, property?: string): unknown {
+  return (Reflect as Reflection).getMetadata?.(key, target, property);
+}
 
 /**
  * The shape of a DTO: names, types and validators of its properties, those of nested DTOs included. A build that changes
