@@ -1,8 +1,15 @@
 import type { KeySource, RouteArgument } from '../key.interface.js';
-import { findRequest } from './find-request.js';
+import {
+  asSet,
+  findRequest,
+  parsePath,
+  pathsOf,
+  readAll,
+  readNamed,
+  readPath,
+  type RequestPart,
+} from './request-parts.js';
 import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
-import { asSet, pathsOf, readAll, readNamed, type RequestPart } from './request-parts.js';
-import { parsePath, readPath } from './value-path.js';
 
 /** How to read one argument of a method. */
 export interface ArgumentReader {

@@ -1,8 +1,16 @@
 import type { KeyRequest, KeySource, MethodShape } from '../key.interface.js';
-import { findRequest } from './find-request.js';
+import {
+  asSet,
+  findRequest,
+  parsePath,
+  pathsOf,
+  readAll,
+  readNamed,
+  readOthers,
+  readPath,
+  type RequestPart,
+} from './request-parts.js';
 import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
-import { asSet, pathsOf, readAll, readNamed, readOthers, type RequestPart } from './request-parts.js';
-import { parsePath, readPath } from './value-path.js';
 
 /** One name, whose value stands in the key by itself; several names; or all of them. */
 export type Names = string | readonly string[];

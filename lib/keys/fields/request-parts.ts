@@ -1,6 +1,37 @@
 import { NO_MEMBERS } from '../canonical.js';
-import type { KeyRequest } from '../key.interface.js';
-import { ownMembers, readOwn } from './value-path.js';
+import { KeyError } from '../key-errors.js';
+import type { KeyRequest, KeySource } from '../key.interface.js';
+
+/** Splits `'user.id'` into its steps; `undefined` for a path that is no path. */
+export function parsePath(path: unknown): readonly string[] | undefined {
+  if (typeof path !== 'string') return undefined;
+  const steps = path.split('.');
+  return steps.every((step) => step !== '') ? steps : undefined;
+}
+
+/** Follows a path into a value; `undefined` where it ends early. */
+export function readPath(value: unknown, steps: readonly string[]): unknown {
+  let current = value;
+  for (let index = 0; index < steps.length; index++) {
+    if (current === null || current === undefined) return undefined;
+    current = (current as Readonly<Record<string, unknown>>)[steps[index]!];
+  }
+  return current;
+}
+
+/** A member that a client named: own ones only, so that `constructor` is not found on every object. */
+export function readOwn(container: unknown, name: string): unknown {
+  if (typeof container !== 'object' || container === null || !Object.hasOwn(container, name))
+    return undefined;
+  return (container as Readonly<Record<string, unknown>>)[name];
+}
+
+/** All own members, as a plain object; empty for what is no object. */
+export function ownMembers(container: unknown): Readonly<Record<string, unknown>> {
+  return typeof container === 'object' && container !== null
+    ? (container as Readonly<Record<string, unknown>>)
+    : {};
+}
 
 /** The parts of a request that hold values by name. */
 export type RequestPart = 'params' | 'query' | 'headers' | 'cookies' | 'body';
@@ -121,4 +152,40 @@ function mapMembers(
   const result = Object.create(null) as Record<string, unknown>;
   for (const name of Object.keys(members)) result[name] = change(members[name]);
   return result;
+}
+
+/**
+ * The request a field reads from: the one the key is built for, else one among the arguments of a call, either itself or as
+ * `req` / `request` of a context, as GraphQL contexts have it.
+ *
+ * @throws {KeyError} `KEY_NO_REQUEST` if there is none
+ */
+export function findRequest(source: KeySource): KeyRequest {
+  if (source.request !== undefined) return source.request;
+  for (const argument of source.args) {
+    if (isRequest(argument)) return argument;
+  }
+  for (const argument of source.args) {
+    if (typeof argument !== 'object' || argument === null) continue;
+    const { req, request } = argument as { readonly req?: unknown; readonly request?: unknown };
+    if (isRequest(req)) return req;
+    if (isRequest(request)) return request;
+  }
+  throw new KeyError(
+    'KEY_NO_REQUEST',
+    'a key field reads the request, but none of the arguments is one (an object with headers and a method, or a context ' +
+      'whose req or request is one). Pass the request to the method, or read what you need with ArgsKeyField.',
+  );
+}
+
+function isRequest(value: unknown): value is KeyRequest {
+  if (typeof value !== 'object' || value === null) return false;
+  const { method, headers } = value as { readonly method?: unknown; readonly headers?: unknown };
+  // The headers of a fetch Request are behind get(); it is not what Express or Fastify hand to a handler.
+  return (
+    typeof method === 'string' &&
+    typeof headers === 'object' &&
+    headers !== null &&
+    typeof (headers as { readonly get?: unknown }).get !== 'function'
+  );
 }
