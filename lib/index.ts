@@ -158,7 +158,6 @@ export {
   type Verdict,
   type Wire,
 } from './stores/index.js';
-export type { Bus, BusStore } from './stores/bus.interface.js';
-export type { Lease, LeaseStore } from './stores/lease.interface.js';
+export type { Bus, BusStore, Lease, LeaseStore } from './stores/store.interface.js';
 export { cacheManagerStore } from './stores/cache-manager-store.js';
 export { tieredStore, type TieredStoreOptions } from './stores/tiered-store.js';

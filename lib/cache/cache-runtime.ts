@@ -1,6 +1,10 @@
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
-import { BumpQueuedError } from '../stores/store-host.js';
-import type { CacheStore, InvalidationMode, MaybePromise } from '../stores/store.interface.js';
+import {
+  BumpQueuedError,
+  type CacheStore,
+  type InvalidationMode,
+  type MaybePromise,
+} from '../stores/store.interface.js';
 import { saidAtOnce } from '../common/async.js';
 import type { Clock } from '../common/time.js';
 import type { Call } from './engine/call.js';

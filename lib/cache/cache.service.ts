@@ -1,8 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
-import { Entry } from '../stores/entry.js';
+import { Entry, type InvalidationMode } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
-import type { InvalidationMode } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './engine/cache-status.js';
 import { assertStamped } from './assert-stamped.js';
 import { assertMode, assertTexts } from '../common/options.js';

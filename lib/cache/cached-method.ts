@@ -1,5 +1,5 @@
 import type { PartitionValues } from '../keys/key.interface.js';
-import { Entry } from '../stores/entry.js';
+import { Entry } from '../stores/store.interface.js';
 import { CACHE_MISSING, CacheStatus, metadataOf, type CacheMetadata } from './engine/cache-status.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { Call } from './engine/call.js';

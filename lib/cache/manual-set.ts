@@ -1,5 +1,5 @@
 import type { Stamp } from '../stores/stamp.js';
-import { StoreUnavailableError } from '../stores/store-host.js';
+import { StoreUnavailableError } from '../stores/store.interface.js';
 import type { Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { reportLoad } from './engine/inner-call.js';

@@ -7,7 +7,7 @@ import { runInLoad } from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
 import { ToldOnce, UNCOUNTED } from '../observability/metrics.js';
 import type { KeyRequest } from '../keys/key.interface.js';
-import { Entry } from '../stores/entry.js';
+import { Entry } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
 import { addHeaders } from './headers/add-headers.js';
 import { Admission } from './request/admission.js';

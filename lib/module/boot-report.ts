@@ -4,7 +4,7 @@ import { headersOf } from '../http/route/handler-shape.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
 import { unreadArguments } from '../http/route/unread-arguments.js';
 import type { BoundRule } from '../invalidation/index.js';
-import { agreesOnLoads } from '../stores/lease.interface.js';
+import { agreesOnLoads } from '../stores/store.interface.js';
 
 /** Beyond these many the names are counted. */
 const MAX_NAMES = 50;

@@ -1,10 +1,8 @@
-import type { Entry } from './entry.js';
+import type { CacheStore, Entry, StoreHost, StoreQuery } from './store.interface.js';
 import { decodeEntry, encodeEntry, type DecodedEntry } from './entry-codec.js';
 import { CompressingStore } from './compressing-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from './shared-generations.js';
 import { Stamp, type Verdict } from './stamp.js';
-import type { CacheStore, StoreQuery } from './store.interface.js';
-import type { StoreHost } from './store-host.js';
 import { isCache, isKeyv, type CacheLike, type KeyvLike } from './cache-manager.interface.js';
 
 /** A backend of this kind says nothing of a history that it lost; see docs/stores.md. */

@@ -1,9 +1,8 @@
 import type { Compression } from './compression.js';
 import { compressValue, EncodedValue, openValue, PLAIN } from './encoded-value.js';
-import { Entry } from './entry.js';
+import { type CacheStore, Entry, type StoreQuery } from './store.interface.js';
 import { GuardedStore } from './guarded-store.js';
 import type { Stamp } from './stamp.js';
-import type { CacheStore, StoreQuery } from './store.interface.js';
 
 /**
  * A guarded store whose values are encoded, and where they are large may be compressed, in other threads: outside of the guard,

@@ -1,4 +1,4 @@
-import type { StoreHost } from './store-host.js';
+import type { StoreHost } from './store.interface.js';
 
 interface Waiting {
   readonly at: number;

@@ -1,8 +1,7 @@
 import { EncodedValue, PLAIN } from './encoded-value.js';
-import { Entry } from './entry.js';
+import { Entry, type ValueCodec, type Wire } from './store.interface.js';
 import { pack, unpack } from './packing.js';
 import { Stamp, type Generation } from './stamp.js';
-import type { ValueCodec, Wire } from './store.interface.js';
 
 /** Raise it when the layout changes: entries of another version are misses. */
 const VERSION = 2;

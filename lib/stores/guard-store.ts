@@ -1,8 +1,7 @@
 import { acquireWithin } from './guarded-bus-store.js';
 import { GuardedStore } from './guarded-store.js';
-import { hasLeases, type Lease, type LeaseStore } from './lease.interface.js';
+import { type CacheStore, hasLeases, type Lease, type LeaseStore } from './store.interface.js';
 import { MemoryStore } from './memory-store.js';
-import type { CacheStore } from './store.interface.js';
 
 /** How long a call of a store that knows no timeout of its own may take. Milliseconds. */
 const TIMEOUT_MS = 1_000;

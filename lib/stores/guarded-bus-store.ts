@@ -1,8 +1,6 @@
-import type { Bus, BusStore } from './bus.interface.js';
+import type { Bus, BusStore, CacheStore, Lease, LeaseStore } from './store.interface.js';
 import { CompressingStore } from './compressing-store.js';
 import type { Compression } from './compression.js';
-import type { Lease, LeaseStore } from './lease.interface.js';
-import type { CacheStore } from './store.interface.js';
 
 /** A guarded store that can tell of bumps over a bus, and through which processes agree on who loads. */
 export class GuardedBusStore extends CompressingStore implements BusStore, LeaseStore {

@@ -2,18 +2,20 @@ import type { StoreState } from '../observability/metrics.js';
 import { BumpLog } from './bump-log.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
-import { Entry } from './entry.js';
-import { readMany } from './read-many.js';
-import type { Stamp, Verdict } from './stamp.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 import {
   BumpQueuedError,
+  type CacheStore,
+  Entry,
+  type InvalidationMode,
+  readMany,
+  type StoreHost,
+  type StoreQuery,
   StoreRefusedError,
   StoreTimeoutError,
   StoreUnavailableError,
   UNATTACHED,
-  type StoreHost,
-} from './store-host.js';
+} from './store.interface.js';
+import type { Stamp, Verdict } from './stamp.js';
 import { UnsentBumps } from './unsent-bumps.js';
 import { WriteRefusals } from './write-refusals.js';
 

@@ -1,12 +1,13 @@
-export { Entry } from './entry.js';
+export {
+  Entry,
+  StoreUnavailableError,
+  type StoreHost,
+  type CacheStore,
+  type InvalidationMode,
+  type MaybePromise,
+  type StoreQuery,
+  type ValueCodec,
+  type Wire,
+} from './store.interface.js';
 export { memoryStore, type MemoryStoreOptions } from './memory-store.js';
 export { Stamp, type Generation, type Verdict } from './stamp.js';
-export { StoreUnavailableError, type StoreHost } from './store-host.js';
-export type {
-  CacheStore,
-  InvalidationMode,
-  MaybePromise,
-  StoreQuery,
-  ValueCodec,
-  Wire,
-} from './store.interface.js';

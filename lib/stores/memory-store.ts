@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
-import { Entry } from './entry.js';
+import { type CacheStore, Entry, type InvalidationMode, type StoreQuery } from './store.interface.js';
 import { GenerationTable, type Cell } from './generation-table.js';
 import type { Stamp, Verdict } from './stamp.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from './store.interface.js';
 
 /**
  * Bounds of a memory store.

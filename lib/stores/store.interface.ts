@@ -1,7 +1,5 @@
 import type { StoreState } from '../observability/metrics.js';
-import type { Entry } from './entry.js';
 import type { Stamp, Verdict } from './stamp.js';
-import type { StoreHost } from './store-host.js';
 
 /**
  * A value now, or a promise of it: a store in memory answers without a promise.
@@ -120,3 +118,176 @@ export interface CacheStore {
   /** Closes what the store itself opened. */
   close?(): MaybePromise<void>;
 }
+
+/**
+ * What is stored under a key. Times are milliseconds since the Unix epoch; `Infinity` means never.
+ *
+ * @publicApi
+ */
+export class Entry {
+  /** True once one of its tags was expired (a soft bump): it may be served stale, never as fresh. */
+  expired = false;
+
+  constructor(
+    /** The value as the engine prepared it: a snapshot nobody else holds, or a recorded response. */
+    readonly value: unknown,
+    readonly cachedAt: number,
+    /** Until when it may be served as fresh. */
+    readonly freshUntil: number,
+    /** Until when it is kept for `staleWhileRevalidate` and `staleIfError`; never before `freshUntil`. */
+    readonly keepUntil: number,
+    readonly stamp: Stamp,
+    /** Estimated size in bytes, key and tags included. */
+    readonly size: number,
+  ) {}
+
+  /** The same with its value in another form. */
+  with(value: unknown): Entry {
+    const { cachedAt, freshUntil, keepUntil, stamp, size } = this;
+    const entry = new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
+    entry.expired = this.expired;
+    return entry;
+  }
+
+  /** Whether it is within its lifetime. Milliseconds since 1970. */
+  isFresh(now: number): boolean {
+    return now < this.freshUntil && !this.expired;
+  }
+}
+
+/**
+ * The right to load a key, for the whole fleet; it ends by itself when its holder does.
+ *
+ * @publicApi
+ */
+export interface Lease {
+  /** Gives it back. Never rejects: what is not given back ends by itself. */
+  release(): Promise<void>;
+}
+
+/**
+ * What a store adds to {@link CacheStore} for `lock: 'distributed'`: processes agree through it on who loads.
+ *
+ * @example
+ * class LockingStore implements CacheStore, LeaseStore {
+ *   async acquire(key: string) {
+ *     const token = await this.client.lock(key, { seconds: 10 }); // ends by itself when this process dies
+ *     return token && { release: () => this.client.unlock(key, token) };
+ *   }
+ *   …
+ * }
+ *
+ * @publicApi
+ */
+export interface LeaseStore {
+  /**
+   * @param key what is to be loaded
+   * @returns the lease, or `undefined` when somebody else holds it
+   */
+  acquire(key: string): Promise<Lease | undefined>;
+  /** Reads as `get` does, but past what this process keeps to itself; without it `get` does that already. */
+  getShared?(query: StoreQuery): MaybePromise<Entry | Stamp>;
+  /** Whether every lease is granted, since nothing behind this store is shared by processes that agree. Default false. */
+  readonly grantsAll?: boolean | undefined;
+}
+
+export function hasLeases(store: object): store is LeaseStore {
+  return typeof (store as Partial<LeaseStore>).acquire === 'function';
+}
+
+/** Whether processes that use a store agree on who loads. */
+export function agreesOnLoads(store: object): boolean {
+  return hasLeases(store) && store.grantsAll !== true;
+}
+
+/**
+ * Tells other processes' L1 about bumps, and proves that it does. Bumps are published by the store that writes them.
+ *
+ * @publicApi
+ */
+export interface Bus {
+  /** Whether everything that was published up to one heartbeat ago is known to have arrived. */
+  isTrusted(): boolean;
+  /** @param onReset called when messages may have been missed: what was kept may be stale */
+  listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void;
+  /** Called once, by the application that uses the store. */
+  attach(host: StoreHost): void;
+  /** Ends what {@link BusStore.openBus} began. */
+  close(): Promise<void>;
+}
+
+/**
+ * What a store adds to {@link CacheStore} to be the `l2` of a `tieredStore` with `consistency: 'bus'`.
+ *
+ * @publicApi
+ */
+export interface BusStore {
+  /** Called once, by the tiered store above. */
+  openBus(): Bus;
+}
+
+/** Reads many keys at once where the store can, else one beside the other. */
+export function readMany(
+  store: CacheStore,
+  queries: readonly StoreQuery[],
+): MaybePromise<readonly (Entry | Stamp)[]> {
+  if (store.getMany !== undefined) return store.getMany(queries);
+  return Promise.all(queries.map((query) => store.get(query)));
+}
+
+/**
+ * What a store is told of the application that uses it.
+ *
+ * @publicApi
+ */
+export interface StoreHost {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Runs a callback later; the timer never keeps the process alive. Returns its cancellation. */
+  readonly after: (ms: number, callback: () => void) => () => void;
+  /** Tells the application, once for what happens once. */
+  readonly log: (message: string) => void;
+  /** Tells the application that the store does not answer any more, or takes no writes, or is back. */
+  readonly changed?: ((status: 'up' | 'down', reason?: unknown) => void) | undefined;
+  /** A tag that covers another one and more; `undefined` for the one that covers all. */
+  readonly coarser: (tag: string) => string | undefined;
+}
+
+/**
+ * The store does not answer, or was not asked because it did not answer lately. It was reported when it went.
+ *
+ * @publicApi
+ */
+export class StoreUnavailableError extends Error {
+  /** Stable. */
+  readonly code: string = 'STORE_UNAVAILABLE';
+}
+
+/** The store did not answer in time. */
+export class StoreTimeoutError extends StoreUnavailableError {
+  constructor(kind: string, timeout: number) {
+    super(`The ${kind} store did not answer within ${timeout} ms`);
+  }
+}
+
+/** The store answers, but does not take what is written to it. Reads go on. */
+export class StoreRefusedError extends StoreUnavailableError {
+  override readonly code = 'STORE_REFUSED';
+}
+
+/** An invalidation did not reach the store yet: it is kept and sent again, and this process serves nothing it covers. */
+export class BumpQueuedError extends StoreUnavailableError {
+  override readonly code = 'BUMP_QUEUED';
+}
+
+/** What a store goes by until an application uses it. */
+export const UNATTACHED: StoreHost = {
+  now: () => Date.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  log: () => undefined,
+  coarser: () => undefined,
+};

@@ -1,15 +1,23 @@
 import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
 import { BumpLog } from './bump-log.js';
-import type { Bus, BusStore } from './bus.interface.js';
-import { Entry } from './entry.js';
+import {
+  agreesOnLoads,
+  type Bus,
+  type BusStore,
+  type CacheStore,
+  Entry,
+  hasLeases,
+  type InvalidationMode,
+  type Lease,
+  type MaybePromise,
+  readMany,
+  type StoreHost,
+  type StoreQuery,
+} from './store.interface.js';
 import { guardStore } from './guard-store.js';
-import { agreesOnLoads, hasLeases, type Lease } from './lease.interface.js';
 import { MemoryStore } from './memory-store.js';
-import { readMany } from './read-many.js';
 import { uniteStamps, type Stamp, type Verdict } from './stamp.js';
-import type { CacheStore, InvalidationMode, MaybePromise, StoreQuery } from './store.interface.js';
-import type { StoreHost } from './store-host.js';
 
 /**
  * Options of {@link tieredStore}.

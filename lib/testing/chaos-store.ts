@@ -1,10 +1,15 @@
 import { assertStoreOptions } from '../common/options.js';
-import type { Entry } from '../stores/entry.js';
-import { hasLeases, type LeaseStore } from '../stores/lease.interface.js';
-import { readMany } from '../stores/read-many.js';
+import {
+  type CacheStore,
+  type Entry,
+  hasLeases,
+  type InvalidationMode,
+  type LeaseStore,
+  readMany,
+  type StoreHost,
+  type StoreQuery,
+} from '../stores/store.interface.js';
 import type { Stamp, Verdict } from '../stores/stamp.js';
-import type { StoreHost } from '../stores/store-host.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from '../stores/store.interface.js';
 
 /**
  * What goes wrong, and how often: each a probability between 0 and 1; default 0.

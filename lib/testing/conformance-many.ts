@@ -1,8 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { entry, query, type Case, type SharedCase } from './conformance-tools.js';
-import { Entry } from '../stores/entry.js';
+import { type CacheStore, Entry, type StoreQuery } from '../stores/store.interface.js';
 import { Stamp } from '../stores/stamp.js';
-import type { CacheStore, StoreQuery } from '../stores/store.interface.js';
 
 /** Values, and `undefined` for what is missing; a store that cannot read many at once has nothing to prove. */
 async function valuesOf(store: CacheStore, queries: readonly StoreQuery[]): Promise<unknown[] | undefined> {

@@ -1,7 +1,6 @@
 import { ok } from 'node:assert';
-import { Entry } from '../stores/entry.js';
+import { type CacheStore, Entry, type StoreQuery, type ValueCodec } from '../stores/store.interface.js';
 import { Stamp } from '../stores/stamp.js';
-import type { CacheStore, StoreQuery, ValueCodec } from '../stores/store.interface.js';
 
 /** Hands values through as they are: what is kept by a store must come back equal. */
 const PLAIN: ValueCodec = {

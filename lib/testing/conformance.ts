@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
-import { Entry } from '../stores/entry.js';
+import { type CacheStore, Entry } from '../stores/store.interface.js';
 import { MANY, SHARED_MANY } from './conformance-many.js';
 import {
   entry,
@@ -12,7 +12,6 @@ import {
   type SharedCase,
 } from './conformance-tools.js';
 import { Stamp } from '../stores/stamp.js';
-import type { CacheStore } from '../stores/store.interface.js';
 
 /**
  * What the suite needs to know of a store.

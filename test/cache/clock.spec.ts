@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { systemClock } from '../../lib/common/time.js';
 import { ManualClock } from '../../lib/testing.js';
-import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { UNATTACHED } from '../../lib/stores/store.interface.js';
 
 it.each([
   ['the clock', systemClock.after],

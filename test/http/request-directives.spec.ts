@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Req, UseGuards, type CanActivate } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CacheResponse, memoryStore, type CacheResponseOptions } from '../../lib/index.js';
-import type { Lease } from '../../lib/stores/lease.interface.js';
+import type { Lease } from '../../lib/stores/store.interface.js';
 import {
   gate,
   platforms,

@@ -10,7 +10,7 @@ import {
   type RestflowCacheOptions,
 } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
-import type { Lease } from '../../lib/stores/lease.interface.js';
+import type { Lease } from '../../lib/stores/store.interface.js';
 import { serverUrl } from '../servers/url.js';
 import { gate, platforms, start, until, type Answer, type TestApplication } from './support/application.js';
 

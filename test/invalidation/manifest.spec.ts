@@ -13,7 +13,7 @@ import {
   KeyConstructor,
   type InvalidationRuleOptions,
 } from '../../lib/index.js';
-import { Entry } from '../../lib/stores/entry.js';
+import { Entry } from '../../lib/stores/store.interface.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import { LogBook, TestApplication } from '../support/application.js';
 import { settled } from '../support/gate.js';

@@ -2,11 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { type CacheStore, memoryStore, tieredStore } from '../../lib/index.js';
 import { redisStore } from '../../lib/redis.js';
-import type { Bus } from '../../lib/stores/bus.interface.js';
+import {
+  type Bus,
+  type StoreHost,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../../lib/stores/store.interface.js';
 import { GuardedStore } from '../../lib/stores/guarded-store.js';
 import { MemoryStore } from '../../lib/stores/memory-store.js';
-import { StoreRefusedError, StoreUnavailableError } from '../../lib/stores/store-host.js';
-import type { StoreHost } from '../../lib/stores/store-host.js';
 import { TieredStore } from '../../lib/stores/tiered-store.js';
 import { reapProcesses, RedisProcess } from '../fleet/support/redis-process.js';
 import { Applications, method } from '../cache/support/methods.js';

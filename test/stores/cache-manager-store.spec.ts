@@ -1,8 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Keyv } from 'keyv';
 import { cacheManagerStore } from '../../lib/index.js';
-import { Entry } from '../../lib/stores/entry.js';
-import type { StoreQuery } from '../../lib/stores/store.interface.js';
+import { Entry, type StoreQuery } from '../../lib/stores/store.interface.js';
 import { storeHost } from '../support/store-host.js';
 import { until } from '../support/until.js';
 

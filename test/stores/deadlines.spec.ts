@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { Deadlines } from '../../lib/stores/deadlines.js';
-import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { UNATTACHED } from '../../lib/stores/store.interface.js';
 import { Deferred, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { Entry } from '../../lib/stores/entry.js';
+import { Entry, type StoreQuery } from '../../lib/stores/store.interface.js';
 import { MemoryStore } from '../../lib/stores/memory-store.js';
 import { Stamp } from '../../lib/stores/stamp.js';
-import type { StoreQuery } from '../../lib/stores/store.interface.js';
 
 function query(key: string, tags: readonly string[] = ['all', `k:${key}`]): StoreQuery {
   return { key, tags: () => tags } as StoreQuery;

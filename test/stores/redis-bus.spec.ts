@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { BUS_CHANNEL, bumpMessage, RedisBus } from '../../lib/stores/redis/redis-bus.js';
 import { HEARTBEAT_MS, SILENT_MS, type RedisConnection } from '../../lib/stores/redis/redis-connection.js';
-import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { UNATTACHED } from '../../lib/stores/store.interface.js';
 import { settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 

@@ -14,7 +14,7 @@ import { acquireLease } from '../../lib/stores/redis/redis-lease.js';
 import { RedisStore } from '../../lib/stores/redis/redis-store.js';
 import { sweepKeys } from '../../lib/stores/redis/redis-sweep.js';
 import { Stamp } from '../../lib/stores/stamp.js';
-import { UNATTACHED } from '../../lib/stores/store-host.js';
+import { UNATTACHED } from '../../lib/stores/store.interface.js';
 import { serverUrl } from '../servers/url.js';
 import { Deferred } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';

@@ -1,9 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { tieredStore } from '../../lib/index.js';
-import type { Bus } from '../../lib/stores/bus.interface.js';
+import { type Bus, type InvalidationMode, UNATTACHED } from '../../lib/stores/store.interface.js';
 import { Entry, memoryStore, type CacheStore } from '../../lib/stores/index.js';
-import type { InvalidationMode } from '../../lib/stores/store.interface.js';
-import { UNATTACHED } from '../../lib/stores/store-host.js';
 import { Gate } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { SharedMemory } from '../support/shared-memory.js';

@@ -1,11 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { GuardedStore } from '../../lib/stores/guarded-store.js';
 import { MemoryStore } from '../../lib/stores/memory-store.js';
-import { StoreUnavailableError } from '../../lib/stores/store-host.js';
+import {
+  type CacheStore,
+  Entry,
+  type InvalidationMode,
+  type StoreQuery,
+  StoreUnavailableError,
+} from '../../lib/stores/store.interface.js';
 import { UnsentBumps } from '../../lib/stores/unsent-bumps.js';
-import { Entry } from '../../lib/stores/entry.js';
 import { Stamp } from '../../lib/stores/stamp.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from '../../lib/stores/store.interface.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Deferred, Gate, settled } from '../support/gate.js';
 

@@ -1,7 +1,5 @@
 import { type CacheStore, memoryStore } from '../../lib/index.js';
-import type { StoreQuery } from '../../lib/stores/store.interface.js';
-import { StoreUnavailableError } from '../../lib/stores/store-host.js';
-import { Entry } from '../../lib/stores/entry.js';
+import { Entry, type StoreQuery, StoreUnavailableError } from '../../lib/stores/store.interface.js';
 
 /** A store that several applications of a test share, as processes share one; it may be made to fail. */
 export class SharedMemory implements CacheStore {

@@ -1,2 +1,2 @@
 /** What an application would tell a store: the system's time, and nobody to log to. */
-export { UNATTACHED as storeHost } from '../../lib/stores/store-host.js';
+export { UNATTACHED as storeHost } from '../../lib/stores/store.interface.js';

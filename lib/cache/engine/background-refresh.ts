@@ -1,5 +1,5 @@
 import type { OnceLog } from '../../observability/once-log.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { tryTurn, type FleetTurn } from './fleet-lock.js';

@@ -1,7 +1,6 @@
 import { describeError } from '../../observability/once-log.js';
 import type { KeyRequest, KeySource } from '../../keys/key.interface.js';
-import type { CacheStore, StoreQuery } from '../../stores/store.interface.js';
-import type { Entry } from '../../stores/entry.js';
+import type { CacheStore, Entry, StoreQuery } from '../../stores/store.interface.js';
 import type { MethodCounters } from '../../observability/metrics.js';
 import { CacheStatus, metadataOf, type CacheMetadata } from './cache-status.js';
 import { CacheUsageError } from '../../common/errors.js';

@@ -1,9 +1,8 @@
 import { watchLoad } from '../../observability/load-watch.js';
 import { UNCOUNTED } from '../../observability/metrics.js';
 import type { OnceLog } from '../../observability/once-log.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry, type MaybePromise } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
-import type { MaybePromise } from '../../stores/store.interface.js';
 import { BackgroundRefresh } from './background-refresh.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';

@@ -1,5 +1,5 @@
 import type { OnceLog } from '../../observability/once-log.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import { type Clock, parseDuration } from '../../common/time.js';
 import type { LoadContext } from './load-context.js';

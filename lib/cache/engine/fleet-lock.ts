@@ -1,5 +1,4 @@
-import { Entry } from '../../stores/entry.js';
-import { hasLeases, type Lease } from '../../stores/lease.interface.js';
+import { Entry, hasLeases, type Lease } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { isRefreshDue } from './policy.js';

@@ -2,7 +2,7 @@ import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import type { EntryWriter } from './entry-writer.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
 import type { LoadContext } from './load-context.js';
 import type { Load } from './loads.js';

@@ -1,5 +1,5 @@
 import type { OnceLog } from '../../observability/once-log.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import { CacheStatus } from './cache-status.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';

@@ -1,6 +1,5 @@
-import type { Entry } from '../../stores/entry.js';
+import type { CacheStore, Entry } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
-import type { CacheStore } from '../../stores/store.interface.js';
 import type { Clock } from '../../common/time.js';
 import { currentLoad, LoadContext } from './load-context.js';
 

@@ -1,5 +1,4 @@
-import type { Entry } from '../../stores/entry.js';
-import type { MaybePromise } from '../../stores/store.interface.js';
+import type { Entry, MaybePromise } from '../../stores/store.interface.js';
 import type { Duration } from '../../common/time.js';
 
 /**

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { BumpLog } from '../../stores/bump-log.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 

@@ -1,4 +1,4 @@
-import { Entry } from '../../stores/entry.js';
+import { Entry } from '../../stores/store.interface.js';
 import { Stamp } from '../../stores/stamp.js';
 import type { Call } from './call.js';
 

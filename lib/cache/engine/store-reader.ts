@@ -1,8 +1,6 @@
 import type { OnceLog } from '../../observability/once-log.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
 import type { Stamp, Verdict } from '../../stores/stamp.js';
-import { StoreUnavailableError } from '../../stores/store-host.js';
-import type { MaybePromise } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from '../../common/errors.js';
 import type { LoadTable } from './loads.js';

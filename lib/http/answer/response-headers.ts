@@ -1,5 +1,5 @@
 import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../../cache/engine/cache-status.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import { addHeaders, type HeaderTarget } from '../headers/add-headers.js';
 import type { AddedHeaders } from '../platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';

@@ -1,5 +1,5 @@
 import { CacheStatus, metadataOf } from '../../cache/engine/cache-status.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import { partOf, type AskingExchange } from './byte-range.js';
 import type { CacheStatusParameters } from './cache-status-header.js';
 import { conditionsOf, isNotModified } from '../request/preconditions.js';

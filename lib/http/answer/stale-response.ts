@@ -3,7 +3,7 @@ import { CacheStatus } from '../../cache/engine/cache-status.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { isRefreshDue } from '../../cache/engine/policy.js';
 import { LATE, within } from '../../cache/engine/load-timeouts.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry } from '../../stores/store.interface.js';
 import { satisfies, takesStale } from '../request/honoured-directives.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
 import type { RepeatedRequests } from '../rewarm/repeated-requests.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parseDelta } from '../headers/cache-control.js';
 import type { ValueHandling } from '../../cache/values/isolation.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.interface.js';
 import type { ResponseView } from './response-view.js';
 import type { JudgedFields } from './judged-fields.js';

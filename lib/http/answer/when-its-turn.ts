@@ -3,7 +3,7 @@ import type { Call } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { takeTurn, tryTurn, type FleetTurn } from '../../cache/engine/fleet-lock.js';
 import type { Load } from '../../cache/engine/loads.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 
 /** What is done when it is this process's turn, and when another process has done it. */
 export interface Turn {

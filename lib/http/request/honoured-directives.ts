@@ -1,5 +1,5 @@
 import type { KeyRequest } from '../../keys/key.interface.js';
-import type { Entry } from '../../stores/entry.js';
+import type { Entry } from '../../stores/store.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import { NOTHING_ASKED, requestDirectives, type RequestDirectives } from './request-directives.js';
 

@@ -3,7 +3,7 @@ import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { CacheStatus } from '../../cache/engine/cache-status.js';
 import type { Load } from '../../cache/engine/loads.js';
 import { runInLoad } from '../../cache/engine/load-context.js';
-import { Entry } from '../../stores/entry.js';
+import { Entry } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
 import { addHeaders } from '../headers/add-headers.js';
 import type { Admission } from '../request/admission.js';

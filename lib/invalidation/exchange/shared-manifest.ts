@@ -1,8 +1,12 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { Entry } from '../../stores/entry.js';
+import {
+  type CacheStore,
+  Entry,
+  type StoreQuery,
+  StoreUnavailableError,
+  type ValueCodec,
+} from '../../stores/store.interface.js';
 import { Stamp } from '../../stores/stamp.js';
-import { StoreUnavailableError } from '../../stores/store-host.js';
-import type { CacheStore, StoreQuery, ValueCodec } from '../../stores/store.interface.js';
 import type { ManifestRule } from '../rules/manifest-rule.js';
 import { RuleManifest } from './rule-manifest.js';
 

@@ -1,5 +1,5 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { BumpQueuedError } from '../../stores/store-host.js';
+import { BumpQueuedError } from '../../stores/store.interface.js';
 import type { ActiveRule } from '../rules/active-rule.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { Outcome } from './outcome.js';

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus } from '../bus.interface.js';
-import type { InvalidationMode } from '../store.interface.js';
-import type { StoreHost } from '../store-host.js';
+import type { Bus, InvalidationMode, StoreHost } from '../store.interface.js';
 import type { RedisNode } from './redis-client.interface.js';
 import { HEARTBEAT_MS, SILENT_MS, type RedisConnection } from './redis-connection.js';
 

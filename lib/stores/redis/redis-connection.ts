@@ -1,8 +1,7 @@
-import type { StoreHost } from '../store-host.js';
+import { type StoreHost, StoreUnavailableError } from '../store.interface.js';
 import { isCluster, type RedisClient } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
 import { readEpoch } from './redis-epoch.js';
-import { StoreUnavailableError } from '../store-host.js';
 
 /** How often the epoch is read again, in milliseconds. */
 export const HEARTBEAT_MS = 1_000;

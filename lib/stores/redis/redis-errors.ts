@@ -1,4 +1,4 @@
-import { StoreRefusedError, StoreUnavailableError } from '../store-host.js';
+import { StoreRefusedError, StoreUnavailableError } from '../store.interface.js';
 
 /** What a Redis answers that cannot be asked now: it loads its data, is no master, or lost its Cluster. */
 const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Lease } from '../lease.interface.js';
-import type { StoreHost } from '../store-host.js';
+import type { Lease, StoreHost } from '../store.interface.js';
 import type { RedisExecutor } from './redis-commands.js';
 
 /** A holder that crashed keeps others waiting for at most this long. Milliseconds. */

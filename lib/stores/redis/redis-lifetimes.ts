@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Entry } from '../entry.js';
+import type { Entry } from '../store.interface.js';
 import { IDLE_MS, physicalLife } from '../shared-generations.js';
 import type { RedisCommand } from './redis-commands.js';
 

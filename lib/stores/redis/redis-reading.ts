@@ -1,8 +1,7 @@
-import type { Entry } from '../entry.js';
+import type { Entry, StoreQuery } from '../store.interface.js';
 import { decodeEntry, type DecodedEntry } from '../entry-codec.js';
 import { judgeStamp, parseGeneration } from '../shared-generations.js';
 import type { Generation } from '../stamp.js';
-import type { StoreQuery } from '../store.interface.js';
 
 /** An entry that may be current: it was read, of this history, and carries every tag of its key. */
 export interface Candidate {

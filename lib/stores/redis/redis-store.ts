@@ -1,6 +1,16 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../../observability/metrics.js';
-import type { Entry } from '../entry.js';
+import {
+  type Bus,
+  type CacheStore,
+  type Entry,
+  type InvalidationMode,
+  type Lease,
+  type StoreHost,
+  type StoreQuery,
+  StoreUnavailableError,
+  UNATTACHED,
+} from '../store.interface.js';
 import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {
   IDLE_MS,
@@ -11,10 +21,6 @@ import {
   physicalLife,
 } from '../shared-generations.js';
 import { Stamp, type Generation, type Verdict } from '../stamp.js';
-import type { CacheStore, InvalidationMode, StoreQuery } from '../store.interface.js';
-import type { Bus } from '../bus.interface.js';
-import { StoreUnavailableError, UNATTACHED, type StoreHost } from '../store-host.js';
-import type { Lease } from '../lease.interface.js';
 import { acquireLease } from './redis-lease.js';
 import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
 import type { RedisConnection } from './redis-connection.js';

@@ -1,5 +1,5 @@
 import { Deadlines } from '../deadlines.js';
-import { StoreTimeoutError, type StoreHost } from '../store-host.js';
+import { StoreTimeoutError, type StoreHost } from '../store.interface.js';
 import type { RedisNode } from './redis-client.interface.js';
 
 const BATCH = 500;
