@@ -1,5 +1,5 @@
 import type { StoreState } from '../observability/metrics.js';
-import { BumpLog } from './bump-log.js';
+import { BumpLog } from './generations.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
 import {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
 import { type CacheStore, Entry, type InvalidationMode, type StoreQuery } from './store.interface.js';
-import { GenerationTable, type Cell } from './generation-table.js';
+import { GenerationTable, type Cell } from './generations.js';
 import type { Stamp, Verdict } from './stamp.js';
 
 /**

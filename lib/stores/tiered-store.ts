@@ -1,6 +1,6 @@
 import type { StoreState } from '../observability/metrics.js';
 import { assertStoreOptions } from '../common/options.js';
-import { BumpLog } from './bump-log.js';
+import { BumpLog } from './generations.js';
 import {
   agreesOnLoads,
   type Bus,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { BumpLog } from '../../stores/bump-log.js';
+import { BumpLog } from '../../stores/generations.js';
 import type { Entry } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
