@@ -1,6 +1,6 @@
 import type { CacheStore, Entry, StoreHost, StoreQuery } from './store.interface.js';
 import { decodeEntry, encodeEntry, type DecodedEntry } from './entry-codec.js';
-import { CompressingStore } from './compressing-store.js';
+import { CompressingStore } from './guard-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from './shared-generations.js';
 import { Stamp, type Verdict } from './stamp.js';
 import { isCache, isKeyv, type CacheLike, type KeyvLike } from './cache-manager.interface.js';

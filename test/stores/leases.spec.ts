@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { memoryStore, type CacheStore } from '../../lib/index.js';
 import { type Bus, type Lease, UNATTACHED } from '../../lib/stores/store.interface.js';
-import { GuardedBusStore } from '../../lib/stores/guarded-bus-store.js';
+import { GuardedBusStore } from '../../lib/stores/guard-store.js';
 import { TestApplication } from '../support/application.js';
 import { Deferred, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';

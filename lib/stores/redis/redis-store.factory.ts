@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { assertStoreOptions } from '../../common/options.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
-import { GuardedBusStore } from '../guarded-bus-store.js';
+import { GuardedBusStore } from '../guard-store.js';
 import type { CacheStore } from '../store.interface.js';
 import { RedisConnection } from './redis-connection.js';
 import type { RedisClient } from './redis-client.interface.js';
