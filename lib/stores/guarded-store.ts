@@ -1,6 +1,6 @@
 import type { StoreState } from '../observability/metrics.js';
 import { BumpLog } from './generations.js';
-import { CircuitBreaker } from './circuit-breaker.js';
+import { CircuitBreaker, WriteRefusals } from './circuit-breaker.js';
 import { Deadlines } from './deadlines.js';
 import {
   BumpQueuedError,
@@ -17,7 +17,6 @@ import {
 } from './store.interface.js';
 import type { Stamp, Verdict } from './stamp.js';
 import { UnsentBumps } from './unsent-bumps.js';
-import { WriteRefusals } from './write-refusals.js';
 
 /** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
