@@ -1,7 +1,84 @@
-import { EncodedValue, PLAIN } from './encoded-value.js';
+import { addExtension, Packr } from 'msgpackr';
+import { compress, type Compression, inflate, MAX_RAW_BYTES } from './compression.js';
+import { type Generation, Stamp } from './stamp.js';
 import { Entry, type ValueCodec, type Wire } from './store.interface.js';
-import { pack, unpack } from './packing.js';
-import { Stamp, type Generation } from './stamp.js';
+
+/** Keeps Map, Set, Date, bigint, undefined, typed arrays, cycles and shared references; makes no classes of ours. */
+const packr = new Packr({ structuredClone: true, moreTypes: true, useRecords: true });
+
+/** Types that nothing else has. */
+const FIRST_TYPE = 0x21;
+
+/** The packr knows typed arrays by their base class. A test runner may give modules a scope with others: those are named to it. */
+if (!(new Float64Array() instanceof (Object.getPrototypeOf(Uint8Array) as Function))) {
+  const classes = [Int8Array, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array];
+  [...classes, Uint8ClampedArray, BigInt64Array, BigUint64Array].forEach((Class, i) =>
+    addExtension({
+      Class,
+      type: FIRST_TYPE + i,
+      pack: ({ buffer, byteOffset, byteLength }: NodeJS.TypedArray) =>
+        Buffer.from(buffer, byteOffset, byteLength),
+      unpack: (bytes: Uint8Array) => new Class(Uint8Array.from(bytes).buffer),
+    } as never),
+  );
+}
+
+export function pack(data: unknown): Buffer {
+  return packr.pack(data);
+}
+
+/** @throws Error for bytes that {@link pack} did not make */
+export function unpack(bytes: Buffer): unknown {
+  return packr.unpack(bytes);
+}
+
+/** Stands in an entry in place of an algorithm. */
+export const PLAIN = 0;
+
+/** What an entry holds in place of its value while that is in the form it travels in. */
+export class EncodedValue {
+  constructor(
+    /** {@link PLAIN}, or how it is compressed: packed data and bytes are one then, and `data` tells their lengths. */
+    readonly algorithm: number,
+    readonly wire: Wire,
+  ) {}
+}
+
+type Lengths = readonly [dataBytes: number, rawBytes: number];
+
+/** Compresses a value where that is worth it. Never rejects: as it is it can be stored all the same. */
+export async function compressValue(
+  wire: Wire,
+  { algorithm, threshold }: Compression,
+): Promise<EncodedValue> {
+  const plain = new EncodedValue(PLAIN, wire);
+  const { data, flags, size, bytes, isDense = false } = wire;
+  if (isDense) return plain;
+  try {
+    const packed = pack(data);
+    const raw = bytes === undefined ? packed : Buffer.concat([packed, bytes]);
+    if (raw.length < threshold || raw.length > MAX_RAW_BYTES) return plain;
+    const compressed = await compress(raw, algorithm);
+    if (compressed.bytes.length >= raw.length) return plain;
+    const lengths: Lengths = [packed.length, raw.length];
+    return new EncodedValue(compressed.id, { data: lengths, flags, size, bytes: compressed.bytes });
+  } catch {
+    return plain;
+  }
+}
+
+/**
+ * Brings back a value that was compressed.
+ * @throws anything, when it is not what {@link compressValue} made
+ */
+export async function openValue({ algorithm, wire }: EncodedValue, codec: ValueCodec): Promise<unknown> {
+  const { data, flags, size, bytes } = wire;
+  const [dataBytes, rawBytes] = data as Lengths;
+  const raw = await inflate(algorithm, bytes!, rawBytes);
+  if (raw.length !== rawBytes) throw new TypeError('not all of it is there');
+  const unpacked = unpack(raw.subarray(0, dataBytes));
+  return codec.decode({ data: unpacked, flags, size, bytes: raw.subarray(dataBytes) }, false);
+}
 
 /** Raise it when the layout changes: entries of another version are misses. */
 const VERSION = 2;

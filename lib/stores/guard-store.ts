@@ -1,5 +1,5 @@
 import type { Compression } from './compression.js';
-import { compressValue, EncodedValue, openValue, PLAIN } from './encoded-value.js';
+import { compressValue, EncodedValue, openValue, PLAIN } from './entry-codec.js';
 import { GuardedStore } from './guarded-store.js';
 import { MemoryStore } from './memory-store.js';
 import type { Stamp } from './stamp.js';
