@@ -1,5 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../../observability/metrics.js';
+import { encodeEntry, splitGeneration } from '../entry-codec.js';
+import {
+  IDLE_MS,
+  judgeStamp,
+  newGeneration,
+  newHalf,
+  parseGeneration,
+  physicalLife,
+} from '../shared-generations.js';
+import { type Generation, Stamp, type Verdict } from '../stamp.js';
 import {
   type Bus,
   type CacheStore,
@@ -11,24 +22,85 @@ import {
   StoreUnavailableError,
   UNATTACHED,
 } from '../store.interface.js';
-import { encodeEntry, splitGeneration } from '../entry-codec.js';
-import {
-  IDLE_MS,
-  judgeStamp,
-  newGeneration,
-  newHalf,
-  parseGeneration,
-  physicalLife,
-} from '../shared-generations.js';
-import { Stamp, type Generation, type Verdict } from '../stamp.js';
-import { acquireLease } from './redis-lease.js';
-import { BUS_CHANNEL, bumpMessage, RedisBus } from './redis-bus.js';
+import { bumpMessage, BUS_CHANNEL, RedisBus } from './redis-bus.js';
+import type { RedisCommand, RedisExecutor } from './redis-commands.js';
 import type { RedisConnection } from './redis-connection.js';
-import type { RedisCommand } from './redis-commands.js';
 import { isDemotion, readError, writeError } from './redis-errors.js';
-import { RedisLifetimes } from './redis-lifetimes.js';
-import { openUnchanged, RedisReading, type Candidate } from './redis-reading.js';
+import { type Candidate, openUnchanged, RedisReading } from './redis-reading.js';
 import { sweepKeys } from './redis-sweep.js';
+
+/** A holder that crashed keeps others waiting for at most this long. Milliseconds. */
+const LEASE_MS = 3_000;
+
+const RENEW_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
+const RELEASE_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+/** Takes a lease in Redis, and renews it while its holder lives; `undefined` when another holds it. */
+export async function acquireLease(
+  executor: RedisExecutor,
+  host: StoreHost,
+  key: string,
+): Promise<Lease | undefined> {
+  const token = randomUUID();
+  const [answer] = await executor.runAll([['set', key, token, 'PX', LEASE_MS, 'NX']]);
+  if (answer !== 'OK') return undefined;
+  let cancel = (): void => undefined;
+  const renew = (): void => {
+    cancel = host.after(LEASE_MS / 3, () => {
+      executor.runAll([['eval', RENEW_SCRIPT, 1, key, token, LEASE_MS]]).catch(() => undefined);
+      renew();
+    });
+  };
+  renew();
+  return {
+    async release() {
+      cancel();
+      await executor.runAll([['eval', RELEASE_SCRIPT, 1, key, token]]).catch(() => undefined);
+    },
+  };
+}
+
+/** Entries without expiry whose lives were extended; of one that was forgotten that is done once more. */
+const MAX_EXTENDED = 10_000;
+
+/** What servers before Redis 7 answer to an option of PEXPIRE. */
+const KNOWS_NO_OPTION = /wrong number of arguments|syntax error|unsupported option/i;
+
+/** How long entries and generations are kept in Redis, where others may need them for longer. */
+export class RedisLifetimes {
+  #knowsGreater = true;
+  /** When, by key. */
+  readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
+
+  /** Has keys live for so many milliseconds at least. Before Redis 7 it is exactly as many: what needed more is a miss then. */
+  extend(keys: readonly string[], ms: number): RedisCommand[] {
+    return keys.map((key) => (this.#knowsGreater ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
+  }
+
+  /** Whether a command failed for its option, which is left out from now on. */
+  learnsFrom(error: unknown): boolean {
+    if (!this.#knowsGreater || !KNOWS_NO_OPTION.test(String(error))) return false;
+    this.#knowsGreater = false;
+    return true;
+  }
+
+  /**
+   * What keeps an entry that never expires, and is still read, when half of the time is over for which it is kept unread.
+   * A read of any other needs nothing.
+   */
+  renew(key: string, entry: Entry, now: number): RedisCommand[] | undefined {
+    if (entry.keepUntil !== Infinity || now - entry.cachedAt < IDLE_MS / 2) return undefined;
+    if (now - (this.#extended.get(key) ?? -Infinity) < IDLE_MS / 2) return undefined;
+    this.#extended.set(key, now);
+    const life = physicalLife(entry);
+    return [...this.extend([key], life.entry), ...this.extend(entry.stamp.tags, life.generations)];
+  }
+
+  /** It did not work: the next read tries again. */
+  forget(key: string): void {
+    this.#extended.delete(key);
+  }
+}
 
 /** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
 const MAX_HINTS = 10_000;
