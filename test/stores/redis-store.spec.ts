@@ -7,11 +7,11 @@ import {
   createExecutor,
   type RedisCommand,
   type RedisExecutor,
+  sweepKeys,
 } from '../../lib/stores/redis/redis-commands.js';
 import type { RedisConnection } from '../../lib/stores/redis/redis-connection.js';
 import type { RedisNode } from '../../lib/stores/redis/redis-client.interface.js';
 import { acquireLease, RedisStore } from '../../lib/stores/redis/redis-store.js';
-import { sweepKeys } from '../../lib/stores/redis/redis-sweep.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 import { UNATTACHED } from '../../lib/stores/store.interface.js';
 import { serverUrl } from '../servers/url.js';

@@ -23,11 +23,16 @@ import {
   UNATTACHED,
 } from '../store.interface.js';
 import { bumpMessage, BUS_CHANNEL, RedisBus } from './redis-bus.js';
-import type { RedisCommand, RedisExecutor } from './redis-commands.js';
+import {
+  type Candidate,
+  openUnchanged,
+  type RedisCommand,
+  type RedisExecutor,
+  RedisReading,
+  sweepKeys,
+} from './redis-commands.js';
 import type { RedisConnection } from './redis-connection.js';
 import { isDemotion, readError, writeError } from './redis-errors.js';
-import { type Candidate, openUnchanged, RedisReading } from './redis-reading.js';
-import { sweepKeys } from './redis-sweep.js';
 
 /** A holder that crashed keeps others waiting for at most this long. Milliseconds. */
 const LEASE_MS = 3_000;
