@@ -1,7 +1,28 @@
-import { type StoreHost, StoreUnavailableError } from '../store.interface.js';
-import { isCluster, type RedisClient } from './redis-client.interface.js';
+import { type StoreHost, StoreRefusedError, StoreUnavailableError } from '../store.interface.js';
+import { isCluster, type RedisClient, type RedisNode } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
-import { readEpoch } from './redis-epoch.js';
+
+/**
+ * Reads which history of Redis we are in: the replication ids of its masters. A restart from an old dump, a promoted
+ * replica and a failback each begin a new one, and end the life of every entry before it.
+ *
+ * @throws Error when a server is no master: generations are read from masters only
+ */
+export async function readEpoch(executor: RedisExecutor): Promise<string> {
+  const masters = executor.masters();
+  if (masters.length === 0) throw new Error('no Redis master is known');
+  const ids = await Promise.all(masters.map(replicationId));
+  return ids.sort().join('+');
+}
+
+async function replicationId(node: RedisNode): Promise<string> {
+  const info = await node.info('replication');
+  const role = /^role:(\w+)/m.exec(info)?.[1];
+  const id = /^master_replid:(\w+)/m.exec(info)?.[1];
+  if (role !== 'master' || id === undefined)
+    throw new Error(`a Redis server is ${role ?? 'of no role'}, not a master`);
+  return id;
+}
 
 /** How often the epoch is read again, in milliseconds. */
 export const HEARTBEAT_MS = 1_000;
@@ -128,3 +149,36 @@ const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;
 
 /** ioredis prints errors that nobody listens to; the store reports its state itself. */
 const IGNORED = (): void => undefined;
+
+/** What a Redis answers that cannot be asked now: it loads its data, is no master, or lost its Cluster. */
+const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;
+
+/** Whether Redis says that it is no master: what is read from it may be old. */
+export function isDemotion(error: unknown): boolean {
+  return isAnswer(error) && error.message.startsWith('READONLY');
+}
+
+/**
+ * Why a read failed. Without an answer, or where Redis says it cannot answer now, it is not available; any other answer
+ * (e.g. NOPERM, WRONGTYPE) is something that somebody has to repair, and goes on as it is.
+ */
+export function readError(error: unknown): unknown {
+  return isAnswer(error) && !NOT_NOW.test(error.message) ? error : unavailable(error);
+}
+
+/** Why a write failed: Redis refused it (it is read-only, full, or misses its replicas), or did not answer. */
+export function writeError(error: unknown): unknown {
+  return isAnswer(error) && !NOT_NOW.test(error.message)
+    ? new StoreRefusedError(error.message, { cause: error })
+    : unavailable(error);
+}
+
+/** ioredis tells an error that Redis answered from its own by the name. */
+function isAnswer(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+function unavailable(error: unknown): StoreUnavailableError {
+  if (error instanceof StoreUnavailableError) return error;
+  return new StoreUnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -31,8 +31,7 @@ import {
   RedisReading,
   sweepKeys,
 } from './redis-commands.js';
-import type { RedisConnection } from './redis-connection.js';
-import { isDemotion, readError, writeError } from './redis-errors.js';
+import { isDemotion, readError, type RedisConnection, writeError } from './redis-connection.js';
 
 /** A holder that crashed keeps others waiting for at most this long. Milliseconds. */
 const LEASE_MS = 3_000;
