@@ -1,9 +1,39 @@
-import type { CacheStore, Entry, StoreHost, StoreQuery } from './store.interface.js';
-import { decodeEntry, encodeEntry, type DecodedEntry } from './entry-codec.js';
+import { type DecodedEntry, decodeEntry, encodeEntry } from './entry-codec.js';
 import { CompressingStore } from './guard-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from './shared-generations.js';
 import { Stamp, type Verdict } from './stamp.js';
-import { isCache, isKeyv, type CacheLike, type KeyvLike } from './cache-manager.interface.js';
+import type { CacheStore, Entry, StoreHost, StoreQuery } from './store.interface.js';
+
+/** The parts of Keyv 5 that the store uses. */
+export interface KeyvLike {
+  get(key: string): Promise<unknown>;
+  getMany?(keys: string[]): Promise<unknown[]>;
+  set(key: string, value: unknown, ttl?: number): Promise<unknown>;
+  readonly store?: unknown;
+}
+
+/** The parts of a cache-manager 7 cache that the store uses. */
+export interface CacheLike {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttl?: number): Promise<unknown>;
+  readonly stores: readonly KeyvLike[];
+}
+
+export function isCache(value: unknown): value is CacheLike {
+  const candidate = value as Partial<CacheLike> | null;
+  return (
+    typeof candidate?.get === 'function' && Array.isArray(candidate.stores) && candidate.stores.length > 0
+  );
+}
+
+export function isKeyv(value: unknown): value is KeyvLike {
+  const candidate = value as (Partial<KeyvLike> & { opts?: unknown }) | null;
+  return (
+    typeof candidate?.get === 'function' &&
+    typeof candidate.set === 'function' &&
+    candidate.opts !== undefined
+  );
+}
 
 /** A backend of this kind says nothing of a history that it lost; see docs/stores.md. */
 const EPOCH = 'cache-manager';
