@@ -1,22 +1,43 @@
 import type { Type } from '@nestjs/common';
+import { CacheUsageError } from '../common/errors.js';
+import { assertMode, assertTexts, describeOption } from '../common/options.js';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
+import type { CacheHealth, CacheMetrics } from '../observability/metrics.js';
+import { Stamp } from '../stores/stamp.js';
 import { Entry, type InvalidationMode } from '../stores/store.interface.js';
-import type { Stamp } from '../stores/stamp.js';
-import { CACHE_MISSING, CacheStatus, type CacheMetadata } from './engine/cache-status.js';
-import { assertStamped } from './assert-stamped.js';
-import { assertMode, assertTexts } from '../common/options.js';
 import { Batch } from './batch-load.js';
+import type { CacheReport } from './cache-report.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { CachedMethod } from './cached-method.js';
-import { sweepStores } from './every-store.js';
+import { CACHE_MISSING, type CacheMetadata, CacheStatus } from './engine/cache-status.js';
+import type { Call } from './engine/call.js';
 import { reportMissing } from './engine/inner-call.js';
-import type { MethodDirectory } from './method-directory.js';
-import { keyedCall, keyedTag, type KeyedOptions } from './keyed-target.js';
 import { currentLoad } from './engine/load-context.js';
-import type { CacheReport } from './cache-report.js';
-import { healthOf, metricsOf } from './observed.js';
+import { isOffline } from './engine/offline.js';
+import { sweepStores } from './every-store.js';
+import { keyedCall, type KeyedOptions, keyedTag } from './keyed-target.js';
 import { putValue, stampAnew } from './manual-set.js';
-import type { CacheHealth, CacheMetrics } from '../observability/metrics.js';
+import type { MethodDirectory } from './method-directory.js';
+import { healthOf, metricsOf } from './observed.js';
+
+/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
+export function assertStamped(call: Call, stamp: Stamp): void {
+  if (!(stamp instanceof Stamp)) {
+    throw new CacheUsageError(
+      'CACHE_STAMP',
+      `The stamp given to set() for ${call.target.name} is ${describeOption(stamp)}. Take it before the value is read: ` +
+        `cache.stamp(key, { tags }).`,
+    );
+  }
+  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
+  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
+  if (missing.length === 0 || isOffline(stamp)) return;
+  throw new CacheUsageError(
+    'CACHE_STAMP',
+    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
+      `tags: cache.stamp(key, { tags }).`,
+  );
+}
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;
