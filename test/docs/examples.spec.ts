@@ -143,7 +143,7 @@ describe('docs/options.md', () => {
     ['lib/stores/tiered-store.ts', 'TieredStoreOptions'],
     ['lib/decorators/cache-control.decorator.ts', 'CacheControlOptions'],
     ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],
-    ['lib/cache/keyed-target.ts', 'KeyedOptions'],
+    ['lib/cache/cached-method.ts', 'KeyedOptions'],
     ['lib/cache/cache.service.ts', 'SetOptions'],
     ['lib/module/attach-invalidation.ts', 'AttachInvalidationOptions'],
   ])('names every option of %s, %s', (file, name) => {
