@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { concat, concatMap, defer, ignoreElements, isObservable, of, type Observable } from 'rxjs';
 import type { PartitionValues } from '../keys/key.interface.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
-import { INVALIDATIONS_METADATA } from './cache.constants.js';
+import { INVALIDATIONS_METADATA } from './method-names.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';

@@ -2,7 +2,7 @@ import { KeyConstructor, type KeyMeta, type PartitionValues } from '../keys/inde
 import { CachedMethod, type MethodAccess } from './cached-method.js';
 import type { CacheReport, RuleReport } from './cache-report.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { definitionOf } from './cached-methods.js';
+import { definitionOf } from './method-names.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 import { describeOption } from '../common/options.js';

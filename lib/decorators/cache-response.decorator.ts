@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
+import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import type { Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';

@@ -8,7 +8,7 @@ import {
 import { CacheConfigurationError } from '../common/errors.js';
 import type { Duration } from '../common/time.js';
 import { createTrampoline, injectRuntime } from '../cache/patched-method.js';
-import { declareCachedMethod } from '../cache/cached-methods.js';
+import { declareCachedMethod } from '../cache/method-names.js';
 import { toRule } from '../invalidation/rules/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { cachedMethodsOf } from '../cache/cached-methods.js';
+import { cachedMethodsOf } from '../cache/method-names.js';
 import { CacheRuntime } from '../cache/cache-runtime.js';
 import { InlineDispatcher } from '../dispatchers/index.js';
 import { handlerShape } from '../http/route/handler-shape.js';

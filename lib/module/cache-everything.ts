@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { definitionOf, memberKeysOf, memberOf } from '../cache/cached-methods.js';
+import { definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import { assertKnownOptions, type MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { cachedMethodsOf } from '../cache/cached-methods.js';
+import { cachedMethodsOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';

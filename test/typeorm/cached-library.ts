@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { CachedMethod } from '../../lib/cache/cached-method.js';
-import { cachedMethodsOf } from '../../lib/cache/cached-methods.js';
+import { cachedMethodsOf } from '../../lib/cache/method-names.js';
 import { CacheRuntime } from '../../lib/cache/cache-runtime.js';
 import { InlineDispatcher } from '../../lib/dispatchers/index.js';
 import { CACHE_MISSING } from '../../lib/index.js';

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
 import type { Clock } from '../../../lib/common/time.js';
-import { definitionOf } from '../../../lib/cache/cached-methods.js';
+import { definitionOf } from '../../../lib/cache/method-names.js';
 import type { MethodTarget } from '../../../lib/cache/method-target.js';
 import {
   ArgsKeyField,
