@@ -1,30 +1,86 @@
+import { saidAtOnce } from '../common/async.js';
+import { CacheConfigurationError } from '../common/errors.js';
+import type { Clock } from '../common/time.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
+import { type InvalidationCause, tellInvalidation } from '../observability/events.js';
+import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
+import { describeError, type OnceLog } from '../observability/once-log.js';
 import {
   BumpQueuedError,
   type CacheStore,
   type InvalidationMode,
   type MaybePromise,
 } from '../stores/store.interface.js';
-import { saidAtOnce } from '../common/async.js';
-import type { Clock } from '../common/time.js';
+import type { MethodDefinition } from './definition.js';
 import type { Call } from './engine/call.js';
-import { BumpsAtEnd } from './bumps-at-end.js';
 import type { DropLog } from './engine/drop-log.js';
 import { CacheEngine } from './engine/engine.js';
-import type { MethodDefinition } from './definition.js';
-import { definitionOf, nameOf, sameName } from './method-names.js';
-import { attachStores, bumpStores } from './every-store.js';
-import { CacheConfigurationError } from '../common/errors.js';
-import { invalidateEvent } from './observed.js';
-import { KeySpace } from './key-space.js';
 import { currentLoad } from './engine/load-context.js';
+import { attachStores, bumpStores } from './every-store.js';
+import { KeySpace } from './key-space.js';
+import { definitionOf, nameOf, sameName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
-import { currentTransaction } from './open-transaction.js';
+import { invalidateEvent } from './observed.js';
+import { currentTransaction, type OpenTransaction } from './open-transaction.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/known-classes.js';
-import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
-import { tellInvalidation, type InvalidationCause } from '../observability/events.js';
-import { describeError, type OnceLog } from '../observability/once-log.js';
+
+/** A transaction that names more tags than this drops the whole cache at its end. */
+const MAX_TAGS = 10_000;
+
+/** A write waits this long for what is invalidated again; then it goes on in the background. Milliseconds. */
+const MAX_WAIT = 100;
+
+type TagsByMode = Record<InvalidationMode, Set<string>>;
+
+/**
+ * What is invalidated by hand inside an open transaction is invalidated again when it ends: until its COMMIT, loads of
+ * others still read what it replaces, and store it.
+ */
+export class BumpsAtEnd {
+  readonly #held = new WeakMap<OpenTransaction, TagsByMode>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly log: OnceLog,
+    /** Drops the whole cache. */
+    private readonly allTag: string,
+    private readonly invalidate: (tags: readonly string[], mode: InvalidationMode) => Promise<unknown>,
+  ) {}
+
+  add(tags: readonly string[], mode: InvalidationMode): void {
+    const transaction = currentTransaction();
+    if (transaction === undefined) return;
+    let held = this.#held.get(transaction);
+    if (held === undefined) {
+      const first: TagsByMode = { purge: new Set(), expire: new Set() };
+      this.#held.set(transaction, (held = first));
+      transaction.atEnd(() => this.#bump(first));
+    }
+    for (const tag of tags) held[mode].add(tag);
+    if (held[mode].size > MAX_TAGS) held[mode] = new Set([this.allTag]);
+  }
+
+  #bump(held: TagsByMode): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(MAX_WAIT, resolve);
+      const bumps = (['purge', 'expire'] as const).map((mode) => this.#bumpOf([...held[mode]], mode));
+      void Promise.all(bumps).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #bumpOf(tags: readonly string[], mode: InvalidationMode): Promise<void> {
+    if (tags.length === 0) return;
+    try {
+      await this.invalidate(tags, mode);
+    } catch (error) {
+      this.log.error('at end', 'Invalidating again at the end of a transaction failed', error);
+    }
+  }
+}
 
 /**
  * What became of an invalidation: every store has it (`delivered`), or a shared store that does not answer will get it
