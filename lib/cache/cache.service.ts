@@ -14,10 +14,9 @@ import type { Call } from './engine/call.js';
 import { reportMissing } from './engine/inner-call.js';
 import { currentLoad } from './engine/load-context.js';
 import { isOffline } from './engine/offline.js';
-import { sweepStores } from './every-store.js';
+import { healthOf, metricsOf, sweepStores } from './store-set.js';
 import { putValue, stampAnew } from './manual-set.js';
 import type { MethodDirectory } from './method-directory.js';
-import { healthOf, metricsOf } from './observed.js';
 
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
 export function assertStamped(call: Call, stamp: Stamp): void {

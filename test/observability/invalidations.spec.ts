@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { metricsOf } from '../../lib/cache/observed.js';
+import { metricsOf } from '../../lib/cache/store-set.js';
 import type { Dispatcher, InvalidationJob } from '../../lib/index.js';
 import { InvalidationRule } from '../../lib/index.js';
 import { bulk, inserted, updated, User } from '../invalidation/support/changes.js';
