@@ -3,7 +3,7 @@ export {
   type AttachedInvalidation,
   type AttachInvalidationOptions,
 } from './module/attach-invalidation.js';
-export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/engine/cache-status.js';
+export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/engine/call.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
 export { CachedMethod, type RequestDescription, type KeyedOptions } from './cache/cached-method.js';

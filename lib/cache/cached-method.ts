@@ -5,8 +5,15 @@ import type { MethodCounters } from '../observability/metrics.js';
 import { type CacheStore, Entry } from '../stores/store.interface.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import { assertMethodOptions, type CommonOptions, normalisePolicy, VALUE_OPTIONS } from './definition.js';
-import { CACHE_MISSING, type CacheMetadata, CacheStatus, metadataOf } from './engine/cache-status.js';
-import { type BatchSeat, type CacheTarget, Call } from './engine/call.js';
+import {
+  type BatchSeat,
+  CACHE_MISSING,
+  type CacheMetadata,
+  CacheStatus,
+  type CacheTarget,
+  Call,
+  metadataOf,
+} from './engine/call.js';
 import { reportMissing } from './engine/inner-call.js';
 import { currentLoad, type LoadContext } from './engine/load-context.js';
 import type { CachePolicy } from './engine/policy.js';

@@ -1,8 +1,7 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { finalize, from, of, switchMap, type Observable } from 'rxjs';
-import { CacheStatus } from '../cache/engine/cache-status.js';
+import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { Call } from '../cache/engine/call.js';
 import { runInLoad } from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
 import { ToldOnce, UNCOUNTED } from '../observability/metrics.js';

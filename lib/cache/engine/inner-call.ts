@@ -1,5 +1,4 @@
-import { CacheStatus } from './cache-status.js';
-import type { Call } from './call.js';
+import { CacheStatus, type Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import type { EntryWriter } from './entry-writer.js';
 import { Entry } from '../../stores/store.interface.js';

@@ -1,7 +1,6 @@
 import type { OnceLog } from '../../observability/once-log.js';
 import type { Entry } from '../../stores/store.interface.js';
-import { CacheStatus } from './cache-status.js';
-import type { Call } from './call.js';
+import { CacheStatus, type Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 import { currentLoad } from './load-context.js';

@@ -1,5 +1,5 @@
 import { of, type Observable } from 'rxjs';
-import { CacheStatus } from '../../cache/engine/cache-status.js';
+import { CacheStatus } from '../../cache/engine/call.js';
 import type { Exchange } from '../exchange.js';
 import type { RecordedResponse } from '../platform.interface.js';
 import { statusHeaders } from './response-headers.js';

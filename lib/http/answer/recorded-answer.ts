@@ -1,6 +1,5 @@
-import { CacheStatus, isoTime } from '../../cache/engine/cache-status.js';
+import { CacheStatus, type Call, isoTime } from '../../cache/engine/call.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import type { Call } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
 import type { Forwarded } from './cache-status-header.js';
 import { isNotModified, type Conditions } from '../request/preconditions.js';

@@ -1,4 +1,4 @@
-import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../../cache/engine/cache-status.js';
+import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../../cache/engine/call.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { addHeaders, type HeaderTarget } from '../headers/add-headers.js';
 import type { AddedHeaders } from '../platform.interface.js';

@@ -1,7 +1,6 @@
 import { tap, type Observable } from 'rxjs';
-import { CacheStatus } from '../../cache/engine/cache-status.js';
+import { CacheStatus, type Call } from '../../cache/engine/call.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import type { Call } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
 import { HandlerLoad } from './handler-load.js';
 import { conditionsOf, hideConditions, isNotModified, type Conditions } from '../request/preconditions.js';

@@ -1,4 +1,4 @@
-import { CacheStatus, metadataOf } from '../../cache/engine/cache-status.js';
+import { CacheStatus, metadataOf } from '../../cache/engine/call.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { partOf, type AskingExchange } from './byte-range.js';
 import type { CacheStatusParameters } from './cache-status-header.js';

@@ -1,5 +1,4 @@
-import type { Call } from '../../cache/engine/call.js';
-import { CacheStatus } from '../../cache/engine/cache-status.js';
+import { CacheStatus, type Call } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { isRefreshDue } from '../../cache/engine/policy.js';
 import { LATE, within } from '../../cache/engine/load-timeouts.js';

@@ -1,5 +1,5 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { CacheStatus } from '../../cache/engine/cache-status.js';
+import { CacheStatus } from '../../cache/engine/call.js';
 import type { Forwarded } from '../answer/cache-status-header.js';
 import { isNotModified, type Conditions } from '../request/preconditions.js';
 import type { HeadDecision, Recording, ResponseHead } from '../platform.interface.js';

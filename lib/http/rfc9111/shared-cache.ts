@@ -1,6 +1,6 @@
 import { from, of, switchMap, type Observable } from 'rxjs';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { CacheStatus } from '../../cache/engine/cache-status.js';
+import { CacheStatus } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
 import { runInLoad } from '../../cache/engine/load-context.js';
 import { Entry } from '../../stores/store.interface.js';

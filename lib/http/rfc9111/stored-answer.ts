@@ -1,4 +1,4 @@
-import { metadataOf, type CacheStatus } from '../../cache/engine/cache-status.js';
+import { metadataOf, type CacheStatus } from '../../cache/engine/call.js';
 import { partOf, type PartValidators } from '../answer/byte-range.js';
 import type { CacheStatusParameters } from '../answer/cache-status-header.js';
 import { isNotModified, type Conditions } from '../request/preconditions.js';
