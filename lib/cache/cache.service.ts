@@ -10,7 +10,7 @@ import type { CacheReport } from './cache-report.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import { type CachedMethod, keyedCall, type KeyedOptions, keyedTag } from './cached-method.js';
 import { CACHE_MISSING, type CacheMetadata, CacheStatus, type Call } from './engine/call.js';
-import { reportMissing } from './engine/inner-call.js';
+import { reportMissing } from './engine/call-wrappers.js';
 import { currentLoad } from './engine/load-context.js';
 import { isOffline } from './engine/offline.js';
 import { healthOf, metricsOf, sweepStores } from './store-set.js';

@@ -14,7 +14,7 @@ import {
   Call,
   metadataOf,
 } from './engine/call.js';
-import { reportMissing } from './engine/inner-call.js';
+import { reportMissing } from './engine/call-wrappers.js';
 import { currentLoad, type LoadContext } from './engine/load-context.js';
 import type { CachePolicy } from './engine/policy.js';
 import { encodeOwn } from './key-space.js';

@@ -2,7 +2,7 @@ import type { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError } from '../stores/store.interface.js';
 import type { Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
-import { reportLoad } from './engine/inner-call.js';
+import { reportLoad } from './engine/call-wrappers.js';
 import { currentLoad } from './engine/load-context.js';
 
 /**

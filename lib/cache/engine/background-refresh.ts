@@ -5,7 +5,7 @@ import type { Clock } from '../../common/time.js';
 import { tryTurn, type FleetTurn } from './fleet-lock.js';
 import { isOffline } from './offline.js';
 import { runOutsideLoads } from './load-context.js';
-import { within } from './load-timeouts.js';
+import { within } from './call-wrappers.js';
 import type { Load, LoadTable } from './loads.js';
 import type { RefreshPauses } from './refresh-pauses.js';
 import type { StoreReader } from './store-reader.js';

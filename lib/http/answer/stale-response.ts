@@ -1,7 +1,7 @@
 import { CacheStatus, type Call } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { isRefreshDue } from '../../cache/engine/policy.js';
-import { LATE, within } from '../../cache/engine/load-timeouts.js';
+import { LATE, within } from '../../cache/engine/call-wrappers.js';
 import { Entry } from '../../stores/store.interface.js';
 import { satisfies, takesStale } from '../request/honoured-directives.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
