@@ -1,6 +1,5 @@
 import { from, switchMap, type Observable } from 'rxjs';
-import type { LoadGate } from '../../cache/engine/load-gate.js';
-import type { Load } from '../../cache/engine/loads.js';
+import type { Load, LoadGate } from '../../cache/engine/loads.js';
 
 /** Runs a load at once, or in its turn, while the store is down and too many run. */
 export function whenAdmitted<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
