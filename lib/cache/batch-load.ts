@@ -7,8 +7,7 @@ import type { BatchSeat, Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { CacheUsageError } from '../common/errors.js';
 import { assertLoader } from '../common/options.js';
-import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
-import { isOffline } from './engine/offline.js';
+import { currentLoad, isOffline, LoadContext, runInLoad } from './engine/load-context.js';
 
 /** Computes the values of keys that are missing: one for each, in their order. */
 export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;

@@ -6,7 +6,7 @@ import type { CacheStore, Entry, StoreQuery } from '../../stores/store.interface
 import type { ValueHandling } from '../values/isolation.js';
 import type { Load } from './loads.js';
 import type { CachePolicy, ValueContext } from './policy.js';
-import { MAX_TAGS, tooManyTags } from './tag-bound.js';
+import { MAX_TAGS, tooManyTags } from './load-context.js';
 
 /**
  * Where a value came from.

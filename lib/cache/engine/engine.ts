@@ -10,8 +10,7 @@ import { bypassInside, counted, loadWithin, reportLoad, reportServed } from './c
 import { EntryWriter } from './entry-writer.js';
 import { takeTurn } from './fleet-lock.js';
 import { type Load, LoadGate, LoadTable } from './loads.js';
-import { currentLoad, runInLoad } from './load-context.js';
-import { OfflineStamps } from './offline.js';
+import { currentLoad, OfflineStamps, runInLoad } from './load-context.js';
 import { isRefreshDue } from './policy.js';
 import { RefreshPauses } from './refresh-pauses.js';
 import { StoreReader } from './store-reader.js';

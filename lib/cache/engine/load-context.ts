@@ -1,7 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { CacheUsageError } from '../../common/errors.js';
+import { type Generation, Stamp } from '../../stores/stamp.js';
 import type { CacheStore } from '../../stores/store.interface.js';
-import { Stamp, type Generation } from '../../stores/stamp.js';
-import { MAX_TAGS } from './tag-bound.js';
+
+/** An entry with more tags than this costs more to check than to load. */
+export const MAX_TAGS = 2_000;
+
+/** The error of a call that names too many: with fewer than it names, an invalidation would not reach its entry. */
+export function tooManyTags(count: number): CacheUsageError {
+  return new CacheUsageError(
+    'CACHE_TAG_COUNT',
+    `it has ${count} tags, and an entry carries at most ${MAX_TAGS}. Name what it is a part of, as in tags: ['orders'], in place of ` +
+      `each thing in it, and drop that.`,
+  );
+}
 
 /**
  * What happens inside one load and must be known when its value is stored: the tags, stamps and lifetimes of the
@@ -172,4 +184,33 @@ export function runInLoad<T>(context: LoadContext, body: () => T): T {
 /** Runs `body` outside of any load, e.g. a background refresh started by a read inside one. */
 export function runOutsideLoads<T>(body: () => T): T {
   return storage.exit(body);
+}
+
+const EPOCH = 'offline';
+
+/**
+ * Stamps for the time in which a store does not answer. They know of this process's bumps alone, and by no more than
+ * their number: enough for loads to be shared (a waiter takes no result from before a bump), and never stored.
+ */
+export class OfflineStamps {
+  #stamp = new Stamp(EPOCH, [EPOCH], [{ hard: 0, soft: 0 }]);
+  #bumps = 0;
+
+  current(): Stamp {
+    return this.#stamp;
+  }
+
+  /** Called for every bump, before it is sent. */
+  bumped(): void {
+    const value = ++this.#bumps;
+    this.#stamp = new Stamp(EPOCH, [EPOCH], [{ hard: value, soft: value }]);
+  }
+
+  isCurrent(stamp: Stamp): boolean {
+    return stamp.equals(this.#stamp);
+  }
+}
+
+export function isOffline(stamp: Stamp): boolean {
+  return stamp.epoch === EPOCH;
 }

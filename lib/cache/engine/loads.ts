@@ -1,8 +1,7 @@
 import type { Clock } from '../../common/time.js';
 import type { Stamp } from '../../stores/stamp.js';
 import type { CacheStore, Entry } from '../../stores/store.interface.js';
-import { currentLoad, LoadContext } from './load-context.js';
-import { isOffline } from './offline.js';
+import { currentLoad, isOffline, LoadContext } from './load-context.js';
 
 /** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
 export interface Outcome {

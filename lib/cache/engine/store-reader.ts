@@ -4,7 +4,7 @@ import type { Stamp, Verdict } from '../../stores/stamp.js';
 import type { Call } from './call.js';
 import { CacheUsageError } from '../../common/errors.js';
 import type { LoadTable } from './loads.js';
-import { isOffline, type OfflineStamps } from './offline.js';
+import { isOffline, type OfflineStamps } from './load-context.js';
 import { believe, hasTagsOf } from './store-answer.js';
 import { isThenable } from '../../common/async.js';
 

@@ -1,6 +1,6 @@
 import { deltaSeconds, parseCacheControl } from '../headers/cache-control.js';
 import type { Load } from '../../cache/engine/loads.js';
-import { isOffline } from '../../cache/engine/offline.js';
+import { isOffline } from '../../cache/engine/load-context.js';
 import type { ResponseHead } from '../platform.interface.js';
 import type { ResponseOptions } from '../route/response-options.js';
 import { varyMembers } from '../headers/vary.js';
