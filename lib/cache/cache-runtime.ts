@@ -13,7 +13,7 @@ import {
 } from '../stores/store.interface.js';
 import type { MethodDefinition } from './definition.js';
 import type { Call } from './engine/call.js';
-import type { DropLog } from './engine/drop-log.js';
+import type { DropLog } from './engine/store-reader.js';
 import { CacheEngine } from './engine/engine.js';
 import { currentLoad } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';

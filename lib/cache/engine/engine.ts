@@ -13,8 +13,7 @@ import { type Load, LoadGate, LoadTable } from './loads.js';
 import { currentLoad, OfflineStamps, runInLoad } from './load-context.js';
 import { isRefreshDue } from './policy.js';
 import { RefreshPauses } from './refresh-pauses.js';
-import { StoreReader } from './store-reader.js';
-import { UncacheableMarks } from './uncacheable-marks.js';
+import { StoreReader, UncacheableMarks } from './store-reader.js';
 
 /** Loads that may be joined at one time; beyond it they run, but unshared. */
 const MAX_SHARED_LOADS = 10_000;

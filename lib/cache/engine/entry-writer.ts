@@ -5,7 +5,7 @@ import { type Clock, parseDuration } from '../../common/time.js';
 import { isOffline, type LoadContext, MAX_TAGS } from './load-context.js';
 import type { Load } from './loads.js';
 import { staleWindow } from './policy.js';
-import type { UncacheableMarks } from './uncacheable-marks.js';
+import type { UncacheableMarks } from './store-reader.js';
 import type { PreparedValue } from '../values/isolation.js';
 import { Unstorable } from '../values/snapshot.js';
 

@@ -2,7 +2,7 @@ import { Entry, hasLeases, type Lease } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { isRefreshDue } from './policy.js';
-import { hasTagsOf } from './store-answer.js';
+import { hasTagsOf } from './store-reader.js';
 
 /** How often a process that waits looks whether the value is there, in milliseconds. */
 const POLL_MS = 40;

@@ -1,12 +1,35 @@
-import type { OnceLog } from '../../observability/once-log.js';
-import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
-import type { Stamp, Verdict } from '../../stores/stamp.js';
-import type { Call } from './call.js';
-import { CacheUsageError } from '../../common/errors.js';
-import type { LoadTable } from './loads.js';
-import { isOffline, type OfflineStamps } from './load-context.js';
-import { believe, hasTagsOf } from './store-answer.js';
+import { LRUCache } from 'lru-cache';
 import { isThenable } from '../../common/async.js';
+import { CacheUsageError } from '../../common/errors.js';
+import type { Clock } from '../../common/time.js';
+import type { OnceLog } from '../../observability/once-log.js';
+import { Stamp, type Verdict } from '../../stores/stamp.js';
+import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
+import type { Call } from './call.js';
+import { isOffline, type OfflineStamps } from './load-context.js';
+import type { LoadTable } from './loads.js';
+
+/**
+ * Whether an entry carries every tag of a call: those of a method follow from its key, but under a key of the user's one caller may
+ * name others than the next, and an invalidation of those would not have reached the entry.
+ */
+export function hasTagsOf(call: Call, entry: Entry): boolean {
+  if (call.target.hasOwnTags !== true) return true;
+  return call.tags().every((tag) => entry.stamp.tags.includes(tag)) && call.tagsError === undefined;
+}
+
+/**
+ * Believes what a store answered to a call.
+ *
+ * @throws CacheUsageError when the tags of the call could not be told, so that the store was asked about the wrong ones, and
+ *   TypeError when the answer is neither an entry nor a stamp
+ */
+export function believe(call: Call, answer: unknown): Entry | Stamp {
+  if (call.tagsError !== undefined) throw call.tagsError;
+  if (answer instanceof Entry) return answer;
+  if (answer instanceof Stamp) return answer;
+  throw new TypeError('it answered neither an entry nor a stamp');
+}
 
 /** An entry, or the stamp to load under, if there is one. */
 type Reading = Entry | Stamp | undefined;
@@ -147,4 +170,68 @@ export class StoreReader {
 
 function together(readings: readonly MaybePromise<Reading>[]): MaybePromise<readonly Reading[]> {
   return readings.some(isThenable) ? Promise.all(readings) : (readings as Reading[]);
+}
+
+/** How long a key whose load proved not storable is loaded without waiting for others. */
+const MARK_MS = 5_000;
+const MAX_MARKS = 10_000;
+
+/**
+ * Hit-for-miss: keys whose last load proved not storable. For a while requests for them do not wait for each other,
+ * since none could use the other's answer. A storable answer clears the mark.
+ */
+export class UncacheableMarks {
+  readonly #until = new LRUCache<string, number>({ max: MAX_MARKS });
+
+  constructor(private readonly clock: Clock) {}
+
+  has(key: string): boolean {
+    const until = this.#until.get(key);
+    return until !== undefined && this.clock.now() < until;
+  }
+
+  set(key: string): void {
+    this.#until.set(key, this.clock.now() + MARK_MS);
+  }
+
+  clear(key: string): void {
+    this.#until.delete(key);
+  }
+}
+
+const MAX_TAGS = 10_000;
+
+/** One invalidation: what caused it, and which one in a row it was. */
+interface Drop {
+  readonly cause: string;
+  readonly turn: number;
+}
+
+/**
+ * Remembers what dropped each tag last, in this process, for those who ask why something is not cached. Only there where somebody
+ * may ask.
+ */
+export class DropLog {
+  readonly #drops = new LRUCache<string, Drop>({ max: MAX_TAGS });
+  #turn = 0;
+
+  /** How many drops there were; what is seen now is dropped by a later one. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  note(tags: Iterable<string>, cause: string): void {
+    const drop: Drop = { cause, turn: ++this.#turn };
+    for (const tag of tags) this.#drops.set(tag, drop);
+  }
+
+  /** What dropped one of these tags last, after a turn. */
+  lastOf(tags: readonly string[], after = 0): string | undefined {
+    let last: Drop | undefined;
+    for (const tag of tags) {
+      const drop = this.#drops.get(tag);
+      if (drop !== undefined && drop.turn > (last?.turn ?? after)) last = drop;
+    }
+    return last?.cause;
+  }
 }

@@ -3,7 +3,7 @@ import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { RequestDescription } from '../../cache/cached-method.js';
 import type { MethodDefinition } from '../../cache/definition.js';
-import { DropLog } from '../../cache/engine/drop-log.js';
+import { DropLog } from '../../cache/engine/store-reader.js';
 import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
