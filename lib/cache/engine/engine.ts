@@ -3,7 +3,7 @@ import { UNCOUNTED } from '../../observability/metrics.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { Entry, type MaybePromise } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
-import { BackgroundRefresh } from './background-refresh.js';
+import { BackgroundRefresh, RefreshPauses } from './refresh.js';
 import { CacheStatus, type Call } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { bypassInside, counted, loadWithin, reportLoad, reportServed } from './call-wrappers.js';
@@ -12,7 +12,6 @@ import { takeTurn } from './fleet-lock.js';
 import { type Load, LoadGate, LoadTable } from './loads.js';
 import { currentLoad, OfflineStamps, runInLoad } from './load-context.js';
 import { isRefreshDue } from './policy.js';
-import { RefreshPauses } from './refresh-pauses.js';
 import { StoreReader, UncacheableMarks } from './store-reader.js';
 
 /** Loads that may be joined at one time; beyond it they run, but unshared. */
