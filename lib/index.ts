@@ -17,7 +17,7 @@ export {
 } from './common/errors.js';
 export type { ValueContext } from './cache/engine/policy.js';
 export type { Isolation } from './cache/values/isolation.js';
-export type { InstanceClass, TypeOption } from './cache/values/known-classes.js';
+export type { InstanceClass, TypeOption } from './cache/values/classes.js';
 export { CacheControl, type CacheControlOptions } from './decorators/cache-control.decorator.js';
 export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';

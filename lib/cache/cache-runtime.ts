@@ -22,7 +22,7 @@ import { definitionOf, nameOf, sameName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
 import { currentTransaction, type OpenTransaction } from './open-transaction.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
-import { classesOf, KnownClasses } from './values/known-classes.js';
+import { classesOf, KnownClasses } from './values/classes.js';
 
 /** A transaction that names more tags than this drops the whole cache at its end. */
 const MAX_TAGS = 10_000;

@@ -20,7 +20,7 @@ import type { CachePolicy } from './engine/policy.js';
 import { encodeOwn } from './key-space.js';
 import type { MethodTarget } from './method-target.js';
 import { assertIsolation, isolateValues, type Isolation, type ValueHandling } from './values/isolation.js';
-import { classesOf, KnownClasses, type TypeOption } from './values/known-classes.js';
+import { classesOf, KnownClasses, type TypeOption } from './values/classes.js';
 
 /**
  * An HTTP request, as far as a handler's key reads it.

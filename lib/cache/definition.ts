@@ -1,7 +1,7 @@
 import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js';
 import type { CachePolicy, ValueContext } from './engine/policy.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
-import type { TypeOption } from './values/known-classes.js';
+import type { TypeOption } from './values/classes.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/options.js';
 import { parseDuration, type Duration } from '../common/time.js';

@@ -1,7 +1,7 @@
 import type { Duration } from '../common/time.js';
 import type { ValueContext } from '../cache/engine/policy.js';
 import type { Isolation } from '../cache/values/isolation.js';
-import type { TypeOption } from '../cache/values/known-classes.js';
+import type { TypeOption } from '../cache/values/classes.js';
 import type { CacheableMethod } from '../http/route/cacheable-methods.js';
 import type { KeyLimitOption } from '../http/route/key-limit.js';
 import type { QueryOption } from '../http/route/query-filter.js';

@@ -1,5 +1,5 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { InstanceClass } from '../cache/values/known-classes.js';
+import type { InstanceClass } from '../cache/values/classes.js';
 import type {
   ActiveRule,
   Attempt,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { isolateValues, type Isolation } from '../../lib/cache/values/isolation.js';
-import { KnownClasses } from '../../lib/cache/values/known-classes.js';
+import { KnownClasses } from '../../lib/cache/values/classes.js';
 import { Unstorable } from '../../lib/cache/values/snapshot.js';
 import { always } from '../support/randomised.js';
 import { sameGraph, sharedObjects } from './support/graphs.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isolateValues } from '../../lib/cache/values/isolation.js';
-import { KnownClasses } from '../../lib/cache/values/known-classes.js';
+import { KnownClasses } from '../../lib/cache/values/classes.js';
 import { decodeEntry, encodeEntry } from '../../lib/stores/entry-codec.js';
 import { Entry } from '../../lib/stores/store.interface.js';
 import { Stamp } from '../../lib/stores/stamp.js';

@@ -2,7 +2,7 @@ import * as zlib from 'node:zlib';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { isolateValues } from '../../lib/cache/values/isolation.js';
-import { KnownClasses } from '../../lib/cache/values/known-classes.js';
+import { KnownClasses } from '../../lib/cache/values/classes.js';
 import { responseValues, StoredResponse } from '../../lib/http/answer/stored-response.js';
 import { memoryStore, tieredStore } from '../../lib/index.js';
 import { redisStore, type CompressionOptions } from '../../lib/redis.js';

@@ -1,7 +1,7 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 import type { ValueCodec, Wire } from '../../stores/store.interface.js';
 import { copySnapshot, freezeSnapshot, type Snapshot, takeSnapshot, Unstorable } from './snapshot.js';
-import type { KnownClasses } from './known-classes.js';
+import type { KnownClasses } from './classes.js';
 import { fromPlain, toPlain } from './wire.js';
 
 /**

@@ -1,6 +1,4 @@
-import { define } from './define.js';
-import { defineOn, isNative, localPrototype, obstacleOf } from './instances.js';
-import type { KnownClasses } from './known-classes.js';
+import { define, defineOn, isNative, type KnownClasses, localPrototype, obstacleOf } from './classes.js';
 
 /** A value that cannot be stored: where in it, and what to write. */
 export class Unstorable {

@@ -1,5 +1,4 @@
-import type { KnownClasses } from './known-classes.js';
-import { defineOn } from './instances.js';
+import { defineOn, type KnownClasses } from './classes.js';
 import { isOrdinaryName, MARK } from './snapshot.js';
 
 /**

@@ -1,0 +1,143 @@
+import { CacheConfigurationError } from '../../common/errors.js';
+
+/** Assigns an own data property, also one named `__proto__`. */
+export function define(target: object, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  } else {
+    (target as Record<string, unknown>)[key] = value;
+  }
+}
+
+/** Built-in classes whose state is not in their properties; instances of their subclasses cannot be copied. */
+const BUILT_IN = [
+  Array,
+  ArrayBuffer,
+  Date,
+  Error,
+  Map,
+  Promise,
+  RegExp,
+  Set,
+  WeakMap,
+  WeakSet,
+  Object.getPrototypeOf(Uint8Array) as Function,
+];
+
+const PRIVATE_FIELD = /#[\p{ID_Start}$_]|class_?private_?field/iu;
+const TEXT_OR_COMMENT = /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[^]*?\*\/|\/\/.*/g;
+
+const obstacles = new WeakMap<object, string>();
+
+/**
+ * Why instances of a class cannot be copied property by property; empty if they can. A copy would be an instance without
+ * what makes it one: private fields, the content of a Map.
+ */
+export function obstacleOf(prototype: object): string {
+  let obstacle = obstacles.get(prototype);
+  if (obstacle === undefined) obstacles.set(prototype, (obstacle = findObstacle(prototype)));
+  return obstacle;
+}
+
+function findObstacle(prototype: object): string {
+  const base = BUILT_IN.find((one) => prototype instanceof (one as new () => object));
+  if (base !== undefined) return `extends ${base.name}`;
+  for (let level: object | null = prototype; level; level = Object.getPrototypeOf(level) as object | null) {
+    const { constructor } = level;
+    if (typeof constructor !== 'function' || isNative(constructor)) continue;
+    const source = Function.prototype.toString.call(constructor).replaceAll(TEXT_OR_COMMENT, '');
+    if (PRIVATE_FIELD.test(source)) return 'has private fields (#name)';
+  }
+  return '';
+}
+
+const LOCAL = new Map<string, object>(
+  [Object, Array, Date, Map, RegExp, Set].map((type) => [type.name, type.prototype as object]),
+);
+
+/**
+ * The prototype of this realm that stands for one of another: what `fetch().json()` answers under jest has a
+ * `Object.prototype` of its own. For everything else the prototype itself.
+ */
+export function localPrototype(prototype: object): object {
+  const owner: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  if (typeof owner !== 'function' || owner.prototype !== prototype || !isNative(owner)) return prototype;
+  return LOCAL.get(owner.name) ?? prototype;
+}
+
+export function isNative(type: Function): boolean {
+  // The constructor of a generator's prototype is no function.
+  return typeof type === 'function' && Function.prototype.toString.call(type).endsWith('{ [native code] }');
+}
+
+/** Assigns an own data property, also where the class has a setter or a constant of that name. */
+export function defineOn(target: object, key: string, value: unknown): void {
+  if (key in target) {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  } else define(target, key, value);
+}
+
+/**
+ * A class whose instances may be stored and come back as instances.
+ *
+ * @publicApi
+ */
+export type InstanceClass = abstract new (...args: never[]) => object;
+
+/**
+ * The classes whose instances may be cached: entities, which the module learns from the data sources, and those that a
+ * method declares with `type:`. An instance of any other class is not stored, since it would come back as a plain
+ * object and slip past `@Exclude()` and its own methods.
+ */
+export class KnownClasses {
+  readonly #names = new Map<object, string>();
+  readonly #prototypes = new Map<string, object | 'several'>();
+
+  constructor(private readonly parent?: KnownClasses) {}
+
+  add(target: InstanceClass): void {
+    const prototype = target.prototype as object;
+    const twin = this.#prototypes.get(target.name);
+    this.#names.set(prototype, target.name);
+    this.#prototypes.set(target.name, twin === undefined || twin === prototype ? prototype : 'several');
+  }
+
+  has(prototype: object): boolean {
+    return this.#names.has(prototype) || (this.parent?.has(prototype) ?? false);
+  }
+
+  /** The name under which other processes know a class. @throws Error when two classes share it */
+  nameOf(prototype: object): string | undefined {
+    const name = this.#names.get(prototype);
+    if (name === undefined) return this.parent?.nameOf(prototype);
+    if (this.#prototypes.get(name) !== prototype)
+      throw new Error(`two known classes are called ${name}; rename one`);
+    return name;
+  }
+
+  prototypeOf(name: string): object | undefined {
+    const prototype = this.#prototypes.get(name);
+    return prototype === undefined || prototype === 'several' ? this.parent?.prototypeOf(name) : prototype;
+  }
+}
+
+/**
+ * What `type:` accepts: a class, several, or a function that returns them (for classes declared later).
+ *
+ * @publicApi
+ */
+export type TypeOption = () => InstanceClass | readonly InstanceClass[];
+
+export function classesOf(type: TypeOption, where: string): readonly InstanceClass[] {
+  const answer: unknown = type();
+  const classes: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
+  for (const one of classes) {
+    if (typeof one !== 'function' || typeof one.prototype !== 'object') {
+      throw new CacheConfigurationError(
+        'CACHE_TYPE',
+        `type of ${where} returned ${String(one)}, which is no class. Write type: () => UserDto, or a list of classes.`,
+      );
+    }
+  }
+  return classes as readonly InstanceClass[];
+}
