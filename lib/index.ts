@@ -42,7 +42,7 @@ export type { HeaderTarget } from './http/headers/add-headers.js';
 export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module/cache-everything.js';
-export { explainToken } from './http/explain-token.js';
+export { explainToken } from './http/explain.js';
 export type { KeyLimitOption } from './http/route/key-limit.js';
 export type { QueryOption } from './http/route/query-filter.js';
 export type { ResponseView } from './http/answer/response-view.js';

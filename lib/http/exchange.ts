@@ -6,7 +6,7 @@ import type { Entry, MaybePromise } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { Forwarded } from './answer/cache-status-header.js';
 import type { CachedRoute } from './route/cached-route.js';
-import type { Explanation } from './explanation.js';
+import type { Explanation } from './explain.js';
 import type { RequestDirectives } from './request/request-directives.js';
 import type { StoredUris } from './route/stored-uris.js';
 

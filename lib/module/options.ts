@@ -11,7 +11,7 @@ import {
   type OptionTypes,
 } from '../common/options.js';
 import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
-import { assertSecret } from '../http/explain-token.js';
+import { assertSecret } from '../http/explain.js';
 import type { IsAuthenticated } from '../http/request/authentication.js';
 import {
   DEFAULT_KEY_LIMIT,

@@ -11,7 +11,7 @@ import {
   RestflowCacheModule,
   type RestflowCacheOptions,
 } from '../../lib/index.js';
-import { isExplainToken } from '../../lib/http/explain-token.js';
+import { isExplainToken } from '../../lib/http/explain.js';
 import { gate, platforms, start, until, type TestApplication } from './support/application.js';
 
 interface AnyResponse {

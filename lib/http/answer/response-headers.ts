@@ -4,7 +4,7 @@ import { addHeaders, type HeaderTarget } from '../headers/add-headers.js';
 import type { AddedHeaders } from '../platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from '../route/cached-route.js';
-import type { Explanation } from '../explanation.js';
+import type { Explanation } from '../explain.js';
 import { ageOf, responseOf, type StoredResponse } from './stored-response.js';
 
 const NAMES = {
