@@ -6,7 +6,7 @@ import { isPlainPipeline, type PipelineSettings } from '../http/answer/plain-pip
 import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from '../http/platform/index.js';
-import { isAuthenticatedByDefault } from '../http/request/authentication.js';
+import { isAuthenticatedByDefault } from '../http/request/admission.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
 import type { RouteTable } from '../http/route/route-table.js';

@@ -12,7 +12,7 @@ import {
 } from '../common/options.js';
 import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
 import { assertSecret } from '../http/explain.js';
-import type { IsAuthenticated } from '../http/request/authentication.js';
+import type { IsAuthenticated } from '../http/request/admission.js';
 import {
   DEFAULT_KEY_LIMIT,
   keyLimitOf,

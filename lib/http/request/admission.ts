@@ -1,16 +1,14 @@
-import { saidAtOnce } from '../../common/async.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
+import { saidAtOnce } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
-import type { IsAuthenticated } from './authentication.js';
-
+import type { BypassReason, GeneralReason } from '../exchange.js';
 import { missesBody } from '../route/cacheable-methods.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import { honouredDirectives } from './honoured-directives.js';
-import { isUnsafe } from './unsafe-request.js';
-import type { BypassReason, GeneralReason } from '../exchange.js';
 import { mayHavePart } from './preconditions.js';
+import { isUnsafe } from './unsafe-request.js';
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
@@ -104,4 +102,48 @@ export class Admission {
     );
     return false;
   }
+}
+
+/** Tells whether a request carries credentials, so that its answer may be meant for one user alone. */
+export type IsAuthenticated = (request: object) => boolean;
+
+interface MaybeAuthenticated {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly user?: unknown;
+  readonly session?: {
+    readonly user?: unknown;
+    readonly userId?: unknown;
+    readonly passport?: { readonly user?: unknown };
+  } | null;
+  readonly socket?: {
+    readonly encrypted?: boolean;
+    readonly authorized?: boolean;
+    getPeerCertificate?: () => object | null;
+  };
+  readonly raw?: { readonly socket?: MaybeAuthenticated['socket'] };
+}
+
+/**
+ * The default of `isAuthenticated`: an Authorization or x-api-key header, `request.user`, a user in the session, or a
+ * client certificate. Answers that depend on other credentials need `isAuthenticated`, `identity` or `bypass`.
+ */
+export const isAuthenticatedByDefault: IsAuthenticated = (request) => {
+  const { headers, user, session } = request as MaybeAuthenticated;
+  return (
+    headers['authorization'] !== undefined ||
+    headers['x-api-key'] !== undefined ||
+    (user !== undefined && user !== null) ||
+    (session !== undefined && session !== null && hasSessionUser(session)) ||
+    hasClientCertificate(request as MaybeAuthenticated)
+  );
+};
+
+function hasSessionUser(session: NonNullable<MaybeAuthenticated['session']>): boolean {
+  return (session.user ?? session.userId ?? session.passport?.user) != null;
+}
+
+function hasClientCertificate({ socket, raw }: MaybeAuthenticated): boolean {
+  const connection = socket ?? raw?.socket;
+  if (connection?.encrypted !== true || connection.getPeerCertificate === undefined) return false;
+  return Object.keys(connection.getPeerCertificate() ?? {}).length > 0;
 }
