@@ -7,7 +7,7 @@ import type { Stamp } from '../stores/stamp.js';
 import type { Forwarded } from './answer/cache-status-header.js';
 import type { CachedRoute } from './route/cached-route.js';
 import type { Explanation } from './explain.js';
-import type { RequestDirectives } from './request/request-directives.js';
+import type { RequestDirectives } from './request/directives.js';
 import type { StoredUris } from './route/stored-uris.js';
 
 /** Why a request goes past any cache, as Cache-Status and the log say it. */

@@ -3,10 +3,9 @@ import type { CacheEngine } from '../../cache/engine/engine.js';
 import { isRefreshDue } from '../../cache/engine/policy.js';
 import { LATE, within } from '../../cache/engine/call-wrappers.js';
 import { Entry } from '../../stores/store.interface.js';
-import { satisfies, takesStale } from '../request/honoured-directives.js';
+import { NOTHING_ASKED, satisfies, takesStale } from '../request/directives.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
 import type { RepeatedRequests } from '../rewarm/repeated-requests.js';
-import { NOTHING_ASKED } from '../request/request-directives.js';
 
 /** A stored response that answers a request, and how it came to. */
 export interface Reuse {

@@ -6,7 +6,7 @@ import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason, GeneralReason } from '../exchange.js';
 import { missesBody } from '../route/cacheable-methods.js';
 import type { CachedRoute } from '../route/cached-route.js';
-import { honouredDirectives } from './honoured-directives.js';
+import { honouredDirectives } from './directives.js';
 import { mayHavePart } from './preconditions.js';
 import { isUnsafe } from './unsafe-request.js';
 

@@ -1,4 +1,4 @@
-import type { RequestDirectives } from '../request/request-directives.js';
+import type { RequestDirectives } from '../request/directives.js';
 import { ageOf, type ReuseTerms } from '../answer/reuse-terms.js';
 
 /**

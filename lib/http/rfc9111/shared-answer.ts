@@ -10,7 +10,7 @@ import { varyMembers } from '../headers/vary.js';
 import type { StoredResponse } from '../answer/stored-response.js';
 import { judgedFieldsOf, type JudgedFields } from '../answer/judged-fields.js';
 import { storingRefusal } from './may-store.js';
-import { NOTHING_ASKED } from '../request/request-directives.js';
+import { NOTHING_ASKED } from '../request/directives.js';
 import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from '../answer/reuse-terms.js';
 import { mayStandInForError, reuseOf } from './may-reuse.js';
 import { bumpBehind } from '../request/bump-behind.js';

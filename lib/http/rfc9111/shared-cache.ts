@@ -16,7 +16,7 @@ import { statusHeaders } from '../answer/response-headers.js';
 import type { StaleResponses } from '../answer/stale-response.js';
 import { responseOf } from '../answer/stored-response.js';
 import { whenAdmitted } from '../answer/when-admitted.js';
-import { requestDirectives, FROM_THE_HANDLER } from '../request/request-directives.js';
+import { requestDirectives, FROM_THE_HANDLER } from '../request/directives.js';
 import { reuseOf, type Reuse } from './may-reuse.js';
 import { SharedAnswer } from './shared-answer.js';
 import type { SharedExchange } from './shared-exchange.js';
