@@ -5,7 +5,7 @@ import {
   VALUE_OPTIONS,
   type MethodDefinition,
 } from '../cache/definition.js';
-import { defaultKeyOf } from '../http/route/default-key.js';
+import { defaultKeyOf } from '../http/route/cached-route.js';
 import { normaliseResponseOptions } from '../http/route/response-options.js';
 import { withUriTag } from '../http/route/stored-uris.js';
 import { responseValues } from '../http/answer/stored-response.js';

@@ -1,18 +1,50 @@
-import { createKeyHash, encodeValue } from '../../keys/index.js';
-import type { KeyRequest } from '../../keys/key.interface.js';
+import { LRUCache } from 'lru-cache';
 import type { Call } from '../../cache/engine/call.js';
-import { CacheUsageError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
-import { AskedOrigins } from './recent-hosts.js';
-import { bodyTypeOf } from './cacheable-methods.js';
-import { declaredVary } from './declared-vary.js';
+import { CacheUsageError } from '../../common/errors.js';
+import {
+  BodyKeyField,
+  createKeyHash,
+  encodeValue,
+  inlineKeyConstructor,
+  type KeyConstructorInput,
+  QueryParamsKeyField,
+  ResponseCacheKeyConstructor,
+  RouteParamsKeyField,
+} from '../../keys/index.js';
+import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
-
-import type { KeyLimit } from './key-limit.js';
-import type { RequestVersion } from './request-version.js';
-import type { ResponseOptions } from './response-options.js';
-import { VariantHints } from './variant-hints.js';
+import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
+import { declaredVary } from './declared-vary.js';
 import { heldIdentity, type HeldIdentity } from './held-identity.js';
+import type { KeyLimit } from './key-limit.js';
+import { AskedOrigins } from './recent-hosts.js';
+import type { ResponseOptions } from './response-options.js';
+import { UriKeyConstructor } from './stored-uris.js';
+
+const MAX_KEYS = 10_000;
+const MAX_NAMES = 8;
+
+/**
+ * What a response says in `Vary` is known only once it was loaded. The names are remembered for its key, so that the
+ * next request's key holds the values of those headers. Forgetting one costs a load.
+ */
+export class VariantHints {
+  readonly #names = new LRUCache<string, readonly string[]>({ max: MAX_KEYS });
+
+  /** The header names that choose between the variants of this key, sorted. */
+  get(key: string): readonly string[] | undefined {
+    return this.#names.size === 0 ? undefined : this.#names.get(key);
+  }
+
+  /** @returns whether the names were few enough to be kept */
+  add(key: string, names: readonly string[]): boolean {
+    const all = [...new Set([...(this.#names.get(key) ?? []), ...names])].sort();
+    if (all.length > MAX_NAMES) return false;
+    this.#names.set(key, all);
+    return true;
+  }
+}
 
 /** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
 const MAX_HOST = 540;
@@ -181,4 +213,50 @@ function hostOf(request: KeyRequest): string {
       `its Host header is longer than ${MAX_HOST} characters, which no name is. Refuse such requests in front of the application.`,
     );
   return text.toLowerCase();
+}
+
+/** The key of a handler that names none: what may choose between its answers, as its options say. */
+export function defaultKeyOf({ freshness, query, methods }: ResponseOptions): KeyConstructorInput {
+  if (freshness === 'headers') return UriKeyConstructor;
+  if (query === undefined && !hasBodies(methods)) return ResponseCacheKeyConstructor;
+  return inlineKeyConstructor({
+    fields: {
+      ...(hasBodies(methods) ? { body: new BodyKeyField() } : {}),
+      query: query?.keyField() ?? new QueryParamsKeyField('*'),
+      route: new RouteParamsKeyField('*', { partition: true }),
+    },
+  });
+}
+
+/** How an application tells versions apart: Nest's `VersioningOptions`, as far as they are read here. */
+export interface Versioning {
+  /** Nest's `VersioningType`: URI, header, media type, custom. */
+  readonly type?: number;
+  /** Before a version in the path. Default `'v'`; `false` for none. */
+  readonly prefix?: string | false;
+  readonly header?: string;
+  readonly extractor?: (request: unknown) => unknown;
+}
+
+/** Reads from a request which version it asks for. */
+export type RequestVersion = (request: KeyRequest) => unknown;
+
+const URI = 0;
+const HEADER = 1;
+const MEDIA_TYPE = 2;
+const CUSTOM = 3;
+
+/** What of a request decides its version, where one handler may serve several; versions in the URL stand in the path. */
+export function requestVersion({ type, header = '', extractor }: Versioning): RequestVersion {
+  const name = header.toLowerCase();
+  if (type === HEADER) return ({ headers }) => headers[name];
+  if (type === MEDIA_TYPE) return ({ headers }) => String(headers['accept'] ?? '').split(';')[1];
+  if (type === CUSTOM) return (request) => extractor?.(request);
+  return () => undefined;
+}
+
+/** What stands before versions in paths; `undefined` where they do not stand there. */
+export function versionPrefix({ type, prefix = 'v' }: Versioning): string | undefined {
+  if (type !== URI) return undefined;
+  return prefix === false ? '' : prefix;
 }

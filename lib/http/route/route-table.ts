@@ -7,11 +7,16 @@ import { DropLog } from '../../cache/engine/store-reader.js';
 import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
-import { CachedRoute } from './cached-route.js';
+import {
+  CachedRoute,
+  requestVersion,
+  type RequestVersion,
+  type Versioning,
+  versionPrefix,
+} from './cached-route.js';
 import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
-import { requestVersion, versionPrefix, type RequestVersion, type Versioning } from './request-version.js';
 import type { ResponseOptions } from './response-options.js';
 import { RoutePaths } from './route-paths.js';
 import { RoutePattern } from './route-pattern.js';
