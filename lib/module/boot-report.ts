@@ -1,8 +1,7 @@
 import type { MethodTarget } from '../cache/method-target.js';
 import { deltaSeconds, parseCacheControl } from '../http/headers/cache-control.js';
-import { headersOf } from '../http/route/handler-shape.js';
+import { headersOf, unreadArguments } from '../http/route/handler-shape.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
-import { unreadArguments } from '../http/route/unread-arguments.js';
 import type { BoundRule } from '../invalidation/index.js';
 import { agreesOnLoads } from '../stores/store.interface.js';
 

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import type { MethodShape, RouteArgument } from '../../keys/key.interface.js';
+import type { CompiledKey } from '../../keys/index.js';
+import type { KeyRequest, MethodShape, RouteArgument } from '../../keys/key.interface.js';
 
 /** Nest's metadata, by the names it has used since its first version. */
 const ROUTE_ARGUMENTS = '__routeArguments__';
@@ -119,4 +120,27 @@ export function isCacheableHandler(method: object): boolean {
 /** Whether a method is a handler of `@Get()` and of nothing else. */
 export function answersGetAlone(method: object): boolean {
   return isCacheableHandler(method) && Reflect.getMetadata(METHOD, method) !== ALL;
+}
+
+/**
+ * What a handler asks for by name, `@Param('id')` or `@Query('page')`, and its key does not hold: requests that differ in it would share
+ * an answer. Told by trying: the key of two requests that differ in nothing else. Empty where code of the user's makes the key.
+ */
+export function unreadArguments(key: CompiledKey, controller: Function, handler: string): readonly string[] {
+  if (key.runsUserCode) return [];
+  const { routeArguments = [] } = handlerShape(controller, handler, []);
+  return routeArguments.flatMap(({ source, name }) => {
+    if (name === undefined || (source !== 'param' && source !== 'query')) return [];
+    const part = source === 'param' ? 'params' : 'query';
+    const [one, other] = ['1', '2'].map((value) => key.partsOf(asking({ [part]: { [name]: value } })));
+    return one === other ? [`@${source === 'param' ? 'Param' : 'Query'}('${name}')`] : [];
+  });
+}
+
+function asking(parts: Partial<KeyRequest>): { args: []; request: KeyRequest } {
+  const user = { id: 0 };
+  return {
+    args: [],
+    request: { method: 'GET', url: '/', headers: {}, params: {}, query: {}, user, ...parts },
+  };
 }
