@@ -1,5 +1,4 @@
-import { declareVary } from '../http/route/declared-vary.js';
-import { assertHeaderNames } from '../http/route/response-options.js';
+import { assertHeaderNames, declareVary } from '../http/route/response-options.js';
 import { whereOf } from './decorator-options.js';
 
 /**

@@ -15,11 +15,10 @@ import {
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
-import { declaredVary } from './declared-vary.js';
+import { declaredVary, type ResponseOptions } from './response-options.js';
 import { heldIdentity, type HeldIdentity } from './held-identity.js';
 import type { KeyLimit } from './key-limit.js';
 import { AskedOrigins } from './recent-hosts.js';
-import type { ResponseOptions } from './response-options.js';
 import { UriKeyConstructor } from './stored-uris.js';
 
 const MAX_KEYS = 10_000;

@@ -1,7 +1,8 @@
+import 'reflect-metadata';
 import { CacheConfigurationError } from '../../common/errors.js';
 import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/options.js';
-import type { ExcludedPaths } from './excluded-paths.js';
 import { methodsOf } from './cacheable-methods.js';
+import type { ExcludedPaths } from './excluded-paths.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
 import { QueryFilter, type QueryOption } from './query-filter.js';
 
@@ -176,4 +177,17 @@ function freshnessOf(options: GivenResponseOptions, where: string): ResponseOpti
 
 function invalid(message: string): CacheConfigurationError {
   return new CacheConfigurationError('CACHE_RESPONSE_OPTION', message);
+}
+
+const VARY = 'restflow-cache:vary';
+
+/** Adds names of request headers to those that choose between the answers of a handler. */
+export function declareVary(handler: object, names: readonly string[]): void {
+  const all = new Set([...declaredVary(handler), ...names.map((name) => name.toLowerCase())]);
+  Reflect.defineMetadata(VARY, [...all].sort(), handler);
+}
+
+/** What `@Vary()` and `@VaryOnCookie()` say of a handler. */
+export function declaredVary(handler: object): readonly string[] {
+  return (Reflect.getMetadata(VARY, handler) as readonly string[] | undefined) ?? [];
 }
