@@ -16,7 +16,7 @@ import type { CachedRoute } from './route/cached-route.js';
 import type { BypassReason, Exchange, Found, RouteLookup } from './exchange.js';
 import { Explainer, type Explanation } from './explain.js';
 import { asksForPart, conditionsOf, hideConditions } from './request/preconditions.js';
-import { withinHardTimeout } from './answer/hard-timeout.js';
+import { whenAdmitted, whenItsTurn, withinHardTimeout } from './answer/handler-load.js';
 import type { HitShortcut } from './answer/hit-shortcut.js';
 import { asksAnew, honouredDirectives, NOTHING_ASKED } from './request/directives.js';
 import type { Replacement } from './platform.interface.js';
@@ -29,8 +29,6 @@ import { StaleResponses, type Reuse } from './answer/stale-response.js';
 import { SharedCache } from './rfc9111/shared-cache.js';
 import { invalidateByAnswer, isUnsafe } from './request/unsafe-request.js';
 import { watchIdentity } from './request/identity-watch.js';
-import { whenAdmitted } from './answer/when-admitted.js';
-import { whenItsTurn } from './answer/when-its-turn.js';
 
 /**
  * Serves and stores the answers of decorated handlers. It stands before all other interceptors, so a hit runs the
