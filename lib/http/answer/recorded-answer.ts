@@ -1,10 +1,16 @@
-import { CacheStatus, type Call, isoTime } from '../../cache/engine/call.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { CacheStatus, type Call, isoTime } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
+import { varyMembers } from '../headers/vary.js';
+import type {
+  AddedHeaders,
+  HeadDecision,
+  Recording,
+  RecordingRefusal,
+  ResponseHead,
+} from '../platform.interface.js';
+import { type Conditions, isNotModified } from '../request/preconditions.js';
 import type { Forwarded } from './cache-status-header.js';
-import { isNotModified, type Conditions } from '../request/preconditions.js';
-import type { AddedHeaders, HeadDecision, Recording, ResponseHead } from '../platform.interface.js';
-import { whyNotRecorded } from './recording-refusals.js';
 import {
   lifetimeHeaders,
   type metadataHeaders,
@@ -12,9 +18,26 @@ import {
   statusHeaders,
   type Told,
 } from './response-headers.js';
-import { isStorable, isTooLarge, judgeResponse, varyOf, type Judgement, type Refusal } from './storable.js';
-import { varyMembers } from '../headers/vary.js';
+import { isStorable, isTooLarge, type Judgement, judgeResponse, type Refusal, varyOf } from './storable.js';
 import { ageOf, etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
+
+type Refusals = Readonly<Partial<Record<RecordingRefusal, string>>>;
+
+const REFUSALS: Refusals = {
+  aborted:
+    'its client went away, or its handler failed, before it was complete. If that is not rare, let the handler finish what it begins',
+  hijacked: 'its handler took over the connection; leave it without @CacheResponse()',
+  'event-stream': 'it is a stream of events, which has no end; leave its handler without @CacheResponse()',
+  'set-cookie': 'it sets a cookie; set cookies in middleware or another route',
+  trailers: 'it has trailers; say in headers what they say, or leave its handler without @CacheResponse()',
+  'length-mismatch': 'its Content-Length is not the length of its body; leave that header to the platform',
+};
+
+/** Why an answer could not be recorded, and what to write; nothing where another one went out in its place. */
+export function whyNotRecorded(refusal: RecordingRefusal, maxBodyBytes: number): string | undefined {
+  if (refusal !== 'too-large') return REFUSALS[refusal];
+  return `its body is larger than ${maxBodyBytes} bytes; maxBodyBytes: ${maxBodyBytes * 10} would store ten times as much`;
+}
 
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */
 export class RecordedAnswer {

@@ -3,7 +3,7 @@ import { CacheStatus } from '../../cache/engine/call.js';
 import type { Forwarded } from '../answer/cache-status-header.js';
 import { isNotModified, type Conditions } from '../request/preconditions.js';
 import type { HeadDecision, Recording, ResponseHead } from '../platform.interface.js';
-import { whyNotRecorded } from '../answer/recording-refusals.js';
+import { whyNotRecorded } from '../answer/recorded-answer.js';
 import { statusHeaders } from '../answer/response-headers.js';
 import { isStorable } from '../answer/storable.js';
 import { varyMembers } from '../headers/vary.js';
