@@ -45,7 +45,7 @@ export type { CacheEverythingOptions } from './module/cache-everything.js';
 export { explainToken } from './http/explain.js';
 export type { KeyLimitOption } from './http/route/key-limit.js';
 export type { QueryOption } from './http/route/query-filter.js';
-export type { ResponseView } from './http/answer/response-view.js';
+export type { ResponseView } from './http/answer/stored-response.js';
 export {
   InvalidationEnqueueError,
   InvalidationJobError,

@@ -5,7 +5,7 @@ import type { TypeOption } from '../cache/values/classes.js';
 import type { CacheableMethod } from '../http/route/cacheable-methods.js';
 import type { KeyLimitOption } from '../http/route/key-limit.js';
 import type { QueryOption } from '../http/route/query-filter.js';
-import type { ResponseView } from '../http/answer/response-view.js';
+import type { ResponseView } from '../http/answer/stored-response.js';
 import type { InvalidatesOn } from '../invalidation/rules/invalidation-rule.js';
 import type { EntityChange } from '../invalidation/invalidator.interface.js';
 import type { RewarmRequest } from '../invalidation/rewarm/rewarm.interface.js';

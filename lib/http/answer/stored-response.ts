@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { parseDelta } from '../headers/cache-control.js';
 import type { ValueHandling } from '../../cache/values/isolation.js';
 import type { Entry } from '../../stores/store.interface.js';
+import { parseDelta } from '../headers/cache-control.js';
 import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.interface.js';
-import type { ResponseView } from './response-view.js';
 import type { JudgedFields } from './judged-fields.js';
-import { reuseTermsOf, type ExchangeTimes, type ReuseTerms } from './reuse-terms.js';
+import { type ExchangeTimes, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
 /** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
 export interface ToldHeaders {
@@ -151,4 +150,18 @@ export function single(value: string | readonly string[] | number | undefined): 
 
 export function joined(value: string | readonly string[] | number | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value === undefined ? undefined : String(value);
+}
+
+/**
+ * A response as `cacheIf`, `cacheUnless` and `ttl` functions see it.
+ *
+ * @publicApi
+ */
+export interface ResponseView {
+  /** The status code. */
+  readonly status: number;
+  /** What the handler added to the headers; lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** The bytes of the body. */
+  readonly body: Buffer;
 }
