@@ -1,11 +1,16 @@
-import { CacheStatus, metadataOf } from '../../cache/engine/call.js';
-import type { Entry } from '../../stores/store.interface.js';
-import { partOf, type AskingExchange } from './byte-range.js';
-import type { CacheStatusParameters } from './cache-status-header.js';
-import { conditionsOf, isNotModified } from '../request/preconditions.js';
+import { LATE, within } from '../../cache/engine/call-wrappers.js';
+import { CacheStatus, type Call, metadataOf } from '../../cache/engine/call.js';
+import type { CacheEngine } from '../../cache/engine/engine.js';
+import { isRefreshDue } from '../../cache/engine/policy.js';
+import { Entry } from '../../stores/store.interface.js';
 import type { AddedHeaders, RecordedResponse, Replacement } from '../platform.interface.js';
+import { NOTHING_ASKED, satisfies, takesStale } from '../request/directives.js';
+import { conditionsOf, isNotModified } from '../request/preconditions.js';
+import { NO_ANSWER } from '../rewarm/in-process-request.js';
+import type { RepeatedRequests } from '../rewarm/repeated-requests.js';
+import { type AskingExchange, partOf } from './byte-range.js';
+import type { CacheStatusParameters } from './cache-status-header.js';
 import { hitHeaders, reuseHeaders, secondsLeft, statusHeaders, type Told } from './response-headers.js';
-import type { Reuse } from './stale-response.js';
 import { responseOf } from './stored-response.js';
 
 /**
@@ -75,4 +80,95 @@ function saidOf(
   if (asked === undefined && status !== CacheStatus.STALE) return undefined;
   const ttl = (freshUntil - now) / 1000;
   return asked === undefined ? { hit: true, ttl } : { fwd: 'stale', fwdStatus: asked, ttl };
+}
+
+/** A stored response that answers a request, and how it came to. */
+export interface Reuse {
+  readonly entry: Entry;
+  readonly status: CacheStatus;
+  /** What the handler answered, where it was asked. */
+  readonly asked?: number;
+}
+
+/**
+ * When a stored response is served though its handler must be asked anew. The handler answers a repeated request, so that the
+ * client's own response stays free for what is stored.
+ *
+ * Source: RFC 5861.
+ */
+export class StaleResponses {
+  constructor(
+    private readonly engine: CacheEngine,
+    private readonly repeated: RepeatedRequests,
+  ) {}
+
+  /** The stored response, at once, with a refresh behind the client's back where one is due. */
+  serve(call: Call, entry: Entry, request: object, asked = NOTHING_ASKED): Reuse | undefined {
+    const { engine } = this;
+    const now = engine.clock.now();
+    if (asked !== NOTHING_ASKED && !satisfies(asked, entry, now)) return undefined;
+    if (entry.isFresh(now)) {
+      if (isRefreshDue(call.target.policy, entry, now)) this.refresh(call, entry, request);
+      return { entry, status: CacheStatus.HIT };
+    }
+    const isReloading = engine.mayServeStale(call, entry, now) && this.refresh(call, entry, request);
+    return isReloading || takesStale(asked, entry, now) ? { entry, status: CacheStatus.STALE } : undefined;
+  }
+
+  /**
+   * Asks the handler behind the client's back, but not at each hit where that is in vain.
+   * @returns false where nothing can be repeated: then the client waits for the handler, unless it says that it need not be fresh
+   */
+  refresh(call: Call, entry: Entry, request: object): boolean {
+    const { pauses } = this.engine;
+    if (pauses.covers(call, entry)) return true;
+    const refresh = this.repeated.start(call.key, request);
+    void refresh?.then(() => pauses.begin(call, entry));
+    return refresh !== undefined;
+  }
+
+  /** Whether a handler that fails or takes too long is better not asked by the client itself. */
+  isFallback(call: Call, entry: Entry): boolean {
+    const { softTimeout, hardTimeout, staleIfError } = call.target.policy;
+    if (staleIfError === 0 && softTimeout === Infinity && hardTimeout === Infinity) return false;
+    return this.engine.clock.now() < entry.keepUntil;
+  }
+
+  /**
+   * What a handler brings that is asked behind the client's back, or the stale response in its place.
+   * @returns nothing where the client has to ask itself: its answer is not stored, or the stale one must not be served
+   */
+  async ask(call: Call, stale: Entry, request: object): Promise<Reuse | undefined> {
+    const { engine } = this;
+    if (!(await engine.mayServeLate(call, stale))) return undefined;
+    const asking = this.repeated.start(call.key, request);
+    if (asking === undefined) return undefined;
+    const { softTimeout, hardTimeout, staleIfError } = call.target.policy;
+    const asked = await within(engine.clock, asking, Math.min(softTimeout, hardTimeout));
+    if (asked === LATE) return this.#stale(call, stale);
+    if (asked < 500 && asked !== NO_ANSWER) return this.#answered(call, asked);
+    if (engine.clock.now() >= stale.freshUntil + staleIfError) return undefined;
+    engine.log.error(
+      `stale-if-error ${call.target.topic}`,
+      `${call.target.name} failed, a stale response was served`,
+      new Error(asked === NO_ANSWER ? 'It did not answer.' : `It answered ${asked}.`),
+    );
+    return this.#stale(call, stale, asked);
+  }
+
+  /** Judged once more: it may have been dropped while the handler ran. */
+  async #stale(call: Call, entry: Entry, asked?: number): Promise<Reuse | undefined> {
+    if (!(await this.engine.mayServeLate(call, entry))) return undefined;
+    return { entry, status: CacheStatus.STALE, ...(asked === undefined ? {} : { asked }) };
+  }
+
+  /** The response as it was stored; its store may still be taking it. */
+  async #answered(call: Call, asked: number): Promise<Reuse | undefined> {
+    const { engine } = this;
+    const joined = engine.join(call, await engine.reader.stamp(call));
+    const entry = joined === undefined ? await engine.reader.read(call.again()) : (await joined.wait()).entry;
+    if (!(entry instanceof Entry) || !entry.isFresh(engine.clock.now())) return undefined;
+    if (!(await engine.reader.isCurrent(call, entry.stamp))) return undefined;
+    return { entry, status: CacheStatus.MISS, asked };
+  }
 }

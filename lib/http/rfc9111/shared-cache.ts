@@ -13,7 +13,7 @@ import type { RepeatedRequests } from '../rewarm/repeated-requests.js';
 import type { Exchange, GeneralReason } from '../exchange.js';
 import { notCached } from '../answer/own-answer.js';
 import { statusHeaders } from '../answer/response-headers.js';
-import type { StaleResponses } from '../answer/stale-response.js';
+import type { StaleResponses } from '../answer/reused-response.js';
 import { responseOf } from '../answer/stored-response.js';
 import { requestDirectives, FROM_THE_HANDLER } from '../request/directives.js';
 import { reuseOf, type Reuse } from './may-reuse.js';
