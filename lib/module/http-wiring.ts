@@ -1,8 +1,13 @@
 import type { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheUsageError } from '../common/errors.js';
-import { type Glance, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
-import { isPlainPipeline, type PipelineSettings } from '../http/answer/plain-pipeline.js';
+import {
+  type Glance,
+  HitShortcut,
+  isPlainPipeline,
+  type PipelineSettings,
+  type RegisteringAdapter,
+} from '../http/answer/hit-shortcut.js';
 import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from '../http/platform/index.js';

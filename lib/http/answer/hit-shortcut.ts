@@ -1,7 +1,7 @@
-import 'reflect-metadata';
 import type { ExecutionContext } from '@nestjs/common';
-import type { CachedRoute } from '../route/cached-route.js';
+import 'reflect-metadata';
 import type { Exchange, Found } from '../exchange.js';
+import type { CachedRoute } from '../route/cached-route.js';
 
 /** What Nest's router gives to the platform for a route: its pipeline. */
 type Pipeline = (request: Exchange['request'], response: object, next: unknown) => unknown;
@@ -109,3 +109,42 @@ function afterMiddleware(send: () => void, orElse: () => unknown): void {
 
 const settled = Promise.resolve();
 const noop = (): void => undefined;
+
+/** Nest's metadata, by the names it has used since its first version. */
+const GUARDS = '__guards__';
+const HEADERS = '__headers__';
+const HOST = 'host';
+const SSE = '__sse__';
+
+/** What of an application decides whether its pipelines do something before the interceptors. */
+export interface PipelineSettings {
+  getGlobalGuards(): readonly unknown[];
+  getGlobalRequestGuards(): readonly unknown[];
+  getVersioning(): { readonly type?: number } | undefined;
+}
+
+/** Nest's `VersioningType`: only these versions stand in the path, which the platform goes by. */
+const URI = 0;
+
+/**
+ * Whether Nest's pipeline comes to the first interceptor without having done anything for a request that others can see: no
+ * guards, no `@Header()`, no choice by host or version.
+ *
+ * Controllers that are made for each request are left to the caller: no metadata tells them.
+ */
+export function isPlainPipeline(app: PipelineSettings, handler: Function, controller: Function): boolean {
+  const versioning = app.getVersioning();
+  return (
+    app.getGlobalGuards().length + app.getGlobalRequestGuards().length === 0 &&
+    (versioning === undefined || versioning.type === URI) &&
+    isEmpty(Reflect.getMetadata(GUARDS, controller)) &&
+    isEmpty(Reflect.getMetadata(GUARDS, handler)) &&
+    isEmpty(Reflect.getMetadata(HEADERS, handler)) &&
+    Reflect.getMetadata(HOST, controller) === undefined &&
+    Reflect.getMetadata(SSE, handler) === undefined
+  );
+}
+
+function isEmpty(list: unknown): boolean {
+  return list === undefined || (Array.isArray(list) && list.length === 0);
+}
