@@ -3,8 +3,16 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Clock } from '../../common/time.js';
-import { rawWithout } from './raw-headers.js';
 import type { Peer } from '../platform.interface.js';
+
+/** Raw headers, names and values in turn, without some. @param names in lower case */
+export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<string>): string[] {
+  const rest: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (!names.has(rawHeaders[index]!.toLowerCase())) rest.push(rawHeaders[index]!, rawHeaders[index + 1]!);
+  }
+  return rest;
+}
 
 /** A request that takes longer is given up. Milliseconds. */
 const MAX_MS = 60_000;

@@ -1,5 +1,5 @@
 import { hideConditions } from '../request/preconditions.js';
-import { rawWithout } from '../rewarm/raw-headers.js';
+import { rawWithout } from '../rewarm/in-process-request.js';
 import type { StoredResponse } from '../answer/stored-response.js';
 
 const CONDITIONS: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since']);
