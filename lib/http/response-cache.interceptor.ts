@@ -21,7 +21,7 @@ import type { HitShortcut } from './answer/hit-shortcut.js';
 import { asksAnew, honouredDirectives, NOTHING_ASKED } from './request/directives.js';
 import type { Replacement } from './platform.interface.js';
 import { notCached } from './answer/own-answer.js';
-import { RepeatedRequests } from './rewarm/repeated-requests.js';
+import { RepeatedRequests } from './rewarm/rewarm-responses.js';
 import { statusHeaders, type Told } from './answer/response-headers.js';
 import type { ResponseRecorder } from './answer/response-recorder.js';
 import { type Reuse, reusedAnswer, StaleResponses } from './answer/reused-response.js';

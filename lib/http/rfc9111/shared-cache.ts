@@ -9,7 +9,7 @@ import { addHeaders } from '../headers/add-headers.js';
 import type { Admission, IsAuthenticated } from '../request/admission.js';
 import { conditionsOf } from '../request/preconditions.js';
 import { HandlerLoad, whenAdmitted } from '../answer/handler-load.js';
-import type { RepeatedRequests } from '../rewarm/repeated-requests.js';
+import type { RepeatedRequests } from '../rewarm/rewarm-responses.js';
 import type { Exchange, GeneralReason } from '../exchange.js';
 import { notCached } from '../answer/own-answer.js';
 import { statusHeaders } from '../answer/response-headers.js';
