@@ -14,9 +14,7 @@ import { NOTHING_ASKED } from '../request/directives.js';
 import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from '../answer/reuse-terms.js';
 import { mayStandInForError, reuseOf } from './may-reuse.js';
 import { bumpBehind } from '../request/bump-behind.js';
-import { storedAnswer } from './stored-answer.js';
-import { freshened, isAbout, sharedResponse } from './shared-response.js';
-import type { SharedLoad } from './shared-exchange.js';
+import { freshened, isAbout, type SharedLoad, sharedResponse, storedAnswer } from './stored-answer.js';
 
 /** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
 const KEEP_STALE_MS = 24 * 3600 * 1000;

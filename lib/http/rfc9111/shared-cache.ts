@@ -18,9 +18,7 @@ import { responseOf } from '../answer/stored-response.js';
 import { requestDirectives, FROM_THE_HANDLER } from '../request/directives.js';
 import { reuseOf, type Reuse } from './may-reuse.js';
 import { SharedAnswer } from './shared-answer.js';
-import type { SharedExchange } from './shared-exchange.js';
-import { storedAnswer } from './stored-answer.js';
-import { setConditions } from './validation-request.js';
+import { setConditions, type SharedExchange, storedAnswer } from './stored-answer.js';
 
 /** A request that asks for more than a cache can judge (RFC 9110 §13.1.1, §13.1.4). */
 const LEFT_TO_THE_HANDLER = ['if-match', 'if-unmodified-since'];
