@@ -10,7 +10,7 @@ import {
 } from '../http/answer/hit-shortcut.js';
 import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
-import { ExpressPlatform, FastifyPlatform } from '../http/platform/index.js';
+import { ExpressPlatform, FastifyPlatform } from '../http/platform/express.platform.js';
 import { isAuthenticatedByDefault } from '../http/request/admission.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Recording, ResponseHead } from '../../../lib/http/platform.interface.js';
-import { ExpressPlatform } from '../../../lib/http/platform/index.js';
+import { ExpressPlatform } from '../../../lib/http/platform/express.platform.js';
 import { pause } from './support/recorder.js';
 import { fetchRaw } from './support/wire.js';
 

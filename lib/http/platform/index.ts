@@ -1,2 +1,0 @@
-export { ExpressPlatform } from './express.platform.js';
-export { FastifyPlatform } from './fastify.platform.js';
