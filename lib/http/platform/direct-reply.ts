@@ -1,11 +1,11 @@
 import type { AddedHeaders, HeaderValue, RecordedResponse, ReplayOptions } from '../platform.interface.js';
-import type { FastifyReplyLike } from './fastify.interface.js';
 import {
+  type FastifyReplyLike,
   hasLaterHooks,
-  internalsOf,
-  ownHeaders,
   type InternalReply,
   type Internals,
+  internalsOf,
+  ownHeaders,
 } from './fastify-internals.js';
 import { hasNoBody } from './header-names.js';
 import { bodyOf } from './replayed-head.js';

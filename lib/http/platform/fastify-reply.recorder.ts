@@ -1,7 +1,12 @@
 import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { onceDisconnected } from './connection-close.js';
-import { internalsOf, ownHeaders } from './fastify-internals.js';
-import type { FastifyReplyLike, FastifyRequestLike, NextPayload } from './fastify.interface.js';
+import {
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  internalsOf,
+  type NextPayload,
+  ownHeaders,
+} from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import {
   drainNodeStream,

@@ -5,14 +5,14 @@ import type {
   RecordOptions,
   ReplayOptions,
 } from '../platform.interface.js';
-import type {
-  FastifyInstanceLike,
-  FastifyReplyLike,
-  FastifyRequestLike,
-  NextPayload,
-} from './fastify.interface.js';
+import {
+  type FastifyInstanceLike,
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  hasLaterHooks,
+  type NextPayload,
+} from './fastify-internals.js';
 import { writeDirectly } from './direct-reply.js';
-import { hasLaterHooks } from './fastify-internals.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { isPatched, refuseCodings } from './lower-layers.js';
 import { ResponseRecording } from './response-recording.js';

@@ -1,5 +1,5 @@
 import type { RecordedResponse, ReplayOptions } from '../platform.interface.js';
-import type { FastifyReplyLike } from './fastify.interface.js';
+import type { FastifyReplyLike } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isVary, setReason, withLiveVary } from './replayed-head.js';
 import { appendVary } from '../headers/vary.js';

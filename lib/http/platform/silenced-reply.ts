@@ -1,4 +1,4 @@
-import type { FastifyReplyLike } from './fastify.interface.js';
+import type { FastifyReplyLike } from './fastify-internals.js';
 
 const STATUS_BEFORE = Symbol('restflow-cache:status-before');
 const FAILED = Symbol('restflow-cache:failed');
