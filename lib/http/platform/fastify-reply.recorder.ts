@@ -1,3 +1,4 @@
+import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { onceDisconnected } from './connection-close.js';
 import {
@@ -8,21 +9,103 @@ import {
   ownHeaders,
 } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
-import {
-  drainNodeStream,
-  drainWebStream,
-  isNodeStream,
-  isWebStream,
-  observeNodeStream,
-  observeWebStream,
-} from './payload-observer.js';
 import { isBytes } from './raw-response.interface.js';
-import { bodyOf, restoreHeaders } from './replayed-head.js';
-import { setReplyHead } from './replayed-reply-head.js';
 import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
+import { bodyOf, restoreHeaders } from './replayed-head.js';
+import { setReplyHead } from './replayed-reply-head.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from '../headers/vary.js';
+
+/** The part of a Node Readable, or of an older stream, that is looked at. */
+export interface NodeStreamPayload {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+  on(event: string, listener: () => void): unknown;
+  pipe: unknown;
+  resume(): unknown;
+  destroy?(): unknown;
+}
+
+export function isNodeStream(payload: unknown): payload is NodeStreamPayload {
+  return typeof (payload as NodeStreamPayload | null)?.pipe === 'function';
+}
+
+export function isWebStream(payload: unknown): payload is ReadableStream<Uint8Array> {
+  return typeof (payload as ReadableStream | null)?.getReader === 'function';
+}
+
+/**
+ * Records what a Node stream gives to whoever reads it, by looking at the events it emits. A listener would set the
+ * stream flowing before the platform (or an asynchronous hook) is ready to read it, and a stream in between would
+ * delay and buffer every chunk.
+ */
+export function observeNodeStream(stream: NodeStreamPayload, recording: ResponseRecording): void {
+  const emit = stream.emit;
+  const observed = function (this: NodeStreamPayload, event: string | symbol, ...args: unknown[]): boolean {
+    if (event === 'data') addChunk(recording, args[0]);
+    const result = Reflect.apply(emit, this, [event, ...args]);
+    if (event === 'end') recording.complete();
+    else if (event === 'error' || event === 'close') recording.refuse('aborted');
+    return result;
+  };
+  stream.emit = observed;
+  recording.onSettled(() => {
+    if (stream.emit === observed) stream.emit = emit;
+  });
+}
+
+/** The same stream, one chunk at a time and nothing read ahead, with what is read recorded. */
+export function observeWebStream(
+  source: ReadableStream<Uint8Array>,
+  recording: ResponseRecording,
+): ReadableStream<Uint8Array> {
+  const reader = source.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) {
+          recording.complete();
+          controller.close();
+          return;
+        }
+        addChunk(recording, value);
+        controller.enqueue(value);
+      },
+      cancel(reason) {
+        recording.refuse('aborted');
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Reads to the end, for the recording alone. */
+export function drainNodeStream(stream: NodeStreamPayload, recording: ResponseRecording): () => void {
+  const stop = (): void => void stream.destroy?.();
+  stream.on('error', () => recording.refuse('aborted'));
+  recording.onSettled(stop);
+  stream.resume();
+  return stop;
+}
+
+/** Reads to the end, for the recording alone. */
+export function drainWebStream(stream: ReadableStream<Uint8Array>, recording: ResponseRecording): () => void {
+  const reader = stream.getReader();
+  const stop = (): void => void reader.cancel().catch(() => undefined);
+  const readOn = async (): Promise<void> => {
+    while (!recording.settled && !(await reader.read()).done);
+  };
+  readOn().catch(() => recording.refuse('aborted'));
+  recording.onSettled(stop);
+  return stop;
+}
+
+/** What cannot be written makes the response fail; it is not ours to say so. */
+function addChunk(recording: ResponseRecording, chunk: unknown): void {
+  if (isBytes(chunk)) recording.add(chunk);
+  else recording.refuse('aborted');
+}
 
 /**
  * Records a Fastify reply at the first `onSend` hook, or, where a handler writes on `reply.raw` itself, there. What is
