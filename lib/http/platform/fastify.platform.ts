@@ -12,11 +12,10 @@ import {
   hasLaterHooks,
   type NextPayload,
 } from './fastify-internals.js';
-import { writeDirectly } from './direct-reply.js';
+import { markFailed, silenceReply, writeDirectly } from './fastify-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { isPatched, refuseCodings } from './lower-layers.js';
 import { ResponseRecording } from './response-recording.js';
-import { markFailed, silenceReply } from './silenced-reply.js';
 import { bodyOf, writeReplay } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';
 
