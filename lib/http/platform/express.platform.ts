@@ -5,9 +5,8 @@ import type {
   RecordOptions,
   ReplayOptions,
 } from '../platform.interface.js';
-import { isPatched, refuseCodings } from './lower-layers.js';
+import { isPatched, RawResponseRecorder, refuseCodings } from './raw-response.recorder.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
-import { RawResponseRecorder } from './raw-response.recorder.js';
 import { writeReplay } from './replayed-head.js';
 import { ResponseRecording } from './response-recording.js';
 

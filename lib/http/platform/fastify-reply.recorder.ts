@@ -1,6 +1,6 @@
 import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
-import { onceDisconnected } from './connection-close.js';
+import { onceDisconnected, RawResponseRecorder } from './raw-response.recorder.js';
 import {
   type FastifyReplyLike,
   type FastifyRequestLike,
@@ -10,7 +10,6 @@ import {
 } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes } from './raw-response.interface.js';
-import { RawResponseRecorder } from './raw-response.recorder.js';
 import { viewOf } from './recorded-body.js';
 import { bodyOf, restoreHeaders } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';

@@ -14,7 +14,7 @@ import {
 } from './fastify-internals.js';
 import { markFailed, silenceReply, writeDirectly } from './fastify-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
-import { isPatched, refuseCodings } from './lower-layers.js';
+import { isPatched, refuseCodings } from './raw-response.recorder.js';
 import { ResponseRecording } from './response-recording.js';
 import { bodyOf, writeReplay } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';

@@ -1,12 +1,92 @@
+import type { Socket } from 'node:net';
+import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
-import { onceClosed } from './connection-close.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
 import { viewOf } from './recorded-body.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 import type { ResponseRecording } from './response-recording.js';
-import { appendVary } from '../headers/vary.js';
-import { applyHeadArguments } from './write-head-arguments.js';
+
+/**
+ * One listener per connection, however many pipelined responses wait on it: a listener each would be a leak warning
+ * at eleven, and quadratic to remove.
+ */
+const waitingByConnection = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls back once the response has closed, finished or not.
+ *
+ * A response that is queued behind others on its connection has no socket yet and is not told when the connection
+ * goes, so for such a one the connection of its request is watched too.
+ *
+ * @returns stops waiting
+ */
+export function onceClosed(request: RawRequest, response: RawResponse, callback: () => void): () => void {
+  response.on('close', callback);
+  const stopConnection =
+    response.socket === null && request.socket ? onceDisconnected(request.socket, callback) : undefined;
+  return () => {
+    response.removeListener('close', callback);
+    stopConnection?.();
+  };
+}
+
+/** Calls back once the connection has closed. */
+export function onceDisconnected(connection: Socket, callback: () => void): () => void {
+  const waiting = waitingByConnection.get(connection) ?? watch(connection);
+  waiting.add(callback);
+  return () => waiting.delete(callback);
+}
+
+function watch(connection: Socket): Set<() => void> {
+  const waiting = new Set<() => void>();
+  waitingByConnection.set(connection, waiting);
+  connection.once('close', () => {
+    waitingByConnection.delete(connection);
+    for (const callback of waiting) callback();
+  });
+  return waiting;
+}
+
+type HeaderValueArgument = string | number | readonly string[];
+
+/**
+ * Sets the status and the headers that `writeHead(status, reason?, headers?)` was called with, so that they can be
+ * judged with the others. Headers may be an object, a flat list of names and values, or a list of pairs; in lists,
+ * names may repeat. As in Node, they override those set before.
+ *
+ * @returns the reason phrase, if one was given
+ */
+export function applyHeadArguments(response: RawResponse, args: readonly unknown[]): string | undefined {
+  const [status, second, third] = args;
+  response.statusCode = Number(status);
+  const reason = typeof second === 'string' ? second : undefined;
+  const headers = reason === undefined ? (second ?? third) : third;
+  if (Array.isArray(headers)) setList(response, headers);
+  else if (typeof headers === 'object' && headers !== null)
+    setRecord(response, headers as Record<string, HeaderValueArgument>);
+  return reason;
+}
+
+function setRecord(response: RawResponse, headers: Record<string, HeaderValueArgument>): void {
+  for (const name of Object.keys(headers)) {
+    if (name) response.setHeader(name, headers[name]!);
+  }
+}
+
+function setList(response: RawResponse, headers: readonly unknown[]): void {
+  const flat = Array.isArray(headers[0]) ? headers.flat(1) : headers;
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = String(flat[index]);
+    const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
+    known.values.push(...[flat[index + 1]].flat().map(String));
+    byName.set(name.toLowerCase(), known);
+  }
+  for (const { name, values } of byName.values()) {
+    response.setHeader(name, values.length === 1 ? values[0]! : values);
+  }
+}
 
 const PATCHED = ['write', 'end', 'writeHead', 'flushHeaders', 'addTrailers', 'detachSocket'] as const;
 type Patched = (typeof PATCHED)[number];
@@ -207,4 +287,19 @@ function isFunction(value: unknown): value is () => void {
 /** A source that failed before its end may still have the response ended, with a part of the body. */
 function wasTorn(source: Source): boolean {
   return Boolean(source.errored) || source.readableAborted === true;
+}
+
+/** Whether middleware put methods of its own over those that a Node response is written with. */
+export function isPatched(response: RawResponse): boolean {
+  return (
+    Object.hasOwn(response, 'write') || Object.hasOwn(response, 'end') || Object.hasOwn(response, 'writeHead')
+  );
+}
+
+/**
+ * Has compression below leave a part as it is, whose place is counted in bytes of what is stored. The `compression` package
+ * does not look at the status, but at what the client accepts as the head goes out.
+ */
+export function refuseCodings({ headers }: RawRequest): void {
+  headers['accept-encoding'] = 'identity';
 }
