@@ -10,10 +10,9 @@ import {
 } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes } from './raw-response.interface.js';
-import { viewOf } from './recorded-body.js';
+import { type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders } from './replayed-head.js';
 import { setReplyHead } from './replayed-reply-head.js';
-import type { ResponseRecording } from './response-recording.js';
 
 /** The part of a Node Readable, or of an older stream, that is looked at. */
 export interface NodeStreamPayload {

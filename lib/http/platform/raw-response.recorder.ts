@@ -3,9 +3,8 @@ import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
-import { viewOf } from './recorded-body.js';
+import { type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
-import type { ResponseRecording } from './response-recording.js';
 
 /**
  * One listener per connection, however many pipelined responses wait on it: a listener each would be a leak warning
