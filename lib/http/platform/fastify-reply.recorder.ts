@@ -11,8 +11,7 @@ import {
 import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
 import { isBytes } from './raw-response.interface.js';
 import { type ResponseRecording, viewOf } from './response-recording.js';
-import { bodyOf, restoreHeaders } from './replayed-head.js';
-import { setReplyHead } from './replayed-reply-head.js';
+import { bodyOf, restoreHeaders, setReplyHead } from './replayed-head.js';
 
 /** The part of a Node Readable, or of an older stream, that is looked at. */
 export interface NodeStreamPayload {

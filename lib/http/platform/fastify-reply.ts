@@ -8,8 +8,7 @@ import {
   ownHeaders,
 } from './fastify-internals.js';
 import { hasNoBody } from './header-names.js';
-import { bodyOf } from './replayed-head.js';
-import { isLowerCase, setReplyHead } from './replayed-reply-head.js';
+import { bodyOf, isLowerCase, setReplyHead } from './replayed-head.js';
 
 type Head = Record<string, HeaderValue>;
 

@@ -16,8 +16,7 @@ import { markFailed, silenceReply, writeDirectly } from './fastify-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { isPatched, refuseCodings } from './raw-response.recorder.js';
 import { ResponseRecording } from './response-recording.js';
-import { bodyOf, writeReplay } from './replayed-head.js';
-import { setReplyHead } from './replayed-reply-head.js';
+import { bodyOf, setReplyHead, writeReplay } from './replayed-head.js';
 
 const INSTALLED = Symbol('restflow-cache:installed');
 const RECORDER = Symbol('restflow-cache:recorder');

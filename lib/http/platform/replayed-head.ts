@@ -1,8 +1,9 @@
-import type { HeaderValue, RecordedResponse, ReplayOptions, SendingManner } from '../platform.interface.js';
-import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
-import type { HeaderSnapshot } from './header-difference.js';
-import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
 import { appendVary, listMembers } from '../headers/vary.js';
+import type { HeaderValue, RecordedResponse, ReplayOptions, SendingManner } from '../platform.interface.js';
+import type { FastifyReplyLike } from './fastify-internals.js';
+import type { HeaderSnapshot } from './header-difference.js';
+import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
+import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
 
 /** Gives a Node response the status and the headers of a recorded one. */
 export function setReplayedHead(
@@ -78,4 +79,41 @@ export function restoreHeaders(
     if (name !== 'set-cookie' && !before.has(name)) holder.removeHeader(name);
   }
   for (const [name, value] of before) if (name !== 'set-cookie') set(name, value);
+}
+
+/** Gives a Fastify reply the status and the headers of a recorded response. */
+export function setReplyHead(
+  reply: FastifyReplyLike,
+  recorded: RecordedResponse,
+  { add, notModified }: ReplayOptions,
+): void {
+  const { status, headers, removed, vary, manner } = recorded;
+  const { raw } = reply;
+  reply.code(notModified ? 304 : status);
+  if (manner !== undefined && !notModified) setReason(raw, manner);
+  for (let index = 0; index < removed.length; index++) reply.removeHeader(removed[index]!);
+  for (let index = 0; index < headers.length; index++) {
+    const [name, recordedValue] = headers[index]!;
+    const value = isVary(name) ? withLiveVary(reply.getHeader(name), recordedValue) : recordedValue;
+    if (isLowerCase(name)) reply.header(name, value);
+    else raw.setHeader(name, value);
+  }
+  if (vary.length > 0) completeReplyVary(reply, vary);
+  for (const name in add) addReplyHeader(reply, name, add[name]!);
+  if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) reply.removeHeader(name);
+}
+
+function completeReplyVary(reply: FastifyReplyLike, members: readonly string[]): void {
+  const live = reply.getHeader('vary');
+  const complete = appendVary(live, members);
+  if (complete !== live) reply.header('vary', complete);
+}
+
+function addReplyHeader(reply: FastifyReplyLike, name: string, value: string): void {
+  reply.header(name, isVary(name) ? appendVary(reply.getHeader(name), [value]) : value);
+}
+
+/** Other names were set on Node's response: Fastify's own have no capitals. */
+export function isLowerCase(name: string): boolean {
+  return name === name.toLowerCase();
 }
