@@ -1,8 +1,7 @@
 import { appendVary, listMembers } from '../headers/vary.js';
 import type { HeaderValue, RecordedResponse, ReplayOptions, SendingManner } from '../platform.interface.js';
 import type { FastifyReplyLike } from './fastify-internals.js';
-import type { HeaderSnapshot } from './header-difference.js';
-import { ABSENT_FROM_NOT_MODIFIED, hasNoBody } from './header-names.js';
+import { ABSENT_FROM_NOT_MODIFIED, hasNoBody, type HeaderSnapshot } from './header-names.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
 
 /** Gives a Node response the status and the headers of a recorded one. */

@@ -9,12 +9,12 @@ import type {
   SendingManner,
 } from '../platform.interface.js';
 import {
+  hasNoBody,
   type HeaderDifference,
   headerDifference,
   type HeaderSnapshot,
   snapshotHeaders,
-} from './header-difference.js';
-import { hasNoBody } from './header-names.js';
+} from './header-names.js';
 import type { Bytes, LiveHeaders } from './raw-response.interface.js';
 
 /** Collects the chunks of a body up to a bound. */
