@@ -4,7 +4,7 @@ import { definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import { assertKnownOptions, type MethodDefinition } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';
-import { defineResponse, RESPONSE_OPTIONS } from '../decorators/define-response.js';
+import { defineResponse, RESPONSE_OPTIONS } from '../decorators/cache-response.decorator.js';
 import { isNoCache } from '../decorators/no-cache.decorator.js';
 import { answersGetAlone, readsOfRequest } from '../http/route/handler-shape.js';
 import { excludedPaths, type ExcludedPaths } from '../http/route/excluded-paths.js';
