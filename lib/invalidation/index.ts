@@ -1,6 +1,6 @@
 export type { ActiveRule } from './rules/active-rule.interface.js';
 export { BoundRule } from './rules/bound-rule.js';
-export type { Change, ChangeSink } from './change.interface.js';
+export type { Change, ChangeSink, ChangeSource, ChangeSourceHost, RowChange } from './change.interface.js';
 export type {
   ChangeTransaction,
   Dispatcher,
@@ -9,7 +9,6 @@ export type {
   InvalidationJob,
   JobHandler,
 } from './jobs/dispatcher.interface.js';
-export type { ChangeSource, ChangeSourceHost, RowChange } from './change-source.interface.js';
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './jobs/dispatcher-registry.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
 export type { ForeignRule } from './rules/remote-rule.js';

@@ -1,4 +1,4 @@
-import type { ChangeSourceHost, RowChange } from '../../invalidation/change-source.interface.js';
+import type { ChangeSourceHost, RowChange } from '../../invalidation/change.interface.js';
 import { CHANGES, quoted } from './change-triggers.js';
 
 /**

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChangeSource, ChangeSourceHost } from '../../invalidation/change-source.interface.js';
+import type { ChangeSource, ChangeSourceHost } from '../../invalidation/change.interface.js';
 import { ChangeLog, type ListeningClient } from './change-log.js';
 
 /**

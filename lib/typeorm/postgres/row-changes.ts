@@ -1,5 +1,4 @@
-import type { RowChange } from '../../invalidation/change-source.interface.js';
-import type { Change } from '../../invalidation/change.interface.js';
+import type { Change, RowChange } from '../../invalidation/change.interface.js';
 import { idOf, changeOf, unknownChanges } from '../rows/changes.js';
 import { UNKNOWN } from '../entities/columns.js';
 import { sidesOf } from '../entities/junction.js';
