@@ -7,7 +7,7 @@ import type { KeyLimitOption } from '../http/route/key-limit.js';
 import type { QueryOption } from '../http/route/query-filter.js';
 import type { ResponseView } from '../http/answer/stored-response.js';
 import type { InvalidatesOn } from '../invalidation/rules/invalidation-rule.js';
-import type { EntityChange } from '../invalidation/invalidator.interface.js';
+import type { EntityChange } from '../invalidation/invalidator.js';
 import type { RewarmRequest } from '../invalidation/rewarm/rewarm.interface.js';
 import type { KeyConstructorInput } from '../keys/index.js';
 import type { MaybePromise } from '../stores/store.interface.js';

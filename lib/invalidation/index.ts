@@ -12,7 +12,16 @@ export type {
 export { DispatcherRegistry, INLINE, type DispatcherSettings } from './jobs/dispatcher-registry.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
 export type { ForeignRule } from './rules/remote-rule.js';
-export { invalidatorsAmong, type ResolveInvalidator } from './injectable-invalidator.js';
+export {
+  invalidatorsAmong,
+  type ResolveInvalidator,
+  type EntityChange,
+  type InjectableInvalidator,
+  type InvalidationHandle,
+  type Invalidator,
+  type InvalidatorChange,
+  type InvalidatorClass,
+} from './invalidator.js';
 export { InvalidationWorker } from './jobs/invalidation-worker.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';
@@ -29,14 +38,6 @@ export { InvalidationJobError } from './jobs/job.js';
 export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm/rewarm.interface.js';
 export { rewarmResult } from './rewarm/rewarm-result.js';
 export { Rewarmer, type RunRewarm } from './rewarm/rewarmer.js';
-export type {
-  EntityChange,
-  InjectableInvalidator,
-  InvalidationHandle,
-  Invalidator,
-  InvalidatorChange,
-  InvalidatorClass,
-} from './invalidator.interface.js';
 export { InvalidationFailedError } from './jobs/raised-error.js';
 export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';
 export { assertEntities, RuleRegistry } from './rules/rule-registry.js';

@@ -9,7 +9,7 @@ import {
   type EntityChange,
   type InvalidationHandle,
   type InvalidatorChange,
-} from './invalidator.interface.js';
+} from './invalidator.js';
 import type { Rewarm } from './rewarm/rewarm.interface.js';
 import type { Rewarms } from './rewarm/rewarms.js';
 import { fires, mappedPartitions } from './rules/rule-matcher.js';

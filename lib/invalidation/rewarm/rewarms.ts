@@ -3,7 +3,7 @@ import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import type { ActiveRule } from '../rules/active-rule.interface.js';
 import { BoundRule } from '../rules/bound-rule.js';
-import type { EntityChange } from '../invalidator.interface.js';
+import type { EntityChange } from '../invalidator.js';
 import { assertRequest } from './rewarm-request.js';
 import type { Rewarm, RewarmValue } from './rewarm.interface.js';
 import { kindOfReason } from './rewarmer.js';

@@ -1,5 +1,5 @@
 import type { InvalidationMode } from '../../stores/store.interface.js';
-import type { BoundInvalidator } from '../injectable-invalidator.js';
+import type { BoundInvalidator } from '../invalidator.js';
 import type { RuleOptions } from './rule-options.js';
 
 /** A rule that changes are matched with: one of a method that is cached here, or in another process. */

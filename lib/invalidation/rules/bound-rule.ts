@@ -3,7 +3,7 @@ import { CacheConfigurationError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { ActiveRule } from './active-rule.interface.js';
-import type { BoundInvalidator } from '../injectable-invalidator.js';
+import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
 import type { EntityClass, RuleOptions } from './rule-options.js';
 

@@ -10,7 +10,7 @@ import {
   invalidRule,
   type RuleOptions,
 } from './rule-options.js';
-import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';
+import type { Invalidator, InvalidatorClass } from '../invalidator.js';
 import { stableText } from '../../common/messages.js';
 
 /**

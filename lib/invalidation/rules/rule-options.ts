@@ -1,8 +1,7 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 import { describeOption, isBoolean, isText, type OptionTypes } from '../../common/options.js';
 import { isMode, type InvalidationMode } from '../../stores/store.interface.js';
-import { invalidatorProblem } from '../injectable-invalidator.js';
-import type { Invalidator, InvalidatorClass } from '../invalidator.interface.js';
+import { type Invalidator, type InvalidatorClass, invalidatorProblem } from '../invalidator.js';
 
 /**
  * A class with instances of type `E`; entities may be abstract.

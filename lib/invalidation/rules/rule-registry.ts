@@ -6,7 +6,7 @@ import { adviseOn } from '../boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { ForeignRule } from './remote-rule.js';
-import { bindInvalidator, type ResolveInvalidator } from '../injectable-invalidator.js';
+import { bindInvalidator, type ResolveInvalidator } from '../invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
 import type { InstanceProblem } from '../rewarm-advice.js';
 import type { RuleOptions } from './rule-options.js';
