@@ -2,13 +2,12 @@ import type { RuleReport } from '../../cache/cache-report.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { readParameters } from '../../keys/index.js';
-import { adviseOn } from '../boot-advisor.js';
+import { adviseOn, type InstanceProblem } from '../boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { ForeignRule } from './remote-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from '../invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
-import type { InstanceProblem } from '../rewarm-advice.js';
 import type { RuleOptions } from './rule-options.js';
 
 /** Every rule of the application. */
