@@ -1,5 +1,4 @@
-export type { ActiveRule } from './rules/active-rule.interface.js';
-export { BoundRule } from './rules/bound-rule.js';
+export { type ActiveRule, BoundRule } from './rules/bound-rule.js';
 export type { Change, ChangeSink, ChangeSource, ChangeSourceHost, RowChange } from './change.interface.js';
 export type {
   ChangeTransaction,

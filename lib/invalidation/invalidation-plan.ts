@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import { isThenable } from '../common/async.js';
-import type { ActiveRule } from './rules/active-rule.interface.js';
+import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { InvalidationJob } from './jobs/dispatcher.interface.js';
 import {

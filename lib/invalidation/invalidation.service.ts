@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { currentLoad } from '../cache/engine/load-context.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
-import type { ActiveRule } from './rules/active-rule.interface.js';
+import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './jobs/dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './jobs/dispatcher.interface.js';

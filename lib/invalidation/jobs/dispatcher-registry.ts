@@ -1,7 +1,7 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 import type { DispatcherState } from '../../observability/metrics.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import type {
   ChangeTransaction,
   Dispatcher,

@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { messageOf } from '../../common/messages.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import type { Change } from '../change.interface.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 
 /** Jobs that are handed to a dispatcher together. */

@@ -1,6 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
 import type { Outcome } from './outcome.js';

@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../../stores/store.interface.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import { InvalidationFailedError } from './raised-error.js';
 import type { Rewarms } from '../rewarm/rewarms.js';
 

@@ -1,6 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { BumpQueuedError } from '../../stores/store.interface.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { Outcome } from './outcome.js';
 

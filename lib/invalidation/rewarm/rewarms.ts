@@ -1,8 +1,7 @@
 import { isThenable } from '../../common/async.js';
 import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
-import type { ActiveRule } from '../rules/active-rule.interface.js';
-import { BoundRule } from '../rules/bound-rule.js';
+import { type ActiveRule, BoundRule } from '../rules/bound-rule.js';
 import type { EntityChange } from '../invalidator.js';
 import { assertRequest } from './rewarm-request.js';
 import type { Rewarm, RewarmValue } from './rewarm.interface.js';

@@ -1,8 +1,7 @@
 import type { RuleReport } from '../../cache/cache-report.js';
-import { CacheConfigurationError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
+import { CacheConfigurationError } from '../../common/errors.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
 import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
 import type { EntityClass, RuleOptions } from './rule-options.js';
@@ -114,4 +113,22 @@ export class BoundRule implements ActiveRule {
         `invalidator: (cached, change) => … to decide yourself.`,
     );
   }
+}
+
+/** A rule that changes are matched with: one of a method that is cached here, or in another process. */
+export interface ActiveRule {
+  readonly id: string;
+  readonly options: RuleOptions;
+  readonly mode: InvalidationMode;
+  readonly entityName: string;
+  /** The name of a dispatcher that is there. */
+  readonly dispatcher: string;
+  /** The custom invalidator, ready to be called. */
+  readonly invalidator?: BoundInvalidator | undefined;
+  /** The cached method. */
+  readonly target: { readonly name: string; readonly methodTag: string };
+  /** The paths to be read from the database where a change does not carry them. */
+  readonly lookups: readonly string[];
+  /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
+  partitionTag(values: Readonly<Record<string, unknown>>): string;
 }

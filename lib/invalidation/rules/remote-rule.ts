@@ -1,7 +1,7 @@
 import type { KeySpace } from '../../cache/key-space.js';
 import { writePartition } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
-import type { ActiveRule } from './active-rule.interface.js';
+import type { ActiveRule } from './bound-rule.js';
 
 import { keyOf, type ManifestRule } from './manifest-rule.js';
 import type { RuleOptions } from './rule-options.js';
