@@ -11,7 +11,7 @@ import type {
 } from './dispatcher.interface.js';
 import { nearestNames } from '../../common/messages.js';
 
-import { groupJobs, type JobGroup } from './job-groups.js';
+import { groupJobs, type JobGroup } from './job.js';
 import type { RuleOptions } from '../rules/rule-options.js';
 
 /**
