@@ -3,7 +3,7 @@ import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { CacheUsageError } from '../common/errors.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
-import { InvalidationWorker } from '../invalidation/jobs/invalidation-worker.js';
+import { InvalidationWorker } from '../invalidation/jobs/job-runner.js';
 import { patternOf } from './pattern.js';
 
 /**

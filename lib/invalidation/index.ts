@@ -21,7 +21,7 @@ export {
   type InvalidatorChange,
   type InvalidatorClass,
 } from './invalidator.js';
-export { InvalidationWorker } from './jobs/invalidation-worker.js';
+export { InvalidationWorker } from './jobs/job-runner.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';
 export { InvalidationRule, invalidates, type InvalidatesOn } from './rules/invalidation-rule.js';

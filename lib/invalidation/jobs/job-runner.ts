@@ -1,10 +1,10 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
+import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
-import type { InvalidationJob } from './dispatcher.interface.js';
+import type { InvalidationJob, JobHandler } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
 import type { Outcome } from './outcome.js';
-import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { RuleFailures } from './rule-failures.js';
 
 /** Carries out jobs in this process. */
@@ -50,5 +50,34 @@ export class JobRunner {
       const asked = rules.filter((rule) => outcome.rewarms.of(rule).includes(rewarms[i]!));
       if (asked.some((rule) => this.failures.raises(rule))) outcome.errors.push(error);
     }
+  }
+}
+
+/**
+ * Carries out jobs that reached this process by a way of your own: a consumer of Kafka or SQS, a cron, a function. It
+ * needs no cached class here, only the application's store and namespace.
+ *
+ * @example
+ * constructor(private readonly worker: InvalidationWorker) {}
+ * await this.worker.handle(JSON.parse(message.body));
+ *
+ * @publicApi
+ */
+export class InvalidationWorker {
+  readonly #handle: JobHandler;
+
+  constructor(handle: JobHandler) {
+    this.#handle = handle;
+  }
+
+  /**
+   * Invalidates what a job names. Twice, or out of order, does no harm.
+   *
+   * @param job an `InvalidationJob`, as it was delivered
+   * @throws InvalidationJobError for what is no job of this namespace: trying again is no use
+   * @throws what the store threw: try again later
+   */
+  async handle(job: unknown): Promise<void> {
+    await this.#handle(job);
   }
 }
