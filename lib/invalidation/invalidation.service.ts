@@ -5,7 +5,7 @@ import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './jobs/dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './jobs/dispatcher.interface.js';
-import { DurableJobs, type Attempt, type RulesOf } from './jobs/durable-jobs.js';
+import { type Attempt, DurableJobs, type RulesOf, UnderWay } from './jobs/durable-jobs.js';
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
 import { JobRunner } from './jobs/job-runner.js';
 import { LateBumps } from './replica-bumps.js';
@@ -13,7 +13,6 @@ import { Outcome } from './jobs/outcome.js';
 import type { Rewarmer } from './rewarm/rewarmer.js';
 import { Rewarms } from './rewarm/rewarms.js';
 import { RuleFailures } from './jobs/rule-failures.js';
-import { UnderWay } from './jobs/under-way.js';
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.

@@ -1,12 +1,13 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { messageOf } from '../../common/messages.js';
-import type { ActiveRule } from '../rules/bound-rule.js';
+import type { Clock } from '../../common/time.js';
 import type { Change } from '../change.interface.js';
+import { type InvalidationPlan, jobOf } from '../invalidation-plan.js';
+import type { ActiveRule } from '../rules/bound-rule.js';
+import { ForeignRule } from '../rules/remote-rule.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
-import { ForeignRule } from '../rules/remote-rule.js';
-import { jobOf, type InvalidationPlan } from '../invalidation-plan.js';
 
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];
@@ -157,5 +158,44 @@ export class DurableJobs {
 
   #isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
+  }
+}
+
+/** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
+const MAX_WRITE_WAIT = 100;
+
+/** The shutdown waits this long for them. Milliseconds. */
+const MAX_DRAIN = 5_000;
+
+/** Invalidations that writes wait for, but not for ever. */
+export class UnderWay {
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(private readonly clock: Clock) {}
+
+  /** The work goes on; the write no longer waits for it. */
+  atMost(work: Promise<void>, onTimeout: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.clock.after(MAX_WRITE_WAIT, () => {
+        onTimeout();
+        resolve();
+      });
+      this.add(work.then(resolve, reject).finally(cancel));
+    });
+  }
+
+  /** Work that no write waits for. It must not reject. */
+  add(work: Promise<unknown>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Resolves when nothing goes on any more, or after {@link MAX_DRAIN}. */
+  async drain(): Promise<void> {
+    if (this.#running.size === 0) return;
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => (cancel = this.clock.after(MAX_DRAIN, resolve)));
+    await Promise.race([Promise.all(this.#running), late]);
+    cancel();
   }
 }
