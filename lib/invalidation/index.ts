@@ -34,9 +34,14 @@ export {
   type InvalidationRuleOptions,
 } from './rules/rule-options.js';
 export { InvalidationJobError } from './jobs/job.js';
-export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm/rewarm.interface.js';
+export {
+  type Rewarm,
+  type RewarmRequest,
+  type RewarmValue,
+  Rewarmer,
+  type RunRewarm,
+} from './rewarm/rewarmer.js';
 export { rewarmResult } from './rewarm/rewarm-result.js';
-export { Rewarmer, type RunRewarm } from './rewarm/rewarmer.js';
 export { InvalidationFailedError } from './jobs/raised-error.js';
 export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';
 export { assertEntities, RuleRegistry } from './rules/rule-registry.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../../cache/key-space.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { excerpt } from '../../common/messages.js';
-import type { Rewarm } from '../rewarm/rewarm.interface.js';
+import type { Rewarm } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 

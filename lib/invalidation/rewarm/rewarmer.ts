@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
-import type { Rewarm } from './rewarm.interface.js';
 
 /**
  * Has one entry cached anew, in this process.
@@ -150,4 +149,57 @@ export class Rewarmer {
 /** What stands before the first value or path: there is no end to those, and the log keeps a topic for each kind. */
 export function kindOfReason(reason: string): string {
   return reason.split(/[:/"]/, 1)[0]!;
+}
+
+/**
+ * A request that the application repeats to itself, so that its answer is cached.
+ *
+ * @publicApi
+ */
+export interface RewarmRequest {
+  /**
+   * The path and query of the handler, `/articles/intro`: asked with the hosts by which the handler was asked last. Or with a host,
+   * `https://shop.example/articles/intro`.
+   */
+  readonly url: string;
+  /** All that it carries: credentials, cookies and what the answer varies by. Default none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * A value that JSON hands on as it is.
+ *
+ * @publicApi
+ */
+export type RewarmValue = string | number | boolean;
+
+/**
+ * What is computed anew after an invalidation: the call of a method by its partition's values, or a request to a handler.
+ *
+ * @publicApi
+ */
+export interface Rewarm {
+  /** The name under which it caches, e.g. `UsersService.find`. */
+  readonly method: string;
+  /** By partition field; of a method. */
+  readonly values?: Readonly<Record<string, RewarmValue>> | undefined;
+  /** Of a handler. */
+  readonly request?: RewarmRequest | undefined;
+}
+
+/** @throws TypeError for what is no request to repeat */
+export function assertRequest(given: unknown): RewarmRequest {
+  const { url, headers } = (given ?? {}) as Partial<Record<keyof RewarmRequest, unknown>>;
+  if (typeof url !== 'string' || !/^(?:\/(?!\/)|https?:\/\/)/i.test(url) || /[\s\0]/.test(url))
+    throw new TypeError(
+      `its url is ${JSON.stringify(url)}. Write a path, '/articles/intro', or a URL with its host`,
+    );
+  if (headers === undefined) return { url };
+  const areTexts =
+    typeof headers === 'object' &&
+    headers !== null &&
+    Object.values(headers).every((value) => typeof value === 'string' && !/[\r\n\0]/.test(value));
+  if (!areTexts)
+    throw new TypeError(`its headers are no record of texts. Write { authorization: 'Bearer …' }`);
+  return { url, headers: headers as Record<string, string> };
 }

@@ -3,9 +3,7 @@ import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { type ActiveRule, BoundRule } from '../rules/bound-rule.js';
 import type { EntityChange } from '../invalidator.js';
-import { assertRequest } from './rewarm-request.js';
-import type { Rewarm, RewarmValue } from './rewarm.interface.js';
-import { kindOfReason } from './rewarmer.js';
+import { assertRequest, kindOfReason, type Rewarm, type RewarmValue } from './rewarmer.js';
 
 /** A rule has no more computed anew for one transaction; the rest stays dropped. */
 const MAX_REWARMS = 100;
