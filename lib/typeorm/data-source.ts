@@ -1,7 +1,7 @@
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import { Collector } from './collect/change-collector.js';
 import { keepFast } from './patches/fast-properties.js';
-import type { CollectorOptions } from './collect/outlet.js';
+import type { CollectorOptions } from './collect/change-emitter.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** What {@link attachCollector} answers. */

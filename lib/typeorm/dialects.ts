@@ -1,4 +1,4 @@
-import type { Gatherer } from './collect/gatherer.js';
+import type { Gatherer } from './collect/change-emitter.js';
 import type { OrmDataSource, OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
 const DRIVERS = /^(?:mysql|mariadb|sqlite|better-sqlite3|react-native)$/;

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import type { DataSource, EntitySubscriberInterface, InsertEvent, QueryRunner } from 'typeorm';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
 import { MAX_CHANGES_PER_TABLE } from '../../lib/typeorm/collect/pending.js';
-import type { CollectorOptions } from '../../lib/typeorm/collect/outlet.js';
+import type { CollectorOptions } from '../../lib/typeorm/collect/change-emitter.js';
 import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { until } from '../support/until.js';
 import {

@@ -1,8 +1,7 @@
 import type { Change } from '../../invalidation/change.interface.js';
 import { builtBy } from '../rows/announced-statements.js';
 import { followingChanges, unknownChanges } from '../rows/changes.js';
-import type { Gatherer } from './gatherer.js';
-import { type Answer, both } from './outlet.js';
+import { type Answer, both, type Gatherer } from './change-emitter.js';
 import { originalSql } from './reporting-sql.js';
 import { assignedColumns } from '../sql/sql-columns.js';
 import { isConnectionLoss, isRolledBack, type Statement } from '../sql/statements.js';
