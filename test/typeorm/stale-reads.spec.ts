@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import type { DataSource } from 'typeorm';
 import type { Change } from '../../lib/invalidation/change.interface.js';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { Frame, Pending } from '../../lib/typeorm/collect/pending.js';
+import { Frame, Pending } from '../../lib/typeorm/collect/transaction-changes.js';
 import { databaseState } from '../../lib/typeorm/rows/row-states.js';
 import { StaleReads } from '../../lib/typeorm/collect/stale-reads.js';
 import type { OrmDataSource, OrmMetadata } from '../../lib/typeorm/typeorm.interface.js';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import type { DataSource, EntitySubscriberInterface, InsertEvent, QueryRunner } from 'typeorm';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { MAX_CHANGES_PER_TABLE } from '../../lib/typeorm/collect/pending.js';
+import { MAX_CHANGES_PER_TABLE } from '../../lib/typeorm/collect/transaction-changes.js';
 import type { CollectorOptions } from '../../lib/typeorm/collect/change-emitter.js';
 import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { until } from '../support/until.js';

@@ -5,7 +5,7 @@ import { tableOf } from '../entities/columns.js';
 import { ExactStatements } from './exact-statements.js';
 import { type Answer, both, type CollectorOptions, Gatherer } from './change-emitter.js';
 import { OwnTransactions } from '../patches/save-transactions.js';
-import { Frame } from './pending.js';
+import { Frame } from './transaction-changes.js';
 import { RawTransactions } from '../patches/raw-transactions.js';
 import { SqlWatch } from './sql-watch.js';
 import { hasUnawaitedHooks, UnawaitedHooks } from '../dialects.js';

@@ -5,10 +5,9 @@ import { unknownChanges } from '../rows/changes.js';
 import { Catalogue } from '../sql/catalogue.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { Lookups } from './lookups.js';
-import type { Pending } from './pending.js';
+import { type Pending, Unsettled } from './transaction-changes.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
-import { Unsettled } from './unsettled.js';
 
 export interface CollectorOptions {
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */

@@ -1,7 +1,7 @@
 import { type Bracket, builtBy } from '../rows/announced-statements.js';
 import { tableOf } from '../entities/columns.js';
 import type { Gatherer } from './change-emitter.js';
-import { MAX_CHANGES_PER_TABLE } from './pending.js';
+import { MAX_CHANGES_PER_TABLE } from './transaction-changes.js';
 import { hasReturning, reportingSql } from './reporting-sql.js';
 import { layoutOf } from '../entities/row-view.js';
 import type { OrmColumn, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';

@@ -1,5 +1,5 @@
 import { OwnValues } from './own-values.js';
-import { Pending } from './pending.js';
+import { Pending } from './transaction-changes.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 
 /** What is pending on which query runner. Not kept in `runner.data`, which `save(…, { data })` swaps. */

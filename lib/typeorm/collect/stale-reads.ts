@@ -1,5 +1,5 @@
 import type { Change } from '../../invalidation/change.interface.js';
-import { Pending } from './pending.js';
+import { Pending } from './transaction-changes.js';
 import { EntityRowView } from '../entities/row-view.js';
 
 const MAX_ROWS = 5_000;

@@ -1,6 +1,6 @@
 import { OpenTransaction } from '../../cache/open-transaction.js';
 import type { Change } from '../../invalidation/change.interface.js';
-import type { Bracket } from '../rows/announced-statements.js';
+import { type Bracket, BRACKET_LIFE_MS } from '../rows/announced-statements.js';
 
 /** Beyond so many changes of one table in one transaction, its rows are no longer told apart. */
 export const MAX_CHANGES_PER_TABLE = 1_000;
@@ -149,5 +149,39 @@ export class Pending {
     const all = new Frame();
     for (const frame of this.frames) all.merge(frame);
     return all.changes();
+  }
+}
+
+/**
+ * The last resort for durable SQL whose after* hook never comes and whose runner is never used again: looked at about a
+ * second later. One timer for all, which keeps no process alive.
+ */
+export class Unsettled {
+  readonly #settle: (pending: Pending) => void;
+  readonly #waiting = new Set<Pending>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settle: (pending: Pending) => void) {
+    this.#settle = settle;
+  }
+
+  add(pending: Pending): void {
+    this.#waiting.add(pending);
+    this.#timer ??= setTimeout(() => this.#look(), BRACKET_LIFE_MS + 1).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.clear();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const pending of waiting) {
+      this.#settle(pending);
+      if ([...pending.brackets.values()].some(({ durable }) => durable)) this.add(pending);
+    }
   }
 }
