@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { OwnValues } from '../../lib/typeorm/collect/own-values.js';
+import { OwnValues } from '../../lib/typeorm/collect/runners.js';
 
 describe('what is kept about the objects of others', () => {
   it('is found again, and replaced', () => {
