@@ -1,7 +1,8 @@
-import { tableOf } from './columns.js';
-import { buildDependents, type Dependent } from './dependents.js';
-
+import type { Change } from '../../invalidation/change.interface.js';
 import type { OrmColumn, OrmDataSource, OrmMetadata, SqlWrite } from '../typeorm.interface.js';
+import { readColumn, tableOf, UNKNOWN } from './columns.js';
+import { buildDependents, type Dependent } from './dependents.js';
+import { EntityRowView, layoutOf } from './row-view.js';
 
 /** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
 export class Tables {
@@ -91,4 +92,55 @@ export function tablesOf(dataSource: OrmDataSource): Tables {
   let tables = known.get(metadatas);
   if (tables === undefined) known.set(metadatas, (tables = new Tables(metadatas)));
   return tables;
+}
+
+/**
+ * A link made or cut in a many-to-many relation changes what both sides show, though TypeORM reports only the junction's
+ * row. `row` is what is known of it; without it the rows of both sides are unknown.
+ */
+export function sidesOf(junction: OrmMetadata, row: object | undefined): Change[] {
+  const relation = junction.ownerColumns[0]?.relationMetadata;
+  const owning = relation?.isOwning === false ? relation.inverseRelation : relation;
+  const changes: Change[] = [];
+  for (const [columns, path] of [
+    [junction.ownerColumns, owning?.propertyPath],
+    [junction.inverseColumns, owning?.inverseRelation?.propertyPath],
+  ] as const) {
+    const metadata = columns[0]?.referencedColumn?.entityMetadata;
+    if (metadata !== undefined) changes.push(sideChange(metadata, columns, path, row));
+  }
+  return changes;
+}
+
+function sideChange(
+  metadata: OrmMetadata,
+  columns: readonly OrmColumn[],
+  relationPath: string | undefined,
+  row: object | undefined,
+): Change {
+  const base = {
+    table: tableOf(metadata),
+    entityName: metadata.name,
+    entity: typeof metadata.target === 'function' ? metadata.target : undefined,
+    type: 'update' as const,
+    updatedColumns: relationPath === undefined ? [] : [relationPath],
+  };
+  const given = new Map(columns.map((column) => [column.referencedColumn, row && readColumn(column, row)]));
+  if ([...given.values()].some((value) => value === undefined || value === null)) {
+    return { ...base, id: undefined, before: undefined, after: undefined };
+  }
+  const layout = layoutOf(metadata);
+  const view = new EntityRowView(
+    layout,
+    layout.columns.map((column) => (given.has(column) ? given.get(column) : UNKNOWN)),
+  );
+  return { ...base, id: idFrom(metadata, given), before: view, after: view };
+}
+
+function idFrom(metadata: OrmMetadata, given: ReadonlyMap<OrmColumn | undefined, unknown>): unknown {
+  if (!metadata.primaryColumns.every((column) => given.has(column))) return undefined;
+  if (!metadata.hasMultiplePrimaryKeys) return given.get(metadata.primaryColumns[0]);
+  return Object.fromEntries(
+    metadata.primaryColumns.map((column) => [column.propertyPath, given.get(column)]),
+  );
 }

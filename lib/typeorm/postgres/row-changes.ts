@@ -1,10 +1,9 @@
 import type { Change, RowChange } from '../../invalidation/change.interface.js';
 import { idOf, changeOf, unknownChanges } from '../rows/changes.js';
 import { UNKNOWN } from '../entities/columns.js';
-import { sidesOf } from '../entities/junction.js';
+import { sidesOf, type Tables } from '../entities/tables.js';
 import { addNames } from '../rows/row-states.js';
 import { EntityRowView, layoutOf } from '../entities/row-view.js';
-import type { Tables } from '../entities/tables.js';
 import type { OrmColumn, OrmMetadata } from '../typeorm.interface.js';
 
 /** Types whose JSON is what the driver answers too. Of any other the value is unknown, and rules that need it widen. */

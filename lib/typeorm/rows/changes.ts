@@ -3,7 +3,7 @@ import type { Bracket } from './announced-statements.js';
 import { tableOf } from '../entities/columns.js';
 import type { Dependent } from '../entities/dependents.js';
 import { objectOf, statesOf } from './exact-rows.js';
-import { sidesOf } from '../entities/junction.js';
+import { sidesOf, type Tables } from '../entities/tables.js';
 import {
   databaseState,
   insertedState,
@@ -12,7 +12,6 @@ import {
   softState,
   updatedState,
 } from './row-states.js';
-import type { Tables } from '../entities/tables.js';
 import type { OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 
 export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
