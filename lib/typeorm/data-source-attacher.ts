@@ -17,9 +17,14 @@ import type {
 } from '../invalidation/index.js';
 import { unknownChanges } from './rows/changes.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
-import { describeEntity, entityClasses, type EntityReference, entityTable } from './entities/entities.js';
-import { entityShape } from './entities/entity-shapes.js';
-import { foreignRulesByTable } from './entities/foreign-entities.js';
+import {
+  describeEntity,
+  entityClasses,
+  type EntityReference,
+  entityShape,
+  entityTable,
+  foreignRulesByTable,
+} from './entities/entities.js';
 import { changesOfRow } from './postgres/row-changes.js';
 import { abortsOnFailure, inSavepoint } from './sql/savepoint.js';
 import { StatementTransactions } from './patches/statement-transactions.js';

@@ -1,5 +1,4 @@
-import { tableOf } from './columns.js';
-import { layoutOf } from './row-view.js';
+import type { EntityProperty, EntityShape, ForeignRule } from '../../invalidation/index.js';
 import type {
   OrmColumn,
   OrmDataSource,
@@ -7,6 +6,9 @@ import type {
   OrmMetadata,
   OrmRelation,
 } from '../typeorm.interface.js';
+import { tableOf } from './columns.js';
+import { followPath } from './entity-paths.js';
+import { layoutOf } from './row-view.js';
 
 /** An entity as rules name it: its class, a function that returns it, its name, its table, or an EntitySchema. */
 export type EntityReference = Function | string | (() => Function);
@@ -127,4 +129,71 @@ function describeRelation(relation: OrmRelation): EntityDescription['relations']
 
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
+}
+
+const KINDS = { relation: 'whole', many: 'many', part: 'whole' } as const;
+
+/** What the boot advisor is told of an entity; `undefined` when this DataSource does not know it. */
+export function entityShape(dataSource: OrmDataSource, entity: EntityReference): EntityShape | undefined {
+  const metadata = findMetadata(dataSource, entity);
+  if (metadata === undefined) return undefined;
+  return {
+    isView: metadata.tableType === 'view',
+    paths: entityColumns(dataSource, entity)!,
+    property(path): EntityProperty | undefined {
+      const end = followPath(metadata, path);
+      if (end === undefined) return undefined;
+      const owner = end.joins.at(-1)?.inverseEntityMetadata ?? metadata;
+      const kind = end.kind === 'column' ? (end.joins.length > 0 ? 'related' : 'column') : KINDS[end.kind];
+      const { column } = end;
+      return {
+        kind,
+        entityName: owner.name,
+        isNullable: column?.isNullable !== false || end.joins.length > 0,
+        ...(Array.isArray(column?.enum) && { choices: column.enum }),
+      };
+    },
+  };
+}
+
+/**
+ * Where a rule of another process may apply here: entities of its name, and those of its tables, whatever they are called.
+ * Too many cost a load, too few a stale read.
+ *
+ * @returns by table, the rule as it is meant there
+ */
+export function foreignRulesByTable(
+  dataSource: OrmDataSource,
+  rule: ForeignRule,
+): ReadonlyMap<string, ForeignRule> {
+  const meant = new Map<string, OrmMetadata[]>();
+  for (const metadata of dataSource.entityMetadatas) {
+    const table = tableOf(metadata);
+    const isMeant = isNamed(metadata, rule) || rule.tables.some((name) => endAlike(name, table));
+    if (isMeant) meant.set(table, [...(meant.get(table) ?? []), metadata]);
+  }
+  return new Map(
+    [...meant].map(([table, metadatas]) => {
+      const named = metadatas.filter((metadata) => isNamed(metadata, rule));
+      const judged = named.length > 0 ? named : metadatas;
+      return [table, rule.on((path) => judged.every((metadata) => hasProperty(metadata, path)))] as const;
+    }),
+  );
+}
+
+function isNamed({ name, targetName }: OrmMetadata, { entityName }: ForeignRule): boolean {
+  return name === entityName || targetName === entityName;
+}
+
+/** Updates name properties; a column's name in the database is none. */
+function hasProperty({ columns, relations }: OrmMetadata, path: string): boolean {
+  const overlaps = ({ propertyPath: known }: { readonly propertyPath: string }): boolean =>
+    known === path || known.startsWith(`${path}.`) || path.startsWith(`${known}.`);
+  return columns.some((column) => !column.isVirtual && overlaps(column)) || relations.some(overlaps);
+}
+
+/** `article`, `public.article` and `db.public.article` are one table. */
+function endAlike(one: string, other: string): boolean {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  return long === short || long.endsWith(`.${short}`);
 }
