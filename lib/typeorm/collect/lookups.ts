@@ -1,6 +1,6 @@
 import type { Change } from '../../invalidation/change.interface.js';
 import { tableOf } from '../entities/columns.js';
-import { idText, readPaths, type ReadPaths } from '../entities/path-query.js';
+import { idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
 import { databaseState } from '../rows/row-states.js';
 import { EntityRowView } from '../entities/row-view.js';
 import type { Runners } from './runners.js';

@@ -1,7 +1,7 @@
 import type { Change } from '../../invalidation/change.interface.js';
 import type { OrmColumn, OrmDataSource, OrmMetadata, SqlWrite } from '../typeorm.interface.js';
 import { readColumn, tableOf, UNKNOWN } from './columns.js';
-import { buildDependents, type Dependent } from './dependents.js';
+import { buildDependents, type Dependent } from './entity-paths.js';
 import { EntityRowView, layoutOf } from './row-view.js';
 
 /** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */

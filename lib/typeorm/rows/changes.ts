@@ -1,7 +1,7 @@
 import type { Change, ChangeType } from '../../invalidation/change.interface.js';
 import type { Bracket } from './announced-statements.js';
 import { tableOf } from '../entities/columns.js';
-import type { Dependent } from '../entities/dependents.js';
+import type { Dependent } from '../entities/entity-paths.js';
 import { objectOf, statesOf } from './exact-rows.js';
 import { sidesOf, type Tables } from '../entities/tables.js';
 import {
