@@ -2,9 +2,8 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Column, Entity, PrimaryGeneratedColumn, type DataSource } from 'typeorm';
 import { coarseValue } from '../../lib/keys/index.js';
-import { UNKNOWN } from '../../lib/typeorm/entities/columns.js';
+import { storedValue, UNKNOWN } from '../../lib/typeorm/entities/columns.js';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { storedValue } from '../../lib/typeorm/entities/stored-value.js';
 import type { OrmColumn, OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 import { DATABASES, isMariaDb, openDataSource, RecordingSink, type DatabaseName } from './database.js';
 

@@ -1,4 +1,5 @@
-import type { OrmColumn, OrmMetadata } from '../typeorm.interface.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { OrmColumn, OrmMetadata, OrmTransformer } from '../typeorm.interface.js';
 
 /** Stands for a value that nobody told us. Never leaves this room. */
 export const UNKNOWN: unique symbol = Symbol('unknown');
@@ -67,4 +68,112 @@ export function tableOf(metadata: OrmMetadata): string {
 export function sameValue(one: unknown, other: unknown): boolean {
   if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime();
   return Object.is(one, other);
+}
+
+/**
+ * What the database holds of a value that an entity gave it: a `date` has no time, a `decimal` no more digits than its scale.
+ * TypeORM does not read the row again, so the entity goes on showing what it was given. Where it cannot be told, `UNKNOWN`: the
+ * row may be found under another value.
+ */
+export function storedValue(column: OrmColumn, given: unknown): unknown {
+  if (given === null || given === UNKNOWN || column.isArray === true) return given;
+  if (column.transformer === undefined) return spelled(column, given);
+  const transformers = [column.transformer].flat();
+  try {
+    const stored = spelled(column, through(transformers, 'to', given));
+    if (stored === UNKNOWN) return UNKNOWN;
+    return isDeepStrictEqual(through([...transformers].reverse(), 'from', stored), given) ? given : UNKNOWN;
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+function through(
+  transformers: readonly OrmTransformer[],
+  direction: keyof OrmTransformer,
+  given: unknown,
+): unknown {
+  return transformers.reduce((value, transformer) => transformer[direction](value), given);
+}
+
+const KINDS: readonly (readonly [RegExp, (column: OrmColumn, given: unknown) => unknown])[] = [
+  // What these make of a text is the database's own business.
+  [/range|interval|^(?:inet|cidr|macaddr8?|money|smallmoney|bit|varbit|bit varying|xml)$/, () => UNKNOWN],
+  [/^date$/, asDate],
+  [/^(?:timestamp|datetime|smalldatetime)/, asMoment],
+  [/^time/, (_, given) => keepIf(given, /^\d\d:\d\d:\d\d$/.test(String(given)))],
+  [/^(?:decimal|numeric|dec|fixed|number)$/, asDecimal],
+  [/(?<!po)int|serial|^year$/, (_, given) => keepIf(given, isWhole(given))],
+  [/^bool/, (_, given) => keepIf(given, /^(?:true|false|[01])$/.test(String(given)))],
+];
+
+function spelled(column: OrmColumn, given: unknown): unknown {
+  const name = typeName(column.type);
+  const kind = KINDS.find(([types]) => types.test(name));
+  return kind === undefined ? given : kind[1](column, given);
+}
+
+/** Property types that stand for a column type: TypeORM's drivers all take them alike. */
+function typeName(type: unknown): string {
+  if (type === Date) return 'datetime';
+  if (type === Number) return 'integer';
+  if (type === Boolean) return 'boolean';
+  return typeof type === 'string' ? type.toLowerCase() : '';
+}
+
+function keepIf(given: unknown, kept: boolean): unknown {
+  return kept ? given : UNKNOWN;
+}
+
+/** As TypeORM writes it: the day of this process's time zone, unless the column says `utc`. */
+function asDate({ utc }: OrmColumn, given: unknown): unknown {
+  if (!(given instanceof Date)) return keepIf(given, /^\d{4}-\d\d-\d\d$/.test(String(given)));
+  const [year, month, day] =
+    utc === true
+      ? [given.getUTCFullYear(), given.getUTCMonth(), given.getUTCDate()]
+      : [given.getFullYear(), given.getMonth(), given.getDate()];
+  const padded = (part: number, length: number): string => String(part).padStart(length, '0');
+  return `${padded(year, 4)}-${padded(month + 1, 2)}-${padded(day, 2)}`;
+}
+
+const WITH_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:?\d\d)$/i;
+
+/** A text without a zone is of whichever zone the connection has. */
+function asMoment(column: OrmColumn, given: unknown): unknown {
+  if (!(given instanceof Date) && !WITH_ZONE.test(String(given))) return UNKNOWN;
+  return keepIf(given, new Date(given as Date | string).getTime() % smallestMoment(column) === 0);
+}
+
+/** Milliseconds: what is no multiple of it is rounded. */
+function smallestMoment(column: OrmColumn): number {
+  const name = typeName(column.type);
+  if (name === 'smalldatetime') return 60_000;
+  // SQL Server counts three-hundredths of a second.
+  if (name === 'datetime' && isOn(column, 'mssql')) return 10;
+  const digits = column.precision ?? (isOnMySql(column) ? 0 : 3);
+  return 10 ** Math.max(0, 3 - digits);
+}
+
+function asDecimal(column: OrmColumn, given: unknown): unknown {
+  const match = /^\s*[+-]?\d*(?:\.(\d*?)0*)?\s*$/.exec(String(given));
+  const isBounded = typeof column.precision === 'number' || isOnMySql(column);
+  const digits = column.scale ?? (isBounded ? 0 : Infinity);
+  return keepIf(given, match !== null && (match[1]?.length ?? 0) <= digits);
+}
+
+function isWhole(given: unknown): boolean {
+  return typeof given === 'boolean' || /^\s*[+-]?\d+\s*$/.test(String(given));
+}
+
+/** Where a column that says no precision or scale has none. */
+function isOnMySql(column: OrmColumn): boolean {
+  return isOn(column, 'mysql', 'mariadb', 'aurora-mysql');
+}
+
+function isOn(
+  { entityMetadata: { dataSource, connection } }: OrmColumn,
+  ...types: readonly string[]
+): boolean {
+  const { type } = ((dataSource ?? connection)?.options ?? {}) as { readonly type?: unknown };
+  return types.includes(type as string);
 }

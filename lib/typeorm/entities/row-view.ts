@@ -1,6 +1,5 @@
 import type { PathReading, RowView } from '../../invalidation/change.interface.js';
-import { isRelated, UNKNOWN } from './columns.js';
-import { storedValue } from './stored-value.js';
+import { isRelated, storedValue, UNKNOWN } from './columns.js';
 import type { OrmColumn, OrmMetadata, OrmRelation } from '../typeorm.interface.js';
 
 /** Which paths name which column of a table: computed once per entity, so that a view is an array of values. */
