@@ -2,16 +2,17 @@ import type { Change, ChangeType } from '../../invalidation/change.interface.js'
 import type { Bracket } from './announced-statements.js';
 import { tableOf } from '../entities/columns.js';
 import type { Dependent } from '../entities/entity-paths.js';
-import { objectOf, statesOf } from './exact-rows.js';
-import { sidesOf, type Tables } from '../entities/tables.js';
 import {
   databaseState,
   insertedState,
+  objectOf,
   savedState,
   setColumns,
   softState,
+  statesOf,
   updatedState,
 } from './row-states.js';
+import { sidesOf, type Tables } from '../entities/tables.js';
 import type { OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 
 export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
