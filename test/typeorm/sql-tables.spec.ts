@@ -1,7 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { assignedColumns } from '../../lib/typeorm/sql/sql-columns.js';
-import { isPlainSelect, readSql } from '../../lib/typeorm/sql/sql-tables.js';
-import { Statements } from '../../lib/typeorm/sql/statements.js';
+import { assignedColumns, isPlainSelect, readSql, Statements } from '../../lib/typeorm/sql/written-tables.js';
 import type { Tables } from '../../lib/typeorm/entities/tables.js';
 import type { SqlWrite } from '../../lib/typeorm/typeorm.interface.js';
 

@@ -2,7 +2,7 @@ import type { Change, ChangeSink } from '../../invalidation/change.interface.js'
 import { InvalidationFailedError } from '../../invalidation/jobs/raised-error.js';
 import type { Bracket } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
-import { Catalogue } from '../sql/catalogue.js';
+import { Catalogue } from '../sql/written-tables.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { Lookups } from './lookups.js';
 import { type Pending, Unsettled } from './transaction-changes.js';

@@ -3,8 +3,7 @@ import { builtBy } from '../rows/announced-statements.js';
 import { followingChanges, unknownChanges } from '../rows/changes.js';
 import { type Answer, both, type Gatherer } from './change-emitter.js';
 import { originalSql } from './reporting-sql.js';
-import { assignedColumns } from '../sql/sql-columns.js';
-import { isConnectionLoss, isRolledBack, type Statement } from '../sql/statements.js';
+import { assignedColumns, isConnectionLoss, isRolledBack, type Statement } from '../sql/written-tables.js';
 import type { OrmQueryEvent, OrmQueryRunner } from '../typeorm.interface.js';
 
 /** What SQL tells that no entity hook does: raw statements, silent writes, transactions begun by hand, failures. */

@@ -1,7 +1,24 @@
+import { type Tables, tablesOf } from '../entities/tables.js';
+import type { OrmDataSource, SqlWrite, WriteKind } from '../typeorm.interface.js';
 import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
-import { NAME, PATH, splitPath } from './sql-names.js';
 import { withoutComments } from './sql-text.js';
-import type { SqlWrite, WriteKind } from '../typeorm.interface.js';
+
+/** Sources of regular expressions: a name, and one with its schema and database before it. */
+export const NAME =
+  String.raw`(?:"(?:[^"]|"")+"|` + '`(?:[^`]|``)+`' + String.raw`|\[[^\]]+\]|[\p{L}\p{N}_][\p{L}\p{N}_$#]*)`;
+export const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
+
+const NAMES = new RegExp(NAME, 'giu');
+
+/** The names of a path, unquoted and in lower case. */
+export function splitPath(path: string): string[] {
+  const parts = path.match(NAMES) ?? [];
+  return parts.flatMap((part) =>
+    (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll(/""|``/g, (mark) => mark[0]!) : part)
+      .toLowerCase()
+      .split('.'),
+  );
+}
 
 /** What one SQL text does, as far as it can be told without a parser. Too many tables is safe, too few is not. */
 export interface SqlEffect extends SqlControl {
@@ -159,4 +176,148 @@ function meantBy(name: string, before: string, rest: string): readonly string[] 
 function statement(sql: string, at: number): string {
   const end = sql.indexOf(';', at);
   return end < 0 ? sql.slice(at) : sql.slice(at, end);
+}
+
+/** `SET a = …, b.c = …`, `UPDATE a = …` of an upsert on MySQL. What is compared stands behind other words. */
+const ASSIGNMENT = new RegExp(String.raw`(?:\b(?:set|update)\b|,)\s*(${PATH})\s*[-+*/%&|^]?=`, 'giu');
+/** `SET (a, b) = …`. */
+const ASSIGNMENTS = new RegExp(String.raw`(?:\bset\b|,)\s*\(([^)]*)\)\s*=`, 'giu');
+const COLUMN_NAMES = new RegExp(NAME, 'giu');
+
+/** The columns that a statement gives other values, in lower case, as far as it can be told without a parser. Rather too many. */
+export function assignedColumns(sql: string): ReadonlySet<string> {
+  const text = withoutComments(sql, false);
+  const names = [...text.matchAll(ASSIGNMENT)].map(([, path]) => path!);
+  const lists = [...text.matchAll(ASSIGNMENTS)].flatMap(([, list]) => list!.match(COLUMN_NAMES) ?? []);
+  return new Set([...names, ...lists].map((path) => splitPath(path).at(-1)!));
+}
+
+export interface Statement extends SqlControl {
+  readonly writes: readonly {
+    readonly table: string;
+    readonly kind: WriteKind;
+    readonly truncateCascade: boolean;
+  }[];
+}
+
+const NO_STATEMENT: Statement = { ...NO_CONTROL, writes: [] };
+const MAX_REMEMBERED = 500;
+const MAX_REMEMBERED_LENGTH = 4_000;
+
+/** What SQL texts do to the known tables. Parametrised texts recur, so the answer is remembered. */
+export class Statements {
+  readonly #tables: Tables;
+  readonly #remembered = new Map<string, Statement>();
+
+  constructor(
+    tables: Tables,
+    private readonly hasBackslashes: boolean,
+  ) {
+    this.#tables = tables;
+  }
+
+  read(sql: string): Statement {
+    if (isPlainSelect(sql)) return NO_STATEMENT;
+    return this.#remember(builtHead(sql) ?? sql);
+  }
+
+  #remember(sql: string): Statement {
+    const remembered = this.#remembered.get(sql);
+    if (remembered !== undefined) return remembered;
+    const statement = this.#resolve(readSql(sql, this.hasBackslashes));
+    if (sql.length <= MAX_REMEMBERED_LENGTH) {
+      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+      this.#remembered.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #resolve(effect: SqlEffect): Statement {
+    if (effect === NO_EFFECT) return NO_STATEMENT;
+    const writes = new Map<string, Statement['writes'][number]>();
+    for (const { path, kind, truncateCascade } of effect.writes)
+      for (const table of this.#tables.matching({ path, kind, truncateCascade }))
+        writes.set(`${kind} ${truncateCascade} ${table}`, { table, kind, truncateCascade });
+    return { ...effect, writes: [...writes.values()] };
+  }
+}
+
+/** A table that is named behind a FROM may be the one that an alias stands for. */
+const ANOTHER_WRITE = /;|\b(?:insert|upsert|replace|merge|copy|load|refresh|delete|truncate|update|from)\s/i;
+
+/**
+ * The part that names the table, of a statement as the query builders write it, when nothing behind it writes or names another. SQLite's
+ * drivers put numbers into the text, so that whole texts seldom recur.
+ */
+function builtHead(sql: string): string | undefined {
+  const end = endOfHead(sql);
+  return end < 0 || ANOTHER_WRITE.test(sql.slice(end)) ? undefined : sql.slice(0, end);
+}
+
+function endOfHead(sql: string): number {
+  if (sql.startsWith('INSERT INTO ')) return sql.indexOf('(');
+  if (sql.startsWith('DELETE FROM ')) return sql.indexOf(' WHERE ');
+  if (!sql.startsWith('UPDATE ')) return -1;
+  const set = sql.indexOf(' SET ');
+  return set < 0 ? -1 : set + 5;
+}
+
+/** MySQL's answer to a deadlock: the whole transaction is gone, and what follows commits by itself. */
+export function isRolledBack(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 'ER_LOCK_DEADLOCK';
+}
+
+/** An error after which nobody knows whether the statement took effect: the line went dead, not the statement. */
+export function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return /^(?:08|57P)|ECONN|EPIPE|ETIMEDOUT|PROTOCOL_|connection|terminat|socket|timeout/i.test(
+    `${String(code)} ${String(message)}`,
+  );
+}
+
+const HAS_BACKSLASHES = /^(?:mysql|mariadb|aurora-mysql)$/;
+const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
+
+/** What the collector asks about one DataSource: its tables, its SQL, its driver's habits. */
+export class Catalogue {
+  readonly #dataSource: OrmDataSource;
+  readonly #commitsDefinitions: boolean;
+  readonly #hasBackslashes: boolean;
+  #metadatas: unknown;
+  #tables: Tables | undefined;
+  #statements: Statements | undefined;
+
+  constructor(dataSource: OrmDataSource) {
+    this.#dataSource = dataSource;
+    const type = String((dataSource.options as { type?: unknown }).type);
+    this.#commitsDefinitions = COMMITS_DEFINITIONS.test(type);
+    this.#hasBackslashes = HAS_BACKSLASHES.test(type);
+  }
+
+  /** Made anew when an initialisation has made new metadata. */
+  get tables(): Tables {
+    const { entityMetadatas } = this.#dataSource;
+    if (this.#tables === undefined || entityMetadatas !== this.#metadatas) {
+      this.#metadatas = entityMetadatas;
+      this.#tables = tablesOf(this.#dataSource);
+      this.#statements = new Statements(this.#tables, this.#hasBackslashes);
+    }
+    return this.#tables;
+  }
+
+  read(sql: string): Statement {
+    void this.tables;
+    return this.#statements!.read(sql);
+  }
+
+  /** Whether the statement commits what was written before it, whoever began the transaction. */
+  commitsImplicitly(statement: Statement): boolean {
+    return this.#commitsDefinitions && statement.commitsImplicitly;
+  }
+
+  /** Whether an INSERT of several rows gives back the key of each, as RETURNING does. */
+  get returnsRows(): boolean {
+    const driver = this.#dataSource.driver as { isReturningSqlSupported?: (kind: string) => boolean };
+    return driver.isReturningSqlSupported?.('insert') ?? false;
+  }
 }
