@@ -4,7 +4,7 @@ import { idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
 import { databaseState } from '../rows/row-states.js';
 import { EntityRowView } from '../entities/row-view.js';
 import type { Runners } from './runners.js';
-import { abortsOnFailure, inSavepoint } from '../sql/savepoint.js';
+import { abortsOnFailure, inSavepoint } from '../sql/transaction-control.js';
 import { nextTurn } from './stale-reads.js';
 import type { OrmDataSource, OrmEntityEvent, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
 

@@ -1,5 +1,5 @@
 import { ReplacedMethod } from './replaced-method.js';
-import { opensTransaction } from '../sql/sql-control.js';
+import { opensTransaction } from '../sql/transaction-control.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 
 /** Who watches a runner: SQLite's one runner outlives many of them. Others live for one statement, see {@link OwnValues}. */

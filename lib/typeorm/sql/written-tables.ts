@@ -1,7 +1,6 @@
 import { type Tables, tablesOf } from '../entities/tables.js';
 import type { OrmDataSource, SqlWrite, WriteKind } from '../typeorm.interface.js';
-import { NO_CONTROL, readControl, type SqlControl } from './sql-control.js';
-import { withoutComments } from './sql-text.js';
+import { NO_CONTROL, readControl, type SqlControl, withoutComments } from './transaction-control.js';
 
 /** Sources of regular expressions: a name, and one with its schema and database before it. */
 export const NAME =

@@ -1,4 +1,39 @@
-import { withoutQuotes } from './sql-text.js';
+import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
+
+/** What may stand in `'…'` and `"…"`: marks that are doubled; on MySQL, and in `E'…'`, also those behind a backslash. */
+const within = (mark: string, hasBackslashes: boolean): string =>
+  hasBackslashes
+    ? String.raw`${mark}(?:[^${mark}\\]|\\[^]|${mark}${mark})*${mark}`
+    : `${mark}(?:[^${mark}]|${mark}${mark})*${mark}`;
+
+/** Texts and quoted names in a statement: `'…'`, `"…"`, `$$…$$`, `$name$…$name$`. */
+const quotedBy = (hasBackslashes: boolean): string =>
+  [
+    String.raw`\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[^]*?\$\1\$`,
+    String.raw`\be${within("'", true)}`,
+    within("'", hasBackslashes),
+    within('"', hasBackslashes),
+  ].join('|');
+
+const patternsOf = (hasBackslashes: boolean) => ({
+  quoted: new RegExp(quotedBy(hasBackslashes), 'giu'),
+  comments: new RegExp(String.raw`/\*[^]*?\*/|--.*|${quotedBy(hasBackslashes)}|` + '`[^`]*`', 'giu'),
+});
+
+const PLAIN = patternsOf(false);
+const BACKSLASHED = patternsOf(true);
+
+/** @param hasBackslashes whether a backslash in a text takes the mark behind it for a part of the text, as on MySQL */
+export function withoutComments(sql: string, hasBackslashes: boolean): string {
+  if (!sql.includes('/*') && !sql.includes('--')) return sql;
+  const { comments } = hasBackslashes ? BACKSLASHED : PLAIN;
+  return sql.replace(comments, (match) => (/^(?:--|\/\*)/.test(match) ? ' ' : match)).trimStart();
+}
+
+/** With empty texts and quoted names, in which nothing can be taken for a statement. */
+export function withoutQuotes(sql: string, hasBackslashes: boolean): string {
+  return sql.replace((hasBackslashes ? BACKSLASHED : PLAIN).quoted, "''");
+}
 
 /** What an SQL text does to the transaction of its connection. */
 export interface SqlControl {
@@ -76,4 +111,32 @@ export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
   }
   if (control === undefined && !commitsImplicitly) return NO_CONTROL;
   return { control, commits, autocommit, commitsImplicitly };
+}
+
+const ABORTS = /postgres|cockroach/;
+const SAVEPOINT = 'restflow';
+
+/** Whether a statement that failed keeps the database from answering anything else until the transaction, or a savepoint, ends. */
+export function abortsOnFailure({ options }: OrmDataSource): boolean {
+  return ABORTS.test(String((options as { type?: unknown }).type));
+}
+
+/**
+ * Does work in an open transaction, which goes on as if it had not been tried when it fails.
+ * @param isAlone whether nobody else has written through the runner since: going back would undo that
+ */
+export async function inSavepoint<T>(
+  runner: OrmQueryRunner,
+  work: () => Promise<T>,
+  isAlone: () => boolean = () => true,
+): Promise<T> {
+  await runner.query(`SAVEPOINT ${SAVEPOINT}`);
+  try {
+    const answer = await work();
+    await runner.query(`RELEASE SAVEPOINT ${SAVEPOINT}`);
+    return answer;
+  } catch (error) {
+    if (isAlone()) await runner.query(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}`);
+    throw error;
+  }
 }
