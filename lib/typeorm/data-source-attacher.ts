@@ -27,7 +27,7 @@ import {
 } from './entities/entities.js';
 import { changesOfRow } from './postgres/row-changes.js';
 import { abortsOnFailure, inSavepoint } from './sql/transaction-control.js';
-import { StatementTransactions } from './patches/statement-transactions.js';
+import { StatementTransactions } from './patches/transactions.js';
 import { tablesOf } from './entities/tables.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 

@@ -6,7 +6,7 @@ import { ExactStatements } from './exact-statements.js';
 import { type Answer, both, type CollectorOptions, Gatherer } from './change-emitter.js';
 import { OwnTransactions } from '../patches/save-transactions.js';
 import { Frame } from './transaction-changes.js';
-import { RawTransactions } from '../patches/raw-transactions.js';
+import { RawTransactions } from '../patches/transactions.js';
 import { SqlWatch } from './sql-watch.js';
 import { hasUnawaitedHooks, UnawaitedHooks } from '../dialects.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from '../typeorm.interface.js';
