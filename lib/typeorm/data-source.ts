@@ -1,6 +1,6 @@
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import { Collector } from './collect/change-collector.js';
-import { keepFast } from './patches/fast-properties.js';
+import { keepFast } from './patches/replaced-method.js';
 import type { CollectorOptions } from './collect/change-emitter.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 

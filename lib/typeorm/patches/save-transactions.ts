@@ -1,4 +1,4 @@
-import { keepFast } from './fast-properties.js';
+import { keepFast } from './replaced-method.js';
 import type { OrmDataSource, OrmMetadata } from '../typeorm.interface.js';
 
 interface Driver {
