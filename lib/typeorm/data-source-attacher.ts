@@ -25,7 +25,7 @@ import {
   entityTable,
   foreignRulesByTable,
 } from './entities/entities.js';
-import { changesOfRow } from './postgres/row-changes.js';
+import { changesOfRow } from './postgres/change-log.js';
 import { abortsOnFailure, inSavepoint } from './sql/transaction-control.js';
 import { StatementTransactions } from './patches/transactions.js';
 import { tablesOf } from './entities/tables.js';
