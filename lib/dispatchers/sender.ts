@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../observability/metrics.js';
-import { BackgroundQueue } from './background-queue.js';
+import { BackgroundQueue } from './background.dispatcher.js';
 
 /** Jobs that wait for a queue that does not take them; beyond that they are put together, and coarser. */
 const MAX_WAITING = 1_000;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DispatcherHost, InvalidationJob } from '../../lib/index.js';
 import { InvalidationJobError } from '../../lib/index.js';
-import { BackgroundQueue } from '../../lib/dispatchers/background-queue.js';
+import { BackgroundQueue } from '../../lib/dispatchers/background.dispatcher.js';
 import { BackgroundDispatcher } from '../../lib/dispatchers/index.js';
 import { Gate, settled } from '../support/gate.js';
 import { openDatabase, Item, startItems, until } from './support/world.js';
