@@ -1,2 +1,1 @@
-export { pgBossDispatcher, type PgBossOptions } from './dispatchers/pg-boss.dispatcher.js';
-export type { PgBossLike } from './dispatchers/pg-boss.interface.js';
+export { pgBossDispatcher, type PgBossOptions, type PgBossLike } from './dispatchers/pg-boss.dispatcher.js';
