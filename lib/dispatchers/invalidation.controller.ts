@@ -4,7 +4,7 @@ import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { CacheUsageError } from '../common/errors.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import { InvalidationWorker } from '../invalidation/jobs/job-runner.js';
-import { patternOf } from './pattern.js';
+import { patternOf } from './microservice.dispatcher.js';
 
 /**
  * Options of {@link invalidationController}.

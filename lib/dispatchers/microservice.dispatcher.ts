@@ -8,9 +8,13 @@ import type {
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { checkRuleOptions, readOptions, text, type OptionTests } from './options.js';
+import { checkRuleOptions, type OptionTests, readOptions, text } from './options.js';
 import { closing, Sender, stateOfAll } from './sender.js';
-import { patternOf } from './pattern.js';
+
+/** The event that jobs of a namespace are emitted as. */
+export function patternOf(namespace: string): string {
+  return `${namespace}.invalidation`;
+}
 
 /**
  * The parts of a ClientProxy of @nestjs/microservices that the dispatcher uses.
