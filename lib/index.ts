@@ -37,7 +37,7 @@ export {
   type OutboxMigration,
   type OutboxMigrationRunner,
   type OutboxOptions,
-} from './dispatchers/outbox/index.js';
+} from './dispatchers/outbox.dispatcher.js';
 export type { HeaderTarget } from './http/headers/add-headers.js';
 export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';

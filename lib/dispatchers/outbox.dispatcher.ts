@@ -1,3 +1,5 @@
+import { ATTEMPTS } from '../common/async.js';
+import { messageOf } from '../common/messages.js';
 import type {
   ChangeTransaction,
   DispatchContext,
@@ -6,15 +8,13 @@ import type {
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
 import { isLeft } from '../invalidation/jobs/job.js';
-import { messageOf } from '../common/messages.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { boolean, positive, readOptions, text, type OptionTests } from './options.js';
-import { ATTEMPTS } from '../common/async.js';
-import { Sender, whenStarted } from './sender.js';
+import { boolean, type OptionTests, positive, readOptions, text } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
+import { type OutboxDataSource, OutboxTable } from './outbox-table.js';
+import { Sender, whenStarted } from './sender.js';
 import { hasDialect } from './sql-dialect.js';
-import { OutboxTable, type OutboxDataSource } from './outbox-table.js';
 
 /**
  * Options of {@link outboxDispatcher}.
@@ -147,3 +147,5 @@ class OutboxDispatcher implements Dispatcher {
     return table;
   }
 }
+
+export { outboxMigration, type OutboxMigration, type OutboxMigrationRunner } from './outbox-migration.js';

@@ -1,2 +1,0 @@
-export { outboxDispatcher, type OutboxOptions } from '../outbox.dispatcher.js';
-export { outboxMigration, type OutboxMigration, type OutboxMigrationRunner } from '../outbox-migration.js';
