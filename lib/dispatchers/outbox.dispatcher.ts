@@ -12,9 +12,8 @@ import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { boolean, type OptionTests, positive, readOptions, text } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
-import { type OutboxDataSource, OutboxTable } from './outbox-table.js';
+import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
 import { Sender, whenStarted } from './sender.js';
-import { hasDialect } from './sql-dialect.js';
 
 /**
  * Options of {@link outboxDispatcher}.
