@@ -1,5 +1,4 @@
-import { splitList } from '../headers/cache-control.js';
-import { parseHttpDate } from '../headers/http-date.js';
+import { parseHttpDate, splitList } from '../headers/cache-control.js';
 import type { HttpPlatform, RecordedResponse, SendingManner } from '../platform.interface.js';
 import { asksForPart, type PartialRequest } from '../request/preconditions.js';
 import { ownAnswer } from './own-answer.js';

@@ -1,10 +1,10 @@
 import {
+  type CacheControlDirectives,
   deltaSeconds,
   parseDelta,
+  parseHttpDate,
   splitList,
-  type CacheControlDirectives,
 } from '../headers/cache-control.js';
-import { parseHttpDate } from '../headers/http-date.js';
 import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from './judged-fields.js';
 
 /** When a response was asked for and when it came; milliseconds since the epoch. */

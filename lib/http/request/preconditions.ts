@@ -1,4 +1,4 @@
-import { parseHttpDate } from '../headers/http-date.js';
+import { parseHttpDate } from '../headers/cache-control.js';
 
 /** The conditions of a request that a cache may answer with 304. */
 export interface Conditions {

@@ -7,8 +7,7 @@ import { type metadataHeaders, statusHeaders } from '../answer/response-headers.
 import { ageOf, type ExchangeTimes } from '../answer/reuse-terms.js';
 import { StoredResponse } from '../answer/stored-response.js';
 import type { Exchange } from '../exchange.js';
-import { listedFields } from '../headers/cache-control.js';
-import { parseHttpDate } from '../headers/http-date.js';
+import { listedFields, parseHttpDate } from '../headers/cache-control.js';
 import type { HeaderValue, RecordedResponse, Replacement } from '../platform.interface.js';
 import { type Conditions, hideConditions, isNotModified } from '../request/preconditions.js';
 import { rawWithout } from '../rewarm/in-process-request.js';
