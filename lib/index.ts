@@ -38,7 +38,7 @@ export {
   type OutboxMigrationRunner,
   type OutboxOptions,
 } from './dispatchers/outbox.dispatcher.js';
-export type { HeaderTarget } from './http/headers/add-headers.js';
+export type { HeaderTarget } from './http/headers/vary.js';
 export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module/cache-everything.js';

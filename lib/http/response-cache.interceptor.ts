@@ -8,7 +8,7 @@ import { ToldOnce, UNCOUNTED } from '../observability/metrics.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
-import { addHeaders } from './headers/add-headers.js';
+import { addHeaders } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
 import type { AskingExchange } from './answer/byte-range.js';
 import type { CacheStatusParameters, Forwarded } from './answer/cache-status-header.js';

@@ -1,6 +1,6 @@
 import { CacheStatus, isoTime, metadataOf, type CacheMetadata } from '../../cache/engine/call.js';
 import type { Entry } from '../../stores/store.interface.js';
-import { addHeaders, type HeaderTarget } from '../headers/add-headers.js';
+import { addHeaders, type HeaderTarget } from '../headers/vary.js';
 import type { AddedHeaders } from '../platform.interface.js';
 import { cacheStatusHeader, type CacheStatusParameters } from './cache-status-header.js';
 import type { CachedRoute } from '../route/cached-route.js';

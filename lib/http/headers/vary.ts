@@ -1,3 +1,5 @@
+import type { AddedHeaders } from '../platform.interface.js';
+
 type VaryValue = string | readonly string[] | number | undefined;
 
 /** The members of a Vary header: lower case, each once, in the order they were named. */
@@ -26,4 +28,24 @@ export function appendVary(current: VaryValue, members: readonly string[]): stri
   const missing = each.filter((member) => !present.includes(member.toLowerCase()));
   if (missing.length === 0) return typeof current === 'number' ? String(current) : current;
   return [String(current), ...missing].join(', ');
+}
+
+/**
+ * An Express response, a Fastify reply or a plain `ServerResponse`.
+ *
+ * @publicApi
+ */
+export interface HeaderTarget {
+  /** Express, and Node. */
+  setHeader?(name: string, value: string): unknown;
+  /** Fastify. */
+  header?(name: string, value: string): unknown;
+}
+
+/** Adds headers to a response at once, before the handler runs. */
+export function addHeaders(response: HeaderTarget, headers: AddedHeaders): void {
+  for (const name in headers) {
+    if (response.setHeader !== undefined) response.setHeader(name, headers[name]!);
+    else response.header?.(name, headers[name]!);
+  }
 }

@@ -5,7 +5,7 @@ import type { Load } from '../../cache/engine/loads.js';
 import { runInLoad } from '../../cache/engine/load-context.js';
 import { Entry } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
-import { addHeaders } from '../headers/add-headers.js';
+import { addHeaders } from '../headers/vary.js';
 import type { Admission, IsAuthenticated } from '../request/admission.js';
 import { conditionsOf } from '../request/preconditions.js';
 import { HandlerLoad, whenAdmitted } from '../answer/handler-load.js';
