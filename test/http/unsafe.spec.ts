@@ -19,7 +19,7 @@ import {
 import { RouterModule } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CacheResponse, RequestValueKeyField, RouteParamsKeyField } from '../../lib/index.js';
-import { RoutePattern } from '../../lib/http/route/route-pattern.js';
+import { RoutePattern } from '../../lib/http/route/route-paths.js';
 import { platforms, start, type ApplicationOptions, type TestApplication } from './support/application.js';
 
 interface AnyResponse {

@@ -18,8 +18,7 @@ import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
 import type { ResponseOptions } from './response-options.js';
-import { RoutePaths } from './route-paths.js';
-import { RoutePattern } from './route-pattern.js';
+import { RoutePaths, RoutePattern } from './route-paths.js';
 
 import { varyMembers } from '../headers/vary.js';
 import type { StoredUris } from './stored-uris.js';
