@@ -7,7 +7,7 @@ import type { CacheResponseOptions } from '../decorators/cache-options.interface
 import { defineResponse, RESPONSE_OPTIONS } from '../decorators/cache-response.decorator.js';
 import { isNoCache } from '../decorators/no-cache.decorator.js';
 import { answersGetAlone, readsOfRequest } from '../http/route/handler-shape.js';
-import { excludedPaths, type ExcludedPaths } from '../http/route/excluded-paths.js';
+import { excludedPaths, type ExcludedPaths } from '../http/route/query-filter.js';
 import type { RouteTable } from '../http/route/route-table.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
 import type { OnceLog } from '../observability/once-log.js';

@@ -1,6 +1,16 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 import { type FieldContext, type FieldPart, type KeyField, QueryParamsKeyField } from '../../keys/index.js';
-import { wildcardPattern } from './wildcard-pattern.js';
+import type { KeyRequest } from '../../keys/key.interface.js';
+import type { HttpPlatform } from '../platform.interface.js';
+import { uriOf } from './stored-uris.js';
+
+/** The source of a regular expression for a text in which `*` stands for anything. */
+export function wildcardPattern(text: string): string {
+  return text
+    .split('*')
+    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+    .join('.*');
+}
 
 /**
  * Which query parameters choose between responses: all, these, or all but these.
@@ -66,5 +76,37 @@ class FilteredQueryKeyField extends QueryParamsKeyField {
     return super
       .bind(context)
       .map((part) => ({ ...part, read: (source) => this.filter.of(part.read!(source)) }));
+  }
+}
+
+/** Tells whether a request leads to where nothing is to be cached. */
+export type ExcludedPaths = (request: KeyRequest, platform: HttpPlatform) => boolean;
+
+/**
+ * @param patterns paths, in which `*` stands for anything; `/admin/*` holds `/admin` too
+ * @returns `undefined` for none
+ */
+export function excludedPaths(patterns: readonly string[]): ExcludedPaths | undefined {
+  if (patterns.length === 0) return undefined;
+  const regexp = new RegExp(`^(?:${patterns.map(toPattern).join('|')})/?$`, 'is');
+  // As it came, as routers read it, and as the route has it: one of them may say more than the others.
+  return (request, platform) => {
+    const path = uriOf(request).replace(/[?#].*$/s, '');
+    return [path, decoded(path), platform.routePath(request)].some((one) => regexp.test(one));
+  };
+}
+
+function toPattern(path: string): string {
+  const whole = path.replace(/(?!^)\/+$/, '');
+  const isBelow = whole.endsWith('/*');
+  const plain = wildcardPattern(isBelow ? whole.slice(0, -2) : whole);
+  return isBelow ? `${plain}(?:/.*)?` : plain;
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
   }
 }

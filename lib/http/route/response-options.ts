@@ -2,9 +2,8 @@ import 'reflect-metadata';
 import { CacheConfigurationError } from '../../common/errors.js';
 import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/options.js';
 import { methodsOf } from './cacheable-methods.js';
-import type { ExcludedPaths } from './excluded-paths.js';
+import { type ExcludedPaths, QueryFilter, type QueryOption } from './query-filter.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
-import { QueryFilter, type QueryOption } from './query-filter.js';
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
 export interface ResponseOptions {
