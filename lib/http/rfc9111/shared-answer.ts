@@ -13,7 +13,7 @@ import { storingRefusal } from './may-store.js';
 import { NOTHING_ASKED } from '../request/directives.js';
 import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from '../answer/reuse-terms.js';
 import { mayStandInForError, reuseOf } from './may-reuse.js';
-import { bumpBehind } from '../request/bump-behind.js';
+import { bumpBehind } from '../request/unsafe-request.js';
 import { freshened, isAbout, type SharedLoad, sharedResponse, storedAnswer } from './stored-answer.js';
 
 /** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
