@@ -10,7 +10,7 @@ import { Entry } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
 import { addHeaders } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
-import type { AskingExchange } from './answer/byte-range.js';
+import { type AskingExchange, notCached } from './answer/synthetic-answer.js';
 import type { CacheStatusParameters, Forwarded } from './answer/cache-status-header.js';
 import type { CachedRoute } from './route/cached-route.js';
 import type { BypassReason, Exchange, Found, RouteLookup } from './exchange.js';
@@ -20,7 +20,6 @@ import { whenAdmitted, whenItsTurn, withinHardTimeout } from './answer/handler-l
 import type { HitShortcut } from './answer/hit-shortcut.js';
 import { asksAnew, honouredDirectives, NOTHING_ASKED } from './request/directives.js';
 import type { Replacement } from './platform.interface.js';
-import { notCached } from './answer/own-answer.js';
 import { RepeatedRequests } from './rewarm/rewarm-responses.js';
 import { statusHeaders, type Told } from './answer/response-headers.js';
 import type { ResponseRecorder } from './answer/response-recorder.js';

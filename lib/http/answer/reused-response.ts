@@ -8,7 +8,7 @@ import { NOTHING_ASKED, satisfies, takesStale } from '../request/directives.js';
 import { conditionsOf, isNotModified } from '../request/preconditions.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
 import type { RepeatedRequests } from '../rewarm/rewarm-responses.js';
-import { type AskingExchange, partOf } from './byte-range.js';
+import { type AskingExchange, partOf } from './synthetic-answer.js';
 import type { CacheStatusParameters } from './cache-status-header.js';
 import { hitHeaders, reuseHeaders, secondsLeft, statusHeaders, type Told } from './response-headers.js';
 import { responseOf } from './stored-response.js';

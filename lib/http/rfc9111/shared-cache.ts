@@ -11,7 +11,7 @@ import { conditionsOf } from '../request/preconditions.js';
 import { HandlerLoad, whenAdmitted } from '../answer/handler-load.js';
 import type { RepeatedRequests } from '../rewarm/rewarm-responses.js';
 import type { Exchange, GeneralReason } from '../exchange.js';
-import { notCached } from '../answer/own-answer.js';
+import { notCached } from '../answer/synthetic-answer.js';
 import { statusHeaders } from '../answer/response-headers.js';
 import type { StaleResponses } from '../answer/reused-response.js';
 import { responseOf } from '../answer/stored-response.js';

@@ -1,6 +1,6 @@
 import { type CacheStatus, type Call, metadataOf } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
-import { partOf, type PartValidators } from '../answer/byte-range.js';
+import { partOf, type PartValidators } from '../answer/synthetic-answer.js';
 import type { CacheStatusParameters } from '../answer/cache-status-header.js';
 import { directivesOf, type JudgedFields } from '../answer/judged-fields.js';
 import { type metadataHeaders, statusHeaders } from '../answer/response-headers.js';

@@ -1,7 +1,30 @@
+import { type Observable, of } from 'rxjs';
+import { CacheStatus } from '../../cache/engine/call.js';
+import type { Exchange } from '../exchange.js';
 import { parseHttpDate, splitList } from '../headers/cache-control.js';
 import type { HttpPlatform, RecordedResponse, SendingManner } from '../platform.interface.js';
 import { asksForPart, type PartialRequest } from '../request/preconditions.js';
-import { ownAnswer } from './own-answer.js';
+import { statusHeaders } from './response-headers.js';
+
+/** An answer of this cache's own, to one request alone: kept by a cache outside, it would be the answer to all. */
+export function ownAnswer(status: number, headers: RecordedResponse['headers'] = []): RecordedResponse {
+  return {
+    status,
+    headers: [['cache-control', 'no-store'], ...headers],
+    removed: ['cdn-cache-control', 'expires'],
+    vary: [],
+    body: Buffer.alloc(0),
+  };
+}
+
+/** The answer to a request that wants what is stored or nothing, where nothing is (RFC 9111 §5.2.1.7). */
+export function notCached(exchange: Exchange): Observable<unknown> {
+  const { route, request, response, told } = exchange;
+  told.tell(CacheStatus.MISS);
+  const add = statusHeaders(exchange, { cacheStatus: CacheStatus.MISS }, { detail: 'only-if-cached' });
+  const options = { add, notModified: false, headOnly: request.method === 'HEAD' };
+  return of(route.platform.replay(request, response, ownAnswer(504), options));
+}
 
 /** Who asks, and what stands between the answer and the wire. */
 export interface AskingExchange {
