@@ -1,11 +1,97 @@
 import {
   type CacheControlDirectives,
   deltaSeconds,
+  parseCacheControl,
   parseDelta,
   parseHttpDate,
   splitList,
 } from '../headers/cache-control.js';
-import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from './judged-fields.js';
+import type { ResponseHead } from '../platform.interface.js';
+
+const KEY = '[a-z*][a-z0-9_.*-]*';
+const ITEM = [
+  '-?\\d{1,12}\\.\\d{1,3}(?!\\d)', // decimal
+  '-?\\d{1,15}(?![\\d.])', // integer
+  '"(?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\["\\\\])*"', // string
+  "[A-Za-z*][\\w!#$%&'*+.^`|~:/-]*", // token
+  ':[A-Za-z0-9+/=]*:', // bytes
+  '\\?[01]', // boolean
+].join('|');
+const PARAMETERS = `(?:; *${KEY}(?:=(?:${ITEM}))?)*`;
+const INNER_LIST = `\\( *(?:(?:${ITEM})${PARAMETERS}(?: +(?:${ITEM})${PARAMETERS})*)? *\\)`;
+const MEMBER = new RegExp(`(${KEY})(?:=(${INNER_LIST}|${ITEM}))?${PARAMETERS}`, 'y');
+const COMMA = /[ \t]*,[ \t]*/y;
+
+/**
+ * Parses a targeted field such as CDN-Cache-Control, which is a dictionary of structured fields (RFC 9213 §2.1, RFC 8941
+ * §4.2.2): to the letter, since a field that does not parse is ignored as a whole.
+ *
+ * @returns `undefined` for an empty field or one that does not parse: then Cache-Control and Expires count
+ */
+export function parseTargeted(value: string | undefined): CacheControlDirectives | undefined {
+  const text = value?.replace(/^ +| +$/g, '') ?? '';
+  if (text === '') return undefined;
+  const directives = new Map<string, string | undefined>();
+  for (let at = 0; ;) {
+    MEMBER.lastIndex = at;
+    const member = MEMBER.exec(text);
+    if (member === null) return undefined;
+    const [whole, key, item] = member;
+    if (item === '?0') directives.delete(key!);
+    else directives.set(key!, item === undefined || item === '?1' ? undefined : argumentOf(item));
+    at += whole.length;
+    if (at === text.length) return directives;
+    COMMA.lastIndex = at;
+    const comma = COMMA.exec(text);
+    if (comma === null) return undefined;
+    at += comma[0].length;
+  }
+}
+
+/** A text keeps its quotes where it is a number: `max-age="10"` has the wrong type (RFC 9213 §2.1). */
+function argumentOf(item: string): string {
+  if (!item.startsWith('"')) return item;
+  const text = item.slice(1, -1).replace(/\\(.)/g, '$1');
+  return /^\d+$/.test(text) ? item : text;
+}
+
+/** RFC 9110 §15.1, but for 206, which is never stored here. */
+export const HEURISTICALLY_CACHEABLE = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
+
+/** Headers whose lines are one list; of the others only the first line counts (RFC 9111 §4.2.1, §5.1). */
+const LISTS = ['cache-control', 'cdn-cache-control'] as const;
+const SINGLES = ['age', 'date', 'etag', 'expires', 'last-modified'] as const;
+
+type JudgedName = (typeof LISTS)[number] | (typeof SINGLES)[number];
+
+/** The headers that say whether, how long and how a response may be reused. Kept with it: a 304 changes some of them. */
+export type JudgedFields = Readonly<Partial<Record<JudgedName, string>>>;
+
+export function judgedFieldsOf(headers: ResponseHead['headers']): JudgedFields {
+  const fields: Partial<Record<JudgedName, string>> = {};
+  for (const name of LISTS) {
+    const value = headers[name];
+    if (value !== undefined) fields[name] = String(value);
+  }
+  for (const name of SINGLES) {
+    const value = headers[name];
+    if (value !== undefined) fields[name] = String(Array.isArray(value) ? value[0] : value);
+  }
+  return fields;
+}
+
+/** What a response says to this cache. */
+export interface ResponseDirectives {
+  readonly directives: CacheControlDirectives;
+  /** It spoke to caches like this one; then Cache-Control and Expires say nothing to it (RFC 9213 §2.2). */
+  readonly isTargeted: boolean;
+}
+
+export function directivesOf(fields: JudgedFields): ResponseDirectives {
+  const targeted = parseTargeted(fields['cdn-cache-control']);
+  if (targeted !== undefined) return { directives: targeted, isTargeted: true };
+  return { directives: parseCacheControl(fields['cache-control']), isTargeted: false };
+}
 
 /** When a response was asked for and when it came; milliseconds since the epoch. */
 export interface ExchangeTimes {

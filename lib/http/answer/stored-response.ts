@@ -3,8 +3,7 @@ import type { ValueHandling } from '../../cache/values/isolation.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { parseDelta } from '../headers/cache-control.js';
 import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.interface.js';
-import type { JudgedFields } from './judged-fields.js';
-import { type ExchangeTimes, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
+import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
 /** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
 export interface ToldHeaders {

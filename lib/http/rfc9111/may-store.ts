@@ -1,4 +1,4 @@
-import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from '../answer/judged-fields.js';
+import { directivesOf, HEURISTICALLY_CACHEABLE, type JudgedFields } from '../answer/reuse-terms.js';
 
 /** Final statuses whose caching is as this cache does it (RFC 9111 §5.2.2.3, `must-understand`). */
 const UNDERSTOOD = new Set([...HEURISTICALLY_CACHEABLE, 302, 303, 307]);

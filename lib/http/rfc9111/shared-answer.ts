@@ -8,10 +8,16 @@ import { statusHeaders } from '../answer/response-headers.js';
 import { isStorable } from '../answer/storable.js';
 import { varyMembers } from '../headers/vary.js';
 import type { StoredResponse } from '../answer/stored-response.js';
-import { judgedFieldsOf, type JudgedFields } from '../answer/judged-fields.js';
+import {
+  ageOf,
+  type ExchangeTimes,
+  type JudgedFields,
+  judgedFieldsOf,
+  type ReuseTerms,
+  reuseTermsOf,
+} from '../answer/reuse-terms.js';
 import { storingRefusal } from './may-store.js';
 import { NOTHING_ASKED } from '../request/directives.js';
-import { ageOf, reuseTermsOf, type ExchangeTimes, type ReuseTerms } from '../answer/reuse-terms.js';
 import { mayStandInForError, reuseOf } from './may-reuse.js';
 import { bumpBehind } from '../request/unsafe-request.js';
 import { freshened, isAbout, type SharedLoad, sharedResponse, storedAnswer } from './stored-answer.js';

@@ -2,9 +2,8 @@ import { type CacheStatus, type Call, metadataOf } from '../../cache/engine/call
 import type { Load } from '../../cache/engine/loads.js';
 import { partOf, type PartValidators } from '../answer/synthetic-answer.js';
 import type { CacheStatusParameters } from '../answer/cache-status-header.js';
-import { directivesOf, type JudgedFields } from '../answer/judged-fields.js';
+import { ageOf, directivesOf, type ExchangeTimes, type JudgedFields } from '../answer/reuse-terms.js';
 import { type metadataHeaders, statusHeaders } from '../answer/response-headers.js';
-import { ageOf, type ExchangeTimes } from '../answer/reuse-terms.js';
 import { StoredResponse } from '../answer/stored-response.js';
 import type { Exchange } from '../exchange.js';
 import { listedFields, parseHttpDate } from '../headers/cache-control.js';
