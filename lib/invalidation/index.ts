@@ -42,6 +42,6 @@ export {
   type RunRewarm,
 } from './rewarm/rewarmer.js';
 export { rewarmResult } from './rewarm/rewarm-result.js';
-export { InvalidationFailedError } from './jobs/raised-error.js';
+export { InvalidationFailedError } from './jobs/rule-failures.js';
 export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';
 export { assertEntities, RuleRegistry } from './rules/rule-registry.js';

@@ -9,10 +9,9 @@ import { type Attempt, DurableJobs, type RulesOf, UnderWay } from './jobs/durabl
 import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
 import { JobRunner } from './jobs/job-runner.js';
 import { LateBumps } from './replica-bumps.js';
-import { Outcome } from './jobs/outcome.js';
+import { Outcome, RuleFailures } from './jobs/rule-failures.js';
 import type { Rewarmer } from './rewarm/rewarmer.js';
 import { Rewarms } from './rewarm/rewarms.js';
-import { RuleFailures } from './jobs/rule-failures.js';
 
 /**
  * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.

@@ -4,8 +4,7 @@ import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob, JobHandler } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
-import type { Outcome } from './outcome.js';
-import type { RuleFailures } from './rule-failures.js';
+import type { Outcome, RuleFailures } from './rule-failures.js';
 
 /** Carries out jobs in this process. */
 export class JobRunner {

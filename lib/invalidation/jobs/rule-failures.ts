@@ -1,8 +1,10 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { BumpQueuedError } from '../../stores/store.interface.js';
+import { RestflowCacheError } from '../../common/errors.js';
+import { messageOf } from '../../common/messages.js';
+import { BumpQueuedError, type MaybePromise } from '../../stores/store.interface.js';
+import type { Rewarms } from '../rewarm/rewarms.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
-import type { Outcome } from './outcome.js';
 
 /** What becomes of errors: they stay in the log, unless a rule wants them raised. */
 export class RuleFailures {
@@ -35,5 +37,34 @@ export class RuleFailures {
       `The invalidator of the rule ${rule.id} named what to drop when it had ended, so that reads after the write were served it`,
       'return the promise of its work: async (cached, change) => { … }',
     );
+  }
+}
+
+/**
+ * An invalidation failed after its change was committed, and its rule, its dispatcher or the module says
+ * `raiseException: true`: the write rejects with this, though its data is there. `cause` is what went wrong.
+ *
+ * @publicApi
+ */
+export class InvalidationFailedError extends RestflowCacheError {
+  constructor(cause: unknown) {
+    super(
+      'INVALIDATION_FAILED',
+      `The change was committed, but its invalidation failed: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+/** What became of one commit: whose tags could not be invalidated, and errors to raise. */
+export class Outcome {
+  readonly unbumped = new Set<ActiveRule>();
+  readonly errors: unknown[] = [];
+
+  constructor(readonly rewarms: Rewarms) {}
+
+  /** @returns a rejection for the first error that a rule wants raised */
+  raise(): MaybePromise<void> {
+    if (this.errors.length > 0) return Promise.reject(new InvalidationFailedError(this.errors[0]));
   }
 }

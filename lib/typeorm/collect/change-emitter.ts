@@ -1,5 +1,5 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
-import { InvalidationFailedError } from '../../invalidation/jobs/raised-error.js';
+import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
 import type { Bracket } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
 import { Catalogue } from '../sql/written-tables.js';
