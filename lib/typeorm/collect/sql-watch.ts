@@ -2,7 +2,7 @@ import type { Change } from '../../invalidation/change.interface.js';
 import { builtBy } from '../rows/announced-statements.js';
 import { followingChanges, unknownChanges } from '../rows/changes.js';
 import { type Answer, both, type Gatherer } from './change-emitter.js';
-import { originalSql } from './reporting-sql.js';
+import { originalSql } from './exact-statements.js';
 import { assignedColumns, isConnectionLoss, isRolledBack, type Statement } from '../sql/written-tables.js';
 import type { OrmQueryEvent, OrmQueryRunner } from '../typeorm.interface.js';
 
