@@ -24,8 +24,39 @@ export const rooms = {
 /** Rooms that every other room may import from, each with the foundations that it knows. */
 export const foundations = { common: [], observability: ['common'] };
 
+/**
+ * Which folders of its own room a sub-room may import from; '.' is the files beside the folders. The files beside the folders
+ * may import from all of them.
+ */
+export const subRooms = {
+  'cache/engine': ['values'],
+  'cache/values': [],
+  'http/rfc9111': ['.', 'answer'],
+  'http/answer': ['.', 'rewarm', 'request'],
+  'http/rewarm': ['.', 'route'],
+  'http/request': ['.', 'route'],
+  'http/route': ['.', 'headers'],
+  'http/platform': ['.', 'headers'],
+  'http/headers': ['.'],
+  'invalidation/exchange': ['.', 'jobs'],
+  'invalidation/jobs': ['.', 'rewarm'],
+  'invalidation/rewarm': ['.', 'rules'],
+  'invalidation/rules': ['.'],
+  'keys/fields': ['.'],
+  'stores/redis': ['.'],
+  'typeorm/collect': ['.', 'patches', 'rows'],
+  'typeorm/postgres': ['.', 'rows'],
+  'typeorm/patches': ['.', 'sql'],
+  'typeorm/sql': ['.', 'entities'],
+  'typeorm/rows': ['.', 'entities'],
+  'typeorm/entities': ['.'],
+};
+
 /** The room of a file of lib/, e.g. 'keys'; a file at the top of lib/ stands in none. */
 const roomOf = (file) => (file.split('/').length > 2 ? file.split('/')[1] : undefined);
+
+/** The folder of a file within its room: 'answer' of lib/http/answer/storable.ts, '.' of lib/http/explain.ts. */
+const folderOf = (file) => file.split('/').slice(2, -1).join('/') || '.';
 
 function knownTo(room) {
   if (room in foundations) return new Set([room, ...foundations[room]]);
@@ -33,6 +64,23 @@ function knownTo(room) {
   const known = new Set([room, ...Object.keys(foundations)]);
   for (const other of rooms[room]) for (const one of knownTo(other)) known.add(one);
   return known;
+}
+
+function foldersKnownTo(room, folder) {
+  const known = new Set([folder]);
+  for (const other of subRooms[`${room}/${folder}`] ?? []) {
+    known.add(other);
+    if (other !== '.') for (const one of foldersKnownTo(room, other)) known.add(one);
+  }
+  return known;
+}
+
+/** Why a file must not import another file of its room; `undefined` where it may. */
+function folderProblem(file, target) {
+  const [room, folder, other] = [roomOf(file), folderOf(file), folderOf(target)];
+  if (room !== roomOf(target) || folder === '.' || folder === other) return undefined;
+  if (foldersKnownTo(room, folder).has(other)) return undefined;
+  return `${file}: ${room}/${folder} must not know ${other === '.' ? `the files beside it` : `${room}/${other}`} (imports ${target})`;
 }
 
 /**
@@ -91,16 +139,24 @@ export function violations(sources, manifest) {
   for (const [file, source] of sources) {
     const room = roomOf(file);
     const known = knownTo(room);
+    const folder = folderOf(file);
     if (!known && room) problems.push(`${file}: '${room}' is not a room of scripts/rooms.mjs`);
+    else if (known && folder !== '.' && !(`${room}/${folder}` in subRooms))
+      problems.push(`${file}: '${room}/${folder}' is not a folder of scripts/rooms.mjs`);
     const edges = importsOf(file, source).map(({ specifier, runtime }) => {
       if (!specifier.startsWith('.')) return { specifier, runtime };
-      return { runtime, target: normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts') };
+      return {
+        runtime,
+        target: normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts'),
+      };
     });
     graph.set(file, edges);
     for (const { target, specifier } of edges) {
       if (target && known && !known.has(roomOf(target))) {
         problems.push(`${file}: ${room} must not know ${roomOf(target)} (imports ${target})`);
       }
+      const problem = target && folderProblem(file, target);
+      if (problem) problems.push(problem);
       if (specifier && !isBuiltin(specifier) && !(packageOf(specifier) in declared)) {
         problems.push(`${file}: ${specifier} is neither a dependency nor a peer of the package`);
       }
@@ -118,7 +174,7 @@ export function violations(sources, manifest) {
   return problems;
 }
 
-/** One cycle of runtime imports for each group of files that import each other. */
+/** One cycle of imports, types included, for each group of files that import each other. */
 function cycles(graph) {
   const found = [];
   const done = new Set();
@@ -129,8 +185,7 @@ function cycles(graph) {
       return;
     }
     if (done.has(file)) return;
-    for (const { target, runtime } of graph.get(file) ?? [])
-      if (target && runtime) visit(target, [...way, file]);
+    for (const { target } of graph.get(file) ?? []) if (target) visit(target, [...way, file]);
     done.add(file);
   };
   for (const file of graph.keys()) visit(file, []);

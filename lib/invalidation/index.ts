@@ -8,7 +8,8 @@ export type {
   InvalidationJob,
   JobHandler,
 } from './jobs/dispatcher.interface.js';
-export { DispatcherRegistry, INLINE, type DispatcherSettings } from './jobs/dispatcher-registry.js';
+export { DispatcherRegistry, type DispatcherSettings } from './jobs/dispatcher-registry.js';
+export { INLINE } from './rules/rule-options.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
 export type { ForeignRule } from './rules/remote-rule.js';
 export {

@@ -48,7 +48,30 @@ describe('arrows between rooms point one way', () => {
     ]);
   });
 
-  it('files that import each other are reported once, with the way round; types may', () => {
+  it('a folder of a room may import from the folders it knows, also indirectly', () => {
+    const to = (target: string) => ({ 'lib/http/answer/a.ts': `import type { B } from '${target}';` });
+    expect(check(to('../request/b.js'))).toEqual([]);
+    expect(check(to('../headers/b.js'))).toEqual([]);
+    expect(check(to('../exchange.js'))).toEqual([]);
+    expect(check(to('../rfc9111/b.js'))).toEqual([
+      'lib/http/answer/a.ts: http/answer must not know http/rfc9111 (imports lib/http/rfc9111/b.ts)',
+    ]);
+  });
+
+  it('a folder may be kept from the files beside it', () => {
+    expect(check({ 'lib/cache/engine/a.ts': `import type { B } from '../b.js';` })).toEqual([
+      'lib/cache/engine/a.ts: cache/engine must not know the files beside it (imports lib/cache/b.ts)',
+    ]);
+    expect(check({ 'lib/cache/b.ts': `import { A } from './engine/a.js';` })).toEqual([]);
+  });
+
+  it('a folder inside a room that has no direction is reported', () => {
+    expect(check({ 'lib/http/new/a.ts': '' })).toEqual([
+      `lib/http/new/a.ts: 'http/new' is not a folder of scripts/rooms.mjs`,
+    ]);
+  });
+
+  it('files that import each other are reported once, with the way round, types included', () => {
     const sources = {
       'lib/keys/a.ts': `export * from './b.js';`,
       'lib/keys/b.ts': `import { a } from './a.js';`,
@@ -57,6 +80,7 @@ describe('arrows between rooms point one way', () => {
     };
     expect(check(sources)).toEqual([
       'lib/keys/a.ts: imports itself (lib/keys/a.ts → lib/keys/b.ts → lib/keys/a.ts)',
+      'lib/keys/c.ts: imports itself (lib/keys/c.ts → lib/keys/d.ts → lib/keys/c.ts)',
     ]);
   });
 });

@@ -1,10 +1,11 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { INLINE, type DispatcherRegistry } from '../jobs/dispatcher-registry.js';
+import type { DispatcherRegistry } from '../jobs/dispatcher-registry.js';
 import { ForeignRule } from '../rules/remote-rule.js';
 import { keyOf, tell, type ManifestRule } from '../rules/manifest-rule.js';
 import { StoreUnavailableError } from '../../stores/store.interface.js';
 import type { RuleRegistry } from '../rules/rule-registry.js';
 import { SharedManifest, type Learned } from './shared-manifest.js';
+import { INLINE } from '../rules/rule-options.js';
 
 /** How soon a process hears of rules that another one begins to have. Milliseconds. */
 const INTERVAL_MS = 1_000;

@@ -12,7 +12,7 @@ import type {
 import { nearestNames } from '../../common/messages.js';
 
 import { groupJobs, type JobGroup } from './job.js';
-import type { RuleOptions } from '../rules/rule-options.js';
+import { INLINE, type RuleOptions } from '../rules/rule-options.js';
 
 /**
  * Settings of dispatchers, by name: handed to them, but for `raiseException`.
@@ -20,8 +20,6 @@ import type { RuleOptions } from '../rules/rule-options.js';
  * @publicApi
  */
 export type DispatcherSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-
-export const INLINE = 'inline';
 
 /** How to get the dispatchers of this library that an application must ask for. */
 const TO_ASK_FOR: ReadonlyMap<string, string> = new Map([

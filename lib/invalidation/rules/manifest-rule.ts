@@ -3,8 +3,9 @@ import { staleWindow } from '../../cache/engine/policy.js';
 import type { PartitionShape } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
-import { INLINE } from '../jobs/dispatcher-registry.js';
+
 import { isPlainObject, sortMembers } from '../../common/messages.js';
+import { INLINE } from './rule-options.js';
 
 /** What a rule says that is plain data, and what another process must know of its method. */
 export interface ManifestRule {

@@ -243,3 +243,6 @@ function assertConditions(conditions: unknown): void {
 export function invalidRule(message: string): CacheConfigurationError {
   return new CacheConfigurationError('INVALIDATION_RULE', message);
 }
+
+/** Name of the dispatcher that runs in the process that saw the change. */
+export const INLINE = 'inline';
