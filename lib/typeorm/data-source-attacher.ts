@@ -28,7 +28,7 @@ import {
 import { changesOfRow } from './postgres/change-log.js';
 import { abortsOnFailure, inSavepoint } from './sql/transaction-control.js';
 import { StatementTransactions } from './patches/transactions.js';
-import { tablesOf } from './entities/tables.js';
+import { knownTablesOf } from './entities/tables.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Ties the data sources of an application to its rules. */
@@ -173,12 +173,12 @@ class DataSourceBinding implements ChangeSink {
 
   changedElsewhere(rows: readonly RowChange[]): void | Promise<void> {
     const { driver } = this.dataSource;
-    const tables = tablesOf(this.dataSource);
+    const tables = knownTablesOf(this.dataSource);
     return this.#tell(rows.flatMap((row) => changesOfRow(row, tables, driver)));
   }
 
   missedChanges(): void | Promise<void> {
-    const tables = tablesOf(this.dataSource);
+    const tables = knownTablesOf(this.dataSource);
     return this.#tell(
       [...this.#index().#tables].flatMap((table) => unknownChanges(table, tables, false, false)),
     );

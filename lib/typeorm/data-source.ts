@@ -1,5 +1,5 @@
 import type { ChangeSink } from '../invalidation/change.interface.js';
-import { Collector } from './collect/change-collector.js';
+import { ChangeCollector } from './collect/change-collector.js';
 import { keepFast } from './patches/replaced-method.js';
 import type { CollectorOptions } from './collect/change-emitter.js';
 import type { OrmDataSource } from './typeorm.interface.js';
@@ -44,7 +44,8 @@ export function attachCollector(
     );
   }
   const registration = registrationOf(dataSource);
-  const attached = registration.get(sink) ?? registration.add(sink, new Collector(dataSource, sink, options));
+  const attached =
+    registration.get(sink) ?? registration.add(sink, new ChangeCollector(dataSource, sink, options));
   attached.handles++;
   let detached = false;
   return {
@@ -57,7 +58,7 @@ export function attachCollector(
 }
 
 interface Attached {
-  readonly collector: Collector;
+  readonly collector: ChangeCollector;
   handles: number;
 }
 
@@ -81,7 +82,7 @@ class Registration {
         const ours = [...this.#attached.values()].map(({ collector }) => collector);
         this.#subscribers = [
           ...ours,
-          ...subscribers.filter((subscriber) => !ours.includes(subscriber as Collector)),
+          ...subscribers.filter((subscriber) => !ours.includes(subscriber as ChangeCollector)),
         ];
       },
     });
@@ -92,7 +93,7 @@ class Registration {
     return this.#attached.get(sink);
   }
 
-  add(sink: ChangeSink, collector: Collector): Attached {
+  add(sink: ChangeSink, collector: ChangeCollector): Attached {
     const attached = { collector, handles: 0 };
     this.#attached.set(sink, attached);
     this.#subscribers.unshift(collector);

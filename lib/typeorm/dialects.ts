@@ -1,4 +1,4 @@
-import type { Gatherer } from './collect/change-emitter.js';
+import type { ChangeEmitter } from './collect/change-emitter.js';
 import type { OrmDataSource, OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
 
 const DRIVERS = /^(?:mysql|mariadb|sqlite|better-sqlite3|react-native)$/;
@@ -21,14 +21,14 @@ export class UnawaitedHooks {
 
   constructor(
     dataSource: OrmDataSource,
-    private readonly gatherer: Gatherer,
+    private readonly emitter: ChangeEmitter,
     private readonly hook: (event: OrmQueryEvent) => unknown,
   ) {
     this.#tellsFailures = typeOf(dataSource) !== SILENT;
   }
 
   async run(runner: OrmQueryRunner, sql: string, query: (sql: string) => Promise<unknown>): Promise<unknown> {
-    const { catalogue, outlet, runners } = this.gatherer;
+    const { statements, outlet, runners } = this.emitter;
     const wasOpen = runners.isOpen(runner);
     try {
       return await query(sql);
@@ -36,9 +36,9 @@ export class UnawaitedHooks {
       if (!this.#tellsFailures) this.hook({ queryRunner: runner, query: sql, success: false, error });
       throw error;
     } finally {
-      if (catalogue.read(sql).control === undefined && (wasOpen || runners.isOpen(runner)))
+      if (statements.read(sql).control === undefined && (wasOpen || runners.isOpen(runner)))
         outlet.queryInOpenTransaction();
-      await runners.of(runner).answered(sql);
+      await runners.of(runner).hookResult(sql);
     }
   }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { OwnValues } from '../../lib/typeorm/collect/runners.js';
+import { RunnerSlots } from '../../lib/typeorm/collect/runners.js';
 
 describe('what is kept about the objects of others', () => {
   it('is found again, and replaced', () => {
-    const values = new OwnValues<object, string>();
+    const values = new RunnerSlots<object, string>();
     const holder = {};
     expect(values.get(holder)).toBeUndefined();
     expect(values.has(holder)).toBe(false);
@@ -16,7 +16,7 @@ describe('what is kept about the objects of others', () => {
   });
 
   it('is not seen by others who keep something about the same object', () => {
-    const [first, second] = [new OwnValues<object, string>(), new OwnValues<object, string>()];
+    const [first, second] = [new RunnerSlots<object, string>(), new RunnerSlots<object, string>()];
     const holder = {};
     first.set(holder, 'first');
     expect(second.get(holder)).toBeUndefined();
@@ -27,7 +27,7 @@ describe('what is kept about the objects of others', () => {
 
   it('makes the object no bigger with each who keeps something about it', () => {
     const holder = {};
-    for (let i = 0; i < 10; i++) new OwnValues<object, number>().set(holder, i);
+    for (let i = 0; i < 10; i++) new RunnerSlots<object, number>().set(holder, i);
     expect(Reflect.ownKeys(holder)).toHaveLength(1);
     expect(Object.keys(holder)).toEqual([]);
   });

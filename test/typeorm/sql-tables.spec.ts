@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { assignedColumns, isPlainSelect, readSql, Statements } from '../../lib/typeorm/sql/written-tables.js';
-import type { Tables } from '../../lib/typeorm/entities/tables.js';
+import type { KnownTables } from '../../lib/typeorm/entities/tables.js';
 import type { SqlWrite } from '../../lib/typeorm/typeorm.interface.js';
 
 const names = (sql: string) => readSql(sql).writes.map(({ path }) => path.join('.'));
@@ -198,7 +198,7 @@ describe('the tables that SQL writes', () => {
 
 test('what is remembered of statements with one beginning tells them apart by the table behind it', () => {
   const tables = { matching: ({ path }: SqlWrite) => [path.join('.')] };
-  const statements = new Statements(tables as Tables, false);
+  const statements = new Statements(tables as KnownTables, false);
   const written = (sql: string) => statements.read(sql).writes.map(({ table }) => table);
   expect(written('UPDATE u SET a = 1 WHERE b = 2')).toEqual(['u']);
   expect(written('UPDATE u SET a = 1 FROM users u')).toEqual(['u', 'users']);

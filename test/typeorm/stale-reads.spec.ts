@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import type { DataSource } from 'typeorm';
 import type { Change } from '../../lib/invalidation/change.interface.js';
 import { attachCollector } from '../../lib/typeorm/data-source.js';
-import { Frame, Pending } from '../../lib/typeorm/collect/transaction-changes.js';
+import { SavepointLevel, TransactionChanges } from '../../lib/typeorm/collect/transaction-changes.js';
 import { databaseState } from '../../lib/typeorm/rows/row-states.js';
 import { StaleReads } from '../../lib/typeorm/collect/stale-reads.js';
 import type { OrmDataSource, OrmMetadata } from '../../lib/typeorm/typeorm.interface.js';
@@ -88,8 +88,9 @@ describe('writes that are remembered', () => {
     after: undefined,
     updatedColumns: columns,
   });
-  const begun = (): Pending => Object.assign(new Pending(), { frames: [new Frame()] });
-  const alone = (reads: StaleReads, one: Change): Change => reads.check(one, new Pending());
+  const begun = (): TransactionChanges =>
+    Object.assign(new TransactionChanges(), { frames: [new SavepointLevel()] });
+  const alone = (reads: StaleReads, one: Change): Change => reads.check(one, new TransactionChanges());
 
   test('are doubted when there were too many, by those that began before', () => {
     const reads = new StaleReads();

@@ -1,12 +1,12 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
-import { Bracket, type HookKind } from '../rows/announced-statements.js';
+import { AnnouncedStatements, type HookKind } from '../rows/announced-statements.js';
 import { changesOf, unknownChanges, type RowHook } from '../rows/changes.js';
 import { tableOf } from '../entities/columns.js';
 import { ExactStatements } from './exact-statements.js';
-import { type Answer, both, type CollectorOptions, Gatherer } from './change-emitter.js';
-import { OwnTransactions } from '../patches/save-transactions.js';
-import { Frame } from './transaction-changes.js';
-import { RawTransactions } from '../patches/transactions.js';
+import { type HookResult, both, type CollectorOptions, ChangeEmitter } from './change-emitter.js';
+import { SaveTransactions } from '../patches/save-transactions.js';
+import { SavepointLevel } from './transaction-changes.js';
+import { QueryRunnerPatch } from '../patches/transactions.js';
 import { SqlWatch } from './sql-watch.js';
 import { hasUnawaitedHooks, UnawaitedHooks } from '../dialects.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from '../typeorm.interface.js';
@@ -25,31 +25,31 @@ const KINDS: Record<RowHook, HookKind> = {
  * throw (a throw in afterQuery makes TypeORM fail the statement) and answer a promise only when the sink did. That promise
  * rejects before a COMMIT alone, where the sink could not write what belongs to the transaction.
  */
-export class Collector {
-  readonly #gatherer: Gatherer;
+export class ChangeCollector {
+  readonly #emitter: ChangeEmitter;
   readonly #sql: SqlWatch;
-  readonly #own: OwnTransactions;
-  readonly #raw: RawTransactions;
+  readonly #own: SaveTransactions;
+  readonly #raw: QueryRunnerPatch;
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
-    this.#gatherer = new Gatherer(dataSource, sink, options);
+    this.#emitter = new ChangeEmitter(dataSource, sink, options);
     const unawaited = hasUnawaitedHooks(dataSource)
-      ? new UnawaitedHooks(dataSource, this.#gatherer, (event) => this.afterQuery(event))
+      ? new UnawaitedHooks(dataSource, this.#emitter, (event) => this.afterQuery(event))
       : undefined;
-    this.#sql = new SqlWatch(this.#gatherer, unawaited !== undefined);
-    this.#own = new OwnTransactions(dataSource, (subscriber) => subscriber instanceof Collector);
+    this.#sql = new SqlWatch(this.#emitter, unawaited !== undefined);
+    this.#own = new SaveTransactions(dataSource, (subscriber) => subscriber instanceof ChangeCollector);
     const isPostgres = (dataSource.options as { type?: unknown }).type === 'postgres';
     const exact =
       isPostgres && options.exactStatements === true
-        ? new ExactStatements(this.#gatherer, dataSource.driver)
+        ? new ExactStatements(this.#emitter, dataSource.driver)
         : undefined;
     const runs = exact ?? unawaited;
-    this.#raw = new RawTransactions(dataSource, {
+    this.#raw = new QueryRunnerPatch(dataSource, {
       ...(runs !== undefined && { run: (runner, sql, query) => runs.run(runner, sql, query) }),
       starting: (start) => this.#own.starting(start),
-      beginning: (runner) => void this.#guard('BEGIN', () => this.#gatherer.runners.of(runner).enter()),
-      ran: (runner) => void this.#guard('BEGIN', () => this.#gatherer.ran(runner)),
-      released: (runner) => void this.#guard('release', () => this.#gatherer.released(runner)),
+      beginning: (runner) => void this.#guard('BEGIN', () => this.#emitter.runners.of(runner).enter()),
+      ran: (runner) => void this.#guard('BEGIN', () => this.#emitter.ran(runner)),
+      released: (runner) => void this.#guard('release', () => this.#emitter.released(runner)),
     });
   }
 
@@ -67,116 +67,116 @@ export class Collector {
   afterQuery = this.#hook('afterQuery', (event: OrmQueryEvent) => this.#sql.see(event));
 
   beforeTransactionStart = this.#hook('beforeTransactionStart', ({ queryRunner }: OrmEvent) => {
-    this.#gatherer.runners.starting(queryRunner);
+    this.#emitter.runners.starting(queryRunner);
     // The caller's context can still be reached.
-    if (!this.#own.isBeginning) this.#gatherer.runners.of(queryRunner).enter();
+    if (!this.#own.isBeginning) this.#emitter.runners.of(queryRunner).enter();
   });
 
   afterTransactionStart = this.#hook('afterTransactionStart', ({ queryRunner }: OrmEvent) => {
-    this.#gatherer.runners.of(queryRunner).frames.push(new Frame());
+    this.#emitter.runners.of(queryRunner).levels.push(new SavepointLevel());
   });
 
   beforeTransactionCommit = this.#hook('beforeTransactionCommit', ({ queryRunner }: OrmEvent) => {
-    const pending = this.#gatherer.runners.of(queryRunner);
-    pending.committing = pending.frames.length < 2;
-    return pending.committing ? this.#gatherer.offer(queryRunner) : undefined;
+    const transaction = this.#emitter.runners.of(queryRunner);
+    transaction.isCommitting = transaction.levels.length < 2;
+    return transaction.isCommitting ? this.#emitter.offer(queryRunner) : undefined;
   });
 
   afterTransactionCommit = this.#hook('afterTransactionCommit', ({ queryRunner }: OrmEvent) => {
-    if (!queryRunner.isTransactionActive) return this.#gatherer.commit(queryRunner);
-    this.#gatherer.runners.of(queryRunner).release();
+    if (!queryRunner.isTransactionActive) return this.#emitter.commit(queryRunner);
+    this.#emitter.runners.of(queryRunner).releaseSavepoint();
     return undefined;
   });
 
   beforeTransactionRollback = this.#hook('beforeTransactionRollback', ({ queryRunner }: OrmEvent) => {
-    const pending = this.#gatherer.runners.of(queryRunner);
-    if (pending.committing) return this.#gatherer.doubt(pending);
-    pending.rollingBack = pending.frames.length < 2;
+    const transaction = this.#emitter.runners.of(queryRunner);
+    if (transaction.isCommitting) return this.#emitter.doubt(transaction);
+    transaction.isRollingBack = transaction.levels.length < 2;
     // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
-    return pending.rollingBack ? pending.leave() : undefined;
+    return transaction.isRollingBack ? transaction.leave() : undefined;
   });
 
   afterTransactionRollback = this.#hook('afterTransactionRollback', ({ queryRunner }: OrmEvent) =>
-    this.#gatherer.rollback(queryRunner, queryRunner.isTransactionActive),
+    this.#emitter.rollback(queryRunner, queryRunner.isTransactionActive),
   );
 
   /** Called when the collector is detached: nothing is sent any more, not even by timers. */
   close(): void {
     this.#raw.close();
-    this.#gatherer.close();
+    this.#emitter.close();
   }
 
-  #announce(hook: RowHook, event: OrmEntityEvent): Answer {
+  #announce(hook: RowHook, event: OrmEntityEvent): HookResult {
     const { metadata, queryRunner, entity, databaseEntity, updatedColumns, updatedRelations } = event;
-    const { outlet, runners } = this.#gatherer;
-    const pending = runners.of(queryRunner);
+    const { outlet, runners } = this.#emitter;
+    const transaction = runners.of(queryRunner);
     const table = tableOf(metadata);
     // Nobody is told of it, whatever its statements and hooks say.
-    if (!this.#gatherer.wants(table)) return undefined;
-    let bracket = pending.brackets.get(table);
-    let answer: Answer;
-    if (bracket?.unconfirmed === true && bracket.durable && !runners.isShared(queryRunner)) {
+    if (!this.#emitter.wants(table)) return undefined;
+    let announced = transaction.announced.get(table);
+    let answer: HookResult;
+    if (announced?.isUnconfirmed === true && announced.isDurable && !runners.isShared(queryRunner)) {
       // A runner that is one caller's own begins something new: the hooks of the old will not come any more.
-      answer = outlet.send(this.#gatherer.settle(pending));
-      bracket = undefined;
-    } else if (bracket?.unconfirmed === false && bracket.stale) bracket = undefined;
-    if (bracket === undefined) pending.brackets.set(table, (bracket = new Bracket()));
-    bracket.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
+      answer = outlet.send(this.#emitter.settle(transaction));
+      announced = undefined;
+    } else if (announced?.isUnconfirmed === false && announced.isStale) announced = undefined;
+    if (announced === undefined) transaction.announced.set(table, (announced = new AnnouncedStatements()));
+    announced.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
     return both(answer, this.#lookUp(hook, event));
   }
 
   /** A row that goes, or columns that are about to be written: what they were is lost with the statement. */
-  #lookUp(hook: RowHook, event: OrmEntityEvent): Answer {
+  #lookUp(hook: RowHook, event: OrmEntityEvent): HookResult {
     return hook === 'update' || hook === 'remove'
-      ? this.#gatherer.lookups.before(event, hook === 'remove')
+      ? this.#emitter.lookups.before(event, hook === 'remove')
       : undefined;
   }
 
-  #confirm(hook: RowHook, event: OrmEntityEvent): Answer {
+  #confirm(hook: RowHook, event: OrmEntityEvent): HookResult {
     const { queryRunner, metadata } = event;
-    const { runners } = this.#gatherer;
-    const pending = runners.of(queryRunner);
+    const { runners } = this.#emitter;
+    const transaction = runners.of(queryRunner);
     const table = tableOf(metadata);
-    const bracket = pending.brackets.get(table);
-    const changes = this.#gatherer.wants(table) ? this.#changesOf(hook, event, bracket) : [];
-    if (bracket?.confirm(KINDS[hook]) === true) pending.brackets.delete(table);
+    const announced = transaction.announced.get(table);
+    const changes = this.#emitter.wants(table) ? this.#changesOf(hook, event, announced) : [];
+    if (announced?.confirm(KINDS[hook]) === true) transaction.announced.delete(table);
     // On a shared runner another caller's transaction may have begun since the statement ran by itself.
-    const ranAlone = bracket?.durable === true && runners.isShared(queryRunner);
+    const ranAlone = announced?.isDurable === true && runners.isShared(queryRunner);
     const durable = ranAlone || !queryRunner.isTransactionActive;
-    return this.#gatherer.deliver(pending, changes, durable, queryRunner);
+    return this.#emitter.deliver(transaction, changes, durable, queryRunner);
   }
 
-  #changesOf(hook: RowHook, event: OrmEntityEvent, bracket: Bracket | undefined): Change[] {
-    const { tables, returnsRows } = this.#gatherer.catalogue;
+  #changesOf(hook: RowHook, event: OrmEntityEvent, announced: AnnouncedStatements | undefined): Change[] {
+    const { tables, returnsRows } = this.#emitter.statements;
     try {
-      const changes = changesOf(hook, event, bracket, tables, returnsRows);
-      this.#gatherer.lookups.recall(event, changes[0]);
+      const changes = changesOf(hook, event, announced, tables, returnsRows);
+      this.#emitter.lookups.recall(event, changes[0]);
       return changes;
     } catch (error) {
-      this.#gatherer.outlet.report(error, `after ${hook}`);
+      this.#emitter.outlet.report(error, `after ${hook}`);
       return unknownChanges(tableOf(event.metadata), tables, true, false);
     }
   }
 
-  #entityHook(when: 'before' | 'after', hook: RowHook): (event: OrmEntityEvent) => Answer {
+  #entityHook(when: 'before' | 'after', hook: RowHook): (event: OrmEntityEvent) => HookResult {
     return this.#hook(`${when} ${hook}`, (event: OrmEntityEvent) =>
       when === 'before' ? this.#announce(hook, event) : this.#confirm(hook, event),
     );
   }
 
   /** A hook, out of which nothing comes but its answer. */
-  #hook<E>(where: string, body: (event: E) => Answer | void): (event: E) => Answer {
+  #hook<E>(where: string, body: (event: E) => HookResult | void): (event: E) => HookResult {
     return (event) => {
       try {
         return body(event) ?? undefined;
       } catch (error) {
-        this.#gatherer.outlet.report(error, where);
+        this.#emitter.outlet.report(error, where);
         return undefined;
       }
     };
   }
 
-  #guard(where: string, hook: () => Answer | void): Answer {
-    return this.#gatherer.outlet.guard(where, hook);
+  #guard(where: string, hook: () => HookResult | void): HookResult {
+    return this.#emitter.outlet.guard(where, hook);
   }
 }

@@ -1,11 +1,11 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
 import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
-import type { Bracket } from '../rows/announced-statements.js';
+import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
-import { Catalogue } from '../sql/written-tables.js';
+import { StatementReader } from '../sql/written-tables.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { Lookups } from './lookups.js';
-import { type Pending, Unsettled } from './transaction-changes.js';
+import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
 
@@ -25,10 +25,10 @@ export interface CollectorOptions {
 }
 
 /** What a hook answers TypeORM, which waits for real promises only. */
-export type Answer = Promise<void> | undefined;
+export type HookResult = Promise<void> | undefined;
 
 /** Waits for both. */
-export function both(one: Answer, other: Answer): Answer {
+export function both(one: HookResult, other: HookResult): HookResult {
   return one === undefined || other === undefined
     ? (one ?? other)
     : Promise.all([one, other]).then(() => undefined);
@@ -62,13 +62,13 @@ export class Outlet {
   }
 
   /** Told before the COMMIT: what the sink answers may keep the transaction from being committed. */
-  offer(changes: readonly Change[], runner: OrmQueryRunner): Answer {
+  offer(changes: readonly Change[], runner: OrmQueryRunner): HookResult {
     const told = this.#wantedOf(changes);
     return told.length === 0 || this.#closed ? undefined : this.#sink.committing!(told, runner);
   }
 
   /** @param raise whether the write whose hook this is may be told of a failure that a rule wants raised */
-  send(changes: readonly Change[], raise = false): Answer {
+  send(changes: readonly Change[], raise = false): HookResult {
     const told = this.#wantedOf(changes);
     if (told.length === 0 || this.#closed) return undefined;
     const answer = this.#sink.committed(told);
@@ -80,7 +80,7 @@ export class Outlet {
   }
 
   /** The server may still be working on a COMMIT whose answer was lost: said now, and again when it must be over. */
-  sendInDoubt(changes: readonly Change[]): Answer {
+  sendInDoubt(changes: readonly Change[]): HookResult {
     if (changes.length > 0)
       setTimeout(() => void this.guard('in doubt', () => this.send(changes)), DOUBT_MS).unref();
     return this.send(changes);
@@ -108,7 +108,7 @@ export class Outlet {
   }
 
   /** Runs a hook so that nothing leaves it but its answer: a throw in afterQuery makes TypeORM fail the statement. */
-  guard(where: string, hook: () => Answer | void): Answer {
+  guard(where: string, hook: () => HookResult | void): HookResult {
     try {
       return hook() ?? undefined;
     } catch (error) {
@@ -119,76 +119,85 @@ export class Outlet {
 }
 
 /** Where the hooks bring their changes: told at once when durable, held until the commit otherwise. */
-export class Gatherer {
-  readonly catalogue: Catalogue;
+export class ChangeEmitter {
+  readonly statements: StatementReader;
   readonly outlet: Outlet;
   readonly runners: Runners;
   readonly lookups: Lookups;
   readonly #staleReads = new StaleReads();
-  readonly #unsettled: Unsettled;
+  readonly #unsettled: UnconfirmedTimer;
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
-    this.catalogue = new Catalogue(dataSource);
+    this.statements = new StatementReader(dataSource);
     this.outlet = new Outlet(sink, options);
     this.runners = new Runners(dataSource);
     this.lookups = new Lookups(dataSource, this.outlet, this.runners);
-    this.#unsettled = new Unsettled((pending) => {
-      const gone = (bracket: Bracket) => bracket.durable && bracket.stale;
-      void this.outlet.guard('timer', () => this.outlet.send(this.settle(pending, gone)));
+    this.#unsettled = new UnconfirmedTimer((transaction) => {
+      const gone = (announced: AnnouncedStatements) => announced.isDurable && announced.isStale;
+      void this.outlet.guard('timer', () => this.outlet.send(this.settle(transaction, gone)));
     });
   }
 
   /** SQL text that looked like BEGIN has run: it may have failed, or ended what it began. */
-  ran(runner: OrmQueryRunner): Answer {
+  ran(runner: OrmQueryRunner): HookResult {
     return this.runners.isOpen(runner) ? undefined : this.runners.of(runner).leave();
   }
 
   /** Its runner is given back: no hook will end a transaction that failed to begin, or was left open. */
-  released(runner: OrmQueryRunner): Answer {
-    const pending = this.runners.of(runner);
-    if (pending.raw && pending.cut && !pending.manual) return this.#end(runner, pending);
-    return pending.raw || this.runners.isShared(runner) ? undefined : pending.leave();
+  released(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
+    if (transaction.isRaw && transaction.mayBeEnded && !transaction.hasNoAutocommit)
+      return this.#end(runner, transaction);
+    return transaction.isRaw || this.runners.isShared(runner) ? undefined : transaction.leave();
   }
 
   wants(table: string): boolean {
     const wanted = this.outlet.wanted;
-    return wanted === undefined || this.catalogue.tables.reaches(table, wanted);
+    return wanted === undefined || this.statements.tables.reaches(table, wanted);
   }
 
   /** @param runner where rows may be looked up, if they may */
-  deliver(pending: Pending, changes: readonly Change[], durable: boolean, runner?: OrmQueryRunner): Answer {
+  deliver(
+    transaction: TransactionChanges,
+    changes: readonly Change[],
+    durable: boolean,
+    runner?: OrmQueryRunner,
+  ): HookResult {
     if (changes.length === 0) return undefined;
-    const checked = changes.map((change) => this.#staleReads.check(change, pending));
-    if (durable && !pending.raw) {
+    const checked = changes.map((change) => this.#staleReads.check(change, transaction));
+    if (durable && !transaction.isRaw) {
       const looked = runner && this.lookups.complete(checked, runner);
       return looked === undefined
         ? this.outlet.send(checked, true)
         : looked.then(() => this.outlet.send(checked, true));
     }
-    pending.hold(checked);
-    return pending.cut ? this.outlet.send(checked) : undefined;
+    transaction.hold(checked);
+    return transaction.mayBeEnded ? this.outlet.send(checked) : undefined;
   }
 
-  /** SQL of this bracket is durable, and its hook is still to come: it may never do. */
-  awaitHook(bracket: Bracket, pending: Pending): void {
-    bracket.durable = true;
-    this.#unsettled.add(pending);
+  /** SQL of this announced is durable, and its hook is still to come: it may never do. */
+  awaitHook(announced: AnnouncedStatements, transaction: TransactionChanges): void {
+    announced.isDurable = true;
+    this.#unsettled.add(transaction);
   }
 
   /** Forgets the brackets whose SQL nobody confirmed: their tables have changed in rows nobody will name. */
-  settle(pending: Pending, only: (bracket: Bracket) => boolean = () => true): Change[] {
+  settle(
+    transaction: TransactionChanges,
+    only: (announced: AnnouncedStatements) => boolean = () => true,
+  ): Change[] {
     const changes: Change[] = [];
-    for (const [table, bracket] of pending.brackets) {
-      if (!bracket.unconfirmed || !only(bracket)) continue;
-      pending.brackets.delete(table);
+    for (const [table, announced] of transaction.announced) {
+      if (!announced.isUnconfirmed || !only(announced)) continue;
+      transaction.announced.delete(table);
       if (this.wants(table))
-        changes.push(...unknownChanges(table, this.catalogue.tables, bracket.deleted, false));
+        changes.push(...unknownChanges(table, this.statements.tables, announced.hasDeleted, false));
     }
     return changes;
   }
 
   /** The outermost transaction is about to be committed. A rejection keeps it from being. */
-  offer(runner: OrmQueryRunner): Answer {
+  offer(runner: OrmQueryRunner): HookResult {
     const looked = this.lookups.areWanted
       ? this.lookups.complete(this.runners.of(runner).peek(), runner)
       : undefined;
@@ -196,66 +205,66 @@ export class Gatherer {
     return looked === undefined ? this.#offerAll(runner) : looked.then(() => this.#offerAll(runner));
   }
 
-  #offerAll(runner: OrmQueryRunner): Answer {
-    const pending = this.runners.of(runner);
+  #offerAll(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
     // On a shared runner the open brackets are other callers': their hooks are still to come.
-    if (!this.runners.isShared(runner)) pending.hold(this.settle(pending));
-    return this.outlet.offer(pending.peek(), runner)?.catch((error: unknown) => {
+    if (!this.runners.isShared(runner)) transaction.hold(this.settle(transaction));
+    return this.outlet.offer(transaction.peek(), runner)?.catch((error: unknown) => {
       // No COMMIT was sent, so nothing is in doubt.
-      pending.committing = false;
+      transaction.isCommitting = false;
       throw error;
     });
   }
 
   /** The outermost transaction is committed. */
-  commit(runner: OrmQueryRunner): Answer {
-    const pending = this.runners.of(runner);
-    pending.hold(this.settle(pending));
+  commit(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
+    transaction.hold(this.settle(transaction));
     // On a shared runner the open brackets are other callers'.
-    if (!this.runners.isShared(runner)) pending.brackets.clear();
-    pending.begun = false;
+    if (!this.runners.isShared(runner)) transaction.announced.clear();
+    transaction.hasBegun = false;
     // First, since what is sent may rewarm: its loads are outside.
-    return both(pending.leave(), this.outlet.send(pending.take(), true));
+    return both(transaction.leave(), this.outlet.send(transaction.take(), true));
   }
 
   /** A statement has committed what the open transaction wrote before it, and may have ended it. */
-  cut(runner: OrmQueryRunner): Answer {
-    const pending = this.runners.of(runner);
+  cut(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
     // TypeORM's own BEGIN ends no other.
-    if (pending.frames.length === 0 && !pending.raw) return undefined;
-    pending.cut = true;
-    return this.outlet.send(pending.peek());
+    if (transaction.levels.length === 0 && !transaction.isRaw) return undefined;
+    transaction.mayBeEnded = true;
+    return this.outlet.send(transaction.peek());
   }
 
   /** Nothing will tell how a transaction ended that was cut. */
-  #end(runner: OrmQueryRunner, pending: Pending): Answer {
-    pending.hold(this.settle(pending));
-    const changes = pending.take();
-    this.runners.rawEnded(runner, pending);
-    return both(pending.leave(), this.outlet.send(changes));
+  #end(runner: OrmQueryRunner, transaction: TransactionChanges): HookResult {
+    transaction.hold(this.settle(transaction));
+    const changes = transaction.take();
+    this.runners.rawEnded(runner, transaction);
+    return both(transaction.leave(), this.outlet.send(changes));
   }
 
   /** A transaction, or with `inner` a savepoint, is rolled back. */
-  rollback(runner: OrmQueryRunner, inner: boolean): Answer {
-    const pending = this.runners.of(runner);
+  rollback(runner: OrmQueryRunner, inner: boolean): HookResult {
+    const transaction = this.runners.of(runner);
     // Durable writes may have been counted to this transaction, by other callers or after a cut: told rather than lost.
-    const isTold = pending.cut || this.runners.isShared(runner);
-    if (isTold) pending.hold(this.settle(pending));
-    pending.brackets.clear();
+    const isTold = transaction.mayBeEnded || this.runners.isShared(runner);
+    if (isTold) transaction.hold(this.settle(transaction));
+    transaction.announced.clear();
     if (inner) {
-      if (isTold) pending.release();
-      else pending.frames.pop();
+      if (isTold) transaction.releaseSavepoint();
+      else transaction.levels.pop();
       return undefined;
     }
-    pending.begun = false;
-    const changes = pending.take();
-    return both(pending.leave(), isTold ? this.outlet.send(changes) : undefined);
+    transaction.hasBegun = false;
+    const changes = transaction.take();
+    return both(transaction.leave(), isTold ? this.outlet.send(changes) : undefined);
   }
 
   /** A COMMIT was sent, and nobody knows what became of it. */
-  doubt(pending: Pending): Answer {
-    pending.hold(this.settle(pending));
-    return both(pending.leave(), this.outlet.sendInDoubt(pending.take()));
+  doubt(transaction: TransactionChanges): HookResult {
+    transaction.hold(this.settle(transaction));
+    return both(transaction.leave(), this.outlet.sendInDoubt(transaction.take()));
   }
 
   close(): void {

@@ -1,8 +1,8 @@
 import { tableOf } from '../entities/columns.js';
 import { layoutOf } from '../entities/row-view.js';
-import { type Bracket, builtBy } from '../rows/announced-statements.js';
+import { type AnnouncedStatements, builtKind } from '../rows/announced-statements.js';
 import type { OrmColumn, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
-import type { Gatherer } from './change-emitter.js';
+import type { ChangeEmitter } from './change-emitter.js';
 import { MAX_CHANGES_PER_TABLE } from './transaction-changes.js';
 
 const HEAD = 'WITH "restflow_rows" AS (';
@@ -53,27 +53,27 @@ export class ExactStatements {
   readonly #refused = new Set<string>();
 
   constructor(
-    private readonly gatherer: Gatherer,
+    private readonly emitter: ChangeEmitter,
     private readonly driver: object,
   ) {}
 
   /** @returns what the statement answers; `undefined` where it is none of those that can be asked, and was not run */
   run(runner: OrmQueryRunner, sql: string, query: RunSql): Promise<unknown> | undefined {
-    const kind = builtBy(sql);
+    const kind = builtKind(sql);
     if (kind === undefined || kind === 'insert' || hasReturning(sql)) return undefined;
-    const { catalogue, runners } = this.gatherer;
-    const { writes } = catalogue.read(sql);
+    const { statements, runners } = this.emitter;
+    const { writes } = statements.read(sql);
     const table = writes[0]?.table;
     if (table === undefined || writes.length > 1 || this.#refused.has(table)) return undefined;
-    const bracket = runners.of(runner).brackets.get(table);
-    const metadata = bracket?.soleStatement(kind);
-    if (metadata === undefined || !this.gatherer.wants(table)) return undefined;
-    return this.#report(runner, bracket!, metadata, sql, query);
+    const announced = runners.of(runner).announced.get(table);
+    const metadata = announced?.soleStatement(kind);
+    if (metadata === undefined || !this.emitter.wants(table)) return undefined;
+    return this.#report(runner, announced!, metadata, sql, query);
   }
 
   async #report(
     runner: OrmQueryRunner,
-    bracket: Bracket,
+    announced: AnnouncedStatements,
     metadata: OrmMetadata,
     sql: string,
     query: RunSql,
@@ -81,24 +81,24 @@ export class ExactStatements {
     const columns = layoutOf(metadata).columns.filter(({ type }) => !HEAVY.test(String(type)));
     try {
       const result = await query(reportingSql(sql, columns, MAX_CHANGES_PER_TABLE + 1));
-      return this.#conceal(result, bracket, columns);
+      return this.#conceal(result, announced, columns);
     } catch (error) {
       if (!REFUSALS.has(String((error as { code?: unknown } | undefined)?.code))) throw error;
       this.#refused.add(tableOf(metadata));
-      this.gatherer.outlet.report(error, 'exact statements');
+      this.emitter.outlet.report(error, 'exact statements');
       // In a transaction nothing more is answered until it ends.
-      if (this.gatherer.runners.isOpen(runner)) throw error;
+      if (this.emitter.runners.isOpen(runner)) throw error;
       return query(sql);
     }
   }
 
-  /** Gives the bracket the rows, and the caller what the statement would have answered by itself. */
-  #conceal(result: unknown, bracket: Bracket, columns: readonly OrmColumn[]): unknown {
+  /** Gives the announced the rows, and the caller what the statement would have answered by itself. */
+  #conceal(result: unknown, announced: AnnouncedStatements, columns: readonly OrmColumn[]): unknown {
     const structured = Array.isArray(result) ? undefined : (result as StructuredResult);
     const records = structured?.records ?? (result as Record<string, unknown>[]);
     const affected = Number(records[0]?.['restflow_count'] ?? 0);
     if (affected <= MAX_CHANGES_PER_TABLE)
-      bracket.rows = records.map(
+      announced.rows = records.map(
         (record) => new Map(columns.map((column, i) => [column, this.#valueOf(record, column, i)])),
       );
     const raw = [[], affected];

@@ -173,13 +173,13 @@ export class Lookups {
   }
 
   #inSavepoint<T>(runner: OrmQueryRunner, read: () => Promise<T>): Promise<T> {
-    const pending = this.runners.of(runner);
+    const transaction = this.runners.of(runner);
     let before = 0;
     const counted = (): Promise<T> => {
-      before = pending.statements;
+      before = transaction.statements;
       return read();
     };
-    return inSavepoint(runner, counted, () => pending.statements - before <= 1);
+    return inSavepoint(runner, counted, () => transaction.statements - before <= 1);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
-import { Pending } from './transaction-changes.js';
+import { TransactionChanges } from './transaction-changes.js';
 
 /** The name of the property that a holder's first value is kept under. */
 const VALUE = Symbol('restflow');
@@ -12,7 +12,7 @@ interface Holder<V> {
  * What somebody keeps about objects that live for one statement. A WeakMap that gains a key with every statement costs more
  * than all else that a save needs here, so the first who keeps something about an object hangs it on that; others use a map.
  */
-export class OwnValues<K extends object, V> {
+export class RunnerSlots<K extends object, V> {
   readonly #others = new WeakMap<K, V>();
 
   get(holder: K): V | undefined {
@@ -32,38 +32,38 @@ export class OwnValues<K extends object, V> {
   }
 }
 
-/** What is pending on which query runner. Not kept in `runner.data`, which `save(…, { data })` swaps. */
+/** What is transaction on which query runner. Not kept in `runner.data`, which `save(…, { data })` swaps. */
 export class Runners {
   readonly #dataSource: OrmDataSource;
-  readonly #pending = new OwnValues<OrmQueryRunner, Pending>();
-  readonly #rawByConnection = new WeakMap<object, Pending>();
+  readonly #transaction = new RunnerSlots<OrmQueryRunner, TransactionChanges>();
+  readonly #rawByConnection = new WeakMap<object, TransactionChanges>();
   #rawSeen = false;
 
   constructor(dataSource: OrmDataSource) {
     this.#dataSource = dataSource;
   }
 
-  of(runner: OrmQueryRunner): Pending {
-    let pending = this.#pending.get(runner);
-    if (this.#rawSeen && pending?.raw !== true) {
+  of(runner: OrmQueryRunner): TransactionChanges {
+    let transaction = this.#transaction.get(runner);
+    if (this.#rawSeen && transaction?.isRaw !== true) {
       const raw = this.#rawByConnection.get(connectionOf(runner));
       if (raw !== undefined) {
         // The runner's first hooks may have come before it knew its connection.
-        for (const [table, bracket] of pending?.brackets ?? []) raw.brackets.set(table, bracket);
-        pending?.brackets.clear();
+        for (const [table, announced] of transaction?.announced ?? []) raw.announced.set(table, announced);
+        transaction?.announced.clear();
         return raw;
       }
     }
-    if (pending === undefined) {
-      this.#pending.set(runner, (pending = new Pending()));
-      pending.begun = runner.isTransactionActive;
+    if (transaction === undefined) {
+      this.#transaction.set(runner, (transaction = new TransactionChanges()));
+      transaction.hasBegun = runner.isTransactionActive;
     }
-    return pending;
+    return transaction;
   }
 
   /** The runner already calls itself active, though BEGIN has not run. */
   starting(runner: OrmQueryRunner): void {
-    if (!this.#pending.has(runner)) this.#pending.set(runner, new Pending());
+    if (!this.#transaction.has(runner)) this.#transaction.set(runner, new TransactionChanges());
   }
 
   /**
@@ -71,27 +71,27 @@ export class Runners {
    * @param manual whether another one begins whenever one has ended
    */
   begun(runner: OrmQueryRunner, manual = false): void {
-    const pending = this.of(runner);
-    pending.begun = true;
-    pending.manual ||= manual;
-    pending.raw ||= !runner.isTransactionActive;
-    if (!pending.raw && !pending.manual) return;
+    const transaction = this.of(runner);
+    transaction.hasBegun = true;
+    transaction.hasNoAutocommit ||= manual;
+    transaction.isRaw ||= !runner.isTransactionActive;
+    if (!transaction.isRaw && !transaction.hasNoAutocommit) return;
     this.#rawSeen = true;
-    this.#rawByConnection.set(connectionOf(runner), pending);
+    this.#rawByConnection.set(connectionOf(runner), transaction);
   }
 
-  rawEnded(runner: OrmQueryRunner, pending: Pending): void {
-    if (!pending.raw) this.#rawByConnection.delete(connectionOf(runner));
+  rawEnded(runner: OrmQueryRunner, transaction: TransactionChanges): void {
+    if (!transaction.isRaw) this.#rawByConnection.delete(connectionOf(runner));
   }
 
   isOpen(runner: OrmQueryRunner): boolean {
-    return runner.isTransactionActive || (this.#rawSeen && this.of(runner).raw);
+    return runner.isTransactionActive || (this.#rawSeen && this.of(runner).isRaw);
   }
 
   /** Whether SQL that runs now is durable at once. */
   isAutocommit(runner: OrmQueryRunner): boolean {
-    const pending = this.of(runner);
-    return !pending.raw && !(this.isShared(runner) ? pending.begun : runner.isTransactionActive);
+    const transaction = this.of(runner);
+    return !transaction.isRaw && !(this.isShared(runner) ? transaction.hasBegun : runner.isTransactionActive);
   }
 
   /** SQLite drivers hand one runner to everybody, and keep it on the driver. */

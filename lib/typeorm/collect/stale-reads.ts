@@ -1,5 +1,5 @@
 import type { Change } from '../../invalidation/change.interface.js';
-import { Pending } from './transaction-changes.js';
+import { TransactionChanges } from './transaction-changes.js';
 import { EntityRowView } from '../entities/row-view.js';
 
 const MAX_ROWS = 5_000;
@@ -7,10 +7,10 @@ const MAX_BULK = 50;
 /** How long before its BEGIN, or before its hook where it has none, a write may have read what it tells. */
 const RACE_MS = 1_000;
 /** Writes of whichever transactions. */
-const ANYBODY = new Pending();
+const ANYBODY = new TransactionChanges();
 
 interface Written {
-  readonly pending: Pending;
+  readonly transaction: TransactionChanges;
   readonly at: number;
   readonly turn: number;
 }
@@ -46,18 +46,18 @@ export class StaleReads {
   #forgottenAt = 0;
 
   /** The change as it may be told; and it is remembered for those that follow. */
-  check(change: Change, pending: Pending): Change {
+  check(change: Change, transaction: TransactionChanges): Change {
     const { table, id, before, after } = change;
     const isUnknown = before === undefined && !(after instanceof EntityRowView);
     // Nobody else can have read a row before it was inserted, nor hold old values of one side of a link.
     const cannotBeStale = id === undefined || before === null || before === after;
     if (cannotBeStale && !isUnknown) return change;
-    const written = { pending, at: Date.now(), turn: nextTurn() };
+    const written = { transaction, at: Date.now(), turn: nextTurn() };
     if (isUnknown) this.#remember(table, { ...written, columns: change.updatedColumns });
     if (cannotBeStale) return change;
 
     const key = `${table}\0${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
-    const checked = before instanceof EntityRowView ? this.#judge(key, before, change, pending) : change;
+    const checked = before instanceof EntityRowView ? this.#judge(key, before, change, transaction) : change;
     this.#rows.delete(key);
     this.#rows.set(key, {
       ...written,
@@ -75,17 +75,17 @@ export class StaleReads {
     else this.#forgottenAt = Math.max(this.#forgottenAt, endOf(row));
   }
 
-  #judge(key: string, before: EntityRowView, change: Change, pending: Pending): Change {
-    const bulk = (this.#tables.get(change.table) ?? []).filter((each) => isRecent(each, pending));
-    const others = bulk.filter((each) => each.pending !== pending);
+  #judge(key: string, before: EntityRowView, change: Change, transaction: TransactionChanges): Change {
+    const bulk = (this.#tables.get(change.table) ?? []).filter((each) => isRecent(each, transaction));
+    const others = bulk.filter((each) => each.transaction !== transaction);
     if (
-      this.#contradicts(key, before, bulk, pending) ||
+      this.#contradicts(key, before, bulk, transaction) ||
       others.some(({ columns }) => columns === undefined)
     ) {
       return { ...change, before: undefined, after: change.after === null ? null : undefined };
     }
     if (others.length === 0) {
-      const isOutdated = this.#isOutdated(key, before, bulk, pending);
+      const isOutdated = this.#isOutdated(key, before, bulk, transaction);
       return isOutdated ? { ...change, before: before.without(NO_NAMES) } : change;
     }
     const columns = columnsOf(others);
@@ -96,17 +96,29 @@ export class StaleReads {
   }
 
   /** Whether the row was written by others, or after what was looked up of it. */
-  #isOutdated(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
+  #isOutdated(
+    key: string,
+    before: EntityRowView,
+    bulk: readonly WrittenTable[],
+    transaction: TransactionChanges,
+  ): boolean {
     const row = this.#rows.get(key);
-    const writes = [...bulk, ...(row !== undefined && isRecent(row, pending) ? [row] : [])];
-    return writes.some((each) => before.hasLearnedBefore(each.pending === pending ? each.turn : Infinity));
+    const writes = [...bulk, ...(row !== undefined && isRecent(row, transaction) ? [row] : [])];
+    return writes.some((each) =>
+      before.hasLearnedBefore(each.transaction === transaction ? each.turn : Infinity),
+    );
   }
 
-  #contradicts(key: string, before: EntityRowView, bulk: readonly WrittenTable[], pending: Pending): boolean {
+  #contradicts(
+    key: string,
+    before: EntityRowView,
+    bulk: readonly WrittenTable[],
+    transaction: TransactionChanges,
+  ): boolean {
     const row = this.#rows.get(key);
-    if (row === undefined) return this.#forgottenAt > readAt(pending);
-    if (!isRecent(row, pending)) return false;
-    if (row.view === undefined) return row.pending !== pending;
+    if (row === undefined) return this.#forgottenAt > readAt(transaction);
+    if (!isRecent(row, transaction)) return false;
+    if (row.view === undefined) return row.transaction !== transaction;
     // What a bulk write has changed since is no contradiction.
     if (bulk.some(({ columns }) => columns === undefined)) return false;
     return row.view.without(columnsOf(bulk)).contradicts(before);
@@ -116,7 +128,8 @@ export class StaleReads {
     const kept = this.#tables.get(table) ?? [];
     // Another statement of a transaction says nothing new.
     const known = kept.findIndex(
-      ({ pending, columns }) => pending === written.pending && sameNames(columns, written.columns),
+      ({ transaction, columns }) =>
+        transaction === written.transaction && sameNames(columns, written.columns),
     );
     if (known >= 0) kept.splice(known, 1);
     // Too many to tell apart: any column may have been written, by anybody.
@@ -128,7 +141,7 @@ export class StaleReads {
     const open = kept.filter(isOpen).slice(-MAX_BULK / 2);
     const at = Math.max(...kept.map((each) => (isOpen(each) ? each.at : endOf(each))));
     const { turn } = kept.at(-1)!;
-    this.#tables.set(table, [{ pending: ANYBODY, at, turn, columns: undefined }, ...open]);
+    this.#tables.set(table, [{ transaction: ANYBODY, at, turn, columns: undefined }, ...open]);
   }
 }
 
@@ -140,21 +153,21 @@ function sameNames(one: readonly string[] | undefined, other: readonly string[] 
   return one?.join() === other?.join();
 }
 
-function isOpen({ pending }: Written): boolean {
-  return pending.frames.length > 0;
+function isOpen({ transaction }: Written): boolean {
+  return transaction.levels.length > 0;
 }
 
 /** When what it wrote could be read by all. */
-function endOf({ pending, at }: Written): number {
-  return Math.max(at, pending.endedAt);
+function endOf({ transaction, at }: Written): number {
+  return Math.max(at, transaction.endedAt);
 }
 
 /** save() reads a row before it begins a transaction, and may take its time until it writes. */
-function readAt({ frames }: Pending): number {
+function readAt({ levels: frames }: TransactionChanges): number {
   return (frames[0]?.startedAt ?? Date.now()) - RACE_MS;
 }
 
 /** Whether a write may have come between another's reading and its writing. */
-function isRecent(written: Written, by: Pending): boolean {
+function isRecent(written: Written, by: TransactionChanges): boolean {
   return isOpen(written) || endOf(written) > readAt(by);
 }

@@ -1,12 +1,12 @@
 import { OpenTransaction } from '../../cache/open-transaction.js';
 import type { Change } from '../../invalidation/change.interface.js';
-import { type Bracket, BRACKET_LIFE_MS } from '../rows/announced-statements.js';
+import { type AnnouncedStatements, UNCONFIRMED_MS } from '../rows/announced-statements.js';
 
 /** Beyond so many changes of one table in one transaction, its rows are no longer told apart. */
 export const MAX_CHANGES_PER_TABLE = 1_000;
 
 /** The changes of one transaction, or of one savepoint inside it. */
-export class Frame {
+export class SavepointLevel {
   readonly startedAt = Date.now();
   readonly #tables = new Map<string, Change[]>();
   #seen: Set<string> | undefined;
@@ -28,7 +28,7 @@ export class Frame {
     }
   }
 
-  merge(inner: Frame): void {
+  merge(inner: SavepointLevel): void {
     for (const change of inner.changes()) this.add(change);
     for (const [table, changes] of inner.#tables) {
       if (changes.length > MAX_CHANGES_PER_TABLE) this.#tables.set(table, changes);
@@ -70,28 +70,28 @@ function collapsed({ table, entityName, entity }: Change): Change {
 }
 
 /** What one query runner has written and nobody has been told of yet. */
-export class Pending {
-  frames: Frame[] = [];
-  readonly brackets = new Map<string, Bracket>();
+export class TransactionChanges {
+  levels: SavepointLevel[] = [];
+  readonly announced = new Map<string, AnnouncedStatements>();
   /** A COMMIT is on its way: whatever fails now may have been committed. */
-  committing = false;
+  isCommitting = false;
   /** TypeORM's own ROLLBACK of the whole is on its way. */
-  rollingBack = false;
+  isRollingBack = false;
   /** A transaction begun by SQL text: no Transaction* hook will end it. */
-  raw = false;
+  isRaw = false;
   /** A transaction begins wherever none is open: the connection has no autocommit. */
-  manual = false;
+  hasNoAutocommit = false;
   /** A statement has ended it, and nobody says so: what is written since may be durable, and is told at once as well. */
-  cut = false;
+  mayBeEnded = false;
   /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
-  begun = false;
+  hasBegun = false;
   /** How many statements ran on it. */
   statements = 0;
   /** When its last transaction ended. */
   endedAt = 0;
   #transaction: OpenTransaction | undefined;
   /** What hooks of queries answered that nobody waits for, by the text of the query. */
-  #answers: Map<string, Promise<void>> | undefined;
+  #hookResults: Map<string, Promise<void>> | undefined;
 
   /** Puts the caller's context inside the transaction, whose BEGIN is about to run. */
   enter(): void {
@@ -106,48 +106,51 @@ export class Pending {
   }
 
   /** Keeps what the hook of a query answered. */
-  answer(sql: string, answer: Promise<void>): void {
-    const kept = (this.#answers ??= new Map()).get(sql);
-    this.#answers.set(sql, kept === undefined ? answer : Promise.all([kept, answer]).then(() => undefined));
+  keepHookResult(sql: string, answer: Promise<void>): void {
+    const kept = (this.#hookResults ??= new Map()).get(sql);
+    this.#hookResults.set(
+      sql,
+      kept === undefined ? answer : Promise.all([kept, answer]).then(() => undefined),
+    );
   }
 
   /** Waits for what is kept of a query. Of others it must not: this one may be part of what their hooks do. */
-  async answered(sql: string): Promise<void> {
-    const kept = this.#answers?.get(sql);
+  async hookResult(sql: string): Promise<void> {
+    const kept = this.#hookResults?.get(sql);
     if (kept === undefined) return;
     await kept;
-    if (this.#answers?.get(sql) === kept) this.#answers.delete(sql);
+    if (this.#hookResults?.get(sql) === kept) this.#hookResults.delete(sql);
   }
 
   hold(changes: readonly Change[]): void {
-    if (this.frames.length === 0) this.frames.push(new Frame());
-    const top = this.frames.at(-1)!;
+    if (this.levels.length === 0) this.levels.push(new SavepointLevel());
+    const top = this.levels.at(-1)!;
     for (const change of changes) top.add(change);
   }
 
   /** The innermost savepoint's changes become its parent's. */
-  release(): void {
-    if (this.frames.length < 2) return;
-    const inner = this.frames.pop()!;
-    this.frames.at(-1)!.merge(inner);
+  releaseSavepoint(): void {
+    if (this.levels.length < 2) return;
+    const inner = this.levels.pop()!;
+    this.levels.at(-1)!.merge(inner);
   }
 
   /** Everything held, and nothing held any more. */
   take(): Change[] {
     const changes = this.peek();
-    if (this.frames.length > 0) this.endedAt = Date.now();
-    this.frames = [];
-    this.committing = false;
-    this.rollingBack = false;
-    this.cut = false;
-    this.raw = this.manual;
+    if (this.levels.length > 0) this.endedAt = Date.now();
+    this.levels = [];
+    this.isCommitting = false;
+    this.isRollingBack = false;
+    this.mayBeEnded = false;
+    this.isRaw = this.hasNoAutocommit;
     return changes;
   }
 
   peek(): Change[] {
-    if (this.frames.length < 2) return this.frames[0]?.changes() ?? [];
-    const all = new Frame();
-    for (const frame of this.frames) all.merge(frame);
+    if (this.levels.length < 2) return this.levels[0]?.changes() ?? [];
+    const all = new SavepointLevel();
+    for (const frame of this.levels) all.merge(frame);
     return all.changes();
   }
 }
@@ -156,18 +159,18 @@ export class Pending {
  * The last resort for durable SQL whose after* hook never comes and whose runner is never used again: looked at about a
  * second later. One timer for all, which keeps no process alive.
  */
-export class Unsettled {
-  readonly #settle: (pending: Pending) => void;
-  readonly #waiting = new Set<Pending>();
+export class UnconfirmedTimer {
+  readonly #settle: (transaction: TransactionChanges) => void;
+  readonly #waiting = new Set<TransactionChanges>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(settle: (pending: Pending) => void) {
+  constructor(settle: (transaction: TransactionChanges) => void) {
     this.#settle = settle;
   }
 
-  add(pending: Pending): void {
-    this.#waiting.add(pending);
-    this.#timer ??= setTimeout(() => this.#look(), BRACKET_LIFE_MS + 1).unref();
+  add(transaction: TransactionChanges): void {
+    this.#waiting.add(transaction);
+    this.#timer ??= setTimeout(() => this.#look(), UNCONFIRMED_MS + 1).unref();
   }
 
   close(): void {
@@ -179,9 +182,10 @@ export class Unsettled {
     this.#timer = undefined;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const pending of waiting) {
-      this.#settle(pending);
-      if ([...pending.brackets.values()].some(({ durable }) => durable)) this.add(pending);
+    for (const transaction of waiting) {
+      this.#settle(transaction);
+      if ([...transaction.announced.values()].some(({ isDurable: durable }) => durable))
+        this.add(transaction);
     }
   }
 }

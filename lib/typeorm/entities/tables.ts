@@ -5,7 +5,7 @@ import { buildDependents, type Dependent } from './entity-paths.js';
 import { EntityRowView, layoutOf } from './row-view.js';
 
 /** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
-export class Tables {
+export class KnownTables {
   /** The entity a table is reported under when no hook named one: the root of its inheritance tree. */
   readonly roots = new Map<string, OrmMetadata>();
   /** Tables whose rows change or go when rows of the key are deleted, transitively. */
@@ -85,12 +85,12 @@ function endsAlike(one: readonly string[], other: readonly string[]): boolean {
   return true;
 }
 
-const known = new WeakMap<readonly OrmMetadata[], Tables>();
+const known = new WeakMap<readonly OrmMetadata[], KnownTables>();
 
-export function tablesOf(dataSource: OrmDataSource): Tables {
+export function knownTablesOf(dataSource: OrmDataSource): KnownTables {
   const metadatas = dataSource.entityMetadatas;
   let tables = known.get(metadatas);
-  if (tables === undefined) known.set(metadatas, (tables = new Tables(metadatas)));
+  if (tables === undefined) known.set(metadatas, (tables = new KnownTables(metadatas)));
   return tables;
 }
 

@@ -10,8 +10,8 @@ interface Driver {
  * read the cache there. Putting a context inside a transaction makes every promise dearer up to Node 22, which would cost
  * more than all else that watches a save.
  */
-export class OwnTransactions {
-  readonly #saves: Saves;
+export class SaveTransactions {
+  readonly #saves: SaveDetector;
   #metadatas: readonly OrmMetadata[] | undefined;
   #hasListeners = false;
 
@@ -49,7 +49,7 @@ export class OwnTransactions {
  * Sees save() and remove() by what they do last before they begin a transaction: they ask the driver whether it has any.
  * Where a driver answers in another way, no transaction is taken for theirs.
  */
-class Saves {
+class SaveDetector {
   #asked = false;
   #isBeginning = false;
   readonly #forget = (): void => void (this.#asked = false);
@@ -85,11 +85,11 @@ class Saves {
   }
 }
 
-const known = new WeakMap<object, Saves>();
+const known = new WeakMap<object, SaveDetector>();
 
 /** Drivers outlive those who watch them, and are asked by one for all. */
-function savesOf(driver: object): Saves {
+function savesOf(driver: object): SaveDetector {
   let saves = known.get(driver);
-  if (saves === undefined) known.set(driver, (saves = new Saves(driver)));
+  if (saves === undefined) known.set(driver, (saves = new SaveDetector(driver)));
   return saves;
 }

@@ -1,5 +1,5 @@
 import { tableOf } from '../entities/columns.js';
-import { tablesOf } from '../entities/tables.js';
+import { knownTablesOf } from '../entities/tables.js';
 import { opensTransaction } from '../sql/transaction-control.js';
 import type { OrmDataSource, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
 import { ReplacedMethod } from './replaced-method.js';
@@ -8,7 +8,7 @@ import { ReplacedMethod } from './replaced-method.js';
 const watchersOf = Symbol('restflow watchers');
 
 interface Runner extends OrmQueryRunner {
-  [watchersOf]?: Set<RawTransactions>;
+  [watchersOf]?: Set<QueryRunnerPatch>;
   query(sql: string, ...rest: unknown[]): Promise<unknown>;
   startTransaction?(...args: unknown[]): Promise<void>;
   release?(): Promise<void>;
@@ -19,7 +19,7 @@ interface RunnerSource {
 }
 
 /** Told of transactions that are about to begin, and of runners that can no longer end one. */
-export interface RawTransactionWatcher {
+export interface QueryRunnerWatcher {
   /** Carries out a call of startTransaction(). */
   starting<T>(start: () => T): T;
   /** SQL text is about to begin one. Called in the caller's own context, before anything is awaited. */
@@ -39,13 +39,13 @@ export interface RawTransactionWatcher {
  * Sees `query('BEGIN')` before it runs: the hook of a query is called when its connection has been awaited, which is no
  * longer the context of who asked for it.
  */
-export class RawTransactions {
+export class QueryRunnerPatch {
   readonly #replaced: ReplacedMethod<RunnerSource, 'createQueryRunner'>;
   #closed = false;
 
   constructor(
     dataSource: OrmDataSource,
-    readonly watcher: RawTransactionWatcher,
+    readonly watcher: QueryRunnerWatcher,
   ) {
     const source = dataSource as unknown as RunnerSource;
     const { createQueryRunner } = source;
@@ -75,7 +75,7 @@ export class RawTransactions {
   }
 }
 
-function instrument(runner: Runner, first: RawTransactions): void {
+function instrument(runner: Runner, first: QueryRunnerPatch): void {
   const { query, startTransaction, release } = runner;
   const watchers = new Set([first]);
   runner[watchersOf] = watchers;
@@ -193,6 +193,6 @@ export class StatementTransactions {
 
   #isDurable({ queryType, mainAlias }: ExpressionMap): boolean {
     if (queryType === 'select' || queryType === 'relation' || mainAlias?.hasMetadata !== true) return false;
-    return tablesOf(this.#source).reaches(tableOf(mainAlias.metadata), this.durableTables());
+    return knownTablesOf(this.#source).reaches(tableOf(mainAlias.metadata), this.durableTables());
   }
 }

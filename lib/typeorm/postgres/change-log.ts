@@ -1,7 +1,7 @@
 import type { Change, ChangeSourceHost, RowChange } from '../../invalidation/change.interface.js';
 import { UNKNOWN } from '../entities/columns.js';
 import { EntityRowView, layoutOf } from '../entities/row-view.js';
-import { sidesOf, type Tables } from '../entities/tables.js';
+import { sidesOf, type KnownTables } from '../entities/tables.js';
 import { changeOf, idOf, unknownChanges } from '../rows/changes.js';
 import { addNames } from '../rows/row-states.js';
 import type { OrmColumn, OrmMetadata } from '../typeorm.interface.js';
@@ -102,7 +102,7 @@ type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unkn
 type Row = Readonly<Record<string, unknown>>;
 
 /** What a change of a row by somebody else means for the entities of its table. */
-export function changesOfRow(row: RowChange, tables: Tables, driver: object): Change[] {
+export function changesOfRow(row: RowChange, tables: KnownTables, driver: object): Change[] {
   const metadata = tables.roots.get(row.table);
   if (metadata === undefined) return [];
   const { type, before, after } = row;

@@ -2,8 +2,8 @@ import type { OrmColumn, OrmMetadata, ReportedRow } from '../typeorm.interface.j
 
 export type HookKind = 'insert' | 'update' | 'remove';
 
-/** After this long an open bracket is taken for one whose after* hook will never come. */
-export const BRACKET_LIFE_MS = 1_000;
+/** After this long an open announced is taken for one whose after* hook will never come. */
+export const UNCONFIRMED_MS = 1_000;
 
 const NOTHING: readonly unknown[] = [];
 const NO_COLUMNS: ReadonlyMap<string, OrmColumn> = new Map();
@@ -13,7 +13,7 @@ const NO_COLUMNS: ReadonlyMap<string, OrmColumn> = new Map();
  * which tell exactly which rows it wrote; but only once they confirm it, since an after* hook is skipped when a later row
  * or somebody else's listener fails, though the write may be durable.
  */
-export class Bracket {
+export class AnnouncedStatements {
   readonly #announced: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
   readonly #awaited: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
   readonly #seen: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
@@ -31,9 +31,9 @@ export class Bracket {
   /** When its last hook or statement came. */
   touchedAt = Date.now();
   /** Some of its SQL has not been confirmed by an after* hook. */
-  unconfirmed = false;
+  isUnconfirmed = false;
   /** Some of its SQL ran outside any transaction: durable, whatever the runner says by now. */
-  durable = false;
+  isDurable = false;
   /** The rows its one statement changed, where that reported them. */
   rows: readonly ReportedRow[] | undefined;
   /** The kind of its one statement, while it is its only one. */
@@ -65,16 +65,16 @@ export class Bracket {
 
   /** The entity whose rows a statement of that kind is about to change, if no other could be meant. */
   soleStatement(kind: HookKind): OrmMetadata | undefined {
-    return this.#sole === kind && !this.unconfirmed ? this.#metadata : undefined;
+    return this.#sole === kind && !this.isUnconfirmed ? this.#metadata : undefined;
   }
 
   /** Whether the statement is one the hooks announced: of their kind, and no more of them than there were hooks. */
   covers(kind: HookKind, sql: string): boolean {
     if (this.#awaited[kind] === 0 || this.#seen[kind] >= this.#announced[kind]) return false;
-    if (!this.unconfirmed && this.stale) return false;
+    if (!this.isUnconfirmed && this.isStale) return false;
     this.#seen[kind]++;
     this.touchedAt = Date.now();
-    this.unconfirmed = true;
+    this.isUnconfirmed = true;
     if (kind === 'insert') {
       this.#readInsert();
       this.#unread = sql;
@@ -83,15 +83,15 @@ export class Bracket {
     return true;
   }
 
-  get stale(): boolean {
-    return Date.now() - this.touchedAt > BRACKET_LIFE_MS;
+  get isStale(): boolean {
+    return Date.now() - this.touchedAt > UNCONFIRMED_MS;
   }
 
-  get deleted(): boolean {
+  get hasDeleted(): boolean {
     return this.#seen.remove > 0;
   }
 
-  /** True when this was the last hook the bracket waited for. */
+  /** True when this was the last hook the announced waited for. */
   confirm(kind: HookKind): boolean {
     if (this.#awaited[kind] > 0) this.#awaited[kind]--;
     return this.#awaited.insert + this.#awaited.update + this.#awaited.remove === 0;
@@ -186,7 +186,7 @@ function hasPrimaryKey(metadata: OrmMetadata, entity: object): boolean {
 const BUILT = /^(?:\s*DECLARE [^;]*;)?\s*(INSERT|UPSERT|MERGE|REPLACE|UPDATE|DELETE)\b/;
 
 /** Which hook a statement of the query builders' own shape belongs to; undefined for anything written by hand. */
-export function builtBy(sql: string): HookKind | undefined {
+export function builtKind(sql: string): HookKind | undefined {
   switch (BUILT.exec(sql)?.[1]) {
     case 'UPDATE':
       return 'update';

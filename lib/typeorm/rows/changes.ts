@@ -1,5 +1,5 @@
 import type { Change, ChangeType } from '../../invalidation/change.interface.js';
-import type { Bracket } from './announced-statements.js';
+import type { AnnouncedStatements } from './announced-statements.js';
 import { tableOf } from '../entities/columns.js';
 import type { Dependent } from '../entities/entity-paths.js';
 import {
@@ -12,7 +12,7 @@ import {
   statesOf,
   updatedState,
 } from './row-states.js';
-import { sidesOf, type Tables } from '../entities/tables.js';
+import { sidesOf, type KnownTables } from '../entities/tables.js';
 import type { OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 
 export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
@@ -22,20 +22,20 @@ type Row = Pick<Change, 'type' | 'id' | 'before' | 'after' | 'updatedColumns'>;
 export function changesOf(
   hook: RowHook,
   event: OrmEntityEvent,
-  bracket: Bracket | undefined,
-  tables: Tables,
+  announced: AnnouncedStatements | undefined,
+  tables: KnownTables,
   returning: boolean,
 ): Change[] {
   const { metadata } = event;
-  const reported = hook === 'insert' ? undefined : reportedChanges(hook, event, bracket?.rows);
+  const reported = hook === 'insert' ? undefined : reportedChanges(hook, event, announced?.rows);
   if (reported?.length === 0) return [];
-  const row = reported?.[0] ?? ROWS[hook](event, bracket, returning);
+  const row = reported?.[0] ?? ROWS[hook](event, announced, returning);
   const changes = reported ?? [changeOf(metadata, row)];
   if (metadata.isJunction && reported === undefined) changes.push(...sidesOf(metadata, junctionRow(event)));
   if (hook === 'remove') changes.push(...dependentsOf(event, tables, reported !== undefined));
   if (hook === 'update' && movesKey(metadata, row, tables))
     changes.push(...followingChanges(tableOf(metadata), tables));
-  // Trees move other rows' positions, paths and closures by SQL of their own inside the bracket.
+  // Trees move other rows' positions, paths and closures by SQL of their own inside the announced.
   if (
     metadata.treeType === 'nested-set' ||
     metadata.treeType === 'materialized-path' ||
@@ -49,7 +49,7 @@ export function changesOf(
 /** A write on a table of which nothing but the table is known, and what follows from it. */
 export function unknownChanges(
   table: string,
-  tables: Tables,
+  tables: KnownTables,
   deletes: boolean,
   truncates: boolean,
 ): Change[] {
@@ -63,7 +63,7 @@ export function unknownChanges(
 }
 
 /** What follows when rows of a table are given other keys. */
-export function followingChanges(table: string, tables: Tables): Change[] {
+export function followingChanges(table: string, tables: KnownTables): Change[] {
   return (tables.followers.get(table) ?? []).flatMap((follower) =>
     dependentChanges({ ...follower, effect: 'update' }),
   );
@@ -90,9 +90,9 @@ function reportedChanges(
 
 const ROWS: Record<
   RowHook,
-  (event: OrmEntityEvent, bracket: Bracket | undefined, returning: boolean) => Row
+  (event: OrmEntityEvent, announced: AnnouncedStatements | undefined, returning: boolean) => Row
 > = {
-  insert(event, bracket, returning) {
+  insert(event, announced, returning) {
     if (event.entityId !== undefined) {
       return {
         type: 'insert',
@@ -102,9 +102,9 @@ const ROWS: Record<
         updatedColumns: undefined,
       };
     }
-    const after = insertedState(event, bracket, returning);
+    const after = insertedState(event, announced, returning);
     // An upsert may have moved a row that existed, and nobody says which: its hook looks like any insert's.
-    if (bracket === undefined || bracket.onConflict === 'update') {
+    if (announced === undefined || announced.onConflict === 'update') {
       return { type: 'unknown', id: undefined, before: undefined, after, updatedColumns: undefined };
     }
     return {
@@ -115,14 +115,14 @@ const ROWS: Record<
       updatedColumns: undefined,
     };
   },
-  update(event, bracket) {
+  update(event, announced) {
     const { metadata, entity, databaseEntity } = event;
     if (databaseEntity === undefined) return rowsUnknown('update', setColumns(metadata, entity));
     return {
       type: 'update',
       id: metadata.getEntityIdMixedMap(databaseEntity),
       before: databaseState(metadata, databaseEntity),
-      ...updatedState(event, databaseEntity, bracket),
+      ...updatedState(event, databaseEntity, announced),
     };
   },
   remove(event) {
@@ -192,7 +192,7 @@ function junctionRow(event: OrmEntityEvent): object | undefined {
 /** remove() of a loaded row deletes its links through hooks of their own; the database's cascades tell nobody. */
 function dependentsOf(
   { metadata, databaseEntity, entityId }: OrmEntityEvent,
-  tables: Tables,
+  tables: KnownTables,
   isReported: boolean,
 ): Change[] {
   const told = new Set(
@@ -238,7 +238,7 @@ function movesSubtree({ closureJunctionTable, treeParentRelation }: OrmMetadata,
   return row.updatedColumns?.includes(treeParentRelation.propertyPath) !== false;
 }
 
-function movesKey(metadata: OrmMetadata, { updatedColumns }: Row, tables: Tables): boolean {
+function movesKey(metadata: OrmMetadata, { updatedColumns }: Row, tables: KnownTables): boolean {
   if (updatedColumns === undefined) return false;
   for (const { propertyPath } of tables.referenced.get(tableOf(metadata)) ?? [])
     if (updatedColumns.includes(propertyPath)) return true;

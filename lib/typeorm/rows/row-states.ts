@@ -9,7 +9,7 @@ import {
 } from '../entities/columns.js';
 import { EntityRowView, layoutOf } from '../entities/row-view.js';
 import type { OrmColumn, OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
-import type { Bracket } from './announced-statements.js';
+import type { AnnouncedStatements } from './announced-statements.js';
 
 /** The row as the database held it: TypeORM read it before it wrote. What it did not select is unknown. */
 export function databaseState(metadata: OrmMetadata, row: object): RowView {
@@ -36,17 +36,17 @@ export function savedState(event: OrmEntityEvent): RowView {
 /** The row of one value set of insert() or a query builder. Nothing but what was given, and what is trusted. */
 export function insertedState(
   event: OrmEntityEvent,
-  bracket: Bracket | undefined,
+  announced: AnnouncedStatements | undefined,
   returning: boolean,
 ): RowView {
   const { metadata } = event;
   const entity = event.entity ?? {};
-  const trusted = bracket?.trustsGenerated(entity, returning) ?? false;
-  const upserted = bracket === undefined || bracket.onConflict === 'update';
+  const trusted = announced?.trustsGenerated(entity, returning) ?? false;
+  const upserted = announced === undefined || announced.onConflict === 'update';
   return stateOf(metadata, entity, (column) => {
     const value = readColumn(column, entity);
     if (isWrittenByDatabase(column)) return trusted ? known(value) : UNKNOWN;
-    if (column.isInsert === false || bracket?.inserted(column) !== true) return UNKNOWN;
+    if (column.isInsert === false || announced?.inserted(column) !== true) return UNKNOWN;
     return value === undefined && column.isNullable && !upserted ? null : known(value);
   });
 }
@@ -60,7 +60,11 @@ export interface UpdatedRow {
  * The row after save() updated it: new values only for what TypeORM lists as updated, since columns that a partial entity
  * left out read null on it; the rest from the row as it was.
  */
-export function updatedState(event: OrmEntityEvent, row: object, bracket: Bracket | undefined): UpdatedRow {
+export function updatedState(
+  event: OrmEntityEvent,
+  row: object,
+  announced: AnnouncedStatements | undefined,
+): UpdatedRow {
   const { metadata, entity = {} } = event;
   const names = new Set<string>();
   const after = stateOf(metadata, entity, (column) => {
@@ -71,7 +75,7 @@ export function updatedState(event: OrmEntityEvent, row: object, bracket: Bracke
       addNames(names, column);
       return now;
     }
-    if (bracket?.wroteUnlisted(column) === true) {
+    if (announced?.wroteUnlisted(column) === true) {
       // Full entities show an unmoved row as it was. A null may be TypeORM's placeholder, so it proves nothing.
       const explicit = !column.isVirtual;
       if (explicit && now !== UNKNOWN && now !== null && sameValue(now, before)) return before;
@@ -83,7 +87,7 @@ export function updatedState(event: OrmEntityEvent, row: object, bracket: Bracke
     return now === UNKNOWN || sameValue(now, before) ? UNKNOWN : now;
   });
   const listed = (event.updatedColumns?.length ?? 0) + (event.updatedRelations?.length ?? 0) > 0;
-  const unlisted = [...metadata.columns].some((column) => bracket?.wroteUnlisted(column) === true);
+  const unlisted = [...metadata.columns].some((column) => announced?.wroteUnlisted(column) === true);
   return { after, updatedColumns: listed || unlisted ? [...names] : undefined };
 }
 

@@ -1,4 +1,4 @@
-import { type Tables, tablesOf } from '../entities/tables.js';
+import { type KnownTables, knownTablesOf } from '../entities/tables.js';
 import type { OrmDataSource, SqlWrite, WriteKind } from '../typeorm.interface.js';
 import { NO_CONTROL, readControl, type SqlControl, withoutComments } from './transaction-control.js';
 
@@ -205,11 +205,11 @@ const MAX_REMEMBERED_LENGTH = 4_000;
 
 /** What SQL texts do to the known tables. Parametrised texts recur, so the answer is remembered. */
 export class Statements {
-  readonly #tables: Tables;
+  readonly #tables: KnownTables;
   readonly #remembered = new Map<string, Statement>();
 
   constructor(
-    tables: Tables,
+    tables: KnownTables,
     private readonly hasBackslashes: boolean,
   ) {
     this.#tables = tables;
@@ -278,12 +278,12 @@ const HAS_BACKSLASHES = /^(?:mysql|mariadb|aurora-mysql)$/;
 const COMMITS_DEFINITIONS = /^(?:mysql|mariadb|aurora-mysql|oracle|sap)$/;
 
 /** What the collector asks about one DataSource: its tables, its SQL, its driver's habits. */
-export class Catalogue {
+export class StatementReader {
   readonly #dataSource: OrmDataSource;
   readonly #commitsDefinitions: boolean;
   readonly #hasBackslashes: boolean;
   #metadatas: unknown;
-  #tables: Tables | undefined;
+  #tables: KnownTables | undefined;
   #statements: Statements | undefined;
 
   constructor(dataSource: OrmDataSource) {
@@ -294,11 +294,11 @@ export class Catalogue {
   }
 
   /** Made anew when an initialisation has made new metadata. */
-  get tables(): Tables {
+  get tables(): KnownTables {
     const { entityMetadatas } = this.#dataSource;
     if (this.#tables === undefined || entityMetadatas !== this.#metadatas) {
       this.#metadatas = entityMetadatas;
-      this.#tables = tablesOf(this.#dataSource);
+      this.#tables = knownTablesOf(this.#dataSource);
       this.#statements = new Statements(this.#tables, this.#hasBackslashes);
     }
     return this.#tables;
