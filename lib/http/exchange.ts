@@ -1,10 +1,10 @@
 import type { CallHandler } from '@nestjs/common';
 import type { Call } from '../cache/engine/call.js';
 import type { KeyRequest } from '../keys/key.interface.js';
-import type { ToldOnce } from '../observability/metrics.js';
+import type { StatusCounter } from '../observability/metrics.js';
 import type { Entry, MaybePromise } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
-import type { Forwarded } from './answer/cache-status-header.js';
+import type { ForwardReason } from './answer/cache-status-header.js';
 import type { CachedRoute } from './route/cached-route.js';
 import type { Explanation } from './explain.js';
 import type { RequestDirectives } from './request/directives.js';
@@ -44,17 +44,17 @@ export interface Exchange {
   readonly response: object;
   readonly next: CallHandler;
   /** Counts what the client is told. */
-  readonly told: ToldOnce;
+  readonly counter: StatusCounter;
   /** Where the answer is to say why. */
   readonly explanation: Explanation | undefined;
   /** What it demands of this cache, where the route listens. */
-  readonly asked: RequestDirectives;
+  readonly directives: RequestDirectives;
   /** Why it goes to the handler, where that is not for want of a response. */
-  readonly forwarded?: Forwarded;
+  readonly forwarded?: ForwardReason;
 }
 
 /** What the cache has for a request: the call that it makes, or why it makes none, and what the store said. */
-export interface Found {
+export interface Lookup {
   readonly call: Call | BypassReason;
   readonly reading: MaybePromise<Entry | Stamp | undefined>;
   readonly explanation: Explanation | undefined;

@@ -4,28 +4,28 @@ import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { runInLoad } from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
-import { ToldOnce, UNCOUNTED } from '../observability/metrics.js';
+import { StatusCounter, UNCOUNTED } from '../observability/metrics.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import { Entry } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
 import { addHeaders } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
-import { type AskingExchange, notCached } from './answer/synthetic-answer.js';
-import type { CacheStatusParameters, Forwarded } from './answer/cache-status-header.js';
+import { type RangeExchange, notCached } from './answer/synthetic-answer.js';
+import type { CacheStatusParameters, ForwardReason } from './answer/cache-status-header.js';
 import type { CachedRoute } from './route/cached-route.js';
-import type { BypassReason, Exchange, Found, RouteLookup } from './exchange.js';
+import type { BypassReason, Exchange, Lookup, RouteLookup } from './exchange.js';
 import { Explainer, type Explanation } from './explain.js';
 import { asksForPart, conditionsOf, hideConditions } from './request/preconditions.js';
-import { whenAdmitted, whenItsTurn, withinHardTimeout } from './answer/handler-load.js';
+import { withLoadGate, withFleetLock, withinHardTimeout } from './answer/handler-load.js';
 import type { HitShortcut } from './answer/hit-shortcut.js';
-import { asksAnew, honouredDirectives, NOTHING_ASKED } from './request/directives.js';
+import { demandsReload, honouredDirectives, NO_DIRECTIVES } from './request/directives.js';
 import type { Replacement } from './platform.interface.js';
-import { RepeatedRequests } from './rewarm/rewarm-responses.js';
-import { statusHeaders, type Told } from './answer/response-headers.js';
+import { BackgroundRequests } from './rewarm/rewarm-responses.js';
+import { statusHeaders, type ReportedExchange } from './answer/response-headers.js';
 import type { ResponseRecorder } from './answer/response-recorder.js';
-import { type Reuse, reusedAnswer, StaleResponses } from './answer/reused-response.js';
+import { type Reuse, hitAnswer, StaleResponses } from './answer/reused-response.js';
 import { SharedCache } from './rfc9111/shared-cache.js';
-import { invalidateByAnswer, isUnsafe } from './request/unsafe-request.js';
+import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
 import { watchIdentity } from './request/identity-watch.js';
 
 /**
@@ -37,7 +37,7 @@ import { watchIdentity } from './request/identity-watch.js';
  */
 export class ResponseCacheInterceptor implements NestInterceptor {
   readonly #sharedCache: SharedCache;
-  readonly #repeated: RepeatedRequests;
+  readonly #repeated: BackgroundRequests;
   readonly #admission: Admission;
   readonly #explainer: Explainer;
   readonly #stale: StaleResponses;
@@ -52,7 +52,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   ) {
     this.#explainer = new Explainer(runtime, explainSecret);
     this.#admission = new Admission(runtime, isAuthenticated);
-    this.#repeated = new RepeatedRequests(runtime.engine.clock);
+    this.#repeated = new BackgroundRequests(runtime.engine.clock);
     this.#stale = new StaleResponses(runtime.engine, this.#repeated);
     this.#sharedCache = new SharedCache(
       runtime,
@@ -73,9 +73,17 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
     const explanation = before === undefined ? this.#explainer.of(route, request) : before.explanation;
-    const told = new ToldOnce(this.#repeated.has(request) ? UNCOUNTED : route.target.counters);
+    const counter = new StatusCounter(this.#repeated.has(request) ? UNCOUNTED : route.target.counters);
     const asked = honouredDirectives(route, request);
-    const exchange: Exchange = { route, request, response, next, told, explanation, asked };
+    const exchange: Exchange = {
+      route,
+      request,
+      response,
+      next,
+      counter,
+      explanation,
+      directives: asked,
+    };
     if (route.options.freshness === 'headers' && route.caches(request.method))
       return this.#sharedCache.answer(exchange);
     const { call, reading } = before ?? this.#find(route, request, explanation);
@@ -86,12 +94,12 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   /** What sends a hit without Nest's pipeline; else what was found, for {@link intercept} to go on with. */
-  glance(route: CachedRoute, request: Exchange['request'], response: object): (() => void) | Found {
+  tryHit(route: CachedRoute, request: Exchange['request'], response: object): (() => void) | Lookup {
     const explanation = this.#explainer.of(route, request);
     const found = this.#find(route, request, explanation);
     const { call, reading } = found;
     if (typeof call === 'string' || !(reading instanceof Entry) || this.#repeated.has(request)) return found;
-    if (honouredDirectives(route, request) !== NOTHING_ASKED) return found;
+    if (honouredDirectives(route, request) !== NO_DIRECTIVES) return found;
     const reuse = this.#stale.serve(call, reading, request);
     if (reuse === undefined) return found;
     const answer = this.#serve({ route, request, response, explanation }, call, reuse);
@@ -101,7 +109,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     };
   }
 
-  #find(route: CachedRoute, request: Exchange['request'], explanation: Explanation | undefined): Found {
+  #find(route: CachedRoute, request: Exchange['request'], explanation: Explanation | undefined): Lookup {
     const call = this.#admission.admit(route, request);
     if (typeof call === 'string') return { call, reading: undefined, explanation };
     if (explanation !== undefined) explanation.call = call;
@@ -112,11 +120,11 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     const { storedUris } = this.routes;
     // What its answers are cached for changes nothing.
     if (storedUris === undefined || route?.caches(request.method) === true) return;
-    invalidateByAnswer(this.runtime, storedUris, request, response);
+    invalidateOnSuccess(this.runtime, storedUris, request, response);
   }
 
   #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
-    exchange.told.tell(CacheStatus.BYPASS);
+    exchange.counter.count(CacheStatus.BYPASS);
     const fwd = why === 'method' ? why : why === 'no-store' ? 'request' : 'bypass';
     // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
@@ -126,13 +134,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   #answer(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading);
-    const { asked: demanded, request } = exchange;
+    const { directives: demanded, request } = exchange;
     if (this.#repeated.has(request)) return this.#loadAnew(exchange, call);
     const reuse = this.#stale.serve(call, reading, request, demanded);
     if (reuse !== undefined) return this.#replay(exchange, call, reuse);
     if (reading.isFresh(this.runtime.engine.clock.now())) return this.#loadAnew(exchange, call, 'request');
     const mayFallBack =
-      !asksAnew(demanded) && !demanded.onlyIfCached && this.#stale.isFallback(call, reading);
+      !demandsReload(demanded) && !demanded.onlyIfCached && this.#stale.isFallback(call, reading);
     if (!mayFallBack) return this.#loadAnew(exchange, call);
     return from(this.#stale.ask(call, reading, request)).pipe(
       switchMap((asked) =>
@@ -142,7 +150,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
   }
 
   /** Loads in place of what is stored. */
-  #loadAnew(exchange: Exchange, call: Call, forwarded: Forwarded = 'stale'): Observable<unknown> {
+  #loadAnew(exchange: Exchange, call: Call, forwarded: ForwardReason = 'stale'): Observable<unknown> {
     return from(this.runtime.engine.reader.stamp(call)).pipe(
       switchMap((stamp) => this.#load({ ...exchange, forwarded }, call, stamp)),
     );
@@ -150,20 +158,25 @@ export class ResponseCacheInterceptor implements NestInterceptor {
 
   /** The hit. */
   #replay(exchange: Exchange, call: Call, reuse: Reuse, said?: CacheStatusParameters): Observable<unknown> {
-    const { route, request, response, told } = exchange;
-    told.tell(reuse.status);
+    const { route, request, response, counter } = exchange;
+    counter.count(reuse.status);
     const answer = this.#serve(exchange, call, reuse, said);
     return of(route.platform.replay(request, response, answer.recorded, answer));
   }
 
-  #serve(asking: AskingExchange & Told, call: Call, reuse: Reuse, said?: CacheStatusParameters): Replacement {
+  #serve(
+    asking: RangeExchange & ReportedExchange,
+    call: Call,
+    reuse: Reuse,
+    said?: CacheStatusParameters,
+  ): Replacement {
     const { engine } = this.runtime;
     engine.serve(call, reuse.entry, reuse.status);
-    return reusedAnswer(asking, reuse, engine.clock.now(), said);
+    return hitAnswer(asking, reuse, engine.clock.now(), said);
   }
 
   #load(exchange: Exchange, call: Call, stamp: Stamp | undefined): Observable<unknown> {
-    const { asked, request, route } = exchange;
+    const { directives: asked, request, route } = exchange;
     if (asked.onlyIfCached) return notCached(exchange);
     // Of a part nothing is stored.
     if (asksForPart(request)) return this.#bypass(exchange, 'range');
@@ -174,13 +187,13 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       return exchange.next.handle();
     }
     const { engine } = this.runtime;
-    const isAnew = asksAnew(asked);
+    const isAnew = demandsReload(asked);
     const joined = isAnew ? undefined : engine.join(call, stamp);
     const answer =
       joined === undefined
         ? this.#run(exchange, call, engine.begin(call, stamp, isAnew))
         : from(this.#wait(exchange, call, joined)).pipe(switchMap((waited) => waited));
-    return withinHardTimeout(engine.clock, call, answer, () => exchange.told.tell(CacheStatus.MISS));
+    return withinHardTimeout(engine.clock, call, answer, () => exchange.counter.count(CacheStatus.MISS));
   }
 
   #run(exchange: Exchange, call: Call, load: Load): Observable<unknown> {
@@ -190,16 +203,16 @@ export class ResponseCacheInterceptor implements NestInterceptor {
       leads = true;
       return this.#lead(exchange, call, load);
     };
-    const { asked, forwarded, request } = exchange;
+    const { directives: asked, forwarded, request } = exchange;
     const turn = {
-      lead: () => whenAdmitted(engine.gate, load, lead),
+      lead: () => withLoadGate(engine.gate, load, lead),
       replay: (entry: Entry) => this.#replayLoaded(exchange, call, entry),
     };
     // What the fleet has stored is what such a request refuses.
-    const isRefused = forwarded === 'request' || asksAnew(asked);
+    const isRefused = forwarded === 'request' || demandsReload(asked);
     const answer = isRefused
       ? turn.lead()
-      : whenItsTurn(engine, call, load, this.#repeated.has(request), turn);
+      : withFleetLock(engine, call, load, this.#repeated.has(request), turn);
     // Given up before its turn came: whoever waits for it, or comes next, leads in its place.
     return answer.pipe(finalize(() => leads || load.settle({ failed: false })));
   }

@@ -6,7 +6,7 @@ import { CacheConfigurationError } from '../common/errors.js';
 import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';
 import { defineResponse, RESPONSE_OPTIONS } from '../decorators/cache-response.decorator.js';
 import { isNoCache } from '../decorators/no-cache.decorator.js';
-import { answersGetAlone, readsOfRequest } from '../http/route/handler-shape.js';
+import { handlesOnlyGet, readsOfRequest } from '../http/route/handler-shape.js';
 import { excludedPaths, type ExcludedPaths } from '../http/route/query-filter.js';
 import type { RouteTable } from '../http/route/route-table.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
@@ -120,7 +120,7 @@ function handlersOf(controller: Function): readonly string[] {
   const names = memberKeysOf(controller).filter((key) => typeof key === 'string');
   return names.filter((name) => {
     const handler = memberOf(controller.prototype as object, name);
-    if (typeof handler !== 'function' || !answersGetAlone(handler)) return false;
+    if (typeof handler !== 'function' || !handlesOnlyGet(handler)) return false;
     return !isNoCache(handler) && definitionOf(controller, name) === undefined;
   });
 }

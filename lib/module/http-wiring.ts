@@ -2,7 +2,7 @@ import type { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core'
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheUsageError } from '../common/errors.js';
 import {
-  type Glance,
+  type TryHit,
   HitShortcut,
   isPlainPipeline,
   type PipelineSettings,
@@ -64,7 +64,7 @@ export function createShortcut(discovery: DiscoveryService, config: PipelineSett
 export function installShortcut(
   shortcut: HitShortcut,
   { httpAdapter }: HttpAdapterHost,
-  glance: Glance,
+  glance: TryHit,
 ): void {
   // Whoever wants to know which routes run wants to know of hits too.
   if (httpAdapter.getOnRouteTriggered?.() !== undefined) return;
@@ -92,7 +92,7 @@ function rewarmWith(runtime: CacheRuntime, moduleRef: ModuleRef, responses: Rewa
     const target = [...runtime.targets].find(({ name }) => name === method);
     if (target === undefined)
       return 'no provider or controller of this process caches it; import its module where its jobs are carried out';
-    if (request !== undefined) return responses.ask(target, request);
+    if (request !== undefined) return responses.rewarm(target, request);
     if (values === undefined || target.definition.kind === 'response')
       return 'its job says neither a request nor values';
     const problem = instanceProblem(moduleRef, target.owner);

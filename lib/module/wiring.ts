@@ -139,7 +139,7 @@ export class ModuleWiring
   beforeRoutes(): void {
     this.#platform ??= installPlatform(this.adapterHost);
     if (this.#platform === undefined) return;
-    installShortcut(this.#shortcut, this.adapterHost, (...asked) => this.#interceptor.glance(...asked));
+    installShortcut(this.#shortcut, this.adapterHost, (...asked) => this.#interceptor.tryHit(...asked));
   }
 
   async onModuleInit(): Promise<void> {

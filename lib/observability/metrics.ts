@@ -137,7 +137,7 @@ const FIELDS = {
 } as const;
 
 /** A status that is told to callers. */
-export type ToldStatus = keyof typeof FIELDS;
+export type CountedStatus = keyof typeof FIELDS;
 
 /** What became of the calls of one cached method. Plain numbers in one object: a hit costs one increment. */
 export class MethodCounters {
@@ -159,7 +159,7 @@ export class MethodCounters {
   ) {}
 
   /** To be called once for each call. */
-  count(status: ToldStatus): void {
+  count(status: CountedStatus): void {
     this[FIELDS[status]]++;
   }
 
@@ -174,12 +174,12 @@ export class MethodCounters {
 export const UNCOUNTED = new MethodCounters('', '');
 
 /** Counts what one caller is told, once, whichever of the ways to an answer ends first. */
-export class ToldOnce {
+export class StatusCounter {
   #isTold = false;
 
   constructor(private readonly counters: MethodCounters) {}
 
-  tell(status: ToldStatus): void {
+  count(status: CountedStatus): void {
     if (this.#isTold) return;
     this.#isTold = true;
     this.counters.count(status);

@@ -1,11 +1,11 @@
 import type { HeaderValue } from '../platform.interface.js';
 
 /** Why a request went to the handler (RFC 9211 §2.2). */
-export type Forwarded = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
+export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
 
 export interface CacheStatusParameters {
   readonly hit?: boolean;
-  readonly fwd?: Forwarded;
+  readonly fwd?: ForwardReason;
   /** What the handler answered, where the client got something else. */
   readonly fwdStatus?: number;
   /** Seconds that remain; negative where the response is stale. */

@@ -75,7 +75,7 @@ export interface Turn {
  *
  * @param isRefresh nobody waits for the answer: where somebody else loads it, nothing is left to do
  */
-export function whenItsTurn(
+export function withFleetLock(
   engine: CacheEngine,
   call: Call,
   load: Load,
@@ -115,7 +115,7 @@ export function whenItsTurn(
 }
 
 /** Runs a load at once, or in its turn, while the store is down and too many run. */
-export function whenAdmitted<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
+export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
   const entering = gate.enterFor(load);
   if (entering === undefined) return run();
   // The place goes back with the load, also where nobody waited until there was one.

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import 'reflect-metadata';
-import type { Exchange, Found } from '../exchange.js';
+import type { Exchange, Lookup } from '../exchange.js';
 import type { CachedRoute } from '../route/cached-route.js';
 
 /** What Nest's router gives to the platform for a route: its pipeline. */
@@ -15,21 +15,21 @@ export interface RegisteringAdapter {
 }
 
 /** Says what the cache has for a request: something that sends it, or what was found in place of a hit. */
-export type Glance = (
+export type TryHit = (
   route: CachedRoute,
   request: Exchange['request'],
   response: object,
-) => (() => void) | Found;
+) => (() => void) | Lookup;
 
 /** One registered pipeline, and the cached route it leads to: `undefined` until a request showed it, `null` for none. */
-interface Way {
+interface KnownPipeline {
   route: CachedRoute | null | undefined;
 }
 
 /** A request that entered a pipeline, and what was found for it. */
-interface Passage {
-  readonly way: Way;
-  readonly found: Found | undefined;
+interface PendingRequest {
+  readonly way: KnownPipeline;
+  readonly found: Lookup | undefined;
 }
 
 /**
@@ -40,13 +40,13 @@ interface Passage {
  * entered last is the one that brought it there.
  */
 export class HitShortcut {
-  readonly #passages = new WeakMap<object, Passage>();
+  readonly #passages = new WeakMap<object, PendingRequest>();
 
   /** @param isPlain whether the pipeline of a handler does nothing before the interceptor */
   constructor(private readonly isPlain: (handler: Function, controller: Function) => boolean) {}
 
   /** Has to be there before Nest registers the routes. */
-  install(adapter: RegisteringAdapter, glance: Glance): void {
+  install(adapter: RegisteringAdapter, glance: TryHit): void {
     for (const method of ['get', 'all'] as const) {
       const register = adapter[method].bind(adapter);
       adapter[method] = (...args) => register(...args.map((arg) => this.#around(arg, glance)));
@@ -54,7 +54,7 @@ export class HitShortcut {
   }
 
   /** A request arrived at the interceptor. @returns what was found for it on the way, so that nobody is asked twice */
-  arrive(request: object, route: CachedRoute | undefined, context: ExecutionContext): Found | undefined {
+  arrive(request: object, route: CachedRoute | undefined, context: ExecutionContext): Lookup | undefined {
     const passage = this.#passages.get(request);
     if (passage === undefined) return undefined;
     this.#passages.delete(request);
@@ -67,9 +67,9 @@ export class HitShortcut {
     return found;
   }
 
-  #around(pipeline: unknown, glance: Glance): unknown {
+  #around(pipeline: unknown, glance: TryHit): unknown {
     if (!isPipeline(pipeline)) return pipeline;
-    const way: Way = { route: undefined };
+    const way: KnownPipeline = { route: undefined };
     const shortened: Pipeline = (request, response, next) => {
       if (way.route === null) return pipeline(request, response, next);
       try {

@@ -10,16 +10,16 @@ import type {
   ResponseHead,
 } from '../platform.interface.js';
 import { type Conditions, isNotModified } from '../request/preconditions.js';
-import type { Forwarded } from './cache-status-header.js';
+import type { ForwardReason } from './cache-status-header.js';
 import {
   lifetimeHeaders,
   type metadataHeaders,
   standingHeaders,
   statusHeaders,
-  type Told,
+  type ReportedExchange,
 } from './response-headers.js';
 import { isStorable, isTooLarge, type Judgement, judgeResponse, type Refusal, varyOf } from './storable.js';
-import { ageOf, etagOf, joined, single, StoredResponse, type ToldHeaders } from './stored-response.js';
+import { ageOf, etagOf, joined, single, StoredResponse, type JudgedHeaders } from './stored-response.js';
 
 type Refusals = Readonly<Partial<Record<RecordingRefusal, string>>>;
 
@@ -42,20 +42,20 @@ export function whyNotRecorded(refusal: RecordingRefusal, maxBodyBytes: number):
 /** The answer of one handler on its way out: what is added to it, and whether it is stored. */
 export class RecordedAnswer {
   #judgement: Judgement | undefined;
-  #told: ToldHeaders = {};
+  #told: JudgedHeaders = {};
   /** What the whole response varies by, that of middleware included. */
   #vary: readonly string[] = [];
 
   constructor(
     private readonly runtime: CacheRuntime,
-    private readonly told: Told,
+    private readonly told: ReportedExchange,
     private readonly call: Call,
     private readonly load: Load,
     private readonly conditions: Conditions,
     /** The handler has said all it has to say; what is read from now on, lower layers read. */
     private readonly handlerIsDone: () => void,
     /** Why the handler was asked. */
-    private readonly fwd: Forwarded,
+    private readonly fwd: ForwardReason,
   ) {}
 
   /** What our layer adds to the live answer, once the handler's head is complete. */
@@ -184,7 +184,7 @@ export class RecordedAnswer {
 }
 
 /** What a client is told that the handler answered: it may have refused what is stored. */
-export function loadedStatus(fwd: Forwarded | undefined): CacheStatus {
+export function loadedStatus(fwd: ForwardReason | undefined): CacheStatus {
   return fwd === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
 }
 

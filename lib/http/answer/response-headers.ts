@@ -58,7 +58,7 @@ export function hitHeaders(route: CachedRoute, entry: Entry, now: number): Added
 
 /** What a stored response is given of which there is more to say: it is stale, somebody else loaded it, or it is explained. */
 export function reuseHeaders(
-  told: Told,
+  told: ReportedExchange,
   entry: Entry,
   now: number,
   status: CacheStatus,
@@ -102,7 +102,7 @@ function validators(route: CachedRoute, stored: StoredResponse): AddedHeaders {
 }
 
 /** Who is told what the cache did: every client of a route, or one that asked why. */
-export interface Told {
+export interface ReportedExchange {
   readonly route: CachedRoute;
   readonly explanation?: Explanation | undefined;
 }
@@ -114,7 +114,7 @@ export interface Told {
  * @param because a sentence for the log, where it is explained
  */
 export function statusHeaders(
-  { route, explanation }: Told,
+  { route, explanation }: ReportedExchange,
   metadata: Partial<CacheMetadata>,
   said: CacheStatusParameters,
   before?: Parameters<typeof cacheStatusHeader>[1],

@@ -24,8 +24,8 @@ export class ResponseRecorder {
     conditions: Conditions,
     handlerIsDone: () => void,
   ): { run<T>(handle: () => Observable<T>): Observable<T> } {
-    const { route, request, response, forwarded, told } = exchange;
-    told.tell(loadedStatus(forwarded));
+    const { route, request, response, forwarded, counter } = exchange;
+    counter.count(loadedStatus(forwarded));
     const answer = new RecordedAnswer(
       this.runtime,
       exchange,
@@ -48,8 +48,8 @@ export class ResponseRecorder {
 
   /** Gives the answer to a HEAD the headers, and the status, that a GET would have; it has no body to store. */
   recordHead(exchange: Exchange): void {
-    const { route, request, response, told, forwarded = 'uri-miss' } = exchange;
-    told.tell(CacheStatus.MISS);
+    const { route, request, response, counter, forwarded = 'uri-miss' } = exchange;
+    counter.count(CacheStatus.MISS);
     const metadata = { cacheStatus: CacheStatus.MISS };
     const conditions = conditionsOf(request.headers);
     hideConditions(request.headers);

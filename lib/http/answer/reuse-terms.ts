@@ -106,9 +106,9 @@ export interface ReuseTerms {
   readonly initialAge: number;
   readonly receivedAt: number;
   /** `no-cache`: never without asking the handler. */
-  readonly mustAskAlways: boolean;
+  readonly alwaysValidate: boolean;
   /** It must not be served stale, whatever allows it otherwise. */
-  readonly mustAskWhenStale: boolean;
+  readonly validateWhenStale: boolean;
   /** How long past its lifetime it may be served while it is validated, or instead of an error (RFC 5861). */
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
@@ -125,8 +125,8 @@ export function reuseTermsOf(status: number, fields: JudgedFields, times: Exchan
     lifetime: explicit ?? heuristicLifetime(status, directives, fields, times),
     initialAge: initialAge(fields, times),
     receivedAt: times.receivedAt,
-    mustAskAlways: directives.has('no-cache') && directives.get('no-cache') === undefined,
-    mustAskWhenStale: FORBIDDING_STALE.some((name) => directives.has(name)),
+    alwaysValidate: directives.has('no-cache') && directives.get('no-cache') === undefined,
+    validateWhenStale: FORBIDDING_STALE.some((name) => directives.has(name)),
     staleWhileRevalidate: 1000 * (deltaSeconds(directives, 'stale-while-revalidate') ?? 0),
     staleIfError: 1000 * (deltaSeconds(directives, 'stale-if-error') ?? 0),
   };

@@ -4,13 +4,19 @@ import type { CacheEngine } from '../../cache/engine/engine.js';
 import { isRefreshDue } from '../../cache/engine/policy.js';
 import { Entry } from '../../stores/store.interface.js';
 import type { AddedHeaders, RecordedResponse, Replacement } from '../platform.interface.js';
-import { NOTHING_ASKED, satisfies, takesStale } from '../request/directives.js';
+import { NO_DIRECTIVES, satisfies, acceptsStale } from '../request/directives.js';
 import { conditionsOf, isNotModified } from '../request/preconditions.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
-import type { RepeatedRequests } from '../rewarm/rewarm-responses.js';
-import { type AskingExchange, partOf } from './synthetic-answer.js';
+import type { BackgroundRequests } from '../rewarm/rewarm-responses.js';
+import { type RangeExchange, partOf } from './synthetic-answer.js';
 import type { CacheStatusParameters } from './cache-status-header.js';
-import { hitHeaders, reuseHeaders, secondsLeft, statusHeaders, type Told } from './response-headers.js';
+import {
+  hitHeaders,
+  reuseHeaders,
+  secondsLeft,
+  statusHeaders,
+  type ReportedExchange,
+} from './response-headers.js';
 import { responseOf } from './stored-response.js';
 
 /**
@@ -18,9 +24,9 @@ import { responseOf } from './stored-response.js';
  *
  * @param said for `Cache-Status`, where there is more to say than that it was stored
  */
-export function reusedAnswer(
-  asking: AskingExchange & Told,
-  { entry, status, asked }: Reuse,
+export function hitAnswer(
+  asking: RangeExchange & ReportedExchange,
+  { entry, status, handlerStatus: asked }: Reuse,
   now: number,
   said: CacheStatusParameters | undefined = saidOf(entry, status, asked, now),
 ): Replacement {
@@ -40,7 +46,7 @@ export function reusedAnswer(
 }
 
 function added(
-  told: Told,
+  told: ReportedExchange,
   entry: Entry,
   status: CacheStatus,
   now: number,
@@ -52,7 +58,7 @@ function added(
 
 /** A 416 is no answer to those who want the whole: it has neither its validators nor its lifetime. */
 function noPart(
-  told: Told,
+  told: ReportedExchange,
   entry: Entry,
   status: CacheStatus,
   now: number,
@@ -61,7 +67,7 @@ function noPart(
   return statusHeaders(told, metadataOf(status, entry), said, responseOf(entry).headers['cache-status']);
 }
 
-function partOfEntry(asking: AskingExchange, entry: Entry): RecordedResponse | undefined {
+function partOfEntry(asking: RangeExchange, entry: Entry): RecordedResponse | undefined {
   const { recorded, etag, lastModified } = responseOf(entry);
   return partOf(asking, recorded, { etag, lastModified, date: entry.cachedAt });
 }
@@ -87,7 +93,7 @@ export interface Reuse {
   readonly entry: Entry;
   readonly status: CacheStatus;
   /** What the handler answered, where it was asked. */
-  readonly asked?: number;
+  readonly handlerStatus?: number;
 }
 
 /**
@@ -99,20 +105,20 @@ export interface Reuse {
 export class StaleResponses {
   constructor(
     private readonly engine: CacheEngine,
-    private readonly repeated: RepeatedRequests,
+    private readonly repeated: BackgroundRequests,
   ) {}
 
   /** The stored response, at once, with a refresh behind the client's back where one is due. */
-  serve(call: Call, entry: Entry, request: object, asked = NOTHING_ASKED): Reuse | undefined {
+  serve(call: Call, entry: Entry, request: object, asked = NO_DIRECTIVES): Reuse | undefined {
     const { engine } = this;
     const now = engine.clock.now();
-    if (asked !== NOTHING_ASKED && !satisfies(asked, entry, now)) return undefined;
+    if (asked !== NO_DIRECTIVES && !satisfies(asked, entry, now)) return undefined;
     if (entry.isFresh(now)) {
       if (isRefreshDue(call.target.policy, entry, now)) this.refresh(call, entry, request);
       return { entry, status: CacheStatus.HIT };
     }
     const isReloading = engine.mayServeStale(call, entry, now) && this.refresh(call, entry, request);
-    return isReloading || takesStale(asked, entry, now) ? { entry, status: CacheStatus.STALE } : undefined;
+    return isReloading || acceptsStale(asked, entry, now) ? { entry, status: CacheStatus.STALE } : undefined;
   }
 
   /**
@@ -159,7 +165,7 @@ export class StaleResponses {
   /** Judged once more: it may have been dropped while the handler ran. */
   async #stale(call: Call, entry: Entry, asked?: number): Promise<Reuse | undefined> {
     if (!(await this.engine.mayServeLate(call, entry))) return undefined;
-    return { entry, status: CacheStatus.STALE, ...(asked === undefined ? {} : { asked }) };
+    return { entry, status: CacheStatus.STALE, ...(asked === undefined ? {} : { handlerStatus: asked }) };
   }
 
   /** The response as it was stored; its store may still be taking it. */
@@ -169,6 +175,6 @@ export class StaleResponses {
     const entry = joined === undefined ? await engine.reader.read(call.again()) : (await joined.wait()).entry;
     if (!(entry instanceof Entry) || !entry.isFresh(engine.clock.now())) return undefined;
     if (!(await engine.reader.isCurrent(call, entry.stamp))) return undefined;
-    return { entry, status: CacheStatus.MISS, asked };
+    return { entry, status: CacheStatus.MISS, handlerStatus: asked };
   }
 }

@@ -6,15 +6,15 @@ import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.
 import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
 /** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
-export interface ToldHeaders {
+export interface JudgedHeaders {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly cacheControl?: string | undefined;
   /** With `freshness: 'headers'`: all that its reuse is judged by. */
-  readonly shared?: SharedTold;
+  readonly shared?: SharedHeaders;
 }
 
-export interface SharedTold extends ExchangeTimes {
+export interface SharedHeaders extends ExchangeTimes {
   readonly fields: JudgedFields;
 }
 
@@ -32,14 +32,14 @@ export class StoredResponse implements ResponseView {
   #tellsLifetime: boolean | undefined;
   #terms: ReuseTerms | undefined;
 
-  /** @param told what the whole answer said, with the headers that were there before its handler ran */
+  /** @param judged what the whole answer said, with the headers that were there before its handler ran */
   constructor(
     readonly recorded: RecordedResponse,
-    readonly told: ToldHeaders = {},
+    readonly judged: JudgedHeaders = {},
   ) {
-    this.etag = told.etag ?? (told.shared === undefined ? etagOf(undefined, recorded.body) : undefined);
-    this.lastModified = told.lastModified;
-    this.cacheControl = told.cacheControl;
+    this.etag = judged.etag ?? (judged.shared === undefined ? etagOf(undefined, recorded.body) : undefined);
+    this.lastModified = judged.lastModified;
+    this.cacheControl = judged.cacheControl;
     this.size = recorded.headers.reduce(
       (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
       recorded.body.length,
@@ -54,7 +54,7 @@ export class StoredResponse implements ResponseView {
 
   /** On what terms it may be reused; only with `freshness: 'headers'`. */
   get terms(): ReuseTerms {
-    const { shared } = this.told;
+    const { shared } = this.judged;
     return (this.#terms ??= reuseTermsOf(this.status, shared!.fields, shared!));
   }
 
@@ -73,7 +73,7 @@ export class StoredResponse implements ResponseView {
   }
 }
 
-type ResponseData = [number, RecordedResponse['headers'], string[], string[], ToldHeaders, SendingManner?];
+type ResponseData = [number, RecordedResponse['headers'], string[], string[], JudgedHeaders, SendingManner?];
 
 /** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
 export const responseValues: ValueHandling = {
@@ -81,7 +81,7 @@ export const responseValues: ValueHandling = {
   present: (stored) => stored,
   presentLoaded: (value) => value,
   encode(stored) {
-    const { recorded, size, etag, told } = stored as StoredResponse;
+    const { recorded, size, etag, judged: told } = stored as StoredResponse;
     const { status, headers, removed, vary, body, manner } = recorded;
     const isDense = headers.some(([name, value]) => tellsDense(name.toLowerCase(), String(value)));
     return {

@@ -7,7 +7,7 @@ import { asksForPart, type PartialRequest } from '../request/preconditions.js';
 import { statusHeaders } from './response-headers.js';
 
 /** An answer of this cache's own, to one request alone: kept by a cache outside, it would be the answer to all. */
-export function ownAnswer(status: number, headers: RecordedResponse['headers'] = []): RecordedResponse {
+export function syntheticAnswer(status: number, headers: RecordedResponse['headers'] = []): RecordedResponse {
   return {
     status,
     headers: [['cache-control', 'no-store'], ...headers],
@@ -19,15 +19,15 @@ export function ownAnswer(status: number, headers: RecordedResponse['headers'] =
 
 /** The answer to a request that wants what is stored or nothing, where nothing is (RFC 9111 §5.2.1.7). */
 export function notCached(exchange: Exchange): Observable<unknown> {
-  const { route, request, response, told } = exchange;
-  told.tell(CacheStatus.MISS);
+  const { route, request, response, counter } = exchange;
+  counter.count(CacheStatus.MISS);
   const add = statusHeaders(exchange, { cacheStatus: CacheStatus.MISS }, { detail: 'only-if-cached' });
   const options = { add, notModified: false, headOnly: request.method === 'HEAD' };
-  return of(route.platform.replay(request, response, ownAnswer(504), options));
+  return of(route.platform.replay(request, response, syntheticAnswer(504), options));
 }
 
 /** Who asks, and what stands between the answer and the wire. */
-export interface AskingExchange {
+export interface RangeExchange {
   readonly request: PartialRequest;
   readonly response: object;
   readonly route: { readonly platform: HttpPlatform };
@@ -48,7 +48,7 @@ export interface PartValidators {
  * @returns `undefined` where the whole response is the answer
  */
 export function partOf(
-  exchange: AskingExchange,
+  exchange: RangeExchange,
   recorded: RecordedResponse,
   validators: PartValidators,
 ): RecordedResponse | undefined {
@@ -60,7 +60,7 @@ export function partOf(
   const size = recorded.body.length;
   const bounds = boundsOf(range, size);
   if (bounds === undefined) return undefined;
-  if (bounds === 'unsatisfiable') return ownAnswer(416, [['Content-Range', `bytes */${size}`]]);
+  if (bounds === 'unsatisfiable') return syntheticAnswer(416, [['Content-Range', `bytes */${size}`]]);
   const [first, last] = bounds;
   return {
     ...recorded,
@@ -100,7 +100,7 @@ function mannerOfPart({ manner }: RecordedResponse): SendingManner | undefined {
 
 /** Whether a part continues what the client has (RFC 9110 §13.1.5). */
 function continues(
-  exchange: AskingExchange,
+  exchange: RangeExchange,
   recorded: RecordedResponse,
   condition: string,
   validators: PartValidators,
@@ -118,7 +118,7 @@ function isCurrent(condition: string, { etag, lastModified, date }: PartValidato
 
 /** Compression below this cache makes other bytes of the whole, and leaves its validators as they are. */
 function mayHoldOtherBytes(
-  { request, response, route }: AskingExchange,
+  { request, response, route }: RangeExchange,
   { headers }: RecordedResponse,
 ): boolean {
   if (headers.some(([name]) => name.toLowerCase() === 'content-encoding')) return false;

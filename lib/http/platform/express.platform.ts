@@ -14,7 +14,7 @@ import { ResponseRecording } from './response-recording.js';
 const REPLYING = ['status', 'send', 'json', 'redirect', 'render'] as const;
 
 /** One silent prototype for each prototype of responses, which is one for each Express application. */
-const silentPrototypes = new WeakMap<object, object>();
+const suppressingPrototypes = new WeakMap<object, object>();
 
 /**
  * Makes Nest's own reply, which follows a replay, do nothing for this response: neither a second send, nor a redirect,
@@ -24,15 +24,15 @@ const silentPrototypes = new WeakMap<object, object>();
  * The prototype is changed, as Express itself does for each response: five methods on the instance make V8 give up its
  * shape, and cost more than sending the stored bytes.
  */
-export function silenceResponse(response: object): void {
+export function suppressReply(response: object): void {
   const prototype = Object.getPrototypeOf(response) as object;
-  Object.setPrototypeOf(response, silentPrototypes.get(prototype) ?? silentPrototypeOf(prototype));
+  Object.setPrototypeOf(response, suppressingPrototypes.get(prototype) ?? suppressingPrototypeOf(prototype));
 }
 
-function silentPrototypeOf(prototype: object): object {
+function suppressingPrototypeOf(prototype: object): object {
   const silent = Object.create(prototype) as Record<string, unknown>;
   for (const name of REPLYING) silent[name] = returnThis;
-  silentPrototypes.set(prototype, silent);
+  suppressingPrototypes.set(prototype, silent);
   return silent;
 }
 
@@ -63,7 +63,7 @@ export class ExpressPlatform implements HttpPlatform {
     options: ReplayOptions,
   ): undefined {
     this.send(request, response, recorded, options);
-    silenceResponse(response);
+    suppressReply(response);
     return undefined;
   }
 

@@ -87,7 +87,7 @@ function wholeHead({ headers, body }: RecordedResponse, add: AddedHeaders): Head
 const STATUS_BEFORE = Symbol('restflow-cache:status-before');
 const FAILED = Symbol('restflow-cache:failed');
 
-interface SilencedReply extends FastifyReplyLike {
+interface SuppressedReply extends FastifyReplyLike {
   [STATUS_BEFORE]?: number;
   [FAILED]?: boolean;
 }
@@ -100,7 +100,7 @@ interface SilencedReply extends FastifyReplyLike {
  * The status is not ignored but put back by the call that follows it, because an asynchronous hook may set one too,
  * and that one counts.
  */
-export function silenceReply(reply: SilencedReply): void {
+export function suppressReply(reply: SuppressedReply): void {
   reply.status = status;
   reply.send = send;
   reply.redirect = redirect;
@@ -108,33 +108,33 @@ export function silenceReply(reply: SilencedReply): void {
 }
 
 /** A hook failed: the replay will not go out, so an error handler must be able to answer. */
-export function markFailed(reply: SilencedReply): void {
+export function markFailed(reply: SuppressedReply): void {
   reply[FAILED] = true;
 }
 
-function status(this: SilencedReply, code: number): SilencedReply {
+function status(this: SuppressedReply, code: number): SuppressedReply {
   this[STATUS_BEFORE] ??= this.raw.statusCode;
   this.code(code);
   return this;
 }
 
 /** What Nest sends for a replay is empty, what an error handler sends is not. */
-function send(this: SilencedReply, payload?: unknown): unknown {
+function send(this: SuppressedReply, payload?: unknown): unknown {
   if (payload === undefined || !this[FAILED]) return ignore(this);
   this[STATUS_BEFORE] = undefined;
   return ownMethods(this).send.call(this, payload);
 }
 
-function redirect(this: SilencedReply, ...args: unknown[]): unknown {
-  return this[FAILED] && !this.sent ? unsilenced(this).redirect(...args) : ignore(this);
+function redirect(this: SuppressedReply, ...args: unknown[]): unknown {
+  return this[FAILED] && !this.sent ? restored(this).redirect(...args) : ignore(this);
 }
 
-function view(this: SilencedReply, ...args: unknown[]): unknown {
-  return this[FAILED] && !this.sent ? unsilenced(this).view?.(...args) : ignore(this);
+function view(this: SuppressedReply, ...args: unknown[]): unknown {
+  return this[FAILED] && !this.sent ? restored(this).view?.(...args) : ignore(this);
 }
 
 /** Returns the reply, which Nest awaits: it resolves once the response is out. */
-function ignore(reply: SilencedReply): SilencedReply {
+function ignore(reply: SuppressedReply): SuppressedReply {
   const before = reply[STATUS_BEFORE];
   if (before !== undefined) {
     reply[STATUS_BEFORE] = undefined;
@@ -143,11 +143,11 @@ function ignore(reply: SilencedReply): SilencedReply {
   return reply;
 }
 
-function unsilenced(reply: SilencedReply): SilencedReply {
+function restored(reply: SuppressedReply): SuppressedReply {
   const own = ownMethods(reply);
   return Object.assign(reply, { status: own.status, send: own.send, redirect: own.redirect, view: own.view });
 }
 
-function ownMethods(reply: SilencedReply): FastifyReplyLike {
+function ownMethods(reply: SuppressedReply): FastifyReplyLike {
   return Object.getPrototypeOf(reply) as FastifyReplyLike;
 }

@@ -12,7 +12,7 @@ import {
   hasLaterHooks,
   type NextPayload,
 } from './fastify-internals.js';
-import { markFailed, silenceReply, writeDirectly } from './fastify-reply.js';
+import { markFailed, suppressReply, writeDirectly } from './fastify-reply.js';
 import { FastifyReplyRecorder } from './fastify-reply.recorder.js';
 import { isPatched, refuseCodings } from './raw-response.recorder.js';
 import { ResponseRecording } from './response-recording.js';
@@ -58,7 +58,7 @@ export class FastifyPlatform implements HttpPlatform {
     options: ReplayOptions,
   ): undefined {
     this.send(request, reply, recorded, options);
-    silenceReply(reply);
+    suppressReply(reply);
     return undefined;
   }
 

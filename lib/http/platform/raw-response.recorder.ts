@@ -101,7 +101,7 @@ export class RawResponseRecorder {
   readonly #response: RawResponse;
   readonly #recording: ResponseRecording;
   readonly #isBelow: boolean;
-  readonly #lower = {} as Record<Patched, Method | undefined>;
+  readonly #otherMiddleware = {} as Record<Patched, Method | undefined>;
   readonly #own: Record<Patched, Method>;
   readonly #sources: Source[] = [];
   readonly #onPipe = (source: Source): void => void this.#sources.push(source);
@@ -140,15 +140,16 @@ export class RawResponseRecorder {
   /** Puts the methods back that were there, where nobody has put others on top. */
   restore(): void {
     for (const name of PATCHED) {
-      if (this.#response[name] === this.#own[name]) this.#response[name] = this.#lower[name] as never;
+      if (this.#response[name] === this.#own[name])
+        this.#response[name] = this.#otherMiddleware[name] as never;
     }
     this.#response.removeListener('pipe', this.#onPipe);
   }
 
   #patch(): void {
     for (const name of PATCHED) {
-      this.#lower[name] = this.#response[name];
-      if (this.#lower[name]) this.#response[name] = this.#own[name] as never;
+      this.#otherMiddleware[name] = this.#response[name];
+      if (this.#otherMiddleware[name]) this.#response[name] = this.#own[name] as never;
     }
   }
 
@@ -253,7 +254,7 @@ export class RawResponseRecorder {
   /** What a lower layer throws means that this answer did not go out: an exception filter will send another. */
   #pass(name: Patched, args: unknown[]): unknown {
     try {
-      return Reflect.apply(this.#lower[name]!, this.#response, args);
+      return Reflect.apply(this.#otherMiddleware[name]!, this.#response, args);
     } catch (error) {
       if (this.#judged) this.#giveUp();
       throw error;

@@ -16,7 +16,7 @@ export interface RequestDirectives {
 }
 
 /** What most requests demand. */
-export const NOTHING_ASKED: RequestDirectives = Object.freeze({
+export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   noCache: false,
   noStore: false,
   onlyIfCached: false,
@@ -27,14 +27,14 @@ export const NOTHING_ASKED: RequestDirectives = Object.freeze({
 });
 
 /** End to end: nothing stored will do. */
-export const FROM_THE_HANDLER: RequestDirectives = Object.freeze({ ...NOTHING_ASKED, noCache: true });
+export const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true });
 
 /** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
 export function requestDirectives(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): RequestDirectives {
   const value = headers['cache-control'];
-  if (value === undefined) return saysNoCache(headers['pragma']) ? FROM_THE_HANDLER : NOTHING_ASKED;
+  if (value === undefined) return saysNoCache(headers['pragma']) ? RELOAD : NO_DIRECTIVES;
   const directives = parseCacheControl(value);
   const milliseconds = (name: string, otherwise: number): number => {
     const seconds = deltaSeconds(directives, name);
@@ -65,18 +65,18 @@ export function honouredDirectives(
   { options }: CachedRoute,
   { headers }: Pick<KeyRequest, 'headers'>,
 ): RequestDirectives {
-  return options.honourRequestDirectives ? requestDirectives(headers) : NOTHING_ASKED;
+  return options.honourRequestDirectives ? requestDirectives(headers) : NO_DIRECTIVES;
 }
 
 /** Whether a request takes nothing that began before it: what is stored, and what others load. */
-export function asksAnew({ noCache, maxAge }: RequestDirectives): boolean {
+export function demandsReload({ noCache, maxAge }: RequestDirectives): boolean {
   return noCache || maxAge === 0;
 }
 
 /** Whether a stored response is as young, and as far from its end, as a request demands (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
 export function satisfies(asked: RequestDirectives, stored: Entry, now: number): boolean {
   const { cachedAt, freshUntil, expired } = stored;
-  if (asksAnew(asked) || now - cachedAt > asked.maxAge) return false;
+  if (demandsReload(asked) || now - cachedAt > asked.maxAge) return false;
   return asked.minFresh === 0 || (!expired && freshUntil - now >= asked.minFresh);
 }
 
@@ -84,7 +84,7 @@ export function satisfies(asked: RequestDirectives, stored: Entry, now: number):
  * Whether a request takes what is past its lifetime, where it is still kept (RFC 9111 §5.2.1.2). What a change has expired is none
  * of that: how far it is behind is not known.
  */
-export function takesStale({ maxStale }: RequestDirectives, stored: Entry, now: number): boolean {
+export function acceptsStale({ maxStale }: RequestDirectives, stored: Entry, now: number): boolean {
   const { freshUntil, keepUntil, expired } = stored;
   return maxStale > 0 && !expired && now < keepUntil && now - freshUntil <= maxStale;
 }

@@ -4,7 +4,11 @@ import type { ResponseHead } from '../platform.interface.js';
 import { type ChangedUri, hostHeader, type StoredUris, uriOf } from '../route/stored-uris.js';
 
 /** Drops what carries these tags without making a response wait for it; in memory it is done when this returns. */
-export function bumpBehind(runtime: CacheRuntime, tags: readonly string[], mode: 'purge' | 'expire'): void {
+export function bumpInBackground(
+  runtime: CacheRuntime,
+  tags: readonly string[],
+  mode: 'purge' | 'expire',
+): void {
   Promise.resolve(runtime.bump(tags, mode, 'response')).catch((error: unknown) => {
     runtime.log.error('bump of a response', 'A stored response was not dropped', error);
   });
@@ -21,7 +25,7 @@ export function isUnsafe(method: string | undefined): boolean {
  * Drops what is stored for the URI of an unsafe request, and for those of its Location and Content-Location on the same
  * host, as soon as its answer proves to be no error (RFC 9111 §4.4).
  */
-export function invalidateByAnswer(
+export function invalidateOnSuccess(
   runtime: CacheRuntime,
   stored: StoredUris,
   request: KeyRequest,
@@ -41,7 +45,7 @@ function drop(runtime: CacheRuntime, stored: StoredUris, request: KeyRequest, he
   const tags = new Set(changedUris(request, head).flatMap((uri) => stored.tagsOf(uri, request)));
   if (tags.size === 0) return;
   runtime.drops?.note(tags, `${request.method} ${uriOf(request)}`);
-  bumpBehind(runtime, [...tags], 'purge');
+  bumpInBackground(runtime, [...tags], 'purge');
 }
 
 function changedUris(request: KeyRequest, { headers }: ResponseHead): readonly ChangedUri[] {

@@ -17,7 +17,7 @@ export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<str
 /** A request that takes longer is given up. Milliseconds. */
 const MAX_MS = 60_000;
 
-/** What {@link askServer} brings for a request that came to no answer. */
+/** What {@link sendInProcess} brings for a request that came to no answer. */
 export const NO_ANSWER = 0;
 
 /** What a request for a whole answer, from the handler, does not carry. */
@@ -44,7 +44,7 @@ export interface MessageParts {
 }
 
 /** A GET for a whole answer, over HTTP/1.1, with nobody at the other end. */
-export function messageOf({
+export function createMessage({
   url,
   headers,
   rawHeaders,
@@ -77,7 +77,7 @@ export function messageOf({
  * Gives a request to a server, middleware and guards included. What it answers goes nowhere.
  * @returns the status of the answer, or {@link NO_ANSWER}
  */
-export function askServer(server: EventEmitter, message: IncomingMessage, clock: Clock): Promise<number> {
+export function sendInProcess(server: EventEmitter, message: IncomingMessage, clock: Clock): Promise<number> {
   const response = new ServerResponse(message);
   response.assignSocket(message.socket);
   const cancel = clock.after(MAX_MS, () => message.socket.destroy());

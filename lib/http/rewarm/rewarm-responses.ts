@@ -6,8 +6,8 @@ import type { MethodTarget } from '../../cache/method-target.js';
 import type { Clock } from '../../common/time.js';
 import type { Peer } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
-import type { Origin } from '../route/recent-hosts.js';
-import { askServer, messageOf, NO_ANSWER } from './in-process-request.js';
+import type { RecentHost } from '../route/recent-hosts.js';
+import { sendInProcess, createMessage, NO_ANSWER } from './in-process-request.js';
 
 interface RequestToRepeat {
   readonly url: string;
@@ -17,7 +17,7 @@ interface RequestToRepeat {
 /** Where a request is to be sent. */
 interface Destination {
   readonly path: string;
-  readonly origins: readonly Origin[];
+  readonly origins: readonly RecentHost[];
 }
 
 /**
@@ -36,7 +36,7 @@ export class RewarmResponses {
    * @returns why the answer cannot be asked for here, or is not stored
    * @throws Error when the handler failed
    */
-  async ask(target: MethodTarget, { url, headers = {} }: RequestToRepeat): Promise<string | undefined> {
+  async rewarm(target: MethodTarget, { url, headers = {} }: RequestToRepeat): Promise<string | undefined> {
     const server = this.server();
     const route = this.routeOf(target);
     if (route === undefined || !(server instanceof HttpServer || server instanceof HttpsServer))
@@ -48,8 +48,8 @@ export class RewarmResponses {
     for (const origin of origins) {
       const all = { ...origin.headers, ...own };
       const rawHeaders = Object.entries(all).flat();
-      const message = messageOf({ url: path, headers: all, rawHeaders, peer: origin.peer });
-      const status = await askServer(server, message, this.clock);
+      const message = createMessage({ url: path, headers: all, rawHeaders, peer: origin.peer });
+      const status = await sendInProcess(server, message, this.clock);
       if (status === NO_ANSWER || status >= 500)
         throw new Error(`GET ${path} ${status === NO_ANSWER ? 'came to no answer' : `answered ${status}`}`);
       if (!route.options.statuses.has(status)) return `GET ${path} answered ${status}, which is not stored`;
@@ -60,18 +60,18 @@ export class RewarmResponses {
 
 function destination(route: CachedRoute, url: string, declared: string | undefined): Destination {
   if (url.startsWith('/')) {
-    const origins = route.origins?.of(declared) ?? [];
+    const origins = route.recentHosts?.of(declared) ?? [];
     if (origins.length > 0 || declared === undefined) return { path: url, origins };
     return { path: url, origins: [unknownPeer(declared, false)] };
   }
   const { host, pathname, search, protocol } = new URL(url);
-  const known = route.origins?.of(host) ?? [];
+  const known = route.recentHosts?.of(host) ?? [];
   const origins = known.length > 0 ? known : [unknownPeer(host, protocol === 'https:')];
   return { path: pathname + search, origins };
 }
 
 /** A host by which no client came yet. */
-function unknownPeer(host: string, encrypted: boolean): Origin {
+function unknownPeer(host: string, encrypted: boolean): RecentHost {
   return { headers: { host }, peer: { remoteAddress: '127.0.0.1', remoteFamily: 'IPv4', encrypted } };
 }
 
@@ -91,7 +91,7 @@ interface Repeatable {
  * Asks a handler behind the client's back (RFC 5861 §3): the request is given to the application's own server once more,
  * guards and middleware included, with nobody at the other end. A HEAD is repeated as a GET, which can be stored.
  */
-export class RepeatedRequests {
+export class BackgroundRequests {
   readonly #running = new Map<string, Promise<number>>();
   readonly #messages = new WeakSet<object>();
 
@@ -118,7 +118,7 @@ export class RepeatedRequests {
     if (this.#running.size >= MAX_REPEATED) return undefined;
     const message = repeatOf(original);
     this.#messages.add(message);
-    const answer = askServer(server, message, this.clock).finally(() => this.#running.delete(key));
+    const answer = sendInProcess(server, message, this.clock).finally(() => this.#running.delete(key));
     this.#running.set(key, answer);
     return answer;
   }
@@ -129,7 +129,7 @@ function originalOf(request: Repeatable): IncomingMessage {
 }
 
 function repeatOf(original: IncomingMessage): IncomingMessage {
-  return messageOf({
+  return createMessage({
     url: (original as { readonly originalUrl?: string }).originalUrl ?? original.url,
     headers: original.headers,
     rawHeaders: original.rawHeaders,

@@ -9,12 +9,12 @@ export type Reuse = 'fresh' | 'stale' | 'while-revalidating' | 'validated';
 
 /** RFC 9111 §4, §4.2.4, §5.2.1; RFC 5861 §3. */
 export function reuseOf(terms: ReuseTerms, asked: RequestDirectives, now: number): Reuse {
-  if (terms.mustAskAlways || asked.noCache) return 'validated';
+  if (terms.alwaysValidate || asked.noCache) return 'validated';
   const age = ageOf(terms, now);
   if (asked.maxAge === 0 || age > asked.maxAge) return 'validated';
   const remaining = terms.lifetime - age;
   if (remaining > 0) return remaining >= asked.minFresh ? 'fresh' : 'validated';
-  if (terms.mustAskWhenStale || asked.minFresh > 0) return 'validated';
+  if (terms.validateWhenStale || asked.minFresh > 0) return 'validated';
   if (asked.maxStale > 0 && -remaining <= asked.maxStale) return 'stale';
   return -remaining < terms.staleWhileRevalidate ? 'while-revalidating' : 'validated';
 }
@@ -28,7 +28,7 @@ export function mayStandInForError(
   status: number,
   now: number,
 ): boolean {
-  if (!SERVER_ERRORS.has(status) || asked.noCache || terms.mustAskAlways || terms.mustAskWhenStale)
+  if (!SERVER_ERRORS.has(status) || asked.noCache || terms.alwaysValidate || terms.validateWhenStale)
     return false;
   const allowed = Math.max(terms.staleIfError, asked.staleIfError);
   return allowed > 0 && ageOf(terms, now) - terms.lifetime < allowed;

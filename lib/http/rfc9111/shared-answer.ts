@@ -1,6 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { CacheStatus } from '../../cache/engine/call.js';
-import type { Forwarded } from '../answer/cache-status-header.js';
+import type { ForwardReason } from '../answer/cache-status-header.js';
 import { isNotModified, type Conditions } from '../request/preconditions.js';
 import type { HeadDecision, Recording, ResponseHead } from '../platform.interface.js';
 import { whyNotRecorded } from '../answer/recorded-answer.js';
@@ -17,9 +17,9 @@ import {
   reuseTermsOf,
 } from '../answer/reuse-terms.js';
 import { storingRefusal } from './may-store.js';
-import { NOTHING_ASKED } from '../request/directives.js';
+import { NO_DIRECTIVES } from '../request/directives.js';
 import { mayStandInForError, reuseOf } from './may-reuse.js';
-import { bumpBehind } from '../request/unsafe-request.js';
+import { bumpInBackground } from '../request/unsafe-request.js';
 import { freshened, isAbout, type SharedLoad, sharedResponse, storedAnswer } from './stored-answer.js';
 
 /** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
@@ -64,7 +64,7 @@ export class SharedAnswer {
       if (this.#mayStandIn(head.status, stored))
         return this.#replaceBy(stored, CacheStatus.STALE, head.status);
     }
-    this.exchange.told.tell(CacheStatus.MISS);
+    this.exchange.counter.count(CacheStatus.MISS);
     if (request.method === 'HEAD') this.#headAnswer(head);
     else this.#judge(head);
     const etag = this.#fields.etag;
@@ -85,8 +85,8 @@ export class SharedAnswer {
     };
   }
 
-  get #fwd(): Forwarded {
-    const { asked, call, route, stored } = this.exchange;
+  get #fwd(): ForwardReason {
+    const { directives: asked, call, route, stored } = this.exchange;
     if (stored === undefined) return route.missOf(call);
     return asked.noCache || asked.maxAge < Infinity ? 'request' : 'stale';
   }
@@ -94,7 +94,7 @@ export class SharedAnswer {
   /** @returns whether it was given to the store, or was no answer to store */
   done(recording: Recording): boolean {
     // A client that went before the head did was told nothing.
-    this.exchange.told.tell(CacheStatus.MISS);
+    this.exchange.counter.count(CacheStatus.MISS);
     if (recording.refusal === 'replaced' || this.exchange.request.method === 'HEAD') {
       this.#leave();
       return true;
@@ -155,12 +155,12 @@ export class SharedAnswer {
   }
 
   #mayStandIn(status: number, stored: StoredResponse): boolean {
-    return mayStandInForError(stored.terms, this.exchange.asked, status, this.#times.receivedAt);
+    return mayStandInForError(stored.terms, this.exchange.directives, status, this.#times.receivedAt);
   }
 
   #replaceBy(stored: StoredResponse, status: CacheStatus, fwdStatus: number): HeadDecision {
     const { exchange } = this;
-    exchange.told.tell(status);
+    exchange.counter.count(status);
     const now = this.runtime.engine.clock.now();
     const forwarded = { fwd: this.#fwd, fwdStatus };
     return { replaceBy: storedAnswer(exchange, this.conditions, stored, status, now, forwarded) };
@@ -169,7 +169,7 @@ export class SharedAnswer {
   /** Stores what a newer answer made of a stored response, or drops that one where it must not be kept any more. */
   #keep(stored: StoredResponse): void {
     const { isAuthenticated } = this.exchange;
-    const { fields } = stored.told.shared!;
+    const { fields } = stored.judged.shared!;
     this.#vary = varyMembers(stored.headers['vary']?.toString() ?? '');
     const refusal = storingRefusal(stored.status, fields, this.#vary, isAuthenticated);
     if (refusal === undefined) return void this.#store(stored);
@@ -188,7 +188,7 @@ export class SharedAnswer {
     const { engine } = this.runtime;
     const { terms } = stored;
     const now = engine.clock.now();
-    if (!isWorthKeeping(terms, stored.told.shared!.fields)) {
+    if (!isWorthKeeping(terms, stored.judged.shared!.fields)) {
       this.#refuse(undefined);
       return false;
     }
@@ -206,7 +206,7 @@ export class SharedAnswer {
 
   #drop(mode: 'purge' | 'expire'): void {
     const { call, route } = this.exchange;
-    bumpBehind(this.runtime, [route.target.keyTag(call)], mode);
+    bumpInBackground(this.runtime, [route.target.keyTag(call)], mode);
   }
 
   /** Those who wait go their own ways, and for a while nobody waits for this key. */
@@ -225,11 +225,11 @@ export class SharedAnswer {
 
 /** Whether a request that asks for nothing special may have it as it is: then it is worth waiting for. */
 function isReusable(terms: ReuseTerms, { receivedAt }: ExchangeTimes): boolean {
-  return reuseOf(terms, NOTHING_ASKED, receivedAt) === 'fresh';
+  return reuseOf(terms, NO_DIRECTIVES, receivedAt) === 'fresh';
 }
 
 /** Whether it can ever be reused: while it is fresh, or stale by leave, or once it was validated. */
 function isWorthKeeping(terms: ReuseTerms, fields: JudgedFields): boolean {
   if (fields.etag !== undefined || fields['last-modified'] !== undefined) return true;
-  return !terms.mustAskAlways && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;
+  return !terms.alwaysValidate && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;
 }

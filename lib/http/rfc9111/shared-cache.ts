@@ -8,14 +8,14 @@ import type { Stamp } from '../../stores/stamp.js';
 import { addHeaders } from '../headers/vary.js';
 import type { Admission, IsAuthenticated } from '../request/admission.js';
 import { conditionsOf } from '../request/preconditions.js';
-import { HandlerLoad, whenAdmitted } from '../answer/handler-load.js';
-import type { RepeatedRequests } from '../rewarm/rewarm-responses.js';
+import { HandlerLoad, withLoadGate } from '../answer/handler-load.js';
+import type { BackgroundRequests } from '../rewarm/rewarm-responses.js';
 import type { Exchange, GeneralReason } from '../exchange.js';
 import { notCached } from '../answer/synthetic-answer.js';
 import { statusHeaders } from '../answer/response-headers.js';
 import type { StaleResponses } from '../answer/reused-response.js';
 import { responseOf } from '../answer/stored-response.js';
-import { requestDirectives, FROM_THE_HANDLER } from '../request/directives.js';
+import { requestDirectives, RELOAD } from '../request/directives.js';
 import { reuseOf, type Reuse } from './may-reuse.js';
 import { SharedAnswer } from './shared-answer.js';
 import { setConditions, type SharedExchange, storedAnswer } from './stored-answer.js';
@@ -43,7 +43,7 @@ export class SharedCache {
     private readonly runtime: CacheRuntime,
     private readonly admission: Admission,
     private readonly isAuthenticated: IsAuthenticated,
-    private readonly repeated: RepeatedRequests,
+    private readonly repeated: BackgroundRequests,
     private readonly stale: StaleResponses,
   ) {}
 
@@ -59,7 +59,7 @@ export class SharedCache {
 
   /** The request goes to the handler as it is, and nothing is stored. */
   #forward(exchange: Exchange, why: ForwardReason): Observable<unknown> {
-    exchange.told.tell(CacheStatus.BYPASS);
+    exchange.counter.count(CacheStatus.BYPASS);
     const fwd = why === 'no-store' ? 'request' : 'bypass';
     // Its key is not told: what the handler says of caching goes before what keeps it from caches outside.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
@@ -71,14 +71,14 @@ export class SharedCache {
   #sharedExchange(exchange: Exchange): SharedExchange | ForwardReason {
     const { request, route } = exchange;
     if (LEFT_TO_THE_HANDLER.some((name) => request.headers[name] !== undefined)) return 'condition';
-    const asked = this.repeated.has(request) ? FROM_THE_HANDLER : requestDirectives(request.headers);
+    const asked = this.repeated.has(request) ? RELOAD : requestDirectives(request.headers);
     if (asked.noStore) return 'no-store';
     let isAuthenticated = true;
     const call = this.admission.callOf<never>(route, request, () => {
       isAuthenticated = this.isAuthenticated(request);
       return undefined;
     });
-    return typeof call === 'string' ? call : { ...exchange, asked, call, isAuthenticated };
+    return typeof call === 'string' ? call : { ...exchange, directives: asked, call, isAuthenticated };
   }
 
   #answer(exchange: SharedExchange, reading: Entry | Stamp | undefined): Observable<unknown> {
@@ -88,7 +88,7 @@ export class SharedCache {
       const reuse = this.#reuse(exchange, entry);
       if (reuse !== 'validated') return this.#replay(exchange, entry, STATUSES[reuse]);
     }
-    if (exchange.asked.onlyIfCached) return notCached(exchange);
+    if (exchange.directives.onlyIfCached) return notCached(exchange);
     // Of a part nothing is stored, and no condition of ours may change what it is a part of.
     if (exchange.request.headers['range'] !== undefined) return this.#forward(exchange, 'range');
     if (!(reading instanceof Entry)) return this.#load(exchange, reading, undefined);
@@ -97,7 +97,7 @@ export class SharedCache {
     );
   }
 
-  #reuse({ asked, call, request }: SharedExchange, entry: Entry): Reuse {
+  #reuse({ directives: asked, call, request }: SharedExchange, entry: Entry): Reuse {
     const { clock } = this.runtime.engine;
     if (entry.expired) return 'validated';
     const reuse = reuseOf(responseOf(entry).terms, asked, clock.now());
@@ -106,8 +106,8 @@ export class SharedCache {
   }
 
   #replay(exchange: SharedExchange, entry: Entry, status: CacheStatus): Observable<unknown> {
-    const { route, request, response, call, told } = exchange;
-    told.tell(status);
+    const { route, request, response, call, counter } = exchange;
+    counter.count(status);
     this.runtime.engine.serve(call, entry, status);
     const conditions = conditionsOf(request.headers);
     const now = this.runtime.engine.clock.now();
@@ -117,7 +117,7 @@ export class SharedCache {
 
   #load(exchange: SharedExchange, stamp: Stamp | undefined, stale: Entry | undefined): Observable<unknown> {
     const { engine } = this.runtime;
-    const { asked, call, request } = exchange;
+    const { directives: asked, call, request } = exchange;
     // The answer to a HEAD has no body to share; who asks end to end takes no answer to an earlier request.
     const mayJoin = request.method === 'GET' && !asked.noCache && asked.maxAge > 0;
     const joined = mayJoin ? engine.join(call, stamp) : undefined;
@@ -126,7 +126,7 @@ export class SharedCache {
       request.method === 'GET'
         ? engine.begin(call, stamp)
         : engine.loads.alone(call.key, stamp, call.target.store);
-    return whenAdmitted(engine.gate, load, () => this.#lead(exchange, load, stale));
+    return withLoadGate(engine.gate, load, () => this.#lead(exchange, load, stale));
   }
 
   /** Waits for the answer to somebody else's request, and takes it only if it is one to this request, and current. */

@@ -50,7 +50,7 @@ export function storedAnswer(
 
 /** Those of the handler alone: what it did not say is no strong validator. */
 function validatorsOf(stored: StoredResponse): PartValidators {
-  const { etag, date, 'last-modified': lastModified } = stored.told.shared!.fields;
+  const { etag, date, 'last-modified': lastModified } = stored.judged.shared!.fields;
   return { etag, lastModified, date: parseHttpDate(date) };
 }
 
@@ -85,7 +85,7 @@ export function sharedResponse(
   );
 }
 
-function told(fields: JudgedFields, times: ExchangeTimes): StoredResponse['told'] {
+function told(fields: JudgedFields, times: ExchangeTimes): StoredResponse['judged'] {
   const { requestedAt, receivedAt } = times;
   return {
     etag: fields.etag,
@@ -112,7 +112,7 @@ export function freshened(
   times: ExchangeTimes,
 ): StoredResponse {
   const { recorded } = stored;
-  const { fields } = stored.told.shared!;
+  const { fields } = stored.judged.shared!;
   const newer = update.filter(([name]) => !KEPT.has(name.toLowerCase()));
   const replaced = new Set(newer.map(([name]) => name.toLowerCase()));
   const headers: Headers = [
@@ -132,7 +132,7 @@ function isTimeOf(name: string): boolean {
 
 /** Whether a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
 export function isAbout(given: JudgedFields, stored: StoredResponse): boolean {
-  const { fields } = stored.told.shared!;
+  const { fields } = stored.judged.shared!;
   if (given.etag !== undefined && fields.etag !== undefined)
     return opaque(given.etag) === opaque(fields.etag);
   const [newer, older] = [given['last-modified'], fields['last-modified']];
@@ -160,7 +160,7 @@ export interface MutableRequest {
  * @returns whether there is something to ask with
  */
 export function setConditions(request: MutableRequest, stored: StoredResponse | undefined): boolean {
-  const fields = stored?.told.shared?.fields;
+  const fields = stored?.judged.shared?.fields;
   const conditions: [string, string][] = [];
   if (fields?.etag !== undefined) conditions.push(['If-None-Match', fields.etag]);
   if (fields?.['last-modified'] !== undefined)

@@ -18,7 +18,7 @@ import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
 import { declaredVary, type ResponseOptions } from './response-options.js';
 import { heldIdentity, type HeldIdentity } from './held-identity.js';
 import type { KeyLimit } from './key-limit.js';
-import { AskedOrigins } from './recent-hosts.js';
+import { RecentHosts } from './recent-hosts.js';
 import { UriKeyConstructor } from './stored-uris.js';
 
 const MAX_KEYS = 10_000;
@@ -28,7 +28,7 @@ const MAX_NAMES = 8;
  * What a response says in `Vary` is known only once it was loaded. The names are remembered for its key, so that the
  * next request's key holds the values of those headers. Forgetting one costs a load.
  */
-export class VariantHints {
+export class RememberedVary {
   readonly #names = new LRUCache<string, readonly string[]>({ max: MAX_KEYS });
 
   /** The header names that choose between the variants of this key, sorted. */
@@ -54,9 +54,9 @@ const MAX_VARIANT = 250;
 /** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
 export class CachedRoute {
   readonly options: ResponseOptions;
-  readonly hints = new VariantHints();
+  readonly rememberedVary = new RememberedVary();
   /** Remembered only where requests are made from nothing but a path. */
-  readonly origins: AskedOrigins | undefined;
+  readonly recentHosts: RecentHosts | undefined;
   /** What the key holds of who is asking. */
   readonly heldIdentity: HeldIdentity;
   /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
@@ -87,7 +87,7 @@ export class CachedRoute {
     const { holds } = target.key;
     this.heldIdentity = heldIdentity(vary, holds);
     this.choosingHeaders = [...new Set([...vary, ...headersOf(holds)])].sort();
-    if (target.definition.rewarmRequest !== undefined) this.origins = new AskedOrigins();
+    if (target.definition.rewarmRequest !== undefined) this.recentHosts = new RecentHosts();
   }
 
   /**
@@ -95,7 +95,7 @@ export class CachedRoute {
    * @throws KeyError or CacheUsageError when the request cannot be encoded
    */
   call(request: KeyRequest): Call {
-    this.origins?.note(request);
+    this.recentHosts?.note(request);
     let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
@@ -139,7 +139,7 @@ export class CachedRoute {
     if (names.length === 0) return 'covered';
     const { key } = call;
     const base = key.slice(0, key.length - call.variant.length);
-    if (!this.hints.add(base, names)) return 'too-many';
+    if (!this.rememberedVary.add(base, names)) return 'too-many';
     call.key = base;
     chooseVariant(call, this.#varying(base));
     return call.key === key ? 'covered' : 'moved';
@@ -148,11 +148,11 @@ export class CachedRoute {
   /** Whether there was a response for the URI of a call that missed, and for other values of its `Vary` headers alone. */
   missOf({ key, variant }: Call): 'uri-miss' | 'vary-miss' {
     const base = key.slice(0, key.length - variant.length);
-    return this.hints.get(base) === undefined ? 'uri-miss' : 'vary-miss';
+    return this.rememberedVary.get(base) === undefined ? 'uri-miss' : 'vary-miss';
   }
 
   #varying(base: string): readonly string[] {
-    const hinted = this.hints.get(base);
+    const hinted = this.rememberedVary.get(base);
     if (hinted === undefined) return this.options.vary;
     return this.options.vary.length === 0 ? hinted : [...new Set([...this.options.vary, ...hinted])].sort();
   }

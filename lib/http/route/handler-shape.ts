@@ -85,7 +85,7 @@ export function headersOf(handler: object): readonly { name: string; value: stri
 }
 
 /** Whether requests with a method come to this handler: for GET `@Get()`, `@All()` and `@Sse()`. */
-export function answers(handler: object, method: string): boolean {
+export function handlesMethod(handler: object, method: string): boolean {
   const declared = (Reflect.getMetadata(METHOD, handler) as number | undefined) ?? REQUEST_METHODS['GET'];
   return declared === ALL || declared === REQUEST_METHODS[method];
 }
@@ -114,11 +114,11 @@ const SSE = '__sse__';
 
 /** Whether a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
 export function isCacheableHandler(method: object): boolean {
-  return pathsOf(method).length > 0 && answers(method, 'GET') && !Reflect.hasMetadata(SSE, method);
+  return pathsOf(method).length > 0 && handlesMethod(method, 'GET') && !Reflect.hasMetadata(SSE, method);
 }
 
 /** Whether a method is a handler of `@Get()` and of nothing else. */
-export function answersGetAlone(method: object): boolean {
+export function handlesOnlyGet(method: object): boolean {
   return isCacheableHandler(method) && Reflect.getMetadata(METHOD, method) !== ALL;
 }
 

@@ -9,14 +9,14 @@ const MAX_ORIGINS = 4;
 const HEADERS = ['host', 'x-forwarded-host', 'x-forwarded-proto'] as const;
 
 /** By which host, and through which proxy, requests came: what their keys and links are made of. */
-export interface Origin {
+export interface RecentHost {
   readonly headers: Readonly<Record<string, string>>;
   readonly peer: Peer;
 }
 
 /** The hosts by which one route was asked last. */
-export class AskedOrigins {
-  #origins: readonly Origin[] = [];
+export class RecentHosts {
+  #origins: readonly RecentHost[] = [];
 
   /** Called with each request. */
   note(request: KeyRequest): void {
@@ -26,7 +26,7 @@ export class AskedOrigins {
     if (socket === undefined) return;
     const headers = Object.fromEntries(
       HEADERS.map((name) => [name, request.headers[name]]).filter(([, value]) => typeof value === 'string'),
-    ) as Origin['headers'];
+    ) as RecentHost['headers'];
     const { remoteAddress, remotePort, remoteFamily, encrypted } = socket;
     const origin = { headers, peer: { remoteAddress, remotePort, remoteFamily, encrypted } };
     const others = this.#origins.filter((one) => HEADERS.some((name) => one.headers[name] !== headers[name]));
@@ -34,7 +34,7 @@ export class AskedOrigins {
   }
 
   /** Those by which it was asked, the last one first; only those of a host, where one is given. */
-  of(host?: string): readonly Origin[] {
+  of(host?: string): readonly RecentHost[] {
     if (host === undefined) return this.#origins;
     return this.#origins.filter(
       ({ headers }) => (headers['x-forwarded-host'] ?? headers['host'])?.toLowerCase() === host.toLowerCase(),

@@ -14,7 +14,7 @@ import {
   type Versioning,
   versionPrefix,
 } from './cached-route.js';
-import { answers, handlerShape, headersOf, pathsOf } from './handler-shape.js';
+import { handlesMethod, handlerShape, headersOf, pathsOf } from './handler-shape.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
 import type { ResponseOptions } from './response-options.js';
@@ -80,7 +80,7 @@ export class RouteTable {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
     const { methods, setCacheHeaders, keyLimit, explain } = definition.response as ResponseOptions;
-    const unanswered = [...methods].find((method) => !answers(handler, method));
+    const unanswered = [...methods].find((method) => !handlesMethod(handler, method));
     if (unanswered !== undefined) throw doesNotAnswer(definition.where, unanswered, methods);
     const { globalPrefix, modulePaths } = this.settings;
     const shape = handlerShape(controller, definition.methodName, [globalPrefix, ...modulePaths]);
