@@ -3,10 +3,11 @@ export {
   type AttachedInvalidation,
   type AttachInvalidationOptions,
 } from './module/attach-invalidation.js';
-export { CACHE_MISSING, CacheStatus, type CacheMetadata } from './cache/engine/call.js';
+export { CACHE_MISSING, CacheStatus, type CacheMetadata, type ValueContext } from './cache/engine/call.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
-export { CachedMethod, type RequestDescription, type KeyedOptions } from './cache/cached-method.js';
+export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
+export { type KeyedOptions } from './cache/manual-entry.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
 export type { Clock, Duration } from './common/time.js';
 export {
@@ -15,7 +16,6 @@ export {
   CacheUsageError,
   RestflowCacheError,
 } from './common/errors.js';
-export type { ValueContext } from './cache/engine/policy.js';
 export type { Isolation } from './cache/values/isolation.js';
 export type { InstanceClass, TypeOption } from './cache/values/classes.js';
 export { CacheControl, type CacheControlOptions } from './decorators/cache-control.decorator.js';

@@ -7,7 +7,8 @@ import type { BatchSeat, Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { CacheUsageError } from '../common/errors.js';
 import { assertLoader } from '../common/options.js';
-import { currentLoad, isOffline, LoadContext, runInLoad } from './engine/load-context.js';
+import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
+import { isLocalStamp } from './engine/outage.js';
 
 /** Computes the values of keys that are missing: one for each, in their order. */
 export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;
@@ -55,7 +56,7 @@ export class Batch {
     this.#patience = calls[0]?.target.policy.hardTimeout ?? Infinity;
     this.#needsGate =
       currentLoad() === undefined &&
-      readings.some((reading) => reading instanceof Stamp && isOffline(reading));
+      readings.some((reading) => reading instanceof Stamp && isLocalStamp(reading));
     return allOrFirstError(
       calls.map(async (call, i) => {
         try {

@@ -13,73 +13,17 @@ import {
 } from '../stores/store.interface.js';
 import type { MethodDefinition } from './definition.js';
 import type { Call } from './engine/call.js';
-import type { DropLog } from './engine/store-reader.js';
+
 import { CacheEngine } from './engine/engine.js';
 import { currentLoad } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';
 import { KeySpace } from './key-space.js';
-import { definitionOf, nameOf, sameName } from './method-names.js';
+import { definitionOf, nameOf, duplicateName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
-import { currentTransaction, type OpenTransaction } from './open-transaction.js';
+import { TransactionBumps, currentTransaction } from './open-transaction.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, KnownClasses } from './values/classes.js';
-
-/** A transaction that names more tags than this drops the whole cache at its end. */
-const MAX_TAGS = 10_000;
-
-/** A write waits this long for what is invalidated again; then it goes on in the background. Milliseconds. */
-const MAX_WAIT = 100;
-
-type TagsByMode = Record<InvalidationMode, Set<string>>;
-
-/**
- * What is invalidated by hand inside an open transaction is invalidated again when it ends: until its COMMIT, loads of
- * others still read what it replaces, and store it.
- */
-export class BumpsAtEnd {
-  readonly #held = new WeakMap<OpenTransaction, TagsByMode>();
-
-  constructor(
-    private readonly clock: Clock,
-    private readonly log: OnceLog,
-    /** Drops the whole cache. */
-    private readonly allTag: string,
-    private readonly invalidate: (tags: readonly string[], mode: InvalidationMode) => Promise<unknown>,
-  ) {}
-
-  add(tags: readonly string[], mode: InvalidationMode): void {
-    const transaction = currentTransaction();
-    if (transaction === undefined) return;
-    let held = this.#held.get(transaction);
-    if (held === undefined) {
-      const first: TagsByMode = { purge: new Set(), expire: new Set() };
-      this.#held.set(transaction, (held = first));
-      transaction.atEnd(() => this.#bump(first));
-    }
-    for (const tag of tags) held[mode].add(tag);
-    if (held[mode].size > MAX_TAGS) held[mode] = new Set([this.allTag]);
-  }
-
-  #bump(held: TagsByMode): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.clock.after(MAX_WAIT, resolve);
-      const bumps = (['purge', 'expire'] as const).map((mode) => this.#bumpOf([...held[mode]], mode));
-      void Promise.all(bumps).then(() => {
-        cancel();
-        resolve();
-      });
-    });
-  }
-
-  async #bumpOf(tags: readonly string[], mode: InvalidationMode): Promise<void> {
-    if (tags.length === 0) return;
-    try {
-      await this.invalidate(tags, mode);
-    } catch (error) {
-      this.log.error('at end', 'Invalidating again at the end of a transaction failed', error);
-    }
-  }
-}
+import type { InvalidationHistory } from './invalidation-history.js';
 
 /**
  * What became of an invalidation: every store has it (`delivered`), or a shared store that does not answer will get it
@@ -111,25 +55,27 @@ export class CacheRuntime {
   /** How dispatchers are, of those that tell; set by whoever has them. */
   dispatcherStates: () => Readonly<Record<string, DispatcherState>> = () => ({});
   /** What dropped what; only where somebody may ask. */
-  drops: DropLog | undefined;
+  invalidationHistory: InvalidationHistory | undefined;
   readonly space: KeySpace;
   /** Classes whose instances may be stored; the data sources add their entities. */
   readonly classes = new KnownClasses();
   /** Describes an entity's table for `EntityKeyField`; set by whoever knows the data sources. */
   describeEntity: KeyEnvironment['describeEntity'];
   /** Called with each target that is made; set by whoever binds its rules. What it throws keeps the target from being used. */
-  whenCreated: ((target: MethodTarget) => void) | undefined;
+  onTargetCreated: ((target: MethodTarget) => void) | undefined;
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
-  readonly #atEnd: BumpsAtEnd;
+  readonly #atEnd: TransactionBumps;
 
   constructor(readonly settings: RuntimeSettings) {
     const { clock, log, maxLoadsWhenDown } = settings;
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.version);
     this.counters = new CacheCounters(settings.namespace);
-    this.#atEnd = new BumpsAtEnd(clock, log, this.space.allTag, (tags, mode) => this.invalidate(tags, mode));
+    this.#atEnd = new TransactionBumps(clock, log, this.space.allTag, (tags, mode) =>
+      this.invalidate(tags, mode),
+    );
     this.#enabled = settings.enabled;
     attachStores(settings, this.space);
   }
@@ -186,7 +132,7 @@ export class CacheRuntime {
         `unkeyed ${target.name}`,
         `A call of ${target.name} was not cached: ${unkeyedReason(error)}`,
       );
-      return target.unkeyed(self, args);
+      return target.callWithoutKey(self, args);
     }
   }
 
@@ -242,7 +188,7 @@ export class CacheRuntime {
   #create(definition: MethodDefinition, owner: Function, shape?: Partial<MethodShape>): MethodTarget {
     const name = nameOf(definition, owner);
     const twin = this.#names.get(name);
-    if (twin !== undefined) throw sameName(name, twin, owner, definition);
+    if (twin !== undefined) throw duplicateName(name, twin, owner, definition);
     for (const hint of definition.hints) this.log.warn(hint, hint);
     const store = this.store(definition.store, name);
     assertIsolation(definition.isolation, store.keepsReferences, name);
@@ -252,7 +198,7 @@ export class CacheRuntime {
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
     const values = definition.values ?? isolateValues(definition.isolation, classes);
     const target = new MethodTarget(definition, owner, name, key, store, policy, values, this.space);
-    this.whenCreated?.(target);
+    this.onTargetCreated?.(target);
     this.#names.set(name, target);
     return target;
   }
@@ -282,7 +228,7 @@ export class CacheRuntime {
     invalidation.bumps++;
     invalidation.tags += tags.length;
     tellInvalidation(() => invalidateEvent(this.space, tags, mode, cause));
-    this.engine.offline.bumped();
+    this.engine.localStamps.countBump();
     this.engine.pauses.bumped(tags);
     return bumpStores(this.settings.stores, tags, mode)?.catch((error: unknown) => {
       invalidation.failures++;
@@ -297,7 +243,7 @@ export class CacheRuntime {
     cause: InvalidationCause = 'manual',
   ): Promise<Delivery> {
     this.#atEnd.add(tags, mode);
-    this.drops?.note(tags, 'by hand');
+    this.invalidationHistory?.note(tags, 'by hand');
     try {
       await this.bump(tags, mode, cause);
       return 'delivered';

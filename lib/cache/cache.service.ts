@@ -1,39 +1,26 @@
 import type { Type } from '@nestjs/common';
-import { CacheUsageError } from '../common/errors.js';
-import { assertMode, assertTexts, describeOption } from '../common/options.js';
+import { assertMode, assertTexts } from '../common/options.js';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
 import type { CacheHealth, CacheMetrics } from '../observability/metrics.js';
-import { Stamp } from '../stores/stamp.js';
+import type { Stamp } from '../stores/stamp.js';
 import { Entry, type InvalidationMode } from '../stores/store.interface.js';
 import { Batch } from './batch-load.js';
 import type { CacheReport } from './cache-report.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
-import { type CachedMethod, keyedCall, type KeyedOptions, keyedTag } from './cached-method.js';
-import { CACHE_MISSING, type CacheMetadata, CacheStatus, type Call } from './engine/call.js';
+import type { CachedMethod } from './cached-method.js';
+import { CACHE_MISSING, type CacheMetadata, CacheStatus } from './engine/call.js';
 import { reportMissing } from './engine/call-wrappers.js';
-import { currentLoad, isOffline } from './engine/load-context.js';
-import { healthOf, metricsOf, sweepStores } from './store-set.js';
-import { putValue, stampAnew } from './manual-set.js';
+import { currentLoad } from './engine/load-context.js';
+import { healthReport, metricsReport, sweepStores } from './store-set.js';
+import {
+  assertStampCovers,
+  manualCall,
+  type KeyedOptions,
+  manualKeyTag,
+  manualSet,
+  dropThenStamp,
+} from './manual-entry.js';
 import type { MethodDirectory } from './method-directory.js';
-
-/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
-export function assertStamped(call: Call, stamp: Stamp): void {
-  if (!(stamp instanceof Stamp)) {
-    throw new CacheUsageError(
-      'CACHE_STAMP',
-      `The stamp given to set() for ${call.target.name} is ${describeOption(stamp)}. Take it before the value is read: ` +
-        `cache.stamp(key, { tags }).`,
-    );
-  }
-  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
-  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
-  if (missing.length === 0 || isOffline(stamp)) return;
-  throw new CacheUsageError(
-    'CACHE_STAMP',
-    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
-      `tags: cache.stamp(key, { tags }).`,
-  );
-}
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;
@@ -96,7 +83,7 @@ export class CacheService {
    * and an invalidation during the load keeps the value from being stored.
    */
   async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
-    const call = keyedCall(this.#runtime, key, options, loader);
+    const call = manualCall(this.#runtime, key, options, loader);
     return (await (this.#runtime.mayUse()
       ? this.#runtime.engine.fetch(call)
       : this.#runtime.engine.bypass(call))) as T;
@@ -120,7 +107,7 @@ export class CacheService {
     const batch = new Batch(this.#runtime.engine, loader, this.#runtime.counters.byHand);
     const calls = keys.map((key) => {
       const seat = batch.seat(key);
-      return keyedCall(this.#runtime, key, options, seat.load, seat);
+      return manualCall(this.#runtime, key, options, seat.load, seat);
     });
     return (await (this.#runtime.mayUse() ? batch.fetch(calls) : batch.bypass(keys))) as T[];
   }
@@ -135,7 +122,7 @@ export class CacheService {
       counters.byHand.bypasses++;
       return CACHE_MISSING;
     }
-    const call = keyedCall(this.#runtime, key, options, () => CACHE_MISSING);
+    const call = manualCall(this.#runtime, key, options, () => CACHE_MISSING);
     const reading = await engine.reader.read(call);
     if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
       counters.byHand.hits++;
@@ -155,32 +142,32 @@ export class CacheService {
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
     const { stamp, ...rest } = options;
     // A number or text is refused as what it is.
-    const call = keyedCall(this.#runtime, key, typeof options === 'object' ? rest : options, () => value);
-    if (stamp !== undefined) assertStamped(call, stamp);
+    const call = manualCall(this.#runtime, key, typeof options === 'object' ? rest : options, () => value);
+    if (stamp !== undefined) assertStampCovers(call, stamp);
     if (!this.#runtime.mayUse()) return call.metadata;
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
     const { engine } = this.#runtime;
     const isGiven = 'stamp' in options && engine.reader.isTagged(call);
-    const own = isGiven ? stamp : await stampAnew(engine, call, keyedTag(this.#runtime, key));
-    await putValue(engine, call, value, own);
+    const own = isGiven ? stamp : await dropThenStamp(engine, call, manualKeyTag(this.#runtime, key));
+    await manualSet(engine, call, value, own);
     return call.metadata;
   }
 
   /** Reads the generations that an entry of this key and these tags depends on, for a later `set`. */
   async stamp(key: string, options: Pick<KeyedOptions, 'tags' | 'store'> = {}): Promise<Stamp | undefined> {
-    return this.#runtime.engine.reader.stamp(keyedCall(this.#runtime, key, options, () => undefined));
+    return this.#runtime.engine.reader.stamp(manualCall(this.#runtime, key, options, () => undefined));
   }
 
   /** Drops the value under a key. */
   async delete(key: string): Promise<Delivery> {
-    return this.#runtime.invalidate([keyedTag(this.#runtime, key)], 'purge');
+    return this.#runtime.invalidate([manualKeyTag(this.#runtime, key)], 'purge');
   }
 
   /** Drops the values under these keys. */
   async deleteMany(keys: readonly string[]): Promise<Delivery> {
     assertTexts('deleteMany', 'keys', keys);
     return this.#runtime.invalidate(
-      keys.map((key) => keyedTag(this.#runtime, key)),
+      keys.map((key) => manualKeyTag(this.#runtime, key)),
       'purge',
     );
   }
@@ -249,7 +236,7 @@ export class CacheService {
    * const ratios = this.cache.metrics().methods.map(({ name, hits, misses }) => [name, hits / (hits + misses)]);
    */
   metrics(): CacheMetrics {
-    return metricsOf(this.#runtime);
+    return metricsReport(this.#runtime);
   }
 
   /**
@@ -259,7 +246,7 @@ export class CacheService {
    * const { status, stores } = this.cache.health(); // 'degraded', { default: { kind: 'redis', status: 'down', waitingBumps: 3 } }
    */
   health(): CacheHealth {
-    return healthOf(this.#runtime);
+    return healthReport(this.#runtime);
   }
 
   /** Every cached method, its key, its store and its rules. */

@@ -1,5 +1,5 @@
 import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js';
-import type { CachePolicy, ValueContext } from './engine/policy.js';
+import type { CachePolicy, ValueContext } from './engine/call.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/classes.js';
 import { CacheConfigurationError } from '../common/errors.js';

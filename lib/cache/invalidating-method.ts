@@ -8,7 +8,7 @@ import { CacheConfigurationError, CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 import { isText } from '../common/options.js';
 import { isThenable } from '../common/async.js';
-import { runtimeOf, warnOfUnmanaged } from './patched-method.js';
+import { runtimeOf, warnOnceUnmanaged } from './patched-method.js';
 
 /** What a method invalidates after it succeeded, as its decorator says. */
 export interface Invalidation {
@@ -49,7 +49,7 @@ export function createInvalidating(
   invalidations: readonly Invalidation[],
   where: string,
 ): Function {
-  const unmanaged = warnOfUnmanaged(`${where} invalidates nothing`);
+  const unmanaged = warnOnceUnmanaged(`${where} invalidates nothing`);
   return function (this: object, ...args: readonly unknown[]): unknown {
     const runtime = runtimeOf(this);
     const answer: unknown = original.apply(this, args);

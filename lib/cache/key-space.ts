@@ -96,7 +96,7 @@ export class KeySpace {
 const MAX_LENGTH = 250;
 
 /** A text of the user's as it stands at the end of keys and tags; where it is long its hash, which no other text looks like. */
-export function encodeOwn(text: string): string {
+export function encodeUserText(text: string): string {
   return shortened(encodeValue(text));
 }
 

@@ -100,7 +100,7 @@ export function nameOf(definition: MethodDefinition, owner: Function): string {
 }
 
 /** The error of two that would cache under one name. */
-export function sameName(
+export function duplicateName(
   name: string,
   twin: MethodTarget,
   owner: Function,

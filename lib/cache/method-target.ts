@@ -2,11 +2,10 @@ import { MethodCounters } from '../observability/metrics.js';
 import type { CompiledKey, PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { Call, type CacheTarget } from './engine/call.js';
+import { type CachePolicy, type CacheTarget, Call } from './engine/call.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { KeySpace } from './key-space.js';
-import type { CachePolicy } from './engine/policy.js';
 import type { ValueHandling } from './values/isolation.js';
 
 /** One decorated method of one concrete class in one application: its keys, its tags, its store. */
@@ -56,7 +55,7 @@ export class MethodTarget implements CacheTarget {
   }
 
   /** A call whose key cannot be built: it can only bypass. */
-  unkeyed(self: unknown, args: readonly unknown[], request?: KeyRequest): Call {
+  callWithoutKey(self: unknown, args: readonly unknown[], request?: KeyRequest): Call {
     return new Call(this, self, args, request);
   }
 

@@ -19,9 +19,9 @@ interface Managed {
  * instance. The runtime comes by property injection, so that singletons, request-scoped and transient providers,
  * controllers and several applications in one process each find their own.
  */
-export function createTrampoline(definition: MethodDefinition): (...args: unknown[]) => Promise<unknown> {
+export function createPatchedMethod(definition: MethodDefinition): (...args: unknown[]) => Promise<unknown> {
   const { original } = definition;
-  const unmanaged = warnOfUnmanaged(`${definition.where} runs uncached`);
+  const unmanaged = warnOnceUnmanaged(`${definition.where} runs uncached`);
   const trampoline = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
     const runtime = this?.[RUNTIME];
     if (runtime === undefined) {
@@ -54,7 +54,7 @@ export function runtimeOf(instance: object): CacheRuntime | undefined {
 }
 
 /** Says once what a decorated method does not do on an instance that has no cache. */
-export function warnOfUnmanaged(what: string): () => void {
+export function warnOnceUnmanaged(what: string): () => void {
   let said = false;
   return () => {
     if (said) return;

@@ -78,7 +78,7 @@ export function bumpStores(
 }
 
 /** The parts of a running cache that metrics and health are made from. */
-export interface ObservedCache {
+export interface ReportedCache {
   readonly counters: CacheCounters;
   readonly settings: { readonly namespace: string; readonly stores: ReadonlyMap<string, CacheStore> };
   readonly targets: Iterable<{ readonly counters: MethodCounters }>;
@@ -86,7 +86,7 @@ export interface ObservedCache {
 }
 
 /** What an application counted so far. */
-export function metricsOf(cache: ObservedCache): CacheMetrics {
+export function metricsReport(cache: ReportedCache): CacheMetrics {
   const { counters, settings, targets } = cache;
   return {
     namespace: settings.namespace,
@@ -98,7 +98,7 @@ export function metricsOf(cache: ObservedCache): CacheMetrics {
 }
 
 /** How the stores of an application are, as far as it knows. */
-export function healthOf({ settings, dispatcherStates }: ObservedCache): CacheHealth {
+export function healthReport({ settings, dispatcherStates }: ReportedCache): CacheHealth {
   const dispatchers = dispatcherStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
     const { kind, status, waitingBumps } = stateOf(store);

@@ -1,5 +1,5 @@
 import type { Duration } from '../common/time.js';
-import type { ValueContext } from '../cache/engine/policy.js';
+import type { ValueContext } from '../cache/engine/call.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/classes.js';
 import type { CacheableMethod } from '../http/route/cacheable-methods.js';

@@ -7,7 +7,7 @@ import {
 } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { Duration } from '../common/time.js';
-import { createTrampoline, injectRuntime } from '../cache/patched-method.js';
+import { createPatchedMethod, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/method-names.js';
 import { toRule } from '../invalidation/rules/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
@@ -57,7 +57,7 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
       ) as AsyncMethod,
       optionsOf(options, `@CacheResult() on ${whereOf(target, methodName)}`),
     );
-    const trampoline = createTrampoline(definition);
+    const trampoline = createPatchedMethod(definition);
     copyMetadata(definition.original, trampoline);
     declareCachedMethod(target, definition);
     injectRuntime(target);

@@ -98,7 +98,7 @@ export class Explanation {
     const header = cacheStatusHeader({ ...said, detail: said.detail ?? said.why, more }, before);
     const lines = [`${route.target.name} ${request.method} ${request.url}: ${header['Cache-Status']}`];
     if (because !== undefined) lines.push(because);
-    if (call !== undefined) lines.push(`made of ${route.target.key.partsOf(call)}`);
+    if (call !== undefined) lines.push(`made of ${route.target.key.unhashedKey(call)}`);
     explainer.log(lines.join('; '));
     return this.isSigned ? { ...header, ...UNSHARED } : header;
   }
@@ -155,13 +155,13 @@ export class Explainer {
 
   /** A key is stored, with these tags. */
   saw(key: string, tags: readonly string[]): void {
-    this.#seen.set(key, { turn: this.runtime.drops?.turn ?? 0, tags });
+    this.#seen.set(key, { turn: this.runtime.invalidationHistory?.turn ?? 0, tags });
   }
 
   /** What dropped a key since it was seen, or, where it never was, what dropped one of its tags last. */
   causeOf(key: string, tags: readonly string[]): string | undefined {
     const seen = this.#seen.get(key);
-    return this.runtime.drops?.lastOf(seen?.tags ?? tags, seen?.turn);
+    return this.runtime.invalidationHistory?.lastOf(seen?.tags ?? tags, seen?.turn);
   }
 
   log(message: string): void {

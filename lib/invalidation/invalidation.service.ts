@@ -185,8 +185,8 @@ export class InvalidationService {
       for (const tag of dropped) all.add(tag);
     }
     if (rules.length === 0) return;
-    if (this.runtime.drops !== undefined)
-      for (const rule of rules) this.runtime.drops.note(tags.get(rule)!, `rule ${rule.id}`);
+    if (this.runtime.invalidationHistory !== undefined)
+      for (const rule of rules) this.runtime.invalidationHistory.note(tags.get(rule)!, `rule ${rule.id}`);
     return this.#guarded(
       () => this.runtime.bump([...all], mode, 'change'),
       (error) => {

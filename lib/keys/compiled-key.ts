@@ -99,7 +99,7 @@ export class CompiledKey {
   }
 
   /** What the suffix is made of, however long: for those who ask what told two requests apart. */
-  partsOf(source: KeySource): string {
+  unhashedKey(source: KeySource): string {
     return this.#partition.render(source) + this.#middle + this.#rest.render(source);
   }
 

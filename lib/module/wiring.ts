@@ -180,7 +180,7 @@ export class ModuleWiring
     this.#assertEntities(this.#rules.all());
     this.#advise();
     // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
-    this.runtime.whenCreated = (target) => {
+    this.runtime.onTargetCreated = (target) => {
       this.#rules.add(target, (rules) => this.#assertEntities(rules));
       this.#advise();
       void this.#exchange.start();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { metricsOf } from '../../lib/cache/store-set.js';
+import { metricsReport } from '../../lib/cache/store-set.js';
 import type { Dispatcher, InvalidationJob } from '../../lib/index.js';
 import { InvalidationRule } from '../../lib/index.js';
 import { bulk, inserted, updated, User } from '../invalidation/support/changes.js';
@@ -9,7 +9,7 @@ const byUser = { entity: User, fieldMapping: { user: 'id' } } as const;
 
 function world(rule: object, options?: WorldOptions) {
   const one = new World([new InvalidationRule({ ...byUser, ...rule })], options);
-  const metrics = () => metricsOf(one.runtime);
+  const metrics = () => metricsReport(one.runtime);
   return { one, metrics, counted: () => metrics().invalidation };
 }
 

@@ -36,9 +36,9 @@ export async function loadWithin(
   const { hardTimeout } = call.target.policy;
   const softTimeout = stale === undefined ? Infinity : call.target.policy.softTimeout;
   const deadline = clock.now() + hardTimeout;
-  const behind = call.again();
+  const behind = call.copy();
   behind.retries = call.retries;
-  behind.ended = call.ended;
+  behind.endedLoad = call.endedLoad;
   const loading = load(behind);
   let value = await within(clock, loading, Math.min(softTimeout, hardTimeout));
   if (value === LATE) {
@@ -80,7 +80,7 @@ export async function within<T>(clock: Clock, loading: Promise<T>, limit: number
 // is invalidated with the inner one and never outlives it.
 
 /** Reports an entry that was served. */
-export function reportServed(call: Call, outer: LoadContext): void {
+export function reportEntry(call: Call, outer: LoadContext): void {
   if (call.status === CacheStatus.STALE)
     return outer.refuse(`${call.target.name} inside it was served stale`);
   outer.inherit(call.target.store, call.entry!.stamp, call.entry!.freshUntil);
@@ -110,14 +110,14 @@ export interface BypassedEngine {
 }
 
 /** Computes without reading or storing, and reports what a load of it would have. */
-export async function bypassInside(engine: BypassedEngine, call: Call, outer: LoadContext): Promise<unknown> {
+export async function bypassInLoad(engine: BypassedEngine, call: Call, outer: LoadContext): Promise<unknown> {
   const { name, policy, store } = call.target;
   const stamp = call.isKeyed ? await engine.reader.stamp(call) : undefined;
   if (stamp === undefined) outer.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);
   else
     outer.inherit(store, stamp, typeof policy.ttl === 'number' ? engine.clock.now() + policy.ttl : Infinity);
   const value = await call.target.load(call);
-  if (typeof policy.ttl === 'function') engine.writer.limitBy(call, value, outer);
+  if (typeof policy.ttl === 'function') engine.writer.limitByTtlFunction(call, value, outer);
   return value;
 }
 

@@ -4,15 +4,15 @@ import type { OnceLog } from '../../observability/once-log.js';
 import { Entry, type MaybePromise } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
 import { BackgroundRefresh, RefreshPauses } from './refresh.js';
-import { CacheStatus, type Call } from './call.js';
+import { CacheStatus, type Call, isRefreshDue } from './call.js';
 import type { Clock } from '../../common/time.js';
-import { bypassInside, counted, loadWithin, reportLoad, reportServed } from './call-wrappers.js';
+import { bypassInLoad, counted, loadWithin, reportLoad, reportEntry } from './call-wrappers.js';
 import { EntryWriter } from './entry-writer.js';
-import { takeTurn } from './fleet-lock.js';
-import { type Load, LoadGate, LoadTable } from './loads.js';
-import { currentLoad, OfflineStamps, runInLoad } from './load-context.js';
-import { isRefreshDue } from './policy.js';
-import { StoreReader, UncacheableMarks } from './store-reader.js';
+import { waitForFleetLock } from './fleet-lock.js';
+import { type Load, LoadTable, HitForMiss } from './loads.js';
+import { currentLoad, runInLoad } from './load-context.js';
+import { StoreReader } from './store-reader.js';
+import { LoadGate, LocalStamps } from './outage.js';
 
 /** Loads that may be joined at one time; beyond it they run, but unshared. */
 const MAX_SHARED_LOADS = 10_000;
@@ -29,9 +29,9 @@ export class CacheEngine {
   readonly refreshes = new BackgroundRefresh(this);
   /** Between refreshes of one entry that are in vain. */
   readonly pauses: RefreshPauses;
-  readonly uncacheable: UncacheableMarks;
+  readonly hitForMiss: HitForMiss;
   readonly writer: EntryWriter;
-  readonly offline = new OfflineStamps();
+  readonly localStamps = new LocalStamps();
   /** Keeps the database from what a store that is down lets through. */
   readonly gate: LoadGate;
   /** Asks the store. */
@@ -46,10 +46,10 @@ export class CacheEngine {
   ) {
     this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.pauses = new RefreshPauses(clock);
-    this.uncacheable = new UncacheableMarks(clock);
-    this.reader = new StoreReader(log, this.offline, this.loads);
+    this.hitForMiss = new HitForMiss(clock);
+    this.reader = new StoreReader(log, this.localStamps, this.loads);
     this.gate = new LoadGate(maxLoadsWhenDown, clock);
-    this.writer = new EntryWriter(clock, log, this.uncacheable, isEnabled);
+    this.writer = new EntryWriter(clock, log, this.hitForMiss, isEnabled);
   }
 
   /** Answers a call from the cache, or loads and stores its value. A memory hit answers without a promise. */
@@ -86,7 +86,7 @@ export class CacheEngine {
     call.status = status;
     call.entry = entry;
     const outer = currentLoad();
-    if (outer !== undefined) reportServed(call, outer);
+    if (outer !== undefined) reportEntry(call, outer);
     return call.target.values.present(entry.value);
   }
 
@@ -119,12 +119,12 @@ export class CacheEngine {
   /** The load whose result this call may take: one in flight, or one that ended while the store was asked. */
   join(call: Call, stamp: Stamp | undefined): Load | undefined {
     if (stamp === undefined || !this.#mayShare(call)) return undefined;
-    const { ended, key } = call;
+    const { endedLoad: ended, key } = call;
     return this.loads.joinable(key, stamp) ?? (ended?.stamp?.equals(stamp) ? ended : undefined);
   }
 
   #mayShare(call: Call): boolean {
-    return call.target.policy.lock !== false && call.retries < MAX_RETRIES && !this.uncacheable.has(call.key);
+    return call.target.policy.lock !== false && call.retries < MAX_RETRIES && !this.hitForMiss.has(call.key);
   }
 
   /** @param isAnew in place of every load that is under way: what those bring began earlier, and is not stored over it */
@@ -133,14 +133,14 @@ export class CacheEngine {
     const isShared = stamp !== undefined && this.loads.find(call.key, stamp) !== undefined;
     const shareable = isAnew || (this.#mayShare(call) && !isShared);
     const what = [call.key, stamp, store, policy.hardTimeout] as const;
-    return shareable ? this.loads.begin(...what) : this.loads.alone(...what);
+    return shareable ? this.loads.begin(...what) : this.loads.beginUnshared(...what);
   }
 
   async #lead(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
-    const isTurn = call.target.policy.lock !== 'distributed' || this.uncacheable.has(call.key);
+    const isTurn = call.target.policy.lock !== 'distributed' || this.hitForMiss.has(call.key);
     // Its lease is held, and not given back before this load has ended.
     if (isTurn || this.loads.waitsForCaller(call.key)) return this.run(call, load, stale);
-    const { entry, lease } = await takeTurn(this.clock, call);
+    const { entry, lease } = await waitForFleetLock(this.clock, call);
     if (entry === undefined) return this.run(call, load, stale).finally(() => lease?.release());
     load.settle({ failed: false, entry });
     return this.serve(call, entry, CacheStatus.MISS);
@@ -239,6 +239,6 @@ export class CacheEngine {
     call.status = CacheStatus.BYPASS;
     call.target.counters.bypasses++;
     const outer = currentLoad();
-    return outer === undefined ? call.target.load(call) : bypassInside(this, call, outer);
+    return outer === undefined ? call.target.load(call) : bypassInLoad(this, call, outer);
   }
 }

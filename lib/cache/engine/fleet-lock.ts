@@ -1,8 +1,7 @@
 import { Entry, hasLeases, type Lease } from '../../stores/store.interface.js';
-import type { Call } from './call.js';
+import { type Call, isRefreshDue } from './call.js';
 import type { Clock } from '../../common/time.js';
-import { isRefreshDue } from './policy.js';
-import { hasTagsOf } from './store-reader.js';
+import { carriesTagsOf } from './store-reader.js';
 
 /** How often a process that waits looks whether the value is there, in milliseconds. */
 const POLL_MS = 40;
@@ -11,7 +10,7 @@ const POLL_MS = 40;
 const MAX_WAIT_MS = 10_000;
 
 /** What waiting for the rest of the fleet brought: the right to load, a value somebody else loaded, or neither. */
-export interface FleetTurn {
+export interface FleetLock {
   readonly lease?: Lease;
   readonly entry?: Entry;
 }
@@ -21,7 +20,7 @@ export interface FleetTurn {
  * process counts only if its stamp is current when it is read, like any other. A store without leases, or one that
  * fails, grants everything.
  */
-export async function takeTurn(clock: Clock, call: Call): Promise<FleetTurn> {
+export async function waitForFleetLock(clock: Clock, call: Call): Promise<FleetLock> {
   const { store } = call.target;
   if (!hasLeases(store)) return {};
   const deadline = clock.now() + MAX_WAIT_MS;
@@ -30,7 +29,7 @@ export async function takeTurn(clock: Clock, call: Call): Promise<FleetTurn> {
     while (clock.now() < deadline) {
       lease = await store.acquire(lockKey(call.key));
       const reading = await store.get(call);
-      if (reading instanceof Entry && reading.isFresh(clock.now()) && hasTagsOf(call, reading)) {
+      if (reading instanceof Entry && reading.isFresh(clock.now()) && carriesTagsOf(call, reading)) {
         await lease?.release();
         return { entry: reading };
       }
@@ -48,7 +47,7 @@ export async function takeTurn(clock: Clock, call: Call): Promise<FleetTurn> {
  * Takes the right to refresh a key, unless another process is about to, or has done it since the entry at hand was
  * stored: this process may have it in its memory still. Without leases everybody may go on.
  */
-export async function tryTurn(clock: Clock, call: Call): Promise<FleetTurn | 'taken'> {
+export async function tryFleetLock(clock: Clock, call: Call): Promise<FleetLock | 'taken'> {
   const { store } = call.target;
   if (!hasLeases(store)) return {};
   let lease: Lease | undefined;
@@ -57,7 +56,7 @@ export async function tryTurn(clock: Clock, call: Call): Promise<FleetTurn | 'ta
     if (lease === undefined) return 'taken';
     const reading = await (store.getShared?.(call) ?? store.get(call));
     const now = clock.now();
-    if (!(reading instanceof Entry) || !hasTagsOf(call, reading)) return { lease };
+    if (!(reading instanceof Entry) || !carriesTagsOf(call, reading)) return { lease };
     if (!reading.isFresh(now) || isRefreshDue(call.target.policy, reading, now)) return { lease };
     await lease.release();
     return { entry: reading };

@@ -1,17 +1,18 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../common/time.js';
 import type { Stamp } from '../../stores/stamp.js';
 import type { CacheStore, Entry } from '../../stores/store.interface.js';
-import { currentLoad, isOffline, LoadContext } from './load-context.js';
+import { currentLoad, LoadContext } from './load-context.js';
 
 /** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
-export interface Outcome {
+export interface LoadOutcome {
   readonly entry?: Entry;
   readonly error?: unknown;
   readonly failed: boolean;
 }
 
 /** Loads of one key that took each other's place: how many began, and which of them was stored. */
-interface Line {
+interface Succession {
   begun: number;
   stored: number;
 }
@@ -20,14 +21,14 @@ interface Line {
 export class Load {
   readonly context: LoadContext;
   /** After so many milliseconds it is given up: it may hang. */
-  patience = Infinity;
+  timeout = Infinity;
   /** From then on nobody waits for it who did not already. Milliseconds since the epoch. */
-  lateAt = Infinity;
-  readonly #line: Line;
+  joinableUntil = Infinity;
+  readonly #line: Succession;
   readonly #turn: number;
   #isPast = false;
-  #outcome: Outcome | undefined;
-  #waiters: ((outcome: Outcome) => void)[] | undefined;
+  #outcome: LoadOutcome | undefined;
+  #waiters: ((outcome: LoadOutcome) => void)[] | undefined;
 
   constructor(
     readonly key: string,
@@ -49,14 +50,14 @@ export class Load {
    * Asked right before its value is stored.
    * @returns false when that of a load which began later is stored already, and must not be stored over
    */
-  takesStore(): boolean {
+  mayStore(): boolean {
     if (this.#isPast || this.#turn < this.#line.stored) return false;
     this.#line.stored = this.#turn;
     return true;
   }
 
   /** Tells the waiters. Only the first call counts. */
-  settle(outcome: Outcome): void {
+  settle(outcome: LoadOutcome): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
     this.context.close();
@@ -71,7 +72,7 @@ export class Load {
   }
 
   /** Resolves when the load has ended; never rejects. */
-  wait(): Promise<Outcome> {
+  wait(): Promise<LoadOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
     return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
@@ -102,7 +103,7 @@ export class LoadTable {
     return load?.stamp?.equals(stamp) === true && !this.#isLate(load) ? load : undefined;
   }
 
-  #isLate({ lateAt }: Load): boolean {
+  #isLate({ joinableUntil: lateAt }: Load): boolean {
     return lateAt !== Infinity && this.clock.now() >= lateAt;
   }
 
@@ -119,28 +120,28 @@ export class LoadTable {
 
   /** A load others may join, for so long (in milliseconds), in place of one that was there before. */
   begin(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    const load = this.inPlace(key, stamp, store, patience);
+    const load = this.beginReplacement(key, stamp, store, patience);
     if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
   }
 
   /** A load nobody may join, nor the one whose place it takes: once its value is stored, that one's is not. */
-  inPlace(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
+  beginReplacement(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
     const before = this.#loads.get(key);
     this.#loads.delete(key);
     return this.#create(key, stamp, store, patience, before);
   }
 
   /** A load nobody may join. */
-  alone(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
+  beginUnshared(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
     return this.#create(key, stamp, store, patience);
   }
 
   #create(key: string, stamp: Stamp | undefined, store: CacheStore, patience: number, before?: Load): Load {
     const load = new Load(key, stamp, store, this.#remove, before);
     if (patience === Infinity) return load;
-    load.patience = patience;
-    load.lateAt = this.clock.now() + patience;
+    load.timeout = patience;
+    load.joinableUntil = this.clock.now() + patience;
     return load;
   }
 
@@ -176,54 +177,29 @@ export class LoadTable {
   };
 }
 
+/** How long a key whose load proved not storable is loaded without waiting for others. */
+const HIT_FOR_MISS_MS = 5_000;
+const MAX_HIT_FOR_MISS = 10_000;
+
 /**
- * While the store is down nothing keeps loads from the database: only so many run at one time, the others wait in line.
+ * Hit-for-miss: keys whose last load proved not storable. For a while requests for them do not wait for each other,
+ * since none could use the other's answer. A storable answer clears the mark.
  */
-export class LoadGate {
-  #running = 0;
-  readonly #line: (() => void)[] = [];
+export class HitForMiss {
+  readonly #until = new LRUCache<string, number>({ max: MAX_HIT_FOR_MISS });
 
-  constructor(
-    private readonly limit: number,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly clock: Clock) {}
 
-  /**
-   * Enters for a load, where it needs to: one that runs inside another must not wait for it.
-   * @returns how to leave, at once or when there is a place; nothing for loads that need none
-   */
-  enterFor(load: Load): (() => void) | Promise<() => void> | undefined {
-    if (load.stamp === undefined || !isOffline(load.stamp) || currentLoad() !== undefined) return undefined;
-    return this.enter(load.patience);
+  has(key: string): boolean {
+    const until = this.#until.get(key);
+    return until !== undefined && this.clock.now() < until;
   }
 
-  /**
-   * @param patience milliseconds after which a load that has not left is given up, and its place to another: it may hang
-   * @returns how to leave, at once or when there is a place
-   */
-  enter(patience: number): (() => void) | Promise<() => void> {
-    if (this.#running < this.limit) {
-      this.#running++;
-      return this.#place(patience);
-    }
-    return new Promise((resolve) => this.#line.push(() => resolve(this.#place(patience))));
+  mark(key: string): void {
+    this.#until.set(key, this.clock.now() + HIT_FOR_MISS_MS);
   }
 
-  #place(patience: number): () => void {
-    let isTaken = true;
-    const leave = (): void => {
-      if (!isTaken) return;
-      isTaken = false;
-      cancel?.();
-      this.#next();
-    };
-    const cancel = patience === Infinity ? undefined : this.clock.after(patience, leave);
-    return leave;
-  }
-
-  #next(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#running--;
-    else next();
+  clear(key: string): void {
+    this.#until.delete(key);
   }
 }

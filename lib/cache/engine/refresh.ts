@@ -5,10 +5,11 @@ import { BumpLog } from '../../stores/generations.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { within } from './call-wrappers.js';
 import type { Call } from './call.js';
-import { type FleetTurn, tryTurn } from './fleet-lock.js';
-import { isOffline, runOutsideLoads } from './load-context.js';
+import { type FleetLock, tryFleetLock } from './fleet-lock.js';
+import { runOutsideLoads } from './load-context.js';
 import type { Load, LoadTable } from './loads.js';
 import type { StoreReader } from './store-reader.js';
+import { isLocalStamp } from './outage.js';
 
 /** The shutdown waits for refreshes for at most this long. Milliseconds. */
 const MAX_DRAIN_MS = 5_000;
@@ -35,7 +36,7 @@ export class BackgroundRefresh {
     const { clock, log, pauses } = this.engine;
     if (this.#running.has(call.key) || pauses.covers(call, entry)) return;
     const { name, policy, topic } = call.target;
-    const own = call.again();
+    const own = call.copy();
     const refresh = runOutsideLoads(() => this.#refresh(own)).catch((error: unknown) => {
       log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
       return true;
@@ -61,13 +62,18 @@ export class BackgroundRefresh {
   async #refresh(call: Call): Promise<boolean> {
     const { loads } = this.engine;
     const stamp = await this.engine.reader.stamp(call);
-    if (stamp === undefined || isOffline(stamp) || loads.isFull || loads.find(call.key, stamp) !== undefined)
+    if (
+      stamp === undefined ||
+      isLocalStamp(stamp) ||
+      loads.isFull ||
+      loads.find(call.key, stamp) !== undefined
+    )
       return false;
     const { policy, store } = call.target;
     const load = loads.begin(call.key, stamp, store, policy.hardTimeout);
     // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const turn: FleetTurn | 'taken' =
-      policy.lock === 'distributed' ? await tryTurn(this.engine.clock, call) : {};
+    const turn: FleetLock | 'taken' =
+      policy.lock === 'distributed' ? await tryFleetLock(this.engine.clock, call) : {};
     const { entry, lease } = turn === 'taken' ? {} : turn;
     if (turn === 'taken' || entry !== undefined) {
       load.settle({ failed: false, entry });

@@ -1,19 +1,18 @@
-import { LRUCache } from 'lru-cache';
 import { isThenable } from '../../common/async.js';
 import { CacheUsageError } from '../../common/errors.js';
-import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { Stamp, type Verdict } from '../../stores/stamp.js';
 import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
-import { isOffline, type OfflineStamps } from './load-context.js';
+
 import type { LoadTable } from './loads.js';
+import { isLocalStamp, type LocalStamps } from './outage.js';
 
 /**
  * Whether an entry carries every tag of a call: those of a method follow from its key, but under a key of the user's one caller may
  * name others than the next, and an invalidation of those would not have reached the entry.
  */
-export function hasTagsOf(call: Call, entry: Entry): boolean {
+export function carriesTagsOf(call: Call, entry: Entry): boolean {
   if (call.target.hasOwnTags !== true) return true;
   return call.tags().every((tag) => entry.stamp.tags.includes(tag)) && call.tagsError === undefined;
 }
@@ -24,7 +23,7 @@ export function hasTagsOf(call: Call, entry: Entry): boolean {
  * @throws CacheUsageError when the tags of the call could not be told, so that the store was asked about the wrong ones, and
  *   TypeError when the answer is neither an entry nor a stamp
  */
-export function believe(call: Call, answer: unknown): Entry | Stamp {
+export function assertReading(call: Call, answer: unknown): Entry | Stamp {
   if (call.tagsError !== undefined) throw call.tagsError;
   if (answer instanceof Entry) return answer;
   if (answer instanceof Stamp) return answer;
@@ -38,18 +37,20 @@ type Reading = Entry | Stamp | undefined;
 export class StoreReader {
   constructor(
     private readonly log: OnceLog,
-    private readonly offline: OfflineStamps,
+    private readonly offline: LocalStamps,
     private readonly loads: LoadTable,
   ) {}
 
   /**
    * The entry of a call, or the stamp to load it under; `undefined` when its tags cannot be told. Never throws: a store
-   * that fails has nothing, and the stamp is one of {@link OfflineStamps}.
+   * that fails has nothing, and the stamp is one of {@link LocalStamps}.
    */
   read(call: Call): MaybePromise<Reading> {
     try {
       const answer: unknown = call.target.store.get(call);
-      return isThenable(answer) ? this.#readLater(call, answer) : this.#usable(call, believe(call, answer));
+      return isThenable(answer)
+        ? this.#readLater(call, answer)
+        : this.#usable(call, assertReading(call, answer));
     } catch (error) {
       return this.#failed(call, error);
     }
@@ -58,16 +59,16 @@ export class StoreReader {
   async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {
     const readers = this.loads.beginRead(call.key);
     try {
-      return await this.#usable(call, believe(call, await answer));
+      return await this.#usable(call, assertReading(call, await answer));
     } catch (error) {
       return this.#failed(call, error);
     } finally {
-      call.ended = this.loads.endRead(call.key, readers);
+      call.endedLoad = this.loads.endRead(call.key, readers);
     }
   }
 
   #usable(call: Call, reading: Entry | Stamp): MaybePromise<Reading> {
-    return reading instanceof Entry && !hasTagsOf(call, reading) ? this.stamp(call) : reading;
+    return reading instanceof Entry && !carriesTagsOf(call, reading) ? this.stamp(call) : reading;
   }
 
   /** The same for many calls of one store, in one network wait where it can. */
@@ -91,7 +92,7 @@ export class StoreReader {
     } catch (error) {
       return calls.map((call) => this.#failed(call, error));
     } finally {
-      calls.forEach((call, i) => (call.ended = this.loads.endRead(call.key, readers[i]!)));
+      calls.forEach((call, i) => (call.endedLoad = this.loads.endRead(call.key, readers[i]!)));
     }
   }
 
@@ -102,7 +103,7 @@ export class StoreReader {
     return together(
       calls.map((call, i) => {
         try {
-          return this.#usable(call, believe(call, known[i]));
+          return this.#usable(call, assertReading(call, known[i]));
         } catch (error) {
           return this.#failed(call, error);
         }
@@ -115,11 +116,11 @@ export class StoreReader {
     if (!this.isTagged(call)) return undefined;
     const readers = this.loads.beginRead(call.key);
     try {
-      return believe(call, await call.target.store.stamp(call.tags())) as Stamp;
+      return assertReading(call, await call.target.store.stamp(call.tags())) as Stamp;
     } catch (error) {
       return this.#failed(call, error);
     } finally {
-      call.ended = this.loads.endRead(call.key, readers) ?? call.ended;
+      call.endedLoad = this.loads.endRead(call.key, readers) ?? call.endedLoad;
     }
   }
 
@@ -141,7 +142,7 @@ export class StoreReader {
   }
 
   async #judge(call: Call, stamp: Stamp): Promise<Verdict> {
-    if (isOffline(stamp)) return this.offline.isCurrent(stamp) ? 'current' : 'purged';
+    if (isLocalStamp(stamp)) return this.offline.isCurrent(stamp) ? 'current' : 'purged';
     try {
       return await call.target.store.judge(stamp);
     } catch (error) {
@@ -170,68 +171,4 @@ export class StoreReader {
 
 function together(readings: readonly MaybePromise<Reading>[]): MaybePromise<readonly Reading[]> {
   return readings.some(isThenable) ? Promise.all(readings) : (readings as Reading[]);
-}
-
-/** How long a key whose load proved not storable is loaded without waiting for others. */
-const MARK_MS = 5_000;
-const MAX_MARKS = 10_000;
-
-/**
- * Hit-for-miss: keys whose last load proved not storable. For a while requests for them do not wait for each other,
- * since none could use the other's answer. A storable answer clears the mark.
- */
-export class UncacheableMarks {
-  readonly #until = new LRUCache<string, number>({ max: MAX_MARKS });
-
-  constructor(private readonly clock: Clock) {}
-
-  has(key: string): boolean {
-    const until = this.#until.get(key);
-    return until !== undefined && this.clock.now() < until;
-  }
-
-  set(key: string): void {
-    this.#until.set(key, this.clock.now() + MARK_MS);
-  }
-
-  clear(key: string): void {
-    this.#until.delete(key);
-  }
-}
-
-const MAX_TAGS = 10_000;
-
-/** One invalidation: what caused it, and which one in a row it was. */
-interface Drop {
-  readonly cause: string;
-  readonly turn: number;
-}
-
-/**
- * Remembers what dropped each tag last, in this process, for those who ask why something is not cached. Only there where somebody
- * may ask.
- */
-export class DropLog {
-  readonly #drops = new LRUCache<string, Drop>({ max: MAX_TAGS });
-  #turn = 0;
-
-  /** How many drops there were; what is seen now is dropped by a later one. */
-  get turn(): number {
-    return this.#turn;
-  }
-
-  note(tags: Iterable<string>, cause: string): void {
-    const drop: Drop = { cause, turn: ++this.#turn };
-    for (const tag of tags) this.#drops.set(tag, drop);
-  }
-
-  /** What dropped one of these tags last, after a turn. */
-  lastOf(tags: readonly string[], after = 0): string | undefined {
-    let last: Drop | undefined;
-    for (const tag of tags) {
-      const drop = this.#drops.get(tag);
-      if (drop !== undefined && drop.turn > (last?.turn ?? after)) last = drop;
-    }
-    return last?.cause;
-  }
 }

@@ -3,14 +3,15 @@ import { from, Observable, of, race, switchMap, tap } from 'rxjs';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
-import { type FleetTurn, takeTurn, tryTurn } from '../../cache/engine/fleet-lock.js';
-import type { Load, LoadGate } from '../../cache/engine/loads.js';
+import { type FleetLock, waitForFleetLock, tryFleetLock } from '../../cache/engine/fleet-lock.js';
+import type { Load } from '../../cache/engine/loads.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 import type { Clock } from '../../common/time.js';
 import { LoadWatch } from '../../observability/load-watch.js';
 import type { Entry } from '../../stores/store.interface.js';
 import type { Recording } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
+import type { LoadGate } from '../../cache/engine/outage.js';
 
 /** The run of a handler, counted as a load of its method. */
 export class HandlerLoad {
@@ -82,14 +83,14 @@ export function withFleetLock(
   isRefresh: boolean,
   { lead, replay }: Turn,
 ): Observable<unknown> {
-  if (call.target.policy.lock !== 'distributed' || engine.uncacheable.has(call.key)) return lead();
+  if (call.target.policy.lock !== 'distributed' || engine.hitForMiss.has(call.key)) return lead();
   // It goes back with the load, also where nobody waited until the turn came.
-  const giveBack = ({ lease }: FleetTurn): void => {
+  const giveBack = ({ lease }: FleetLock): void => {
     if (lease !== undefined) void load.wait().then(() => lease.release());
   };
   const giveUp = (entry?: Entry): void => load.settle({ failed: false, ...(entry && { entry }) });
   if (isRefresh) {
-    const turn = tryTurn(engine.clock, call).then((tried) => {
+    const turn = tryFleetLock(engine.clock, call).then((tried) => {
       if (tried !== 'taken') giveBack(tried);
       return tried;
     });
@@ -101,7 +102,7 @@ export function withFleetLock(
       }),
     );
   }
-  const turn = takeTurn(engine.clock, call).then((taken) => {
+  const turn = waitForFleetLock(engine.clock, call).then((taken) => {
     giveBack(taken);
     return taken;
   });

@@ -123,7 +123,7 @@ export class RecordedAnswer {
     const { refusal } = this.#judgement!;
     if (refusal !== undefined) return this.#refuse(refusal);
     if (this.load.context.refusal === undefined) return;
-    if (this.load.context.lasting) this.runtime.engine.uncacheable.set(this.call.key);
+    if (this.load.context.lasting) this.runtime.engine.hitForMiss.mark(this.call.key);
     this.load.settle({ failed: false });
   }
 
@@ -176,7 +176,7 @@ export class RecordedAnswer {
   #refuse(reason: string | undefined): void {
     const { engine, log } = this.runtime;
     const { name } = this.told.route.target;
-    engine.uncacheable.set(this.call.key);
+    engine.hitForMiss.mark(this.call.key);
     this.load.settle({ failed: false });
     if (reason !== undefined)
       log.warn(`refused ${name} ${reason}`, `An answer of ${name} is not cached: ${reason}.`);

@@ -1,7 +1,6 @@
 import { LATE, within } from '../../cache/engine/call-wrappers.js';
-import { CacheStatus, type Call, metadataOf } from '../../cache/engine/call.js';
+import { CacheStatus, type Call, isRefreshDue, metadataOf } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
-import { isRefreshDue } from '../../cache/engine/policy.js';
 import { Entry } from '../../stores/store.interface.js';
 import type { AddedHeaders, RecordedResponse, Replacement } from '../platform.interface.js';
 import { NO_DIRECTIVES, satisfies, acceptsStale } from '../request/directives.js';
@@ -172,7 +171,7 @@ export class StaleResponses {
   async #answered(call: Call, asked: number): Promise<Reuse | undefined> {
     const { engine } = this;
     const joined = engine.join(call, await engine.reader.stamp(call));
-    const entry = joined === undefined ? await engine.reader.read(call.again()) : (await joined.wait()).entry;
+    const entry = joined === undefined ? await engine.reader.read(call.copy()) : (await joined.wait()).entry;
     if (!(entry instanceof Entry) || !entry.isFresh(engine.clock.now())) return undefined;
     if (!(await engine.reader.isCurrent(call, entry.stamp))) return undefined;
     return { entry, status: CacheStatus.MISS, handlerStatus: asked };

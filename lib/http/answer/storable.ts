@@ -1,9 +1,10 @@
 import { deltaSeconds, parseCacheControl } from '../headers/cache-control.js';
 import type { Load } from '../../cache/engine/loads.js';
-import { isOffline } from '../../cache/engine/load-context.js';
+
 import type { ResponseHead } from '../platform.interface.js';
 import type { ResponseOptions } from '../route/response-options.js';
 import { varyMembers } from '../headers/vary.js';
+import { isLocalStamp } from '../../cache/engine/outage.js';
 
 /** Whether a response may be stored: for at most so many milliseconds, or why not and what to write. */
 export type Judgement = { readonly lifetime: number; readonly refusal?: undefined } | Refusal;
@@ -68,7 +69,7 @@ export function judgeResponse(
 /** Whether nothing but what an answer says of itself keeps it from being stored, as far as is known when its head goes out. */
 export function isStorable({ stamp, context }: Load, head: ResponseHead, maxBodyBytes: number): boolean {
   const { headers } = head;
-  const hasStore = stamp !== undefined && !isOffline(stamp);
+  const hasStore = stamp !== undefined && !isLocalStamp(stamp);
   const isWhole = headers['trailer'] === undefined && !isTooLarge(head, maxBodyBytes);
   return hasStore && isWhole && context.refusal === undefined && headers['set-cookie'] === undefined;
 }

@@ -44,7 +44,7 @@ export function invalidateOnSuccess(
 function drop(runtime: CacheRuntime, stored: StoredUris, request: KeyRequest, head: ResponseHead): void {
   const tags = new Set(changedUris(request, head).flatMap((uri) => stored.tagsOf(uri, request)));
   if (tags.size === 0) return;
-  runtime.drops?.note(tags, `${request.method} ${uriOf(request)}`);
+  runtime.invalidationHistory?.note(tags, `${request.method} ${uriOf(request)}`);
   bumpInBackground(runtime, [...tags], 'purge');
 }
 

@@ -211,7 +211,7 @@ export class SharedAnswer {
 
   /** Those who wait go their own ways, and for a while nobody waits for this key. */
   #leave(): void {
-    this.runtime.engine.uncacheable.set(this.exchange.call.key);
+    this.runtime.engine.hitForMiss.mark(this.exchange.call.key);
     this.exchange.load.settle({ failed: false });
   }
 

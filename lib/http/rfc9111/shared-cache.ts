@@ -125,7 +125,7 @@ export class SharedCache {
     const load =
       request.method === 'GET'
         ? engine.begin(call, stamp)
-        : engine.loads.alone(call.key, stamp, call.target.store);
+        : engine.loads.beginUnshared(call.key, stamp, call.target.store);
     return withLoadGate(engine.gate, load, () => this.#lead(exchange, load, stale));
   }
 

@@ -132,7 +132,7 @@ export function unreadArguments(key: CompiledKey, controller: Function, handler:
   return routeArguments.flatMap(({ source, name }) => {
     if (name === undefined || (source !== 'param' && source !== 'query')) return [];
     const part = source === 'param' ? 'params' : 'query';
-    const [one, other] = ['1', '2'].map((value) => key.partsOf(asking({ [part]: { [name]: value } })));
+    const [one, other] = ['1', '2'].map((value) => key.unhashedKey(asking({ [part]: { [name]: value } })));
     return one === other ? [`@${source === 'param' ? 'Param' : 'Query'}('${name}')`] : [];
   });
 }

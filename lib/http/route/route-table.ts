@@ -3,7 +3,7 @@ import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { RequestDescription } from '../../cache/cached-method.js';
 import type { MethodDefinition } from '../../cache/definition.js';
-import { DropLog } from '../../cache/engine/store-reader.js';
+
 import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
@@ -22,6 +22,7 @@ import { RoutePaths, RoutePattern } from './route-paths.js';
 
 import { varyMembers } from '../headers/vary.js';
 import type { StoredUris } from './stored-uris.js';
+import { InvalidationHistory } from '../../cache/invalidation-history.js';
 
 /** What the routes of an application have in common. */
 export interface RouteSettings {
@@ -58,7 +59,7 @@ export class RouteTable {
     private readonly settings: RouteSettings,
   ) {
     this.#version = settings.versioning && requestVersion(settings.versioning);
-    if (settings.explain !== false) runtime.drops ??= new DropLog();
+    if (settings.explain !== false) runtime.invalidationHistory ??= new InvalidationHistory();
     this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
   }
 
@@ -102,7 +103,7 @@ export class RouteTable {
         .flatMap(({ value }) => varyMembers(value)),
     );
     this.#paths.add(route, this.#pattern(controller, handler));
-    if (route.explains) this.runtime.drops ??= new DropLog();
+    if (route.explains) this.runtime.invalidationHistory ??= new InvalidationHistory();
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));
     this.#byTarget.set(target, route);

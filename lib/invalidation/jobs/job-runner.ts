@@ -21,7 +21,7 @@ export class JobRunner {
    */
   handle(delivered: unknown, by = 'InvalidationWorker'): MaybePromise<void> {
     const job = readJob(delivered, this.runtime.space);
-    this.runtime.drops?.note(job.tags, 'a job of a dispatcher');
+    this.runtime.invalidationHistory?.note(job.tags, 'a job of a dispatcher');
     const done = (): void => {
       this.runtime.counters.dispatcher(by).carriedOut++;
       // The next job must not wait for loads: what it invalidates is stale until it does.

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { staleWindow } from '../../cache/engine/policy.js';
+import { staleWindow } from '../../cache/engine/call.js';
 import type { PartitionShape } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { BoundRule } from './bound-rule.js';
