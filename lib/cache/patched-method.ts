@@ -1,5 +1,5 @@
-import 'reflect-metadata';
 import { Inject, Logger, Optional } from '@nestjs/common';
+import { injectedProperties } from '../common/nest-internals.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { MethodDefinition } from './definition.js';
 import { currentLoad } from './engine/load-context.js';
@@ -40,10 +40,7 @@ export function createPatchedMethod(definition: MethodDefinition): (...args: unk
 
 /** Lets Nest inject the runtime into instances of the class that `prototype` belongs to. */
 export function injectRuntime(prototype: object): void {
-  const injected = (Reflect.getMetadata('self:properties_metadata', prototype.constructor) ?? []) as {
-    key: unknown;
-  }[];
-  if (injected.some(({ key }) => key === RUNTIME)) return;
+  if (injectedProperties(prototype.constructor).includes(RUNTIME)) return;
   Inject(CACHE_RUNTIME)(prototype, RUNTIME);
   Optional()(prototype, RUNTIME);
 }

@@ -1,6 +1,7 @@
 import type { MethodTarget } from '../cache/method-target.js';
 import { deltaSeconds, parseCacheControl } from '../http/headers/cache-control.js';
-import { headersOf, unreadArguments } from '../http/route/handler-shape.js';
+import { headersOf } from '../common/nest-internals.js';
+import { unreadArguments } from '../http/route/handler-shape.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
 import type { BoundRule } from '../invalidation/index.js';
 import { agreesOnLoads } from '../stores/store.interface.js';

@@ -2,12 +2,11 @@ import type { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core'
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheUsageError } from '../common/errors.js';
 import {
-  type TryHit,
-  HitShortcut,
+  type ApplicationConfigLike,
+  canTellPlainPipelines,
   isPlainPipeline,
-  type PipelineSettings,
-  type RegisteringAdapter,
-} from '../http/answer/hit-shortcut.js';
+} from '../common/nest-internals.js';
+import { type HitSource, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
 import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from '../http/platform/express.platform.js';
@@ -15,6 +14,7 @@ import { isAuthenticatedByDefault } from '../http/request/admission.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
 import type { RouteTable } from '../http/route/route-table.js';
+import type { OnceLog } from '../observability/once-log.js';
 import { type Rewarm, Rewarmer, rewarmResult, type RunRewarm } from '../invalidation/index.js';
 import type { ModuleSettings } from './options.js';
 
@@ -51,8 +51,8 @@ export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform 
   return new FastifyPlatform();
 }
 
-/** The shortcut of an application, for handlers whose pipeline does nothing before the interceptors. */
-export function createShortcut(discovery: DiscoveryService, config: PipelineSettings): HitShortcut {
+/** The shortcut of an application, for handlers whose pipeline has no effect before the interceptors. */
+export function createShortcut(discovery: DiscoveryService, config: ApplicationConfigLike): HitShortcut {
   return new HitShortcut((handler, controller) => {
     const wrappers = discovery.getControllers().filter(({ metatype }) => metatype === controller);
     // One that is made for each request runs its constructor, and those of what it injects.
@@ -61,14 +61,22 @@ export function createShortcut(discovery: DiscoveryService, config: PipelineSett
   });
 }
 
+/** Lets hits skip Nest's pipeline, where nothing in it can be missed. */
 export function installShortcut(
   shortcut: HitShortcut,
   { httpAdapter }: HttpAdapterHost,
-  glance: TryHit,
+  source: HitSource,
+  log: OnceLog,
 ): void {
-  // Whoever wants to know which routes run wants to know of hits too.
+  // The application observes which routes run, hits included.
   if (httpAdapter.getOnRouteTriggered?.() !== undefined) return;
-  shortcut.install(httpAdapter as unknown as RegisteringAdapter, glance);
+  if (canTellPlainPipelines()) shortcut.install(httpAdapter as unknown as RegisteringAdapter, source);
+  else
+    log.warn(
+      'no shortcut',
+      'Hits run through the whole pipeline of Nest and are slower: this version of @nestjs/core keeps guards and headers ' +
+        'where they cannot be read. Use Nest 11 or 12.',
+    );
 }
 
 /** Computes entries anew in a process that has their providers; others say that they have none. */

@@ -139,7 +139,7 @@ export class ModuleWiring
   beforeRoutes(): void {
     this.#platform ??= installPlatform(this.adapterHost);
     if (this.#platform === undefined) return;
-    installShortcut(this.#shortcut, this.adapterHost, (...asked) => this.#interceptor.tryHit(...asked));
+    installShortcut(this.#shortcut, this.adapterHost, this.#interceptor, this.runtime.log);
   }
 
   async onModuleInit(): Promise<void> {

@@ -14,6 +14,7 @@ import {
 import { APP_GUARD } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
+import { NEST_METADATA } from '../../lib/common/nest-internals.js';
 import { CacheResponse } from '../../lib/index.js';
 import { platforms, start, type ApplicationOptions, type TestApplication } from './support/application.js';
 
@@ -175,6 +176,25 @@ describe.each(platforms)('a hit on %s', (platform) => {
     expect(await thrice(path)).toEqual(['MISS', 'HIT', 'HIT']);
     expect([guarded, handled]).toEqual([3, 1]);
   });
+
+  it.each(['guards', 'headers', 'host', 'sse'] as const)(
+    'runs the guards where this version of Nest keeps its %s under another name',
+    async (name) => {
+      const known = NEST_METADATA[name];
+      NEST_METADATA[name] = 'renamed';
+      try {
+        await begin();
+        const replied = jest.spyOn(app.app.getHttpAdapter(), 'reply');
+        expect(await thrice('/plain/guarded')).toEqual(['MISS', 'HIT', 'HIT']);
+        expect([guarded, handled, replied.mock.calls.length]).toEqual([3, 1, 3]);
+        expect(app.complaints.splice(0)).toEqual([
+          expect.stringContaining('run through the whole pipeline of Nest'),
+        ]);
+      } finally {
+        NEST_METADATA[name] = known;
+      }
+    },
+  );
 
   it('has the headers of @Header() as they are now', async () => {
     await begin();

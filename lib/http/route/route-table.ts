@@ -1,10 +1,10 @@
-import 'reflect-metadata';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { RequestDescription } from '../../cache/cached-method.js';
 import type { MethodDefinition } from '../../cache/definition.js';
 
 import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
+import { assertRouteMetadata, headersOf, pathsOf } from '../../common/nest-internals.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
 import {
@@ -14,7 +14,7 @@ import {
   type Versioning,
   versionPrefix,
 } from './cached-route.js';
-import { handlesMethod, handlerShape, headersOf, pathsOf } from './handler-shape.js';
+import { handlesMethod, handlerShape } from './handler-shape.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { KeyLimit, type KeyLimitSettings } from './key-limit.js';
 import type { ResponseOptions } from './response-options.js';
@@ -58,6 +58,7 @@ export class RouteTable {
     private readonly runtime: CacheRuntime,
     private readonly settings: RouteSettings,
   ) {
+    assertRouteMetadata();
     this.#version = settings.versioning && requestVersion(settings.versioning);
     if (settings.explain !== false) runtime.invalidationHistory ??= new InvalidationHistory();
     this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
