@@ -12,7 +12,10 @@ import {
 } from '../common/options.js';
 import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
 import { assertSecret } from '../http/explain.js';
+import { type IgnoreCookiesOption, ignoredCookies } from '../http/inputs/cookies.js';
+import type { InputRules } from '../http/inputs/input-rules.js';
 import type { IsAuthenticated } from '../http/request/admission.js';
+import { assertHeaderNames } from '../http/route/response-options.js';
 import {
   DEFAULT_KEY_LIMIT,
   keyLimitOf,
@@ -33,6 +36,7 @@ import type { DispatcherProvider } from './dispatchers.js';
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isList = (value: unknown): boolean => Array.isArray(value);
+const isTexts = (value: unknown): boolean => isList(value) && (value as unknown[]).every(isText);
 const isWholeFrom = (least: number) => (value: unknown) =>
   Number.isSafeInteger(value) && (value as number) >= least;
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !isList(value);
@@ -53,6 +57,8 @@ export const MODULE_OPTION_TYPES: OptionTypes = {
   exactStatements: [isBoolean, 'true or false'],
   setCacheHeaders: [isBoolean, 'true or false'],
   isAuthenticated: [isSync, '(request) => boolean, which answers at once'],
+  ignoreHeaders: [isTexts, `a list of names of request headers: ['x-trace-state']`],
+  ignoreProperties: [isTexts, `a list of members of requests: ['requestTime']`],
   maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
   maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
   stores: [
@@ -117,6 +123,18 @@ export interface RestflowCacheOptions {
    * not know the platform: annotate the request, `(request: Request) => …`.
    */
   isAuthenticated?: ((request: never) => boolean) | undefined;
+  /**
+   * Cookies that choose no answer: requests that bring no others are cached. Names beside those of analytics scripts and load
+   * balancers, which are ignored by default, `['promo', 'ab_*']`, or `{ allBut: ['sid', 'lang'] }`.
+   */
+  ignoreCookies?: IgnoreCookiesOption | undefined;
+  /** Request headers that choose no answer, although code reads them: `['x-trace-state']`. Default: none beside the usual ones. */
+  ignoreHeaders?: readonly string[] | undefined;
+  /**
+   * Members that middleware and guards leave on the request (`'requestTime'`) or in `response.locals` (`'locals.now'`) and that choose
+   * no answer. Default: none.
+   */
+  ignoreProperties?: readonly string[] | undefined;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
   keyHashAlgorithm?: string | KeyHash | undefined;
   /** Longer key suffixes are hashed. Characters; default 250. */
@@ -185,6 +203,7 @@ export interface ModuleSettings {
   readonly cacheEverything: CacheEverything | undefined;
   readonly explain: boolean | ExplainSecret;
   readonly isAuthenticated: IsAuthenticated | undefined;
+  readonly inputs: InputRules;
   readonly defaultDispatcher: string;
   readonly dispatcherSettings: DispatcherSettings;
   readonly raiseException: boolean;
@@ -209,6 +228,9 @@ const OPTIONS = new Set<string>([
   'cacheEverything',
   'explain',
   'isAuthenticated',
+  'ignoreCookies',
+  'ignoreHeaders',
+  'ignoreProperties',
   'keyHashAlgorithm',
   'maxKeySuffixLength',
   'maxLoadsWhenDown',
@@ -253,6 +275,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}, log = new O
     cacheEverything:
       options.cacheEverything === undefined ? undefined : new CacheEverything(options.cacheEverything, log),
     isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
+    inputs: inputRulesOf(options),
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},
     raiseException: options.raiseException ?? false,
@@ -260,6 +283,18 @@ export function normaliseOptions(options: RestflowCacheOptions = {}, log = new O
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
     exactStatements: options.exactStatements ?? false,
     changeSources: options.changeSources ?? [],
+  };
+}
+
+function inputRulesOf(options: RestflowCacheOptions): InputRules {
+  const { ignoreCookies, ignoreHeaders = [], ignoreProperties = [], isAuthenticated } = options;
+  assertHeaderNames(ignoreHeaders, `ignoreHeaders of ${WHERE}`);
+  return {
+    isIgnoredCookie: ignoredCookies(ignoreCookies, WHERE),
+    ignoredHeaders: new Set(ignoreHeaders.map((name) => name.toLowerCase())),
+    ignoredProperties: new Set(ignoreProperties),
+    hasOwnAuthentication: isAuthenticated !== undefined,
+    hasKeyContext: false,
   };
 }
 

@@ -153,6 +153,7 @@ export class ModuleWiring
       setCacheHeaders: this.settings.setCacheHeaders,
       keyLimit: this.settings.keyLimit,
       explain: this.settings.explain,
+      inputs: this.settings.inputs,
     });
     this.attachDataSources();
     this.#dispatchers.add(

@@ -4,11 +4,15 @@ import type { MethodTarget } from '../../cache/method-target.js';
 import { saidAtOnce } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason, GeneralReason } from '../exchange.js';
+import { cookieNames } from '../inputs/cookies.js';
 import { missesBody } from '../route/cacheable-methods.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import { honouredDirectives } from './directives.js';
 import { mayHavePart } from './preconditions.js';
 import { isUnsafe } from './unsafe-request.js';
+
+/** A client may send thousands. */
+const MAX_NAMED_COOKIES = 8;
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
@@ -64,32 +68,48 @@ export class Admission {
     return 'body';
   }
 
-  /** Nobody looked at a handler that is cached because all are: what its request carries may matter to it. */
-  #refusalOfEverything(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
-    const { everything, vary } = route.options;
-    if (everything === undefined) return undefined;
-    if (everything.paths?.(request, route.platform) === true) return 'excluded';
-    if (request.headers['cookie'] === undefined || vary.includes('cookie')) return undefined;
-    const { name, key } = route.target;
-    if (key.hasIdentity && key.identifies({ args: [], request })) return undefined;
-    this.runtime.log.warn(
-      `cookie ${name}`,
-      `${name} bypasses the cache for requests with cookies: cacheEverything does not know whether they matter to it. If they do ` +
-        `not, decorate it with @CacheResponse(); if they choose its answer, with @VaryOnCookie().`,
-    );
-    return 'cookie';
+  #refusalOfEverything({ options, platform }: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    return options.everything?.paths?.(request, platform) === true ? 'excluded' : undefined;
   }
 
   /** Whether the answer may be meant for one user alone, and the key does not say which. */
-  #refusalOfPrivate({ options, target }: CachedRoute, request: KeyRequest): BypassReason | undefined {
-    if (options.shared || !this.isAuthenticated(request)) return undefined;
-    if (target.key.hasIdentity) return this.#identifies(target, request) ? undefined : 'unidentified';
-    this.runtime.log.warn(
-      `authenticated ${target.name}`,
-      `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
-        `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+  #refusalOfPrivate(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const { options, target } = route;
+    if (options.shared) return undefined;
+    if (this.isAuthenticated(request)) {
+      if (target.key.hasIdentity) return this.#identifies(target, request) ? undefined : 'unidentified';
+      this.runtime.log.warn(
+        `authenticated ${target.name}`,
+        `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
+          `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
+      );
+      return 'authenticated';
+    }
+    const { cookie } = request.headers;
+    return cookie === undefined ? undefined : this.#refusalOfCookies(route, request, cookie);
+  }
+
+  /** A cookie may be a credential like any other: a session that middleware resolves, say. */
+  #refusalOfCookies(
+    { heldIdentity, inputs, target }: CachedRoute,
+    request: KeyRequest,
+    cookie: string | string[],
+  ): BypassReason | undefined {
+    if (heldIdentity.whole.has('cookie')) return undefined;
+    const held = heldIdentity.members.get('cookies');
+    const unheld = [...cookieNames(cookie)].filter(
+      (name) => held?.has(name) !== true && !inputs.isIgnoredCookie(name),
     );
-    return 'authenticated';
+    if (unheld.length === 0) return undefined;
+    if (target.key.hasIdentity && target.key.identifies({ args: [], request })) return undefined;
+    const names = unheld.slice(0, MAX_NAMED_COOKIES).map((name) => `'${name}'`);
+    this.runtime.log.warn(
+      `cookie ${target.name}`,
+      `${target.name} bypasses the cache for requests with the cookies ${names.join(', ')}: they may tell users apart. If they do ` +
+        `not matter to any answer, say forRoot({ ignoreCookies: [${names.join(', ')}] }); if they choose its answer, decorate it with ` +
+        `@VaryOnCookie(), or hold them: new CookiesKeyField([${names.join(', ')}]); if its answer is the same for all, say shared: true.`,
+    );
+    return 'cookie';
   }
 
   /** Credentials that the key's fields know nothing of are those of anybody. */

@@ -15,6 +15,7 @@ import {
 } from '../../keys/index.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
+import type { InputRules } from '../inputs/input-rules.js';
 import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
 import { declaredVary, type ResponseOptions } from './response-options.js';
 import { heldIdentity, type HeldIdentity } from './held-identity.js';
@@ -80,6 +81,8 @@ export class CachedRoute {
     private readonly routeParams: ReadonlySet<string>,
     /** What `@Header('Vary', …)` says; Nest sets it before any interceptor. */
     readonly ownVary: readonly string[],
+    /** What the application says of the inputs of requests. */
+    readonly inputs: InputRules,
   ) {
     const { response, original } = target.definition;
     const options = response as ResponseOptions;

@@ -6,6 +6,7 @@ import type { MethodDefinition } from '../../cache/definition.js';
 import { CacheConfigurationError, CacheUsageError } from '../../common/errors.js';
 import { assertRouteMetadata, headersOf, pathsOf } from '../../common/nest-internals.js';
 import type { MethodTarget } from '../../cache/method-target.js';
+import type { InputRules } from '../inputs/input-rules.js';
 import { assertBodyInKey, hasBodies } from './cacheable-methods.js';
 import {
   CachedRoute,
@@ -37,6 +38,7 @@ export interface RouteSettings {
   readonly keyLimit: KeyLimitSettings;
   /** `true` for every route; a secret for requests that are signed with it. */
   readonly explain: boolean | ExplainSecret;
+  readonly inputs: InputRules;
 }
 
 /** What signs requests that are to be explained. */
@@ -102,6 +104,7 @@ export class RouteTable {
       headersOf(handler)
         .filter(({ name }) => name.toLowerCase() === 'vary')
         .flatMap(({ value }) => varyMembers(value)),
+      this.settings.inputs,
     );
     this.#paths.add(route, this.#pattern(controller, handler));
     if (route.explains) this.runtime.invalidationHistory ??= new InvalidationHistory();

@@ -2,7 +2,7 @@ import {
   type MemberHolder,
   type PlatformMembers,
   platformMembers,
-} from '../../../lib/http/request/platform-members.js';
+} from '../../../lib/http/inputs/platform-members.js';
 import type { Exchange, Observer, Phase } from './recorder.js';
 import { labelOf } from './watched-object.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { alwaysNeutralNames, neutralUpstreamNames } from '../../../lib/http/request/neutral-headers.js';
+import { alwaysNeutralNames, neutralUpstreamNames } from '../../../lib/http/inputs/neutral-headers.js';
 import { applicationNames, readTable, recordTable, type Table } from './tables.js';
 
 describe('Packages of ordinary applications', () => {

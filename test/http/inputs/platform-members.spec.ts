@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type PlatformMembers, platformMembers } from '../../../lib/http/request/platform-members.js';
+import { type PlatformMembers, platformMembers } from '../../../lib/http/inputs/platform-members.js';
 
 type Middleware = (request: any, response: any, next: () => void) => void;
 

@@ -4,7 +4,7 @@ import {
   alwaysNeutralNames,
   neutralUpstream,
   neutralUpstreamNames,
-} from '../../../lib/http/request/neutral-headers.js';
+} from '../../../lib/http/inputs/neutral-headers.js';
 
 describe('A header is neutral', () => {
   test('before the load wherever it is neutral in the load', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isIgnorable } from '../../../lib/http/request/ignorable-cookies.js';
+import { isIgnorable } from '../../../lib/http/inputs/ignorable-cookies.js';
 
 describe('A cookie', () => {
   test.each([
