@@ -13,7 +13,7 @@ export const rooms = {
   http: ['cache'],
   invalidation: ['cache'],
   typeorm: ['invalidation'],
-  dispatchers: ['invalidation'],
+  dispatchers: ['invalidation', 'typeorm'],
   // They describe in the terms of the rooms that read them, which check what was written; nobody knows them.
   decorators: ['http', 'invalidation'],
   // No file of the others imports these two.

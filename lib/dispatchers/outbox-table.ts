@@ -1,60 +1,19 @@
 import { CacheConfigurationError } from '../common/errors.js';
 import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
-
-/** What the databases of one family write differently. */
-export interface SqlDialect {
-  readonly kind: 'postgres' | 'mysql' | 'sqlite';
-  quote(name: string): string;
-  /** The placeholder of the nth parameter, from 1. */
-  parameter(n: number): string;
-  /** A text of any length. */
-  readonly text: string;
-  /** After an INSERT: leaves out rows whose `id` is there. */
-  readonly ifNew: string;
-}
-
-const quoted = (mark: string) => (name: string) => mark + name.replaceAll(mark, mark + mark) + mark;
-
-const UNLESS_THERE = 'ON CONFLICT (id) DO NOTHING';
-
-const DIALECTS: readonly (readonly [RegExp, SqlDialect])[] = [
-  [
-    /^(?:postgres|aurora-postgres|cockroachdb)$/,
-    { kind: 'postgres', quote: quoted('"'), parameter: (n) => `$${n}`, text: 'text', ifNew: UNLESS_THERE },
-  ],
-  [
-    /^(?:mysql|mariadb|aurora-mysql)$/,
-    {
-      kind: 'mysql',
-      quote: quoted('`'),
-      parameter: () => '?',
-      text: 'mediumtext',
-      ifNew: 'ON DUPLICATE KEY UPDATE id = id',
-    },
-  ],
-  [
-    /^(?:sqljs|sqlite|better-sqlite3|sqlite-pooled|capacitor|cordova|expo|nativescript|react-native)$/,
-    { kind: 'sqlite', quote: quoted('"'), parameter: () => '?', text: 'text', ifNew: UNLESS_THERE },
-  ],
-];
+import { dialectOf, type OutboxSql, typeOf } from '../typeorm/dialects.js';
 
 export function hasDialect(dataSource: object): boolean {
-  return DIALECTS.some(([types]) => types.test(typeOf(dataSource)));
+  return dialectOf(dataSource).outbox !== undefined;
 }
 
-/** @throws CacheConfigurationError for a database that the outbox does not know */
-export function dialectOf(dataSource: object): SqlDialect {
-  const type = typeOf(dataSource);
-  const dialect = DIALECTS.find(([types]) => types.test(type))?.[1];
-  if (dialect !== undefined) return dialect;
+/** @throws CacheConfigurationError for a database that the outbox does not support */
+function outboxSqlOf(dataSource: object): OutboxSql {
+  const { outbox } = dialectOf(dataSource);
+  if (outbox !== undefined) return outbox;
   throw new CacheConfigurationError(
     'OUTBOX_DATABASE',
-    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${type}'. Give rules on this database another dispatcher.`,
+    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${typeOf(dataSource)}'. Give rules on this database another dispatcher.`,
   );
-}
-
-function typeOf(dataSource: object): string {
-  return String((dataSource as { options?: { type?: unknown } }).options?.type);
 }
 
 /** Runs SQL, in a transaction or outside of one. */
@@ -88,29 +47,29 @@ const ROWS = 100;
 
 /** The SQL of the outbox, on one database. */
 export class OutboxTable {
-  readonly #dialect: SqlDialect;
+  readonly #dialect: OutboxSql;
   readonly #path: string;
 
   constructor(
     readonly dataSource: OutboxDataSource,
     private readonly name: string,
   ) {
-    this.#dialect = dialectOf(dataSource);
+    this.#dialect = outboxSqlOf(dataSource);
     const { schema } = dataSource.options;
-    const parts = this.#dialect.kind === 'postgres' && schema !== undefined ? [schema, name] : [name];
+    const parts = this.#dialect.family === 'postgres' && schema !== undefined ? [schema, name] : [name];
     this.#path = parts.map(this.#dialect.quote).join('.');
   }
 
   /** The statements that make the table, unless it is there. */
   get creation(): string[] {
-    const { text, kind, quote } = this.#dialect;
-    const index = `INDEX ${kind === 'mysql' ? '' : 'IF NOT EXISTS '}${quote(`${this.name}_due`)}`;
+    const { text, family, quote } = this.#dialect;
+    const index = `INDEX ${family === 'mysql' ? '' : 'IF NOT EXISTS '}${quote(`${this.name}_due`)}`;
     const columns =
       `id varchar(36) PRIMARY KEY, namespace varchar(190) NOT NULL, job ${text} NOT NULL, ` +
       `attempts int NOT NULL, due_at bigint NOT NULL, dead_at bigint, error ${text}`;
     const due = '(namespace, dead_at, due_at)';
     // MySQL knows no CREATE INDEX IF NOT EXISTS.
-    if (kind === 'mysql') return [`CREATE TABLE IF NOT EXISTS ${this.#path} (${columns}, ${index} ${due})`];
+    if (family === 'mysql') return [`CREATE TABLE IF NOT EXISTS ${this.#path} (${columns}, ${index} ${due})`];
     return [
       `CREATE TABLE IF NOT EXISTS ${this.#path} (${columns})`,
       `CREATE ${index} ON ${this.#path} ${due}`,
@@ -141,7 +100,7 @@ export class OutboxTable {
       `SELECT id, job, attempts FROM ${this.#path} ` +
       `WHERE namespace = ${this.#at(1)} AND dead_at IS NULL AND due_at <= ${this.#at(2)} ORDER BY due_at LIMIT ${limit}`;
     const parameters = [namespace, Date.now()];
-    if (this.#dialect.kind === 'sqlite') return this.#take(this.dataSource, due, parameters, until);
+    if (this.#dialect.family === 'sqlite') return this.#take(this.dataSource, due, parameters, until);
     const runner = this.dataSource.createQueryRunner();
     try {
       await runner.startTransaction();

@@ -26,7 +26,8 @@ import {
   foreignRulesByTable,
 } from './entities/entities.js';
 import { changesOfRow } from './postgres/change-log.js';
-import { abortsOnFailure, inSavepoint } from './sql/transaction-control.js';
+import { inSavepoint } from './sql/transaction-control.js';
+import { dialectOf } from './dialects.js';
 import { StatementTransactions } from './patches/transactions.js';
 import { knownTablesOf } from './entities/tables.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
@@ -156,7 +157,7 @@ class DataSourceBinding implements ChangeSink {
     const { service, dataSource } = this.#index();
     const transaction = { queryRunner, dataSource } as ChangeTransaction;
     const attempt: Attempt = (work) =>
-      abortsOnFailure(dataSource) ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
+      dialectOf(dataSource).abortsOnError ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
     return service.committing(changes, (change) => this.#rules.get(change.table) ?? [], transaction, attempt);
   }
 

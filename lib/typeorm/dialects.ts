@@ -1,44 +1,139 @@
-import type { ChangeEmitter } from './collect/change-emitter.js';
-import type { OrmDataSource, OrmQueryEvent, OrmQueryRunner } from './typeorm.interface.js';
-
-const DRIVERS = /^(?:mysql|mariadb|sqlite|better-sqlite3|react-native)$/;
-/** Of these drivers, the one that calls no hook of a query that fails. */
-const SILENT = 'better-sqlite3';
-
-const typeOf = ({ options }: OrmDataSource): string => String((options as { type?: unknown }).type);
-
-/** Whether nobody waits for what the hook of a query answers: so TypeORM 0.3 has it, on these drivers. */
-export function hasUnawaitedHooks(dataSource: OrmDataSource): boolean {
-  return DRIVERS.test(typeOf(dataSource)) && !('dataSource' in dataSource.driver);
+/** SQL that the outbox writes. */
+export interface OutboxSql {
+  readonly family: 'postgres' | 'mysql' | 'sqlite';
+  quote(name: string): string;
+  /** The placeholder of the nth parameter, from 1. */
+  parameter(n: number): string;
+  /** The type of a text of any length. */
+  readonly text: string;
+  /** Stands behind an INSERT: skips rows whose `id` exists. */
+  readonly ifNew: string;
 }
 
-/**
- * Runs queries whose hook nobody waits for. Most of these drivers also call it from a callback of their client, which is not
- * the context of who asked. Both are made up for around the query.
- */
-export class UnawaitedHooks {
-  readonly #tellsFailures: boolean;
+/** How TypeORM 0.3 calls `afterQuery` on a driver. TypeORM 1 awaits it on every driver. */
+type QueryHooksOf03 = 'awaited' | 'unawaited' | 'unawaited, not called for errors';
 
-  constructor(
-    dataSource: OrmDataSource,
-    private readonly emitter: ChangeEmitter,
-    private readonly hook: (event: OrmQueryEvent) => unknown,
-  ) {
-    this.#tellsFailures = typeOf(dataSource) !== SILENT;
-  }
+/** The differences between databases that this library depends on. Everything else reads them here. */
+export interface Dialect {
+  /** A backslash in a string literal escapes the next character: `'it\'s'`. */
+  readonly hasBackslashEscapes: boolean;
+  /** CREATE, ALTER, TRUNCATE and the like commit the open transaction. */
+  readonly commitsImplicitly: boolean;
+  /** A failed statement aborts the transaction: nothing else runs in it until a rollback, at least to a savepoint. */
+  readonly abortsOnError: boolean;
+  /** The error code that says that the whole transaction was rolled back. */
+  readonly rolledBackCode?: string;
+  /** A bulk statement can report the rows that it changed: `WITH rows AS (UPDATE … RETURNING …) SELECT …`. */
+  readonly canReportRows: boolean;
+  /** A decimal without a scale has no fraction, nor has a time without a precision. */
+  readonly dropsFractions: boolean;
+  /** Milliseconds to which a `datetime` is rounded, whatever its precision. SQL Server counts three-hundredths of a second. */
+  readonly datetimeStep?: number;
+  readonly queryHooksOf03: QueryHooksOf03;
+  /** Left out where the outbox does not support the database. */
+  readonly outbox?: OutboxSql;
+}
 
-  async run(runner: OrmQueryRunner, sql: string, query: (sql: string) => Promise<unknown>): Promise<unknown> {
-    const { statements, outlet, runners } = this.emitter;
-    const wasOpen = runners.isOpen(runner);
-    try {
-      return await query(sql);
-    } catch (error) {
-      if (!this.#tellsFailures) this.hook({ queryRunner: runner, query: sql, success: false, error });
-      throw error;
-    } finally {
-      if (statements.read(sql).control === undefined && (wasOpen || runners.isOpen(runner)))
-        outlet.queryInOpenTransaction();
-      await runners.of(runner).hookResult(sql);
-    }
-  }
+const quotedBy = (mark: string) => (name: string) => mark + name.replaceAll(mark, mark + mark) + mark;
+const UNLESS_THERE = 'ON CONFLICT (id) DO NOTHING';
+
+const STANDARD: Dialect = {
+  hasBackslashEscapes: false,
+  commitsImplicitly: false,
+  abortsOnError: false,
+  canReportRows: false,
+  dropsFractions: false,
+  queryHooksOf03: 'awaited',
+};
+
+const POSTGRES: Dialect = {
+  ...STANDARD,
+  abortsOnError: true,
+  outbox: {
+    family: 'postgres',
+    quote: quotedBy('"'),
+    parameter: (n) => `$${n}`,
+    text: 'text',
+    ifNew: UNLESS_THERE,
+  },
+};
+
+const MYSQL: Dialect = {
+  ...STANDARD,
+  hasBackslashEscapes: true,
+  commitsImplicitly: true,
+  rolledBackCode: 'ER_LOCK_DEADLOCK',
+  dropsFractions: true,
+  outbox: {
+    family: 'mysql',
+    quote: quotedBy('`'),
+    parameter: () => '?',
+    text: 'mediumtext',
+    ifNew: 'ON DUPLICATE KEY UPDATE id = id',
+  },
+};
+
+const SQLITE: Dialect = {
+  ...STANDARD,
+  outbox: {
+    family: 'sqlite',
+    quote: quotedBy('"'),
+    parameter: () => '?',
+    text: 'text',
+    ifNew: UNLESS_THERE,
+  },
+};
+
+/** One row for each `type` that a DataSource of TypeORM 0.3 or 1 may have. */
+const DIALECTS: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
+  ['postgres', { ...POSTGRES, canReportRows: true }],
+  ['aurora-postgres', POSTGRES],
+  ['cockroachdb', POSTGRES],
+  ['mysql', { ...MYSQL, queryHooksOf03: 'unawaited' }],
+  ['mariadb', { ...MYSQL, queryHooksOf03: 'unawaited' }],
+  ['aurora-mysql', MYSQL],
+  ['sqljs', SQLITE],
+  ['better-sqlite3', { ...SQLITE, queryHooksOf03: 'unawaited, not called for errors' }],
+  ['sqlite', { ...SQLITE, queryHooksOf03: 'unawaited' }],
+  ['react-native', { ...SQLITE, queryHooksOf03: 'unawaited' }],
+  ['sqlite-pooled', SQLITE],
+  ['capacitor', SQLITE],
+  ['cordova', SQLITE],
+  ['expo', SQLITE],
+  ['nativescript', SQLITE],
+  ['mssql', { ...STANDARD, datetimeStep: 10 }],
+  ['oracle', { ...STANDARD, commitsImplicitly: true }],
+  ['sap', { ...STANDARD, commitsImplicitly: true }],
+  ['spanner', STANDARD],
+  ['mongodb', STANDARD],
+]);
+
+/** Of a database without a row: the assumptions that invalidate too much rather than too little. */
+const UNKNOWN: Dialect = {
+  ...STANDARD,
+  commitsImplicitly: true,
+  abortsOnError: true,
+  dropsFractions: true,
+  queryHooksOf03: 'unawaited',
+};
+
+interface Typed {
+  readonly options?: { readonly type?: unknown };
+}
+
+export function typeOf(dataSource: object): string {
+  return String((dataSource as Typed).options?.type);
+}
+
+export function isKnownType(dataSource: object): boolean {
+  return DIALECTS.has((dataSource as Typed).options?.type);
+}
+
+export function dialectOf(dataSource: object): Dialect {
+  return DIALECTS.get((dataSource as Typed).options?.type) ?? UNKNOWN;
+}
+
+/** How the driver of a DataSource calls `afterQuery`. Drivers of TypeORM 1 have a `dataSource`; any other is taken for one of 0.3. */
+export function queryHooksOf(dataSource: { readonly driver: object }): QueryHooksOf03 {
+  return 'dataSource' in dataSource.driver ? 'awaited' : dialectOf(dataSource).queryHooksOf03;
 }

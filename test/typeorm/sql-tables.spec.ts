@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { assignedColumns, isPlainSelect, readSql, Statements } from '../../lib/typeorm/sql/written-tables.js';
-import type { KnownTables } from '../../lib/typeorm/entities/tables.js';
-import type { SqlWrite } from '../../lib/typeorm/typeorm.interface.js';
+import { StatementReader } from '../../lib/typeorm/sql/statement-reader.js';
+import { assignedColumns, isPlainSelect, readSql } from '../../lib/typeorm/sql/written-tables.js';
+import type { OrmDataSource } from '../../lib/typeorm/typeorm.interface.js';
 
 const names = (sql: string) => readSql(sql).writes.map(({ path }) => path.join('.'));
 
@@ -80,6 +80,14 @@ describe('the tables that SQL writes', () => {
     ['DELETE FROM u FROM users u WHERE u.a = 1', ['u', 'users']],
     ['DELETE u FROM users u', expect.arrayContaining(['users'])],
     ['DELETE TOP (5) FROM users', expect.arrayContaining(['users'])],
+    ['DELETE users WHERE id = 1', ['users']],
+    ['DELETE TOP (5) "users"', ['users']],
+    ["UPDATE u SET a = ';' FROM users u", ['u', 'users']],
+    [
+      String.raw`UPDATE users JOIN posts ON posts.a = 'it\';s' SET users.a = 1`,
+      expect.arrayContaining(['users', 'posts']),
+    ],
+    ['SELECT 1 FROM posts FOR UPDATE OF posts; UPDATE users SET a = 1', ['users']],
     ['WITH u (id) AS (SELECT id FROM users) UPDATE u SET a = 1', expect.arrayContaining(['u', 'users'])],
     ['WITH u AS (SELECT id FROM users) DELETE FROM u', expect.arrayContaining(['u', 'users'])],
     ['WITH p AS (SELECT u FROM posts) UPDATE users SET a = 1 FROM p', ['users']],
@@ -196,10 +204,11 @@ describe('the tables that SQL writes', () => {
   });
 });
 
-test('what is remembered of statements with one beginning tells them apart by the table behind it', () => {
-  const tables = { matching: ({ path }: SqlWrite) => [path.join('.')] };
-  const statements = new Statements(tables as KnownTables, false);
-  const written = (sql: string) => statements.read(sql).writes.map(({ table }) => table);
+test('the remembered effect of a statement depends on the tables behind the part that recurs', () => {
+  const table = (tablePath: string) => ({ tablePath, foreignKeys: [], tableType: 'regular' });
+  const dataSource = { options: { type: 'mssql' }, entityMetadatas: ['u', 'users', 'posts'].map(table) };
+  const statements = new StatementReader(dataSource as unknown as OrmDataSource);
+  const written = (sql: string) => statements.read(sql).writes.map((write) => write.table);
   expect(written('UPDATE u SET a = 1 WHERE b = 2')).toEqual(['u']);
   expect(written('UPDATE u SET a = 1 FROM users u')).toEqual(['u', 'users']);
   expect(written('UPDATE u SET a = 1 FROM posts u')).toEqual(['u', 'posts']);

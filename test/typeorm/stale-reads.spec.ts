@@ -89,7 +89,7 @@ describe('writes that are remembered', () => {
     updatedColumns: columns,
   });
   const begun = (): TransactionChanges =>
-    Object.assign(new TransactionChanges(), { frames: [new SavepointLevel()] });
+    Object.assign(new TransactionChanges(), { levels: [new SavepointLevel()] });
   const alone = (reads: StaleReads, one: Change): Change => reads.check(one, new TransactionChanges());
 
   test('are doubted when there were too many, by those that began before', () => {

@@ -8,7 +8,8 @@ import { SaveTransactions } from '../patches/save-transactions.js';
 import { SavepointLevel } from './transaction-changes.js';
 import { QueryRunnerPatch } from '../patches/transactions.js';
 import { SqlWatch } from './sql-watch.js';
-import { hasUnawaitedHooks, UnawaitedHooks } from '../dialects.js';
+import { dialectOf, queryHooksOf } from '../dialects.js';
+import { UnawaitedHooks } from './unawaited-hooks.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from '../typeorm.interface.js';
 
 /** The statement that each entity hook announces. */
@@ -33,14 +34,15 @@ export class ChangeCollector {
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#emitter = new ChangeEmitter(dataSource, sink, options);
-    const unawaited = hasUnawaitedHooks(dataSource)
-      ? new UnawaitedHooks(dataSource, this.#emitter, (event) => this.afterQuery(event))
-      : undefined;
+    const hooks = queryHooksOf(dataSource);
+    const unawaited =
+      hooks === 'awaited'
+        ? undefined
+        : new UnawaitedHooks(this.#emitter, (event) => this.afterQuery(event), hooks === 'unawaited');
     this.#sql = new SqlWatch(this.#emitter, unawaited !== undefined);
     this.#own = new SaveTransactions(dataSource, (subscriber) => subscriber instanceof ChangeCollector);
-    const isPostgres = (dataSource.options as { type?: unknown }).type === 'postgres';
     const exact =
-      isPostgres && options.exactStatements === true
+      options.exactStatements === true && dialectOf(dataSource).canReportRows
         ? new ExactStatements(this.#emitter, dataSource.driver)
         : undefined;
     const runs = exact ?? unawaited;

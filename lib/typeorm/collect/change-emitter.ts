@@ -2,7 +2,7 @@ import type { Change, ChangeSink } from '../../invalidation/change.interface.js'
 import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
 import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
-import { StatementReader } from '../sql/written-tables.js';
+import { StatementReader } from '../sql/statement-reader.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { Lookups } from './lookups.js';
 import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';

@@ -4,7 +4,8 @@ import { idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
 import { databaseState } from '../rows/row-states.js';
 import { EntityRowView } from '../entities/row-view.js';
 import type { Runners } from './runners.js';
-import { abortsOnFailure, inSavepoint } from '../sql/transaction-control.js';
+import { inSavepoint } from '../sql/transaction-control.js';
+import { dialectOf } from '../dialects.js';
 import { nextTurn } from './stale-reads.js';
 import type { OrmDataSource, OrmEntityEvent, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
 
@@ -42,7 +43,7 @@ export class Lookups {
     private readonly outlet: LookupOutlet,
     private readonly runners: Runners,
   ) {
-    this.#needsSavepoint = abortsOnFailure(dataSource);
+    this.#needsSavepoint = dialectOf(dataSource).abortsOnError;
   }
 
   /** Whether any rule asks for lookups. */

@@ -3,7 +3,8 @@ import { builtKind } from '../rows/announced-statements.js';
 import { followingChanges, unknownChanges } from '../rows/changes.js';
 import { type HookResult, both, type ChangeEmitter } from './change-emitter.js';
 import { originalSql } from './exact-statements.js';
-import { assignedColumns, isConnectionLoss, isRolledBack, type Statement } from '../sql/written-tables.js';
+import type { Statement } from '../sql/statement-reader.js';
+import { assignedColumns } from '../sql/written-tables.js';
 import type { OrmQueryEvent, OrmQueryRunner } from '../typeorm.interface.js';
 
 /** What SQL tells that no entity hook does: raw statements, silent writes, transactions begun by hand, failures. */
@@ -90,7 +91,7 @@ export class SqlWatch {
     if (control === 'commit') return this.#emitter.doubt(transaction);
     // Its connection is lost, and the transaction with it.
     if (control === 'rollback') void transaction.leave();
-    if (isRolledBack(error)) transaction.mayBeEnded ||= runners.isOpen(queryRunner);
+    if (statements.isRolledBack(error)) transaction.mayBeEnded ||= runners.isOpen(queryRunner);
     const durable = runners.isAutocommit(queryRunner);
     const changes = this.#emitter.settle(transaction);
     for (const { table } of writes) {
@@ -130,4 +131,12 @@ export class SqlWatch {
     // A COMMIT by hand inside TypeORM's own transaction. Kept as well, in case it was not what it looked like.
     return transaction.isCommitting ? undefined : this.#emitter.cut(queryRunner);
   }
+}
+
+/** An error after which it is unknown whether the statement took effect: the connection broke, not the statement. */
+function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return /^(?:08|57P)|ECONN|EPIPE|ETIMEDOUT|PROTOCOL_|connection|terminat|socket|timeout/i.test(
+    `${String(code)} ${String(message)}`,
+  );
 }

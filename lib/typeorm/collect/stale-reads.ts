@@ -163,8 +163,8 @@ function endOf({ transaction, at }: Written): number {
 }
 
 /** save() reads a row before it begins a transaction, and may take its time until it writes. */
-function readAt({ levels: frames }: TransactionChanges): number {
-  return (frames[0]?.startedAt ?? Date.now()) - RACE_MS;
+function readAt({ levels }: TransactionChanges): number {
+  return (levels[0]?.startedAt ?? Date.now()) - RACE_MS;
 }
 
 /** Whether a write may have come between another's reading and its writing. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type Dialect, dialectOf } from '../dialects.js';
 import type { OrmColumn, OrmMetadata, OrmTransformer } from '../typeorm.interface.js';
 
 /** Stands for a value that nobody told us. Never leaves this room. */
@@ -144,19 +145,19 @@ function asMoment(column: OrmColumn, given: unknown): unknown {
   return keepIf(given, new Date(given as Date | string).getTime() % smallestMoment(column) === 0);
 }
 
-/** Milliseconds: what is no multiple of it is rounded. */
+/** In milliseconds. A value that is no multiple of it is rounded. */
 function smallestMoment(column: OrmColumn): number {
   const name = typeName(column.type);
   if (name === 'smalldatetime') return 60_000;
-  // SQL Server counts three-hundredths of a second.
-  if (name === 'datetime' && isOn(column, 'mssql')) return 10;
-  const digits = column.precision ?? (isOnMySql(column) ? 0 : 3);
+  const { datetimeStep, dropsFractions } = dialectOfColumn(column);
+  if (name === 'datetime' && datetimeStep !== undefined) return datetimeStep;
+  const digits = column.precision ?? (dropsFractions ? 0 : 3);
   return 10 ** Math.max(0, 3 - digits);
 }
 
 function asDecimal(column: OrmColumn, given: unknown): unknown {
   const match = /^\s*[+-]?\d*(?:\.(\d*?)0*)?\s*$/.exec(String(given));
-  const isBounded = typeof column.precision === 'number' || isOnMySql(column);
+  const isBounded = typeof column.precision === 'number' || dialectOfColumn(column).dropsFractions;
   const digits = column.scale ?? (isBounded ? 0 : Infinity);
   return keepIf(given, match !== null && (match[1]?.length ?? 0) <= digits);
 }
@@ -165,15 +166,6 @@ function isWhole(given: unknown): boolean {
   return typeof given === 'boolean' || /^\s*[+-]?\d+\s*$/.test(String(given));
 }
 
-/** Where a column that says no precision or scale has none. */
-function isOnMySql(column: OrmColumn): boolean {
-  return isOn(column, 'mysql', 'mariadb', 'aurora-mysql');
-}
-
-function isOn(
-  { entityMetadata: { dataSource, connection } }: OrmColumn,
-  ...types: readonly string[]
-): boolean {
-  const { type } = ((dataSource ?? connection)?.options ?? {}) as { readonly type?: unknown };
-  return types.includes(type as string);
+function dialectOfColumn({ entityMetadata: { dataSource, connection } }: OrmColumn): Dialect {
+  return dialectOf(dataSource ?? connection ?? {});
 }

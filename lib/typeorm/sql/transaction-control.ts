@@ -1,4 +1,4 @@
-import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
+import type { OrmQueryRunner } from '../typeorm.interface.js';
 
 /** What may stand in `'…'` and `"…"`: marks that are doubled; on MySQL, and in `E'…'`, also those behind a backslash. */
 const within = (mark: string, hasBackslashes: boolean): string =>
@@ -113,13 +113,7 @@ export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
   return { control, commits, autocommit, commitsImplicitly };
 }
 
-const ABORTS = /postgres|cockroach/;
 const SAVEPOINT = 'restflow';
-
-/** Whether a statement that failed keeps the database from answering anything else until the transaction, or a savepoint, ends. */
-export function abortsOnFailure({ options }: OrmDataSource): boolean {
-  return ABORTS.test(String((options as { type?: unknown }).type));
-}
 
 /**
  * Does work in an open transaction, which goes on as if it had not been tried when it fails.
