@@ -3,7 +3,18 @@ import type { CachePolicy, ValueContext } from './engine/call.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/classes.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { assertOptionTypes, describeOption, METHOD_OPTION_TYPES } from '../common/options.js';
+import { describe } from '../common/messages.js';
+import {
+  type ExclusiveOptions,
+  isFunction,
+  isList,
+  isText,
+  oneOf,
+  type OptionRow,
+  type OptionRows,
+  parsed,
+  tags,
+} from '../common/options.js';
 import { parseDuration, type Duration } from '../common/time.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
@@ -21,19 +32,42 @@ export interface CommonOptions {
   hardTimeout?: Duration | undefined;
 }
 
-/** Their names: what everything that caches a value accepts. */
-export const VALUE_OPTIONS = [
-  'ttl',
-  'cacheIf',
-  'cacheUnless',
-  'staleWhileRevalidate',
-  'staleIfError',
-  'refreshAhead',
-  'jitter',
-  'lock',
-  'softTimeout',
-  'hardTimeout',
-] as const satisfies readonly (keyof CommonOptions)[];
+const predicate: OptionRow = [isFunction, 'a function: (value) => boolean'];
+const fraction: OptionRow = [
+  (value: unknown): boolean => typeof value === 'number' && value >= 0 && value < 1,
+  'a fraction of the lifetime, from 0 to below 1, e.g. 0.8',
+];
+
+/** Options that everything accepts which caches a value. */
+export const VALUE_OPTIONS: OptionRows<CommonOptions> = {
+  ttl: parsed,
+  cacheIf: predicate,
+  cacheUnless: predicate,
+  staleWhileRevalidate: parsed,
+  staleIfError: parsed,
+  refreshAhead: fraction,
+  jitter: fraction,
+  lock: oneOf(['local', 'distributed', false]),
+  softTimeout: parsed,
+  hardTimeout: parsed,
+};
+
+/** Further options of cached methods, handlers and values cached by hand. */
+export const METHOD_OPTIONS = {
+  keyConstructor: parsed,
+  name: [isText, `a text that is not empty, e.g. 'users-by-id'`],
+  store: [isText, `the name of one of forRoot({ stores }), e.g. 'bulk'`],
+  tags,
+  type: [isFunction, 'a function that returns the classes: () => UserDto'],
+  isolation: oneOf(['clone', 'freeze', 'none'], 'CACHE_ISOLATION'),
+  invalidatesOn: [isList, 'a list: [Article] or [invalidates(Article, { … })]'],
+} satisfies Record<string, OptionRow>;
+
+export const ONE_CONDITION: ExclusiveOptions<CommonOptions> = {
+  names: ['cacheIf', 'cacheUnless'],
+  advice: 'Keep one: cacheUnless: f is cacheIf: (value) => !f(value).',
+  code: 'CACHE_CONDITION',
+};
 
 /** A decorated method, normalised once when its decorator ran; frozen. Shared by all applications of the process. */
 export interface MethodDefinition {
@@ -75,19 +109,13 @@ export function normalisePolicy(
   hints: string[],
 ): MethodDefinition['policy'] {
   const { ttl, cacheIf, cacheUnless } = options;
-  if (cacheIf !== undefined && cacheUnless !== undefined) {
-    throw new CacheConfigurationError(
-      'CACHE_CONDITION',
-      `${where} has both cacheIf and cacheUnless. Keep one: cacheUnless: f is cacheIf: (value) => !f(value).`,
-    );
-  }
   const hint = (text: string): void => void hints.push(text);
   const softTimeout = timeout(options.softTimeout, `softTimeout of ${where}`);
   const hardTimeout = timeout(options.hardTimeout, `hardTimeout of ${where}`);
   if (hardTimeout === 0) {
     throw new CacheConfigurationError(
       'CACHE_OPTION',
-      `hardTimeout of ${where} is ${describeOption(options.hardTimeout)}: no load would be waited for. Write how long one may take, e.g. ` +
+      `hardTimeout of ${where} is ${describe(options.hardTimeout)}: no load would be waited for. Write how long one may take, e.g. ` +
         `'5s', or leave it out.`,
     );
   }
@@ -103,9 +131,9 @@ export function normalisePolicy(
           : parseDuration(ttl, `ttl of ${where}`, hint),
     staleWhileRevalidate: window(options.staleWhileRevalidate, `staleWhileRevalidate of ${where}`, hint),
     staleIfError: window(options.staleIfError, `staleIfError of ${where}`, hint),
-    refreshAhead: fraction(options.refreshAhead, `refreshAhead of ${where}`),
-    jitter: fraction(options.jitter, `jitter of ${where}`),
-    lock: lockOf(options.lock, where),
+    refreshAhead: options.refreshAhead ?? 0,
+    jitter: options.jitter ?? 0,
+    lock: options.lock ?? 'local',
     softTimeout,
     hardTimeout,
     condition: condition(cacheIf, cacheUnless),
@@ -120,24 +148,6 @@ function timeout(duration: Duration | undefined, where: string): number {
   return duration === undefined ? Infinity : parseDuration(duration, where);
 }
 
-function fraction(value: number | undefined, where: string): number {
-  if (value === undefined) return 0;
-  if (typeof value === 'number' && value >= 0 && value < 1) return value;
-  throw new CacheConfigurationError(
-    'CACHE_OPTION',
-    `${where} is ${describeOption(value)}. Write a fraction of the lifetime, from 0 to below 1: for example 0.8.`,
-  );
-}
-
-function lockOf(lock: CommonOptions['lock'], where: string): CachePolicy['lock'] {
-  if (lock === undefined) return 'local';
-  if (lock === 'local' || lock === 'distributed' || lock === false) return lock;
-  throw new CacheConfigurationError(
-    'CACHE_OPTION',
-    `lock of ${where} is ${describeOption(lock)}. Write 'local' (the default), 'distributed' or false.`,
-  );
-}
-
 type Condition = NonNullable<CachePolicy['condition']>;
 
 function condition(
@@ -147,26 +157,4 @@ function condition(
   if (cacheIf !== undefined) return cacheIf as Condition;
   if (cacheUnless === undefined) return undefined;
   return async (value, context) => !(await (cacheUnless as Condition)(value, context));
-}
-
-/** @throws CacheConfigurationError for an option that is unknown, or not what it must be */
-export function assertMethodOptions(options: object, known: ReadonlySet<string>, where: string): void {
-  assertKnownOptions(options, known, where);
-  assertOptionTypes(options, METHOD_OPTION_TYPES, where);
-}
-
-/** @throws CacheConfigurationError that lists the known options */
-export function assertKnownOptions(options: object, known: ReadonlySet<string>, where: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new CacheConfigurationError(
-      'CACHE_OPTION',
-      `${where}: the options are ${describeOption(options)}. Write an object: { ttl: '5m' }.`,
-    );
-  }
-  const unknown = Object.keys(options).filter((name) => !known.has(name));
-  if (unknown.length === 0) return;
-  throw new CacheConfigurationError(
-    'CACHE_OPTION',
-    `${where} has the unknown option ${unknown.join(', ')}. Known are: ${[...known].join(', ')}.`,
-  );
 }

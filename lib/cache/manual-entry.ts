@@ -6,10 +6,17 @@ import { reportLoad } from './engine/call-wrappers.js';
 import { currentLoad } from './engine/load-context.js';
 
 import { CacheUsageError } from '../common/errors.js';
-import { assertLoader, isText, describeOption } from '../common/options.js';
+import { describe } from '../common/messages.js';
+import { assertLoader, checkOptions, isText, isTextList, type OptionTable } from '../common/options.js';
 import type { MethodCounters } from '../observability/metrics.js';
 import type { CacheRuntime } from './cache-runtime.js';
-import { type CommonOptions, VALUE_OPTIONS, assertMethodOptions, normalisePolicy } from './definition.js';
+import {
+  type CommonOptions,
+  METHOD_OPTIONS,
+  normalisePolicy,
+  ONE_CONDITION,
+  VALUE_OPTIONS,
+} from './definition.js';
 import { isLocalStamp } from './engine/outage.js';
 import { encodeUserText } from './key-space.js';
 import { type TypeOption, KnownClasses, classesOf } from './values/classes.js';
@@ -66,13 +73,18 @@ export interface KeyedOptions extends CommonOptions {
   isolation?: Isolation | undefined;
 }
 
-const OPTIONS = new Set<string>([
-  ...VALUE_OPTIONS,
-  'tags',
-  'store',
-  'type',
-  'isolation',
-] satisfies (keyof KeyedOptions)[]);
+const { store, type, isolation } = METHOD_OPTIONS;
+const OPTIONS: OptionTable<KeyedOptions> = {
+  rows: {
+    ...VALUE_OPTIONS,
+    tags: [isTextList, `a list of texts, e.g. ['users']`],
+    store,
+    type,
+    isolation,
+  },
+  example: `an object: { ttl: '5m' }`,
+  exclusive: [ONE_CONDITION],
+};
 
 /** Characters of a key that messages show. */
 const MAX_SHOWN = 100;
@@ -102,7 +114,7 @@ export class ManualTarget implements CacheTarget {
     this.name = `the key '${key.length > MAX_SHOWN ? `${key.slice(0, MAX_SHOWN)}…` : key}'`;
     this.counters = runtime.counters.byHand;
     assertLoader(loader, this.name);
-    assertMethodOptions(options, OPTIONS, this.name);
+    checkOptions(OPTIONS, options, this.name);
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
     this.store = runtime.store(options.store, this.name);
@@ -130,7 +142,7 @@ function assertKey(key: unknown): void {
   if (isText(key)) return;
   throw new CacheUsageError(
     'CACHE_KEY',
-    `A cache key must be a string that is not empty, not ${describeOption(key)}.`,
+    `A cache key must be a string that is not empty, not ${describe(key)}.`,
   );
 }
 
@@ -158,7 +170,7 @@ export function assertStampCovers(call: Call, stamp: Stamp): void {
   if (!(stamp instanceof Stamp)) {
     throw new CacheUsageError(
       'CACHE_STAMP',
-      `The stamp given to set() for ${call.target.name} is ${describeOption(stamp)}. Take it before the value is read: ` +
+      `The stamp given to set() for ${call.target.name} is ${describe(stamp)}. Take it before the value is read: ` +
         `cache.stamp(key, { tags }).`,
     );
   }

@@ -5,7 +5,7 @@ import type { CacheRuntime } from './cache-runtime.js';
 import { definitionOf } from './method-names.js';
 import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
-import { describeOption } from '../common/options.js';
+import { describe } from '../common/messages.js';
 
 /** What the directory asks of other rooms. */
 export interface DirectoryLinks {
@@ -34,7 +34,7 @@ export class MethodDirectory {
     if (owner === null || (typeof owner !== 'object' && typeof owner !== 'function')) {
       throw new CacheUsageError(
         'CACHE_NOT_CACHED',
-        `cache.for() was given ${describeOption(owner)}. Write the class, cache.for(UsersService, 'find'), or an instance of it; a class ` +
+        `cache.for() was given ${describe(owner)}. Write the class, cache.for(UsersService, 'find'), or an instance of it; a class ` +
           `that is undefined is usually a circular import.`,
       );
     }
@@ -66,7 +66,7 @@ export class MethodDirectory {
     if (typeof keyConstructor !== 'function' || !(keyConstructor.prototype instanceof KeyConstructor)) {
       throw new CacheUsageError(
         'CACHE_KEY_CONSTRUCTOR',
-        `${describeOption(keyConstructor)} is no class that extends KeyConstructor. Write that of the keys that are meant, ` +
+        `${describe(keyConstructor)} is no class that extends KeyConstructor. Write that of the keys that are meant, ` +
           `cache.wipe(UserPayloadKey); what one method cached drops cache.for(UsersService, 'find').invalidateAll().`,
       );
     }

@@ -1,9 +1,9 @@
-/** What an error says, for a sentence that goes on; anything may be thrown. */
+/** The message of an error, to be quoted in another message; anything may be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The beginning of something that came from elsewhere, for a message. */
+/** The beginning of data that another process sent, for a message. */
 export function excerpt(value: unknown): string {
   try {
     return String(JSON.stringify(value)).slice(0, 200);
@@ -12,7 +12,27 @@ export function excerpt(value: unknown): string {
   }
 }
 
-/** Names that a mistyped one may have meant, the nearest first; at most three. */
+/** Values of options and arguments as messages show them. */
+export function describe(value: unknown): string {
+  if (typeof value === 'function') {
+    if (isClass(value)) return `the class ${value.name}`;
+    return Object.prototype.toString.call(value) === '[object AsyncFunction]'
+      ? 'an async function'
+      : 'a function';
+  }
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.map(describe).join(', ')}]`;
+  const { name } = (value.constructor ?? Object) as Function;
+  return name === 'Object' ? 'an object' : `an instance of ${name}`;
+}
+
+export function isClass(value: Function): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+/** Known names that a mistyped name may stand for, the nearest first; at most three. */
 export function nearestNames(name: string, known: readonly string[]): string[] {
   const reach = Math.max(2, Math.ceil(name.length / 3));
   return known
@@ -23,7 +43,7 @@ export function nearestNames(name: string, known: readonly string[]): string[] {
     .map(({ candidate }) => candidate);
 }
 
-/** How many letters must be put in, taken out or replaced (Levenshtein). */
+/** Levenshtein distance: letters to insert, delete or replace. */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (let i = 1; i <= one.length; i++) {
@@ -38,20 +58,20 @@ function distanceOf(one: string, other: string): number {
 }
 
 /**
- * What an error is, in one of few words: its code, or what its message says before the first value. Topics of a log that says each thing
- * once are made of it, since messages name jobs, and there is no end to those.
+ * The topic of an error in a log that reports each topic once: its code, or its message up to the first value. Whole messages
+ * contain ids, so that their number has no bound.
  */
-export function kindOf(error: unknown): string {
+export function topicOf(error: unknown): string {
   const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
   return String(code ?? String(message ?? error).split(/[:/"'\d]/, 1)[0]);
 }
 
-/** Members in one order, however they were written. */
+/** A copy whose members are sorted by name. */
 export function sortMembers(value: object): object {
   return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** One text for what means the same, in every process: functions by their source, what is no plain data by its class. */
+/** Equal values give equal texts, in every process. Functions are represented by their source, instances by their class. */
 export function stableText(value: unknown): string {
   const seen = new WeakSet<object>();
   return JSON.stringify(value, (_, one: unknown): unknown => {

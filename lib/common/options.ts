@@ -1,42 +1,80 @@
 import { CacheConfigurationError, CacheUsageError } from './errors.js';
+import { describe, isClass, nearestNames } from './messages.js';
 
-/** Option → what it must be, as a test and in words. */
-export type OptionTypes = Readonly<
-  Record<string, readonly [test: (value: unknown) => boolean, words: string]>
->;
+/** What one option must be: a test of its value, the words that follow "Write", and a code where the table's is not meant. */
+export type OptionRow = readonly [isValid: (value: unknown) => boolean, write: string, code?: string];
 
-/** @throws CacheConfigurationError for an option that is given and is not what it must be */
-export function assertOptionTypes(options: object, types: OptionTypes, where: string): void {
-  for (const [name, value] of Object.entries(options)) {
-    const type = types[name];
-    if (value === undefined || type === undefined || type[0](value)) continue;
-    throw new CacheConfigurationError(
-      'CACHE_OPTION',
-      `${where}: ${name} is ${describeOption(value)}. Write ${type[1]}.`,
-    );
+/** The rows of all options of `T`. */
+export type OptionRows<T extends object> = { readonly [Name in keyof T]-?: OptionRow };
+
+/** Everything that is checked about the options of one function, decorator or dispatcher. */
+export interface OptionTable<T extends object> {
+  readonly rows: OptionRows<T>;
+  /** Shown where the options are not an object. */
+  readonly example: string;
+  /** Options without a default. */
+  readonly required?: readonly (keyof T & string)[];
+  readonly exclusive?: readonly ExclusiveOptions<T>[];
+  /** Default: a CacheConfigurationError, whose code is CACHE_OPTION where the row names no other. */
+  readonly error?: (message: string, code?: string) => Error;
+}
+
+/** Options of which at most one may be given. */
+export interface ExclusiveOptions<T extends object> {
+  readonly names: readonly (keyof T & string)[];
+  /** Whether one of them must be given. */
+  readonly isRequired?: boolean;
+  /** What to write instead. */
+  readonly advice?: string;
+  readonly code?: string;
+}
+
+/**
+ * Checks options against their table.
+ *
+ * @param where the function, or decorator and method, for messages; empty where the caller adds it
+ * @throws the table's error, for options that are unknown, missing, of the wrong type, or exclude each other
+ */
+export function checkOptions<T extends object>(table: OptionTable<T>, given: unknown, where: string): void {
+  const { error = configurationError, required = [], exclusive = [], example } = table;
+  const rows = table.rows as Readonly<Record<string, OptionRow>>;
+  const fail = (problem: string, code?: string): never => {
+    throw error(where === '' ? problem : `${where}: ${problem}`, code);
+  };
+  if (!isRecord(given)) return fail(`the options are ${describe(given)}. Write ${example}.`);
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(rows, name));
+  if (unknown.length > 0) fail(unknownOptions(unknown, Object.keys(rows)));
+  for (const [name, [isValid, write, code]] of Object.entries(rows)) {
+    const value = given[name];
+    if (value === undefined ? !required.includes(name as keyof T & string) : isValid(value)) continue;
+    fail(`${name} is ${name in given ? describe(value) : 'missing'}. Write ${write}.`, code);
+  }
+  for (const { names, isRequired = false, advice = 'Keep one.', code } of exclusive) {
+    const chosen = names.filter((name) => given[name] !== undefined);
+    if (chosen.length > 1) fail(`${chosen.join(' and ')} exclude each other. ${advice}`, code);
+    if (chosen.length === 0 && isRequired)
+      fail(`one of ${names.join(', ')} is missing. Write ${example}.`, code);
   }
 }
 
-/** A value as it may stand in a message. */
-export function describeOption(value: unknown): string {
-  if (typeof value === 'function') {
-    if (isClass(value)) return `the class ${value.name}`;
-    return isAsync(value) ? 'an async function' : 'a function';
-  }
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return `[${value.map(describeOption).join(', ')}]`;
-  const { name } = (value.constructor ?? Object) as Function;
-  return name === 'Object' ? 'an object' : `an instance of ${name}`;
+/** The problem and its solution, for a message. */
+export function unknownOptions(unknown: readonly string[], known: readonly string[]): string {
+  const nearest = unknown.flatMap((name) => nearestNames(name, known).slice(0, 1));
+  const hint = nearest.length === 0 ? '' : `Did you mean ${nearest.join(', ')}? `;
+  return `unknown option ${unknown.join(', ')}. ${hint}Known options: ${known.join(', ')}.`;
 }
 
-function isAsync(value: unknown): boolean {
-  return Object.prototype.toString.call(value) === '[object AsyncFunction]';
+function configurationError(message: string, code = 'CACHE_OPTION'): Error {
+  return new CacheConfigurationError(code, message);
 }
 
-function isClass(value: Function): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(value));
+/** The error of tables whose functions throw TypeErrors: those of stores. */
+export function typeError(message: string): Error {
+  return new TypeError(message);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function isText(value: unknown): value is string {
@@ -47,74 +85,79 @@ export function isBoolean(value: unknown): boolean {
   return typeof value === 'boolean';
 }
 
+export function isList(value: unknown): boolean {
+  return Array.isArray(value);
+}
+
+export function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
+}
+
+/** A function that is not a class. */
 export function isFunction(value: unknown): boolean {
   return typeof value === 'function' && !isClass(value);
 }
 
-/** A function that is not async: what asks it cannot wait, and a promise is never false. */
+/** A class, or a function that may return one. */
+export function isClassOrFunction(value: unknown): boolean {
+  return typeof value === 'function';
+}
+
+/** A function that is not async: its caller cannot wait, and a promise is never false. */
 export function isSync(value: unknown): boolean {
-  return isFunction(value) && !isAsync(value);
+  return isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
 }
 
-export function isTags(value: unknown): boolean {
-  return isFunction(value) || (Array.isArray(value) && value.every(isText));
+/** A test for whole numbers that are not smaller. */
+export function isWholeFrom(least: number): (value: unknown) => boolean {
+  return (value) => Number.isSafeInteger(value) && (value as number) >= least;
 }
 
-/** The options of cached methods and of values cached by hand that are not durations and are no key. */
-export const METHOD_OPTION_TYPES: OptionTypes = {
-  name: [isText, `a text that is not empty, e.g. 'users-by-id'`],
-  store: [isText, `the name of one of forRoot({ stores }), e.g. 'bulk'`],
-  cacheIf: [isFunction, 'a function: (value) => boolean'],
-  cacheUnless: [isFunction, 'a function: (value) => boolean'],
-  tags: [isTags, `a list of texts, e.g. ['users'], or a function of the arguments that returns one`],
-  type: [isFunction, 'a function that returns the classes: () => UserDto'],
-  invalidatesOn: [Array.isArray, 'a list: [Article] or [invalidates(Article, { … })]'],
-};
+/** Rows that several tables have. */
+export const flag: OptionRow = [isBoolean, 'true or false'];
+export const positive: OptionRow = [isWholeFrom(1), 'a positive whole number'];
+export const text: OptionRow = [isText, 'a text that is not empty'];
+export const record: OptionRow = [isRecord, 'an object'];
+export const tags: OptionRow = [
+  (value: unknown): boolean => isFunction(value) || isTextList(value),
+  `a list of texts, e.g. ['users'], or a function of the arguments that returns one`,
+];
 
-/** @throws CacheUsageError for what is no list of texts: one text alone is a list of letters to JavaScript */
+/** Checked by the function that parses it, with a message and a code of its own: durations, keys. */
+export const parsed: OptionRow = [(): boolean => true, ''];
+
+/** @param values the first is the default */
+export function oneOf(values: readonly (string | boolean)[], code?: string): OptionRow {
+  const words = values.map(describe);
+  words[0] += ' (the default)';
+  const write = [words.slice(0, -1).join(', '), words.at(-1)].join(' or ');
+  return [(value) => values.includes(value as string), write, code];
+}
+
+/** @throws CacheUsageError for anything but a list of texts: JavaScript would iterate the letters of one text */
 export function assertTexts(method: string, what: 'tags' | 'keys', given: unknown): void {
-  if (Array.isArray(given) && given.every(isText)) return;
+  if (isTextList(given)) return;
   throw new CacheUsageError(
     what === 'tags' ? 'CACHE_TAGS' : 'CACHE_KEY',
-    `${method}() was given the ${what} ${describeOption(given)}. Write a list of texts that are not empty: ` +
+    `${method}() was given the ${what} ${describe(given)}. Write a list of texts that are not empty: ` +
       `${method}(['${what === 'tags' ? 'orders' : 'orders:total'}']).`,
   );
 }
 
-/** @throws CacheUsageError for a value in place of what loads it */
+/** @throws CacheUsageError for a value in place of the function that loads it */
 export function assertLoader(loader: unknown, what: string): void {
   if (typeof loader === 'function') return;
   throw new CacheUsageError(
     'CACHE_LOADER',
-    `The loader of ${what} is ${describeOption(loader)}. Write a function that loads: () => this.orders.total().`,
+    `The loader of ${what} is ${describe(loader)}. Write a function that loads: () => this.orders.total().`,
   );
 }
 
-/** @throws CacheUsageError for another mode than there are: a misspelt one must not expire what was to be purged */
+/** @throws CacheUsageError for an unknown mode: a misspelt one must not expire what was to be purged */
 export function assertMode(method: string, mode: unknown): void {
   if (mode === 'purge' || mode === 'expire') return;
   throw new CacheUsageError(
     'CACHE_MODE',
-    `${method}() was given mode ${describeOption(mode)}. Write 'purge' (the default) or 'expire'.`,
-  );
-}
-
-/**
- * @param store how the store is written, e.g. `redisStore`
- * @throws TypeError for what is no object, and for unknown options
- */
-export function assertStoreOptions(
-  store: string,
-  options: unknown,
-  known: readonly string[],
-  example: string,
-): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`${store}() was given ${JSON.stringify(options)}. Write ${store}(${example}).`);
-  }
-  const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  if (unknown.length === 0) return;
-  throw new TypeError(
-    `${store}() has the unknown option ${unknown.join(', ')}. Known are: ${known.join(', ')}.`,
+    `${method}() was given mode ${describe(mode)}. Write 'purge' (the default) or 'expire'.`,
   );
 }

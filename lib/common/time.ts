@@ -1,5 +1,5 @@
 import { CacheOptionTypeError } from './errors.js';
-import { describeOption } from './options.js';
+import { describe } from './messages.js';
 
 /**
  * The one door to time. Tests put their own clock behind it (`forRoot({ clock })`).
@@ -76,7 +76,7 @@ function invalid(duration: unknown, where: string): TypeError {
       ? `${duration} or '${duration}s'`
       : `60, '15m' or null`;
   return new CacheOptionTypeError(
-    `${where} is ${describeOption(duration)}, which is not a duration. Write whole seconds (60), a string with a unit ` +
+    `${where} is ${describe(duration)}, which is not a duration. Write whole seconds (60), a string with a unit ` +
       `('500ms', '90s', '15m', '1h', '7d'), or null for no expiry: for example ${example}.`,
   );
 }

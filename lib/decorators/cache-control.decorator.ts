@@ -1,5 +1,5 @@
 import { Header, UseInterceptors } from '@nestjs/common';
-import { assertKnownOptions } from '../cache/definition.js';
+import { checkOptions, flag, isRecord, type OptionTable, parsed } from '../common/options.js';
 import { parseDuration, type Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { FailedLifetimeInterceptor } from '../http/failed-lifetime.interceptor.js';
@@ -39,20 +39,24 @@ export interface CacheControlOptions {
   immutable?: boolean | undefined;
 }
 
-const OPTIONS: Readonly<Record<keyof CacheControlOptions, 'duration' | 'flag'>> = {
-  public: 'flag',
-  private: 'flag',
-  noCache: 'flag',
-  noStore: 'flag',
-  noTransform: 'flag',
-  mustRevalidate: 'flag',
-  proxyRevalidate: 'flag',
-  mustUnderstand: 'flag',
-  immutable: 'flag',
-  maxAge: 'duration',
-  sMaxage: 'duration',
-  staleWhileRevalidate: 'duration',
-  staleIfError: 'duration',
+const OPTIONS: OptionTable<CacheControlOptions> = {
+  rows: {
+    public: flag,
+    private: flag,
+    noCache: flag,
+    noStore: flag,
+    noTransform: flag,
+    mustRevalidate: flag,
+    proxyRevalidate: flag,
+    mustUnderstand: flag,
+    immutable: flag,
+    maxAge: parsed,
+    sMaxage: parsed,
+    staleWhileRevalidate: parsed,
+    staleIfError: parsed,
+  },
+  example: `an object: { maxAge: '5m' }`,
+  exclusive: [{ names: ['public', 'private'] }],
 };
 
 /** What holds for errors as well. */
@@ -81,19 +85,15 @@ export function CacheControl(options: CacheControlOptions): MethodDecorator {
 }
 
 function cacheControlOf(options: CacheControlOptions, where: string): string {
-  assertKnownOptions(options, new Set(Object.keys(OPTIONS)), where);
-  if (options.public === true && options.private === true)
-    throw invalid(`${where} is public and private. Keep one.`);
+  // A directive that is false is not sent.
+  const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== false));
+  checkOptions(OPTIONS, isRecord(options) ? given : options, where);
   const directives: string[] = [];
-  for (const name of Object.keys(OPTIONS) as (keyof CacheControlOptions)[]) {
-    const value: unknown = options[name];
-    if (value === undefined || value === false) continue;
+  for (const name of Object.keys(OPTIONS.rows)) {
+    const value: unknown = given[name];
+    if (value === undefined) continue;
     const directive = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    directives.push(
-      OPTIONS[name] === 'flag' ? directive : `${directive}=${seconds(value, `${name} of ${where}`)}`,
-    );
-    if (OPTIONS[name] === 'flag' && value !== true)
-      throw invalid(`${name} of ${where} is ${String(value)}. Write true or false.`);
+    directives.push(value === true ? directive : `${directive}=${seconds(value, `${name} of ${where}`)}`);
   }
   if (directives.length === 0) throw invalid(`${where} says nothing. Write for example { maxAge: '5m' }.`);
   return directives.join(', ');

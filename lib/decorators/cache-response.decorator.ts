@@ -1,17 +1,19 @@
 import 'reflect-metadata';
 import {
-  assertMethodOptions,
+  METHOD_OPTIONS,
   type MethodDefinition,
   normalisePolicy,
+  ONE_CONDITION,
   VALUE_OPTIONS,
 } from '../cache/definition.js';
 import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import { CacheConfigurationError } from '../common/errors.js';
+import { checkOptions, isFunction, type OptionTable } from '../common/options.js';
 import type { Duration } from '../common/time.js';
 import { responseValues } from '../http/answer/stored-response.js';
 import { defaultKeyOf } from '../http/route/cached-route.js';
 import { isCacheableHandler } from '../http/route/handler-shape.js';
-import { normaliseResponseOptions } from '../http/route/response-options.js';
+import { normaliseResponseOptions, RESPONSE_OPTIONS } from '../http/route/response-options.js';
 import { withUriTag } from '../http/route/stored-uris.js';
 import { type InvalidationRule, toRule } from '../invalidation/rules/invalidation-rule.js';
 import { KeyPlan, type MethodShape } from '../keys/index.js';
@@ -19,30 +21,19 @@ import type { CacheResponseOptions } from './cache-options.interface.js';
 import { methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 import { isItselfNoCache, isNoCache } from './no-cache.decorator.js';
 
-/** What `@CacheResponse` takes. */
-export const RESPONSE_OPTIONS = new Set<string>([
-  ...VALUE_OPTIONS,
-  'keyConstructor',
-  'invalidatesOn',
-  'tags',
-  'store',
-  'name',
-  'rewarmRequest',
-  'setCacheHeaders',
-  'statuses',
-  'methods',
-  'query',
-  'vary',
-  'shared',
-  'conditional',
-  'bypass',
-  'maxBodyBytes',
-  'cacheControl',
-  'freshness',
-  'honourRequestDirectives',
-  'keyLimit',
-  'explain',
-] satisfies (keyof CacheResponseOptions)[]);
+const { type: _type, isolation: _isolation, ...ofHandlers } = METHOD_OPTIONS;
+
+/** The options of `@CacheResponse`. */
+export const CACHE_RESPONSE_OPTIONS: OptionTable<CacheResponseOptions> = {
+  rows: {
+    ...VALUE_OPTIONS,
+    ...ofHandlers,
+    rewarmRequest: [isFunction, `a function: (change) => ({ url: '/articles' })`, 'CACHE_REWARM'],
+    ...RESPONSE_OPTIONS,
+  },
+  example: `an object: { ttl: '5m' }`,
+  exclusive: [ONE_CONDITION],
+};
 
 /**
  * A handler whose answers are cached, normalised.
@@ -56,7 +47,7 @@ export function defineResponse(
   where: string,
   options: CacheResponseOptions,
 ): MethodDefinition {
-  assertMethodOptions(options, RESPONSE_OPTIONS, `@CacheResponse() on ${where}`);
+  checkOptions(CACHE_RESPONSE_OPTIONS, options, `@CacheResponse() on ${where}`);
   const methodName = String(methodKey);
   const hints: string[] = [];
   const response = normaliseResponseOptions(options, where);
@@ -88,23 +79,17 @@ export function defineResponse(
   });
 }
 
-/** @throws CacheConfigurationError for what is no function, or is asked by no rule */
+/** @throws CacheConfigurationError for one that no rule calls */
 function rewarmRequestOf(
   { rewarmRequest }: CacheResponseOptions,
   rules: readonly InvalidationRule[],
   where: string,
 ): CacheResponseOptions['rewarmRequest'] {
-  if (rewarmRequest === undefined) return undefined;
-  if (typeof rewarmRequest !== 'function')
-    throw invalidRewarm(where, `is no function. Write (change) => ({ url: '/articles' })`);
-  if (rules.some(({ options }) => options.rewarm === true)) return rewarmRequest;
-  throw invalidRewarm(where, 'is asked by no rule. Write rewarm: true in a rule of invalidatesOn');
-}
-
-function invalidRewarm(where: string, problem: string): CacheConfigurationError {
-  return new CacheConfigurationError(
+  if (rewarmRequest === undefined || rules.some(({ options }) => options.rewarm === true))
+    return rewarmRequest;
+  throw new CacheConfigurationError(
     'CACHE_REWARM',
-    `@CacheResponse() on ${where}: rewarmRequest ${problem}.`,
+    `@CacheResponse() on ${where}: no rule calls rewarmRequest. Write rewarm: true in a rule of invalidatesOn.`,
   );
 }
 

@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import {
-  assertMethodOptions,
-  normalisePolicy,
-  VALUE_OPTIONS,
+  METHOD_OPTIONS,
   type MethodDefinition,
+  normalisePolicy,
+  ONE_CONDITION,
+  VALUE_OPTIONS,
 } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
+import { checkOptions, type OptionTable } from '../common/options.js';
 import type { Duration } from '../common/time.js';
 import { createPatchedMethod, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/method-names.js';
@@ -14,16 +16,11 @@ import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
 import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 
-const OPTIONS = new Set<string>([
-  ...VALUE_OPTIONS,
-  'keyConstructor',
-  'invalidatesOn',
-  'tags',
-  'store',
-  'name',
-  'type',
-  'isolation',
-] satisfies (keyof CacheResultOptions)[]);
+const OPTIONS: OptionTable<CacheResultOptions> = {
+  rows: { ...VALUE_OPTIONS, ...METHOD_OPTIONS },
+  example: `an object: { ttl: '5m' }`,
+  exclusive: [ONE_CONDITION],
+};
 
 /**
  * Caches what an async method returns, by its arguments. Works on any provider, resolver or controller that Nest
@@ -73,7 +70,7 @@ function define(
 ): MethodDefinition {
   const methodName = String(methodKey);
   const where = whereOf(target, methodKey);
-  assertMethodOptions(options, OPTIONS, `@CacheResult() on ${where}`);
+  checkOptions(OPTIONS, options, `@CacheResult() on ${where}`);
   assertReturnsPromise(target, methodKey, original, where);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;

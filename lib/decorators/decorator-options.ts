@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { describeOption } from '../common/options.js';
+import { describe } from '../common/messages.js';
 import { readParameters, type MethodShape } from '../keys/index.js';
 
 /** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */
@@ -10,7 +10,7 @@ export function optionsOf<T extends object>(options: Duration | T, where: string
   if (typeof options === 'function') {
     throw new CacheConfigurationError(
       'CACHE_OPTION',
-      `${where} was given ${describeOption(options)}. For a key write { keyConstructor: … }, for a lifetime that depends ` +
+      `${where} was given ${describe(options)}. For a key write { keyConstructor: … }, for a lifetime that depends ` +
         `on the value { ttl: (value) => '5m' }.`,
     );
   }

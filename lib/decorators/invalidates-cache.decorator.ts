@@ -5,9 +5,16 @@ import { CacheConfigurationError } from '../common/errors.js';
 import { createInvalidating, declareInvalidation, type Invalidation } from '../cache/invalidating-method.js';
 import { injectRuntime } from '../cache/patched-method.js';
 import type { PartitionValues } from '../keys/key.interface.js';
-import { isMode, type InvalidationMode } from '../stores/store.interface.js';
-import { assertKnownOptions } from '../cache/definition.js';
-import { assertOptionTypes, isFunction, isTags, isText, type OptionTypes } from '../common/options.js';
+import type { InvalidationMode } from '../stores/store.interface.js';
+import {
+  checkOptions,
+  isClassOrFunction,
+  isFunction,
+  isText,
+  oneOf,
+  type OptionTable,
+  tags,
+} from '../common/options.js';
 import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
 
 /**
@@ -58,28 +65,23 @@ export function InvalidatesCache<T extends object>(options: InvalidatesCacheOpti
   };
 }
 
-const TYPES: OptionTypes = {
-  of: [(value) => typeof value === 'function', 'the class, or () => Class'],
-  method: [isText, 'the name of its cached method'],
-  partition: [isFunction, `a function of the arguments: (id) => ({ user: id })`],
-  tags: [isTags, `a list of texts, e.g. ['users'], or a function of the arguments that returns one`],
+const OPTIONS: OptionTable<InvalidatesCacheOptions> = {
+  rows: {
+    of: [isClassOrFunction, 'the class, or () => Class'],
+    method: [isText, 'the name of its cached method'],
+    partition: [isFunction, `a function of the arguments: (id) => ({ user: id })`],
+    tags,
+    mode: oneOf(['purge', 'expire'], 'CACHE_INVALIDATES'),
+  },
+  example: `an object: { of: UsersController, method: 'find' }`,
 };
 
-const OPTIONS = new Set<string>([
-  'of',
-  'method',
-  'partition',
-  'tags',
-  'mode',
-] satisfies (keyof InvalidatesCacheOptions)[]);
-
 function normalise<T extends object>(options: InvalidatesCacheOptions<T>, where: string): Invalidation {
-  assertKnownOptions(options, OPTIONS, `@InvalidatesCache() on ${where}`);
-  assertOptionTypes(options, TYPES, `@InvalidatesCache() on ${where}`);
-  const { of, method, partition, tags, mode = 'purge' } = options;
+  checkOptions(OPTIONS, options, `@InvalidatesCache() on ${where}`);
+  const { of, method, partition, tags: given, mode = 'purge' } = options;
   if (
     (of === undefined) !== (method === undefined) ||
-    (of === undefined && (tags === undefined || partition !== undefined))
+    (of === undefined && (given === undefined || partition !== undefined))
   ) {
     throw new CacheConfigurationError(
       'CACHE_INVALIDATES',
@@ -87,17 +89,11 @@ function normalise<T extends object>(options: InvalidatesCacheOptions<T>, where:
         `for a part of it, or { tags: […] }. A class that is undefined is usually a circular import: of: () => Class.`,
     );
   }
-  if (!isMode(mode)) {
-    throw new CacheConfigurationError(
-      'CACHE_INVALIDATES',
-      `@InvalidatesCache() on ${where} has mode ${String(mode)}. Write 'purge' (the default) or 'expire'.`,
-    );
-  }
   return {
     of,
     method,
     partition: partition as Invalidation['partition'],
-    tags: tags as Invalidation['tags'],
+    tags: given as Invalidation['tags'],
     mode,
   };
 }

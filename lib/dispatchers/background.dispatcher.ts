@@ -9,7 +9,8 @@ import type {
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { type OptionTests, positive, readOptions } from './options.js';
+import { positive } from '../common/options.js';
+import { DispatcherOptions } from './options.js';
 
 /** A job of more tags than this takes coarser ones, when jobs are put together. */
 const MAX_TAGS = 1_000;
@@ -81,12 +82,12 @@ export interface BackgroundSettings {
 }
 
 const DEFAULTS: BackgroundSettings = { concurrency: 4, maxQueue: 1_000, attempts: 8, drainTimeout: 5_000 };
-const TESTS: OptionTests<BackgroundSettings> = {
+const OPTIONS = new DispatcherOptions<BackgroundSettings>('background', {
   concurrency: positive,
   maxQueue: positive,
   attempts: positive,
   drainTimeout: positive,
-};
+});
 
 /** The first pause after a failure; each further one is twice as long. Milliseconds. */
 const FIRST_PAUSE = 200;
@@ -109,7 +110,7 @@ export class BackgroundDispatcher implements Dispatcher {
   readonly #closing = new AbortController();
 
   start({ config, coarser, failed }: DispatcherHost): void {
-    this.#settings = readOptions('background', TESTS, DEFAULTS, config);
+    this.#settings = OPTIONS.read(DEFAULTS, config);
     this.#coarser = coarser;
     this.#failed = failed;
   }

@@ -9,8 +9,9 @@ import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { kindOf } from '../common/messages.js';
-import { anObject, checkRuleOptions, positive, readOptions, text, type OptionTests } from './options.js';
+import { topicOf } from '../common/messages.js';
+import { positive, record, text } from '../common/options.js';
+import { DispatcherOptions } from './options.js';
 import { ATTEMPTS, pauseBefore } from '../common/async.js';
 import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
 
@@ -36,18 +37,22 @@ export interface BullMqOptions {
   workerOptions?: Partial<WorkerOptions> | undefined;
 }
 
-const TESTS: OptionTests<BullMqOptions> = {
-  connection: [anObject[0], "BullMQ's connection, such as { host, port } or { url }"],
-  queue: text,
-  work: [
-    (value) => typeof value === 'boolean' || (Array.isArray(value) && value.every(text[0])),
-    'true, false or a list of queues',
-  ],
-  attempts: positive,
-  concurrency: positive,
-  prefix: text,
-  workerOptions: anObject,
-};
+const OPTIONS = new DispatcherOptions<BullMqOptions>(
+  'bullmq',
+  {
+    connection: [record[0], "BullMQ's connection, such as { host, port } or { url }"],
+    queue: text,
+    work: [
+      (value) => typeof value === 'boolean' || (Array.isArray(value) && value.every(text[0])),
+      'true, false or a list of queues',
+    ],
+    attempts: positive,
+    concurrency: positive,
+    prefix: text,
+    workerOptions: record,
+  },
+  { required: ['connection'], ofRules: ['queue', 'attempts'] },
+);
 
 const DEFAULTS = {
   work: true,
@@ -90,17 +95,16 @@ class BullMqDispatcher implements Dispatcher {
   #workers: WorkerInUse[] = [];
 
   constructor(options: BullMqOptions) {
-    if (options?.connection === undefined) readOptions('bullmq', TESTS, { connection: 'missing' });
-    this.#options = readOptions('bullmq', TESTS, DEFAULTS, options);
+    this.#options = OPTIONS.read(DEFAULTS, options);
   }
 
   check(config: object): void {
-    checkRuleOptions('bullmq', TESTS, ['queue', 'attempts'], config);
+    OPTIONS.checkRule(config);
   }
 
   async start(host: DispatcherHost): Promise<void> {
     this.#host = host;
-    this.#options = readOptions('bullmq', TESTS, this.#options, host.config);
+    this.#options = OPTIONS.read(this.#options, host.config);
     const { work, queue = queueOf(host.namespace) } = this.#options;
     const names = typeof work === 'boolean' ? (work ? [queue] : []) : work;
     this.#workers = names.map((name) => this.#work(name, host));
@@ -108,7 +112,7 @@ class BullMqDispatcher implements Dispatcher {
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     // Settings of the module are among them: the dispatcher may not have been started yet.
-    const options = readOptions('bullmq', TESTS, this.#options, config);
+    const options = OPTIONS.read(this.#options, config);
     return this.#queue(options.queue ?? queueOf(jobs[0]!.namespace), options).add(jobs);
   }
 
@@ -153,7 +157,7 @@ class BullMqDispatcher implements Dispatcher {
       const isDead = job === undefined || job.finishedOn !== undefined;
       if (isDead)
         host.failed(
-          `bullmq dead ${name} ${kindOf(error)}`,
+          `bullmq dead ${name} ${topicOf(error)}`,
           `An invalidation job of ${name} is dead, it stays as failed`,
           error,
         );

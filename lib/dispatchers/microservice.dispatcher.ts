@@ -8,7 +8,8 @@ import type {
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { checkRuleOptions, type OptionTests, readOptions, text } from './options.js';
+import { text } from '../common/options.js';
+import { DispatcherOptions } from './options.js';
 import { closing, Sender, stateOfAll } from './sender.js';
 
 /** The event that jobs of a namespace are emitted as. */
@@ -39,10 +40,14 @@ export interface MicroserviceOptions {
   pattern?: string | undefined;
 }
 
-const TESTS: OptionTests<MicroserviceOptions> = {
-  client: [(value) => typeof (value as EventClient | null)?.emit === 'function', 'a ClientProxy'],
-  pattern: text,
-};
+const OPTIONS = new DispatcherOptions<MicroserviceOptions>(
+  'microservice',
+  {
+    client: [(value) => typeof (value as EventClient | null)?.emit === 'function', 'a ClientProxy'],
+    pattern: text,
+  },
+  { required: ['client'], ofRules: ['pattern'] },
+);
 
 type Options = Pick<MicroserviceOptions, 'client' | 'pattern'>;
 
@@ -70,17 +75,16 @@ class MicroserviceDispatcher implements Dispatcher {
   readonly #senders = new Map<string, Sender>();
 
   constructor(options: MicroserviceOptions) {
-    if (options?.client === undefined) readOptions('microservice', TESTS, { client: 'missing' });
-    this.#options = readOptions<Options>('microservice', TESTS, options);
+    this.#options = OPTIONS.read(options);
   }
 
   check(config: object): void {
-    checkRuleOptions('microservice', TESTS, ['pattern'], config);
+    OPTIONS.checkRule(config);
   }
 
   start(host: DispatcherHost): void {
     this.#host = host;
-    this.#options = readOptions<Options>('microservice', TESTS, this.#options, host.config);
+    this.#options = OPTIONS.read(this.#options, host.config);
     // The broker may be down: the first jobs then wait for it, not the boot.
     this.#connecting = this.#options.client
       .connect()
@@ -88,12 +92,7 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
-    const { pattern = patternOf(jobs[0]!.namespace) } = readOptions<Options>(
-      'microservice',
-      TESTS,
-      this.#options,
-      config,
-    );
+    const { pattern = patternOf(jobs[0]!.namespace) } = OPTIONS.read(this.#options, config);
     let sender = this.#senders.get(pattern);
     if (sender === undefined) {
       const host = { coarser: (tag: string) => this.#host?.coarser(tag), failed: this.#failed };

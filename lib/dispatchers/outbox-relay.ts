@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
-import { kindOf, messageOf } from '../common/messages.js';
+import { topicOf, messageOf } from '../common/messages.js';
 import { pauseBefore } from '../common/async.js';
 import { closing } from './sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
@@ -77,7 +77,7 @@ export class OutboxRelay {
       if (error instanceof InvalidationJobError || attempt >= this.options.attempts) {
         await this.table.bury(id, text);
         this.host.failed(
-          `outbox dead ${kindOf(error)}`,
+          `outbox dead ${topicOf(error)}`,
           `The invalidation job ${id} is dead, it stays in the outbox`,
           error,
         );

@@ -9,7 +9,8 @@ import type {
 } from '../invalidation/jobs/dispatcher.interface.js';
 import { isLeft } from '../invalidation/jobs/job.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { boolean, type OptionTests, positive, readOptions, text } from './options.js';
+import { flag, positive, text } from '../common/options.js';
+import { DispatcherOptions } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
@@ -43,14 +44,14 @@ const DEFAULTS: Required<OutboxOptions> = {
   attempts: ATTEMPTS,
   createTable: false,
 };
-const TESTS: OptionTests<OutboxOptions> = {
+const OPTIONS = new DispatcherOptions<OutboxOptions>('outbox', {
   table: text,
-  work: boolean,
+  work: flag,
   pollInterval: positive,
   batch: positive,
   attempts: positive,
-  createTable: boolean,
-};
+  createTable: flag,
+});
 
 /**
  * The `outbox` dispatcher: jobs are written to a table in the transaction of the change, and carried out from there at
@@ -75,12 +76,12 @@ class OutboxDispatcher implements Dispatcher {
   readonly #tables = new WeakMap<object, OutboxTable>();
 
   constructor(options: OutboxOptions) {
-    this.#options = readOptions('outbox', TESTS, DEFAULTS, options);
+    this.#options = OPTIONS.read(DEFAULTS, options);
   }
 
   async start(host: DispatcherHost): Promise<void> {
     this.#host = host;
-    this.#options = readOptions('outbox', TESTS, this.#options, host.config);
+    this.#options = OPTIONS.read(this.#options, host.config);
     const tables = host.dataSources.filter(hasDialect).map((dataSource) => this.#tableOf(dataSource));
     for (const table of this.#options.createTable ? tables : [])
       for (const statement of table.creation) await table.dataSource.query(statement);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { kindOf } from '../common/messages.js';
+import { topicOf } from '../common/messages.js';
 import type {
   ChangeTransaction,
   DispatchContext,
@@ -11,7 +11,8 @@ import { InvalidationJobError, isLeft } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { boolean, checkRuleOptions, type OptionTests, positive, readOptions, text } from './options.js';
+import { flag, positive, text } from '../common/options.js';
+import { DispatcherOptions } from './options.js';
 import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
 
 /**
@@ -36,15 +37,19 @@ export interface PgBossOptions {
   batch?: number | undefined;
 }
 
-const TESTS: OptionTests<PgBossOptions> = {
-  boss: [(value) => typeof (value as PgBossLike | null)?.send === 'function', 'new PgBoss(…)'],
-  queue: text,
-  work: boolean,
-  retryLimit: positive,
-  retryDelay: positive,
-  pollInterval: positive,
-  batch: positive,
-};
+const OPTIONS = new DispatcherOptions<PgBossOptions>(
+  'pg-boss',
+  {
+    boss: [(value) => typeof (value as PgBossLike | null)?.send === 'function', 'new PgBoss(…)'],
+    queue: text,
+    work: flag,
+    retryLimit: positive,
+    retryDelay: positive,
+    pollInterval: positive,
+    batch: positive,
+  },
+  { required: ['boss'], ofRules: ['queue', 'retryLimit', 'retryDelay'] },
+);
 
 const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50 };
 
@@ -77,17 +82,16 @@ class PgBossDispatcher implements Dispatcher {
   readonly #known = new Map<string, Promise<void>>();
 
   constructor(options: PgBossOptions) {
-    if (options?.boss === undefined) readOptions('pg-boss', TESTS, { boss: 'missing' });
-    this.#options = readOptions('pg-boss', TESTS, DEFAULTS, options);
+    this.#options = OPTIONS.read(DEFAULTS, options);
   }
 
   check(config: object): void {
-    checkRuleOptions('pg-boss', TESTS, ['queue', 'retryLimit', 'retryDelay'], config);
+    OPTIONS.checkRule(config);
   }
 
   async start(host: DispatcherHost): Promise<void> {
     this.#host = host;
-    this.#options = readOptions('pg-boss', TESTS, this.#options, host.config);
+    this.#options = OPTIONS.read(this.#options, host.config);
     const { boss, work, batch, pollInterval, queue = queueOf(host.namespace) } = this.#options;
     boss.on('error', (error) => host.failed('pg-boss', 'pg-boss has an error', error));
     await boss.start();
@@ -150,7 +154,7 @@ class PgBossDispatcher implements Dispatcher {
     config: Readonly<Record<string, unknown>>,
     db?: PgBossDatabase,
   ): Promise<void> {
-    const options = readOptions('pg-boss', TESTS, this.#options, config);
+    const options = OPTIONS.read(this.#options, config);
     const { boss, retryLimit, retryDelay } = options;
     const queue = options.queue ?? queueOf(jobs[0]!.namespace);
     await this.#ensure(queue);
@@ -180,13 +184,13 @@ class PgBossDispatcher implements Dispatcher {
       if (error instanceof InvalidationJobError) {
         // No attempt will do: it is dead at once.
         failed(
-          `pg-boss dead ${kindOf(error)}`,
+          `pg-boss dead ${topicOf(error)}`,
           `The invalidation job ${id} is dead, it is in ${deadOf(queue)}`,
           error,
         );
         await boss.send(deadOf(queue), data as object);
       } else {
-        failed(`pg-boss ${kindOf(error)}`, `The invalidation job ${id} failed and is tried again`, error);
+        failed(`pg-boss ${topicOf(error)}`, `The invalidation job ${id} failed and is tried again`, error);
         await boss.fail(queue, id, { message: error.message });
       }
     }

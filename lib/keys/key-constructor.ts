@@ -1,3 +1,5 @@
+import { describe } from '../common/messages.js';
+import { unknownOptions } from '../common/options.js';
 import { ArgsKeyField } from './fields/args-key-field.js';
 import { ConstantKeyField, FunctionKeyField, type KeyFunction } from './fields/simple-key-fields.js';
 import { DtoKeyField } from './fields/dto-key-field.js';
@@ -202,12 +204,6 @@ function isRecord(input: unknown): input is KeyFields {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function describe(input: unknown): string {
-  return typeof input === 'object' && input !== null
-    ? `an object of the class ${input.constructor?.name}`
-    : String(input);
-}
-
 /**
  * The default of `@CacheResult`: all arguments of the call, those beyond the declared ones included.
  *
@@ -314,7 +310,7 @@ export function checkFieldOptions(field: KeyField, fail: (problem: string) => ne
   const own = OWN_OPTIONS.get(field.constructor);
   for (const [name, value] of Object.entries(options as object)) {
     if (own !== undefined && !SWITCHES.includes(name) && !own.includes(name)) {
-      fail(`has the unknown option ${name}. Known are: ${[...SWITCHES, ...own].join(', ')}.`);
+      fail(`has the ${unknownOptions([name], [...SWITCHES, ...own])}`);
     }
     if (SWITCHES.includes(name) && value !== undefined && typeof value !== 'boolean') {
       fail(`has { ${name}: ${JSON.stringify(value)} }. Write true or false.`);

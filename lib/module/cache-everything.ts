@@ -1,10 +1,10 @@
 import type { Type } from '@nestjs/common';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
-import { assertKnownOptions, type MethodDefinition } from '../cache/definition.js';
-import { CacheConfigurationError } from '../common/errors.js';
+import type { MethodDefinition } from '../cache/definition.js';
+import { checkOptions, type OptionTable } from '../common/options.js';
 import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';
-import { defineResponse, RESPONSE_OPTIONS } from '../decorators/cache-response.decorator.js';
+import { CACHE_RESPONSE_OPTIONS, defineResponse } from '../decorators/cache-response.decorator.js';
 import { isNoCache } from '../decorators/no-cache.decorator.js';
 import { handlesOnlyGet, readsOfRequest } from '../http/route/handler-shape.js';
 import { excludedPaths, type ExcludedPaths } from '../http/route/query-filter.js';
@@ -26,15 +26,26 @@ export interface CacheEverythingOptions extends Omit<CacheResponseOptions, OfOne
 }
 
 const WHERE = 'cacheEverything of RestflowCacheModule';
-const OF_ONE_HANDLER = new Set<string>([
-  'name',
-  'methods',
-  'shared',
-  'freshness',
-  'invalidatesOn',
-  'rewarmRequest',
-] satisfies OfOneHandler[]);
-const OPTIONS = new Set(['exclude', ...[...RESPONSE_OPTIONS].filter((name) => !OF_ONE_HANDLER.has(name))]);
+const {
+  name: _1,
+  methods: _2,
+  shared: _3,
+  freshness: _4,
+  invalidatesOn: _5,
+  rewarmRequest: _6,
+  ...rows
+} = CACHE_RESPONSE_OPTIONS.rows;
+
+const OPTIONS: OptionTable<CacheEverythingOptions> = {
+  rows: {
+    ...rows,
+    exclude: [
+      (value) => Array.isArray(value) && value.every(isExcludable),
+      `a list of paths and controllers: ['/admin/*', HealthController]`,
+    ],
+  },
+  example: `an object: { ttl: '1m' }, or leave it out to cache what is decorated`,
+};
 
 /**
  * Caches every handler with `@Get()` that says nothing of caching itself, as a site-wide cache does.
@@ -52,10 +63,8 @@ export class CacheEverything {
     given: CacheEverythingOptions,
     private readonly log: OnceLog,
   ) {
-    if (typeof given !== 'object' || given === null) throw notOptions(given);
-    assertKnownOptions(given, OPTIONS, WHERE);
+    checkOptions(OPTIONS, given, WHERE);
     const { exclude = [], ...options } = given;
-    if (!Array.isArray(exclude) || !exclude.every(isExcludable)) throw notExcludable(exclude);
     this.#options = options;
     this.#classes = new Set(exclude);
     this.#paths = excludedPaths(exclude.filter((one) => typeof one === 'string'));
@@ -127,18 +136,4 @@ function handlersOf(controller: Function): readonly string[] {
 
 function isExcludable(one: unknown): boolean {
   return typeof one === 'function' || (typeof one === 'string' && one.startsWith('/'));
-}
-
-function notExcludable(exclude: unknown): CacheConfigurationError {
-  return new CacheConfigurationError(
-    'CACHE_OPTION',
-    `exclude of ${WHERE} is ${JSON.stringify(exclude)}. Write a list of paths and controllers: ['/admin/*', HealthController].`,
-  );
-}
-
-function notOptions(given: unknown): CacheConfigurationError {
-  return new CacheConfigurationError(
-    'CACHE_OPTION',
-    `${WHERE} is ${String(given)}. Write { ttl: '1m' }, or leave it out to cache what is decorated.`,
-  );
 }

@@ -1,14 +1,20 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { RuntimeSettings } from '../cache/cache-runtime.js';
-import { assertKnownOptions } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
+import { describe } from '../common/messages.js';
 import {
-  assertOptionTypes,
-  describeOption,
+  checkOptions,
+  flag,
   isBoolean,
+  isFunction,
+  isList,
+  isRecord,
   isSync,
   isText,
-  type OptionTypes,
+  isTextList,
+  isWholeFrom,
+  type OptionTable,
+  parsed,
 } from '../common/options.js';
 import { type Clock, type Duration, parseDuration, systemClock } from '../common/time.js';
 import { assertSecret } from '../http/explain.js';
@@ -33,58 +39,6 @@ import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';
 import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
 import type { DispatcherProvider } from './dispatchers.js';
-
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isList = (value: unknown): boolean => Array.isArray(value);
-const isTexts = (value: unknown): boolean => isList(value) && (value as unknown[]).every(isText);
-const isWholeFrom = (least: number) => (value: unknown) =>
-  Number.isSafeInteger(value) && (value as number) >= least;
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !isList(value);
-const isDataSources = (value: unknown): boolean => value === 'auto' || value === false || isList(value);
-const isChangeSources = (value: unknown): boolean =>
-  isList(value) && (value as (Partial<ChangeSource> | null)[]).every((one) => isFunction(one?.start));
-const isClock = (value: unknown): boolean =>
-  isFunction((value as Clock | null)?.now) && isFunction((value as Clock).after);
-
-/** What the options of the module must be, where a line says it. */
-export const MODULE_OPTION_TYPES: OptionTypes = {
-  version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
-  enabled: [
-    (value: unknown): boolean => isBoolean(value) || isSync(value),
-    'true, false or a function that answers one, at once',
-  ],
-  changeSources: [isChangeSources, 'a list of change sources, e.g. [postgresChanges({ client })]'],
-  exactStatements: [isBoolean, 'true or false'],
-  setCacheHeaders: [isBoolean, 'true or false'],
-  isAuthenticated: [isSync, '(request) => boolean, which answers at once'],
-  ignoreHeaders: [isTexts, `a list of names of request headers: ['x-trace-state']`],
-  ignoreProperties: [isTexts, `a list of members of requests: ['requestTime']`],
-  maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
-  maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
-  stores: [
-    (value: unknown): boolean => isObject(value) && !Object.hasOwn(value as object, ''),
-    'an object of stores by name: { bulk: memoryStore() }',
-  ],
-  dispatcherSettings: [
-    (value: unknown): boolean => isObject(value) && Object.values(value as object).every(isObject),
-    'an object of settings by name of a dispatcher: { background: { concurrency: 4 } }',
-  ],
-  clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
-  keyHashAlgorithm: [
-    (value: unknown): boolean => isText(value) || isFunction(value),
-    `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
-  ],
-  dispatchers: [
-    isList,
-    'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
-  ],
-  raiseException: [isBoolean, 'true or false'],
-  defaultDispatcher: [
-    (value: unknown): boolean => typeof value === 'string',
-    `the name of a dispatcher, e.g. 'inline'`,
-  ],
-  dataSources: [isDataSources, `'auto', false or a list of DataSources`],
-};
 
 /**
  * Options of `RestflowCacheModule.forRoot`. Everything has a default.
@@ -216,39 +170,66 @@ export interface ModuleSettings {
 
 const WHERE = 'RestflowCacheModule';
 
-const OPTIONS = new Set<string>([
-  'store',
-  'stores',
-  'ttl',
-  'namespace',
-  'version',
-  'enabled',
-  'setCacheHeaders',
-  'keyLimit',
-  'cacheEverything',
-  'explain',
-  'isAuthenticated',
-  'ignoreCookies',
-  'ignoreHeaders',
-  'ignoreProperties',
-  'keyHashAlgorithm',
-  'maxKeySuffixLength',
-  'maxLoadsWhenDown',
-  'defaultDispatcher',
-  'dispatcherSettings',
-  'dispatchers',
-  'raiseException',
-  'dataSources',
-  'replicaLag',
-  'exactStatements',
-  'changeSources',
-  'clock',
-] satisfies (keyof RestflowCacheOptions)[]);
+const isClock = (value: unknown): boolean =>
+  isFunction((value as Clock | null)?.now) && isFunction((value as Clock).after);
+const isChangeSource = (value: Partial<ChangeSource> | null): boolean => isFunction(value?.start);
+
+const OPTIONS: OptionTable<RestflowCacheOptions> = {
+  rows: {
+    store: parsed,
+    stores: [
+      (value) => isRecord(value) && !Object.hasOwn(value, ''),
+      'an object of stores by name: { bulk: memoryStore() }',
+    ],
+    ttl: parsed,
+    namespace: parsed,
+    version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+    enabled: [
+      (value) => isBoolean(value) || isSync(value),
+      'true, false or a synchronous function that returns one of them',
+    ],
+    setCacheHeaders: flag,
+    keyLimit: parsed,
+    cacheEverything: parsed,
+    explain: parsed,
+    isAuthenticated: [isSync, 'a synchronous function: (request) => boolean'],
+    ignoreCookies: parsed,
+    ignoreHeaders: [isTextList, `a list of names of request headers: ['x-trace-state']`],
+    ignoreProperties: [isTextList, `a list of members of requests: ['requestTime']`],
+    keyHashAlgorithm: [
+      (value) => isText(value) || typeof value === 'function',
+      `the name of a digest of node:crypto, e.g. 'sha256', or a function`,
+    ],
+    maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
+    maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
+    defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
+    dispatcherSettings: [
+      (value) => isRecord(value) && Object.values(value).every(isRecord),
+      'an object of settings by name of a dispatcher: { background: { concurrency: 4 } }',
+    ],
+    dispatchers: [
+      isList,
+      'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
+    ],
+    raiseException: flag,
+    dataSources: [
+      (value) => value === 'auto' || value === false || isList(value),
+      `'auto', false or a list of DataSources`,
+    ],
+    replicaLag: parsed,
+    exactStatements: flag,
+    changeSources: [
+      (value) => Array.isArray(value) && value.every(isChangeSource),
+      'a list of change sources, e.g. [postgresChanges({ client })]',
+    ],
+    clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
+  },
+  example: `an object: { ttl: '5m' }`,
+};
 
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
 export function normaliseOptions(options: RestflowCacheOptions = {}, log = new OnceLog()): ModuleSettings {
-  assertKnownOptions(options, OPTIONS, WHERE);
-  assertOptionTypes(options, MODULE_OPTION_TYPES, WHERE);
+  checkOptions(OPTIONS, options, WHERE);
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>();
   stores.set('default', usable('default', options.store === undefined ? memoryStore() : options.store));
@@ -318,7 +299,7 @@ function usable(name: string, store: CacheStore): CacheStore {
   const isObject = typeof store === 'object' && store !== null;
   throw new CacheConfigurationError(
     'CACHE_STORE',
-    `${WHERE}: the store '${name}' is ${isObject ? 'no CacheStore' : describeOption(store)}. Write memoryStore(), or another ` +
+    `${WHERE}: the store '${name}' is ${isObject ? 'no CacheStore' : describe(store)}. Write memoryStore(), or another ` +
       `store of this library; a cache-manager cache is none.`,
   );
 }

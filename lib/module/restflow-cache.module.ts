@@ -9,9 +9,8 @@ import {
 import { DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheService } from '../cache/cache.service.js';
-import { assertKnownOptions } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { assertOptionTypes, isFunction, type OptionTypes } from '../common/options.js';
+import { checkOptions, isClassOrFunction, isFunction, isList, type OptionTable } from '../common/options.js';
 import { CACHE_RUNTIME } from '../cache/patched-method.js';
 import { type DispatcherProvider, dispatcherProviders, MODULE_SETTINGS } from './dispatchers.js';
 import { InvalidationWorker } from '../invalidation/index.js';
@@ -92,7 +91,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
    * })
    */
   static forRootAsync(options: RestflowCacheAsyncOptions): DynamicModule {
-    assertAsyncOptions(options);
+    checkOptions(ASYNC_OPTIONS, options, 'RestflowCacheModule.forRootAsync()');
     const { imports = [], dispatchers = [] } = options;
     const module = compose(settingsProvider(options), dispatchers, imports);
     if (options.useClass !== undefined) module.providers!.push(options.useClass);
@@ -164,37 +163,18 @@ function settingsProvider({
   };
 }
 
-const isList = (value: unknown): boolean => Array.isArray(value);
-
-const ASYNC_TYPES: OptionTypes = {
-  imports: [isList, 'a list of modules'],
-  inject: [isList, 'a list of what useFactory is called with: [ConfigService]'],
-  useFactory: [isFunction, 'a function that returns the options: (config) => ({ … })'],
-  useClass: [isClassLike, 'a class that implements RestflowCacheOptionsFactory'],
-  useExisting: [isClassLike, 'a class that implements RestflowCacheOptionsFactory, of a provider'],
-  dispatchers: [isList, 'a list of dispatchers'],
+const ASYNC_OPTIONS: OptionTable<RestflowCacheAsyncOptions> = {
+  rows: {
+    imports: [isList, 'a list of modules'],
+    inject: [isList, 'a list of what useFactory is called with: [ConfigService]'],
+    useFactory: [isFunction, 'a function that returns the options: (config) => ({ … })'],
+    useClass: [isClassOrFunction, 'a class that implements RestflowCacheOptionsFactory'],
+    useExisting: [isClassOrFunction, 'a class that implements RestflowCacheOptionsFactory, of a provider'],
+    dispatchers: [isList, 'a list of dispatchers'],
+  },
+  example: `an object: { inject: [ConfigService], useFactory: (config) => ({ … }) }`,
+  exclusive: [{ names: ['useFactory', 'useClass', 'useExisting'], isRequired: true }],
 };
-
-function isClassLike(value: unknown): boolean {
-  return typeof value === 'function';
-}
-
-const MAKERS = [
-  'useFactory',
-  'useClass',
-  'useExisting',
-] as const satisfies (keyof RestflowCacheAsyncOptions)[];
-
-function assertAsyncOptions(options: RestflowCacheAsyncOptions): void {
-  const where = 'RestflowCacheModule.forRootAsync()';
-  assertKnownOptions(options, new Set(Object.keys(ASYNC_TYPES)), where);
-  assertOptionTypes(options, ASYNC_TYPES, where);
-  if (MAKERS.filter((name) => options[name] !== undefined).length === 1) return;
-  throw new CacheConfigurationError(
-    'CACHE_OPTION',
-    `${where} needs useFactory, useClass or useExisting, one of them.`,
-  );
-}
 
 /** Checks options that a factory made. */
 function normaliseMade(options: RestflowCacheOptions | null | undefined): ModuleSettings {

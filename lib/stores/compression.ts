@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { checkOptions, isWholeFrom, type OptionTable, typeError } from '../common/options.js';
 import type { MaybePromise } from './store.interface.js';
 
 /**
@@ -89,26 +90,30 @@ function zstd(): Algorithm | undefined {
   };
 }
 
+const OPTIONS: OptionTable<CompressionOptions> = {
+  rows: {
+    algorithm: [
+      (value) => typeof value === 'string' && Object.hasOwn(ALGORITHMS, value),
+      `'gzip', 'brotli' or 'zstd'`,
+    ],
+    threshold: [isWholeFrom(0), 'a whole number of bytes'],
+  },
+  example: `an object: { algorithm: 'brotli' }`,
+  required: ['algorithm'],
+  error: typeError,
+};
+
 /**
- * @param where the function whose option it is, e.g. `redisStore`
- * @throws TypeError for an algorithm that this Node does not have, or a threshold that is no number of bytes
+ * @param where the function that has the option, e.g. `redisStore()`
+ * @throws TypeError for an unknown algorithm, or one that this Node does not have, and for a threshold that is not a number of bytes
  */
 export function normaliseCompression(options: CompressionOptions, where: string): Compression {
+  checkOptions(OPTIONS, options, `compression of ${where}`);
   const { algorithm, threshold = DEFAULT_THRESHOLD } = options;
-  if (!Object.hasOwn(ALGORITHMS, algorithm)) {
-    throw new TypeError(
-      `${where}({ compression: { algorithm } }) is ${String(algorithm)}. Write 'gzip', 'brotli' or 'zstd'.`,
-    );
-  }
   if (ALGORITHMS[algorithm] === undefined) {
     throw new TypeError(
-      `${where}({ compression: { algorithm: '${algorithm}' } }) needs Node 22.15 or 23.8, and this is ${process.version}. ` +
-        `Write 'brotli' or 'gzip', which every Node knows.`,
-    );
-  }
-  if (!Number.isSafeInteger(threshold) || threshold < 0) {
-    throw new TypeError(
-      `${where}({ compression: { threshold } }) must be a whole number of bytes, not ${String(threshold)}.`,
+      `compression of ${where}: '${algorithm}' needs Node 22.15 or 23.8, and this is ${process.version}. ` +
+        `Write 'brotli' or 'gzip', which every Node has.`,
     );
   }
   return { algorithm, threshold };

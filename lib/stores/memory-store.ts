@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.js';
-import { assertStoreOptions } from '../common/options.js';
+import { checkOptions, type OptionTable, positive, typeError } from '../common/options.js';
 import { type CacheStore, Entry, type InvalidationMode, type StoreQuery } from './store.interface.js';
 import { GenerationTable, type Cell } from './generations.js';
 import type { Stamp, Verdict } from './stamp.js';
@@ -17,7 +17,11 @@ export interface MemoryStoreOptions {
   maxEntries?: number | undefined;
 }
 
-const OPTIONS = ['maxBytes', 'maxEntries'] satisfies (keyof MemoryStoreOptions)[];
+const OPTIONS: OptionTable<MemoryStoreOptions> = {
+  rows: { maxBytes: positive, maxEntries: positive },
+  example: 'memoryStore({ maxEntries: 10_000 })',
+  error: typeError,
+};
 
 /** An entry and what this store knows of it, in one object: what a hit has to reach for is what it costs. */
 class HeldEntry extends Entry {
@@ -63,13 +67,6 @@ export class MemoryStore implements CacheStore {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { maxBytes = 64 * MIB, maxEntries = 100_000 } = options;
-    for (const [name, value] of Object.entries({ maxBytes, maxEntries })) {
-      if (!Number.isSafeInteger(value) || value <= 0) {
-        throw new TypeError(
-          `memoryStore({ ${name} }) must be a positive whole number, not ${String(value)}.`,
-        );
-      }
-    }
     this.#entries = new LRUCache<string, HeldEntry>({
       max: maxEntries,
       maxSize: maxBytes,
@@ -197,6 +194,6 @@ function judgeHeld(held: HeldEntry): Verdict {
  * @publicApi
  */
 export function memoryStore(options: MemoryStoreOptions = {}): CacheStore {
-  assertStoreOptions('memoryStore', options, OPTIONS, '{ maxEntries: 10_000 }');
+  checkOptions(OPTIONS, options, 'memoryStore()');
   return new MemoryStore(options);
 }

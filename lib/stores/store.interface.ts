@@ -15,10 +15,6 @@ export type MaybePromise<T> = T | Promise<T>;
  */
 export type InvalidationMode = 'purge' | 'expire';
 
-export function isMode(mode: unknown): mode is InvalidationMode {
-  return mode === 'purge' || mode === 'expire';
-}
-
 /**
  * A value on its way into bytes: plain data for a binary codec, and bytes that stay as they are.
  *

@@ -1,5 +1,5 @@
 import type { StoreState } from '../observability/metrics.js';
-import { assertStoreOptions } from '../common/options.js';
+import { checkOptions, oneOf, type OptionTable, typeError } from '../common/options.js';
 import { BumpLog } from './generations.js';
 import {
   agreesOnLoads,
@@ -37,7 +37,21 @@ export interface TieredStoreOptions {
   consistency?: 'bus' | 'validate' | undefined;
 }
 
-const OPTIONS = ['l1', 'l2', 'consistency'] satisfies (keyof TieredStoreOptions)[];
+const OPTIONS: OptionTable<TieredStoreOptions> = {
+  rows: {
+    l1: [(value) => value instanceof MemoryStore, 'a memoryStore()'],
+    l2: [isShared, 'a store that processes share, e.g. redisStore({ url })'],
+    consistency: oneOf(['bus', 'validate']),
+  },
+  example: 'tieredStore({ l1: memoryStore(), l2: redisStore({ url }) })',
+  required: ['l1', 'l2'],
+  error: typeError,
+};
+
+function isShared(value: unknown): boolean {
+  const store = value as Partial<CacheStore> | null | undefined;
+  return typeof store?.get === 'function' && store.keepsReferences !== true;
+}
 
 /**
  * Values in the memory of this process, over a store that all processes share.
@@ -49,19 +63,9 @@ const OPTIONS = ['l1', 'l2', 'consistency'] satisfies (keyof TieredStoreOptions)
  * @publicApi
  */
 export function tieredStore(options: TieredStoreOptions): CacheStore {
-  assertStoreOptions('tieredStore', options, OPTIONS, '{ l1: memoryStore(), l2: redisStore({ url }) }');
-  const { l1, l2, consistency = 'bus' } = options;
-  if (!(l1 instanceof MemoryStore)) throw new TypeError('tieredStore({ l1 }) must be a memoryStore().');
-  if (typeof l2?.get !== 'function' || l2.keepsReferences) {
-    throw new TypeError(
-      `tieredStore({ l2 }) must be a store that processes share, e.g. redisStore({ url }).`,
-    );
-  }
-  if (consistency !== 'bus' && consistency !== 'validate') {
-    throw new TypeError(
-      `tieredStore({ consistency }) is ${String(consistency)}. Write 'bus' (the default) or 'validate'.`,
-    );
-  }
+  checkOptions(OPTIONS, options, 'tieredStore()');
+  const { l2, consistency = 'bus' } = options;
+  const l1 = options.l1 as MemoryStore;
   if (consistency === 'validate') return new TieredStore(l1, guardStore(l2), undefined);
   if (!hasBus(l2)) {
     throw new TypeError(

@@ -1,4 +1,4 @@
-import { assertStoreOptions } from '../common/options.js';
+import { checkOptions, type OptionRow, type OptionTable, typeError } from '../common/options.js';
 import {
   type CacheStore,
   type Entry,
@@ -46,32 +46,30 @@ const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buf
  * @publicApi
  */
 export function chaosStore(inner: CacheStore, options: ChaosOptions): CacheStore {
-  assertChaos(options);
+  checkOptions(OPTIONS, options, 'chaosStore()');
   const store = new ChaosStore(inner, options);
   return hasLeases(inner) ? Object.assign(store, store.leasesOf(inner)) : store;
 }
 
-const PROBABILITIES = ['delay', 'error', 'hang', 'garbage', 'lostWrite'] as const;
+const probability: OptionRow = [
+  (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  'a probability between 0 and 1',
+];
 
-function assertChaos(options: ChaosOptions): void {
-  assertStoreOptions(
-    'chaosStore',
-    options,
-    ['seed', 'maxDelay', ...PROBABILITIES],
-    'store, { seed: 7, error: 0.1 }',
-  );
-  const wrong = PROBABILITIES.find(
-    (name) => !(options[name] === undefined || (options[name] >= 0 && options[name] <= 1)),
-  );
-  if (wrong !== undefined)
-    throw new TypeError(
-      `chaosStore({ ${wrong} }) is a probability between 0 and 1, not ${String(options[wrong])}.`,
-    );
-  if (!Number.isFinite(options.seed))
-    throw new TypeError(
-      `chaosStore({ seed }) must be a number, not ${String(options.seed)}: it makes the faults the same again.`,
-    );
-}
+const OPTIONS: OptionTable<ChaosOptions> = {
+  rows: {
+    seed: [Number.isFinite, 'a number: the same one makes the same faults'],
+    delay: probability,
+    maxDelay: [(value) => typeof value === 'number' && value >= 0, 'a number of milliseconds'],
+    error: probability,
+    hang: probability,
+    garbage: probability,
+    lostWrite: probability,
+  },
+  example: 'chaosStore(store, { seed: 7, error: 0.1 })',
+  required: ['seed'],
+  error: typeError,
+};
 
 class ChaosStore implements CacheStore {
   readonly kind: string;

@@ -116,7 +116,7 @@ describe('values by hand', () => {
     const { cache } = await start();
     const load = () => 1;
     await expect(cache.getOrSet('k', load, { tll: 5 } as never)).rejects.toThrow(
-      /the key 'k' has the unknown option tll/,
+      /the key 'k': unknown option tll\. Did you mean ttl\?/,
     );
     await expect(cache.getOrSet('k', load, { ttl: '5' as never })).rejects.toThrow(
       /ttl of the key 'k' is '5'/,
@@ -559,7 +559,7 @@ it('a mode that is none is refused, by hand and in @InvalidatesCache', async () 
   const decorate = InvalidatesCache({ tags: ['x'], mode });
   class Things {}
   expect(() => decorate(Things.prototype, 'change', { value: () => undefined })).toThrow(
-    /Things\.change has mode Purge\. Write 'purge'/,
+    /Things\.change: mode is 'Purge'\. Write 'purge'/,
   );
 });
 

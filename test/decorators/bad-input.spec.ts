@@ -51,7 +51,7 @@ describe('a wrong option is an error when the decorator runs, and names class an
       'an unknown option',
       { tll: 5, keys: 1 },
       'CACHE_OPTION',
-      /Users\.find.*unknown option tll, keys.*Known are: ttl/,
+      /Users\.find.*unknown option tll, keys\. Did you mean ttl\?.*Known options: ttl/,
     ],
     [
       'an option of the other decorator',
@@ -63,7 +63,7 @@ describe('a wrong option is an error when the decorator runs, and names class an
       'both conditions',
       { cacheIf: () => true, cacheUnless: () => true },
       'CACHE_CONDITION',
-      /Users\.find has both/,
+      /Users\.find: cacheIf and cacheUnless exclude each other/,
     ],
     [
       'a condition that is no function',
@@ -118,9 +118,9 @@ describe('a wrong option is an error when the decorator runs, and names class an
       'KEY_DEFINITION',
       /Users\.find.*Article does not extend KeyConstructor/,
     ],
-    ['an unknown lock', { lock: 'global' }, 'CACHE_OPTION', /lock of Users\.find is 'global'/],
-    ['a fraction above one', { refreshAhead: 80 }, 'CACHE_OPTION', /refreshAhead of Users\.find is 80/],
-    ['a fraction in a text', { jitter: '0.1' }, 'CACHE_OPTION', /jitter of Users\.find is '0\.1'/],
+    ['an unknown lock', { lock: 'global' }, 'CACHE_OPTION', /Users\.find: lock is 'global'/],
+    ['a fraction above one', { refreshAhead: 80 }, 'CACHE_OPTION', /Users\.find: refreshAhead is 80/],
+    ['a fraction in a text', { jitter: '0.1' }, 'CACHE_OPTION', /Users\.find: jitter is '0\.1'/],
     ['a bigint', 60n, 'CACHE_OPTION_TYPE', /ttl of Users\.find is 60n/],
     ['an object for a duration', { ttl: {} }, 'CACHE_OPTION_TYPE', /ttl of Users\.find is an object/],
     [

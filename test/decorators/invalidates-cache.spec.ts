@@ -150,7 +150,7 @@ describe('@InvalidatesCache', () => {
       /partition is an object\. Write a function/,
     ],
     [{ tags: 'stock' }, /tags is 'stock'\. Write a list of texts/],
-    [{ tags: ['stock'], tag: 1 }, /unknown option tag\. Known are: of, method/],
+    [{ tags: ['stock'], tag: 1 }, /unknown option tag\. Did you mean tags\? Known options: of, method/],
     [{ tags: ['stock'], partition: () => ({}) }, /Warehouse\.count does not say what to drop/],
   ])('refuses %j', async (options, message) => {
     expect(() =>

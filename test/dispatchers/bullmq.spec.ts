@@ -201,9 +201,9 @@ describe('the bullmq dispatcher', () => {
 
   it.each<[object, RegExp]>([
     [{}, /connection is missing.*\{ url \}/],
-    [{ connection: 'redis://localhost' }, /connection is redis:.*\{ url \}/],
-    [{ connection: {}, queues: [] }, /no option queues/],
-    [{ connection: {}, work: 'yes' }, /work is yes/],
+    [{ connection: 'redis://localhost' }, /connection is 'redis:.*\{ url \}/],
+    [{ connection: {}, queues: [] }, /unknown option queues\. Did you mean queue\?/],
+    [{ connection: {}, work: 'yes' }, /work is 'yes'/],
   ])('refuses the options %j', (options, message) => {
     expect(() => bullMqDispatcher(options as BullMqOptions)).toThrow(message);
   });

@@ -205,7 +205,7 @@ describe('the microservice dispatcher on NATS', () => {
 
 it.each<[object, RegExp]>([
   [{}, /client.*a ClientProxy/],
-  [{ client: { emit: () => undefined }, topic: 'x' }, /no option topic/],
+  [{ client: { emit: () => undefined }, topic: 'x' }, /unknown option topic/],
 ])('refuses the options %j', (options, message) => {
   expect(() => microserviceDispatcher(options as { client: EventClient })).toThrow(message);
 });

@@ -165,7 +165,7 @@ describe('the pg-boss dispatcher', () => {
 
   it.each<[object, RegExp]>([
     [{}, /boss.*new PgBoss/],
-    [{ boss: { send: () => undefined }, retries: 3 }, /no option retries/],
+    [{ boss: { send: () => undefined }, retries: 3 }, /unknown option retries/],
   ])('refuses the options %j', (options, message) => {
     expect(() => pgBossDispatcher(options as PgBossOptions)).toThrow(message);
   });

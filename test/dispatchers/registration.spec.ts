@@ -88,20 +88,20 @@ describe('dispatcherConfig of a rule', () => {
       'bullmq',
       bullMqDispatcher({ connection: {}, work: false }),
       { queu: 'q' },
-      /says queu .* queue, attempts/,
+      /unknown option queu\. Did you mean queue\? Known options: queue, attempts/,
     ],
     ['bullmq', bullMqDispatcher({ connection: {}, work: false }), { attempts: 0 }, /attempts is 0/],
     [
       'pg-boss',
       pgBossDispatcher({ boss: { send: nobody.emit } as never }),
       { work: true },
-      /says work .* queue/,
+      /work cannot differ from rule to rule\. Write it in dispatcherSettings: \{ 'pg-boss': \{ work/,
     ],
     [
       'microservice',
       microserviceDispatcher({ client: nobody as never }),
       { queue: 'q' },
-      /says queue .* may say pattern; .*dispatcherSettings/,
+      /unknown option queue\. Known options: pattern/,
     ],
   ])(
     'of %s that cannot work is an error at boot that names the method',

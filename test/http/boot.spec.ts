@@ -123,14 +123,14 @@ describe('what cannot work is an error at boot that names class and method', () 
     [
       'both conditions',
       { cacheIf: () => true, cacheUnless: () => true },
-      /Routes\.find.*both cacheIf and cacheUnless/,
+      /Routes\.find.*cacheIf and cacheUnless exclude each other/,
     ],
     ['a status that is never stored', { statuses: [304] }, /statuses of Routes\.find holds 304/],
     ['a status that is none', { statuses: ['200'] }, /statuses of Routes\.find/],
-    ['conditions that nobody judges', { conditional: 'never' }, /conditional of Routes\.find is never/],
+    ['conditions that nobody judges', { conditional: 'never' }, /Routes\.find: conditional is 'never'/],
     ['Vary: *', { vary: ['*'] }, /vary of Routes\.find holds "\*"/],
     ['a header name that is none', { vary: ['a b'] }, /vary of Routes\.find/],
-    ['no bytes', { maxBodyBytes: 0 }, /maxBodyBytes of Routes\.find is 0/],
+    ['no bytes', { maxBodyBytes: 0 }, /Routes\.find: maxBodyBytes is 0/],
     ['an unknown option', { tll: 5 }, /Routes\.find.*unknown option tll/],
     ['a lifetime without a unit', { ttl: '60' }, /Routes\.find/],
   ])('an option of the decorator: %s', (_, options, message) => {

@@ -172,10 +172,10 @@ describe('wrong decorators', () => {
 
   it.each([
     [CacheControl({ maxage: 1 } as object), /unknown option maxage/],
-    [CacheControl({ public: true, private: true }), /Blog\.other is public and private/],
+    [CacheControl({ public: true, private: true }), /Blog\.other: public and private exclude each other/],
     [CacheControl({ maxAge: '5 minutes' as '5m' }), /maxAge of .*not a duration/],
     [CacheControl({ maxAge: null }), /maxAge of .* is null/],
-    [CacheControl({ public: 'yes' as never }), /public of .* is yes/],
+    [CacheControl({ public: 'yes' as never }), /Blog\.other: public is 'yes'/],
     [CacheControl({}), /says nothing/],
     [Vary('a b'), /@Vary\(\) on Blog\.other holds "a b"/],
     [Vary('*'), /holds "\*"/],

@@ -497,7 +497,7 @@ describe('honourRequestDirectives', () => {
 
   it('is true or left out', () => {
     expect(() => define({ ttl: 60, honourRequestDirectives: 'yes' })).toThrow(
-      'honourRequestDirectives of Refused.find is yes. Write true, or leave it out.',
+      "Refused.find: honourRequestDirectives is 'yes'. Write true, or leave it out.",
     );
   });
 });

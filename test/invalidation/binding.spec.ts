@@ -132,7 +132,7 @@ describe('a rule that cannot work is an error that names the method and the way 
     [
       'is a list of rules',
       () => new World([[invalidates(User, USER)]]),
-      /Users\.find: \[an instance of InvalidationRule\] is no rule/,
+      /Users\.find: the options are \[an instance of InvalidationRule\]/,
     ],
     ['has an unknown option', () => invalidates(User, { fields: {} } as never), /unknown option fields/],
     [
@@ -145,7 +145,7 @@ describe('a rule that cannot work is an error that names the method and the way 
       () => new World([invalidates((() => undefined) as never, USER)]),
       /returns undefined.*\(\) => User/s,
     ],
-    ['is no rule at all', () => new World([null]), /invalidatesOn of Users\.find: null is no rule/],
+    ['is no rule at all', () => new World([null]), /invalidatesOn of Users\.find: the options are null/],
     [
       'asks for an unknown dispatcher',
       () => new World([invalidates(User, { ...USER, dispatcher: 'x' })]),

@@ -430,12 +430,12 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     [
       'an option that is misspelt',
       { user: new ArgsKeyField('userId', { partion: true } as never) },
-      'has the unknown option partion. Known are: partition, hashValue, sortLists, identity, path, normalizer, except.',
+      'has the unknown option partion. Did you mean partition? Known options: partition, hashValue, sortLists, identity, path, normalizer, except.',
     ],
     [
       'an option of another field',
       { user: new ConstantKeyField('v', 1, { path: 'id' } as never) },
-      'has the unknown option path. Known are: partition, hashValue, sortLists, identity.',
+      'has the unknown option path. Known options: partition, hashValue, sortLists, identity.',
     ],
     [
       'a switch that is no boolean',
@@ -553,8 +553,8 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
       'UsersService.find: keyConstructor: 7 is not a key constructor. Write a class that extends KeyConstructor',
     ],
     [[], 'is not a key constructor'],
-    [new Map(), 'an object of the class Map is not a key constructor'],
-    [new ArgsKeyField('userId'), 'an object of the class ArgsKeyField is not a key constructor'],
+    [new Map(), 'an instance of Map is not a key constructor'],
+    [new ArgsKeyField('userId'), 'an instance of ArgsKeyField is not a key constructor'],
     [
       class UserKey {},
       'the class UserKey does not extend KeyConstructor. Write class UserKey extends KeyConstructor',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Entry, type StoreQuery } from '../../lib/stores/store.interface.js';
-import { MemoryStore } from '../../lib/stores/memory-store.js';
+import { MemoryStore, memoryStore } from '../../lib/stores/memory-store.js';
 import { Stamp } from '../../lib/stores/stamp.js';
 
 function query(key: string, tags: readonly string[] = ['all', `k:${key}`]): StoreQuery {
@@ -65,9 +65,9 @@ describe('bounds', () => {
   });
 
   it.each([0, -1, 1.5, NaN, Infinity, '5' as never])('%p is no bound', (bound) => {
-    expect(() => new MemoryStore({ maxBytes: bound })).toThrow(TypeError);
-    expect(() => new MemoryStore({ maxEntries: bound })).toThrow(
-      /memoryStore\(\{ maxEntries \}\) must be a positive whole number/,
+    expect(() => memoryStore({ maxBytes: bound })).toThrow(TypeError);
+    expect(() => memoryStore({ maxEntries: bound })).toThrow(
+      /memoryStore\(\): maxEntries is .*Write a positive whole number/,
     );
   });
 });

@@ -99,13 +99,7 @@ function isObject(value: unknown): boolean {
 }
 
 /** @throws CacheConfigurationError when the store cannot keep what `none` promises */
-export function assertIsolation(isolation: unknown, keepsReferences: boolean, where: string): void {
-  if (isolation !== 'clone' && isolation !== 'freeze' && isolation !== 'none') {
-    throw new CacheConfigurationError(
-      'CACHE_ISOLATION',
-      `isolation of ${where} is ${String(isolation)}. Write 'clone' (the default), 'freeze' or 'none'.`,
-    );
-  }
+export function assertIsolation(isolation: Isolation, keepsReferences: boolean, where: string): void {
   if (isolation === 'none' && !keepsReferences) {
     throw new CacheConfigurationError(
       'CACHE_ISOLATION',

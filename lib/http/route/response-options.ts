@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { CacheConfigurationError } from '../../common/errors.js';
-import { assertOptionTypes, isBoolean, isSync, type OptionTypes } from '../../common/options.js';
+import { flag, isList, isSync, isWholeFrom, oneOf, type OptionRows, parsed } from '../../common/options.js';
 import { methodsOf } from './cacheable-methods.js';
 import { type ExcludedPaths, QueryFilter, type QueryOption } from './query-filter.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
@@ -33,7 +33,7 @@ export interface ResponseOptions {
   readonly everything?: { readonly paths: ExcludedPaths | undefined };
 }
 
-interface GivenResponseOptions {
+export interface GivenResponseOptions {
   freshness?: 'ttl' | 'headers';
   statuses?: readonly number[];
   methods?: readonly string[];
@@ -58,23 +58,32 @@ const NEVER_STORED = [206, 304];
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-const SWITCH = [isBoolean, 'true or false'] as const;
+const CODE = 'CACHE_RESPONSE_OPTION';
 
-/** What the options must be of which nothing more is asked. */
-const TYPES: OptionTypes = {
-  setCacheHeaders: SWITCH,
-  shared: SWITCH,
-  cacheControl: SWITCH,
-  explain: SWITCH,
+/** Options that only handlers have. Lists of names and numbers are checked member by member where they are read. */
+export const RESPONSE_OPTIONS: OptionRows<Omit<GivenResponseOptions, 'keyConstructor'>> = {
+  setCacheHeaders: flag,
+  statuses: [isList, 'a list of statuses: [200, 404]'],
+  methods: parsed,
+  query: parsed,
+  vary: [isList, `a list of names of request headers: ['accept-language']`],
+  shared: flag,
+  conditional: oneOf(['cache', 'handler'], CODE),
   bypass: [isSync, 'a function that answers at once: (request) => boolean'],
-  statuses: [Array.isArray, 'a list of statuses: [200, 404]'],
-  vary: [Array.isArray, `a list of names of request headers: ['accept-language']`],
+  maxBodyBytes: [isWholeFrom(1), 'a positive whole number of bytes', CODE],
+  cacheControl: flag,
+  freshness: oneOf(['ttl', 'headers'], CODE),
+  honourRequestDirectives: [flag[0], 'true, or leave it out', CODE],
+  keyLimit: parsed,
+  explain: flag,
 };
 
-/** @throws CacheConfigurationError naming the handler and what to write */
+/**
+ * @param options checked against {@link RESPONSE_OPTIONS} by the decorator
+ * @throws CacheConfigurationError naming the handler and what to write
+ */
 export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
   const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
-  assertOptionTypes(options, TYPES, where);
   const freshness = freshnessOf(options, where);
   for (const status of statuses) {
     if (!Number.isInteger(status) || status < 200 || status > 599 || NEVER_STORED.includes(status)) {
@@ -84,11 +93,6 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     }
   }
   assertHeaderNames(vary, `vary of ${where}`);
-  if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes <= 0) {
-    throw invalid(
-      `maxBodyBytes of ${where} is ${String(maxBodyBytes)}. Write a positive whole number of bytes.`,
-    );
-  }
   return Object.freeze({
     freshness,
     statuses: new Set(statuses),
@@ -96,8 +100,8 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     query: queryOf(options, where),
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
-    conditional: conditionalOf(options, where),
-    honourRequestDirectives: honourOf(options, where),
+    conditional: options.conditional ?? 'cache',
+    honourRequestDirectives: options.honourRequestDirectives ?? false,
     bypass: options.bypass as ResponseOptions['bypass'],
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,
@@ -124,20 +128,6 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
   );
 }
 
-function conditionalOf({ conditional = 'cache' }: GivenResponseOptions, where: string): 'cache' | 'handler' {
-  if (conditional === 'cache' || conditional === 'handler') return conditional;
-  throw invalid(
-    `conditional of ${where} is ${String(conditional)}. Write 'cache' (the default) or 'handler'.`,
-  );
-}
-
-function honourOf({ honourRequestDirectives = false }: GivenResponseOptions, where: string): boolean {
-  if (typeof honourRequestDirectives === 'boolean') return honourRequestDirectives;
-  throw invalid(
-    `honourRequestDirectives of ${where} is ${String(honourRequestDirectives)}. Write true, or leave it out.`,
-  );
-}
-
 /** What has no meaning where the headers of each response decide. */
 const DECIDED_BY_HEADERS = [
   ...[
@@ -156,8 +146,6 @@ const DECIDED_BY_HEADERS = [
 
 function freshnessOf(options: GivenResponseOptions, where: string): ResponseOptions['freshness'] {
   const { freshness = 'ttl', honourRequestDirectives } = options;
-  if (freshness !== 'ttl' && freshness !== 'headers')
-    throw invalid(`freshness of ${where} is ${String(freshness)}. Write 'ttl' (the default) or 'headers'.`);
   if (freshness === 'ttl') return freshness;
   if (honourRequestDirectives !== undefined)
     throw invalid(
@@ -175,7 +163,7 @@ function freshnessOf(options: GivenResponseOptions, where: string): ResponseOpti
 }
 
 function invalid(message: string): CacheConfigurationError {
-  return new CacheConfigurationError('CACHE_RESPONSE_OPTION', message);
+  return new CacheConfigurationError(CODE, message);
 }
 
 const VARY = 'restflow-cache:vary';

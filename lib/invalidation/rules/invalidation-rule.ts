@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { CacheConfigurationError } from '../../common/errors.js';
-import { describeOption } from '../../common/options.js';
 import {
   assertRuleOptions,
   type BatchRuleOptions,
@@ -11,7 +10,7 @@ import {
   type RuleOptions,
 } from './rule-options.js';
 import type { Invalidator, InvalidatorClass } from '../invalidator.js';
-import { stableText } from '../../common/messages.js';
+import { describe, stableText } from '../../common/messages.js';
 
 /**
  * Binds what a method cached to the changes of an entity.
@@ -64,7 +63,7 @@ export function invalidates<E extends object>(
 ): InvalidationRule<E> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidRule(
-      `invalidates() was given ${describeOption(options)} for options. Write invalidates(Entity, { fieldMapping: { user: 'id' } }), ` +
+      `invalidates() was given ${describe(options)} for options. Write invalidates(Entity, { fieldMapping: { user: 'id' } }), ` +
         `or invalidates(Entity, { scope: 'all' }).`,
     );
   }

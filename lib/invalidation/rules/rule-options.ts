@@ -1,6 +1,17 @@
 import { CacheConfigurationError } from '../../common/errors.js';
-import { describeOption, isBoolean, isText, type OptionTypes } from '../../common/options.js';
-import { isMode, type InvalidationMode } from '../../stores/store.interface.js';
+import { describe } from '../../common/messages.js';
+import {
+  checkOptions,
+  flag,
+  isBoolean,
+  isRecord,
+  isText,
+  isTextList,
+  oneOf,
+  type OptionTable,
+  parsed,
+} from '../../common/options.js';
+import type { InvalidationMode } from '../../stores/store.interface.js';
 import { type Invalidator, type InvalidatorClass, invalidatorProblem } from '../invalidator.js';
 
 /**
@@ -105,111 +116,62 @@ export interface BatchRuleOptions<E extends object = object> extends Invalidatio
 /** The options of a rule, whatever its `batch`. */
 export type RuleOptions = Readonly<InvalidationRuleOptions<object, boolean>>;
 
-const OPTIONS = new Set<string>([
-  'entity',
-  'name',
-  'fieldMapping',
-  'scope',
-  'requireArgs',
-  'watchFields',
-  'invalidateWhen',
-  'triggerOnCreate',
-  'invalidator',
-  'mode',
-  'eager',
-  'lookup',
-  'rewarm',
-  'dispatcher',
-  'dispatcherConfig',
-  'raiseException',
-  'batch',
-] satisfies (keyof InvalidationRuleOptions)[]);
+const OPTIONS: OptionTable<InvalidationRuleOptions<object, boolean>> = {
+  rows: {
+    entity: [
+      (value) => typeof value === 'function' || isText(value),
+      'the entity class, () => Class, or its name. An undefined class is usually a circular import: () => Class resolves it later',
+    ],
+    name: [isText, `a text that is not empty, e.g. 'user-by-id'`],
+    fieldMapping: [
+      (value) => isRecord(value) || typeof value === 'function',
+      `{ user: 'id' }: a partition field, and its path on the entity`,
+    ],
+    scope: [(value) => value === 'all', `'all', the only scope`],
+    requireArgs: [
+      (value) => isBoolean(value) || isTextList(value),
+      `true, false or a list of field names: ['user']`,
+    ],
+    watchFields: [isTextList, `a list of columns and relations: ['email']`],
+    invalidateWhen: [isRecord, `{ status: 'published' }; to decide by code, write an invalidator`],
+    triggerOnCreate: flag,
+    invalidator: parsed,
+    mode: oneOf(['purge', 'expire']),
+    eager: flag,
+    lookup: flag,
+    rewarm: flag,
+    dispatcher: [
+      (value) => isText(value) || typeof value === 'function',
+      `the name of a dispatcher, e.g. 'background', or its class`,
+    ],
+    dispatcherConfig: [isRecord, `an object of settings: { queue: 'cache' }`],
+    raiseException: flag,
+    batch: flag,
+  },
+  example: `invalidates(Entity, { fieldMapping: { … } }) or the entity class`,
+  required: ['entity'],
+  exclusive: [
+    { names: ['fieldMapping', 'scope', 'invalidator'], advice: 'Each says what to drop. Keep one.' },
+  ],
+  error: invalidRule,
+};
 
-/** @throws CacheConfigurationError for options that are unknown, or contradict each other */
+/** @throws CacheConfigurationError for options that are unknown, of the wrong type, or contradict each other */
 export function assertRuleOptions(options: RuleOptions): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidRule(
-      `${describeOption(options)} is no rule. Write invalidates(Entity, { fieldMapping: { … } }) or the entity class.`,
-    );
-  }
-  const { entity, fieldMapping, scope, invalidator, mode } = options;
-  if (typeof entity !== 'function' && !isText(entity)) {
-    throw invalidRule(
-      `entity is ${describeOption(entity)}. Write the entity class, () => Class, or its name. An undefined class is ` +
-        `usually a circular import: () => Class resolves it later.`,
-    );
-  }
-  const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
-  if (unknown.length > 0)
-    throw invalidRule(`unknown option ${unknown.join(', ')}. Known are: ${[...OPTIONS].join(', ')}.`);
-  const targets = Object.entries({ fieldMapping, scope, invalidator }).filter(
-    ([, value]) => value !== undefined,
-  );
-  if (targets.length > 1) {
-    throw invalidRule(
-      `${targets.map(([name]) => name).join(' and ')} exclude each other: each says what to drop. Keep one.`,
-    );
-  }
-  if (scope !== undefined && scope !== 'all')
-    throw invalidRule(`scope is ${describeOption(scope)}. The only scope is 'all'.`);
-  if (mode !== undefined && !isMode(mode)) {
-    throw invalidRule(`mode is ${describeOption(mode)}. Write 'purge' (the default) or 'expire'.`);
-  }
+  checkOptions(OPTIONS, options, '');
+  const { fieldMapping, invalidator, invalidateWhen, lookup } = options;
   const problem = invalidator === undefined ? undefined : invalidatorProblem(invalidator);
   if (problem !== undefined) throw invalidRule(problem);
-  assertTypes(options);
-  assertConditions(options.invalidateWhen);
-  if (options.lookup === true && typeof fieldMapping !== 'object') {
+  assertConditions(invalidateWhen);
+  if (lookup === true && typeof fieldMapping !== 'object') {
     throw invalidRule(
       `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
     );
   }
-  assertMapping(fieldMapping);
+  if (typeof fieldMapping === 'object') assertMapping(fieldMapping);
 }
 
-const isList = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
-
-const SWITCH = [isBoolean, 'true or false'] as const;
-
-/** What the options must be of which nothing more is asked. */
-const TYPES: Readonly<Partial<Record<keyof RuleOptions, OptionTypes[string]>>> = {
-  batch: SWITCH,
-  rewarm: SWITCH,
-  eager: SWITCH,
-  lookup: SWITCH,
-  triggerOnCreate: SWITCH,
-  raiseException: SWITCH,
-  name: [isText, `a text that is not empty, e.g. 'user-by-id'`],
-  requireArgs: [
-    (value) => isBoolean(value) || isList(value),
-    `true, false or a list of field names: ['user']`,
-  ],
-  watchFields: [isList, `a list of columns and relations: ['email']`],
-  dispatcher: [
-    (value) => isText(value) || typeof value === 'function',
-    `the name of a dispatcher, e.g. 'background', or its class`,
-  ],
-  dispatcherConfig: [
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    `an object of settings: { queue: 'cache' }`,
-  ],
-};
-
-function assertTypes(options: RuleOptions): void {
-  for (const [name, [isRight, words]] of Object.entries(TYPES)) {
-    const value: unknown = options[name as keyof RuleOptions];
-    if (value !== undefined && !isRight(value))
-      throw invalidRule(`${name} is ${describeOption(value)}. Write ${words}.`);
-  }
-}
-
-function assertMapping(mapping: unknown): void {
-  if (mapping === undefined || typeof mapping === 'function') return;
-  if (typeof mapping !== 'object' || mapping === null || Array.isArray(mapping)) {
-    throw invalidRule(
-      `fieldMapping is ${describeOption(mapping)}. Write { user: 'id' }: a partition field, and its path on the entity.`,
-    );
-  }
+function assertMapping(mapping: object): void {
   if (Object.keys(mapping).length === 0) {
     throw invalidRule(
       `fieldMapping is empty. Map a partition field to a path of the entity, or write scope: 'all'.`,
@@ -218,24 +180,19 @@ function assertMapping(mapping: unknown): void {
   for (const [field, path] of Object.entries(mapping)) {
     if (isText(path) && path.split('.').every((step) => step !== '')) continue;
     throw invalidRule(
-      `fieldMapping maps '${field}' to ${describeOption(path)}. Write a property of the entity, 'id', or a path through a relation, ` +
+      `fieldMapping maps '${field}' to ${describe(path)}. Write a property of the entity, 'id', or a path through a relation, ` +
         `'author.id'; to compute it, a function in place of the mapping: (user) => ({ ${field}: user.id }).`,
     );
   }
 }
 
-/** What no row is ever equal to would keep the rule from firing. */
-function assertConditions(conditions: unknown): void {
-  if (conditions === undefined) return;
-  if (typeof conditions !== 'object' || conditions === null || Array.isArray(conditions))
-    throw invalidRule(
-      `invalidateWhen is ${describeOption(conditions)}. Write { status: 'published' }; to decide by code, write an invalidator.`,
-    );
+/** A value that no row can equal would keep the rule from firing. */
+function assertConditions(conditions: RuleOptions['invalidateWhen'] = {}): void {
   for (const [path, wanted] of Object.entries(conditions)) {
     const code = [wanted].flat().find((one) => typeof one === 'function' || one instanceof RegExp);
     if (code !== undefined)
       throw invalidRule(
-        `invalidateWhen asks '${path}' for ${describeOption(code)}. Write a value, or a list of values; to decide by code, write an invalidator.`,
+        `invalidateWhen asks '${path}' for ${describe(code)}. Write a value, or a list of values; to decide by code, write an invalidator.`,
       );
   }
 }

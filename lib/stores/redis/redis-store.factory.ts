@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import { assertStoreOptions } from '../../common/options.js';
+import { checkOptions, isRecord, isWholeFrom, type OptionTable, typeError } from '../../common/options.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
 import { GuardedBusStore } from '../guard-store.js';
 import type { CacheStore } from '../store.interface.js';
@@ -35,9 +35,30 @@ export interface RedisStoreOptions {
   compression?: CompressionOptions | undefined;
 }
 
-const OPTIONS = ['url', 'client', 'store', 'timeout', 'compression'] satisfies (keyof RedisStoreOptions)[];
+const isClient = (value: unknown): boolean =>
+  typeof (value as Partial<RedisClient> | null)?.mgetBuffer === 'function';
 
-const EXAMPLE = `{ url: 'redis://localhost:6379' }`;
+/** Other texts ioredis would take for a host or a socket. */
+const isUrl = (value: unknown): boolean => typeof value === 'string' && /^rediss?:\/\//i.test(value);
+
+const OPTIONS: OptionTable<RedisStoreOptions> = {
+  rows: {
+    url: [
+      (value) => isUrl(value) || (Array.isArray(value) && value.length > 0 && value.every(isUrl)),
+      `a URL, 'redis://localhost:6379' or 'rediss://…', or a list of them for the nodes of a Cluster`,
+    ],
+    client: [isClient, 'an ioredis Redis or Cluster, or url: … in place of another client'],
+    store: [
+      (value) => isClient((value as Partial<IoredisYetStore> | null)?.client),
+      'a store of cache-manager-ioredis-yet, whose client is an ioredis connection',
+    ],
+    timeout: [isWholeFrom(1), 'a positive whole number of milliseconds'],
+    compression: [isRecord, `an object: { algorithm: 'brotli' }`],
+  },
+  example: `redisStore({ url: 'redis://localhost:6379' })`,
+  exclusive: [{ names: ['url', 'client', 'store'], isRequired: true }],
+  error: typeError,
+};
 
 /** How long the store waits between attempts to connect, at most. Milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
@@ -54,44 +75,16 @@ const MAX_RECONNECT_MS = 1_000;
  * @publicApi
  */
 export function redisStore(options: RedisStoreOptions): CacheStore {
-  assertStoreOptions('redisStore', options, OPTIONS, EXAMPLE);
+  checkOptions(OPTIONS, options, 'redisStore()');
   const { timeout = 250, compression } = options;
-  if (!Number.isSafeInteger(timeout) || timeout <= 0) {
-    throw new TypeError(
-      `redisStore({ timeout }) must be a positive whole number of milliseconds, not ${String(timeout)}.`,
-    );
-  }
-  const compressed = compression && normaliseCompression(compression, 'redisStore');
+  const compressed = compression && normaliseCompression(compression, 'redisStore()');
   return new GuardedBusStore(new RedisStore(connect(options)), timeout, compressed);
 }
 
 /** The connection that options describe. */
 export function connect({ url, client, store }: RedisStoreOptions): RedisConnection {
-  const ways = [url, client, store].filter((one) => one !== undefined);
-  if (ways.length !== 1) {
-    throw new TypeError(
-      `redisStore() needs one of url, client and store, not ${ways.length}. For example redisStore(${EXAMPLE}).`,
-    );
-  }
-  if (url !== undefined) return new RedisConnection(open(checked(url)) as unknown as RedisClient, true);
-  const given = (client ?? store?.client) as Partial<RedisClient> | null | undefined;
-  if (typeof given?.mgetBuffer === 'function') return new RedisConnection(given as RedisClient, false);
-  throw new TypeError(
-    client === undefined
-      ? 'redisStore({ store }) must be a store of cache-manager-ioredis-yet, whose client is an ioredis connection.'
-      : 'redisStore({ client }) must be an ioredis Redis or Cluster; for other clients write redisStore({ url }).',
-  );
-}
-
-/** @throws TypeError for what ioredis would take for a host, a socket or nothing */
-function checked(url: unknown): string | readonly string[] {
-  const urls: unknown[] = [url].flat();
-  if (urls.length > 0 && urls.every((one) => typeof one === 'string' && /^rediss?:\/\//i.test(one)))
-    return url as string | readonly string[];
-  throw new TypeError(
-    `redisStore({ url }) is ${JSON.stringify(url)}. Write a URL, 'redis://localhost:6379' or 'rediss://…', or a list of them for the ` +
-      `nodes of a Cluster.`,
-  );
+  if (url !== undefined) return new RedisConnection(open(url) as unknown as RedisClient, true);
+  return new RedisConnection((client ?? store!.client) as RedisClient, false);
 }
 
 /** A connection that never queues while it is down and never sends a command twice. */
