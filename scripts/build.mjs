@@ -1,4 +1,5 @@
-// Builds lib/ into dist/esm and dist/cjs. `--if-stale` does nothing when dist/ is newer than every source.
+// Builds lib/ into dist/esm and dist/cjs: tsc compiles it to ES modules in .tmp/tsc, and scripts/bundle.mjs bundles those.
+// `--if-stale` does nothing when dist/ is newer than every source.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { isFresh } from './newest.mjs';
 import { inRoot, run } from './root.mjs';
@@ -6,24 +7,30 @@ import { inRoot, run } from './root.mjs';
 /** Written last, so its time tells when a build was completed. */
 const stamp = inRoot('dist', 'cjs', 'package.json');
 
-const sources = ['lib', 'tsconfig.json', 'tsconfig.esm.json', 'tsconfig.cjs.json'].map((path) =>
-  inRoot(path),
-);
+/** Output of tsc. It is kept, because the package check compares the bundles with it. */
+const compiled = '.tmp/tsc';
+
+const sources = [
+  ...['lib', 'tsconfig.json', 'tsconfig.build.json'],
+  ...['build.mjs', 'bundle.mjs', 'entries.mjs'].map((name) => `scripts/${name}`),
+].map((path) => inRoot(path));
 
 async function build() {
   if (!existsSync(inRoot('lib', 'index.ts')))
     throw new Error('lib/index.ts is missing: there is nothing to build.');
-  rmSync(inRoot('dist'), { recursive: true, force: true });
+  for (const folder of ['dist', compiled]) rmSync(inRoot(folder), { recursive: true, force: true });
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
-  const codes = await Promise.all(
-    ['esm', 'cjs'].map((format) => run(process.execPath, [tsc, '-p', `tsconfig.${format}.json`])),
-  );
-  if (codes.some((code) => code !== 0)) throw new Error('The build failed: see the errors of tsc above.');
+  const code = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json']);
+  if (code !== 0) throw new Error('The build failed: see the errors of tsc above.');
+  // Loaded late: most runs find a fresh build.
+  const { bundle } = await import('./bundle.mjs');
+  await bundle(compiled, (format) => inRoot('dist', format));
   // The package is "type": "module"; this makes Node and TypeScript read the files below as CommonJS.
   writeFileSync(stamp, '{ "type": "commonjs" }\n');
 }
 
-if (!(process.argv.includes('--if-stale') && isFresh(stamp, sources))) {
+const isStale = !existsSync(inRoot(compiled)) || !isFresh(stamp, sources);
+if (isStale || !process.argv.includes('--if-stale')) {
   try {
     await build();
   } catch (error) {
