@@ -75,6 +75,7 @@ export {
   type Invalidator,
   type InvalidatorChange,
   type InvalidatorClass,
+  type JobHandler,
   type Rewarm,
   type RewarmRequest,
   type RewarmValue,
