@@ -1,10 +1,11 @@
-// Checks what would be published: the exports match the entry files, and publint and attw pass on the tarball.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// Checks what would be published: the exports match the entry files, publint and attw pass on the tarball, and its bundles
+// export and record what the output of tsc does, with one copy of everything.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { exportFields } from './entries.mjs';
 import { pack } from './pack.mjs';
+import { checkIdentity, checkImports, checkNames, checkSingletons, checkSize } from './package-contents.mjs';
 import { capture, inRoot } from './root.mjs';
 
 const manifest = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
@@ -45,10 +46,24 @@ function lockFile() {
 
 const bin = (name, ...path) => inRoot('node_modules', name, ...path);
 
+/** Inside of the repository, whose node_modules have every peer; apart from it, so that its name is not the repository's own. */
+const folder = inRoot('.tmp', 'packed');
+const unpacked = join(folder, 'node_modules', manifest.name);
+
+async function unpack(tarball) {
+  mkdirSync(unpacked, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  const { code, output } = await capture('tar', ['-xzf', tarball, '-C', unpacked, '--strip-components=1']);
+  if (code !== 0) throw new Error(`The tarball cannot be unpacked:\n${output}`);
+}
+
 async function checkPackage() {
-  const folder = mkdtempSync(join(tmpdir(), 'restflow-pack-'));
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   try {
     const tarball = await pack(folder);
+    await unpack(tarball);
+    const compiled = inRoot('.tmp', 'tsc');
     const node = (script, ...args) => capture(process.execPath, [script, ...args]);
     const checks = {
       exports: exportsMatch,
@@ -56,15 +71,20 @@ async function checkPackage() {
       publint: () => node(bin('publint', 'src', 'cli.js'), tarball, '--strict'),
       attw: () =>
         node(bin('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball, '--no-emoji', '--no-color'),
+      size: () => checkSize(unpacked),
+      imports: () => checkImports(unpacked, manifest),
+      names: () => checkNames(unpacked, compiled),
+      singletons: () => checkSingletons(unpacked, compiled),
+      identity: () => checkIdentity(folder, manifest.name),
     };
     let failed = 0;
     for (const [name, check] of Object.entries(checks)) {
-      const { code, output } = await check();
+      const { code, output, note } = await check();
       if (code !== 0) {
         failed += 1;
         console.error(`FAILED ${name}\n${output}`);
       } else {
-        console.log(`passed ${name}`);
+        console.log(`passed ${name}${note ? ` (${note})` : ''}`);
       }
     }
     return failed;
