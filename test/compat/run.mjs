@@ -12,7 +12,12 @@ const fixtures = inRoot('test', 'compat', 'fixtures');
 
 /** The applications: which folder holds their package.json, what they run, and on which platforms. */
 const applications = [
-  { name: 'nest11-cjs', source: 'blog', platforms: ['express', 'fastify'], extra: [requireChecks] },
+  {
+    name: 'nest11-cjs',
+    source: 'blog',
+    platforms: ['express', 'fastify'],
+    extra: [requireChecks, commonJsBuild],
+  },
   { name: 'nest12-esm', source: 'blog', platforms: ['express', 'fastify'], extra: [] },
   { name: 'bare-nest12', source: 'bare', platforms: ['express'], extra: [typesStandAlone] },
 ];
@@ -55,6 +60,20 @@ function requireChecks(folder) {
     import('${library}').then((esm) => assert.equal(esm.CacheService, api.CacheService, 'two copies of the library'));
   `;
   return [{ name: 'require', run: () => node(folder, '-e', script) }];
+}
+
+/** What loads no ES module by `require` gets dist/cjs: the application runs on it, from end to end. */
+function commonJsBuild(folder) {
+  const flag = '--no-experimental-require-module';
+  const path = `require.resolve('${library}').replaceAll('\\\\', '/')`;
+  const resolved = `require('node:assert').match(${path}, /dist\\/cjs\\/index.js$/)`;
+  return [
+    { name: 'dist/cjs is required', run: () => node(folder, flag, '-e', resolved) },
+    ...['express', 'fastify'].map((platform) => ({
+      name: `dist/cjs on ${platform}`,
+      run: () => node(folder, flag, join('dist', 'blog', 'main.js'), platform),
+    })),
+  ];
 }
 
 /** The declarations of the main entry need no optional peer either, and are right under the strictest of options. */
