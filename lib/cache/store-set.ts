@@ -137,3 +137,18 @@ export function invalidateEvent(
   const methods = new Set(tags.map((tag) => space.methodOf(tag)).filter((name) => name !== undefined));
   return new InvalidateEvent(space.namespace, mode, cause, [...methods], tags.includes(space.allTag), tags);
 }
+
+/** How many applications of this process use a store. */
+const users = new WeakMap<CacheStore, number>();
+
+/** Counts an application that begins to use a store: one that several share is closed by the last of them. */
+export function takeStore(store: CacheStore): void {
+  users.set(store, (users.get(store) ?? 0) + 1);
+}
+
+/** Counts off an application that stops using a store; the last of them closes the store. */
+export async function releaseStore(store: CacheStore): Promise<void> {
+  const left = (users.get(store) ?? 1) - 1;
+  users.set(store, left);
+  if (left === 0) await store.close?.();
+}

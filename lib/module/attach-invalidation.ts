@@ -15,8 +15,9 @@ import {
 } from '../invalidation/index.js';
 import { endAll } from './found-providers.js';
 import { normaliseOptions, type RestflowCacheOptions } from './options.js';
-import { releaseStore, takeStore } from './wiring.js';
+
 import { DataSourceAttacher } from '../typeorm/index.js';
+import { releaseStore, takeStore } from '../cache/store-set.js';
 
 const NO_STORE =
   'attachInvalidation() was given no store, so that nothing that an application cached is invalidated. Pass the store of the ' +

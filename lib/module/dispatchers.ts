@@ -15,6 +15,8 @@ import {
 export const MODULE_SETTINGS = Symbol('nestjs-restflow-cache.settings');
 /** The provider of the instances of `forRoot({ dispatchers })`. */
 export const MODULE_DISPATCHERS = Symbol('nestjs-restflow-cache.dispatchers');
+/** The provider of the object that puts the rooms together. */
+export const MODULE_WIRING = Symbol('nestjs-restflow-cache.wiring');
 
 /**
  * What `dispatchers` accepts: a class with `@InvalidationDispatcher()`, an instance of one, or a provider that makes one

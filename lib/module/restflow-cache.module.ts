@@ -6,13 +6,25 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { DiscoveryModule, ModuleRef } from '@nestjs/core';
+import {
+  DiscoveryModule,
+  DiscoveryService,
+  HttpAdapterHost,
+  ModuleRef,
+  ModulesContainer,
+} from '@nestjs/core';
 import { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheService } from '../cache/cache.service.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { checkOptions, isClassOrFunction, isFunction, isList, type OptionTable } from '../common/options.js';
 import { CACHE_RUNTIME } from '../cache/patched-method.js';
-import { type DispatcherProvider, dispatcherProviders, MODULE_SETTINGS } from './dispatchers.js';
+import {
+  type DispatcherProvider,
+  dispatcherProviders,
+  MODULE_DISPATCHERS,
+  MODULE_SETTINGS,
+  MODULE_WIRING,
+} from './dispatchers.js';
 import { InvalidationWorker } from '../invalidation/index.js';
 import {
   normaliseOptions,
@@ -21,7 +33,7 @@ import {
   type RestflowCacheOptions,
   type RestflowCacheOptionsFactory,
 } from './options.js';
-import { ModuleWiring } from './wiring.js';
+import type { ModuleWiring } from './wiring.js';
 import { NOBODY, OnceLog } from '../observability/once-log.js';
 
 /**
@@ -51,7 +63,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   #wiring(): ModuleWiring | undefined {
     const [own, any] = [true, false].map((strict) => {
       try {
-        return this.moduleRef.get(ModuleWiring, { strict });
+        return this.moduleRef.get<ModuleWiring>(MODULE_WIRING, { strict });
       } catch {
         return undefined;
       }
@@ -99,6 +111,24 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   }
 }
 
+/** Code that only a booting application needs is loaded then: importing decorators and keys does not pay for it. */
+const wiringProvider: Provider = {
+  provide: MODULE_WIRING,
+  inject: [
+    MODULE_SETTINGS,
+    CACHE_RUNTIME,
+    DiscoveryService,
+    ModuleRef,
+    ModulesContainer,
+    HttpAdapterHost,
+    MODULE_DISPATCHERS,
+  ],
+  useFactory: async (...injected: ConstructorParameters<typeof ModuleWiring>) => {
+    const wiring = await import('./wiring.js');
+    return new wiring.ModuleWiring(...injected);
+  },
+};
+
 function compose(
   settings: Provider,
   dispatchers: readonly DispatcherProvider[],
@@ -115,16 +145,16 @@ function compose(
         inject: [MODULE_SETTINGS],
         useFactory: ({ runtime }: ModuleSettings) => new CacheRuntime(runtime),
       },
-      ModuleWiring,
+      wiringProvider,
       {
         provide: CacheService,
-        inject: [CACHE_RUNTIME, ModuleWiring],
+        inject: [CACHE_RUNTIME, MODULE_WIRING],
         useFactory: (runtime: CacheRuntime, wiring: ModuleWiring) =>
           new CacheService(runtime, wiring.directory),
       },
       {
         provide: InvalidationWorker,
-        inject: [ModuleWiring],
+        inject: [MODULE_WIRING],
         useFactory: (wiring: ModuleWiring) => new InvalidationWorker((job) => wiring.handle(job)),
       },
       ...dispatcherProviders(dispatchers),

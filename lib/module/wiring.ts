@@ -1,18 +1,15 @@
-import {
-  type BeforeApplicationShutdown,
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-  type OnModuleInit,
+import type {
+  BeforeApplicationShutdown,
+  OnApplicationBootstrap,
+  OnApplicationShutdown,
+  OnModuleInit,
 } from '@nestjs/common';
-import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import type { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { cachedMethodsOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
-import { CACHE_RUNTIME } from '../cache/patched-method.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
 import type { HitShortcut } from '../http/answer/hit-shortcut.js';
@@ -32,7 +29,7 @@ import type { CacheStore } from '../stores/store.interface.js';
 import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
-import { MODULE_DISPATCHERS, MODULE_SETTINGS, ModuleDispatchers } from './dispatchers.js';
+import { ModuleDispatchers } from './dispatchers.js';
 import {
   createInterceptor,
   createRewarmer,
@@ -43,20 +40,7 @@ import {
   instanceProblem,
 } from './http-wiring.js';
 import type { ModuleSettings } from './options.js';
-
-const users = new WeakMap<CacheStore, number>();
-
-/** Counts an application that begins to use a store: one that several share is closed by the last of them. */
-export function takeStore(store: CacheStore): void {
-  users.set(store, (users.get(store) ?? 0) + 1);
-}
-
-/** Counts it off, and closes what the store opened when nobody is left. */
-export async function releaseStore(store: CacheStore): Promise<void> {
-  const left = (users.get(store) ?? 1) - 1;
-  users.set(store, left);
-  if (left === 0) await store.close?.();
-}
+import { releaseStore, takeStore } from '../cache/store-set.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
@@ -64,7 +48,6 @@ type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 const wired = new WeakSet<object>();
 
 /** Puts the rooms together: this class alone knows them all. */
-@Injectable()
 export class ModuleWiring
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
@@ -86,13 +69,13 @@ export class ModuleWiring
   #routes: RouteTable | undefined;
 
   constructor(
-    @Inject(MODULE_SETTINGS) private readonly settings: ModuleSettings,
-    @Inject(CACHE_RUNTIME) private readonly runtime: CacheRuntime,
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
-    @Inject(MODULE_DISPATCHERS) private readonly given: readonly Dispatcher[],
+    private readonly settings: ModuleSettings,
+    private readonly runtime: CacheRuntime,
+    private readonly discovery: DiscoveryService,
+    private readonly moduleRef: ModuleRef,
+    private readonly modules: ModulesContainer,
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly given: readonly Dispatcher[],
   ) {
     if (wired.has(modules)) {
       throw new CacheConfigurationError(

@@ -31,17 +31,19 @@ const MAX_NAMES = 8;
  * next request's key holds the values of those headers. Forgetting one costs a load.
  */
 export class RememberedVary {
-  readonly #names = new LRUCache<string, readonly string[]>({ max: MAX_KEYS });
+  /** Made when first needed: it reserves its space at once, and every cached route has its own. */
+  #names: LRUCache<string, readonly string[]> | undefined;
 
   /** The header names that choose between the variants of this key, sorted. */
   get(key: string): readonly string[] | undefined {
-    return this.#names.size === 0 ? undefined : this.#names.get(key);
+    return this.#names?.get(key);
   }
 
   /** @returns whether the names were few enough to be kept */
   add(key: string, names: readonly string[]): boolean {
-    const all = [...new Set([...(this.#names.get(key) ?? []), ...names])].sort();
+    const all = [...new Set([...(this.#names?.get(key) ?? []), ...names])].sort();
     if (all.length > MAX_NAMES) return false;
+    this.#names ??= new LRUCache({ max: MAX_KEYS });
     this.#names.set(key, all);
     return true;
   }
