@@ -6,6 +6,7 @@ export {
 export { CACHE_MISSING, CacheStatus, type CacheMetadata, type ValueContext } from './cache/engine/call.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
+export type { KeyContextFunction } from './cache/key-context.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
 export { type KeyedOptions } from './cache/manual-entry.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';

@@ -17,6 +17,7 @@ import type { Call } from './engine/call.js';
 import { CacheEngine } from './engine/engine.js';
 import { currentLoad } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';
+import { type KeyContextFunction, KeyContextReader } from './key-context.js';
 import { KeySpace } from './key-space.js';
 import { definitionOf, nameOf, duplicateName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
@@ -46,6 +47,8 @@ export interface RuntimeSettings extends KeySettings {
   readonly maxLoadsWhenDown: number;
   readonly clock: Clock;
   readonly log: OnceLog;
+  /** Ambient values that belong in every key. */
+  readonly keyContext: KeyContextFunction | undefined;
 }
 
 /** The cache of one application: its engine, its stores, its decorated methods. Decorated methods find it by injection. */
@@ -57,6 +60,7 @@ export class CacheRuntime {
   /** What dropped what; only where somebody may ask. */
   invalidationHistory: InvalidationHistory | undefined;
   readonly space: KeySpace;
+  readonly keyContext: KeyContextReader | undefined;
   /** Classes whose instances may be stored; the data sources add their entities. */
   readonly classes = new KnownClasses();
   /** Describes an entity's table for `EntityKeyField`; set by whoever knows the data sources. */
@@ -72,6 +76,7 @@ export class CacheRuntime {
     const { clock, log, maxLoadsWhenDown } = settings;
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.version);
+    this.keyContext = settings.keyContext && new KeyContextReader(settings.keyContext);
     this.counters = new CacheCounters(settings.namespace);
     this.#atEnd = new TransactionBumps(clock, log, this.space.allTag, (tags, mode) =>
       this.invalidate(tags, mode),
@@ -194,10 +199,12 @@ export class CacheRuntime {
     assertIsolation(definition.isolation, store.keepsReferences, name);
     const classes = new KnownClasses(this.classes);
     if (definition.type !== undefined) classesOf(definition.type, name).forEach((one) => classes.add(one));
-    const key = definition.plan(shape).compile(this.settings, { describeEntity: this.describeEntity });
+    const keySettings = { ...this.settings, isContextMember: this.keyContext?.isMember };
+    const key = definition.plan(shape).compile(keySettings, { describeEntity: this.describeEntity });
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
     const values = definition.values ?? isolateValues(definition.isolation, classes);
-    const target = new MethodTarget(definition, owner, name, key, store, policy, values, this.space);
+    const { space, keyContext } = this;
+    const target = new MethodTarget(definition, owner, name, key, store, policy, values, space, keyContext);
     this.onTargetCreated?.(target);
     this.#names.set(name, target);
     return target;

@@ -84,9 +84,7 @@ export class CacheService {
    */
   async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
     const call = manualCall(this.#runtime, key, options, loader);
-    return (await (this.#runtime.mayUse()
-      ? this.#runtime.engine.fetch(call)
-      : this.#runtime.engine.bypass(call))) as T;
+    return (await this.#runtime.answer(call)) as T;
   }
 
   /**
@@ -109,7 +107,9 @@ export class CacheService {
       const seat = batch.seat(key);
       return manualCall(this.#runtime, key, options, seat.load, seat);
     });
-    return (await (this.#runtime.mayUse() ? batch.fetch(calls) : batch.bypass(keys))) as T[];
+    const isKeyed = calls.every((call) => call.isKeyed);
+    if (!isKeyed) this.#runtime.refuseCurrentLoad('keyContext could not be read inside it');
+    return (await (isKeyed && this.#runtime.mayUse() ? batch.fetch(calls) : batch.bypass(keys))) as T[];
   }
 
   /** The value under a key, or `CACHE_MISSING`: a cached `null` or `undefined` is a value. */
@@ -123,6 +123,11 @@ export class CacheService {
       return CACHE_MISSING;
     }
     const call = manualCall(this.#runtime, key, options, () => CACHE_MISSING);
+    if (!call.isKeyed) {
+      this.#runtime.refuseCurrentLoad('keyContext could not be read inside it');
+      counters.byHand.bypasses++;
+      return CACHE_MISSING;
+    }
     const reading = await engine.reader.read(call);
     if (reading instanceof Entry && reading.isFresh(engine.clock.now())) {
       counters.byHand.hits++;
@@ -144,18 +149,21 @@ export class CacheService {
     // A number or text is refused as what it is.
     const call = manualCall(this.#runtime, key, typeof options === 'object' ? rest : options, () => value);
     if (stamp !== undefined) assertStampCovers(call, stamp);
-    if (!this.#runtime.mayUse()) return call.metadata;
+    if (!this.#runtime.mayUse() || !call.isKeyed) return call.metadata;
     // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
     const { engine } = this.#runtime;
     const isGiven = 'stamp' in options && engine.reader.isTagged(call);
-    const own = isGiven ? stamp : await dropThenStamp(engine, call, manualKeyTag(this.#runtime, key));
+    const own = isGiven
+      ? stamp
+      : await dropThenStamp(engine, call, manualKeyTag(this.#runtime, key, call.ambient));
     await manualSet(engine, call, value, own);
     return call.metadata;
   }
 
   /** Reads the generations that an entry of this key and these tags depends on, for a later `set`. */
   async stamp(key: string, options: Pick<KeyedOptions, 'tags' | 'store'> = {}): Promise<Stamp | undefined> {
-    return this.#runtime.engine.reader.stamp(manualCall(this.#runtime, key, options, () => undefined));
+    const call = manualCall(this.#runtime, key, options, () => undefined);
+    return call.isKeyed ? this.#runtime.engine.reader.stamp(call) : undefined;
   }
 
   /** Drops the value under a key. */

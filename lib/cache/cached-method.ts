@@ -33,8 +33,10 @@ export interface RequestDescription {
 export interface MethodAccess {
   /** The instance whose method is run for `get`, `refresh` and `bypassCache`. */
   instance(): object;
-  /** The part of a handler's key that its arguments do not decide: method, host and route. */
+  /** The call that names the entry of a request to a handler. */
   describe(target: MethodTarget, request: RequestDescription): Call;
+  /** A call that has the tags of a request to a handler, and no key. */
+  tagged(target: MethodTarget, request: RequestDescription): Call;
 }
 
 /**
@@ -116,7 +118,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
 
   /** Drops what is cached for these arguments; a call in flight is not stored. */
   async deleteCache(...args: Args | [request: RequestDescription]): Promise<Delivery> {
-    return this.#runtime.invalidate([this.#target.keyTag(this.#call(args))], 'purge');
+    return this.#runtime.invalidate([this.#target.keyTag(this.#tagged(args))], 'purge');
   }
 
   /**
@@ -154,6 +156,12 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   #call(args: Args | [RequestDescription]): Call {
     if (this.#target.definition.kind === 'result') return this.#target.call(undefined, args);
     return this.#access.describe(this.#target, (args[0] ?? {}) as RequestDescription);
+  }
+
+  /** A call that names what is dropped. */
+  #tagged(args: Args | [RequestDescription]): Call {
+    if (this.#target.definition.kind === 'result') return this.#target.tagged(args);
+    return this.#access.tagged(this.#target, (args[0] ?? {}) as RequestDescription);
   }
 
   /** @param outer the load that is told where there is nothing */

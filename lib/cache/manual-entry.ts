@@ -1,6 +1,6 @@
 import { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError, type CacheStore } from '../stores/store.interface.js';
-import { Call, type CacheTarget, type CachePolicy, type BatchSeat } from './engine/call.js';
+import { Call, type CallContext, type CacheTarget, type CachePolicy, type BatchSeat } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { reportLoad } from './engine/call-wrappers.js';
 import { currentLoad } from './engine/load-context.js';
@@ -102,6 +102,7 @@ export class ManualTarget implements CacheTarget {
   readonly hasOwnTags: boolean;
   readonly counters: MethodCounters;
   readonly #tags: readonly string[];
+  readonly #keyTag: string;
 
   constructor(
     runtime: CacheRuntime,
@@ -126,11 +127,12 @@ export class ManualTarget implements CacheTarget {
     const { space } = runtime;
     const own = (options.tags ?? []).map((tag) => space.userTag(tag));
     this.hasOwnTags = own.length > 0;
-    this.#tags = [space.allTag, manualKeyTag(runtime, key), ...own];
+    this.#keyTag = manualKeyTag(runtime, key);
+    this.#tags = [space.allTag, this.#keyTag, ...own];
   }
 
-  tags(): readonly string[] {
-    return this.#tags;
+  tags(call: Call): readonly string[] {
+    return call.ambient === undefined ? this.#tags : [...this.#tags, this.#keyTag + call.ambient.text];
   }
 
   async load(): Promise<unknown> {
@@ -146,7 +148,7 @@ function assertKey(key: unknown): void {
   );
 }
 
-/** A call of something cached by hand. */
+/** A call of something cached by hand; where the context cannot be read, one that can only bypass the cache. */
 export function manualCall(
   runtime: CacheRuntime,
   key: string,
@@ -155,14 +157,23 @@ export function manualCall(
   seat?: BatchSeat,
 ): Call {
   const call = new Call(new ManualTarget(runtime, key, options, loader, seat), undefined, []);
-  call.key = runtime.space.entryPrefix(BY_HAND) + encodeUserText(key);
+  try {
+    call.ambient = runtime.keyContext?.context();
+  } catch (error) {
+    runtime.log.warn('unkeyed by hand', `${call.target.name} was not cached: ${(error as Error).message}`);
+    return call;
+  }
+  call.key = runtime.space.entryPrefix(BY_HAND) + (call.ambient?.text ?? '') + encodeUserText(key);
   return call;
 }
 
-/** The tag of a key cached by hand. */
-export function manualKeyTag(runtime: CacheRuntime, key: string): string {
+/**
+ * The tag of a key cached by hand.
+ * @param ambient the context that is meant; all of them without it
+ */
+export function manualKeyTag(runtime: CacheRuntime, key: string, ambient?: CallContext): string {
   assertKey(key);
-  return runtime.space.keyTagPrefix(BY_HAND) + encodeUserText(key);
+  return runtime.space.keyTagPrefix(BY_HAND) + encodeUserText(key) + (ambient?.text ?? '');
 }
 
 /** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */

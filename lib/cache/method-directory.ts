@@ -13,6 +13,8 @@ export interface DirectoryLinks {
   resolve(owner: Function): object;
   /** A call that names the entry of a request. */
   describe: MethodAccess['describe'];
+  /** A call that has the tags of a request. */
+  tagged: MethodAccess['tagged'];
   rulesOf(target: MethodTarget): readonly RuleReport[];
   advice(): readonly string[];
 }
@@ -43,6 +45,7 @@ export class MethodDirectory {
     return new CachedMethod<readonly unknown[], unknown>(this.runtime, target, {
       instance: () => (isClass ? this.links.resolve(owner) : owner),
       describe: this.links.describe,
+      tagged: this.links.tagged,
     });
   }
 

@@ -2,9 +2,10 @@ import { MethodCounters } from '../observability/metrics.js';
 import type { CompiledKey, PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { type CachePolicy, type CacheTarget, Call } from './engine/call.js';
+import { type CachePolicy, type CacheTarget, Call, type CallContext } from './engine/call.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheUsageError } from '../common/errors.js';
+import type { KeyContextReader } from './key-context.js';
 import type { KeySpace } from './key-space.js';
 import type { ValueHandling } from './values/isolation.js';
 
@@ -28,6 +29,7 @@ export class MethodTarget implements CacheTarget {
     readonly policy: CachePolicy,
     readonly values: ValueHandling,
     private readonly space: KeySpace,
+    private readonly keyContext: KeyContextReader | undefined,
   ) {
     this.methodTag = space.methodTag(name);
     this.counters = new MethodCounters(name, space.namespace);
@@ -44,14 +46,45 @@ export class MethodTarget implements CacheTarget {
   /**
    * A call with its key.
    * @param route what stands before the arguments in a handler's key: method, host and, where it has several, path
-   * @throws KeyError when the arguments cannot be encoded
+   * @param ambient the context, where it was read already
+   * @throws KeyError when the arguments cannot be encoded, and CacheUsageError for a context that cannot be read
    */
-  call(self: unknown, args: readonly unknown[], request?: KeyRequest, route = ''): Call {
+  call(
+    self: unknown,
+    args: readonly unknown[],
+    request?: KeyRequest,
+    route = '',
+    ambient = this.#readContext(),
+  ): Call {
     const call = new Call(this, self, args, request);
-    const before = this.#entryPrefix + route;
+    const before =
+      ambient === undefined ? this.#entryPrefix + route : this.#entryPrefix + ambient.text + route;
+    call.ambient = ambient;
     call.argumentsAt = before.length;
     call.key = before + this.key.key(call);
     return call;
+  }
+
+  /** A call whose tags are asked for alone: those do not depend on the context, so it is not read. */
+  tagged(args: readonly unknown[], request?: KeyRequest): Call {
+    const call = new Call(this, undefined, args, request);
+    call.key = this.key.key(call);
+    return call;
+  }
+
+  #readContext(): CallContext | undefined {
+    if (this.keyContext === undefined) return undefined;
+    const ambient = this.keyContext.context();
+    for (const name of this.key.contextNames) if (!ambient.members.has(name)) throw this.#lacks(name);
+    return ambient;
+  }
+
+  #lacks(member: string): CacheUsageError {
+    return new CacheUsageError(
+      'CACHE_KEY_CONTEXT',
+      `keyContext of RestflowCacheModule gave no '${member}', by which a rule or meta.partitions of ${this.name} drops: a change would ` +
+        `not reach the entry. Return { ${member}: … } from it, null where there is none.`,
+    );
   }
 
   /** A call whose key cannot be built: it can only bypass. */
@@ -61,7 +94,8 @@ export class MethodTarget implements CacheTarget {
 
   tags(call: Call): readonly string[] {
     const tags = [...this.#commonTags, this.keyTag(call)];
-    for (const partition of this.key.partitionTags(call)) tags.push(this.#partitionPrefix + partition);
+    for (const partition of this.key.partitionTags(call, call.ambient?.members))
+      tags.push(this.#partitionPrefix + partition);
     for (const name of this.#ownTags(call)) tags.push(this.space.userTag(name));
     return tags;
   }
@@ -79,7 +113,7 @@ export class MethodTarget implements CacheTarget {
     );
   }
 
-  /** The tag of a single key, on all hosts and in all variants; without versions, so that every build hears of it. */
+  /** The tag of a single key, on all hosts, in all variants and contexts; without versions, so that every build hears of it. */
   keyTag(call: Call): string {
     return this.#keyTagPrefix + call.key.slice(call.argumentsAt, call.key.length - call.variant.length);
   }

@@ -228,7 +228,7 @@ export class ResponseCacheInterceptor implements NestInterceptor {
     ) {
       return this.#replayLoaded(exchange, call, entry);
     }
-    const again = exchange.route.call(exchange.request);
+    const again = exchange.route.call(exchange.request, call.ambient);
     again.retries = call.retries + 1;
     if (exchange.explanation !== undefined) exchange.explanation.call = again;
     return this.#answer(exchange, again, await engine.reader.read(again));

@@ -3,7 +3,7 @@ import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeySlot, KeyTemplate, PartitionShape } from './key-template.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
-import type { PartitionTags } from './partitions.js';
+import type { ContextMembers, PartitionTags } from './partitions.js';
 import { encodeText } from './scalars.js';
 
 /** Everything a compiled key is put together from. */
@@ -77,9 +77,15 @@ export class CompiledKey {
     return this.#tags.subsets.names;
   }
 
-  /** The combinations of partition fields that entries carry tags for. */
+  /** The combinations of the key's own partition fields that entries carry tags for. */
   get subsets(): readonly (readonly string[])[] {
-    return this.#tags.subsets.all.map((subset) => subset.fields);
+    const own = this.#tags.subsets.all.filter(({ indexes }) => !indexes.includes(-1));
+    return own.map((subset) => subset.fields);
+  }
+
+  /** The members of `keyContext` that a call must have, since rules or `meta.partitions` name them. */
+  get contextNames(): ReadonlySet<string> {
+    return this.#tags.subsets.contextNames;
   }
 
   /**
@@ -106,11 +112,12 @@ export class CompiledKey {
   /**
    * The tags of the entry's partitions, one for each of {@link subsets}: `user=42`, `tenant=1&user=42`.
    *
+   * @param context members of `keyContext`, which are partitions too
    * @throws as {@link key} does
    */
-  partitionTags(source: KeySource): string[] {
+  partitionTags(source: KeySource, context?: ContextMembers): string[] {
     try {
-      return this.#tags.tags(source);
+      return this.#tags.tags(source, context);
     } catch (error) {
       throw this.#locate(error, source);
     }

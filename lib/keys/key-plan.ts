@@ -47,7 +47,8 @@ export class KeyPlan {
     private readonly runsUserCode: boolean,
   ) {
     this.namespace = meta.namespace;
-    this.partitionFields = this.subsets().names; // checks meta.partitions
+    // A combination may name a member of keyContext, which is known at boot: those of fields alone are checked now.
+    this.partitionFields = this.subsets(() => true).names;
     this.hasIdentity = parts.some((part) => part.identity === true);
     if (environment !== undefined) this.constants(environment); // checks what they need
   }
@@ -113,7 +114,7 @@ export class KeyPlan {
       partition: new KeyTemplate(partition),
       rest: new KeyTemplate(compiled.filter((part) => !part.isPartition)),
       tags: new PartitionTags(
-        this.subsets(),
+        this.subsets(settings.isContextMember),
         partition.map((part) => part.writer),
       ),
       meta,
@@ -129,9 +130,9 @@ export class KeyPlan {
   }
 
   /** A new set of combinations: each application adds those of its own rules. */
-  private subsets(): PartitionSubsets {
+  private subsets(isContextMember?: (name: string) => boolean): PartitionSubsets {
     const partition = this.parts.filter((part) => part.partition);
-    return new PartitionSubsets(partition, this.meta.partitions ?? [], this.where);
+    return new PartitionSubsets(partition, this.meta.partitions ?? [], this.where, isContextMember);
   }
 
   /** The values that never change, checked to be encodable. */

@@ -102,6 +102,8 @@ export interface KeySettings {
   readonly keyHashAlgorithm: string | KeyHash;
   /** Suffixes longer than this many characters are replaced by their hash. Default 250. */
   readonly maxKeySuffixLength: number;
+  /** Whether a name may be that of a member of `keyContext`, which is a partition of every key. Default: none is. */
+  readonly isContextMember?: ((name: string) => boolean) | undefined;
 }
 
 /**

@@ -1,5 +1,11 @@
 import { KeyDefinitionError, PartitionError, UnencodableError } from './key-errors.js';
-import type { KeySlot, PartitionShape } from './key-template.js';
+import {
+  type CoarseShape,
+  type KeySlot,
+  type PartitionShape,
+  TAG_HASH,
+  writeCoarse,
+} from './key-template.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
 import { encodeText } from './scalars.js';
 
@@ -17,9 +23,12 @@ export interface PartitionName {
 export interface PartitionSubset {
   /** Sorted. */
   readonly fields: readonly string[];
-  /** Where they stand among all partition fields. */
+  /** Where they stand among all partition fields; -1 for a member of the ambient context. */
   readonly indexes: readonly number[];
 }
+
+/** The members of `keyContext` for one call: each is a partition of every cached method. */
+export type ContextMembers = ReadonlyMap<string, unknown>;
 
 /**
  * Which combinations of partition fields entries can be dropped by: each field alone, all together, and those that are
@@ -29,17 +38,20 @@ export class PartitionSubsets {
   /** The names of the partition fields, sorted. */
   readonly names: readonly string[];
   readonly #subsets = new Map<string, PartitionSubset>();
+  readonly #contextNames = new Set<string>();
   #closed = false;
 
   /**
    * @param fields sorted by name
    * @param declared `meta.partitions`
    * @param where the class and method, for messages
+   * @param isContextMember whether a name that no field has is that of a member of `keyContext`
    */
   constructor(
     private readonly fields: readonly PartitionName[],
     declared: readonly (readonly string[])[],
     readonly where: string,
+    readonly isContextMember: (name: string) => boolean = () => false,
   ) {
     this.names = fields.map((field) => field.name);
     for (const name of this.names) this.#add([name]);
@@ -52,6 +64,11 @@ export class PartitionSubsets {
     return [...this.#subsets.values()];
   }
 
+  /** The members of `keyContext` that rules and `meta.partitions` name: without them no entry has all its tags. */
+  get contextNames(): ReadonlySet<string> {
+    return this.#contextNames;
+  }
+
   /** No more combinations from here on: entries have been written with the tags of these. */
   close(): readonly PartitionSubset[] {
     this.#closed = true;
@@ -62,6 +79,7 @@ export class PartitionSubsets {
   resolve(name: string): string | undefined {
     if (this.names.includes(name)) return name;
     const meant = this.fields.filter((field) => field.alias === name);
+    if (meant.length === 0 && this.isContextMember(name)) return name;
     return meant.length === 1 ? meant[0]!.name : undefined;
   }
 
@@ -108,6 +126,7 @@ export class PartitionSubsets {
       );
     }
     this.#subsets.set(key, { fields, indexes: fields.map((name) => this.names.indexOf(name)) });
+    for (const name of fields) if (!this.names.includes(name)) this.#contextNames.add(name);
   }
 }
 
@@ -123,6 +142,9 @@ function keyOf(names: readonly string[]): string {
 /** Tags that lists may make of one subset. */
 const MAX_LIST_TAGS = 1_000;
 
+/** How members of `keyContext` are written. */
+const PLAIN: CoarseShape = { isSet: false, sortLists: false, isHashed: false };
+
 /** How the coarse text of one partition field comes about. */
 export interface PartitionWriter {
   readonly slot: KeySlot;
@@ -133,7 +155,9 @@ export interface PartitionWriter {
 /** Writes the tags of partitions: `user=42`, `tenant=1&user=42`. */
 export class PartitionTags {
   readonly #prefixes: readonly string[];
-  #closed: readonly PartitionSubset[] | undefined;
+  #all: readonly PartitionSubset[] | undefined;
+  /** Those of the key's own fields alone. */
+  #own: readonly PartitionSubset[] | undefined;
 
   /** @param writers one for each name in `subsets.names` */
   constructor(
@@ -147,10 +171,14 @@ export class PartitionTags {
    * The tags of one call, one for each subset. An entry of a list (`findMany(ids)`) stands in the partition of the whole
    * list and in that of each member, so that a change of one of them drops it.
    *
+   * @param context its members are partitions too; without it, only the tags of the key's own fields are written
    * @throws {UnencodableError} for lists with more combinations of members than an entry may carry tags
    */
-  tags(source: KeySource): string[] {
-    this.#closed ??= this.subsets.close();
+  tags(source: KeySource, context?: ContextMembers): string[] {
+    if (this.#own === undefined) {
+      this.#all = this.subsets.close();
+      this.#own = this.#all.filter(({ indexes }) => !indexes.includes(-1));
+    }
     const texts: string[] = [];
     const members: string[][] = [];
     for (let index = 0; index < this.writers.length; index++) {
@@ -161,9 +189,11 @@ export class PartitionTags {
         members[index] = [...value].map((member) => this.#prefixes[index]! + slot.writeCoarse(member));
       }
     }
-    if (members.length > 0) return this.#tagsOfLists(texts, members);
+    if (context !== undefined && context.size > 0)
+      return this.#tagsOfLists(texts, members, this.#addContext(context, texts, members));
+    if (members.length > 0) return this.#tagsOfLists(texts, members, this.#own);
     const tags: string[] = [];
-    for (const { indexes } of this.#closed) {
+    for (const { indexes } of this.#own) {
       let tag = texts[indexes[0]!]!;
       for (let index = 1; index < indexes.length; index++) tag += `&${texts[indexes[index]!]!}`;
       tags.push(tag);
@@ -171,13 +201,40 @@ export class PartitionTags {
     return tags;
   }
 
-  #tagsOfLists(texts: readonly string[], members: readonly (readonly string[] | undefined)[]): string[] {
+  /** Appends the texts of the context's members. @returns all combinations: each member alone, and those that are declared */
+  #addContext(
+    context: ContextMembers,
+    texts: string[],
+    members: string[][],
+  ): readonly Pick<PartitionSubset, 'indexes'>[] {
+    const at = new Map<string, number>();
+    for (const [name, value] of context) {
+      at.set(name, texts.length);
+      const write = (one: unknown): string => `${encodeText(name)}=${writeCoarse(PLAIN, one, TAG_HASH)}`;
+      if (Array.isArray(value) || value instanceof Set) members[texts.length] = [...value].map(write);
+      texts.push(write(value));
+    }
+    const declared = this.#all!.map(({ fields, indexes }) => ({
+      indexes: indexes.map((index, i) => (index >= 0 ? index : (at.get(fields[i]!) ?? -1))),
+    }));
+    return [
+      ...declared.filter(({ indexes }) => !indexes.includes(-1)),
+      ...[...at.values()].map((index) => ({ indexes: [index] })),
+    ];
+  }
+
+  #tagsOfLists(
+    texts: readonly string[],
+    members: readonly (readonly string[] | undefined)[],
+    subsets: readonly Pick<PartitionSubset, 'indexes'>[],
+  ): string[] {
     const tags = new Set<string>();
-    for (const { indexes } of this.#closed!) {
+    for (const { indexes } of subsets) {
       let partial = [''];
       for (const index of indexes) {
         const choices = [texts[index]!, ...(members[index] ?? [])];
-        if (partial.length * choices.length > MAX_LIST_TAGS) throw tooManyMembers(this.subsets.names[index]!);
+        if (partial.length * choices.length > MAX_LIST_TAGS)
+          throw tooManyMembers(this.subsets.names[index] ?? 'keyContext');
         partial = partial.flatMap((tag) => choices.map((text) => (tag === '' ? text : `${tag}&${text}`)));
       }
       for (const tag of partial) tags.add(tag);
@@ -190,6 +247,9 @@ export class PartitionTags {
     const { subsets } = this;
     const given = this.#byField(values);
     const names = [...given.keys()].sort();
+    const [name] = names;
+    if (names.length === 1 && !subsets.names.includes(name!))
+      return `${encodeText(name!)}=${writeCoarse(PLAIN, given.get(name!), TAG_HASH)}`;
     const subset = subsets.find(names);
     if (subset === undefined) {
       throw new PartitionError(
@@ -198,17 +258,22 @@ export class PartitionTags {
       );
     }
     return subset.indexes
-      .map(
-        (index) =>
-          this.#prefixes[index]! + this.writers[index]!.slot.writeCoarse(given.get(subsets.names[index]!)),
-      )
+      .map((index, i) => {
+        const field = subset.fields[i]!;
+        const value = given.get(field);
+        const text =
+          index < 0 ? writeCoarse(PLAIN, value, TAG_HASH) : this.writers[index]!.slot.writeCoarse(value);
+        return `${encodeText(field)}=${text}`;
+      })
       .join('&');
   }
 
   /** How the tags of these fields are written; `undefined` where that takes a function. */
   shapeOf(fields: readonly string[]): PartitionShape | undefined {
     const shape = [...fields].sort().map((name) => {
-      const coarse = this.writers[this.subsets.names.indexOf(name)]?.slot.coarseShape;
+      const index = this.subsets.names.indexOf(name);
+      const coarse =
+        index < 0 && this.subsets.isContextMember(name) ? PLAIN : this.writers[index]?.slot.coarseShape;
       return coarse && { name, ...coarse };
     });
     return shape.every((field) => field !== undefined) ? shape : undefined;

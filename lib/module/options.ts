@@ -1,5 +1,6 @@
 import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { RuntimeSettings } from '../cache/cache-runtime.js';
+import type { KeyContextFunction } from '../cache/key-context.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
 import {
@@ -56,6 +57,12 @@ export interface RestflowCacheOptions {
   namespace?: string | undefined;
   /** Another build of the application reads another cache, e.g. `process.env.GIT_SHA`. Default: none. */
   version?: string | undefined;
+  /**
+   * Ambient values that belong in every key, of both decorators and of `getOrSet`, each member a partition of every cached method: a tenant
+   * or locale that middleware put into a context. Asked once per call; where it throws, the call bypasses the cache. Default: none.
+   * @example keyContext: () => ({ tenant: storage.getStore()?.tenant })
+   */
+  keyContext?: KeyContextFunction | undefined;
   /** Whether the cache is used; a function is asked on every call. Default `true`. */
   enabled?: boolean | (() => boolean) | undefined;
   /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
@@ -184,6 +191,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
     ttl: parsed,
     namespace: parsed,
     version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+    keyContext: [isSync, 'a synchronous function: () => ({ tenant: storage.getStore()?.tenant })'],
     enabled: [
       (value) => isBoolean(value) || isSync(value),
       'true, false or a synchronous function that returns one of them',
@@ -241,6 +249,7 @@ export function normaliseOptions(options: RestflowCacheOptions = {}, log = new O
     runtime: {
       namespace: options.namespace ?? 'restflow',
       version: options.version,
+      keyContext: options.keyContext,
       ttl: parseDuration(options.ttl === undefined ? 3600 : options.ttl, `ttl of ${WHERE}`, hint),
       enabled: options.enabled ?? true,
       keyHashAlgorithm: options.keyHashAlgorithm ?? 'sha256',

@@ -105,6 +105,7 @@ export class ModuleWiring
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => instanceOf(moduleRef, owner),
       describe: (target, request) => this.#routes!.describe(target, request),
+      tagged: (target, request) => this.#routes!.tagged(target, request),
       rulesOf: (target) => this.#rules.of(target),
       advice: () => this.#advice,
     });

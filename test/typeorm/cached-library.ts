@@ -44,6 +44,7 @@ export class CachedLibrary {
       const method = new CachedMethod<readonly unknown[], unknown>(runtime, target, {
         instance: () => library,
         describe: (handler, request) => handler.call(library, [request]),
+        tagged: (handler, request) => handler.tagged([request]),
       });
       const name = definition.methodName as keyof typeof ASKED;
       for (const args of ASKED[name] === 'once' ? [[]] : ASKED[name].map((value) => [value])) {

@@ -102,6 +102,13 @@ export interface CacheTarget {
   load(call: Call): Promise<unknown>;
 }
 
+/** The context of one call: part of its entry key, and of no tag but the partitions of its members. */
+export interface CallContext {
+  /** Ends with a colon, so that nothing that follows it in a key can run into it. */
+  readonly text: string;
+  readonly members: ReadonlyMap<string, unknown>;
+}
+
 /** One call of something cached, from its key to what became of it. */
 export class Call implements StoreQuery, KeySource {
   key = '';
@@ -109,6 +116,8 @@ export class Call implements StoreQuery, KeySource {
   argumentsAt = 0;
   /** The end of the key that chooses between variants of one response (`Vary`). */
   variant = '';
+  /** The ambient values that its key holds; `undefined` without `keyContext`, and where only tags are asked for. */
+  ambient: CallContext | undefined = undefined;
   status: CacheStatus = CacheStatus.MISS;
   /** The entry that was served or stored. */
   entry: Entry | undefined = undefined;
@@ -167,6 +176,7 @@ export class Call implements StoreQuery, KeySource {
     call.key = this.key;
     call.argumentsAt = this.argumentsAt;
     call.variant = this.variant;
+    call.ambient = this.ambient;
     return call;
   }
 }

@@ -1,6 +1,6 @@
 import { VersioningType } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { Call } from '../../cache/engine/call.js';
+import type { Call, CallContext } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { CacheUsageError } from '../../common/errors.js';
 import {
@@ -98,9 +98,10 @@ export class CachedRoute {
 
   /**
    * The call that a request makes. HEAD has the key of GET.
+   * @param ambient the context, where it was read already
    * @throws KeyError or CacheUsageError when the request cannot be encoded
    */
-  call(request: KeyRequest): Call {
+  call(request: KeyRequest, ambient?: CallContext): Call {
     this.recentHosts?.note(request);
     let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
@@ -110,6 +111,7 @@ export class CachedRoute {
       [],
       request,
       route + this.#unknownParams(request.params as object),
+      ambient,
     );
     const varying = this.#varying(call.key);
     if (varying.length > 0) chooseVariant(call, varying);

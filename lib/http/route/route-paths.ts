@@ -39,7 +39,7 @@ export class RoutePaths implements StoredUris {
 
   #tagsOf({ target, options }: CachedRoute, request: KeyRequest, params: PathParams): readonly string[] {
     try {
-      const call = target.call(undefined, [], request);
+      const call = target.tagged([], request);
       const byBody = hasBodies(options.methods);
       // Answers to other users and to other bodies have keys of their own, which this request does not tell.
       const all =

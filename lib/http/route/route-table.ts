@@ -1,3 +1,4 @@
+import type { KeyRequest } from '../../keys/key.interface.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { RequestDescription } from '../../cache/cached-method.js';
@@ -125,20 +126,34 @@ export class RouteTable {
   }
 
   /** The call that a request of this description makes. */
-  describe(
-    target: MethodTarget,
-    { method, params = {}, query = {}, headers = {}, cookies, user, body }: RequestDescription,
-  ): Call {
-    const route = this.#byTarget.get(target);
-    if (route === undefined)
-      throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
-    const lower: Record<string, string> = Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-    );
-    const [first] = route.options.methods;
-    if (body !== undefined) lower['content-type'] ??= 'application/json';
-    return route.call({ method: method ?? first!, headers: lower, params, query, cookies, user, body });
+  describe(target: MethodTarget, description: RequestDescription): Call {
+    const route = this.#routeOf(target);
+    return route.call(requestOf(route, description));
   }
+
+  /** A call that has the tags of a request of this description. */
+  tagged(target: MethodTarget, description: RequestDescription): Call {
+    return target.tagged([], requestOf(this.#routeOf(target), description));
+  }
+
+  #routeOf(target: MethodTarget): CachedRoute {
+    const route = this.#byTarget.get(target);
+    if (route !== undefined) return route;
+    throw new CacheUsageError('CACHE_HANDLER', `${target.name} has no route in this application.`);
+  }
+}
+
+/** A request as the platform would have parsed it. */
+function requestOf(
+  { options }: CachedRoute,
+  { method, params = {}, query = {}, headers = {}, cookies, user, body }: RequestDescription,
+): KeyRequest {
+  const lower: Record<string, string> = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const [first] = options.methods;
+  if (body !== undefined) lower['content-type'] ??= 'application/json';
+  return { method: method ?? first!, headers: lower, params, query, cookies, user, body };
 }
 
 function doesNotAnswer(where: string, method: string, methods: ReadonlySet<string>): CacheConfigurationError {

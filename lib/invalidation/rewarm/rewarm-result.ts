@@ -24,6 +24,9 @@ export async function rewarmResult(
   const told = argumentsOf(target, values);
   if ('problem' in told) return told.problem;
   const call = target.call(self, told.args);
+  // Outside of requests, and in a worker, the context of the entry's readers is not there.
+  if (call.ambient?.members.size === 0)
+    return 'keyContext tells nothing where it is computed, so that its readers would not find it';
   const isMeant = Object.keys(values).length === 0 || target.tags(call).includes(target.partitionTag(values));
   if (!isMeant)
     return `the call that its partition stands for is in another one: ${JSON.stringify({ values, args: told.args })}`;
