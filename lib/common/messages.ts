@@ -1,6 +1,12 @@
+import { propertyOf } from './property-of.js';
+
 /** The message of an error, to be quoted in another message; anything may be thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'an error that has no text';
+  }
 }
 
 /** The beginning of data that another process sent, for a message. */
@@ -24,8 +30,8 @@ export function describe(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return `[${value.map(describe).join(', ')}]`;
-  const { name } = (value.constructor ?? Object) as Function;
-  return name === 'Object' ? 'an object' : `an instance of ${name}`;
+  const name = propertyOf(propertyOf(value, 'constructor'), 'name') ?? 'Object';
+  return typeof name !== 'string' || name === 'Object' ? 'an object' : `an instance of ${name}`;
 }
 
 export function isClass(value: Function): boolean {

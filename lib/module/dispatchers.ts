@@ -2,6 +2,8 @@ import type { FactoryProvider, Provider, Type } from '@nestjs/common';
 import 'reflect-metadata';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheConfigurationError } from '../common/errors.js';
+import { describe } from '../common/messages.js';
+import { metadataOf, propertyOf } from '../common/property-of.js';
 import { BackgroundDispatcher, DISPATCHER_METADATA, InlineDispatcher } from '../dispatchers/index.js';
 import {
   type Dispatcher,
@@ -69,7 +71,7 @@ export class ModuleDispatchers {
   readonly registry: DispatcherRegistry;
 
   constructor(defaultDispatcher: string, settings: DispatcherSettings) {
-    this.registry = new DispatcherRegistry(defaultDispatcher, settings, nameOfDispatcher);
+    this.registry = new DispatcherRegistry(defaultDispatcher, settings, nameOfClass);
     this.registry.add(INLINE, new InlineDispatcher());
   }
 
@@ -80,13 +82,12 @@ export class ModuleDispatchers {
    */
   add(given: readonly Dispatcher[], providers: Iterable<unknown>): void {
     for (const dispatcher of given) {
-      const name = isObject(dispatcher) ? nameOfDispatcher(dispatcher.constructor) : undefined;
+      const name = nameOfDispatcher(dispatcher);
       if (name === undefined) throw nameless(dispatcher);
       this.registry.add(name, dispatcher);
     }
     for (const instance of providers) {
-      const type = (instance as object | null | undefined)?.constructor;
-      const name = typeof type === 'function' ? nameOfDispatcher(type) : undefined;
+      const name = nameOfDispatcher(instance);
       if (name !== undefined) this.registry.add(name, instance as Dispatcher);
     }
     if (!this.registry.has(BACKGROUND)) this.registry.add(BACKGROUND, new BackgroundDispatcher());
@@ -122,8 +123,12 @@ export class ModuleDispatchers {
   }
 }
 
-function nameOfDispatcher(type: object): string | undefined {
-  return Reflect.getMetadata(DISPATCHER_METADATA, type) as string | undefined;
+function nameOfClass(type: unknown): string | undefined {
+  return metadataOf(type, DISPATCHER_METADATA) as string | undefined;
+}
+
+function nameOfDispatcher(instance: unknown): string | undefined {
+  return nameOfClass(propertyOf(instance, 'constructor'));
 }
 
 function isObject(given: unknown): given is object {
@@ -132,7 +137,7 @@ function isObject(given: unknown): given is object {
 
 function nameless(given: unknown): CacheConfigurationError {
   const wayOut = isObject(given)
-    ? `${given.constructor.name}, which has no name. Write @InvalidationDispatcher('name') on the class.`
+    ? `${describe(given)}, which has no name. Write @InvalidationDispatcher('name') on the class.`
     : `${String(given)}. Write a class, an instance, or { useFactory } that returns one; an undefined class is usually a circular import.`;
   return new CacheConfigurationError('DISPATCHER_NAME', `RestflowCacheModule: dispatchers holds ${wayOut}`);
 }

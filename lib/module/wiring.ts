@@ -11,6 +11,7 @@ import type { MethodDefinition } from '../cache/definition.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
 import { CacheConfigurationError } from '../common/errors.js';
+import { propertyOf } from '../common/property-of.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
 import type { HitShortcut } from '../http/answer/hit-shortcut.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
@@ -153,8 +154,7 @@ export class ModuleWiring
     for (const wrapper of providers) this.#explore(wrapper, false);
     this.settings.cacheEverything?.explore(controllers, this.runtime, this.#routes);
     for (const { metatype } of [...controllers, ...providers]) {
-      if (typeof metatype === 'function' && metatype.prototype !== undefined)
-        assertInvalidations(this.runtime, metatype);
+      if (isClassLike(metatype)) assertInvalidations(this.runtime, metatype);
     }
     await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
@@ -233,8 +233,8 @@ export class ModuleWiring
   readonly handle: JobHandler = (job) => this.#service.handle(job);
 
   #explore(wrapper: Wrapper, isController: boolean): void {
-    const owner = wrapper.metatype as Function | null;
-    if (owner?.prototype === undefined || wrapper.inject !== undefined) return;
+    const owner: unknown = wrapper.metatype;
+    if (!isClassLike(owner) || wrapper.inject !== undefined) return;
     for (const definition of cachedMethodsOf(owner)) this.#add(definition, owner, wrapper, isController);
   }
 
@@ -253,4 +253,9 @@ export class ModuleWiring
     }
     this.#rules.add(target);
   }
+}
+
+/** Whether something has a prototype on which decorators may have left metadata. */
+function isClassLike(metatype: unknown): metatype is Function {
+  return typeof metatype === 'function' && typeof propertyOf(metatype, 'prototype') === 'object';
 }

@@ -1,5 +1,6 @@
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import { ChangeCollector } from './collect/change-collector.js';
+import { propertyOf } from '../common/property-of.js';
 import { keepFast } from './patches/replaced-method.js';
 import type { CollectorOptions } from './collect/change-emitter.js';
 import type { OrmDataSource } from './typeorm.interface.js';
@@ -10,18 +11,25 @@ export interface CollectorHandle {
   detach(): void;
 }
 
-/** Whether a value is a TypeORM DataSource of any version, told by its shape: typeorm itself is never imported. */
+/**
+ * Whether a value is a TypeORM DataSource of any version, told by its shape: typeorm itself is never imported. Every provider of an
+ * application is asked, so its methods decide first: only what has them has other members read, accessors included.
+ */
 export function isDataSource(value: unknown): value is OrmDataSource {
   if (typeof value !== 'object' || value === null) return false;
-  const candidate = value as Partial<OrmDataSource>;
-  return (
-    Array.isArray(candidate.entityMetadatas) &&
-    Array.isArray(candidate.subscribers) &&
-    typeof candidate.initialize === 'function' &&
-    typeof candidate.createQueryRunner === 'function' &&
-    typeof candidate.options === 'object' &&
-    typeof candidate.driver === 'object'
-  );
+  for (const method of ['initialize', 'createQueryRunner'])
+    if (typeof propertyOf(value, method) !== 'function') return false;
+  try {
+    const { entityMetadatas, subscribers, options, driver } = value as Partial<OrmDataSource>;
+    return (
+      Array.isArray(entityMetadatas) &&
+      Array.isArray(subscribers) &&
+      typeof options === 'object' &&
+      typeof driver === 'object'
+    );
+  } catch {
+    return false;
+  }
 }
 
 /**
