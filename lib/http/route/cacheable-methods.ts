@@ -62,7 +62,8 @@ export function missesBody(request: RequestWithBody, readsBody: boolean): boolea
 
 function hasBody({ method, headers }: RequestWithBody): boolean {
   const length = headers['content-length'];
-  if (length !== undefined) return length !== '0';
+  // Serverless adapters set it as a number, on requests without a body too.
+  if (length !== undefined) return Number(length) !== 0;
   if (headers['transfer-encoding'] !== undefined) return true;
   // Over HTTP/2 nothing has to announce it.
   return headers[':method'] !== undefined && method !== 'GET' && method !== 'HEAD';
