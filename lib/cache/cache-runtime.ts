@@ -1,4 +1,4 @@
-import { saidAtOnce } from '../common/async.js';
+import { assertSynchronous } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { Clock } from '../common/time.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
@@ -92,7 +92,7 @@ export class CacheRuntime {
   get enabled(): boolean {
     if (typeof this.#enabled === 'boolean') return this.#enabled;
     try {
-      return saidAtOnce(this.#enabled());
+      return Boolean(assertSynchronous(this.#enabled()));
     } catch (error) {
       this.log.error('enabled', 'The function given as enabled failed, the cache is not used', error);
       return false;

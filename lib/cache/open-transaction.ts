@@ -1,3 +1,4 @@
+import { within } from '../common/async.js';
 import type { Clock } from '../common/time.js';
 import type { OnceLog } from '../observability/once-log.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
@@ -100,15 +101,9 @@ export class TransactionBumps {
     if (held[mode].size > MAX_TAGS) held[mode] = new Set([this.allTag]);
   }
 
-  #bump(held: TagsByMode): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.clock.after(MAX_WAIT, resolve);
-      const bumps = (['purge', 'expire'] as const).map((mode) => this.#bumpOf([...held[mode]], mode));
-      void Promise.all(bumps).then(() => {
-        cancel();
-        resolve();
-      });
-    });
+  async #bump(held: TagsByMode): Promise<void> {
+    const bumps = (['purge', 'expire'] as const).map((mode) => this.#bumpOf([...held[mode]], mode));
+    await within(this.clock, MAX_WAIT, Promise.all(bumps));
   }
 
   async #bumpOf(tags: readonly string[], mode: InvalidationMode): Promise<void> {

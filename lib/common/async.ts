@@ -1,9 +1,9 @@
-/** A promise of any kind: those of other realms and libraries are no `instanceof Promise`. */
+/** A promise of any kind: those of other realms and libraries are not `instanceof Promise`. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
-/** Waits for all, so that nothing is left running behind the caller's back, and then tells the first error. */
+/** Waits for all, so that nothing keeps running behind the caller's back, and then throws the first error. */
 export async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<unknown[]> {
   const outcomes = await Promise.allSettled(work);
   return outcomes.map((outcome) => {
@@ -12,15 +12,63 @@ export async function allOrFirstError(work: readonly Promise<unknown>[]): Promis
   });
 }
 
+/** Runs callbacks later: a clock, or a store's host. */
+export interface Timers {
+  /** Returns the cancellation. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** Resolves after `ms` milliseconds. */
+export function pause(timers: Timers, ms: number): Promise<void> {
+  return new Promise((resolve) => void timers.after(ms, resolve));
+}
+
+/** Stands for a result that did not come in time, where `undefined` may be a result. */
+export const LATE = Symbol('late');
+export const orLate = (): typeof LATE => LATE;
+
 /**
- * What a callback says that cannot be waited for: `enabled`, `bypass`.
+ * The result of `work`, or of `late` where `work` takes longer than `ms` milliseconds. `work` goes on then, and its result is dropped.
  *
- * @throws TypeError for a promise; what becomes of that is nobody's, and must not end the process
+ * @param late returns the value in place of the result, or throws. Default: `undefined`
  */
-export function saidAtOnce(answer: unknown): boolean {
-  if (!isThenable(answer)) return Boolean(answer);
-  Promise.resolve(answer).catch(() => undefined);
-  throw new TypeError('it answered with a promise, but must answer true or false at once');
+export function within<T, Late = undefined>(
+  timers: Timers,
+  ms: number,
+  work: PromiseLike<T>,
+  late: () => Late = () => undefined as Late,
+): Promise<T | Late> {
+  return new Promise((resolve, reject) => {
+    if (ms === Infinity) return void work.then(resolve, reject);
+    const cancel = timers.after(ms, () => {
+      try {
+        resolve(late());
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+    work.then(
+      (result) => {
+        cancel();
+        resolve(result);
+      },
+      (error: Error) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}
+
+/**
+ * Result of a callback that must be synchronous: `enabled`, `bypass`, `rewarmRequest`.
+ *
+ * @throws TypeError for a promise; its rejection is ignored, so that it cannot end the process
+ */
+export function assertSynchronous<T>(result: T): T {
+  if (!isThenable(result)) return result;
+  Promise.resolve(result).catch(() => undefined);
+  throw new TypeError('it returned a promise, but must be synchronous');
 }
 
 const FIRST_PAUSE = 1_000;
@@ -29,7 +77,7 @@ const LONGEST_PAUSE = 5 * 60_000;
 /** Attempts of a job whose store fails, before it is dead: over an hour and a half. */
 export const ATTEMPTS = 25;
 
-/** How long to wait after the nth failed attempt, in milliseconds: a second, doubled each time, five minutes at most. */
+/** Pause after the nth failed attempt, in milliseconds: a second, doubled each time, five minutes at most. */
 export function pauseBefore(attempt: number): number {
   return Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
 }

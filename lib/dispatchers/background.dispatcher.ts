@@ -9,6 +9,8 @@ import type {
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { within } from '../common/async.js';
+import { systemClock } from '../common/time.js';
 import { positive } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
 
@@ -134,9 +136,7 @@ export class BackgroundDispatcher implements Dispatcher {
   /** Carries out what is queued, without pauses between attempts. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const drained = Promise.all(this.#running);
-    const late = new Promise<void>((resolve) => setTimeout(resolve, this.#settings.drainTimeout).unref());
-    await Promise.race([drained, late]);
+    await within(systemClock, this.#settings.drainTimeout, Promise.all(this.#running));
     if (this.#left > 0)
       this.#failed('background drain', `${this.#left} invalidation jobs were left at shutdown`, 'too slow');
   }

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Timers, within } from '../common/async.js';
+import { systemClock } from '../common/time.js';
 import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import { BackgroundQueue } from './background.dispatcher.js';
@@ -24,15 +26,16 @@ const CLOSING = 5_000;
  * @param force ends what did not close in time
  */
 export async function closing(closed: Promise<unknown> | undefined, force?: () => unknown): Promise<void> {
-  const inTime = new AbortController();
-  // It keeps the process alive: there may be nothing else that does.
-  const late = delay(CLOSING, true, { signal: inTime.signal }).catch(() => false);
-  try {
-    if ((await Promise.race([closed?.then(() => false), late])) === true) await force?.();
-  } finally {
-    inTime.abort();
-  }
+  if (closed !== undefined) await within(keepAlive, CLOSING, closed, () => force?.());
 }
+
+/** Timers that keep the process alive: during a shutdown there may be nothing else that does. */
+const keepAlive: Timers = {
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** What a sender needs to know of the application. */
 export type SenderHost = Pick<DispatcherHost, 'coarser' | 'failed'>;
@@ -150,17 +153,11 @@ export class Sender {
   /** Rejects where nothing is said: clients lose what they were given as a broker dies, and wait for ever. */
   async #sendInTime(jobs: readonly InvalidationJob[]): Promise<void> {
     const limit = Math.min(this.silence * 2 ** this.#silences, LONGEST_SILENCE);
-    const said = new AbortController();
-    const silent = delay(limit, undefined, { signal: said.signal, ref: false }).then(() => {
+    await within(systemClock, limit, this.send(jobs), () => {
       this.#silences++;
       throw new Error(`It said nothing for ${limit} ms.`);
     });
-    try {
-      await Promise.race([this.send(jobs), silent]);
-      this.#silences = 0;
-    } finally {
-      said.abort();
-    }
+    this.#silences = 0;
   }
 
   #giveUpOn(round: Round): void {

@@ -1,3 +1,4 @@
+import { pause } from '../common/async.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 
@@ -40,7 +41,7 @@ export class LateBumps {
     const { clock } = this.#runtime.settings;
     const last = Math.max(...Object.values(this.#due).flatMap((due) => [...due.values()].slice(-1)));
     if (last === -Infinity) return;
-    await new Promise<void>((resolve) => clock.after(Math.min(last - clock.now(), MAX_CLOSING), resolve));
+    await pause(clock, Math.min(last - clock.now(), MAX_CLOSING));
     await Promise.all(
       (['purge', 'expire'] as const).map((mode) => this.#bump([...this.#due[mode].keys()], mode)),
     );

@@ -1,7 +1,8 @@
+import { isThenable, type Timers, within } from '../common/async.js';
+import { messageOf } from '../common/messages.js';
 import type { StoreState } from '../observability/metrics.js';
 import { BumpLog } from './generations.js';
 import { CircuitBreaker, WriteRefusals } from './circuit-breaker.js';
-import { Deadlines } from './deadlines.js';
 import {
   BumpQueuedError,
   type CacheStore,
@@ -39,7 +40,10 @@ export class GuardedStore implements CacheStore {
   readonly #late = new BumpLog();
   readonly #breaker: CircuitBreaker;
   readonly #refusals: WriteRefusals;
-  readonly #deadlines: Deadlines;
+  readonly #timers: Timers = {
+    // A busy process has answers waiting: they are read before a call counts as timed out.
+    after: (ms, callback) => this.#host.after(ms, () => setImmediate(callback)),
+  };
   #host = UNATTACHED;
   #retrying = false;
   #closed = false;
@@ -49,10 +53,9 @@ export class GuardedStore implements CacheStore {
   constructor(
     private readonly inner: CacheStore,
     /** Milliseconds. */
-    timeout: number,
+    private readonly timeout: number,
   ) {
     this.kind = inner.kind;
-    this.#deadlines = new Deadlines(timeout, () => new StoreTimeoutError(this.kind, timeout));
     this.keepsReferences = inner.keepsReferences;
     this.#breaker = new CircuitBreaker(
       () => this.#host.now(),
@@ -60,7 +63,7 @@ export class GuardedStore implements CacheStore {
         this.#report(
           isOpen,
           error,
-          isOpen ? `is down (${reasonOf(error)}): values are loaded uncached until it is back.` : 'is back.',
+          isOpen ? `is down (${messageOf(error)}): values are loaded uncached until it is back.` : 'is back.',
         ),
     );
     this.#refusals = new WriteRefusals(
@@ -70,7 +73,7 @@ export class GuardedStore implements CacheStore {
           isRefusing,
           error,
           isRefusing
-            ? `takes no writes (${reasonOf(error)}): what is loaded is not cached, and invalidations are kept until it does.`
+            ? `takes no writes (${messageOf(error)}): what is loaded is not cached, and invalidations are kept until it does.`
             : 'takes writes again.',
         ),
     );
@@ -83,10 +86,7 @@ export class GuardedStore implements CacheStore {
 
   /** Waits for the store while the application boots, for at most {@link BOOT_MS}. */
   async ready(): Promise<void> {
-    let cancel: (() => void) | undefined;
-    const late = new Promise<void>((resolve) => (cancel = this.#host.after(BOOT_MS, resolve)));
-    await Promise.race([this.inner.ready?.(), late]);
-    cancel?.();
+    if (this.inner.ready !== undefined) await within(this.#host, BOOT_MS, this.inner.ready());
   }
 
   /** Whether the store answers, as far as is known. */
@@ -168,10 +168,10 @@ export class GuardedStore implements CacheStore {
     } catch (error) {
       this.#unsent.bound(this.#host.coarser);
       this.#retryLater();
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new BumpQueuedError(`An invalidation did not reach the ${this.kind} store yet: ${reason}`, {
-        cause: error,
-      });
+      throw new BumpQueuedError(
+        `An invalidation did not reach the ${this.kind} store yet: ${messageOf(error)}`,
+        { cause: error },
+      );
     }
     // Others became coarser meanwhile: those are nobody's own.
     if (this.#unsent.hasCoarse) this.#retryLater();
@@ -193,11 +193,9 @@ export class GuardedStore implements CacheStore {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
     try {
       const asked = ask();
-      // A store of a user's may have promises of another kind.
-      const isLater = typeof (asked as Partial<PromiseLike<T>> | null | undefined)?.then === 'function';
-      const answer = isLater
-        ? await this.#deadlines.within(this.#host, Promise.resolve(asked))
-        : (asked as T);
+      const answer = isThenable(asked)
+        ? await within(this.#timers, this.timeout, asked as PromiseLike<T>, this.#onTimeout)
+        : asked;
       this.#breaker.succeeded();
       return answer;
     } catch (error) {
@@ -241,12 +239,12 @@ export class GuardedStore implements CacheStore {
     if (this.#unsent.size > 0) this.#retryLater();
   }
 
+  readonly #onTimeout = (): never => {
+    throw new StoreTimeoutError(this.kind, this.timeout);
+  };
+
   #report(isDown: boolean, error: unknown, what: string): void {
     this.#host.changed?.(isDown ? 'down' : 'up', error);
     this.#host.log(`The ${this.kind} store ${what}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../common/time.js';
 import type { StoreState } from '../observability/metrics.js';
 import type { Stamp, Verdict } from './stamp.js';
 
@@ -276,14 +277,5 @@ export class BumpQueuedError extends StoreUnavailableError {
   override readonly code = 'BUMP_QUEUED';
 }
 
-/** What a store goes by until an application uses it. */
-export const UNATTACHED: StoreHost = {
-  now: () => Date.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-  log: () => undefined,
-  coarser: () => undefined,
-};
+/** The host of a store that no application uses yet. */
+export const UNATTACHED: StoreHost = { ...systemClock, log: () => undefined, coarser: () => undefined };

@@ -1,3 +1,5 @@
+import { pause } from '../common/async.js';
+import { systemClock } from '../common/time.js';
 import { checkOptions, type OptionRow, type OptionTable, typeError } from '../common/options.js';
 import {
   type CacheStore,
@@ -149,8 +151,7 @@ class ChaosStore implements CacheStore {
   async #suffer(): Promise<void> {
     const { delay = 0, maxDelay = 20, error = 0, hang = 0 } = this.options;
     const fate = [this.#random(), this.#random(), this.#random()] as const;
-    if (fate[0] < delay)
-      await new Promise((resolve) => setTimeout(resolve, this.#random() * maxDelay).unref());
+    if (fate[0] < delay) await pause(systemClock, this.#random() * maxDelay);
     if (fate[1] < error) throw new Error('chaos');
     if (fate[2] < hang) await new Promise<never>(() => undefined);
   }

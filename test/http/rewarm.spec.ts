@@ -228,7 +228,7 @@ describe.each(platforms)('a handler with rewarmRequest on %s', (platform) => {
       () => ({ url: '/pages/one', headers: { a: 1 } }),
       /its headers are no record of texts/,
     ],
-    ['would have to be waited for', async () => undefined, /it must answer at once/],
+    ['would have to be waited for', async () => undefined, /must be synchronous/],
     [
       'throws',
       ({ before }) => (before as { gone: { url: string } }).gone.url,
@@ -276,12 +276,12 @@ describe('at boot', () => {
     [
       'without a rule that rewarms',
       () => CacheResponse({ invalidatesOn: [Page], rewarmRequest: () => undefined }),
-      /asked by no rule/,
+      /no rule calls rewarmRequest/,
     ],
     [
       'that is no function',
       () => CacheResponse({ invalidatesOn: rules, rewarmRequest: '/pages' as never }),
-      /is no function/,
+      /rewarmRequest is .*Write a function/,
     ],
   ])('a rewarmRequest %s is an error', (_, decorator, message) => {
     class Handlers {

@@ -1,3 +1,4 @@
+import { LATE, orLate, within } from '../../common/async.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 import type { Clock } from '../../common/time.js';
 import type { MethodCounters } from '../../observability/metrics.js';
@@ -19,9 +20,6 @@ export interface TimedEngine {
   serve(call: Call, entry: Entry, status: CacheStatus): unknown;
 }
 
-/** What {@link within} answers when the time is over. */
-export const LATE = Symbol('late');
-
 /**
  * Runs a load under `softTimeout` and `hardTimeout`. When one passes the caller gets what is stale, or, at the hard one, an
  * error; the load goes on in the background, and what it brings is stored.
@@ -40,7 +38,7 @@ export async function loadWithin(
   behind.retries = call.retries;
   behind.endedLoad = call.endedLoad;
   const loading = load(behind);
-  let value = await within(clock, loading, Math.min(softTimeout, hardTimeout));
+  let value = await within(clock, Math.min(softTimeout, hardTimeout), loading, orLate);
   if (value === LATE) {
     // Asked only now: it may have been purged meanwhile.
     if (stale !== undefined && (await engine.mayServeLate(call, stale))) {
@@ -48,7 +46,7 @@ export async function loadWithin(
       return engine.serve(call, stale, CacheStatus.STALE);
     }
     const left = deadline - clock.now();
-    if (left > 0) value = await within(clock, loading, left);
+    if (left > 0) value = await within(clock, left, loading, orLate);
   }
   if (value === LATE) {
     report(engine, call, loading);
@@ -66,14 +64,6 @@ function report({ log }: TimedEngine, { target }: Call, loading: Promise<unknown
   loading.catch((error: unknown) => {
     log.error(`late ${target.topic}`, `A load of ${target.name} failed after its timeout`, error);
   });
-}
-
-/** What a promise brings, or {@link LATE} after a limit in milliseconds. */
-export async function within<T>(clock: Clock, loading: Promise<T>, limit: number): Promise<T | typeof LATE> {
-  if (limit === Infinity) return loading;
-  let cancel = (): void => undefined;
-  const late = new Promise<typeof LATE>((resolve) => (cancel = clock.after(limit, () => resolve(LATE))));
-  return Promise.race([loading, late]).finally(cancel);
 }
 
 // What a cached call tells the load that it was made in: every call does, whatever its status, so that the outer value

@@ -1,3 +1,4 @@
+import { pause } from '../../common/async.js';
 import { Entry, hasLeases, type Lease } from '../../stores/store.interface.js';
 import { type Call, isRefreshDue } from './call.js';
 import type { Clock } from '../../common/time.js';
@@ -35,7 +36,7 @@ export async function waitForFleetLock(clock: Clock, call: Call): Promise<FleetL
       }
       if (lease !== undefined) return { lease };
       call.target.seat?.leave();
-      await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
+      await pause(clock, POLL_MS);
     }
   } catch {
     // The store fails, and has told so: loads go on without it.

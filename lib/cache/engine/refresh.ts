@@ -3,7 +3,7 @@ import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { BumpLog } from '../../stores/generations.js';
 import type { Entry } from '../../stores/store.interface.js';
-import { within } from './call-wrappers.js';
+import { orLate, within } from '../../common/async.js';
 import type { Call } from './call.js';
 import { type FleetLock, tryFleetLock } from './fleet-lock.js';
 import { runOutsideLoads } from './load-context.js';
@@ -42,7 +42,7 @@ export class BackgroundRefresh {
       return true;
     });
     // One that takes longer is given up, so that another may be started: it may hang.
-    const over = within(clock, refresh, policy.hardTimeout).then((hasLoaded) => {
+    const over = within(clock, policy.hardTimeout, refresh, orLate).then((hasLoaded) => {
       this.#running.delete(call.key);
       if (own.entry !== undefined) pauses.end(call.key);
       else if (hasLoaded !== false) pauses.begin(call, entry);
@@ -52,10 +52,7 @@ export class BackgroundRefresh {
 
   /** Resolves when no refresh is under way, or after {@link MAX_DRAIN_MS}. */
   async drain(): Promise<void> {
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => (cancel = this.engine.clock.after(MAX_DRAIN_MS, resolve)));
-    await Promise.race([Promise.allSettled(this.#running.values()), late]);
-    cancel();
+    await within(this.engine.clock, MAX_DRAIN_MS, Promise.allSettled(this.#running.values()));
   }
 
   /** @returns whether the loader ran: if not, somebody else's does, or the store is not there */

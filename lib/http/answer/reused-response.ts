@@ -1,4 +1,4 @@
-import { LATE, within } from '../../cache/engine/call-wrappers.js';
+import { LATE, orLate, within } from '../../common/async.js';
 import { CacheStatus, type Call, isRefreshDue, metadataOf } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { Entry } from '../../stores/store.interface.js';
@@ -149,7 +149,7 @@ export class StaleResponses {
     const asking = this.repeated.start(call.key, request);
     if (asking === undefined) return undefined;
     const { softTimeout, hardTimeout, staleIfError } = call.target.policy;
-    const asked = await within(engine.clock, asking, Math.min(softTimeout, hardTimeout));
+    const asked = await within(engine.clock, Math.min(softTimeout, hardTimeout), asking, orLate);
     if (asked === LATE) return this.#stale(call, stale);
     if (asked < 500 && asked !== NO_ANSWER) return this.#answered(call, asked);
     if (engine.clock.now() >= stale.freshUntil + staleIfError) return undefined;

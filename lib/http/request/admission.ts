@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
-import { saidAtOnce } from '../../common/async.js';
+import { assertSynchronous } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason, GeneralReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
@@ -52,7 +52,7 @@ export class Admission {
       if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
       const refused = refusal();
       if (refused !== undefined) return refused;
-      return saidAtOnce(route.options.bypass?.(request)) ? 'option' : route.call(request);
+      return assertSynchronous(route.options.bypass?.(request)) ? 'option' : route.call(request);
     } catch (error) {
       const { name } = route.target;
       this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);

@@ -1,3 +1,4 @@
+import { within } from '../../common/async.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { messageOf } from '../../common/messages.js';
@@ -149,11 +150,7 @@ export class DurableJobs {
   }
 
   #spoken(plan: InvalidationPlan): Promise<unknown> {
-    let cancel: (() => void) | undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.runtime.settings.clock.after(MAX_WAIT, resolve);
-    });
-    return Promise.race([Promise.all(plan.undecided.values()), late]).finally(cancel);
+    return within(this.runtime.settings.clock, MAX_WAIT, Promise.all(plan.undecided.values()));
   }
 
   #isDurable(rule: ActiveRule): boolean {
@@ -175,13 +172,9 @@ export class UnderWay {
 
   /** The work goes on; the write no longer waits for it. */
   atMost(work: Promise<void>, onTimeout: () => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.clock.after(MAX_WRITE_WAIT, () => {
-        onTimeout();
-        resolve();
-      });
-      this.add(work.then(resolve, reject).finally(cancel));
-    });
+    const waiting = within(this.clock, MAX_WRITE_WAIT, work, onTimeout);
+    this.add(work.catch(() => undefined));
+    return waiting;
   }
 
   /** Work that no write waits for. It must not reject. */
@@ -193,9 +186,6 @@ export class UnderWay {
   /** Resolves when nothing goes on any more, or after {@link MAX_DRAIN}. */
   async drain(): Promise<void> {
     if (this.#running.size === 0) return;
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => (cancel = this.clock.after(MAX_DRAIN, resolve)));
-    await Promise.race([Promise.all(this.#running), late]);
-    cancel();
+    await within(this.clock, MAX_DRAIN, Promise.all(this.#running));
   }
 }

@@ -1,3 +1,4 @@
+import { within } from '../../common/async.js';
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
@@ -65,28 +66,20 @@ export class Rewarmer {
     const done = this.add(rewarms);
     if (rewarms.length === 0 || this.#isAwaited || this.clock.now() < this.#patientFrom) return [];
     this.#isAwaited = true;
-    let cancel = (): void => undefined;
-    const inVain = new Promise<readonly unknown[]>((resolve) => {
-      cancel = this.clock.after(MAX_PATIENCE, () => {
-        this.#patientFrom = this.clock.now() + IMPATIENCE;
-        resolve([]);
-      });
+    const errors = await within(this.clock, MAX_PATIENCE, done, () => {
+      this.#patientFrom = this.clock.now() + IMPATIENCE;
+      return [];
     });
-    const errors = await Promise.race([done, inVain]);
-    cancel();
     this.#isAwaited = false;
     return errors;
   }
 
   /** Computes what waits, for at most {@link MAX_DRAIN}; from then on nothing. */
   async close(): Promise<void> {
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => (cancel = this.clock.after(MAX_DRAIN, resolve)));
     const idle = async (): Promise<void> => {
       while (this.#running.size > 0 && !this.#isClosed) await Promise.race(this.#running);
     };
-    await Promise.race([idle(), late]);
-    cancel();
+    await within(this.clock, MAX_DRAIN, idle());
     this.#isClosed = true;
     const left = this.#waiting.size + this.#running.size;
     if (left > 0)

@@ -1,4 +1,4 @@
-import { isThenable } from '../../common/async.js';
+import { assertSynchronous } from '../../common/async.js';
 import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { type ActiveRule, BoundRule } from '../rules/bound-rule.js';
@@ -64,8 +64,7 @@ export class Rewarms {
     const { rewarmRequest, where } = rule.target.definition;
     if (rewarmRequest === undefined) return this.#say(rule, 'the handler has no rewarmRequest');
     try {
-      const answer: unknown = rewarmRequest(change as never);
-      if (isThenable(answer)) throw new TypeError('it returned a promise: it must answer at once');
+      const answer: unknown = assertSynchronous(rewarmRequest(change as never));
       for (const request of [answer ?? []].flat())
         this.#add(rule, { method: rule.target.name, request: assertRequest(request) });
     } catch (error) {

@@ -1,4 +1,4 @@
-import { Deadlines } from '../deadlines.js';
+import { within } from '../../common/async.js';
 import { type DecodedEntry, decodeEntry } from '../entry-codec.js';
 import { judgeStamp, parseGeneration } from '../shared-generations.js';
 import type { Generation } from '../stamp.js';
@@ -275,17 +275,20 @@ export async function sweepKeys(
   drop: (key: string) => boolean,
   host: StoreHost,
 ): Promise<void> {
-  const deadlines = new Deadlines(BATCH_MS, () => new StoreTimeoutError('redis', BATCH_MS));
+  const answered = <T>(batch: Promise<T>): Promise<T> =>
+    within(host, BATCH_MS, batch, () => {
+      throw new StoreTimeoutError('redis', BATCH_MS);
+    });
   const pattern = `${escapeGlob(keyPrefix + prefix)}*`;
   for (const node of nodes) {
     let cursor = '0';
     do {
-      const [next, found] = await deadlines.within(host, node.scan(cursor, 'MATCH', pattern, 'COUNT', BATCH));
+      const [next, found] = await answered(node.scan(cursor, 'MATCH', pattern, 'COUNT', BATCH));
       cursor = next;
       const keys = found.filter((key) => drop(key.slice(keyPrefix.length)));
       // The nodes of a Cluster do not put the prefix before keys themselves. One key a command: a node holds many slots.
       const known = node.options.keyPrefix?.length ?? 0;
-      await deadlines.within(host, Promise.all(keys.map((key) => node.unlink(key.slice(known)))));
+      await answered(Promise.all(keys.map((key) => node.unlink(key.slice(known)))));
     } while (cursor !== '0');
   }
 }

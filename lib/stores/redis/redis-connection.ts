@@ -1,3 +1,4 @@
+import { messageOf } from '../../common/messages.js';
 import { type StoreHost, StoreRefusedError, StoreUnavailableError } from '../store.interface.js';
 import { isCluster, type RedisClient, type RedisNode } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
@@ -180,5 +181,5 @@ function isAnswer(error: unknown): error is Error {
 
 function unavailable(error: unknown): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error;
-  return new StoreUnavailableError(error instanceof Error ? error.message : String(error), { cause: error });
+  return new StoreUnavailableError(messageOf(error), { cause: error });
 }

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '../../common/async.js';
+import { systemClock } from '../../common/time.js';
 import type { ChangeSource, ChangeSourceHost } from '../../invalidation/change.interface.js';
 import { ChangeLog, type ListeningClient } from './change-log.js';
 
@@ -70,10 +72,10 @@ class PostgresChanges implements ChangeSource {
 
   /** Waits until what was missed is caught up with, or the first attempt has failed, or five seconds have gone. */
   start(host: ChangeSourceHost): Promise<void> {
-    return new Promise((resolve) => {
-      setTimeout(resolve, START_MS).unref();
+    const caughtUp = new Promise<void>((resolve) => {
       this.#running = this.#run(host, resolve).finally(resolve);
     });
+    return within(systemClock, START_MS, caughtUp);
   }
 
   async close(): Promise<void> {
@@ -123,11 +125,11 @@ class PostgresChanges implements ChangeSource {
     client.on('end', lose);
     client.on('notification', wake);
     try {
-      await within(QUERY_MS, client.connect());
-      await within(QUERY_MS, this.#log.listen(client));
+      await answered(client.connect());
+      await answered(this.#log.listen(client));
       while (!isLost && !this.#closing.signal.aborted) {
         isWoken = false;
-        await this.#log.read(client, host, (query) => within(QUERY_MS, query));
+        await this.#log.read(client, host, answered);
         caughtUp();
         if (!isWoken)
           await new Promise<void>((resolve) => {
@@ -146,14 +148,8 @@ class PostgresChanges implements ChangeSource {
   }
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`PostgreSQL did not answer within ${ms} ms.`)), ms).unref();
+async function answered<T>(work: Promise<T>): Promise<T> {
+  return within(systemClock, QUERY_MS, work, () => {
+    throw new Error(`PostgreSQL did not answer within ${QUERY_MS} ms.`);
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
