@@ -14,6 +14,7 @@ import {
   RestflowCacheModule,
   RouteParamsKeyField,
 } from '../../dist/esm/index.js';
+import { startClock } from './clock.mjs';
 
 const CONTROLLERS = 20;
 const HANDLERS = 10;
@@ -29,7 +30,7 @@ const entities = Array.from({ length: CONTROLLERS }, (_, i) => {
 const dataSource = new DataSource({ type: 'sqljs', entities, synchronize: true });
 await dataSource.initialize();
 
-const began = performance.now();
+const end = startClock();
 
 class SlugKey extends KeyConstructor {
   slug = new RouteParamsKeyField('slug', { partition: true });
@@ -71,10 +72,4 @@ Module({
 const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
 const application = await NestFactory.create(AppModule, adapter, { logger: ['error', 'warn'] });
 await application.listen(0, '127.0.0.1');
-
-const milliseconds = performance.now() - began;
-if (process.send) process.send({ milliseconds }, () => process.exit());
-else {
-  console.log(milliseconds);
-  await application.close();
-}
+end();

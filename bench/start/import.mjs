@@ -2,9 +2,8 @@
 import 'reflect-metadata';
 import '@nestjs/common';
 import '@nestjs/core';
+import { startClock } from './clock.mjs';
 
-const began = performance.now();
+const end = startClock();
 await import(process.argv[2]);
-const milliseconds = performance.now() - began;
-if (process.send) process.send({ milliseconds }, () => process.exit());
-else console.log(milliseconds);
+end();
