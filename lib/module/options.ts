@@ -236,11 +236,15 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
 };
 
 /** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
-export function normaliseOptions(options: RestflowCacheOptions = {}, log = new OnceLog()): ModuleSettings {
+export function normaliseOptions(
+  options: RestflowCacheOptions = {},
+  log = new OnceLog(),
+  defaultStore = memoryStore,
+): ModuleSettings {
   checkOptions(OPTIONS, options, WHERE);
   const hint = (text: string): void => log.warn(text, text);
   const stores = new Map<string, CacheStore>();
-  stores.set('default', usable('default', options.store === undefined ? memoryStore() : options.store));
+  stores.set('default', usable('default', options.store === undefined ? defaultStore() : options.store));
   for (const [name, store] of Object.entries(options.stores ?? {})) {
     if (name === 'default') throw twoDefaults();
     stores.set(name, usable(name, store));

@@ -35,6 +35,7 @@ import {
 } from './options.js';
 import type { ModuleWiring } from './wiring.js';
 import { NOBODY, OnceLog } from '../observability/once-log.js';
+import { memoryStore } from '../stores/index.js';
 
 /**
  * The cache of an application. Global: import it once, in the root module.
@@ -82,8 +83,9 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
    * @throws CacheConfigurationError or TypeError for options that cannot work
    */
   static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
-    // What cannot work says so here; hints are for the application's log, when it has one.
-    normaliseOptions(options, new OnceLog(NOBODY));
+    // Options that cannot work throw here; hints are for the application's log, when it has one. The store of the check is
+    // discarded, and a large one reserves its space at once.
+    normaliseOptions(options, new OnceLog(NOBODY), () => memoryStore({ maxEntries: 1 }));
     return compose(
       { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
       options.dispatchers ?? [],
