@@ -55,6 +55,8 @@ async function bundleTypes(compiled, folderOf) {
     input: entriesOf(compiled, '.d.ts'),
     external: isExternal,
     plugins: [dts({ dtsInput: true, tsconfig: false })],
+    // A busy machine is no finding about the plugin.
+    checks: { bundlerTimings: false },
     experimental: { attachDebugInfo: 'none' },
   });
   for (const format of ['esm', 'cjs']) {
