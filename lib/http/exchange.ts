@@ -10,30 +10,26 @@ import type { Explanation } from './explain.js';
 import type { RequestDirectives } from './request/directives.js';
 import type { StoredUris } from './route/stored-uris.js';
 
-/** Why a request goes past any cache, as Cache-Status and the log say it. */
-export type GeneralReason =
+/** Why a request bypasses the cache, as Cache-Status and the log name it. */
+export type BypassReason =
   | 'disabled' // the cache is switched off
   | 'transaction' // one is open where the request is handled
-  | 'body' // it has one, and the key does not hold it
+  | 'body' // it has a body that the key does not hold
   | 'option' // `bypass` of the route says so
-  | 'unkeyed'; // its key could not be made
-
-/** Why a request goes past the cache of a route with a lifetime. */
-export type BypassReason =
-  | GeneralReason
+  | 'unkeyed' // its key could not be made
   | 'method' // the route does not cache it
-  | 'no-store' // it says so, and the route listens
+  | 'no-store' // it says so, and the route obeys request directives
   | 'range' // no stored response has the part that it wants
-  | 'condition' // it makes one that is the handler's to judge
-  | 'authenticated' // it carries credentials, and the key tells no users apart
-  | 'unidentified' // it carries credentials, of which the key sees nothing
-  | 'cookie' // it carries cookies, the key holds none, and nobody said that they do not matter
+  | 'condition' // it has a condition that only the handler can judge
+  | 'authenticated' // it carries credentials, and the key does not identify users
+  | 'unidentified' // it carries credentials, and the key holds none of them
+  | 'cookie' // it carries cookies that may matter, and the key holds none
   | 'excluded'; // by `cacheEverything`
 
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */
 export interface RouteLookup {
   find(handler: Function, controller: Function): CachedRoute | undefined;
-  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  /** Finds what unsafe requests drop; `undefined` where nothing is cached. */
   readonly storedUris: StoredUris | undefined;
 }
 
@@ -43,19 +39,20 @@ export interface Exchange {
   readonly request: KeyRequest & { headers: Record<string, string | string[] | undefined> };
   readonly response: object;
   readonly next: CallHandler;
-  /** Counts what the client is told. */
+  /** Counts the status of the answer, once. */
   readonly counter: StatusCounter;
-  /** Where the answer is to say why. */
+  /** Explains the answer, where the route or a signed header asks for it. */
   readonly explanation: Explanation | undefined;
-  /** What it demands of this cache, where the route listens. */
+  /** Cache-Control of the request, parsed once; none where the route does not obey it. */
   readonly directives: RequestDirectives;
-  /** Why it goes to the handler, where that is not for want of a response. */
+  /** A background request of this cache: nothing stored may answer it. */
+  readonly isRefresh: boolean;
+  /** Why it is forwarded to the handler, where there is a stored response. */
   readonly forwarded?: ForwardReason;
 }
 
-/** What the cache has for a request: the call that it makes, or why it makes none, and what the store said. */
-export interface Lookup {
+/** The cache's findings on a request: its call, or why it bypasses the cache, and the reading of the store. */
+export interface Lookup extends Pick<Exchange, 'explanation' | 'directives' | 'isRefresh'> {
   readonly call: Call | BypassReason;
   readonly reading: MaybePromise<Entry | Stamp | undefined>;
-  readonly explanation: Explanation | undefined;
 }

@@ -7,7 +7,6 @@ import {
   isPlainPipeline,
 } from '../common/nest-internals.js';
 import { type HitSource, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
-import { ResponseRecorder } from '../http/answer/response-recorder.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from '../http/platform/express.platform.js';
 import { isAuthenticatedByDefault } from '../http/request/admission.js';
@@ -33,7 +32,6 @@ export function createInterceptor(
         return routes()?.storedUris;
       },
     },
-    new ResponseRecorder(runtime),
     isAuthenticated,
     typeof explain === 'object' ? explain.secret : undefined,
     shortcut,

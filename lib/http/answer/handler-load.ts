@@ -1,19 +1,84 @@
-import { ServiceUnavailableException } from '@nestjs/common';
+import { type CallHandler, ServiceUnavailableException } from '@nestjs/common';
 import { from, Observable, of, race, switchMap, tap } from 'rxjs';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import type { Call } from '../../cache/engine/call.js';
+import { CacheStatus, type Call } from '../../cache/engine/call.js';
 import type { CacheEngine } from '../../cache/engine/engine.js';
 import { type FleetLock, waitForFleetLock, tryFleetLock } from '../../cache/engine/fleet-lock.js';
 import type { Load } from '../../cache/engine/loads.js';
 import { CacheTimeoutError } from '../../common/errors.js';
 import type { Clock } from '../../common/time.js';
 import { LoadWatch } from '../../observability/load-watch.js';
+import type { StatusCounter } from '../../observability/metrics.js';
 import type { Entry } from '../../stores/store.interface.js';
-import type { Recording } from '../platform.interface.js';
+import type { Recording, RecordingControl } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { LoadGate } from '../../cache/engine/outage.js';
 
-/** The run of a handler, counted as a load of its method. */
+// The limits around a handler, in the order in which a request meets them: hard timeout, fleet lock, load gate, handler.
+
+/** An answer, or 503 after the `hardTimeout` of its route. */
+export function withHardTimeout(
+  clock: Clock,
+  { target }: Call,
+  counter: StatusCounter,
+  answer: Observable<unknown>,
+): Observable<unknown> {
+  const { hardTimeout } = target.policy;
+  if (hardTimeout === Infinity) return answer;
+  const late = new Observable<never>((subscriber) =>
+    clock.after(hardTimeout, () => {
+      counter.count(CacheStatus.MISS);
+      const cause = new CacheTimeoutError(target.name, hardTimeout);
+      subscriber.error(new ServiceUnavailableException('The answer took too long.', { cause }));
+    }),
+  );
+  return race(answer, late);
+}
+
+/**
+ * Runs a handler at once, or, with `lock: 'distributed'`, when no other process of the fleet does.
+ *
+ * @param isRefresh no client waits for the answer: where another process loads it, nothing is left to do
+ * @param replay sends the response that another process has loaded
+ */
+export function withFleetLock(
+  engine: CacheEngine,
+  call: Call,
+  load: Load,
+  isRefresh: boolean,
+  run: () => Observable<unknown>,
+  replay: (entry: Entry) => Observable<unknown>,
+): Observable<unknown> {
+  if (call.target.policy.lock !== 'distributed' || engine.hitForMiss.has(call.key)) return run();
+  const acquire: Promise<FleetLock | 'taken'> = isRefresh
+    ? tryFleetLock(engine.clock, call)
+    : waitForFleetLock(engine.clock, call);
+  const acquired = acquire.then((lock) => {
+    const lease = lock === 'taken' ? undefined : lock.lease;
+    // Released with the load, also where the request was cancelled before the lock was held.
+    if (lease !== undefined) void load.wait().then(() => lease.release());
+    return lock;
+  });
+  return from(acquired).pipe(
+    switchMap((lock) => {
+      const entry = lock === 'taken' ? undefined : lock.entry;
+      if (lock !== 'taken' && entry === undefined) return run();
+      load.settle({ failed: false, ...(entry && { entry }) });
+      return isRefresh || entry === undefined ? of(undefined) : replay(entry);
+    }),
+  );
+}
+
+/** Runs a load at once, or in its turn, while the store is down and too many run. */
+export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
+  const entering = gate.enterFor(load);
+  if (entering === undefined) return run();
+  // The place is given back with the load, also where the request was cancelled before there was one.
+  const admitted = Promise.resolve(entering).then((leave) => void load.wait().then(leave));
+  return from(admitted).pipe(switchMap(run));
+}
+
+/** One run of a handler, counted as a load of its method. */
 export class HandlerLoad {
   readonly #watch: LoadWatch;
   #error: unknown;
@@ -25,18 +90,19 @@ export class HandlerLoad {
     this.#watch = new LoadWatch(route.target.counters, engine.clock);
   }
 
-  /** @param failed told of what the handler throws */
-  run<T>(handle: () => Observable<T>, failed: () => void): Observable<T> {
+  /** @param control of the recording, which a handler that throws or is cancelled (hard timeout) ends */
+  run(next: CallHandler, control: RecordingControl): Observable<unknown> {
     const error = (thrown: unknown): void => {
       this.#error = thrown;
-      failed();
+      control.fail();
     };
-    return this.#watch.begin(() => handle().pipe(tap({ error })));
+    const unsubscribe = (): void => control.fail();
+    return this.#watch.begin(() => next.handle().pipe(tap({ error, unsubscribe })));
   }
 
   /**
-   * To be called once its answer has gone.
-   * @param isOffered whether it was given to the store, or needs not be
+   * Called once the answer has gone.
+   * @param isOffered whether it was given to the store, or was no answer to store
    */
   ended({ response, ...refused }: Recording, isOffered: boolean): void {
     const status = response?.status ?? ('status' in refused ? refused.status : undefined);
@@ -44,82 +110,4 @@ export class HandlerLoad {
     this.#watch.succeeded();
     if (!isOffered) this.route.target.counters.notStored++;
   }
-}
-
-/** An answer, or 503 after the `hardTimeout` of its route. */
-export function withinHardTimeout<T>(
-  clock: Clock,
-  { target }: Call,
-  answer: Observable<T>,
-  onTimeout: () => void,
-): Observable<T> {
-  const { hardTimeout } = target.policy;
-  if (hardTimeout === Infinity) return answer;
-  const late = new Observable<never>((subscriber) =>
-    clock.after(hardTimeout, () => {
-      onTimeout();
-      const cause = new CacheTimeoutError(target.name, hardTimeout);
-      subscriber.error(new ServiceUnavailableException('The answer took too long.', { cause }));
-    }),
-  );
-  return race(answer, late);
-}
-
-/** What is done when it is this process's turn, and when another process has done it. */
-export interface Turn {
-  lead(): Observable<unknown>;
-  replay(entry: Entry): Observable<unknown>;
-}
-
-/**
- * Runs a handler at once, or, with `lock: 'distributed'`, when no other process of the fleet does; what that one stored is taken.
- *
- * @param isRefresh nobody waits for the answer: where somebody else loads it, nothing is left to do
- */
-export function withFleetLock(
-  engine: CacheEngine,
-  call: Call,
-  load: Load,
-  isRefresh: boolean,
-  { lead, replay }: Turn,
-): Observable<unknown> {
-  if (call.target.policy.lock !== 'distributed' || engine.hitForMiss.has(call.key)) return lead();
-  // It goes back with the load, also where nobody waited until the turn came.
-  const giveBack = ({ lease }: FleetLock): void => {
-    if (lease !== undefined) void load.wait().then(() => lease.release());
-  };
-  const giveUp = (entry?: Entry): void => load.settle({ failed: false, ...(entry && { entry }) });
-  if (isRefresh) {
-    const turn = tryFleetLock(engine.clock, call).then((tried) => {
-      if (tried !== 'taken') giveBack(tried);
-      return tried;
-    });
-    return from(turn).pipe(
-      switchMap((tried) => {
-        if (tried !== 'taken' && tried.entry === undefined) return lead();
-        giveUp(tried === 'taken' ? undefined : tried.entry);
-        return of(undefined);
-      }),
-    );
-  }
-  const turn = waitForFleetLock(engine.clock, call).then((taken) => {
-    giveBack(taken);
-    return taken;
-  });
-  return from(turn).pipe(
-    switchMap(({ entry }) => {
-      if (entry === undefined) return lead();
-      giveUp(entry);
-      return replay(entry);
-    }),
-  );
-}
-
-/** Runs a load at once, or in its turn, while the store is down and too many run. */
-export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
-  const entering = gate.enterFor(load);
-  if (entering === undefined) return run();
-  // The place goes back with the load, also where nobody waited until there was one.
-  const admitted = Promise.resolve(entering).then((leave) => void load.wait().then(leave));
-  return from(admitted).pipe(switchMap(run));
 }

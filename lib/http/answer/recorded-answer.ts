@@ -1,29 +1,197 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
-import { CacheStatus, type Call, isoTime } from '../../cache/engine/call.js';
+import { type CacheStatus, type Call, isoTime } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
+import type { Exchange } from '../exchange.js';
 import { varyMembers } from '../headers/vary.js';
 import type {
   AddedHeaders,
   HeadDecision,
+  RecordedResponse,
   Recording,
   RecordingRefusal,
+  Replacement,
   ResponseHead,
 } from '../platform.interface.js';
-import { type Conditions, isNotModified } from '../request/preconditions.js';
+import { type Conditions, isNotModified, type Validators } from '../request/preconditions.js';
 import type { ForwardReason } from './cache-status-header.js';
-import {
-  lifetimeHeaders,
-  type metadataHeaders,
-  standingHeaders,
-  statusHeaders,
-  type ReportedExchange,
-} from './response-headers.js';
-import { isStorable, isTooLarge, type Judgement, judgeResponse, type Refusal, varyOf } from './storable.js';
-import { ageOf, etagOf, joined, single, StoredResponse, type JudgedHeaders } from './stored-response.js';
+import { statusHeaders } from './response-headers.js';
+import { isStorable, isTooLarge, type Refusal } from './storable.js';
+import type { StoredResponse } from './stored-response.js';
 
-type Refusals = Readonly<Partial<Record<RecordingRefusal, string>>>;
+/** A judgement on an answer whose head is complete. */
+export interface Verdict extends Validators {
+  readonly refusal?: Refusal | undefined;
+  /** Whether requests that wait for this answer may get it. */
+  readonly isShareable: boolean;
+  /** Names of the request headers that the whole answer varies by, those of middleware included. */
+  readonly vary: readonly string[];
+}
 
-const REFUSALS: Refusals = {
+/** The answer of one run of a handler, judged by the TTL of its route or by its own headers. */
+export interface AnswerRules {
+  /** What the client is told that the handler did. */
+  readonly status: CacheStatus;
+  /** Conditions of the client, which the handler does not see. */
+  readonly conditions: Conditions;
+  /** Whether Date and Vary are recorded as they are. */
+  readonly verbatim: boolean;
+  /** A stored response to send in place of what the handler sends. */
+  replace?(
+    head: ResponseHead,
+    answer: RecordedAnswer,
+  ): (Replacement & { readonly status: CacheStatus }) | undefined;
+  judge(head: ResponseHead, answer: RecordedAnswer): Verdict;
+  /** @returns when a stored answer stops being fresh, where that is told to clients */
+  freshUntil?(now: number): number;
+  /** Headers to add. @param freshUntil where the answer will be stored, and its lifetime is told */
+  headers?(head: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders;
+  /** What to store, and for how many milliseconds. */
+  stored(recorded: RecordedResponse): { readonly response: StoredResponse; readonly lifetime: number };
+}
+
+/** The answer of one handler on its way out: judged once its head is complete, stored once its body is. */
+export class RecordedAnswer {
+  readonly #fwd: ForwardReason;
+  #verdict: Verdict | undefined;
+
+  constructor(
+    private readonly runtime: CacheRuntime,
+    private readonly exchange: Exchange,
+    private readonly call: Call,
+    private readonly load: Load,
+    private readonly rules: AnswerRules,
+  ) {
+    this.#fwd = forwardReason(exchange, call);
+  }
+
+  /** Called with the complete head, before it goes out. @returns what goes out beside it, or in its place */
+  head(head: ResponseHead): HeadDecision {
+    const { exchange, rules } = this;
+    const replaceBy = rules.replace?.(head, this);
+    exchange.counter.count(replaceBy?.status ?? rules.status);
+    if (replaceBy !== undefined) return { replaceBy };
+    const verdict = (this.#verdict = this.#judge(head));
+    this.#releaseWaiters(verdict);
+    const notModified = head.status === 200 && isNotModified(rules.conditions, verdict);
+    return { add: this.#headers(head, verdict), notModified };
+  }
+
+  /** Called once the answer has gone. @returns whether it was given to the store, or was no answer to store */
+  done(recording: Recording): boolean {
+    const { request, route, counter } = this.exchange;
+    // A client that left before the head was complete.
+    counter.count(this.rules.status);
+    if (recording.refusal === 'replaced' || request.method === 'HEAD') {
+      this.leave();
+      return true;
+    }
+    const refusal =
+      recording.response === undefined
+        ? { reason: whyNotRecorded(recording.refusal, route.options.maxBodyBytes) }
+        : this.#verdict!.refusal;
+    if (refusal !== undefined) return this.#refuse(refusal);
+    const { response, lifetime } = this.rules.stored(recording.response!);
+    return this.store(response, lifetime, this.#verdict!.vary);
+  }
+
+  /**
+   * Stores a response under the variant that its Vary names.
+   *
+   * @param lifetime milliseconds
+   * @returns whether it was given to the store
+   */
+  store(response: StoredResponse, lifetime: number, varyOfAnswer: readonly string[]): boolean {
+    const { call, load } = this;
+    const vary = [...new Set([...varyMembers(response.recorded.vary), ...varyOfAnswer])];
+    const covered = this.exchange.route.cover(call, vary);
+    if (covered === 'too-many')
+      return this.#refuse({ reason: `it varies by too many headers: ${vary.join(', ')}` });
+    // Waiting requests may have asked for another variant: their key did not tell.
+    if (covered === 'moved') load.settle({ failed: false });
+    void this.runtime.engine.writer.write(call, load, response, lifetime);
+    return true;
+  }
+
+  /** Waiting requests go to the handler themselves, and for a while no request waits for this key (hit-for-miss). */
+  leave(): void {
+    this.runtime.engine.hitForMiss.mark(this.call.key);
+    this.load.settle({ failed: false });
+  }
+
+  #judge(head: ResponseHead): Verdict {
+    const { keyLimit } = this.exchange.route;
+    const verdict = this.rules.judge(head, this);
+    const isNewKey = this.#fwd !== 'stale' && this.#fwd !== 'request';
+    const makesKey = isNewKey && verdict.refusal === undefined && this.#isStorable(head);
+    if (!makesKey || keyLimit.take(this.call.key)) return verdict;
+    return { ...verdict, refusal: { reason: keyLimit.refusal, detail: 'key-limit' } };
+  }
+
+  /** As soon as the head tells that nothing will be stored: the body may take long. */
+  #releaseWaiters({ refusal, isShareable }: Verdict): void {
+    const { context } = this.load;
+    if (refusal !== undefined) this.#refuse(refusal);
+    else if (!isShareable || context.lasting) this.leave();
+    else if (context.refusal !== undefined) this.load.settle({ failed: false });
+  }
+
+  #headers(head: ResponseHead, verdict: Verdict): AddedHeaders {
+    const { rules, exchange } = this;
+    const now = this.runtime.engine.clock.now();
+    const { ttl, condition } = exchange.route.target.policy;
+    // The ttl function and the condition of a route need the whole answer.
+    const isStored =
+      verdict.refusal === undefined &&
+      condition === undefined &&
+      typeof ttl === 'number' &&
+      this.#isStorable(head);
+    const freshUntil = isStored ? rules.freshUntil?.(now) : undefined;
+    const times =
+      freshUntil === undefined ? undefined : { cachedAt: isoTime(now), resetAt: isoTime(freshUntil) };
+    const { detail, why, reason } = isStored ? STORED : this.#unstored(head, verdict);
+    return {
+      ...rules.headers?.(head, now, freshUntil),
+      ...statusHeaders(
+        exchange,
+        { cacheStatus: rules.status, ...times },
+        { fwd: this.#fwd, stored: isStored, detail, why },
+        head.headers['cache-status'],
+        reason,
+      ),
+    };
+  }
+
+  #isStorable(head: ResponseHead): boolean {
+    return isStorable(this.load, head, this.exchange.route.options.maxBodyBytes);
+  }
+
+  /** Why the answer is not known to be stored. */
+  #unstored(head: ResponseHead, { refusal }: Verdict): Refusal {
+    if (refusal !== undefined) return refusal;
+    const { refusal: reason } = this.load.context;
+    if (reason !== undefined) return { why: 'load', reason };
+    if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
+    if (isTooLarge(head, this.exchange.route.options.maxBodyBytes)) return { why: 'too-large' };
+    return { why: this.#isStorable(head) ? 'undecided' : 'store-down' };
+  }
+
+  #refuse({ reason }: Refusal): false {
+    const { name } = this.exchange.route.target;
+    this.leave();
+    if (reason !== undefined)
+      this.runtime.log.warn(`refused ${name} ${reason}`, `An answer of ${name} is not cached: ${reason}.`);
+    return false;
+  }
+}
+
+const STORED: Refusal = {};
+
+/** Why a request was forwarded to its handler: for want of a stored response, where nothing else is said. */
+export function forwardReason({ forwarded, route }: Exchange, call: Call): ForwardReason {
+  return forwarded ?? route.missOf(call);
+}
+
+const REFUSALS: Readonly<Partial<Record<RecordingRefusal, string>>> = {
   aborted:
     'its client went away, or its handler failed, before it was complete. If that is not rare, let the handler finish what it begins',
   hijacked: 'its handler took over the connection; leave it without @CacheResponse()',
@@ -33,161 +201,7 @@ const REFUSALS: Refusals = {
   'length-mismatch': 'its Content-Length is not the length of its body; leave that header to the platform',
 };
 
-/** Why an answer could not be recorded, and what to write; nothing where another one went out in its place. */
-export function whyNotRecorded(refusal: RecordingRefusal, maxBodyBytes: number): string | undefined {
+function whyNotRecorded(refusal: RecordingRefusal, maxBodyBytes: number): string | undefined {
   if (refusal !== 'too-large') return REFUSALS[refusal];
   return `its body is larger than ${maxBodyBytes} bytes; maxBodyBytes: ${maxBodyBytes * 10} would store ten times as much`;
-}
-
-/** The answer of one handler on its way out: what is added to it, and whether it is stored. */
-export class RecordedAnswer {
-  #judgement: Judgement | undefined;
-  #told: JudgedHeaders = {};
-  /** What the whole response varies by, that of middleware included. */
-  #vary: readonly string[] = [];
-
-  constructor(
-    private readonly runtime: CacheRuntime,
-    private readonly told: ReportedExchange,
-    private readonly call: Call,
-    private readonly load: Load,
-    private readonly conditions: Conditions,
-    /** The handler has said all it has to say; what is read from now on, lower layers read. */
-    private readonly handlerIsDone: () => void,
-    /** Why the handler was asked. */
-    private readonly fwd: ForwardReason,
-  ) {}
-
-  /** What our layer adds to the live answer, once the handler's head is complete. */
-  head(head: ResponseHead): HeadDecision {
-    if (head.body !== undefined) this.handlerIsDone();
-    const cacheControl = joined(head.headers['cache-control']);
-    this.#vary = [...varyOf(head.headers), ...this.told.route.ownVary];
-    this.#judgement = this.#judge(head, cacheControl);
-    this.#releaseWaiters();
-    const add: Record<string, string> = { ...standingHeaders(this.told.route, cacheControl) };
-    const etag = etagOf(single(head.headers['etag']), head.body);
-    const lastModified = single(head.headers['last-modified']);
-    this.#told = { etag, lastModified, cacheControl };
-    if (etag !== undefined && this.told.route.options.statuses.has(head.status)) add['ETag'] = etag;
-    Object.assign(add, this.#times(head, cacheControl));
-    const notModified = head.status === 200 && isNotModified(this.conditions, { etag, lastModified });
-    return { add, notModified };
-  }
-
-  #judge(head: ResponseHead, cacheControl: string | undefined): Judgement {
-    const { call, fwd } = this;
-    const { route } = this.told;
-    const judgement = judgeResponse(
-      head.status,
-      cacheControl,
-      ageOf(head.headers['age']),
-      this.#vary,
-      route.options,
-    );
-    const isMiss = fwd !== 'stale' && fwd !== 'request';
-    const makesKey = judgement.refusal === undefined && isMiss && this.#isStorable(head);
-    if (!makesKey || route.keyLimit.take(call.key)) return judgement;
-    return { refusal: route.keyLimit.refusal, detail: 'key-limit' };
-  }
-
-  /** @returns whether it was given to the store */
-  done(recording: Recording): boolean {
-    const refusal = this.#offer(recording);
-    if (refusal !== undefined) this.#refuse(refusal.because);
-    return refusal === undefined;
-  }
-
-  /** @returns why it is not stored */
-  #offer(recording: Recording): { readonly because: string | undefined } | undefined {
-    if (recording.response === undefined) {
-      const { maxBodyBytes } = this.told.route.options;
-      return { because: whyNotRecorded(recording.refusal, maxBodyBytes) };
-    }
-    const judgement = this.#judgement!;
-    if (judgement.refusal !== undefined) return { because: judgement.refusal };
-    const { call, load } = this;
-    const { route } = this.told;
-    const vary = [...new Set([...varyMembers(recording.response.vary), ...this.#vary])];
-    const covered = route.cover(call, vary);
-    if (covered === 'too-many') return { because: `it varies by too many headers: ${vary.join(', ')}` };
-    // Who waits may have asked for another variant: the key did not tell.
-    if (covered === 'moved') load.settle({ failed: false });
-    const stored = new StoredResponse(recording.response, this.#told);
-    void this.runtime.engine.writer.write(call, load, stored, judgement.lifetime);
-    return undefined;
-  }
-
-  /** A response that will not be stored is told as soon as its head is known: its body may take long. */
-  #releaseWaiters(): void {
-    const { refusal } = this.#judgement!;
-    if (refusal !== undefined) return this.#refuse(refusal);
-    if (this.load.context.refusal === undefined) return;
-    if (this.load.context.lasting) this.runtime.engine.hitForMiss.mark(this.call.key);
-    this.load.settle({ failed: false });
-  }
-
-  /** The times a miss can tell before its value is stored: where neither lifetime nor storing depends on the value. */
-  #times(head: ResponseHead, cacheControl: string | undefined): AddedHeaders {
-    const { load } = this;
-    const { route } = this.told;
-    const { ttl, condition } = route.target.policy;
-    const judgement = this.#judgement!;
-    const now = this.runtime.engine.clock.now();
-    const known =
-      judgement.refusal === undefined &&
-      this.#isStorable(head) &&
-      condition === undefined &&
-      typeof ttl === 'number';
-    const before = head.headers['cache-status'];
-    if (!known) {
-      const { detail, why, because } = this.#unstored(head);
-      const said = { fwd: this.fwd, detail, why };
-      return statusHeaders(this.told, { cacheStatus: loadedStatus(this.fwd) }, said, before, because);
-    }
-    const freshUntil = Math.min(now + Math.min(ttl, judgement.lifetime), load.context.freshUntil);
-    const said = { fwd: this.fwd, stored: true };
-    return {
-      ...lifetimeHeaders(route, cacheControl, now, freshUntil),
-      ...statusHeaders(
-        this.told,
-        { cacheStatus: loadedStatus(this.fwd), ...timesOf(now, freshUntil) },
-        said,
-        before,
-      ),
-    };
-  }
-
-  #isStorable(head: ResponseHead): boolean {
-    return isStorable(this.load, head, this.told.route.options.maxBodyBytes);
-  }
-
-  /** Why it is not known to be stored: a word for `Cache-Status`, and a sentence. */
-  #unstored(head: ResponseHead): { detail?: string; why?: string; because?: string } {
-    const { refusal, detail, why } = this.#judgement as Partial<Refusal>;
-    if (refusal !== undefined) return { detail, why, because: refusal };
-    const { refusal: because } = this.load.context;
-    if (because !== undefined) return { why: 'load', because };
-    if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
-    if (isTooLarge(head, this.told.route.options.maxBodyBytes)) return { why: 'too-large' };
-    return { why: this.#isStorable(head) ? 'undecided' : 'store-down' };
-  }
-
-  #refuse(reason: string | undefined): void {
-    const { engine, log } = this.runtime;
-    const { name } = this.told.route.target;
-    engine.hitForMiss.mark(this.call.key);
-    this.load.settle({ failed: false });
-    if (reason !== undefined)
-      log.warn(`refused ${name} ${reason}`, `An answer of ${name} is not cached: ${reason}.`);
-  }
-}
-
-/** What a client is told that the handler answered: it may have refused what is stored. */
-export function loadedStatus(fwd: ForwardReason | undefined): CacheStatus {
-  return fwd === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
-}
-
-function timesOf(now: number, freshUntil: number): Parameters<typeof metadataHeaders>[0] {
-  return { cachedAt: isoTime(now), resetAt: isoTime(freshUntil) };
 }

@@ -3,18 +3,24 @@ import type { Call } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertSynchronous } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
-import type { BypassReason, GeneralReason } from '../exchange.js';
+import type { BypassReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
 import { missesBody } from '../route/cacheable-methods.js';
 import type { CachedRoute } from '../route/cached-route.js';
-import { honouredDirectives } from './directives.js';
+import type { ResponseOptions } from '../route/response-options.js';
+import type { RequestDirectives } from './directives.js';
 import { mayHavePart } from './preconditions.js';
 import { isUnsafe } from './unsafe-request.js';
 
 /** A client may send thousands. */
 const MAX_NAMED_COOKIES = 8;
 
-const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+const ALL_CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+/** Conditions that only the origin can judge (RFC 9110 §13.1.1, §13.1.4). */
+const ORIGIN_CONDITIONS = ['if-match', 'if-unmodified-since'];
+
+const NO_CONDITIONS: readonly string[] = [];
 
 /** Decides before the lookup whether a request to a cached route may be answered from the cache. */
 export class Admission {
@@ -23,44 +29,48 @@ export class Admission {
     private readonly isAuthenticated: IsAuthenticated,
   ) {}
 
-  /** The call that a request makes, or why it makes none. */
-  admit(route: CachedRoute, request: KeyRequest): Call | BypassReason {
+  /** The call that a request makes, or why the cache is bypassed. */
+  admit(route: CachedRoute, request: KeyRequest, { noStore }: RequestDirectives): Call | BypassReason {
     const { headers, method } = request;
+    const { options, target } = route;
+    const byTtl = options.freshness === 'ttl';
     if (!route.caches(method)) return 'method';
-    if (honouredDirectives(route, request).noStore) return 'no-store';
-    if (headers['range'] !== undefined && !mayHavePart(request)) return 'range';
-    const leavesConditions = isUnsafe(method) || route.options.conditional === 'handler';
-    if (leavesConditions && CONDITIONS.some((name) => headers[name] !== undefined)) return 'condition';
-    return this.callOf(
-      route,
-      request,
-      () => this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request),
-    );
-  }
-
-  /**
-   * What stands before every lookup, whoever says how long answers are fresh.
-   * @param refusal why this request is not to be answered from the cache, if there is a reason
-   */
-  callOf<Reason extends string>(
-    route: CachedRoute,
-    request: KeyRequest,
-    refusal: () => Reason | undefined,
-  ): Call | GeneralReason | Reason {
+    if (noStore) return 'no-store';
+    if (byTtl && headers['range'] !== undefined && !mayHavePart(request)) return 'range';
+    for (const name of handlerConditions(options, method))
+      if (headers[name] !== undefined) return 'condition';
     try {
       if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
-      if (missesBody(request, route.target.key.readsBody)) return this.#withoutBody(route);
-      const refused = refusal();
-      if (refused !== undefined) return refused;
-      return assertSynchronous(route.options.bypass?.(request)) ? 'option' : route.call(request);
+      if (missesBody(request, target.key.readsBody)) return this.#warnOfBody(route);
+      // With `freshness: 'headers'` the answer itself says whether it may be shared.
+      const refusal = byTtl
+        ? (this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request))
+        : undefined;
+      if (refusal !== undefined) return refusal;
+      const isBypassed = options.bypass !== undefined && assertSynchronous(options.bypass(request));
+      return isBypassed ? 'option' : route.call(request);
     } catch (error) {
-      const { name } = route.target;
+      const { name } = target;
       this.runtime.log.error(`unkeyed ${name}`, `A request to ${name} was not cached`, error);
       return 'unkeyed';
     }
   }
 
-  #withoutBody({ target: { name, key } }: CachedRoute): 'body' {
+  /** Whether a request carries credentials; also where that cannot be told. */
+  mayBeAuthenticated(request: object): boolean {
+    try {
+      return this.isAuthenticated(request);
+    } catch (error) {
+      this.runtime.log.error(
+        'isAuthenticated',
+        'The function given as isAuthenticated failed; the request counts as authenticated',
+        error,
+      );
+      return true;
+    }
+  }
+
+  #warnOfBody({ target: { name, key } }: CachedRoute): 'body' {
     const why = key.readsBody
       ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
       : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
@@ -122,6 +132,13 @@ export class Admission {
     );
     return false;
   }
+}
+
+/** Headers with conditions that are left to the handler: a request that has one bypasses the cache. */
+function handlerConditions({ freshness, conditional }: ResponseOptions, method = 'GET'): readonly string[] {
+  if (freshness === 'headers') return ORIGIN_CONDITIONS;
+  const isSafe = method === 'GET' || method === 'HEAD' || !isUnsafe(method);
+  return isSafe && conditional === 'cache' ? NO_CONDITIONS : ALL_CONDITIONS;
 }
 
 /** Tells whether a request carries credentials, so that its answer may be meant for one user alone. */

@@ -1,11 +1,9 @@
-import type { KeyRequest } from '../../keys/key.interface.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { deltaSeconds, parseCacheControl, parseDelta } from '../headers/cache-control.js';
-import type { CachedRoute } from '../route/cached-route.js';
 
-/** What a request demands of a cache (RFC 9111 §5.2.1); durations in milliseconds. */
+/** Cache-Control of a request (RFC 9111 §5.2.1); durations in milliseconds. */
 export interface RequestDirectives {
-  /** It wants what the handler says now. */
+  /** The handler must run: nothing stored will do. */
   readonly noCache: boolean;
   readonly noStore: boolean;
   readonly onlyIfCached: boolean;
@@ -15,7 +13,7 @@ export interface RequestDirectives {
   readonly staleIfError: number;
 }
 
-/** What most requests demand. */
+/** Of most requests, and of all to routes that do not obey request directives. */
 export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   noCache: false,
   noStore: false,
@@ -26,8 +24,8 @@ export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   staleIfError: 0,
 });
 
-/** End to end: nothing stored will do. */
-export const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true });
+/** An end-to-end reload. */
+const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true });
 
 /** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
 export function requestDirectives(
@@ -55,34 +53,26 @@ function saysNoCache(pragma: string | string[] | undefined): boolean {
   return pragma !== undefined && parseCacheControl(pragma).has('no-cache');
 }
 
-/** Without an argument a response may be as stale as it is. */
+/** Without an argument, a response of any age is accepted. */
 function maxStale(argument: string | undefined): number {
   return argument === undefined ? Infinity : 1000 * (parseDelta(argument) ?? 0);
 }
 
-/** What a request demands of a route with a lifetime: nothing, unless the route listens. */
-export function honouredDirectives(
-  { options }: CachedRoute,
-  { headers }: Pick<KeyRequest, 'headers'>,
-): RequestDirectives {
-  return options.honourRequestDirectives ? requestDirectives(headers) : NO_DIRECTIVES;
-}
-
-/** Whether a request takes nothing that began before it: what is stored, and what others load. */
+/** Whether a request accepts no response that began before it, stored or being loaded. */
 export function demandsReload({ noCache, maxAge }: RequestDirectives): boolean {
   return noCache || maxAge === 0;
 }
 
-/** Whether a stored response is as young, and as far from its end, as a request demands (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
-export function satisfies(asked: RequestDirectives, stored: Entry, now: number): boolean {
+/** Whether a stored response meets `max-age`, `min-fresh` and `no-cache` of a request (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
+export function satisfies(directives: RequestDirectives, stored: Entry, now: number): boolean {
   const { cachedAt, freshUntil, expired } = stored;
-  if (demandsReload(asked) || now - cachedAt > asked.maxAge) return false;
-  return asked.minFresh === 0 || (!expired && freshUntil - now >= asked.minFresh);
+  if (demandsReload(directives) || now - cachedAt > directives.maxAge) return false;
+  return directives.minFresh === 0 || (!expired && freshUntil - now >= directives.minFresh);
 }
 
 /**
- * Whether a request takes what is past its lifetime, where it is still kept (RFC 9111 §5.2.1.2). What a change has expired is none
- * of that: how far it is behind is not known.
+ * Whether a request accepts a response past its lifetime (RFC 9111 §5.2.1.2). Not one that a change has expired: nothing tells how
+ * far behind that is.
  */
 export function acceptsStale({ maxStale }: RequestDirectives, stored: Entry, now: number): boolean {
   const { freshUntil, keepUntil, expired } = stored;

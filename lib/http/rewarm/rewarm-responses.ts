@@ -97,9 +97,9 @@ export class BackgroundRequests {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Whether this is such a request: then nothing stored will do. */
+  /** Whether a request is one of these: nothing stored may answer it. */
   has(request: object): boolean {
-    return this.#messages.has(originalOf(request as Repeatable));
+    return this.#messages.has((request as Repeatable).raw ?? request);
   }
 
   /**

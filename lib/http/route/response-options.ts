@@ -19,7 +19,7 @@ export interface ResponseOptions {
   readonly shared: boolean;
   /** Who judges If-None-Match and its like. */
   readonly conditional: 'cache' | 'handler';
-  /** Whether clients may say what they want of this cache; `false` with `freshness: 'headers'`, where they always may. */
+  /** Whether Cache-Control of requests is obeyed; always with `freshness: 'headers'`. */
   readonly honourRequestDirectives: boolean;
   readonly bypass: ((request: object) => boolean) | undefined;
   readonly maxBodyBytes: number;
@@ -101,7 +101,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     vary: [...new Set(vary.map((name) => name.toLowerCase()))].sort(),
     shared: options.shared ?? false,
     conditional: options.conditional ?? 'cache',
-    honourRequestDirectives: options.honourRequestDirectives ?? false,
+    honourRequestDirectives: freshness === 'headers' || (options.honourRequestDirectives ?? false),
     bypass: options.bypass as ResponseOptions['bypass'],
     maxBodyBytes,
     setCacheHeaders: options.setCacheHeaders,

@@ -1,63 +1,9 @@
-import { type CacheStatus, type Call, metadataOf } from '../../cache/engine/call.js';
-import type { Load } from '../../cache/engine/loads.js';
-import { partOf, type PartValidators } from '../answer/synthetic-answer.js';
-import type { CacheStatusParameters } from '../answer/cache-status-header.js';
-import { ageOf, directivesOf, type ExchangeTimes, type JudgedFields } from '../answer/reuse-terms.js';
-import { type metadataHeaders, statusHeaders } from '../answer/response-headers.js';
+import { directivesOf, type ExchangeTimes, type JudgedFields } from '../answer/reuse-terms.js';
 import { StoredResponse } from '../answer/stored-response.js';
-import type { Exchange } from '../exchange.js';
 import { listedFields, parseHttpDate } from '../headers/cache-control.js';
-import type { HeaderValue, RecordedResponse, Replacement } from '../platform.interface.js';
-import { type Conditions, hideConditions, isNotModified } from '../request/preconditions.js';
+import type { HeaderValue, RecordedResponse } from '../platform.interface.js';
+import { hideConditions } from '../request/preconditions.js';
 import { rawWithout } from '../rewarm/in-process-request.js';
-
-/**
- * What a stored response answers a request: all of it, a part, or that the client has it already; with its Age (RFC 9111 §4,
- * §4.3.2, §5.1; RFC 9110 §13.2.2).
- *
- * @param conditions of the client
- * @param fwd where the handler was asked before
- */
-export function storedAnswer(
-  exchange: SharedExchange,
-  conditions: Conditions,
-  stored: StoredResponse,
-  status: CacheStatus,
-  now: number,
-  fwd?: CacheStatusParameters,
-): Replacement {
-  const { request } = exchange;
-  const { etag, lastModified, recorded, terms } = stored;
-  const headOnly = request.method === 'HEAD';
-  const notModified = stored.status === 200 && isNotModified(conditions, { etag, lastModified });
-  const isWhole = notModified || request.headers['range'] === undefined;
-  const age = ageOf(terms, now);
-  return {
-    recorded: (isWhole ? undefined : partOf(exchange, recorded, validatorsOf(stored))) ?? recorded,
-    add: {
-      Age: String(Math.floor(age / 1000)),
-      ...statusHeaders(
-        exchange,
-        metadata(stored, status),
-        { ...(fwd ?? { hit: true }), ttl: (terms.lifetime - age) / 1000 },
-        stored.headers['cache-status'],
-      ),
-    },
-    notModified,
-    headOnly,
-  };
-}
-
-/** Those of the handler alone: what it did not say is no strong validator. */
-function validatorsOf(stored: StoredResponse): PartValidators {
-  const { etag, date, 'last-modified': lastModified } = stored.judged.shared!.fields;
-  return { etag, lastModified, date: parseHttpDate(date) };
-}
-
-function metadata({ terms }: StoredResponse, status: CacheStatus): Parameters<typeof metadataHeaders>[0] {
-  const { receivedAt, lifetime, initialAge } = terms;
-  return metadataOf(status, { cachedAt: receivedAt, freshUntil: receivedAt + lifetime - initialAge });
-}
 
 type Headers = RecordedResponse['headers'];
 
@@ -179,20 +125,4 @@ function setRawHeaders(request: MutableRequest, raw: string[]): void {
   // On HTTP/2 the class has a getter.
   const value = { value: raw, configurable: true, enumerable: true, writable: true };
   Object.defineProperty(request.raw ?? request, 'rawHeaders', value);
-}
-
-/** One request on its way through a route with `freshness: 'headers'`. */
-export interface SharedExchange extends Exchange {
-  readonly call: Call;
-  /** It carries credentials: then its answer is shared only if that says so (RFC 9111 §3.5). */
-  readonly isAuthenticated: boolean;
-}
-
-/** One run of the handler, for a request that nothing stored could answer. */
-export interface SharedLoad extends SharedExchange {
-  readonly load: Load;
-  /** What is stored and may be freshened, or stand in for an error. */
-  readonly stored: StoredResponse | undefined;
-  /** The handler was asked whether the stored response is still good. */
-  readonly isValidation: boolean;
 }

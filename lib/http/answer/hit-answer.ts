@@ -1,0 +1,111 @@
+import { CacheStatus, metadataOf } from '../../cache/engine/call.js';
+import type { Entry } from '../../stores/store.interface.js';
+import type { AddedHeaders, Replacement } from '../platform.interface.js';
+import { conditionsOf, isNotModified } from '../request/preconditions.js';
+import type { CachedRoute } from '../route/cached-route.js';
+import type { CacheStatusParameters } from './cache-status-header.js';
+import {
+  lifetimeHeaders,
+  type ReportedExchange,
+  standingHeaders,
+  statusHeaders,
+} from './response-headers.js';
+import type { Reuse } from './stale-responses.js';
+import { ageOf, responseOf, type StoredResponse } from './stored-response.js';
+import { partOf, type RangeExchange } from './synthetic-answer.js';
+
+/**
+ * The answer that a stored response gives to a request: all of it, a part, or 304.
+ *
+ * @param reported for `Cache-Status`, where this is no plain hit
+ */
+export function hitAnswer(
+  exchange: RangeExchange & ReportedExchange,
+  reuse: Reuse,
+  now: number,
+  reported?: CacheStatusParameters,
+): Replacement {
+  const { entry, status, handlerStatus } = reuse;
+  const stored = responseOf(entry);
+  const { recorded, etag, lastModified } = stored;
+  const { method, headers } = exchange.request;
+  const notModified = recorded.status === 200 && isNotModified(conditionsOf(headers), stored);
+  const part =
+    notModified || headers['range'] === undefined
+      ? undefined
+      : partOf(exchange, recorded, { etag, lastModified, date: entry.cachedAt });
+  const isPlain =
+    reported === undefined &&
+    handlerStatus === undefined &&
+    status !== CacheStatus.STALE &&
+    exchange.explanation === undefined &&
+    part?.status !== 416;
+  return {
+    recorded: part ?? recorded,
+    add: isPlain
+      ? hitHeaders(exchange.route, entry, now)
+      : reportedHeaders(exchange, reuse, now, reported, part?.status === 416),
+    notModified,
+    headOnly: method === 'HEAD',
+  };
+}
+
+/** Headers that a plain hit adds. One object for all hits of an entry within a second, unless it tells its age. */
+function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
+  const stored = responseOf(entry);
+  const ttl = route.setCacheHeaders ? secondsLeft(entry, now) : undefined;
+  if (stored.hitHeaders === undefined || stored.hitTtl !== ttl) {
+    const metadata = metadataOf(CacheStatus.HIT, entry);
+    stored.hitHeaders = {
+      ...validators(route, stored),
+      ...statusHeaders({ route }, metadata, { hit: true, ttl }, stored.headers['cache-status']),
+    };
+    stored.hitTtl = ttl;
+  }
+  if (!route.options.cacheControl && !stored.tellsLifetime) return stored.hitHeaders;
+  return { ...stored.hitHeaders, ...agedHeaders(route, entry, now) };
+}
+
+/** Headers that an answer adds of which there is more to report: stale, loaded for another request, explained, or 416. */
+function reportedHeaders(
+  exchange: ReportedExchange,
+  { entry, status, handlerStatus }: Reuse,
+  now: number,
+  reported: CacheStatusParameters | undefined,
+  isUnsatisfiable: boolean,
+): AddedHeaders {
+  const { route } = exchange;
+  const stored = responseOf(entry);
+  const parameters: CacheStatusParameters = reported ?? {
+    ...(handlerStatus === undefined ? { hit: true } : { fwd: 'stale', fwdStatus: handlerStatus }),
+    ttl: secondsLeft(entry, now),
+  };
+  const metadata = metadataOf(status, entry);
+  const headers = statusHeaders(exchange, metadata, parameters, stored.headers['cache-status']);
+  // A 416 is no answer to requests for the whole: it has neither its validators nor its lifetime.
+  if (isUnsatisfiable) return headers;
+  const isOld = status === CacheStatus.STALE || parameters.fwdStatus !== undefined;
+  const tellsAge = isOld || route.options.cacheControl || stored.tellsLifetime;
+  return {
+    ...validators(route, stored),
+    ...(tellsAge ? agedHeaders(route, entry, now) : undefined),
+    ...headers,
+  };
+}
+
+function validators(route: CachedRoute, stored: StoredResponse): AddedHeaders {
+  return { ETag: stored.etag!, ...standingHeaders(route, stored.cacheControl) };
+}
+
+function agedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
+  const { cacheControl, headers } = responseOf(entry);
+  return {
+    ...lifetimeHeaders(route, cacheControl, entry.cachedAt, entry.freshUntil),
+    Age: String(ageOf(headers['age']) + Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
+  };
+}
+
+/** Whole seconds, for `Cache-Status`: negative where the entry is stale, `undefined` where it never expires. */
+function secondsLeft({ freshUntil }: Entry, now: number): number | undefined {
+  return Number.isFinite(freshUntil) ? Math.floor((freshUntil - now) / 1000) : undefined;
+}
