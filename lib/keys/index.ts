@@ -11,19 +11,7 @@ export {
   type KeyConstructorInput,
   toKeyConstructor,
 } from './key-constructor.js';
-export { ArgsKeyField, type ArgsKeyFieldOptions } from './fields/args-key-field.js';
-export { ConstantKeyField } from './fields/simple-key-fields.js';
-export { DtoKeyField } from './fields/dto-key-field.js';
-export { EntityKeyField } from './fields/entity-key-field.js';
-export { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './fields/key-field.js';
-export {
-  BodyKeyField,
-  CookiesKeyField,
-  HeadersKeyField,
-  QueryParamsKeyField,
-  RequestValueKeyField,
-  RouteParamsKeyField,
-} from './fields/request-key-fields.js';
+export * from './fields/index.js';
 export {
   KeyDefinitionError,
   KeyError,
