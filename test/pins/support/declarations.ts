@@ -8,7 +8,7 @@ export function declarationsOf(
 ): { program: ts.Program; folder: string } {
   // Nothing is written there: a place below the root finds the same node_modules.
   const folder = join(root, '.tmp', 'declarations');
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.esm.json'), ts.sys.readFile);
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.build.json'), ts.sys.readFile);
   const options: ts.CompilerOptions = {
     ...ts.parseJsonConfigFileContent(config, ts.sys, root).options,
     outDir: folder,
