@@ -41,7 +41,7 @@ export function adviseOn(
   return [
     ...rules.flatMap((rule) => adviseOnRule(rule, entities.shapeOf(rule.options.entity))),
     ...rules.flatMap((rule) => adviseOnRewarm(rule, instanceProblem)),
-    ...unreachedPartitions(rules),
+    ...unmappedPartitions(rules),
   ];
 }
 
@@ -71,7 +71,7 @@ function mappedPaths({ options, entityName }: BoundRule, shape: EntityShape): st
     const kind = shape.property(path)?.kind;
     const mapping = `maps '${field}' from '${path}'`;
     if (kind === undefined) {
-      return `${mapping}, which ${entityName} has not: every change drops everything the method cached. ${meant(path, shape)}`;
+      return `${mapping}, which ${entityName} has not: every change drops everything the method cached. ${suggestPath(path, shape)}`;
     }
     if (kind !== 'many') return [];
     return (
@@ -91,7 +91,7 @@ function watchedFields({ options, entityName }: BoundRule, shape: EntityShape): 
   return watchFields.flatMap((path) => {
     const property = shape.property(path);
     if (property === undefined) {
-      return `watches '${path}', which ${entityName} has not: no update ever names it. ${meant(path, shape)}`;
+      return `watches '${path}', which ${entityName} has not: no update ever names it. ${suggestPath(path, shape)}`;
     }
     if (property.kind !== 'related' && property.kind !== 'many') return [];
     const relation = path.slice(0, path.lastIndexOf('.'));
@@ -109,7 +109,7 @@ function impossibleConditions({ options }: BoundRule, shape: EntityShape | undef
     const path = isNegated ? condition.slice(1) : condition;
     const property = shape?.property(path);
     if (shape !== undefined && property === undefined) {
-      return `asks for '${path}' in invalidateWhen, which the entity has not: every change counts as a match. ${meant(path, shape)}`;
+      return `asks for '${path}' in invalidateWhen, which the entity has not: every change counts as a match. ${suggestPath(path, shape)}`;
     }
     if (isNegated) return [];
     const choices = (Array.isArray(wanted) ? wanted : [wanted]) as readonly unknown[];
@@ -161,7 +161,7 @@ function missingArguments({ options: { requireArgs, fieldMapping } }: BoundRule)
 }
 
 /** Fields of declared keys that are partitions, of methods whose rules drop by other ones. */
-function unreachedPartitions(rules: readonly BoundRule[]): string[] {
+function unmappedPartitions(rules: readonly BoundRule[]): string[] {
   return [...new Set(rules.map(({ target }) => target))].flatMap((target) => {
     if (!declaresPartitions(target.definition)) return [];
     const own = rules.filter((rule) => rule.target === target);
@@ -190,7 +190,7 @@ function declaresPartitions({ kind, keyConstructor }: MethodDefinition): boolean
   );
 }
 
-function meant(path: string, { paths }: EntityShape): string {
+function suggestPath(path: string, { paths }: EntityShape): string {
   const near = nearestNames(path, paths);
   return near.length > 0
     ? `Did you mean ${near.map((name) => `'${name}'`).join(' or ')}?`

@@ -11,7 +11,7 @@ export type {
 export { DispatcherRegistry, type DispatcherSettings } from './jobs/dispatcher-registry.js';
 export { INLINE } from './rules/rule-options.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
-export type { ForeignRule } from './rules/remote-rule.js';
+export type { RemoteRule } from './rules/remote-rule.js';
 export {
   invalidatorsAmong,
   type ResolveInvalidator,

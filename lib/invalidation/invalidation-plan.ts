@@ -20,7 +20,7 @@ const MAX_PARTITIONS = 1_000;
 /** The tags that rules drop. */
 export type RuleTags = ReadonlyMap<ActiveRule, ReadonlySet<string>>;
 
-export const NOTHING: RuleTags = new Map();
+export const NO_TAGS: RuleTags = new Map();
 
 /** What one commit drops: for each rule its tags, coalesced. */
 export class InvalidationPlan {
@@ -45,15 +45,16 @@ export class InvalidationPlan {
     if (rule.invalidator === undefined && this.#dropsAll(rule) && !this.rewarms.wantsMore(rule)) return;
     this.#guard(rule, () => {
       if (!fires(rule.options, change)) return;
-      if (rule.invalidator !== undefined) return this.#tell(rule, entityChange(change));
+      if (rule.invalidator !== undefined) return this.#addForInvalidator(rule, entityChange(change));
       this.#drop(rule, change);
-      this.#recompute(rule, entityChange(change));
+      this.#addRewarmRequests(rule, entityChange(change));
     });
   }
 
   /** To be called when all changes are added: asks the invalidators that want them all at once. */
   complete(): this {
-    for (const [rule, changes] of this.#batches) this.#guard(rule, () => this.#ask(rule, changes));
+    for (const [rule, changes] of this.#batches)
+      this.#guard(rule, () => this.#callInvalidator(rule, changes));
     this.#batches.clear();
     return this;
   }
@@ -103,26 +104,26 @@ export class InvalidationPlan {
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
     if (effect === 'all') return this.#dropUnknown(rule);
-    for (const values of effect) this.#add(rule, values);
+    for (const values of effect) this.#dropPartition(rule, values);
   }
 
   /** Of a handler, what it is to be asked for where anything of it was dropped. */
-  #recompute(rule: ActiveRule, change: EntityChange): void {
+  #addRewarmRequests(rule: ActiveRule, change: EntityChange): void {
     if (rule.options.rewarm === true && this.#tags.has(rule)) this.rewarms.addRequests(rule, change);
   }
 
-  #tell(rule: ActiveRule, change: EntityChange): void {
-    if (rule.options.batch !== true) return this.#ask(rule, change);
+  #addForInvalidator(rule: ActiveRule, change: EntityChange): void {
+    if (rule.options.batch !== true) return this.#callInvalidator(rule, change);
     const batch = this.#batches.get(rule);
     if (batch === undefined) this.#batches.set(rule, [change]);
     else batch.push(change);
   }
 
-  #ask(rule: ActiveRule, change: InvalidatorChange<boolean>): void {
+  #callInvalidator(rule: ActiveRule, change: InvalidatorChange<boolean>): void {
     const { handle, end } = this.#handle(rule);
     const ended = (): void => {
       end();
-      for (const one of [change].flat()) this.#recompute(rule, one);
+      for (const one of [change].flat()) this.#addRewarmRequests(rule, one);
     };
     const answer: unknown = rule.invalidator!(handle, change);
     if (!isThenable(answer)) return ended();
@@ -161,7 +162,7 @@ export class InvalidationPlan {
     };
     const handle: InvalidationHandle = {
       name: rule.target.name,
-      deleteByPrefix: (values) => record((plan) => plan.#add(rule, values)),
+      deleteByPrefix: (values) => record((plan) => plan.#dropPartition(rule, values)),
       invalidateAll: () => record((plan) => plan.#dropAll(rule)),
       invalidateTags: (tags) => record((plan) => plan.#addUserTags(rule, tags)),
     };
@@ -173,7 +174,7 @@ export class InvalidationPlan {
     for (const tag of tags) this.#tagsOf(rule).add(this.space.userTag(tag));
   }
 
-  #add(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {
+  #dropPartition(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {
     const tag = rule.partitionTag(values);
     if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);

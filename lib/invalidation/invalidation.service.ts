@@ -5,11 +5,11 @@ import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { DispatcherRegistry } from './jobs/dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './jobs/dispatcher.interface.js';
-import { type Attempt, DurableJobs, type RulesOf, UnderWay } from './jobs/durable-jobs.js';
-import { InvalidationPlan, jobOf, NOTHING, union, type RuleTags } from './invalidation-plan.js';
+import { type Attempt, DurableJobs, type RulesOf, BackgroundWork } from './jobs/durable-jobs.js';
+import { InvalidationPlan, jobOf, NO_TAGS, union, type RuleTags } from './invalidation-plan.js';
 import { JobRunner } from './jobs/job-runner.js';
-import { LateBumps } from './replica-bumps.js';
-import { Outcome, RuleFailures } from './jobs/rule-failures.js';
+import { ReplicaBumps } from './replica-bumps.js';
+import { CommitOutcome, RuleFailures } from './jobs/rule-failures.js';
 import type { Rewarmer } from './rewarm/rewarmer.js';
 import { Rewarms } from './rewarm/rewarms.js';
 
@@ -18,8 +18,8 @@ import { Rewarms } from './rewarm/rewarms.js';
  */
 export class InvalidationService {
   readonly #durable: DurableJobs;
-  readonly #late: LateBumps | undefined;
-  readonly #underWay: UnderWay;
+  readonly #replicaBumps: ReplicaBumps | undefined;
+  readonly #background: BackgroundWork;
   readonly #failures: RuleFailures;
   readonly #jobs: JobRunner;
 
@@ -30,10 +30,10 @@ export class InvalidationService {
     replicaLag = 0,
     rewarmer?: Rewarmer,
   ) {
-    if (replicaLag > 0) this.#late = new LateBumps(runtime, replicaLag);
+    if (replicaLag > 0) this.#replicaBumps = new ReplicaBumps(runtime, replicaLag);
     this.#failures = new RuleFailures(runtime, dispatchers, raiseException);
     this.#jobs = new JobRunner(runtime, this.#failures, rewarmer);
-    this.#underWay = new UnderWay(runtime.settings.clock);
+    this.#background = new BackgroundWork(runtime.settings.clock);
     this.#durable = new DurableJobs(
       runtime,
       dispatchers,
@@ -46,7 +46,7 @@ export class InvalidationService {
     );
   }
 
-  get #counted(): CacheRuntime['counters']['invalidation'] {
+  get #counters(): CacheRuntime['counters']['invalidation'] {
     return this.runtime.counters.invalidation;
   }
 
@@ -77,9 +77,9 @@ export class InvalidationService {
    * whose errors are to be raised.
    */
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
-    this.#counted.changes += changes.length;
-    const late = replicated ? this.#late : undefined;
-    const outcome = new Outcome(this.#rewarms(late));
+    this.#counters.changes += changes.length;
+    const late = replicated ? this.#replicaBumps : undefined;
+    const outcome = new CommitOutcome(this.#rewarms(late));
     const plan = this.#plan(
       (rule, error) => this.#failures.failed([rule], error, outcome),
       outcome.rewarms,
@@ -88,25 +88,30 @@ export class InvalidationService {
     for (const change of changes)
       for (const rule of rulesOf(change)) if (!this.#durable.has(rule, change)) plan.add(rule, change);
     const written = this.#durable.of(changes);
-    let known = NOTHING;
+    let known = NO_TAGS;
     for (const jobs of written) {
       known = union(known, jobs.plan.tags);
       for (const [rule, error] of jobs.failures) if (this.#failures.raises(rule)) outcome.errors.push(error);
     }
     const done = this.#carryOut(plan.complete().decided, outcome, late, known);
-    for (const one of [plan, ...written.map((jobs) => jobs.plan)]) this.#counted.widened += one.takeWidened();
+    for (const one of [plan, ...written.map((jobs) => jobs.plan)])
+      this.#counters.widened += one.takeWidened();
     // Those that were asked before the commit were counted as dropping everything.
     for (const jobs of written)
-      this.#spoken(jobs.plan, outcome, late).forEach((one) => this.#underWay.add(one));
+      this.#carryOutWhenDecided(jobs.plan, outcome, late).forEach((one) => this.#background.add(one));
     if (plan.undecided.size === 0 && !(done instanceof Promise)) return outcome.raise();
-    return this.#underWay.atMost(
-      Promise.all([done, ...this.#spoken(plan, outcome, late)]).then(() => outcome.raise()),
+    return this.#background.atMost(
+      Promise.all([done, ...this.#carryOutWhenDecided(plan, outcome, late)]).then(() => outcome.raise()),
       () => this.#widen(plan, late),
     );
   }
 
   /** What is known does not wait for invalidators that take their time. */
-  #spoken(plan: InvalidationPlan, outcome: Outcome, late: LateBumps | undefined): Promise<void>[] {
+  #carryOutWhenDecided(
+    plan: InvalidationPlan,
+    outcome: CommitOutcome,
+    late: ReplicaBumps | undefined,
+  ): Promise<void>[] {
     return [...plan.undecided].map(([rule, ended]) =>
       ended.then(() => this.#carryOut(plan.of(rule), outcome, late)),
     );
@@ -114,33 +119,33 @@ export class InvalidationService {
 
   /** Waits for what writes no longer wait for: before dispatchers and stores are closed. */
   drain(): Promise<void> {
-    return this.#underWay.drain();
+    return this.#background.drain();
   }
 
   /** To be called when no write comes any more. */
   async close(): Promise<void> {
-    await this.#late?.close();
+    await this.#replicaBumps?.close();
   }
 
   #plan(
     failed: (rule: ActiveRule, error: unknown) => void,
     rewarms: Rewarms,
-    late?: LateBumps,
+    late?: ReplicaBumps,
   ): InvalidationPlan {
     return new InvalidationPlan(this.runtime.space, failed, rewarms, (rule, tags) => {
       this.#failures.reportLate(rule);
-      const outcome = new Outcome(this.#rewarms(late));
-      this.#underWay.add(Promise.resolve(this.#carryOut(tags, outcome, late)));
+      const outcome = new CommitOutcome(this.#rewarms(late));
+      this.#background.add(Promise.resolve(this.#carryOut(tags, outcome, late)));
     });
   }
 
   /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
-  #widen(plan: InvalidationPlan, late: LateBumps | undefined): void {
-    void Promise.resolve(this.#bump(plan.widen(), new Outcome(plan.rewarms), late));
-    this.#counted.widened += plan.takeWidened();
+  #widen(plan: InvalidationPlan, late: ReplicaBumps | undefined): void {
+    void Promise.resolve(this.#bump(plan.widen(), new CommitOutcome(plan.rewarms), late));
+    this.#counters.widened += plan.takeWidened();
   }
 
-  #rewarms(late?: LateBumps): Rewarms {
+  #rewarms(late?: ReplicaBumps): Rewarms {
     let refusal: string | undefined;
     if (late !== undefined) refusal = 'what replicas have is invalidated once more after replicaLag';
     // Else a method that writes what it depends on would be computed for ever.
@@ -154,9 +159,9 @@ export class InvalidationService {
    */
   #carryOut(
     tags: RuleTags,
-    outcome: Outcome,
-    late: LateBumps | undefined,
-    written: RuleTags = NOTHING,
+    outcome: CommitOutcome,
+    late: ReplicaBumps | undefined,
+    written: RuleTags = NO_TAGS,
   ): MaybePromise<void> {
     if (tags.size === 0 && written.size === 0) return;
     const bumped = this.#bump(union(tags, written), outcome, late);
@@ -166,14 +171,19 @@ export class InvalidationService {
   }
 
   /** Bumps what is eager, all rules of a mode in one step. */
-  #bump(tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
+  #bump(tags: RuleTags, outcome: CommitOutcome, late?: ReplicaBumps): MaybePromise<void> {
     const purged = this.#bumpOf('purge', tags, outcome, late);
     const expired = this.#bumpOf('expire', tags, outcome, late);
     if (purged instanceof Promise || expired instanceof Promise)
       return Promise.all([purged, expired]).then(() => undefined);
   }
 
-  #bumpOf(mode: InvalidationMode, tags: RuleTags, outcome: Outcome, late?: LateBumps): MaybePromise<void> {
+  #bumpOf(
+    mode: InvalidationMode,
+    tags: RuleTags,
+    outcome: CommitOutcome,
+    late?: ReplicaBumps,
+  ): MaybePromise<void> {
     const rules: ActiveRule[] = [];
     const all = new Set<string>();
     for (const [rule, dropped] of tags) {
@@ -196,7 +206,7 @@ export class InvalidationService {
     );
   }
 
-  #dispatch(tags: RuleTags, outcome: Outcome): MaybePromise<void> {
+  #dispatch(tags: RuleTags, outcome: CommitOutcome): MaybePromise<void> {
     const pending: Promise<void>[] = [];
     for (const [dispatcher, rules] of this.dispatchers.group([...tags.keys()])) {
       const isInline = this.dispatchers.isInline(dispatcher);
@@ -225,7 +235,7 @@ export class InvalidationService {
     if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  #isDone(rule: ActiveRule, { unbumped }: Outcome): boolean {
+  #isDone(rule: ActiveRule, { unbumped }: CommitOutcome): boolean {
     return rule.options.eager !== false && !unbumped.has(rule);
   }
 

@@ -12,12 +12,12 @@ const MAX_CLOSING = 5_000;
  * Invalidates tags once more when replicas must have what was committed: what was loaded from one meanwhile may be old.
  * A tag that changes again waits anew, for that change has invalidated it just now.
  */
-export class LateBumps {
+export class ReplicaBumps {
   readonly #runtime: CacheRuntime;
   readonly #lag: number;
   /** When each tag is due, by mode; in the order in which they are. */
   readonly #due: Record<InvalidationMode, Map<string, number>> = { purge: new Map(), expire: new Map() };
-  #waiting = false;
+  #isScheduled = false;
 
   /** @param lag milliseconds */
   constructor(runtime: CacheRuntime, lag: number) {
@@ -33,7 +33,7 @@ export class LateBumps {
       due.set(tag, at);
     }
     if (due.size > MAX_TAGS) this.#coarsen(mode, at);
-    this.#wait(this.#lag);
+    this.#schedule(this.#lag);
   }
 
   /** Waits until replicas have what was committed. */
@@ -58,11 +58,11 @@ export class LateBumps {
     void this.#bump(tags, mode);
   }
 
-  #wait(ms: number): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
+  #schedule(ms: number): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     this.#runtime.settings.clock.after(ms, () => {
-      this.#waiting = false;
+      this.#isScheduled = false;
       this.#bumpDue();
     });
   }
@@ -83,7 +83,7 @@ export class LateBumps {
       }
       void this.#bump(tags, mode);
     }
-    if (next < Infinity) this.#wait(next - now);
+    if (next < Infinity) this.#schedule(next - now);
   }
 
   async #bump(tags: string[], mode: InvalidationMode): Promise<void> {

@@ -10,7 +10,7 @@ import type {
   EntityCatalogue,
   EntityShape,
   EntityTables,
-  ForeignRule,
+  RemoteRule,
   InvalidationService,
   RowChange,
   RuleRegistry,
@@ -23,7 +23,7 @@ import {
   type EntityReference,
   entityShape,
   entityTable,
-  foreignRulesByTable,
+  remoteRulesByTable,
 } from './entities/entities.js';
 import { changesOfRow } from './postgres/change-log.js';
 import { inSavepoint } from './sql/transaction-control.js';
@@ -83,9 +83,9 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return [...new Set(tables.filter((table) => table !== undefined))];
   }
 
-  tablesMeant(rule: ForeignRule): readonly string[] {
+  tablesOfRemote(rule: RemoteRule): readonly string[] {
     return [...this.#bindings.keys()].flatMap((dataSource) => [
-      ...foreignRulesByTable(dataSource, rule).keys(),
+      ...remoteRulesByTable(dataSource, rule).keys(),
     ]);
   }
 
@@ -140,7 +140,7 @@ class DataSourceBinding implements ChangeSink {
     exactStatements: boolean,
   ) {
     this.#handle = attachCollector(dataSource, this, {
-      tables: () => (registry.wroteUnmatched === undefined ? this.#index().#tables : undefined),
+      tables: () => (registry.tablesToMatch === undefined ? this.#index().#tables : undefined),
       durableTables: () => this.#index().#durableTables,
       lookups: () => this.#index().#lookups,
       exactStatements,
@@ -163,7 +163,7 @@ class DataSourceBinding implements ChangeSink {
 
   committed(changes: readonly Change[]): void | Promise<void> {
     const { service, registry } = this.#index();
-    for (const { table } of changes) registry.wroteUnmatched?.add(table);
+    for (const { table } of changes) registry.tablesToMatch?.add(table);
     const { replication } = this.dataSource.options as { replication?: unknown };
     return service.committed(
       changes,
@@ -202,7 +202,7 @@ class DataSourceBinding implements ChangeSink {
       const table = entityTable(this.dataSource, rule.entity as Function | string);
       if (table !== undefined) yield [table, rule];
     }
-    for (const rule of this.registry.foreign) yield* foreignRulesByTable(this.dataSource, rule);
+    for (const rule of this.registry.remote) yield* remoteRulesByTable(this.dataSource, rule);
   }
 
   /** Rules by table, and the classes of entities; made anew when rules were added or the data source was initialised. */

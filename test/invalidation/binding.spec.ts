@@ -8,7 +8,7 @@ import {
 } from '../../lib/index.js';
 import type { Dispatcher } from '../../lib/index.js';
 import type { BoundRule } from '../../lib/invalidation/index.js';
-import { tell } from '../../lib/invalidation/rules/manifest-rule.js';
+import { describeRule } from '../../lib/invalidation/rules/manifest-rule.js';
 import { inserted, User } from './support/changes.js';
 import { World, type WorldOptions } from './support/world.js';
 
@@ -184,7 +184,7 @@ describe('a rule that is bound', () => {
     expect(rule.id).toBe(bound(circular).id);
     expect(rule.id).not.toBe(bound(circular, 11n).id);
     expect(bound(new Connection(1)).id).toBe(bound(new Connection(2)).id);
-    expect(tell(rule, []).rule).toMatchObject({ dispatcher: 'inline' });
+    expect(describeRule(rule, []).rule).toMatchObject({ dispatcher: 'inline' });
   });
 
   it('that is too long to be told is carried out inline elsewhere: its configuration stays here', () => {
@@ -199,7 +199,7 @@ describe('a rule that is bound', () => {
       ],
       { dispatchers: { mine: silent } },
     ).rules.all();
-    expect(tell(rule!, []).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
+    expect(describeRule(rule!, []).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
   });
 
   it('drops the one entry of a method without arguments, where it says nothing more', async () => {

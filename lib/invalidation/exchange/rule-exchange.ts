@@ -1,21 +1,21 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { DispatcherRegistry } from '../jobs/dispatcher-registry.js';
-import { ForeignRule } from '../rules/remote-rule.js';
-import { keyOf, tell, type ManifestRule } from '../rules/manifest-rule.js';
+import { RemoteRule } from '../rules/remote-rule.js';
+import { keyOf, describeRule, type ManifestRule } from '../rules/manifest-rule.js';
 import { StoreUnavailableError } from '../../stores/store.interface.js';
 import type { RuleRegistry } from '../rules/rule-registry.js';
 import { SharedManifest, type Learned } from './shared-manifest.js';
 import { INLINE } from '../rules/rule-options.js';
 
 /** How soon a process hears of rules that another one begins to have. Milliseconds. */
-const INTERVAL_MS = 1_000;
+const POLL_MS = 1_000;
 /** A transaction that was open when a rule came may have changed its entity unseen; it is over by then. Milliseconds. */
-const LATE_MS = 60_000;
+const SECOND_BUMP_MS = 60_000;
 
 /** How often the rules of this process are described anew: a data source may know tables that it did not. Milliseconds. */
-const RETELL_MS = 60_000;
+const REDESCRIBE_MS = 60_000;
 
-const NOTHING: readonly ManifestRule[] = [];
+const NO_RULES: readonly ManifestRule[] = [];
 
 /** What the exchange asks of the data sources. */
 export interface EntityTables {
@@ -24,7 +24,7 @@ export interface EntityTables {
   /** What they call the table of an entity of this process. */
   tablesOf(entity: unknown): readonly string[];
   /** Their tables that a rule of another process may mean. */
-  tablesMeant(rule: ForeignRule): readonly string[];
+  tablesOfRemote(rule: RemoteRule): readonly string[];
 }
 
 /**
@@ -37,17 +37,17 @@ export interface EntityTables {
 export class RuleExchange {
   readonly #manifests: readonly SharedManifest[];
   /** One for each rule, however often it is read. */
-  readonly #foreign = new Map<string, ForeignRule>();
+  readonly #remote = new Map<string, RemoteRule>();
   /** Tables written while the rules of others were not known; nothing when they are. */
-  #unmatched: Set<string> | undefined;
+  #tablesToMatch: Set<string> | undefined;
   #own = new Map<SharedManifest, readonly ManifestRule[]>();
-  #told = -1;
-  #toldAt = 0;
+  #publishedRevision = -1;
+  #publishedAt = 0;
   #cancel: (() => void) | undefined;
   /** What is still to be dropped once more, by the timer that will. */
-  readonly #late = new Map<() => void, readonly string[]>();
+  readonly #secondBumps = new Map<() => void, readonly string[]>();
   /** What stood in the manifest and was no rule may have been any. */
-  #hasDropped = false;
+  #hasDroppedForGarbage = false;
   #state: 'new' | 'running' | 'closed' = 'new';
 
   constructor(
@@ -56,13 +56,13 @@ export class RuleExchange {
     private readonly dispatchers: DispatcherRegistry,
     private readonly entities: EntityTables,
     /** Whether others are told the rules of this process, and not only it theirs. */
-    private readonly tells = true,
+    private readonly publishes = true,
   ) {
     const stores = new Set(runtime.settings.stores.values());
     this.#manifests = [...stores]
       .filter((store) => !store.keepsReferences)
       .map((store) => new SharedManifest(runtime, store));
-    if (this.#manifests.length > 0) registry.wroteUnmatched = this.#unmatched = new Set();
+    if (this.#manifests.length > 0) registry.tablesToMatch = this.#tablesToMatch = new Set();
   }
 
   /**
@@ -73,8 +73,8 @@ export class RuleExchange {
     if (this.#state !== 'new' || this.#manifests.length === 0) return;
     if (this.entities.count === 0 && this.registry.all().length === 0) return;
     this.#state = 'running';
-    await this.#beat();
-    if (this.tells) for (const line of this.#hints()) this.runtime.log.info(line);
+    await this.#poll();
+    if (this.publishes) for (const line of this.#hints()) this.runtime.log.info(line);
   }
 
   /** What was committed while rules of others were not known is made good: where they could not be read, it may be anybody's. */
@@ -82,27 +82,27 @@ export class RuleExchange {
     const wasRunning = this.#state === 'running';
     this.#state = 'closed';
     this.#cancel?.();
-    for (const cancel of this.#late.keys()) cancel();
+    for (const cancel of this.#secondBumps.keys()) cancel();
     // No transaction is open any more.
-    const left = new Set([...this.#late.values()].flat());
-    this.#late.clear();
-    if (wasRunning && this.#unmatched !== undefined && this.#unmatched.size > 0)
+    const left = new Set([...this.#secondBumps.values()].flat());
+    this.#secondBumps.clear();
+    if (wasRunning && this.#tablesToMatch !== undefined && this.#tablesToMatch.size > 0)
       left.add(this.runtime.space.allTag);
     if (left.size > 0) await this.#bump([...left]);
   }
 
-  async #beat(): Promise<void> {
+  async #poll(): Promise<void> {
     await this.#sync();
     if (this.#state !== 'running') return;
-    this.#cancel = this.runtime.settings.clock.after(INTERVAL_MS, () => void this.#beat());
+    this.#cancel = this.runtime.settings.clock.after(POLL_MS, () => void this.#poll());
   }
 
   async #sync(): Promise<void> {
-    this.#tellOwn();
+    this.#describeOwn();
     await Promise.all(
       this.#manifests.map(async (manifest) => {
         try {
-          const own = this.tells ? this.#own.get(manifest)! : NOTHING;
+          const own = this.publishes ? this.#own.get(manifest)! : NO_RULES;
           await manifest.sync(own, (learned) => this.#learn(learned));
         } catch (error) {
           // The next beat asks again. A store that is away has said so.
@@ -111,21 +111,21 @@ export class RuleExchange {
         }
       }),
     );
-    await this.#matchUnmatched();
+    await this.#matchWrittenTables();
   }
 
   /** Described anew where rules came, or a data source learned its tables. */
-  #tellOwn(): void {
+  #describeOwn(): void {
     const now = this.runtime.settings.clock.now();
-    if (this.#told === this.registry.revision && now - this.#toldAt < RETELL_MS) return;
-    this.#told = this.registry.revision;
-    this.#toldAt = now;
+    if (this.#publishedRevision === this.registry.revision && now - this.#publishedAt < REDESCRIBE_MS) return;
+    this.#publishedRevision = this.registry.revision;
+    this.#publishedAt = now;
     const rules = this.registry.all();
     for (const manifest of this.#manifests) {
       const own = rules.filter(({ target }) => target.store === manifest.store);
       this.#own.set(
         manifest,
-        own.map((rule) => tell(rule, this.entities.tablesOf(rule.entity)).rule),
+        own.map((rule) => describeRule(rule, this.entities.tablesOf(rule.entity)).rule),
       );
     }
   }
@@ -133,12 +133,12 @@ export class RuleExchange {
   async #learn({ rules, isFirst, garbage, isBounded }: Learned): Promise<void> {
     const { log, space } = this.runtime;
     if (isBounded) log.warn('manifest bound', `There are too many rules to tell processes: ${COARSE}`);
-    this.#rebuild();
+    this.#updateRemoteRules();
     const missed = isFirst
       ? []
-      : rules.flatMap((rule) => this.#foreign.get(keyOf(rule))?.target.methodTag ?? []);
-    if (garbage.length > 0 && !this.#hasDropped) {
-      this.#hasDropped = true;
+      : rules.flatMap((rule) => this.#remote.get(keyOf(rule))?.target.methodTag ?? []);
+    if (garbage.length > 0 && !this.#hasDroppedForGarbage) {
+      this.#hasDroppedForGarbage = true;
       log.warn(
         'manifest garbage',
         `The rules of other processes could not all be read, and those were ignored: ${garbage[0]}. What is cached is dropped once.`,
@@ -151,28 +151,28 @@ export class RuleExchange {
     const tags = [...new Set(missed)];
     await this.#bump(tags);
     if (this.#state === 'closed') return;
-    const cancel = this.runtime.settings.clock.after(LATE_MS, () => {
-      this.#late.delete(cancel);
+    const cancel = this.runtime.settings.clock.after(SECOND_BUMP_MS, () => {
+      this.#secondBumps.delete(cancel);
       void this.#bump(tags);
     });
-    this.#late.set(cancel, tags);
+    this.#secondBumps.set(cancel, tags);
   }
 
   /** The rules of others that this process has not itself. */
-  #rebuild(): void {
+  #updateRemoteRules(): void {
     const own = new Set([...this.#own.values()].flat().map(keyOf));
     const found = new Map(this.#manifests.flatMap(({ known }) => [...known.entries()]));
     let isChanged = false;
-    for (const key of this.#foreign.keys()) {
+    for (const key of this.#remote.keys()) {
       if (found.has(key) && !own.has(key)) continue;
-      isChanged = this.#foreign.delete(key);
+      isChanged = this.#remote.delete(key);
     }
     for (const [key, { rule }] of found) {
-      if (own.has(key) || this.#foreign.has(key)) continue;
-      this.#foreign.set(key, new ForeignRule(rule, this.runtime.space, this.#dispatcherOf(rule)));
+      if (own.has(key) || this.#remote.has(key)) continue;
+      this.#remote.set(key, new RemoteRule(rule, this.runtime.space, this.#dispatcherOf(rule)));
       isChanged = true;
     }
-    if (isChanged) this.registry.setForeign([...this.#foreign.values()]);
+    if (isChanged) this.registry.setRemote([...this.#remote.values()]);
   }
 
   /** One of this process, if it can work with what the rule configures: another build may say what this one does not know. */
@@ -184,13 +184,13 @@ export class RuleExchange {
     }
   }
 
-  async #matchUnmatched(): Promise<void> {
-    const written = this.#unmatched;
+  async #matchWrittenTables(): Promise<void> {
+    const written = this.#tablesToMatch;
     if (written === undefined || !this.#manifests.every(({ isRead }) => isRead)) return;
-    this.registry.wroteUnmatched = this.#unmatched = undefined;
+    this.registry.tablesToMatch = this.#tablesToMatch = undefined;
     if (written.size === 0) return;
-    const concerned = [...this.#foreign.values()].filter((rule) =>
-      this.entities.tablesMeant(rule).some((table) => written.has(table)),
+    const concerned = [...this.#remote.values()].filter((rule) =>
+      this.entities.tablesOfRemote(rule).some((table) => written.has(table)),
     );
     if (concerned.length > 0) await this.#bump([...new Set(concerned.map(({ target }) => target.methodTag))]);
   }
@@ -210,7 +210,7 @@ export class RuleExchange {
       .all()
       .filter(({ target }) => stores.has(target.store))
       .flatMap((rule) => {
-        const { widened } = tell(rule, []);
+        const { widened } = describeRule(rule, []);
         if (widened === undefined) return [];
         return `In processes that do not load its class, the rule of ${rule.target.name} on ${rule.entityName} drops all of the method: ${widened}.`;
       });

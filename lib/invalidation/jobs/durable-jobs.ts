@@ -6,7 +6,7 @@ import type { Clock } from '../../common/time.js';
 import type { Change } from '../change.interface.js';
 import { type InvalidationPlan, jobOf } from '../invalidation-plan.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
-import { ForeignRule } from '../rules/remote-rule.js';
+import { RemoteRule } from '../rules/remote-rule.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
 
@@ -96,13 +96,13 @@ export class DurableJobs {
     attempt: Attempt,
   ): Promise<void> {
     const { plan } = written;
-    if (plan.undecided.size > 0) await this.#spoken(plan);
+    if (plan.undecided.size > 0) await this.#invalidatorsDone(plan);
     plan.widen();
     for (const [name, rules] of this.dispatchers.group([...plan.tags.keys()])) {
       const enqueue = (): Promise<void> => this.#enqueue(name, rules, plan, transaction);
       const isProven = this.#proven.get(transaction.dataSource)?.has(name) === true;
-      if (isProven || !rules.every((rule) => rule instanceof ForeignRule)) await enqueue();
-      else if (!(await this.#isTaken(name, () => attempt(enqueue))))
+      if (isProven || !rules.every((rule) => rule instanceof RemoteRule)) await enqueue();
+      else if (!(await this.#tryEnqueue(name, () => attempt(enqueue))))
         for (const rule of rules) written.rules.delete(rule);
     }
     this.#writes = true;
@@ -135,7 +135,7 @@ export class DurableJobs {
   }
 
   /** Rules of other processes are met by the names of entities: a dispatcher that never wrote here may be at home in another database. */
-  async #isTaken(name: string, enqueue: () => Promise<void>): Promise<boolean> {
+  async #tryEnqueue(name: string, enqueue: () => Promise<void>): Promise<boolean> {
     try {
       await enqueue();
       return true;
@@ -149,7 +149,7 @@ export class DurableJobs {
     }
   }
 
-  #spoken(plan: InvalidationPlan): Promise<unknown> {
+  #invalidatorsDone(plan: InvalidationPlan): Promise<unknown> {
     return within(this.runtime.settings.clock, MAX_WAIT, Promise.all(plan.undecided.values()));
   }
 
@@ -165,7 +165,7 @@ const MAX_WRITE_WAIT = 100;
 const MAX_DRAIN = 5_000;
 
 /** Invalidations that writes wait for, but not for ever. */
-export class UnderWay {
+export class BackgroundWork {
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly clock: Clock) {}

@@ -4,7 +4,7 @@ import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob, JobHandler } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
-import type { Outcome, RuleFailures } from './rule-failures.js';
+import type { CommitOutcome, RuleFailures } from './rule-failures.js';
 
 /** Carries out jobs in this process. */
 export class JobRunner {
@@ -40,7 +40,7 @@ export class JobRunner {
   async recomputeFor(
     jobs: readonly InvalidationJob[],
     rules: readonly ActiveRule[],
-    outcome: Outcome,
+    outcome: CommitOutcome,
   ): Promise<void> {
     const rewarms = jobs.flatMap(rewarmsOf);
     const errors = (await this.rewarmer?.addFor(rewarms)) ?? [];

@@ -15,7 +15,7 @@ export class RuleFailures {
     private readonly raiseException: boolean,
   ) {}
 
-  failed(rules: readonly ActiveRule[], error: unknown, outcome: Outcome): void {
+  failed(rules: readonly ActiveRule[], error: unknown, outcome: CommitOutcome): void {
     // What is queued was reported when the store went.
     if (!(error instanceof BumpQueuedError)) for (const rule of rules) this.report(rule, error);
     if (rules.some((rule) => this.raises(rule))) outcome.errors.push(error);
@@ -57,7 +57,7 @@ export class InvalidationFailedError extends RestflowCacheError {
 }
 
 /** What became of one commit: whose tags could not be invalidated, and errors to raise. */
-export class Outcome {
+export class CommitOutcome {
   readonly unbumped = new Set<ActiveRule>();
   readonly errors: unknown[] = [];
 

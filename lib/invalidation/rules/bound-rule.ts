@@ -85,7 +85,7 @@ export class BoundRule implements ActiveRule {
 
   #bindFields({ fieldMapping, scope, invalidator }: RuleOptions): ReadonlyMap<string, string> {
     if (fieldMapping === undefined && scope === undefined && invalidator === undefined)
-      throw this.#saysNothing();
+      throw this.#noEffectError();
     if (fieldMapping === undefined || typeof fieldMapping === 'function') return new Map();
     const fields = new Map(Object.keys(fieldMapping).map((name) => [name, this.#partitionField(name)]));
     this.target.key.addSubset([...fields.values()]);
@@ -105,7 +105,7 @@ export class BoundRule implements ActiveRule {
     );
   }
 
-  #saysNothing(): CacheConfigurationError {
+  #noEffectError(): CacheConfigurationError {
     return new CacheConfigurationError(
       'INVALIDATION_RULE',
       `The rule of ${this.target.name} on ${this.entityName} does not say what a change drops. Write one of: ` +

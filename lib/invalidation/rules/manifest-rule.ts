@@ -38,7 +38,7 @@ export interface ManifestPartition {
 }
 
 /** A rule as it is told to other processes. */
-export interface ToldRule {
+export interface DescribedRule {
   readonly rule: ManifestRule;
   /** Why it drops all of its method there. */
   readonly widened?: string;
@@ -52,7 +52,7 @@ const MAX_DEPTH = 20;
 const MAX_LIFE_MS = 365 * 86_400_000;
 
 /** @param tables what the data sources of this process call the entity's table */
-export function tell(rule: BoundRule, tables: readonly string[]): ToldRule {
+export function describeRule(rule: BoundRule, tables: readonly string[]): DescribedRule {
   const { options, target, entityName, mode } = rule;
   const base: ManifestRule = {
     name: options.name ?? `${target.name}<-${entityName}`,
@@ -62,12 +62,12 @@ export function tell(rule: BoundRule, tables: readonly string[]): ToldRule {
     mode,
     eager: options.eager !== false,
     triggerOnCreate: options.triggerOnCreate !== false,
-    ...toldDispatcher(rule),
+    ...serializableDispatcher(rule),
     life: lifeOf(rule),
   };
   const { partition, widened } = partitionOf(rule);
   const watchFields = options.watchFields as readonly string[] | undefined;
-  const invalidateWhen = plainConditions(options.invalidateWhen);
+  const invalidateWhen = serializableConditions(options.invalidateWhen);
   const told: ManifestRule = {
     ...base,
     ...(watchFields && { watchFields }),
@@ -121,31 +121,31 @@ function partitionOf({ options, target, mappedFields }: BoundRule): {
 }
 
 /** A configuration that JSON cannot tell is good in its own process only. */
-function toldDispatcher({
+function serializableDispatcher({
   dispatcher,
   options: { dispatcherConfig },
 }: BoundRule): Pick<ManifestRule, 'dispatcher' | 'dispatcherConfig'> {
   if (dispatcherConfig === undefined) return { dispatcher };
-  return isPlain(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: INLINE };
+  return isSerializable(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: INLINE };
 }
 
 /** Without a condition that JSON cannot tell a rule fires more often. */
-function plainConditions(
+function serializableConditions(
   conditions: Readonly<Record<string, unknown>> | undefined,
 ): Readonly<Record<string, unknown>> | undefined {
   if (conditions === undefined) return undefined;
   const told = Object.entries(conditions)
     .map(([path, wanted]) => [path, wanted === undefined ? null : wanted] as const)
-    .filter(([, wanted]) => isPlain(wanted));
+    .filter(([, wanted]) => isSerializable(wanted));
   return told.length === 0 ? undefined : Object.fromEntries(told);
 }
 
-function isPlain(value: unknown, depth = 0): boolean {
+function isSerializable(value: unknown, depth = 0): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value !== 'object' || depth > MAX_DEPTH) return false;
   if (!Array.isArray(value) && !isPlainObject(value)) return false;
-  return Object.values(value).every((member) => isPlain(member, depth + 1));
+  return Object.values(value).every((member) => isSerializable(member, depth + 1));
 }
 
 function lifeOf({ target: { policy } }: BoundRule): number {

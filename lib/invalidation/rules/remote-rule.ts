@@ -7,7 +7,7 @@ import { keyOf, type ManifestRule } from './manifest-rule.js';
 import type { RuleOptions } from './rule-options.js';
 
 /** A rule on a method that another process caches: what that process told of it. */
-export class ForeignRule implements ActiveRule {
+export class RemoteRule implements ActiveRule {
   readonly id: string;
   readonly options: RuleOptions;
   readonly mode: InvalidationMode;
@@ -46,10 +46,10 @@ export class ForeignRule implements ActiveRule {
    * The rule as it is meant for an entity of this process, whose properties may have other names: where one that it
    * watches is not known, any may be meant.
    */
-  on(knows: (path: string) => boolean): ForeignRule {
+  on(knows: (path: string) => boolean): RemoteRule {
     const watched = this.options.watchFields as readonly string[] | undefined;
     if (watched?.every(knows) !== false) return this;
-    return new ForeignRule(this.told, this.space, this.dispatcher, { watchFields: undefined as never });
+    return new RemoteRule(this.told, this.space, this.dispatcher, { watchFields: undefined as never });
   }
 }
 

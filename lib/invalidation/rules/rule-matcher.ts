@@ -23,13 +23,13 @@ function overlaps(a: string, b: string): boolean {
 
 function conditionsHold(conditions: Readonly<Record<string, unknown>> | undefined, change: Change): boolean {
   if (conditions === undefined) return true;
-  return states(change, (row) =>
+  return eitherState(change, (row) =>
     Object.entries(conditions).every(([path, wanted]) => conditionHolds(row, path, wanted)),
   );
 }
 
 /** Whether `test` holds for the row before or after; a row that is unknown counts as holding. */
-function states(change: Change, test: (row: RowView) => boolean): boolean {
+function eitherState(change: Change, test: (row: RowView) => boolean): boolean {
   const { before, after } = change;
   if (before === undefined || after === undefined) return true;
   return (before !== null && test(before)) || (after !== null && test(after));
@@ -91,7 +91,7 @@ function callMapping(
   row: RowView,
 ): Readonly<Record<string, unknown>> | undefined {
   try {
-    const values = mapping(watched(row.object, row, ''));
+    const values = mapping(throwingOnUnknown(row.object, row, ''));
     return Object.values(values).includes(undefined) ? undefined : values;
   } catch {
     // A mapping that throws, on what is missing or for reasons of its own, has not said what to drop.
@@ -100,13 +100,13 @@ function callMapping(
 }
 
 /** A row or a part of it, whose unknown properties throw, related and embedded ones too. */
-function watched(object: object, row: RowView, prefix: string): object {
+function throwingOnUnknown(object: object, row: RowView, prefix: string): object {
   return new Proxy(object, {
     get(target, property): unknown {
       if (typeof property === 'symbol') return Reflect.get(target, property);
       if (property in target) {
         const value: unknown = Reflect.get(target, property);
-        return isRecord(value) ? watched(value, row, `${prefix}${property}.`) : value;
+        return isRecord(value) ? throwingOnUnknown(value, row, `${prefix}${property}.`) : value;
       }
       const reading = row.read(prefix + property);
       if (!reading.known) throw UNKNOWN;

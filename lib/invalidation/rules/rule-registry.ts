@@ -5,7 +5,7 @@ import { readParameters } from '../../keys/index.js';
 import { adviseOn, type InstanceProblem } from '../boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
-import type { ForeignRule } from './remote-rule.js';
+import type { RemoteRule } from './remote-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from '../invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
 import type { RuleOptions } from './rule-options.js';
@@ -14,10 +14,10 @@ import type { RuleOptions } from './rule-options.js';
 export class RuleRegistry {
   readonly #rules: BoundRule[] = [];
   readonly #bound = new Set<MethodTarget>();
-  #foreign: readonly ForeignRule[] = [];
+  #remote: readonly RemoteRule[] = [];
   #revision = 0;
   /** Where the tables go that are written while rules of other processes may be missing here; nothing when none is. */
-  wroteUnmatched: Set<string> | undefined;
+  tablesToMatch: Set<string> | undefined;
 
   /**
    * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones, and for a configuration of it
@@ -65,12 +65,12 @@ export class RuleRegistry {
   }
 
   /** The rules of methods that other processes cache. */
-  get foreign(): readonly ForeignRule[] {
-    return this.#foreign;
+  get remote(): readonly RemoteRule[] {
+    return this.#remote;
   }
 
-  setForeign(rules: readonly ForeignRule[]): void {
-    this.#foreign = rules;
+  setRemote(rules: readonly RemoteRule[]): void {
+    this.#remote = rules;
     this.#revision++;
   }
 

@@ -1,4 +1,4 @@
-import type { EntityProperty, EntityShape, ForeignRule } from '../../invalidation/index.js';
+import type { EntityProperty, EntityShape, RemoteRule } from '../../invalidation/index.js';
 import type {
   OrmColumn,
   OrmDataSource,
@@ -162,10 +162,10 @@ export function entityShape(dataSource: OrmDataSource, entity: EntityReference):
  *
  * @returns by table, the rule as it is meant there
  */
-export function foreignRulesByTable(
+export function remoteRulesByTable(
   dataSource: OrmDataSource,
-  rule: ForeignRule,
-): ReadonlyMap<string, ForeignRule> {
+  rule: RemoteRule,
+): ReadonlyMap<string, RemoteRule> {
   const meant = new Map<string, OrmMetadata[]>();
   for (const metadata of dataSource.entityMetadatas) {
     const table = tableOf(metadata);
@@ -181,7 +181,7 @@ export function foreignRulesByTable(
   );
 }
 
-function isNamed({ name, targetName }: OrmMetadata, { entityName }: ForeignRule): boolean {
+function isNamed({ name, targetName }: OrmMetadata, { entityName }: RemoteRule): boolean {
   return name === entityName || targetName === entityName;
 }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { invalidates } from '../../lib/index.js';
-import { LateBumps } from '../../lib/invalidation/replica-bumps.js';
+import { ReplicaBumps } from '../../lib/invalidation/replica-bumps.js';
 import { settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { inserted, User } from './support/changes.js';
@@ -48,7 +48,7 @@ describe('with replicaLag', () => {
 describe('late bumps', () => {
   it('of more tags than are kept do not wait for ever while more and more come', () => {
     const world = new World([], { clock });
-    const late = new LateBumps(world.runtime, LAG);
+    const late = new ReplicaBumps(world.runtime, LAG);
     const partition = (n: number): string => `${world.runtime.space.partitionPrefix('m')}${n}`;
     late.add([partition(0)], 'purge');
     const begun = clock.now();
