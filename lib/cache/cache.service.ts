@@ -9,7 +9,7 @@ import type { CacheReport } from './cache-report.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import type { CachedMethod } from './cached-method.js';
 import { CACHE_MISSING, type CacheMetadata, CacheStatus } from './engine/call.js';
-import { reportMissing } from './engine/call-wrappers.js';
+import { reportMissing } from './engine/enclosing-load.js';
 import { currentLoad } from './engine/load-context.js';
 import { healthReport, metricsReport, sweepStores } from './store-set.js';
 import {

@@ -3,7 +3,7 @@ import type { PartitionValues } from '../keys/key.interface.js';
 import { Entry } from '../stores/store.interface.js';
 import type { CacheRuntime, Delivery } from './cache-runtime.js';
 import { CACHE_MISSING, type CacheMetadata, CacheStatus, type Call, metadataOf } from './engine/call.js';
-import { reportMissing } from './engine/call-wrappers.js';
+import { reportMissing } from './engine/enclosing-load.js';
 import { currentLoad, type LoadContext } from './engine/load-context.js';
 import type { MethodTarget } from './method-target.js';
 

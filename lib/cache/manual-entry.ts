@@ -2,7 +2,7 @@ import { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError, type CacheStore } from '../stores/store.interface.js';
 import { Call, type CallContext, type CacheTarget, type CachePolicy, type BatchSeat } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
-import { reportLoad } from './engine/call-wrappers.js';
+import { reportLoad } from './engine/enclosing-load.js';
 import { currentLoad } from './engine/load-context.js';
 
 import { CacheUsageError } from '../common/errors.js';

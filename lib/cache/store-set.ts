@@ -23,13 +23,13 @@ export interface StoreSettings {
   readonly log: OnceLog;
 }
 
-/** Tells every store of the application that uses it. */
+/** Gives every store the clock, log and names of the application. */
 export function attachStores({ clock, log, stores }: StoreSettings, space: KeySpace): void {
   const { namespace } = space;
   for (const [store, names] of namesOf(stores)) {
     store.attach?.({
-      now: () => clock.now(),
-      after: (ms, callback) => clock.after(ms, callback),
+      now: clock.now.bind(clock),
+      after: clock.after.bind(clock),
       log: (message) => log.info(message),
       coarser: (tag) => space.coarser(tag),
       changed: (status, reason) => tellStore({ namespace, stores: names, kind: store.kind, status, reason }),
@@ -44,7 +44,7 @@ function namesOf(stores: Stores): ReadonlyMap<CacheStore, readonly string[]> {
   return names;
 }
 
-/** Removes all entries of an application from every store. They are unreachable already: that some stay for a while is no failure. */
+/** Removes all entries of an application from every store. After `clear()` they are unreachable, so a failure is only logged. */
 export async function sweepStores({ log, stores }: StoreSettings, space: KeySpace): Promise<void> {
   for (const store of new Set(stores.values())) {
     try {
@@ -52,14 +52,14 @@ export async function sweepStores({ log, stores }: StoreSettings, space: KeySpac
     } catch (error) {
       log.error(
         `sweep ${store.kind}`,
-        `The ${store.kind} store did not remove all that clear() dropped: it is never served, and kept until its lifetime ends`,
+        `The ${store.kind} store did not remove all entries after clear(): they are never served, and expire at the end of their lifetimes`,
         error,
       );
     }
   }
 }
 
-/** Writes new generations for tags in every store. One that fails does not keep the others from hearing of it. */
+/** Writes new generations for tags in every store, also after one has failed. */
 export function bumpStores(
   stores: Stores,
   tags: readonly string[],
@@ -77,7 +77,7 @@ export function bumpStores(
   return pending.length === 0 ? undefined : allOrFirstError(pending).then(() => undefined);
 }
 
-/** The parts of a running cache that metrics and health are made from. */
+/** Input of the reports below. */
 export interface ReportedCache {
   readonly counters: CacheCounters;
   readonly settings: { readonly namespace: string; readonly stores: ReadonlyMap<string, CacheStore> };
@@ -97,7 +97,7 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
   };
 }
 
-/** How the stores of an application are, as far as it knows. */
+/** State of all stores and dispatchers, without asking them. */
 export function healthReport({ settings, dispatcherStates }: ReportedCache): CacheHealth {
   const dispatchers = dispatcherStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
@@ -119,7 +119,7 @@ function byName<T>(
 
 const NOTHING_KNOWN = { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0 } as const;
 
-/** A store of the user's need not tell how it is; one that fails to is not well. */
+/** `state()` is optional; a store whose `state()` throws counts as down. */
 function stateOf(store: CacheStore): StoreMetrics {
   try {
     return { kind: store.kind, ...NOTHING_KNOWN, ...store.state?.() };

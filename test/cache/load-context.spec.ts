@@ -22,7 +22,7 @@ describe('what a load inherits', () => {
 
   it.each([
     ['a tag was bumped between them', stamp('a', '2')],
-    ['the store changed its history between them', stamp('b', '1', 'two')],
+    ['the store lost its data between them', stamp('b', '1', 'two')],
   ])('contradicts that stamp where %s: the value is not stored', (_, inner) => {
     const made = context(inner);
     expect(made.refusal).toBeUndefined();
@@ -31,7 +31,7 @@ describe('what a load inherits', () => {
 
   it.each([
     ['a tag was bumped', stamp('b', '2'), /changed during the load/],
-    ['the store changed its history', stamp('c', '1', 'two'), /changed its history/],
+    ['the store lost its data', stamp('c', '1', 'two'), /lost its data/],
   ])('contradicts itself where %s between two inner calls', (_, second, why) => {
     expect(context(stamp('b'), second).refusal).toMatch(why);
   });

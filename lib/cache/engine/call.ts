@@ -5,7 +5,7 @@ import type { MethodCounters } from '../../observability/metrics.js';
 import { describeError } from '../../observability/once-log.js';
 import type { CacheStore, Entry, MaybePromise, StoreQuery } from '../../stores/store.interface.js';
 import type { ValueHandling } from '../values/isolation.js';
-import { MAX_TAGS, tooManyTags } from './load-context.js';
+import { MAX_TAGS } from './load-context.js';
 import type { Load } from './loads.js';
 
 /**
@@ -71,14 +71,14 @@ export function metadataOf(
 
 const LAST_ISO_TIME = 8.64e15;
 
-/** ISO 8601; `null` for never, and beyond the last date there is. */
+/** ISO 8601; `null` for `Infinity` and for times beyond the range of dates. */
 export function isoTime(ms: number): string | null {
   return ms <= LAST_ISO_TIME ? new Date(ms).toISOString() : null;
 }
 
-/** The place of a call in a batch that loads all that is missing in one go. */
+/** The place of a call in a batch that loads all missing values with one run of a loader. */
 export interface BatchSeat {
-  /** Told when the call will not load, or not soon: the others do not wait for it. */
+  /** The call will not load, or not soon: the batch does not wait for it. */
   leave(): void;
 }
 
@@ -86,17 +86,17 @@ export interface BatchSeat {
 export interface CacheTarget {
   /** For logs and errors, e.g. `UsersService.find`. */
   readonly name: string;
-  /** What is said once in the log is said once for this; keys cached by hand have one between them. */
+  /** Log lines appear once for each topic. All keys cached by hand share one. */
   readonly topic: string;
   readonly store: CacheStore;
   readonly policy: CachePolicy;
   readonly values: ValueHandling;
-  /** What became of its calls. */
+  /** Counts its calls by status. */
   readonly counters: MethodCounters;
   readonly seat?: BatchSeat | undefined;
-  /** Whether another call of the same key may carry other tags. */
+  /** Whether another call with the same key may carry other tags. */
   readonly hasOwnTags?: boolean | undefined;
-  /** Every tag an entry of this call carries, from its arguments alone. */
+  /** All tags of the call's entry, computed from the arguments. */
   tags(call: Call): readonly string[];
   /** Computes the value. */
   load(call: Call): Promise<unknown>;
@@ -109,23 +109,23 @@ export interface CallContext {
   readonly members: ReadonlyMap<string, unknown>;
 }
 
-/** One call of something cached, from its key to what became of it. */
+/** One call of a cached target: its key, its tags and, once it is answered, its status and entry. */
 export class Call implements StoreQuery, KeySource {
   key = '';
-  /** Where in the key the part begins that is made of the arguments or the request's own values. */
+  /** Index in the key at which the arguments, or the values of the request, begin. */
   argumentsAt = 0;
-  /** The end of the key that chooses between variants of one response (`Vary`). */
+  /** End of the key that selects a variant of the response (`Vary`). */
   variant = '';
   /** The ambient values that its key holds; `undefined` without `keyContext`, and where only tags are asked for. */
   ambient: CallContext | undefined = undefined;
   status: CacheStatus = CacheStatus.MISS;
   /** The entry that was served or stored. */
   entry: Entry | undefined = undefined;
-  /** How often this call waited for somebody else's load in vain. */
+  /** Joined loads that gave no usable value. */
   retries = 0;
-  /** The load of its key that ended while its store was asked. */
+  /** A load of the key that ended while the store was read. */
   endedLoad: Load | undefined = undefined;
-  /** Why its tags could not be told, or are too many: then it has no stamp, and nothing is stored. */
+  /** Why the tags are not known, or that there are too many: then the call has no stamp, and nothing is stored. */
   tagsError: CacheUsageError | undefined = undefined;
   #tags: readonly string[] | undefined = undefined;
 
@@ -141,7 +141,7 @@ export class Call implements StoreQuery, KeySource {
     return this.target.values;
   }
 
-  /** Never throws: it is called by stores, whose failures are another matter. */
+  /** Never throws, since stores call it: an error here must not count as a failure of the store. See {@link tagsError}. */
   tags(): readonly string[] {
     return (this.#tags ??= this.#readTags());
   }
@@ -150,14 +150,18 @@ export class Call implements StoreQuery, KeySource {
     try {
       const tags = this.target.tags(this);
       if (tags.length <= MAX_TAGS) return tags;
-      this.tagsError = tooManyTags(tags.length);
+      this.tagsError = new CacheUsageError(
+        'CACHE_TAG_COUNT',
+        `it has ${tags.length} tags, and an entry carries at most ${MAX_TAGS}. Name the whole, as in tags: ['orders'], in place of each ` +
+          `part, and invalidate that.`,
+      );
     } catch (error) {
-      this.tagsError = new CacheUsageError('CACHE_TAGS', `its tags cannot be told. ${describeError(error)}`);
+      this.tagsError = new CacheUsageError('CACHE_TAGS', `its tags are not known. ${describeError(error)}`);
     }
     return [];
   }
 
-  /** False when no key could be made of its arguments: it can only bypass the cache. */
+  /** False if the arguments have no key: then the call bypasses the cache. */
   get isKeyed(): boolean {
     return this.key !== '';
   }
@@ -170,7 +174,7 @@ export class Call implements StoreQuery, KeySource {
     return { method: this.target.name, key: this.key, args: this.args, request: this.request };
   }
 
-  /** The same call, to be answered anew. */
+  /** The same call without an answer. */
   copy(): Call {
     const call = new Call(this.target, this.self, this.args, this.request);
     call.key = this.key;
@@ -182,7 +186,7 @@ export class Call implements StoreQuery, KeySource {
 }
 
 /**
- * What callbacks of a policy learn beside the value.
+ * Second argument of the callbacks of a policy, after the value.
  *
  * @publicApi
  */
@@ -197,34 +201,38 @@ export interface ValueContext {
   readonly request?: unknown;
 }
 
-/** When a value is stored and for how long, normalised once: the engine never asks whether an option was given. */
+/** Whether a value is stored, for how long, and how it is loaded. All options have a value here. */
 export interface CachePolicy {
   /** Milliseconds, `Infinity` for no expiry, or a function that decides after the load. */
   readonly ttl: number | ((value: unknown, context: ValueContext) => Duration);
-  /** Milliseconds past its lifetime for which an entry is served while a refresh runs. 0: never. */
+  /** Milliseconds after its lifetime during which an entry is served while it is refreshed. 0: never. */
   readonly staleWhileRevalidate: number;
-  /** Milliseconds past its lifetime for which an entry is served when its load fails. 0: never. */
+  /** Milliseconds after its lifetime during which an entry is served when its load fails. 0: never. */
   readonly staleIfError: number;
-  /** After this fraction of its lifetime an entry that is read is loaded anew in the background. 0: never. */
+  /** A hit after this fraction of the lifetime starts a refresh in the background. 0: never. */
   readonly refreshAhead: number;
-  /** Up to this fraction of a lifetime is taken off at random, so that what was stored together does not end together. */
+  /** Lifetimes are shortened at random by up to this fraction, so that entries stored together do not expire together. */
   readonly jitter: number;
-  /** Whether one load serves all who wait for it: in this process, in the fleet, or not at all. */
+  /** Whether calls share one load: in this process, in all processes, or not. */
   readonly lock: 'local' | 'distributed' | false;
-  /** Milliseconds after which a load that has something stale to fall back on is no longer waited for. */
+  /** Milliseconds after which the stale entry, if there is one, is served in place of the load's value. */
   readonly softTimeout: number;
-  /** Milliseconds after which no load is waited for. */
+  /** Milliseconds after which the call fails if there is no stale entry to serve. */
   readonly hardTimeout: number;
   /** Whether a value may be stored. */
   readonly condition: ((value: unknown, context: ValueContext) => MaybePromise<boolean>) | undefined;
 }
 
-/** How long past its freshness an entry is kept at all. */
+export function hasTimeouts({ softTimeout, hardTimeout }: CachePolicy): boolean {
+  return softTimeout !== Infinity || hardTimeout !== Infinity;
+}
+
+/** Milliseconds for which a stale entry is kept. */
 export function staleWindow(policy: CachePolicy): number {
   return Math.max(policy.staleWhileRevalidate, policy.staleIfError);
 }
 
-/** Whether so much of an entry's lifetime is over that it is time to load it anew. */
+/** Whether a fresh entry is old enough to be refreshed in the background (refresh-ahead). */
 export function isRefreshDue(
   { refreshAhead }: CachePolicy,
   { cachedAt, freshUntil }: Entry,

@@ -9,19 +9,19 @@ import type { PreparedValue } from '../values/isolation.js';
 import { Unstorable } from '../values/snapshot.js';
 import { isLocalStamp } from './outage.js';
 
-/** What became of a loaded value: its stored form and its entry, if it has them. */
+/** Result of writing a loaded value. */
 export interface WriteResult {
-  /** For those who wait: good as long as its stamp is, stored or not. */
+  /** The entry for calls that wait for the load; usable while its stamp is current, stored or not. */
   readonly entry?: Entry;
   readonly isStored?: boolean;
   readonly prepared?: PreparedValue;
-  /** The next load of this key will not be storable either, so nobody should wait for it. */
+  /** The next value of this key will not be storable either, so calls should not wait for its load. */
   readonly isHitForMiss?: boolean;
 }
 
 const UNCACHEABLE: WriteResult = { isHitForMiss: true };
 
-/** What the bookkeeping of one entry and of one tag takes in memory. */
+/** Estimated memory of one entry and of one tag, values and texts apart. */
 const ENTRY_BYTES = 200;
 const TAG_BYTES = 100;
 
@@ -35,8 +35,8 @@ export class EntryWriter {
   ) {}
 
   /**
-   * @param lifetime an upper bound in milliseconds that the value itself brings, e.g. `Cache-Control: max-age`
-   * @returns never rejects: whatever goes wrong, the caller still has the value
+   * @param lifetime upper bound in milliseconds that the value itself sets, e.g. by `Cache-Control: max-age`
+   * @returns a promise that never rejects: a failed write must not fail the call
    */
   async write(call: Call, load: Load, value: unknown, lifetime = Infinity): Promise<WriteResult> {
     let written: WriteResult;
@@ -57,7 +57,7 @@ export class EntryWriter {
   async #write(call: Call, load: Load, value: unknown, lifetime: number): Promise<WriteResult> {
     const { policy, values } = call.target;
     const prepared = values.prepare(value);
-    // Also a value that is not stored has a lifetime, which those made from it must not outlive.
+    // A value that is not stored has a lifetime too, which limits values made from it.
     if (typeof policy.ttl === 'number') load.context.limit(this.clock.now() + policy.ttl);
     if (prepared instanceof Unstorable)
       return this.#refused(call, prepared.what, `cached: ${String(prepared)}`, UNCACHEABLE);
@@ -93,14 +93,14 @@ export class EntryWriter {
     }
   }
 
-  /** Milliseconds. @throws what the user's function throws, or TypeError when it answers no duration */
+  /** @returns milliseconds @throws what the user's function throws, or TypeError if it returns no duration */
   ttlOf(call: Call, value: unknown): number {
     const { ttl } = call.target.policy;
     if (typeof ttl === 'number') return ttl;
-    return parseDuration(ttl(value, call.context), `The ttl function's answer for ${call.target.name}`);
+    return parseDuration(ttl(value, call.context), `The result of the ttl function of ${call.target.name}`);
   }
 
-  /** Passes the lifetime that a ttl function gives a value on to a load that the value was used in. */
+  /** Limits a load by the lifetime that the ttl function gives a value used in it. */
   limitByTtlFunction(call: Call, value: unknown, context: LoadContext): void {
     let ttl = 0;
     try {
@@ -111,7 +111,7 @@ export class EntryWriter {
     context.limit(this.clock.now() + ttl);
   }
 
-  /** @param topic without what differs from value to value, so that it is said once */
+  /** @param topic the same for every value, so that the line is logged once */
   #refused(call: Call, topic: string, reason: string, written: WriteResult): WriteResult {
     this.log.warn(`${call.target.topic} ${topic}`, `A value of ${call.target.name} is not ${reason}`);
     return written;

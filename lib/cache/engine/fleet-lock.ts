@@ -4,22 +4,21 @@ import { type Call, isRefreshDue } from './call.js';
 import type { Clock } from '../../common/time.js';
 import { carriesTagsOf } from './store-reader.js';
 
-/** How often a process that waits looks whether the value is there, in milliseconds. */
+/** Milliseconds between two reads of a process that waits for another one's value. */
 const POLL_MS = 40;
 
-/** A process that waited this long loads by itself. Milliseconds. */
+/** Milliseconds after which a waiting process loads by itself. */
 const MAX_WAIT_MS = 10_000;
 
-/** What waiting for the rest of the fleet brought: the right to load, a value somebody else loaded, or neither. */
+/** The lease to load under, or the entry that another process loaded. Neither if the store has no leases, or fails. */
 export interface FleetLock {
   readonly lease?: Lease;
   readonly entry?: Entry;
 }
 
 /**
- * Waits until this process may load a key, or another process has loaded it (`lock: 'distributed'`). An entry of another
- * process counts only if its stamp is current when it is read, like any other. A store without leases, or one that
- * fails, grants everything.
+ * Waits until this process may load a key, or another process has loaded it (`lock: 'distributed'`). The entry of another process
+ * is read like any other, so it counts only if its stamp is current. Without leases, or if the store fails, loads go on unlocked.
  */
 export async function waitForFleetLock(clock: Clock, call: Call): Promise<FleetLock> {
   const { store } = call.target;
@@ -39,14 +38,14 @@ export async function waitForFleetLock(clock: Clock, call: Call): Promise<FleetL
       await pause(clock, POLL_MS);
     }
   } catch {
-    // The store fails, and has told so: loads go on without it.
+    // The store logs its failures itself: loads go on without it.
   }
   return lease === undefined ? {} : { lease };
 }
 
 /**
- * Takes the right to refresh a key, unless another process is about to, or has done it since the entry at hand was
- * stored: this process may have it in its memory still. Without leases everybody may go on.
+ * Takes the lease to refresh a key, unless another process holds it (`'taken'`) or has refreshed the key: the entry at hand may be
+ * an old one from the memory of this process. Without leases every process refreshes.
  */
 export async function tryFleetLock(clock: Clock, call: Call): Promise<FleetLock | 'taken'> {
   const { store } = call.target;
@@ -66,7 +65,7 @@ export async function tryFleetLock(clock: Clock, call: Call): Promise<FleetLock 
   }
 }
 
-/** Under this key stands who loads; entries end otherwise. */
+/** Key of the lease. No key of an entry ends like this. */
 function lockKey(key: string): string {
   return `${key}|lock`;
 }

@@ -1,30 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CacheUsageError } from '../../common/errors.js';
 import { type Generation, Stamp } from '../../stores/stamp.js';
 import type { CacheStore } from '../../stores/store.interface.js';
 
-/** An entry with more tags than this costs more to check than to load. */
+/** An entry with more tags would cost more to check than to load. */
 export const MAX_TAGS = 2_000;
 
-/** The error of a call that names too many: with fewer than it names, an invalidation would not reach its entry. */
-export function tooManyTags(count: number): CacheUsageError {
-  return new CacheUsageError(
-    'CACHE_TAG_COUNT',
-    `it has ${count} tags, and an entry carries at most ${MAX_TAGS}. Name what it is a part of, as in tags: ['orders'], in place of ` +
-      `each thing in it, and drop that.`,
-  );
-}
-
 /**
- * What happens inside one load and must be known when its value is stored: the tags, stamps and lifetimes of the
- * cached calls it made, and reasons why it must not be stored at all.
+ * Collects during a load what decides whether and for how long its value is stored: tags, stamps and lifetimes of the cached calls
+ * made inside it, and reasons not to store it.
  */
 export class LoadContext {
-  /** The earliest end of the inner values' lifetimes, in milliseconds since the epoch. */
+  /** Earliest expiry of the inner values, in milliseconds since the epoch. */
   freshUntil = Infinity;
-  /** Keys that were looked up by hand, and not found. */
+  /** Keys that `cache.get()` looked up without finding an entry. */
   readonly missed = new Set<string>();
-  /** True when the reason to refuse lies in the code, not in the moment: the next load would be refused too. */
+  /** Whether the next load would be refused too, since the reason lies in the code. */
   lasting = false;
   #refusal: string | undefined;
   #inherited: Map<string, Generation> | undefined;
@@ -35,7 +25,7 @@ export class LoadContext {
 
   constructor(readonly store: CacheStore) {}
 
-  /** False once the load has ended: what goes on behind it (timers, sockets it opened) is no part of it. */
+  /** False once the load has ended: timers and sockets it opened go on in its async context, but belong to no load. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -46,14 +36,14 @@ export class LoadContext {
     if (this.#isEntered) leave();
   }
 
-  /** Notes that something runs in this load. */
+  /** Counts this load as open, so that {@link currentLoad} looks for it. */
   enter(): void {
     if (this.#isEntered || !this.#isOpen) return;
     this.#isEntered = true;
     openLoads++;
   }
 
-  /** Notes that this load waits for another one until `work` is done. */
+  /** Runs `work`, during which this load waits for another one. */
   async awaiting<T>(other: LoadContext, work: () => Promise<T>): Promise<T> {
     this.#awaited.add(other);
     try {
@@ -63,7 +53,7 @@ export class LoadContext {
     }
   }
 
-  /** Whether this load can end only after another one: then that one must not wait for it. */
+  /** Whether this load waits for another one, directly or not: if that waited for this one, neither would end. */
   dependsOn(other: LoadContext, seen = new Set<LoadContext>()): boolean {
     if (this === other) return true;
     if (seen.has(this)) return false;
@@ -72,25 +62,25 @@ export class LoadContext {
     return false;
   }
 
-  /** The value is good until then at most. */
+  /** Limits the lifetime of the value. */
   limit(freshUntil: number): void {
     this.freshUntil = Math.min(this.freshUntil, freshUntil);
   }
 
-  /** Why the value must not be stored; `undefined` if it may. */
+  /** Why the value must not be stored; `undefined` if it may be. */
   get refusal(): string | undefined {
     return this.#refusal;
   }
 
-  /** Forbids storing the value of this load. The first reason is kept. */
+  /** Forbids storing the value. The first reason is kept. */
   refuse(reason: string, lasting = false): void {
     this.#refusal ??= reason;
     this.lasting ||= lasting;
   }
 
   /**
-   * Takes over the stamp and lifetime of an inner cached call. Two inner calls that saw different generations of one
-   * tag had a bump between them: the outer value is made from before and after it, and is not stored.
+   * Adds the stamp and lifetime of an inner cached call. If two inner calls saw different generations of one tag, a bump came
+   * between them: the outer value is made from data before and after it, and is not stored.
    */
   inherit(store: CacheStore, stamp: Stamp, freshUntil: number): void {
     if (store !== this.store)
@@ -109,10 +99,10 @@ export class LoadContext {
       this.refuse(`it was made from cached values with more than ${MAX_TAGS} tags`, true);
     }
     this.#epoch ??= stamp.epoch;
-    if (this.#epoch !== stamp.epoch) this.refuse('the store changed its history during the load');
+    if (this.#epoch !== stamp.epoch) this.refuse('the store lost its data during the load');
   }
 
-  /** Takes over all that another context learned: for loads that one loader served together. */
+  /** Adds everything another context collected: a batch runs one loader for several loads. */
   absorb(other: LoadContext): void {
     if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting);
     this.limit(other.freshUntil);
@@ -125,8 +115,8 @@ export class LoadContext {
   }
 
   /**
-   * The stamp of the outer entry: its own, taken before the load, and what it inherited.
-   * @returns `undefined` when they contradict each other: a bump came between, the value must not be stored
+   * Joins the load's own stamp, read before the loader ran, with the stamps of the inner calls.
+   * @returns `undefined` if they contradict each other: a bump came between, and the value must not be stored
    */
   complete(own: Stamp): Stamp | undefined {
     if (this.#inherited === undefined) return own;
@@ -148,15 +138,15 @@ function sameGeneration(a: Generation, b: Generation): boolean {
 
 const storage = new AsyncLocalStorage<LoadContext>();
 
-/** Without loads for so long, the storage is switched off. Milliseconds. */
+/** The storage is switched off after this time without loads. Milliseconds. */
 const IDLE_MS = 100;
 
 let openLoads = 0;
 let idling: NodeJS.Timeout | undefined;
 
 /**
- * Up to Node 22 a storage in use makes every promise of the process dearer (several microseconds a request). When no load
- * is open there is nothing to remember; the next load switches it on again.
+ * Switches the storage off while no load is open; the next load switches it on again. Up to Node 22 a storage in use makes every
+ * promise of the process slower (several microseconds a request). Can go when Node 22 is dropped.
  */
 function leave(): void {
   openLoads--;
@@ -168,20 +158,20 @@ function leave(): void {
   idling.unref();
 }
 
-/** The innermost load that the caller runs in; `undefined` outside of loads, and behind one that has ended. */
+/** The innermost load that the caller runs in; `undefined` outside of loads, and after the load has ended. */
 export function currentLoad(): LoadContext | undefined {
   if (openLoads === 0) return undefined;
   const context = storage.getStore();
   return context?.isOpen === true ? context : undefined;
 }
 
-/** Runs `body` as part of a load, so that cached calls inside report to `context`. */
+/** Runs `body` inside a load: cached calls in it report to `context`. */
 export function runInLoad<T>(context: LoadContext, body: () => T): T {
   context.enter();
   return storage.run(context, body);
 }
 
-/** Runs `body` outside of any load, e.g. a background refresh started by a read inside one. */
+/** Runs `body` outside of any load, e.g. a background refresh that a read inside a load starts. */
 export function runOutsideLoads<T>(body: () => T): T {
   return storage.exit(body);
 }

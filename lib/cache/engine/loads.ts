@@ -4,59 +4,60 @@ import type { Stamp } from '../../stores/stamp.js';
 import type { CacheStore, Entry } from '../../stores/store.interface.js';
 import { currentLoad, LoadContext } from './load-context.js';
 
-/** How a load ended: with an entry, with a value that is not storable (neither), or with an error. */
+/** Result of a load: an entry, an error, or neither if the value may not be shared. */
 export interface LoadOutcome {
   readonly entry?: Entry;
   readonly error?: unknown;
   readonly failed: boolean;
 }
 
-/** Loads of one key that took each other's place: how many began, and which of them was stored. */
+/** Order of loads of one key that superseded each other. */
 interface Succession {
   begun: number;
+  /** The latest load whose value was stored. */
   stored: number;
 }
 
-/** One run of a loader, and those who wait for it. */
+/** One run of a loader, and the calls that wait for it. */
 export class Load {
   readonly context: LoadContext;
-  /** After so many milliseconds it is given up: it may hang. */
-  timeout = Infinity;
-  /** From then on nobody waits for it who did not already. Milliseconds since the epoch. */
-  joinableUntil = Infinity;
-  readonly #line: Succession;
-  readonly #turn: number;
-  #isPast = false;
+  readonly #succession: Succession;
+  readonly #position: number;
+  #isOutdated = false;
   #outcome: LoadOutcome | undefined;
   #waiters: ((outcome: LoadOutcome) => void)[] | undefined;
 
   constructor(
     readonly key: string,
-    /** Read before the loader runs; `undefined` when the store did not answer: then nothing is stored. */
+    /** Read before the loader runs; `undefined` if the tags are not known: then nothing is stored. */
     readonly stamp: Stamp | undefined,
     store: CacheStore,
+    /** Milliseconds after which the load no longer holds a place of the gate: it may hang. */
+    readonly timeout: number,
+    /** Milliseconds since the epoch after which no more calls join it. */
+    readonly joinableUntil: number,
     private readonly onSettled: (load: Load) => void,
-    /** Whose place it takes. */
-    before?: Load,
+    superseded?: Load,
   ) {
     this.context = new LoadContext(store);
-    this.#line = before === undefined ? { begun: 0, stored: 0 } : before.#line;
-    this.#turn = ++this.#line.begun;
-    // A bump came between: what it brings is dead on arrival.
-    if (before?.stamp !== undefined && stamp?.equals(before.stamp) === false) before.#isPast = true;
+    this.#succession = superseded === undefined ? { begun: 0, stored: 0 } : superseded.#succession;
+    this.#position = ++this.#succession.begun;
+    // Tags were bumped since the superseded load began.
+    if (superseded?.stamp !== undefined && stamp?.equals(superseded.stamp) === false)
+      superseded.#isOutdated = true;
   }
 
   /**
-   * Asked right before its value is stored.
-   * @returns false when that of a load which began later is stored already, and must not be stored over
+   * Asked right before the value is stored.
+   * @returns false if the value of a later load is stored already: this one must not overwrite it
    */
   mayStore(): boolean {
-    if (this.#isPast || this.#turn < this.#line.stored) return false;
-    this.#line.stored = this.#turn;
+    if (this.#isOutdated || this.#position < this.#succession.stored) return false;
+    this.#succession.stored = this.#position;
     return true;
   }
 
-  /** Tells the waiters. Only the first call counts. */
+  /** Ends the load and hands the outcome to the waiters. Only the first call counts. */
   settle(outcome: LoadOutcome): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;
@@ -66,7 +67,7 @@ export class Load {
     this.#waiters = undefined;
   }
 
-  /** Whether it has ended with something that others may take, an error too. */
+  /** Whether it has ended with a result that other calls may take: an entry or an error. */
   get isShareable(): boolean {
     return this.#outcome !== undefined && (this.#outcome.failed || this.#outcome.entry !== undefined);
   }
@@ -78,15 +79,15 @@ export class Load {
   }
 }
 
-/** Those who are asking a store for one key, and the load of it that ended before they had their answer. */
+/** Calls that are reading one key from a store, and the load of the key that ended meanwhile. */
 export interface Readers {
   count: number;
-  ended: Load | undefined;
+  endedLoad: Load | undefined;
 }
 
 /**
- * The loads in flight, one for each key (single-flight). A load is joined only by those who read the very stamp that
- * it began under: a reader that comes after a bump starts anew. Over the bound, loads run unshared.
+ * The running loads, at most one shared load a key (single-flight). A call joins a load only if it read the very stamp that the
+ * load began under: a call that comes after a bump loads anew. Over `maxLoads`, loads run unshared.
  */
 export class LoadTable {
   readonly #loads = new Map<string, Load>();
@@ -97,66 +98,63 @@ export class LoadTable {
     private readonly clock: Clock,
   ) {}
 
-  /** The load in flight that began under a stamp, and is not late. */
+  /** Finds the running load that began under a stamp and has not exceeded its timeout. */
   find(key: string, stamp: Stamp): Load | undefined {
     const load = this.#loads.get(key);
-    return load?.stamp?.equals(stamp) === true && !this.#isLate(load) ? load : undefined;
+    if (load?.stamp?.equals(stamp) !== true) return undefined;
+    const isLate = load.joinableUntil !== Infinity && this.clock.now() >= load.joinableUntil;
+    return isLate ? undefined : load;
   }
 
-  #isLate({ joinableUntil: lateAt }: Load): boolean {
-    return lateAt !== Infinity && this.clock.now() >= lateAt;
-  }
-
-  /** The same, unless it waits for the caller itself: a cached method that comes back to itself would wait for ever. */
+  /** Finds a load as {@link find} does, unless it waits for the caller: a method that calls itself would wait forever. */
   joinable(key: string, stamp: Stamp): Load | undefined {
     return this.waitsForCaller(key) ? undefined : this.find(key, stamp);
   }
 
-  /** Whether the load of a key can end only after the one that the caller runs in. */
+  /** Whether the load of a key cannot end before the load that the caller runs in. */
   waitsForCaller(key: string): boolean {
-    const outer = currentLoad();
-    return outer !== undefined && this.#loads.get(key)?.context.dependsOn(outer) === true;
+    const enclosing = currentLoad();
+    return enclosing !== undefined && this.#loads.get(key)?.context.dependsOn(enclosing) === true;
   }
 
-  /** A load others may join, for so long (in milliseconds), in place of one that was there before. */
-  begin(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    const load = this.beginReplacement(key, stamp, store, patience);
+  /** Begins a load that others may join, and supersedes the running one. */
+  begin(key: string, stamp: Stamp | undefined, store: CacheStore, timeout = Infinity): Load {
+    const load = this.beginReplacement(key, stamp, store, timeout);
     if (stamp !== undefined && !this.isFull) this.#loads.set(key, load);
     return load;
   }
 
-  /** A load nobody may join, nor the one whose place it takes: once its value is stored, that one's is not. */
-  beginReplacement(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    const before = this.#loads.get(key);
+  /** Begins a load that no other call may join, and supersedes the running one: that must not overwrite its value. */
+  beginReplacement(key: string, stamp: Stamp | undefined, store: CacheStore, timeout = Infinity): Load {
+    const superseded = this.#loads.get(key);
     this.#loads.delete(key);
-    return this.#create(key, stamp, store, patience, before);
+    return this.beginUnshared(key, stamp, store, timeout, superseded);
   }
 
-  /** A load nobody may join. */
-  beginUnshared(key: string, stamp: Stamp | undefined, store: CacheStore, patience = Infinity): Load {
-    return this.#create(key, stamp, store, patience);
+  /** Begins a load that no other call may join. */
+  beginUnshared(
+    key: string,
+    stamp: Stamp | undefined,
+    store: CacheStore,
+    timeout = Infinity,
+    superseded?: Load,
+  ): Load {
+    const joinableUntil = timeout === Infinity ? Infinity : this.clock.now() + timeout;
+    return new Load(key, stamp, store, timeout, joinableUntil, this.#remove, superseded);
   }
 
-  #create(key: string, stamp: Stamp | undefined, store: CacheStore, patience: number, before?: Load): Load {
-    const load = new Load(key, stamp, store, this.#remove, before);
-    if (patience === Infinity) return load;
-    load.timeout = patience;
-    load.joinableUntil = this.clock.now() + patience;
-    return load;
-  }
-
-  /** Notes that a store is being asked for a key. */
+  /** Notes that a call reads a key from a store. */
   beginRead(key: string): Readers {
     let readers = this.#readers.get(key);
-    if (readers === undefined) this.#readers.set(key, (readers = { count: 0, ended: undefined }));
+    if (readers === undefined) this.#readers.set(key, (readers = { count: 0, endedLoad: undefined }));
     readers.count++;
     return readers;
   }
 
-  /** @returns the load that ended meanwhile: to who asked before its value was stored, it is as good as one in flight */
+  /** @returns the load that ended while the store was read; a call that read before the value was stored may take its result */
   endRead(key: string, readers: Readers): Load | undefined {
     if (--readers.count === 0 && this.#readers.get(key) === readers) this.#readers.delete(key);
-    return readers.ended;
+    return readers.endedLoad;
   }
 
   get size(): number {
@@ -171,19 +169,18 @@ export class LoadTable {
     if (this.#loads.get(load.key) === load) this.#loads.delete(load.key);
     const readers = this.#readers.get(load.key);
     if (readers === undefined || !load.isShareable) return;
-    readers.ended = load;
-    // Who asks from now on finds what it stored.
+    readers.endedLoad = load;
+    // Later readers find the stored entry.
     this.#readers.delete(load.key);
   };
 }
 
-/** How long a key whose load proved not storable is loaded without waiting for others. */
 const HIT_FOR_MISS_MS = 5_000;
 const MAX_HIT_FOR_MISS = 10_000;
 
 /**
- * Hit-for-miss: keys whose last load proved not storable. For a while requests for them do not wait for each other,
- * since none could use the other's answer. A storable answer clears the mark.
+ * Hit-for-miss: remembers keys whose last value could not be stored. For a while calls of such a key do not wait for each
+ * other's loads, since none could take the other's value. A value that is stored clears the mark.
  */
 export class HitForMiss {
   readonly #until = new LRUCache<string, number>({ max: MAX_HIT_FOR_MISS });

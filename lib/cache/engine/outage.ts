@@ -6,8 +6,8 @@ import type { Load } from './loads.js';
 const EPOCH = 'offline';
 
 /**
- * Stamps for the time in which a store does not answer. They know of this process's bumps alone, and by no more than
- * their number: enough for loads to be shared (a waiter takes no result from before a bump), and never stored.
+ * Stamps to load under while a store does not answer. They count the bumps of this process only: enough to share loads (a
+ * waiter takes no result from before a bump), but an entry under such a stamp is never stored.
  */
 export class LocalStamps {
   #stamp = new Stamp(EPOCH, [EPOCH], [{ hard: 0, soft: 0 }]);
@@ -17,7 +17,7 @@ export class LocalStamps {
     return this.#stamp;
   }
 
-  /** Called for every bump, before it is sent. */
+  /** Called for every bump, before it is sent to the stores. */
   countBump(): void {
     const value = ++this.#bumps;
     this.#stamp = new Stamp(EPOCH, [EPOCH], [{ hard: value, soft: value }]);
@@ -32,12 +32,10 @@ export function isLocalStamp(stamp: Stamp): boolean {
   return stamp.epoch === EPOCH;
 }
 
-/**
- * While the store is down nothing keeps loads from the database: only so many run at one time, the others wait in line.
- */
+/** Limits the loads that run at one time while a store is down, since every call then loads from the database. */
 export class LoadGate {
   #running = 0;
-  readonly #line: (() => void)[] = [];
+  readonly #queue: (() => void)[] = [];
 
   constructor(
     private readonly limit: number,
@@ -45,8 +43,8 @@ export class LoadGate {
   ) {}
 
   /**
-   * Enters for a load, where it needs to: one that runs inside another must not wait for it.
-   * @returns how to leave, at once or when there is a place; nothing for loads that need none
+   * Waits for a place if the load needs one. A load inside another one needs none: it must not wait for the place of the outer.
+   * @returns how to leave; `undefined` for a load that needs no place
    */
   enterFor(load: Load): (() => void) | Promise<() => void> | undefined {
     if (load.stamp === undefined || !isLocalStamp(load.stamp) || currentLoad() !== undefined)
@@ -55,18 +53,18 @@ export class LoadGate {
   }
 
   /**
-   * @param patience milliseconds after which a load that has not left is given up, and its place to another: it may hang
-   * @returns how to leave, at once or when there is a place
+   * @param timeout milliseconds after which the place is given to the next load, since this one may hang
+   * @returns how to leave; at once if a place is free
    */
-  enter(patience: number): (() => void) | Promise<() => void> {
+  enter(timeout: number): (() => void) | Promise<() => void> {
     if (this.#running < this.limit) {
       this.#running++;
-      return this.#place(patience);
+      return this.#place(timeout);
     }
-    return new Promise((resolve) => this.#line.push(() => resolve(this.#place(patience))));
+    return new Promise((resolve) => this.#queue.push(() => resolve(this.#place(timeout))));
   }
 
-  #place(patience: number): () => void {
+  #place(timeout: number): () => void {
     let isTaken = true;
     const leave = (): void => {
       if (!isTaken) return;
@@ -74,12 +72,12 @@ export class LoadGate {
       cancel?.();
       this.#next();
     };
-    const cancel = patience === Infinity ? undefined : this.clock.after(patience, leave);
+    const cancel = timeout === Infinity ? undefined : this.clock.after(timeout, leave);
     return leave;
   }
 
   #next(): void {
-    const next = this.#line.shift();
+    const next = this.#queue.shift();
     if (next === undefined) this.#running--;
     else next();
   }

@@ -11,7 +11,7 @@ import type { Load, LoadTable } from './loads.js';
 import type { StoreReader } from './store-reader.js';
 import { isLocalStamp } from './outage.js';
 
-/** The shutdown waits for refreshes for at most this long. Milliseconds. */
+/** The shutdown waits at most this long for refreshes. Milliseconds. */
 const MAX_DRAIN_MS = 5_000;
 
 /** The part of the engine that refreshes use. */
@@ -25,13 +25,13 @@ export interface RefreshingEngine {
   run(call: Call, load: Load, stale: Entry | undefined): Promise<unknown>;
 }
 
-/** Loads anew behind the back of readers that were served a value; one refresh of a key at a time. */
+/** Loads entries anew in the background after they were served; one refresh of a key at a time. */
 export class BackgroundRefresh {
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(private readonly engine: RefreshingEngine) {}
 
-  /** @param entry what its readers were served, and are until a refresh brings another */
+  /** @param entry the entry that was served, and is until the refresh stores another */
   start(call: Call, entry: Entry): void {
     const { clock, log, pauses } = this.engine;
     if (this.#running.has(call.key) || pauses.covers(call, entry)) return;
@@ -41,7 +41,7 @@ export class BackgroundRefresh {
       log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
       return true;
     });
-    // One that takes longer is given up, so that another may be started: it may hang.
+    // After the timeout another refresh may start, since this one may hang.
     const over = within(clock, policy.hardTimeout, refresh, orLate).then((hasLoaded) => {
       this.#running.delete(call.key);
       if (own.entry !== undefined) pauses.end(call.key);
@@ -50,12 +50,12 @@ export class BackgroundRefresh {
     this.#running.set(call.key, over);
   }
 
-  /** Resolves when no refresh is under way, or after {@link MAX_DRAIN_MS}. */
+  /** Resolves when no refresh is running, or after {@link MAX_DRAIN_MS}. */
   async drain(): Promise<void> {
     await within(this.engine.clock, MAX_DRAIN_MS, Promise.allSettled(this.#running.values()));
   }
 
-  /** @returns whether the loader ran: if not, somebody else's does, or the store is not there */
+  /** @returns whether the loader ran; it does not if another load of the key runs, or the store is down */
   async #refresh(call: Call): Promise<boolean> {
     const { loads } = this.engine;
     const stamp = await this.engine.reader.stamp(call);
@@ -68,11 +68,11 @@ export class BackgroundRefresh {
       return false;
     const { policy, store } = call.target;
     const load = loads.begin(call.key, stamp, store, policy.hardTimeout);
-    // In the whole fleet, where the lock is distributed: whoever does not get the lease leaves it to its holder.
-    const turn: FleetLock | 'taken' =
+    // With `lock: 'distributed'`, one process refreshes for all.
+    const lock: FleetLock | 'taken' =
       policy.lock === 'distributed' ? await tryFleetLock(this.engine.clock, call) : {};
-    const { entry, lease } = turn === 'taken' ? {} : turn;
-    if (turn === 'taken' || entry !== undefined) {
+    const { entry, lease } = lock === 'taken' ? {} : lock;
+    if (lock === 'taken' || entry !== undefined) {
       load.settle({ failed: false, entry });
       return false;
     }
@@ -81,25 +81,24 @@ export class BackgroundRefresh {
   }
 }
 
-/** After the first refresh in vain; each one more doubles it. Milliseconds. */
+/** Pause after the first refresh without a new entry; each further one doubles it. Milliseconds. */
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
 const MAX_PAUSES = 10_000;
 
-/** Refreshes of one entry, as it was then, that did not bring another. */
+/** Pause of one entry in one state, after refreshes that stored no other. */
 interface Pause {
   readonly cachedAt: number;
   readonly expired: boolean;
   readonly length: number;
   readonly until: number;
-  /** A point in time of the log of bumps. */
+  /** Position in the log of bumps. */
   readonly since: number;
 }
 
 /**
- * Keeps a loader that fails from being run at every hit: an entry whose refresh was in vain is not refreshed again before
- * a pause is over. A pause is of one entry in one state, so that it ends when another takes its place, by a refresh, a load or
- * `refresh()`, and when it is invalidated.
+ * Pauses between refreshes of an entry that stored no new one, so that a failing loader does not run at every hit. A pause belongs
+ * to one entry in one state: it ends when the entry is replaced or invalidated.
  */
 export class RefreshPauses {
   readonly #pauses = new LRUCache<string, Pause>({ max: MAX_PAUSES });
@@ -107,13 +106,13 @@ export class RefreshPauses {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Whether it is too early to refresh an entry that was read for a call. */
+  /** Whether it is too early to refresh an entry again. */
   covers(call: Call, entry: Entry): boolean {
     const pause = this.#find(call, entry);
     return pause !== undefined && this.clock.now() < pause.until;
   }
 
-  /** A refresh has ended. Where it stored another entry, the pause is of one that nobody reads any more. */
+  /** A refresh of an entry has ended without a new entry. */
   begin(call: Call, entry: Entry): void {
     const before = this.#find(call, entry);
     const now = this.clock.now();
@@ -128,7 +127,7 @@ export class RefreshPauses {
     this.#pauses.delete(key);
   }
 
-  /** What is invalidated may be refreshed at once. */
+  /** Ends pauses of entries with these tags: an invalidated entry may be refreshed at once. */
   bumped(tags: readonly string[]): void {
     if (this.#pauses.size > 0) this.#bumps.note(tags);
   }

@@ -4,53 +4,25 @@ import type { OnceLog } from '../../observability/once-log.js';
 import { Stamp, type Verdict } from '../../stores/stamp.js';
 import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
-
 import type { LoadTable } from './loads.js';
 import { isLocalStamp, type LocalStamps } from './outage.js';
 
-/**
- * Whether an entry carries every tag of a call: those of a method follow from its key, but under a key of the user's one caller may
- * name others than the next, and an invalidation of those would not have reached the entry.
- */
-export function carriesTagsOf(call: Call, entry: Entry): boolean {
-  if (call.target.hasOwnTags !== true) return true;
-  return call.tags().every((tag) => entry.stamp.tags.includes(tag)) && call.tagsError === undefined;
-}
-
-/**
- * Believes what a store answered to a call.
- *
- * @throws CacheUsageError when the tags of the call could not be told, so that the store was asked about the wrong ones, and
- *   TypeError when the answer is neither an entry nor a stamp
- */
-export function assertReading(call: Call, answer: unknown): Entry | Stamp {
-  if (call.tagsError !== undefined) throw call.tagsError;
-  if (answer instanceof Entry) return answer;
-  if (answer instanceof Stamp) return answer;
-  throw new TypeError('it answered neither an entry nor a stamp');
-}
-
-/** An entry, or the stamp to load under, if there is one. */
+/** The entry of a call, or the stamp to load it under; `undefined` if its tags are not known, so that nothing may be stored. */
 type Reading = Entry | Stamp | undefined;
 
-/** Asks stores, and turns whatever goes wrong with them into a miss. */
+/** Reads stores for calls. Never throws: a store that fails is read as a miss. */
 export class StoreReader {
   constructor(
     private readonly log: OnceLog,
-    private readonly offline: LocalStamps,
+    private readonly localStamps: LocalStamps,
     private readonly loads: LoadTable,
   ) {}
 
-  /**
-   * The entry of a call, or the stamp to load it under; `undefined` when its tags cannot be told. Never throws: a store
-   * that fails has nothing, and the stamp is one of {@link LocalStamps}.
-   */
+  /** Reads the entry of a call, or the stamp to load it under: one of {@link LocalStamps} if the store fails. */
   read(call: Call): MaybePromise<Reading> {
     try {
       const answer: unknown = call.target.store.get(call);
-      return isThenable(answer)
-        ? this.#readLater(call, answer)
-        : this.#usable(call, assertReading(call, answer));
+      return isThenable(answer) ? this.#readLater(call, answer) : this.#assertReading(call, answer);
     } catch (error) {
       return this.#failed(call, error);
     }
@@ -59,7 +31,7 @@ export class StoreReader {
   async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {
     const readers = this.loads.beginRead(call.key);
     try {
-      return await this.#usable(call, assertReading(call, await answer));
+      return await this.#assertReading(call, await answer);
     } catch (error) {
       return this.#failed(call, error);
     } finally {
@@ -67,19 +39,26 @@ export class StoreReader {
     }
   }
 
-  #usable(call: Call, reading: Entry | Stamp): MaybePromise<Reading> {
-    return reading instanceof Entry && !carriesTagsOf(call, reading) ? this.stamp(call) : reading;
+  /**
+   * Checks what a store answered for a call. An entry that lacks a tag of the call is a miss.
+   *
+   * @throws CacheUsageError if the tags of the call are not known: then the store was asked about the wrong ones
+   */
+  #assertReading(call: Call, answer: unknown): MaybePromise<Reading> {
+    if (call.tagsError !== undefined) throw call.tagsError;
+    if (answer instanceof Entry)
+      return call.target.hasOwnTags !== true || carriesTagsOf(call, answer) ? answer : this.stamp(call);
+    if (answer instanceof Stamp) return answer;
+    throw new TypeError('it answered neither an entry nor a stamp');
   }
 
-  /** The same for many calls of one store, in one network wait where it can. */
+  /** Reads for many calls of one store, in one network wait if the store can. */
   readMany(calls: readonly Call[]): MaybePromise<readonly Reading[]> {
     const store = calls[0]?.target.store;
-    if (store?.getMany === undefined) {
-      return together(calls.map((call) => this.read(call)));
-    }
+    if (store?.getMany === undefined) return together(calls.map((call) => this.read(call)));
     try {
       const answers: unknown = store.getMany(calls);
-      return isThenable(answers) ? this.#readManyLater(calls, answers) : this.#believeMany(calls, answers);
+      return isThenable(answers) ? this.#readManyLater(calls, answers) : this.#assertReadings(calls, answers);
     } catch (error) {
       return calls.map((call) => this.#failed(call, error));
     }
@@ -88,7 +67,7 @@ export class StoreReader {
   async #readManyLater(calls: readonly Call[], answers: PromiseLike<unknown>): Promise<readonly Reading[]> {
     const readers = calls.map(({ key }) => this.loads.beginRead(key));
     try {
-      return await this.#believeMany(calls, await answers);
+      return await this.#assertReadings(calls, await answers);
     } catch (error) {
       return calls.map((call) => this.#failed(call, error));
     } finally {
@@ -96,14 +75,14 @@ export class StoreReader {
     }
   }
 
-  /** What one answer is worth says nothing of the others. */
-  #believeMany(calls: readonly Call[], answers: unknown): MaybePromise<readonly Reading[]> {
+  /** Checks each answer by itself: a wrong one does not spoil the others. */
+  #assertReadings(calls: readonly Call[], answers: unknown): MaybePromise<readonly Reading[]> {
     const known: readonly unknown[] =
       Array.isArray(answers) && answers.length === calls.length ? answers : [];
     return together(
       calls.map((call, i) => {
         try {
-          return this.#usable(call, assertReading(call, known[i]));
+          return this.#assertReading(call, known[i]);
         } catch (error) {
           return this.#failed(call, error);
         }
@@ -111,12 +90,14 @@ export class StoreReader {
     );
   }
 
-  /** The stamp to load under, as for {@link read}. Never rejects. */
+  /** Reads the stamp to load under, as {@link read} does. Never rejects. */
   async stamp(call: Call): Promise<Stamp | undefined> {
     if (!this.isTagged(call)) return undefined;
     const readers = this.loads.beginRead(call.key);
     try {
-      return assertReading(call, await call.target.store.stamp(call.tags())) as Stamp;
+      const stamp: unknown = await call.target.store.stamp(call.tags());
+      if (stamp instanceof Stamp) return stamp;
+      throw new TypeError('it answered no stamp');
     } catch (error) {
       return this.#failed(call, error);
     } finally {
@@ -124,25 +105,25 @@ export class StoreReader {
     }
   }
 
-  /** Whether all tags of a call are known, so that its entry may carry them; says why not. */
+  /** Whether all tags of a call are known, so that its entry may carry them; if not, logs why. */
   isTagged(call: Call): boolean {
     call.tags();
     if (call.tagsError !== undefined) this.#failed(call, call.tagsError);
     return call.tagsError === undefined;
   }
 
-  /** Whether a stamp, inherited tags included, still equals the generations as they are now. */
+  /** Whether a stamp, inherited tags included, still equals the current generations. */
   async isCurrent(call: Call, stamp: Stamp): Promise<boolean> {
     return (await this.#judge(call, stamp)) === 'current';
   }
 
-  /** Whether an entry, fresh or not, was not purged since. */
+  /** Whether an entry, fresh or stale, has not been purged. */
   async isUsable(call: Call, entry: Entry): Promise<boolean> {
     return (await this.#judge(call, entry.stamp)) !== 'purged';
   }
 
   async #judge(call: Call, stamp: Stamp): Promise<Verdict> {
-    if (isLocalStamp(stamp)) return this.offline.isCurrent(stamp) ? 'current' : 'purged';
+    if (isLocalStamp(stamp)) return this.localStamps.isCurrent(stamp) ? 'current' : 'purged';
     try {
       return await call.target.store.judge(stamp);
     } catch (error) {
@@ -151,22 +132,31 @@ export class StoreReader {
     }
   }
 
+  /** Logs why nothing was read. @returns the stamp to load under, if the tags are known */
   #failed(call: Call, error: unknown): Stamp | undefined {
     const { name, store, topic } = call.target;
     if (error instanceof CacheUsageError) {
       this.log.warn(`tags ${topic}`, `A call of ${name} was not cached: ${error.message}`);
       return undefined;
     }
-    if (!(error instanceof StoreUnavailableError)) {
-      // A store behind a guard said so when it went, and will say so when it is back.
+    // The guard around a store logs its outages itself.
+    if (!(error instanceof StoreUnavailableError))
       this.log.error(
         `store ${store.kind}`,
         `The ${store.kind} store failed, values are loaded uncached`,
         error,
       );
-    }
-    return this.offline.current();
+    return this.localStamps.current();
   }
+}
+
+/**
+ * Whether an entry carries every tag of a call. The tags of a decorated method follow from its key, but two calls with one key
+ * of the user's may name different tags; an invalidation of the second's tags would not reach the first's entry.
+ */
+export function carriesTagsOf(call: Call, entry: Entry): boolean {
+  if (call.target.hasOwnTags !== true) return true;
+  return call.tags().every((tag) => entry.stamp.tags.includes(tag)) && call.tagsError === undefined;
 }
 
 function together(readings: readonly MaybePromise<Reading>[]): MaybePromise<readonly Reading[]> {
