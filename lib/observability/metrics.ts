@@ -1,35 +1,42 @@
 /**
- * What became of the calls of one cached method since the boot of this process. All but `loadSeconds` are counts that only grow.
+ * Counts of the calls of one cached method since the boot of this process, which only grow. A field here is a metric: `MethodMetrics` and
+ * `cache.metrics()` have it too.
+ */
+class MethodCounts {
+  /** Served from the cache, fresh. */
+  hits = 0;
+  /** Not served from the cache: loaded by this call, or by another that it waited for; or it failed. */
+  misses = 0;
+  /** Served from the cache, past its lifetime. */
+  stale = 0;
+  /** Calls that went past the cache. */
+  bypasses = 0;
+  /** Loads that were asked for, whatever was stored. */
+  refreshes = 0;
+  /** Runs of the method to fill the cache: those of misses, refreshes and of the background; not those of bypasses. */
+  loads = 0;
+  /** Loads that threw; of handlers, those answered with a status of 500 or above. */
+  loadErrors = 0;
+  /**
+   * Loads whose value is known not to be stored: a change overtook it, `cacheIf` or its headers forbid it, it is too large, or the
+   * store does not take it.
+   */
+  notStored = 0;
+}
+
+/**
+ * What became of the calls of one cached method since the boot of this process.
  *
  * Each call counts once, under the `CacheStatus` that its caller was told, so that
  * `hits + misses + stale + bypasses + refreshes` are its calls.
  *
  * @publicApi
  */
-export interface MethodMetrics {
+export interface MethodMetrics extends Readonly<MethodCounts> {
   /** As in `cache.status()`; `CacheService` for what is cached by hand with `getOrSet`, `getOrSetMany` and `get`. */
   readonly name: string;
-  /** Served from the cache, fresh. */
-  readonly hits: number;
-  /** Not served from the cache: loaded by this call, or by another that it waited for; or it failed. */
-  readonly misses: number;
-  /** Served from the cache, past its lifetime. */
-  readonly stale: number;
-  /** Went past the cache. */
-  readonly bypasses: number;
-  /** Asked for anew, whatever was stored. */
-  readonly refreshes: number;
-  /** Runs of the method to fill the cache: those of misses, refreshes and of the background; not those of bypasses. */
-  readonly loads: number;
-  /** Loads that threw; of handlers, those answered with a status of 500 or above. */
-  readonly loadErrors: number;
   /** Seconds that all loads took together. */
   readonly loadSeconds: number;
-  /**
-   * Loads whose value is known not to be stored: a change overtook it, `cacheIf` or its headers forbid it, it is too large, or the
-   * store does not take it.
-   */
-  readonly notStored: number;
 }
 
 /**
@@ -139,24 +146,18 @@ const FIELDS = {
 /** A status that is told to callers. */
 export type CountedStatus = keyof typeof FIELDS;
 
-/** What became of the calls of one cached method. Plain numbers in one object: a hit costs one increment. */
-export class MethodCounters {
-  hits = 0;
-  misses = 0;
-  stale = 0;
-  bypasses = 0;
-  refreshes = 0;
-  loads = 0;
-  loadErrors = 0;
+/** Counts the calls of one cached method. Plain numbers in one object: a hit costs one increment. */
+export class MethodCounters extends MethodCounts {
   /** Milliseconds of the clock: what it cuts off of one load it adds to another. */
   loadTime = 0;
-  notStored = 0;
 
   constructor(
     readonly name: string,
     /** Of the application. */
     readonly namespace: string,
-  ) {}
+  ) {
+    super();
+  }
 
   /** To be called once for each call. */
   count(status: CountedStatus): void {
@@ -164,9 +165,8 @@ export class MethodCounters {
   }
 
   report(): MethodMetrics {
-    const { name, hits, misses, stale, bypasses, refreshes, loads, loadErrors, loadTime, notStored } = this;
-    const loadSeconds = loadTime / 1000;
-    return { name, hits, misses, stale, bypasses, refreshes, loads, loadErrors, loadSeconds, notStored };
+    const { name, namespace: _, loadTime, ...counts } = this;
+    return { name, ...counts, loadSeconds: loadTime / 1000 };
   }
 }
 
