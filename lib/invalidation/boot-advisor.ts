@@ -5,16 +5,16 @@ import { misfitOf } from './rewarm/rewarm-result.js';
 import type { BoundRule } from './rules/bound-rule.js';
 import type { EntityCatalogue, EntityShape } from './rules/entity-catalogue.interface.js';
 
-/** Why a class has no instance to call outside of requests; `undefined` where it has one. */
+/** Returns why a class has no instance that can be called outside of a request; `undefined` if it has one. */
 export type InstanceProblem = (owner: Function) => string | undefined;
 
-/** Why nothing that a rule with `rewarm: true` drops can ever be computed anew; `undefined` where something can. */
+/** Returns why a rule with `rewarm: true` can never rewarm an entry; `undefined` if it can. */
 export function rewarmProblem(rule: BoundRule, instanceProblem: InstanceProblem): string | undefined {
   const { definition, key, owner } = rule.target;
   if (!rule.rewarms) return undefined;
   if (definition.kind === 'response') {
     return definition.rewarmRequest === undefined
-      ? `nothing says what to ask the handler for. Write rewarmRequest: (change) => ({ url: '/…' }) beside invalidatesOn`
+      ? `its handler has no rewarmRequest. Write rewarmRequest: (change) => ({ url: '/…' }) beside invalidatesOn`
       : undefined;
   }
   const problem = instanceProblem(owner) ?? key.arguments.problem ?? misfitOf(rule.target);
@@ -22,16 +22,16 @@ export function rewarmProblem(rule: BoundRule, instanceProblem: InstanceProblem)
   if (rule.options.scope === 'all') {
     return key.arguments.isEmpty
       ? undefined
-      : `scope: 'all' says not for which arguments. Map its partitions with fieldMapping`;
+      : `with scope: 'all' the arguments are unknown. Map its partitions with fieldMapping`;
   }
   if (typeof rule.options.fieldMapping !== 'object') return undefined;
   const missing = key.arguments.missingIn(new Set(rule.mappedFields.values()));
-  return missing && `its fieldMapping has not the partition '${missing}'. Map that too`;
+  return missing && `its fieldMapping lacks the partition '${missing}'. Map it too`;
 }
 
 /**
- * What is odd about rules that are valid: paths that the entity has not, conditions that nothing meets, partitions that no
- * rule reaches. Each line says what, where, and what to write instead.
+ * Finds mistakes in valid rules: paths that the entity does not have, conditions that no row meets, partitions that no rule
+ * drops. Each line names the problem, the rule, and the correction.
  */
 export function adviseOn(
   rules: readonly BoundRule[],
@@ -49,7 +49,7 @@ function adviseOnRewarm(rule: BoundRule, instanceProblem: InstanceProblem): read
   const problem = rewarmProblem(rule, instanceProblem);
   if (problem === undefined) return [];
   return [
-    `The rule of ${rule.target.name} on ${rule.entityName} has rewarm: true, but what it drops stays dropped: ${problem}.`,
+    `The rule of ${rule.target.name} on ${rule.entityName} has rewarm: true, but the entries it drops stay dropped: ${problem}.`,
   ];
 }
 
@@ -58,7 +58,7 @@ function adviseOnRule(rule: BoundRule, shape: EntityShape | undefined): string[]
   const advice = [...impossibleConditions(rule, shape), ...missingArguments(rule)];
   if (shape?.isView === true) {
     advice.push(
-      'can never fire: it is a view, to which nothing is written. Write a rule on each entity whose table it reads.',
+      'can never fire: the entity is a view, which has no writes. Write a rule on each entity whose table it reads.',
     );
   } else if (shape !== undefined) advice.push(...mappedPaths(rule, shape), ...watchedFields(rule, shape));
   return advice.map(say);
@@ -71,12 +71,12 @@ function mappedPaths({ options, entityName }: BoundRule, shape: EntityShape): st
     const kind = shape.property(path)?.kind;
     const mapping = `maps '${field}' from '${path}'`;
     if (kind === undefined) {
-      return `${mapping}, which ${entityName} has not: every change drops everything the method cached. ${suggestPath(path, shape)}`;
+      return `${mapping}, which ${entityName} does not have: every change drops all entries of the method. ${suggestPath(path, shape)}`;
     }
     if (kind !== 'many') return [];
     return (
-      `${mapping}, which crosses a list of related rows: its value is never known, so every change drops everything the ` +
-      `method cached. Write scope: 'all' to mean that, an invalidator, or a rule on the related entity.`
+      `${mapping}, which crosses a list of related rows: its value is never known, so every change drops all entries of the ` +
+      `method. Write scope: 'all' if that is intended, an invalidator, or a rule on the related entity.`
     );
   });
 }
@@ -86,18 +86,18 @@ function watchedFields({ options, entityName }: BoundRule, shape: EntityShape): 
   if (watchFields === undefined) return [];
   if (watchFields.length === 0)
     return [
-      'has an empty watchFields: no update fires it. Name the columns it depends on, or leave it out for all.',
+      'has an empty watchFields: no update fires it. Name the columns it depends on, or remove watchFields to watch all.',
     ];
   return watchFields.flatMap((path) => {
     const property = shape.property(path);
     if (property === undefined) {
-      return `watches '${path}', which ${entityName} has not: no update ever names it. ${suggestPath(path, shape)}`;
+      return `watches '${path}', which ${entityName} does not have: no update fires it. ${suggestPath(path, shape)}`;
     }
     if (property.kind !== 'related' && property.kind !== 'many') return [];
     const relation = path.slice(0, path.lastIndexOf('.'));
     return (
-      `watches '${path}', a column of another entity: no update of ${entityName} names it, but one that changes which row ` +
-      `'${relation}' is. Watch '${relation}', and write a rule on ${property.entityName} for its own columns.`
+      `watches '${path}', a column of another entity: an update of ${entityName} can only change which row '${relation}' ` +
+      `refers to. Watch '${relation}', and write a rule on ${property.entityName} for its own columns.`
     );
   });
 }
@@ -109,24 +109,24 @@ function impossibleConditions({ options }: BoundRule, shape: EntityShape | undef
     const path = isNegated ? condition.slice(1) : condition;
     const property = shape?.property(path);
     if (shape !== undefined && property === undefined) {
-      return `asks for '${path}' in invalidateWhen, which the entity has not: every change counts as a match. ${suggestPath(path, shape)}`;
+      return `tests '${path}' in invalidateWhen, which the entity does not have: every change counts as a match. ${suggestPath(path, shape)}`;
     }
     if (isNegated) return [];
     const choices = (Array.isArray(wanted) ? wanted : [wanted]) as readonly unknown[];
     const excluded = invalidateWhen[`!${path}`];
     const impossible =
       choices.length === 0
-        ? 'an empty list, which nothing is in'
+        ? 'one of an empty list'
         : `!${path}` in invalidateWhen && areAllIn(choices, Array.isArray(excluded) ? excluded : [excluded])
-          ? `what its '!${path}' excludes`
+          ? `a value that its '!${path}' excludes`
           : isImpossible(choices, property)
-            ? `a value that the column never has (${choices.map(String).join(', ')})`
+            ? `a value that the column cannot have (${choices.map(String).join(', ')})`
             : undefined;
     if (impossible === undefined) return [];
     const can = property?.choices;
     const instead =
-      can === undefined ? 'Correct the condition, or leave it out.' : `It may be ${can.join(', ')}.`;
-    return `can never fire: invalidateWhen asks '${path}' for ${impossible}. ${instead}`;
+      can === undefined ? 'Correct the condition, or remove it.' : `It may be ${can.join(', ')}.`;
+    return `can never fire: invalidateWhen requires '${path}' to be ${impossible}. ${instead}`;
   });
 }
 
@@ -141,13 +141,13 @@ function isImpossible(
   });
 }
 
-/** Compared as conditions are: coarsely. */
+/** Compares coarsely, as the conditions of rules do. */
 function areAllIn(values: readonly unknown[], list: readonly unknown[]): boolean {
   const known = new Set(list.map((value) => coarseValue(value)));
   return values.every((value) => known.has(coarseValue(value)));
 }
 
-/** A required field that the mapping has not is never null. */
+/** Fields of `requireArgs` that the mapping lacks: they have no effect, because an unmapped field is never null. */
 function missingArguments({ options: { requireArgs, fieldMapping } }: BoundRule): string[] {
   if (!Array.isArray(requireArgs) || typeof fieldMapping !== 'object') return [];
   const mapped = Object.keys(fieldMapping);
@@ -155,12 +155,12 @@ function missingArguments({ options: { requireArgs, fieldMapping } }: BoundRule)
     .filter((field) => !mapped.includes(field))
     .map(
       (field) =>
-        `names '${field}' in requireArgs, which its fieldMapping has not: no change is skipped for it. ` +
+        `names '${field}' in requireArgs, which its fieldMapping lacks: no change is skipped for it. ` +
         `Write one of ${mapped.map((name) => `'${name}'`).join(', ')}, or requireArgs: true.`,
     );
 }
 
-/** Fields of declared keys that are partitions, of methods whose rules drop by other ones. */
+/** Partition fields of declared keys that no rule of their method drops by. */
 function unmappedPartitions(rules: readonly BoundRule[]): string[] {
   return [...new Set(rules.map(({ target }) => target))].flatMap((target) => {
     if (!declaresPartitions(target.definition)) return [];
@@ -174,13 +174,13 @@ function unmappedPartitions(rules: readonly BoundRule[]): string[] {
       .filter((field) => !reached.has(field))
       .map(
         (field) =>
-          `No rule of ${target.name} drops by its partition '${field}', though every entry carries a tag for it. Map it: ` +
-          `fieldMapping: { ${field}: 'path.on.the.entity' }; or, if you do not drop by it by hand, take { partition: true } off.`,
+          `No rule of ${target.name} drops by its partition '${field}', though every entry carries a tag for it. Write ` +
+          `fieldMapping: { ${field}: 'path.on.the.entity' } in a rule, or remove { partition: true } if your code does not drop by it either.`,
       );
   });
 }
 
-/** Route parameters are partitions whether anybody asked for it or not. */
+/** False for the default keys of handlers, whose route parameters are partitions without a declaration. */
 function declaresPartitions({ kind, keyConstructor }: MethodDefinition): boolean {
   if (kind === 'result') return true;
   if (typeof keyConstructor !== 'function') return !(keyConstructor instanceof KeyConstructor);

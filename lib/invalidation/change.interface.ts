@@ -1,9 +1,9 @@
 import type { MaybePromise } from '../stores/store.interface.js';
 
-/** The kinds of change a data source reports. `unknown` is a write whose nature or rows nobody told us. */
+/** The kinds of change a DataSource reports. `unknown`: a write whose kind or rows are not known. */
 export type ChangeType = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover' | 'unknown';
 
-/** What is known about one property path of a row: its value, or that it cannot be known. */
+/** The value of one property path of a row, or `known: false`. */
 export type PathReading = { readonly known: true; readonly value: unknown } | { readonly known: false };
 
 /** One state (before or after the change) of a changed row. */
@@ -14,17 +14,17 @@ export interface RowView {
    * `{ known: true, value: null }`. A path through a known null is a known null.
    */
   read(path: string): PathReading;
-  /** The row as an object, as far as it is known: what custom mappings and `invalidateWhen` functions get. */
+  /** The known part of the row as an object, for mapping functions and custom invalidators. */
   readonly object: Readonly<Record<string, unknown>>;
-  /** True when every column of the row is known, so that functions may read any of them. */
+  /** True if every column of the row is known. */
   readonly complete: boolean;
 }
 
 /** A committed (or in-doubt) change on one table. */
 export interface Change {
-  /** The physical table, as its data source spells it (`tablePath`): what rules are matched by. */
+  /** The table as its DataSource names it (`tablePath`). Rules are matched by it. */
   readonly table: string;
-  /** Name of the entity the change was reported for. */
+  /** Name of the changed entity. */
   readonly entityName: string;
   /** The entity class, where there is one. */
   readonly entity: Function | undefined;
@@ -32,63 +32,64 @@ export interface Change {
   /** The row's identifier: the value itself for one primary column, a record for several, `undefined` if unknown. */
   readonly id: unknown;
   /**
-   * The row before and after. `null`: the row did not exist then (insert has no before, remove no after).
-   * `undefined`: rows unknown; rules widen to everything they could touch.
+   * The row before and after the change. `null`: the row did not exist (`before` of an insert, `after` of a remove).
+   * `undefined`: the rows are unknown, so rules drop everything that they could drop.
    */
   readonly before: RowView | null | undefined;
   readonly after: RowView | null | undefined;
-  /** Property names of the columns and relations that changed; `undefined`: unknown, so any may have. */
+  /** Property names of the columns and relations that changed; `undefined`: unknown, any of them may have. */
   readonly updatedColumns: readonly string[] | undefined;
 }
 
 /** Receives changes once they are durable. Must never throw; awaited by the hook that reports the commit. */
 export interface ChangeSink {
   /**
-   * Told of what the outermost transaction has changed, before its COMMIT. A rejection fails the transaction; it is for
-   * what must be written in the transaction or not at all.
+   * Receives the changes of the outermost transaction before its COMMIT, to write jobs in the same transaction. A rejection
+   * fails the transaction.
    */
   committing?(changes: readonly Change[], queryRunner: object): Promise<void> | undefined;
+  /** Receives changes after their COMMIT. */
   committed(changes: readonly Change[]): void | Promise<void>;
 }
 
 /**
- * A row that was changed by somebody else: values by column of the database. A row that was inserted has no `before`, one that
- * was removed no `after`; `unknown` names the table alone.
+ * A row that was changed outside the application's DataSources, with its values by database column. An inserted row has no
+ * `before`, a removed one no `after`; `unknown` names only the table.
  *
  * @publicApi
  */
 export interface RowChange {
-  /** The table as TypeORM calls it (`tablePath`), in lower case. */
+  /** The table as TypeORM names it (`tablePath`), in lower case. */
   readonly table: string;
-  /** What was done to the row. */
+  /** The kind of change. */
   readonly type: 'insert' | 'update' | 'remove' | 'unknown';
-  /** The row before; `null` if it did not exist, left out if it is unknown. */
+  /** The row before the change; `null` if it did not exist, omitted if unknown. */
   readonly before?: Readonly<Record<string, unknown>> | null | undefined;
-  /** The row now; `null` if it is gone, left out if it is unknown. */
+  /** The row after the change; `null` if it was removed, omitted if unknown. */
   readonly after?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /**
- * The application, as a source of changes sees it.
+ * The functions of the application that a change source calls.
  *
  * @publicApi
  */
 export interface ChangeSourceHost {
-  /** Carries out the rules that committed changes concern. */
+  /** Reports committed changes: the rules on their tables are carried out. */
   changed(rows: readonly RowChange[]): Promise<void>;
-  /** Changes were missed, and nobody knows which: everything that rules watch counts as changed. */
+  /** Reports that changes were missed: every table that rules watch counts as changed. */
   missed(): Promise<void>;
-  /** Logs a failure, once for each topic. */
+  /** Logs a failure. Repeated failures with one topic are logged once. */
   failed(topic: string, message: string, error: unknown): void;
 }
 
 /**
- * Tells an application of writes that its DataSources do not see: `forRoot({ changeSources: [postgresChanges(…)] })`.
+ * Reports writes that the application's DataSources do not see: `forRoot({ changeSources: [postgresChanges(…)] })`.
  *
  * @publicApi
  */
 export interface ChangeSource {
-  /** Called when the application has started. It must not keep it from starting. */
+  /** Called at the end of the boot. It must not fail the boot: report errors with `host.failed()`. */
   start(host: ChangeSourceHost): MaybePromise<void>;
   /** Called when the application shuts down. */
   close(): MaybePromise<void>;

@@ -14,34 +14,34 @@ import type { Rewarm } from './rewarm/rewarmer.js';
 import type { Rewarms } from './rewarm/rewarms.js';
 import { fires, mappedPartitions } from './rules/rule-matcher.js';
 
-/** A rule that touches more partitions than this in one transaction drops all of its method instead. */
+/** A rule that drops more partitions than this in one transaction drops its whole method instead. */
 const MAX_PARTITIONS = 1_000;
 
-/** The tags that rules drop. */
+/** The tags to invalidate, by rule. */
 export type RuleTags = ReadonlyMap<ActiveRule, ReadonlySet<string>>;
 
 export const NO_TAGS: RuleTags = new Map();
 
-/** What one commit drops: for each rule its tags, coalesced. */
+/** Collects the tags that the changes of one commit invalidate, by rule. */
 export class InvalidationPlan {
   readonly #tags = new Map<ActiveRule, Set<string>>();
   readonly #undecided = new Map<ActiveRule, Promise<unknown>>();
-  /** What invalidators with `batch: true` are to be told. */
+  /** Changes collected for invalidators with `batch: true`, which are called once. */
   readonly #batches = new Map<ActiveRule, EntityChange[]>();
   #widened = 0;
 
   constructor(
     private readonly space: KeySpace,
     private readonly onError: (rule: ActiveRule, error: unknown) => void,
-    /** What is to be computed anew. */
+    /** Collects the entries to compute anew. */
     readonly rewarms: Rewarms,
-    /** Told what an invalidator drops after it has ended: nobody may read this plan any more. */
+    /** Called with tags that an invalidator names after it has returned: this plan may be carried out already. */
     private readonly onLate: (rule: ActiveRule, tags: RuleTags) => void,
   ) {}
 
-  /** Adds what a change means for a rule. What cannot be told drops everything the method cached. */
+  /** Adds the tags that a change invalidates by a rule. Where they are unknown: all entries of the method. */
   add(rule: ActiveRule, change: Change): void {
-    // A custom invalidator may have more to drop than the method it stands on.
+    // Nothing to add once the whole method is dropped. A custom invalidator may still name tags of other methods.
     if (rule.invalidator === undefined && this.#dropsAll(rule) && !this.rewarms.wantsMore(rule)) return;
     this.#guard(rule, () => {
       if (!fires(rule.options, change)) return;
@@ -51,7 +51,7 @@ export class InvalidationPlan {
     });
   }
 
-  /** To be called when all changes are added: asks the invalidators that want them all at once. */
+  /** Call this when all changes are added: it calls the invalidators with `batch: true`. */
   complete(): this {
     for (const [rule, changes] of this.#batches)
       this.#guard(rule, () => this.#callInvalidator(rule, changes));
@@ -59,41 +59,41 @@ export class InvalidationPlan {
     return this;
   }
 
-  /** Whether nothing is dropped, and no invalidator may still drop something. */
+  /** True if there are no tags and no invalidator is still running. */
   get isEmpty(): boolean {
     return this.#tags.size === 0 && this.#undecided.size === 0;
   }
 
-  /** All that is known to be dropped. */
+  /** Tags known so far. */
   get tags(): RuleTags {
     return this.#tags;
   }
 
-  /** How often what a rule drops could not be told since this was asked last. */
+  /** Returns how often a rule dropped its whole method because the tags were unknown, and resets the count. */
   takeWidened(): number {
     const widened = this.#widened;
     this.#widened = 0;
     return widened;
   }
 
-  /** Rules whose tags are all known. */
+  /** Tags of rules that have no invalidator still running. */
   get decided(): RuleTags {
     if (this.#undecided.size === 0) return this.#tags;
     return new Map([...this.#tags].filter(([rule]) => !this.#undecided.has(rule)));
   }
 
-  /** Rules whose custom invalidators have not spoken yet, and when they will have; it never rejects. */
+  /** Rules whose custom invalidators are still running. The promises never reject. */
   get undecided(): ReadonlyMap<ActiveRule, Promise<unknown>> {
     return this.#undecided;
   }
 
-  /** What a rule drops, as far as it is known. */
+  /** Tags of one rule, known so far. */
   of(rule: ActiveRule): RuleTags {
     const tags = this.#tags.get(rule);
     return new Map(tags === undefined ? [] : [[rule, tags]]);
   }
 
-  /** What to drop where nobody can wait for the invalidators any longer: everything they might name of their methods. */
+  /** Drops the whole method of each rule whose invalidator is still running, and returns these tags: the caller cannot wait longer. */
   widen(): RuleTags {
     for (const rule of this.#undecided.keys()) this.#dropUnknown(rule);
     return new Map([...this.#undecided.keys()].map((rule) => [rule, this.#tagsOf(rule)]));
@@ -107,7 +107,7 @@ export class InvalidationPlan {
     for (const values of effect) this.#dropPartition(rule, values);
   }
 
-  /** Of a handler, what it is to be asked for where anything of it was dropped. */
+  /** Adds the rewarm requests of a handler if any of its entries is dropped. */
   #addRewarmRequests(rule: ActiveRule, change: EntityChange): void {
     if (rule.options.rewarm === true && this.#tags.has(rule)) this.rewarms.addRequests(rule, change);
   }
@@ -120,17 +120,17 @@ export class InvalidationPlan {
   }
 
   #callInvalidator(rule: ActiveRule, change: InvalidatorChange<boolean>): void {
-    const { handle, end } = this.#handle(rule);
-    const ended = (): void => {
-      end();
+    const { handle, close } = this.#openHandle(rule);
+    const finish = (): void => {
+      close();
       for (const one of [change].flat()) this.#addRewarmRequests(rule, one);
     };
-    const answer: unknown = rule.invalidator!(handle, change);
-    if (!isThenable(answer)) return ended();
-    const settled = Promise.resolve(answer)
+    const result: unknown = rule.invalidator!(handle, change);
+    if (!isThenable(result)) return finish();
+    const finished = Promise.resolve(result)
       .catch((error: unknown) => this.#fail(rule, error))
-      .then(ended);
-    const all = Promise.all([this.#undecided.get(rule), settled]);
+      .then(finish);
+    const all = Promise.all([this.#undecided.get(rule), finished]);
     this.#undecided.set(rule, all);
     void all.then(() => {
       if (this.#undecided.get(rule) === all) this.#undecided.delete(rule);
@@ -145,17 +145,17 @@ export class InvalidationPlan {
     }
   }
 
-  /** A rule that fails has not said what to drop. */
+  /** A rule that fails leaves its tags unknown. */
   #fail(rule: ActiveRule, error: unknown): void {
     this.onError(rule, error);
     this.#dropUnknown(rule);
   }
 
-  /** Records what an invalidator names, here until it has ended. */
-  #handle(rule: ActiveRule): { readonly handle: InvalidationHandle; readonly end: () => void } {
-    let hasEnded = false;
+  /** Makes the handle that records the tags of an invalidator: in this plan until `close()`, in a late plan afterwards. */
+  #openHandle(rule: ActiveRule): { readonly handle: InvalidationHandle; readonly close: () => void } {
+    let isClosed = false;
     const record = (name: (plan: InvalidationPlan) => void): void => {
-      if (!hasEnded) return name(this);
+      if (!isClosed) return name(this);
       const late = new InvalidationPlan(this.space, this.onError, this.rewarms, this.onLate);
       late.#guard(rule, () => name(late));
       this.onLate(rule, late.#tags);
@@ -166,10 +166,10 @@ export class InvalidationPlan {
       invalidateAll: () => record((plan) => plan.#dropAll(rule)),
       invalidateTags: (tags) => record((plan) => plan.#addUserTags(rule, tags)),
     };
-    return { handle, end: () => void (hasEnded = true) };
+    return { handle, close: () => void (isClosed = true) };
   }
 
-  /** They reach other methods, so dropping all of this one makes none of them superfluous. */
+  /** User tags stay beside the method's tag: entries of other methods may carry them. */
   #addUserTags(rule: ActiveRule, tags: readonly string[]): void {
     for (const tag of tags) this.#tagsOf(rule).add(this.space.userTag(tag));
   }
@@ -187,7 +187,7 @@ export class InvalidationPlan {
     return this.#tags.get(rule)?.has(rule.target.methodTag) === true;
   }
 
-  /** What it drops cannot be told, or not listed. */
+  /** Drops the whole method because its tags are unknown, or too many. */
   #dropUnknown(rule: ActiveRule): void {
     this.#widened++;
     this.#dropAll(rule);
@@ -207,7 +207,7 @@ export class InvalidationPlan {
   }
 }
 
-/** What both drop. */
+/** The tags of both, by rule. */
 export function union(one: RuleTags, other: RuleTags): RuleTags {
   if (one.size === 0 || other.size === 0) return one.size === 0 ? other : one;
   const all = new Map(one);
@@ -215,7 +215,11 @@ export function union(one: RuleTags, other: RuleTags): RuleTags {
   return all;
 }
 
-/** What a rule drops, as the work of a dispatcher. */
+/**
+ * The job that invalidates the tags of a rule.
+ *
+ * @param done whether they are invalidated already
+ */
 export function jobOf(
   rule: ActiveRule,
   tags: ReadonlySet<string>,

@@ -13,9 +13,7 @@ import { CommitOutcome, RuleFailures } from './jobs/rule-failures.js';
 import type { Rewarmer } from './rewarm/rewarmer.js';
 import { Rewarms } from './rewarm/rewarms.js';
 
-/**
- * The flow of a change: committed changes → rules and custom invalidators → tags → bump now → dispatcher.
- */
+/** Invalidates what changes of entities made stale: changes → rules and invalidators → tags → bump → dispatcher. */
 export class InvalidationService {
   readonly #durable: DurableJobs;
   readonly #replicaBumps: ReplicaBumps | undefined;
@@ -50,15 +48,16 @@ export class InvalidationService {
     return this.runtime.counters.invalidation;
   }
 
-  /** Whether the jobs of a rule are written inside the transaction of the change. */
+  /** Whether the rule's dispatcher writes its jobs inside the transaction of the change. */
   isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
   }
 
   /**
-   * Writes what durable dispatchers are to do into the transaction that is about to be committed. Rejects when that fails,
-   * and only then: the transaction must not be committed without it.
-   * @param attempt does work that may fail and leave the transaction as it was
+   * Writes the jobs of durable dispatchers into the transaction before its COMMIT. Rejects only when that fails: the
+   * transaction must then not be committed.
+   * @param rulesOf returns the rules that a change concerns
+   * @param attempt runs work that may fail, without aborting the transaction
    */
   committing(
     changes: readonly Change[],
@@ -70,11 +69,11 @@ export class InvalidationService {
   }
 
   /**
-   * Carries out what committed changes ask for. Never throws.
-   * @param rulesOf the rules that a change concerns
-   * @param replicated whether loads may read what changed from a replica: then it is bumped again after `replicaLag`
-   * @returns nothing when all is done; else a promise that the write awaits, for at most 100 ms. Rejects only for rules
-   * whose errors are to be raised.
+   * Invalidates the entries that committed changes made stale. Never throws.
+   * @param rulesOf returns the rules that a change concerns
+   * @param replicated whether loads may read from a lagging replica: the tags are then bumped again after `replicaLag`
+   * @returns nothing if all is done, else a promise that the write awaits for at most 100 ms. It rejects only for rules
+   * with `raiseException`.
    */
   committed(changes: readonly Change[], rulesOf: RulesOf, replicated = false): MaybePromise<void> {
     this.#counters.changes += changes.length;
@@ -96,7 +95,7 @@ export class InvalidationService {
     const done = this.#carryOut(plan.complete().decided, outcome, late, known);
     for (const one of [plan, ...written.map((jobs) => jobs.plan)])
       this.#counters.widened += one.takeWidened();
-    // Those that were asked before the commit were counted as dropping everything.
+    // The written jobs already drop the whole methods of invalidators that still run: the write need not wait for their tags.
     for (const jobs of written)
       this.#carryOutWhenDecided(jobs.plan, outcome, late).forEach((one) => this.#background.add(one));
     if (plan.undecided.size === 0 && !(done instanceof Promise)) return outcome.raise();
@@ -106,23 +105,23 @@ export class InvalidationService {
     );
   }
 
-  /** What is known does not wait for invalidators that take their time. */
+  /** Carries out each rule as soon as its invalidator has finished: known tags do not wait for slow invalidators. */
   #carryOutWhenDecided(
     plan: InvalidationPlan,
     outcome: CommitOutcome,
     late: ReplicaBumps | undefined,
   ): Promise<void>[] {
-    return [...plan.undecided].map(([rule, ended]) =>
-      ended.then(() => this.#carryOut(plan.of(rule), outcome, late)),
+    return [...plan.undecided].map(([rule, finished]) =>
+      finished.then(() => this.#carryOut(plan.of(rule), outcome, late)),
     );
   }
 
-  /** Waits for what writes no longer wait for: before dispatchers and stores are closed. */
+  /** Waits for invalidations that writes no longer wait for. Call it before dispatchers and stores are closed. */
   drain(): Promise<void> {
     return this.#background.drain();
   }
 
-  /** To be called when no write comes any more. */
+  /** Call it when there are no more writes. */
   async close(): Promise<void> {
     await this.#replicaBumps?.close();
   }
@@ -139,7 +138,7 @@ export class InvalidationService {
     });
   }
 
-  /** The write returns before a custom invalidator has spoken: until it has, all it might drop counts as changed. */
+  /** Drops the whole method of each rule whose invalidator still runs: the write returns without waiting for it. */
   #widen(plan: InvalidationPlan, late: ReplicaBumps | undefined): void {
     void Promise.resolve(this.#bump(plan.widen(), new CommitOutcome(plan.rewarms), late));
     this.#counters.widened += plan.takeWidened();
@@ -147,15 +146,15 @@ export class InvalidationService {
 
   #rewarms(late?: ReplicaBumps): Rewarms {
     let refusal: string | undefined;
-    if (late !== undefined) refusal = 'what replicas have is invalidated once more after replicaLag';
-    // Else a method that writes what it depends on would be computed for ever.
+    if (late !== undefined) refusal = 'its tags are bumped again after replicaLag';
+    // Otherwise a method that writes rows it depends on would trigger itself forever.
     else if (currentLoad() !== undefined) refusal = 'the change was made inside a cached method';
     return new Rewarms(this.runtime.log, refusal);
   }
 
   /**
-   * Bumps, then dispatches, whatever became of the bumps: a durable dispatcher is there to repeat them.
-   * @param written what a dispatcher has already: it is bumped only
+   * Bumps the tags, then dispatches them even if bumping failed: the dispatcher tries again.
+   * @param written tags of jobs that were written before the COMMIT: they are bumped and not dispatched again
    */
   #carryOut(
     tags: RuleTags,
@@ -170,7 +169,7 @@ export class InvalidationService {
       : this.#dispatch(tags, outcome);
   }
 
-  /** Bumps what is eager, all rules of a mode in one step. */
+  /** Bumps the tags of eager rules, with one call for each mode. */
   #bump(tags: RuleTags, outcome: CommitOutcome, late?: ReplicaBumps): MaybePromise<void> {
     const purged = this.#bumpOf('purge', tags, outcome, late);
     const expired = this.#bumpOf('expire', tags, outcome, late);
@@ -188,7 +187,7 @@ export class InvalidationService {
     const all = new Set<string>();
     for (const [rule, dropped] of tags) {
       if (rule.mode !== mode) continue;
-      // Whoever invalidates first: a replica may answer with what was before.
+      // Also for `eager: false`: a load from a lagging replica may cache the old row whoever bumps first.
       late?.add(dropped, mode);
       if (rule.options.eager === false) continue;
       rules.push(rule);
@@ -241,8 +240,8 @@ export class InvalidationService {
 
   /**
    * Carries out a job, here or in a worker.
-   * @param by the dispatcher that delivered it
-   * @throws InvalidationJobError for what is no job of this namespace
+   * @param by name of the dispatcher that delivered it
+   * @throws InvalidationJobError for a value that is not a job of this namespace
    */
   handle(delivered: unknown, by?: string): MaybePromise<void> {
     return this.#jobs.handle(delivered, by);

@@ -3,8 +3,8 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import type { Change } from './change.interface.js';
 
 /**
- * What a custom invalidator may drop of the method its rule stands on. It records: what it names becomes tags, which
- * every process and dispatcher handles like those of any other rule.
+ * Records which entries of the rule's method a custom invalidator drops. The calls become tags, which every process and
+ * dispatcher handles like those of any other rule.
  *
  * @publicApi
  */
@@ -13,36 +13,36 @@ export interface InvalidationHandle {
   readonly name: string;
   /** Drops the partition with these values. */
   deleteByPrefix(values: Readonly<Record<string, unknown>>): void;
-  /** Drops everything the method cached. */
+  /** Drops all entries of the method. */
   invalidateAll(): void;
-  /** Drops everything that carries one of these tags of yours. */
+  /** Drops all entries, of any method, that carry one of these user tags. */
   invalidateTags(tags: readonly string[]): void;
 }
 
 /**
- * A change as custom invalidators and listeners see it.
+ * A committed change of an entity, as custom invalidators and listeners receive it.
  *
  * @publicApi
  */
 export interface EntityChange {
-  /** Its class; `undefined` for tables without one. */
+  /** The entity class; `undefined` for tables without one. */
   readonly entity: Function | undefined;
-  /** Its name in TypeORM. */
+  /** The entity's name in TypeORM. */
   readonly entityName: string;
-  /** What was done to the row. */
+  /** The kind of change. */
   readonly type: Change['type'];
   /** The primary key: a value, or an object where there are several; `undefined` if the rows are unknown. */
   readonly id: unknown;
-  /** The row before, as far as it is known; `null` if it did not exist, `undefined` if the rows are unknown. */
+  /** The known part of the row before the change; `null` if it did not exist, `undefined` if the rows are unknown. */
   readonly before: Readonly<Record<string, unknown>> | null | undefined;
-  /** The row now; `null` if it is gone, `undefined` if the rows are unknown. */
+  /** The row after the change; `null` if it was removed, `undefined` if the rows are unknown. */
   readonly after: Readonly<Record<string, unknown>> | null | undefined;
-  /** Properties that an update wrote; `undefined` where that is unknown, or it was no update. */
+  /** Properties that an update wrote; `undefined` if unknown, or if the change is not an update. */
   readonly updatedColumns: readonly string[] | undefined;
 }
 
 /**
- * What an invalidator is told: one change or, with `batch: true`, all changes of its entity in a transaction.
+ * The argument of an invalidator: one change or, with `batch: true`, all changes of its entity in a transaction.
  *
  * @publicApi
  */
@@ -51,7 +51,7 @@ export type InvalidatorChange<Batch extends boolean> = Batch extends true
   : EntityChange;
 
 /**
- * Decides what a change drops. If it throws, everything the method cached is dropped.
+ * Decides which entries a change drops. If it throws, all entries of the method are dropped.
  *
  * @publicApi
  */
@@ -61,7 +61,7 @@ export type Invalidator<Batch extends boolean = false> = (
 ) => MaybePromise<void>;
 
 /**
- * An invalidator that needs other providers: a class that is a provider itself, and a singleton.
+ * An invalidator that needs other providers: a singleton provider with a method `invalidate`.
  *
  * @example
  * @Injectable()
@@ -77,7 +77,7 @@ export type Invalidator<Batch extends boolean = false> = (
  * @publicApi
  */
 export interface InjectableInvalidator<Batch extends boolean = false> {
-  /** Says on the handle what the change drops. If it throws, everything the method cached is dropped. */
+  /** Names on the handle the entries that the change drops. If it throws, all entries of the method are dropped. */
   invalidate(cached: InvalidationHandle, change: InvalidatorChange<Batch>): MaybePromise<void>;
 }
 
@@ -103,10 +103,10 @@ export function entityChange(change: Change): EntityChange {
   };
 }
 
-/** An invalidator as a rule calls it, whatever it was given as. */
+/** The function that a rule calls, made from the function or class it was given. */
 export type BoundInvalidator = Invalidator<boolean>;
 
-/** Finds the instance of an invalidator's class. @throws CacheConfigurationError where there is none */
+/** Finds the instance of an invalidator's class. @throws CacheConfigurationError if there is none */
 export type ResolveInvalidator = (type: Function, where: string) => object;
 
 interface Invalidating {
@@ -125,7 +125,7 @@ function sourceOf(given: Function): string {
   return Function.prototype.toString.call(given);
 }
 
-/** What is wrong with what was given as `invalidator`, and what to write; `undefined` where nothing is. */
+/** The problem with the value of the option `invalidator`, and its correction; `undefined` if it is valid. */
 export function invalidatorProblem(given: unknown): string | undefined {
   const example = `(cached, change) => cached.deleteByPrefix({ user: change.id })`;
   if (typeof given !== 'function')
@@ -134,7 +134,7 @@ export function invalidatorProblem(given: unknown): string | undefined {
   return `the invalidator ${given.name} has no method invalidate. Write invalidate(cached, change) { … } in the class, or a function: ${example}.`;
 }
 
-/** The function that a rule calls: the one it was given, or the method of the provider whose class it was given. */
+/** Returns the function that a rule calls: the given one, or the method `invalidate` of the given class's provider. */
 export function bindInvalidator(
   given: unknown,
   where: string,
@@ -145,20 +145,21 @@ export function bindInvalidator(
   if (!hasInvalidate(instance)) {
     throw new CacheConfigurationError(
       'INVALIDATOR',
-      `${where} has the invalidator ${given.name}, whose provider is no such class: it has no method invalidate.`,
+      `${where} has the invalidator ${given.name}, but its provider returns an object without a method invalidate. Provide the class itself: ` +
+        `providers: [${given.name}].`,
     );
   }
   return (cached, change) => instance.invalidate(cached, change);
 }
 
-/** Outside of Nest: the instances that were made by hand. */
+/** Finds invalidators among instances that the caller created, for use outside of Nest. */
 export function invalidatorsAmong(instances: readonly object[]): ResolveInvalidator {
   return (type, where) => {
     const found = instances.find((instance) => instance instanceof type);
     if (found !== undefined) return found;
     throw new CacheConfigurationError(
       'INVALIDATOR',
-      `${where} has the invalidator ${type.name}, which Nest would provide. Outside of Nest write ` +
+      `${where} has the invalidator ${type.name}, of which attachInvalidation() got no instance. Write ` +
         `attachInvalidation(dataSource, { invalidators: [new ${type.name}(…)], … }).`,
     );
   };

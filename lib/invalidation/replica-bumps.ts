@@ -2,20 +2,21 @@ import { pause } from '../common/async.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
 
-/** Beyond so many tags that wait, coarser ones take their place. */
+/** With more pending tags than this, they are replaced by coarser ones. */
 const MAX_TAGS = 10_000;
 
-/** The shutdown waits this long for replicas; then what is left is invalidated though they may not have it. Milliseconds. */
+/** A shutdown waits this long for the replica lag, then bumps the pending tags at once. Milliseconds. */
 const MAX_CLOSING = 5_000;
 
 /**
- * Invalidates tags once more when replicas must have what was committed: what was loaded from one meanwhile may be old.
- * A tag that changes again waits anew, for that change has invalidated it just now.
+/**
+ * Bumps tags again after the replica lag: a load that read a lagging replica may have cached the old row. A tag that changes
+ * again starts its wait again.
  */
 export class ReplicaBumps {
   readonly #runtime: CacheRuntime;
   readonly #lag: number;
-  /** When each tag is due, by mode; in the order in which they are. */
+  /** Due time of each tag, by mode, in ascending order. */
   readonly #due: Record<InvalidationMode, Map<string, number>> = { purge: new Map(), expire: new Map() };
   #isScheduled = false;
 
@@ -36,7 +37,7 @@ export class ReplicaBumps {
     this.#schedule(this.#lag);
   }
 
-  /** Waits until replicas have what was committed. */
+  /** Waits for the last pending lag, at most {@link MAX_CLOSING}, and bumps all pending tags. */
   async close(): Promise<void> {
     const { clock } = this.#runtime.settings;
     const last = Math.max(...Object.values(this.#due).flatMap((due) => [...due.values()].slice(-1)));
@@ -47,7 +48,7 @@ export class ReplicaBumps {
     );
   }
 
-  /** The coarser tags are due as late as the last of those they cover. What was due before would wait too long: it is done now. */
+  /** Replaces pending tags by coarser ones that are due at `at`, and bumps those now: the earlier tags must not wait longer. */
   #coarsen(mode: InvalidationMode, at: number): void {
     const { space } = this.#runtime;
     const due = this.#due[mode];
@@ -91,7 +92,11 @@ export class ReplicaBumps {
     try {
       await this.#runtime.bump(tags, mode, 'replica');
     } catch (error) {
-      this.#runtime.log.error('replicaLag', 'Invalidating again after replicaLag failed', error);
+      this.#runtime.log.error(
+        'replicaLag',
+        'The second invalidation after replicaLag failed, so entries loaded from a lagging replica may stay stale until their ttl ends',
+        error,
+      );
     }
   }
 }

@@ -164,8 +164,8 @@ describe('the boot warns of rules that can never recompute', () => {
     ['Scoped.find', /Scoped has no single instance/],
     ['Others.page', /argument 'page' is part of the key, but no partition/],
     ['Others.many', /parameter of the type Array/],
-    ['Others.all', /scope: 'all' says not for which arguments/],
-    ['Others.ofTenant', /fieldMapping has not the partition 'tenant'/],
+    ['Others.all', /with scope: 'all' the arguments are unknown/],
+    ['Others.ofTenant', /fieldMapping lacks the partition 'tenant'/],
   ])('%s', async (method, problem) => {
     await boot('sql.js', Posts, Scoped, Others);
     const { advice } = app!.cache.status();

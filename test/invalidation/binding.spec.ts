@@ -49,7 +49,7 @@ describe('a rule that cannot work is an error that names the method and the way 
     [
       'maps a field that is no partition',
       () => new World([invalidates(User, USER)], { key: { user: new ArgsKeyField('user') } }),
-      /no partition field.*partition: true/s,
+      /not a partition field.*partition: true/s,
     ],
     ['maps nothing', () => invalidates(User, { fieldMapping: {} }), /fieldMapping is empty/],
     [
@@ -71,12 +71,12 @@ describe('a rule that cannot work is an error that names the method and the way 
     [
       'asks a column for a function',
       () => invalidates(User, { ...USER, invalidateWhen: { status: () => true } }),
-      /invalidateWhen asks 'status' for a function\. Write a value.*invalidator/,
+      /invalidateWhen compares 'status' with a function\. Write a value.*invalidator/,
     ],
     [
       'asks a column for a pattern',
       () => invalidates(User, { ...USER, invalidateWhen: { email: ['a', /@example/] } }),
-      /'email' for an instance of RegExp/,
+      /'email' with an instance of RegExp/,
     ],
     [
       'has a function for its conditions',

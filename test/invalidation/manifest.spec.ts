@@ -284,14 +284,14 @@ describe('a process that does not load the cached class', () => {
   });
 
   it.each([
-    ['no manifest', () => 'garbage', /it is no manifest/],
+    ['no manifest', () => 'garbage', /the stored value is not a rule manifest of this version/],
     [
       'a rule that is none',
       (stored: { rules: unknown[] }) => ({
         ...stored,
         rules: [...stored.rules, { rule: { method: 7 }, until: 9e15 }],
       }),
-      /it holds \{"rule"/,
+      /the manifest contains \{"rule"/,
     ],
   ])('ignores what is no manifest, says so, and drops what is cached once: %s', async (_, spoil, said) => {
     const cached = await api(BY_ID);

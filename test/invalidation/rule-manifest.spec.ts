@@ -80,7 +80,7 @@ describe('a manifest', () => {
     ['a list without end', { version: 1, rules: Array.from({ length: 5_000 }) }],
   ])('is not read from %s', (_, stored) => {
     const { manifest: read, garbage } = RuleManifest.read(stored);
-    expect([read.size, garbage]).toEqual([0, ['it is no manifest']]);
+    expect([read.size, garbage]).toEqual([0, ['the stored value is not a rule manifest of this version']]);
   });
 
   it.each<[string, object]>([

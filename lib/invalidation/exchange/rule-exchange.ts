@@ -7,46 +7,46 @@ import type { RuleRegistry } from '../rules/rule-registry.js';
 import { SharedManifest, type Learned } from './shared-manifest.js';
 import { INLINE } from '../rules/rule-options.js';
 
-/** How soon a process hears of rules that another one begins to have. Milliseconds. */
+/** Interval between two looks at the shared manifests. Milliseconds. */
 const POLL_MS = 1_000;
-/** A transaction that was open when a rule came may have changed its entity unseen; it is over by then. Milliseconds. */
+/** Delay of the second bump for a new remote rule: transactions that were open when it arrived have ended by then. Milliseconds. */
 const SECOND_BUMP_MS = 60_000;
 
-/** How often the rules of this process are described anew: a data source may know tables that it did not. Milliseconds. */
+/** The rules of this process are described again this often: a DataSource may have learned tables. Milliseconds. */
 const REDESCRIBE_MS = 60_000;
 
 const NO_RULES: readonly ManifestRule[] = [];
 
-/** What the exchange asks of the data sources. */
+/** What the exchange needs to know of the DataSources. */
 export interface EntityTables {
-  /** How many data sources there are. */
+  /** Number of DataSources. */
   readonly count: number;
-  /** What they call the table of an entity of this process. */
+  /** Their names for the table of a local entity. */
   tablesOf(entity: unknown): readonly string[];
-  /** Their tables that a rule of another process may mean. */
+  /** Their tables that a remote rule may concern. */
   tablesOfRemote(rule: RemoteRule): readonly string[];
 }
 
 /**
- * Tells the other processes of the namespace the rules of this one, and this one theirs: a worker that saves a User
- * invalidates what the API cached, without the API's classes. In every store that processes share there is a manifest.
+ * Exchanges invalidation rules between the processes of a namespace, through a manifest in every shared store: a worker that
+ * saves a User invalidates the API's entries without having the API's classes.
  *
- * What a process committed before it heard of a rule is made good when it does: the method of the rule is dropped, and once
- * more for transactions that were open then.
+ * When a process learns a remote rule it drops the rule's method, because it may have committed changes before. It does so
+ * again after {@link SECOND_BUMP_MS}, for transactions that were open at that time.
  */
 export class RuleExchange {
   readonly #manifests: readonly SharedManifest[];
-  /** One for each rule, however often it is read. */
+  /** By manifest key, so that reading a rule again keeps its object. */
   readonly #remote = new Map<string, RemoteRule>();
-  /** Tables written while the rules of others were not known; nothing when they are. */
+  /** Tables written before the remote rules were read; `undefined` afterwards. */
   #tablesToMatch: Set<string> | undefined;
   #own = new Map<SharedManifest, readonly ManifestRule[]>();
   #publishedRevision = -1;
   #publishedAt = 0;
   #cancel: (() => void) | undefined;
-  /** What is still to be dropped once more, by the timer that will. */
+  /** Tags of pending second bumps, by the function that cancels the timer. */
   readonly #secondBumps = new Map<() => void, readonly string[]>();
-  /** What stood in the manifest and was no rule may have been any. */
+  /** Whether the namespace was dropped because of unreadable rules, which may have been any rules. */
   #hasDroppedForGarbage = false;
   #state: 'new' | 'running' | 'closed' = 'new';
 
@@ -55,7 +55,7 @@ export class RuleExchange {
     private readonly registry: RuleRegistry,
     private readonly dispatchers: DispatcherRegistry,
     private readonly entities: EntityTables,
-    /** Whether others are told the rules of this process, and not only it theirs. */
+    /** Whether this process publishes its own rules. */
     private readonly publishes = true,
   ) {
     const stores = new Set(runtime.settings.stores.values());
@@ -66,8 +66,8 @@ export class RuleExchange {
   }
 
   /**
-   * Begins, where there are rules to tell or data sources to hear for; again is harmless. Never rejects: a store that does
-   * not answer is asked again.
+   * Starts polling if there are rules to publish or DataSources that can change. Calling it again does nothing. Never
+   * rejects: if a store fails, the next poll tries again.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new' || this.#manifests.length === 0) return;
@@ -77,18 +77,21 @@ export class RuleExchange {
     if (this.publishes) for (const line of this.#hints()) this.runtime.log.info(line);
   }
 
-  /** What was committed while rules of others were not known is made good: where they could not be read, it may be anybody's. */
+  /**
+   * Stops polling, and carries out pending second bumps. If remote rules were never read but tables were written, it drops the
+   * whole namespace.
+   */
   async close(): Promise<void> {
     const wasRunning = this.#state === 'running';
     this.#state = 'closed';
     this.#cancel?.();
     for (const cancel of this.#secondBumps.keys()) cancel();
-    // No transaction is open any more.
-    const left = new Set([...this.#secondBumps.values()].flat());
+    // All transactions have ended.
+    const pending = new Set([...this.#secondBumps.values()].flat());
     this.#secondBumps.clear();
     if (wasRunning && this.#tablesToMatch !== undefined && this.#tablesToMatch.size > 0)
-      left.add(this.runtime.space.allTag);
-    if (left.size > 0) await this.#bump([...left]);
+      pending.add(this.runtime.space.allTag);
+    if (pending.size > 0) await this.#bump([...pending]);
   }
 
   async #poll(): Promise<void> {
@@ -105,16 +108,20 @@ export class RuleExchange {
           const own = this.publishes ? this.#own.get(manifest)! : NO_RULES;
           await manifest.sync(own, (learned) => this.#learn(learned));
         } catch (error) {
-          // The next beat asks again. A store that is away has said so.
+          // The next poll tries again. An unavailable store has logged that itself.
           if (!(error instanceof StoreUnavailableError))
-            this.runtime.log.error('manifest', 'The rules of other processes could not be read', error);
+            this.runtime.log.error(
+              'manifest',
+              `The rules of other processes could not be read from the ${manifest.store.kind} store, so changes here do not invalidate their entries until a read succeeds`,
+              error,
+            );
         }
       }),
     );
     await this.#matchWrittenTables();
   }
 
-  /** Described anew where rules came, or a data source learned its tables. */
+  /** Describes the rules of this process again if they changed, or after {@link REDESCRIBE_MS}. */
   #describeOwn(): void {
     const now = this.runtime.settings.clock.now();
     if (this.#publishedRevision === this.registry.revision && now - this.#publishedAt < REDESCRIBE_MS) return;
@@ -132,7 +139,7 @@ export class RuleExchange {
 
   async #learn({ rules, isFirst, garbage, isBounded }: Learned): Promise<void> {
     const { log, space } = this.runtime;
-    if (isBounded) log.warn('manifest bound', `There are too many rules to tell processes: ${COARSE}`);
+    if (isBounded) log.warn('manifest bound', TOO_MANY_RULES);
     this.#updateRemoteRules();
     const missed = isFirst
       ? []
@@ -141,11 +148,12 @@ export class RuleExchange {
       this.#hasDroppedForGarbage = true;
       log.warn(
         'manifest garbage',
-        `The rules of other processes could not all be read, and those were ignored: ${garbage[0]}. What is cached is dropped once.`,
+        `Some rules of other processes could not be read and are ignored: ${garbage[0]}. The whole namespace is dropped once. Run the same version of ` +
+          `nestjs-restflow-cache in all processes.`,
       );
       missed.push(space.allTag);
     }
-    // Which of them are new cannot be told any more.
+    // A bounded manifest does not tell which of its rules are new.
     if (isBounded) missed.push(space.allTag);
     if (missed.length === 0) return;
     const tags = [...new Set(missed)];
@@ -158,7 +166,7 @@ export class RuleExchange {
     this.#secondBumps.set(cancel, tags);
   }
 
-  /** The rules of others that this process has not itself. */
+  /** Updates the remote rules: those in the manifests that this process does not have itself. */
   #updateRemoteRules(): void {
     const own = new Set([...this.#own.values()].flat().map(keyOf));
     const found = new Map(this.#manifests.flatMap(({ known }) => [...known.entries()]));
@@ -175,7 +183,7 @@ export class RuleExchange {
     if (isChanged) this.registry.setRemote([...this.#remote.values()]);
   }
 
-  /** One of this process, if it can work with what the rule configures: another build may say what this one does not know. */
+  /** The rule's dispatcher if this process has it and accepts the rule's configuration, else `inline`. */
   #dispatcherOf({ name, entity, dispatcher, dispatcherConfig }: ManifestRule): string {
     try {
       return this.dispatchers.of({ entity, dispatcher, ...(dispatcherConfig && { dispatcherConfig }) }, name);
@@ -195,15 +203,20 @@ export class RuleExchange {
     if (concerned.length > 0) await this.#bump([...new Set(concerned.map(({ target }) => target.methodTag))]);
   }
 
-  /** A store that is away keeps it for later. */
+  /** Never rejects. An unavailable store queues the bump. */
   async #bump(tags: readonly string[]): Promise<void> {
     try {
       await this.runtime.invalidate(tags, 'purge', 'manifest');
     } catch (error) {
-      this.runtime.log.error('manifest', 'What other processes cached could not be invalidated', error);
+      this.runtime.log.error(
+        'manifest',
+        'Entries of other processes could not be invalidated, so they may stay stale until their ttl ends',
+        error,
+      );
     }
   }
 
+  /** One line for each local rule that drops more in processes that know it from the manifest only. */
   #hints(): readonly string[] {
     const stores = new Set(this.#manifests.map(({ store }) => store));
     return this.registry
@@ -212,10 +225,11 @@ export class RuleExchange {
       .flatMap((rule) => {
         const { widened } = describeRule(rule, []);
         if (widened === undefined) return [];
-        return `In processes that do not load its class, the rule of ${rule.target.name} on ${rule.entityName} drops all of the method: ${widened}.`;
+        return `In processes that do not load its class, the rule of ${rule.target.name} on ${rule.entityName} drops all entries of the method: ${widened}.`;
       });
   }
 }
 
-const COARSE =
-  'a change of one of their entities drops the whole namespace in processes that have not its rules.';
+const TOO_MANY_RULES =
+  'The processes of the namespace have too many rules to exchange, so a change of one of their entities drops the whole namespace in ' +
+  'processes that do not load the classes of its rules.';

@@ -1,7 +1,7 @@
 import { excerpt } from '../../common/messages.js';
 import { coarseRule, keyOf, type ManifestPartition, type ManifestRule } from '../rules/manifest-rule.js';
 
-/** Whether something that a store held is a rule: another build may have written it, or anything else. */
+/** Whether a stored value is a rule. Another version may have written it. */
 export function isManifestRule(value: unknown): value is ManifestRule {
   if (!isRecord(value)) return false;
   const { name, method, entity, tables, mode, eager, dispatcher, triggerOnCreate, life } = value;
@@ -58,39 +58,38 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A rule, and until when it counts though nobody tells it any more. Milliseconds since the Unix epoch. */
+/** A rule and its expiry, in milliseconds since the Unix epoch. A process that has the rule renews it. */
 export interface HeldRule {
   readonly rule: ManifestRule;
   readonly until: number;
 }
 
-/** More different rules are told by entity alone: a change of one drops the whole namespace then. */
+/** With more rules than this, only their entities are kept: a change of one of them then drops the whole namespace. */
 const MAX_RULES = 1_000;
-/** Raise it with the layout, and the key in `KeySpace.manifestKey` with it. */
+/** Format version. Change `KeySpace.manifestKey` with it. */
 const VERSION = 1;
 
 /**
- * The rules of all processes of a namespace. Each rule counts until the last entry that a process may have stored under it
- * is gone; merging two manifests in any order, any number of times, makes the same one, so that processes that write at
- * the same time need no lock: whoever reads what lacks something writes it again.
+ * The rules of all processes of a namespace. A rule stays until the last entry stored under it has expired. Merging is
+ * commutative and idempotent, so that concurrent writers need no lock: a process that reads an incomplete manifest writes it again.
  */
 export class RuleManifest {
   readonly #rules = new Map<string, HeldRule>();
 
   /**
-   * Reads what a store held; `undefined` is nothing.
-   * @returns the rules that can be read, and what else there is
+   * Reads a stored manifest; `undefined`: nothing is stored.
+   * @returns the valid rules, and a description of each part that is not a rule
    */
   static read(stored: unknown): { readonly manifest: RuleManifest; readonly garbage: readonly string[] } {
     const manifest = new RuleManifest();
     if (stored === undefined) return { manifest, garbage: [] };
     const { version, rules } = (stored ?? {}) as { version?: unknown; rules?: unknown };
     if (version !== VERSION || !Array.isArray(rules) || rules.length > 2 * MAX_RULES)
-      return { manifest, garbage: ['it is no manifest'] };
+      return { manifest, garbage: ['the stored value is not a rule manifest of this version'] };
     const garbage: string[] = [];
     for (const held of rules as Partial<HeldRule>[]) {
       if (typeof held?.until === 'number' && isManifestRule(held.rule)) manifest.add(held.rule, held.until);
-      else garbage.push(`it holds ${excerpt(held)}`);
+      else garbage.push(`the manifest contains ${excerpt(held)}`);
     }
     return { manifest, garbage };
   }
@@ -99,7 +98,7 @@ export class RuleManifest {
     return this.#rules.size;
   }
 
-  /** When the last of the rules ends. */
+  /** Expiry of the rule that stays longest. */
   get until(): number {
     return Math.max(0, ...[...this.#rules.values()].map(({ until }) => until));
   }
@@ -112,7 +111,7 @@ export class RuleManifest {
     return this.#rules.get(key);
   }
 
-  /** @returns whether the rule is new */
+  /** Adds a rule, or extends its expiry. @returns whether the rule is new */
   add(rule: ManifestRule, until: number, key = keyOf(rule)): boolean {
     const known = this.#rules.get(key);
     if (known === undefined || known.until < until)
@@ -127,20 +126,20 @@ export class RuleManifest {
     return learned;
   }
 
-  /** Forgets rules under which nothing is left in the store. */
+  /** Removes expired rules. */
   prune(now: number): void {
     for (const [key, { until }] of this.#rules) if (until < now) this.#rules.delete(key);
   }
 
-  /** Sees to it that a rule, or one that covers it, counts for as long. @param slack what it may lack */
+  /** Renews a rule, or the coarse rule that covers it. @param slack a shortfall up to this is not renewed */
   keep(rule: ManifestRule, until: number, slack: number): void {
     const coarse = coarseRule(rule);
-    const told = this.#rules.has(keyOf(coarse)) ? coarse : rule;
-    const known = this.#rules.get(keyOf(told));
-    if (known === undefined || known.until < until - slack) this.add(told, until);
+    const kept = this.#rules.has(keyOf(coarse)) ? coarse : rule;
+    const known = this.#rules.get(keyOf(kept));
+    if (known === undefined || known.until < until - slack) this.add(kept, until);
   }
 
-  /** @returns whether it was too large, and is now told by entities */
+  /** Reduces rules to their entities if there are too many. @returns whether it did */
   bound(): boolean {
     if (this.#rules.size <= MAX_RULES) return false;
     const held = [...this.#rules.values()];
@@ -149,12 +148,12 @@ export class RuleManifest {
     return true;
   }
 
-  /** Whether another lacks rules, or would forget some earlier. */
+  /** Whether the other manifest lacks rules of this one, or expires some earlier. */
   isAheadOf(other: RuleManifest): boolean {
     return [...this.#rules].some(([key, { until }]) => (other.get(key)?.until ?? -Infinity) < until);
   }
 
-  /** Plain data, for a store. */
+  /** The manifest as JSON data. */
   toStored(): unknown {
     return { version: VERSION, rules: [...this.#rules.values()] };
   }

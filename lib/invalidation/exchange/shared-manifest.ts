@@ -10,21 +10,21 @@ import { Stamp } from '../../stores/stamp.js';
 import type { ManifestRule } from '../rules/manifest-rule.js';
 import { RuleManifest } from './rule-manifest.js';
 
-/** A rule counts this much longer than entries under it live: clocks differ, and nobody tells it at every moment. Milliseconds. */
+/** A rule stays this much longer than its entries live: clocks differ, and rules are not renewed at every poll. Milliseconds. */
 const MARGIN_MS = 10 * 60_000;
-/** How often it is read though nothing says that it changed. Milliseconds. */
+/** The manifest is read this often even if its generation did not change. Milliseconds. */
 const READ_MS = 60_000;
-/** What a newer one has taken the place of is kept for those who are about to read it. Milliseconds. */
+/** A replaced manifest keeps a marker this long, for processes that are about to read it. Milliseconds. */
 const MOVED_MS = 1_000;
 
-/** What a read of the manifest brought. */
+/** The result of reading the manifest. */
 export interface Learned {
   readonly rules: readonly ManifestRule[];
-  /** Whether nothing was read before. */
+  /** True for the first successful read. */
   readonly isFirst: boolean;
-  /** What stood there that is no rule. */
+  /** Descriptions of parts that are not rules. */
   readonly garbage: readonly string[];
-  /** There are so many rules that they are told by entities. */
+  /** True if there were too many rules, which are now reduced to their entities. */
   readonly isBounded: boolean;
 }
 
@@ -35,13 +35,13 @@ const PLAIN: ValueCodec = {
 const NO_TAGS: readonly string[] = [];
 
 /**
- * The manifest as it stands in one store, and what this process knows of it. It stands under the generation of a tag, so
- * that one small read tells whether it has changed, and no memory above the shared store answers with an old one.
+ * The rule manifest in one store, and this process's copy. Its key contains the generation of a tag, so that reading this
+ * generation tells whether the manifest changed, and no L1 can return an old one.
  */
 export class SharedManifest {
   readonly known = new RuleManifest();
   readonly #tag: readonly string[];
-  /** Where it stood when it was read and lacked nothing. */
+  /** Generation under which the last complete manifest was read. */
   #stamp: Stamp | undefined;
   #readAt = 0;
   #kept: readonly ManifestRule[] | undefined;
@@ -59,10 +59,10 @@ export class SharedManifest {
   }
 
   /**
-   * Reads the manifest where it may have changed, and writes it where it lacks something.
+   * Reads the manifest if it may have changed, and writes it if it lacks rules.
    * @param own the rules of this process
-   * @param learn told what was read, before anything is written. Must not reject.
-   * @returns rejects when the store does not answer
+   * @param learn called with the result before anything is written. Must not reject.
+   * @returns a promise that rejects if the store is unavailable
    */
   async sync(own: readonly ManifestRule[], learn: (learned: Learned) => Promise<void>): Promise<void> {
     const now = this.runtime.settings.clock.now();
@@ -72,7 +72,7 @@ export class SharedManifest {
     this.#stamp = undefined;
     const reading = await this.store.get(this.#query(stamp));
     const stored: unknown = reading instanceof Entry ? reading.value : undefined;
-    // It has just moved on.
+    // A newer manifest has just replaced it: the next poll reads that.
     if (stored === null) return;
     const { manifest, garbage } = RuleManifest.read(stored);
     const rules = this.known.merge(manifest);
@@ -87,7 +87,7 @@ export class SharedManifest {
     this.#kept = own;
   }
 
-  /** What is written is read again with the next beat: two that write at one time may not have read each other. */
+  /** Writes the manifest under a new generation. The next poll reads it again: two processes may write at the same time. */
   async #write(from: Stamp, now: number): Promise<void> {
     await this.store.bump(this.#tag, 'purge');
     const to = await this.store.stamp(this.#tag);
@@ -100,7 +100,7 @@ export class SharedManifest {
     const none = new Stamp(stamp.epoch, NO_TAGS, []);
     const entry = new Entry(stored, now, now, Math.max(now + 1, until), none, size);
     if ((await this.store.set(this.#query(stamp), entry)) === false)
-      throw new StoreUnavailableError(`The ${this.store.kind} store did not take the rules`);
+      throw new StoreUnavailableError(`The ${this.store.kind} store refused the rule manifest`);
   }
 
   #query({ generations }: Stamp): StoreQuery {

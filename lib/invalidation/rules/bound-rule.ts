@@ -6,7 +6,7 @@ import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
 import type { EntityClass, RuleOptions } from './rule-options.js';
 
-/** A rule on the cached method it stands on, checked: its mapping names partitions that can be dropped. */
+/** A rule bound to its cached method. Its mapping is checked: each name is a partition field of the method's key. */
 export class BoundRule implements ActiveRule {
   readonly id: string;
   readonly options: RuleOptions;
@@ -20,7 +20,6 @@ export class BoundRule implements ActiveRule {
     rule: InvalidationRule,
     readonly target: MethodTarget,
     readonly dispatcher: string,
-    /** The custom invalidator, ready to be called. */
     readonly invalidator?: BoundInvalidator,
   ) {
     this.entity = resolveEntity(rule.options.entity);
@@ -31,12 +30,11 @@ export class BoundRule implements ActiveRule {
     this.options = this.#withMappedNames(rule.options);
   }
 
-  /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string {
     return this.target.partitionTag(this.byField(values));
   }
 
-  /** Values by the names of partition fields, where a mapping names arguments. */
+  /** Renames mapped values to partition fields: a mapping may name the argument that a field reads. */
   byField(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
     const { key } = this.target;
     const named = Object.entries(values).map(
@@ -46,12 +44,11 @@ export class BoundRule implements ActiveRule {
     return Object.fromEntries(named);
   }
 
-  /** Whether what it drops is computed anew. */
+  /** Whether the entries it drops are computed anew. */
   get rewarms(): boolean {
     return this.options.rewarm === true;
   }
 
-  /** The paths to be read from the database where a change does not carry them. */
   get lookups(): readonly string[] {
     const { lookup, fieldMapping } = this.options;
     return lookup === true ? Object.values(fieldMapping as Readonly<Record<string, string>>) : [];
@@ -71,7 +68,7 @@ export class BoundRule implements ActiveRule {
     };
   }
 
-  /** `requireArgs` may name a field, or the argument that it reads: here it names what the mapping does. */
+  /** `requireArgs` may name a field or the argument that it reads: rewrites it to the names that the mapping uses. */
   #withMappedNames(options: RuleOptions): RuleOptions {
     const { requireArgs } = options;
     if (!Array.isArray(requireArgs)) return options;
@@ -98,7 +95,7 @@ export class BoundRule implements ActiveRule {
     const known = this.target.key.partitionFields;
     throw new CacheConfigurationError(
       'INVALIDATION_FIELD',
-      `The rule of ${this.target.name} on ${this.entityName} maps '${name}', which is no partition field of its key. ` +
+      `The rule of ${this.target.name} on ${this.entityName} maps '${name}', which is not a partition field of its key. ` +
         (known.length > 0
           ? `Its partition fields are: ${known.join(', ')}.`
           : `It has none: mark the field { partition: true } in its keyConstructor, or write scope: 'all'.`),
@@ -108,27 +105,27 @@ export class BoundRule implements ActiveRule {
   #noEffectError(): CacheConfigurationError {
     return new CacheConfigurationError(
       'INVALIDATION_RULE',
-      `The rule of ${this.target.name} on ${this.entityName} does not say what a change drops. Write one of: ` +
-        `fieldMapping: { partitionField: 'path.on.the.entity' }, scope: 'all' to drop everything the method cached, or ` +
-        `invalidator: (cached, change) => … to decide yourself.`,
+      `The rule of ${this.target.name} on ${this.entityName} does not say which entries a change drops. Write one of: ` +
+        `fieldMapping: { partitionField: 'path.on.the.entity' }, scope: 'all' to drop all entries of the method, or ` +
+        `invalidator: (cached, change) => … to decide in code.`,
     );
   }
 }
 
-/** A rule that changes are matched with: one of a method that is cached here, or in another process. */
+/** A rule that changes are matched with: a {@link BoundRule} of this process, or a `RemoteRule` of another one. */
 export interface ActiveRule {
   readonly id: string;
   readonly options: RuleOptions;
   readonly mode: InvalidationMode;
   readonly entityName: string;
-  /** The name of a dispatcher that is there. */
+  /** Name of a dispatcher of this process. */
   readonly dispatcher: string;
-  /** The custom invalidator, ready to be called. */
+  /** The custom invalidator as a function. */
   readonly invalidator?: BoundInvalidator | undefined;
   /** The cached method. */
   readonly target: { readonly name: string; readonly methodTag: string };
-  /** The paths to be read from the database where a change does not carry them. */
+  /** Paths that are read from the database if a change does not carry them. */
   readonly lookups: readonly string[];
-  /** The tag of the partition that a mapping gave. @throws PartitionError for a subset that was not declared */
+  /** The tag of the partition with these mapped values. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string;
 }

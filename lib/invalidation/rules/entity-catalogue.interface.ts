@@ -1,27 +1,27 @@
 import type { EntityReference } from './rule-options.js';
 
-/** What is known of a property path of an entity. */
+/** A property path of an entity. */
 export interface EntityProperty {
-  /** `related`: a column of a related row. `many`: beyond a list of related rows. `whole`: a relation or an embedded. */
+  /** `related`: a column of a related row. `many`: a path through a list of related rows. `whole`: a relation or an embedded. */
   readonly kind: 'column' | 'related' | 'many' | 'whole';
-  /** The entity whose column it is. */
+  /** The entity that has the column. */
   readonly entityName: string;
   readonly isNullable: boolean;
-  /** The only values it may have, for columns of an enum. */
+  /** The allowed values of an enum column. */
   readonly choices?: readonly unknown[];
 }
 
-/** What is known of an entity. */
+/** An entity as its DataSource describes it. */
 export interface EntityShape {
-  /** A database view: nothing is ever written to it. */
+  /** True for a database view, which has no writes. */
   readonly isView: boolean;
-  /** Every path of its own that a rule may name. */
+  /** The entity's own paths that a rule may name. */
   readonly paths: readonly string[];
   property(path: string): EntityProperty | undefined;
 }
 
-/** Describes the entities of the data sources. */
+/** Describes the entities of the DataSources. */
 export interface EntityCatalogue {
-  /** `undefined` while no data source that is initialised knows the entity. */
+  /** `undefined` if no initialised DataSource has the entity. */
   shapeOf(entity: EntityReference): EntityShape | undefined;
 }

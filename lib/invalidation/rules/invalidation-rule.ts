@@ -13,7 +13,7 @@ import type { Invalidator, InvalidatorClass } from '../invalidator.js';
 import { describe, stableText } from '../../common/messages.js';
 
 /**
- * Binds what a method cached to the changes of an entity.
+ * Invalidates the entries of a cached method when an entity changes.
  *
  * @throws CacheConfigurationError for options that contradict each other
  * @example
@@ -23,7 +23,7 @@ import { describe, stableText } from '../../common/messages.js';
  * @publicApi
  */
 export class InvalidationRule<E extends object = object> {
-  /** As they were given; the entity's type is checked where the rule is written and forgotten here. */
+  /** The given options, without the entity's type, which TypeScript checks where the rule is written. */
   readonly options: RuleOptions;
 
   constructor(options: InvalidationRuleOptions<E> | BatchRuleOptions<E>) {
@@ -38,7 +38,7 @@ export class InvalidationRule<E extends object = object> {
     return typeof entity === 'string' ? entity : entity.name;
   }
 
-  /** A stable identity: the same rule on the same method has it in every process and build. */
+  /** A stable identity: equal for the same rule on the same method in every process and build. */
   identity(method: string): string {
     const { name } = this.options;
     const text = stableText([method, { ...this.options, entity: this.entityName }]);
@@ -47,7 +47,7 @@ export class InvalidationRule<E extends object = object> {
 }
 
 /**
- * A rule, typed on its entity: the same as `new InvalidationRule({ entity, ...options })`.
+ * Makes a rule whose options are typed by its entity. Equivalent to `new InvalidationRule({ entity, ...options })`.
  *
  * @param entity a class, `() => Class`, or the entity's name
  * @param options see {@link InvalidationRuleOptions}
@@ -67,18 +67,18 @@ export function invalidates<E extends object>(
         `or invalidates(Entity, { scope: 'all' }).`,
     );
   }
-  return within(`invalidates(${nameForMessages(entity)})`, () => {
+  return prefixErrors(`invalidates(${nameForMessages(entity)})`, () => {
     return new InvalidationRule<E>({ ...options, entity } as InvalidationRuleOptions<E>);
   });
 }
 
-/** A function is not called before the boot: what it returns may not be there yet. */
+/** Does not call `() => Class`: with circular imports the class may not be defined yet. */
 function nameForMessages(entity: unknown): string {
   return typeof entity === 'function' ? entity.name || '() => …' : String(entity);
 }
 
-/** Says where a rule is wrong. */
-function within<T>(where: string, make: () => T): T {
+/** Prefixes the messages of configuration errors with their place. */
+function prefixErrors<T>(where: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
@@ -92,8 +92,8 @@ type LiteralOptions = Omit<InvalidationRuleOptions<never>, 'entity' | 'batch' | 
 };
 
 /**
- * What `invalidatesOn` accepts: rules, their options, or an entity alone (which drops everything of the method). An
- * invalidator with `batch: true` is typed by {@link invalidates} only.
+ * An item of `invalidatesOn`: a rule, the options of a rule, or only an entity (every change then drops all entries of the
+ * method). An invalidator with `batch: true` is typed by {@link invalidates} only.
  *
  * @publicApi
  */
@@ -103,23 +103,23 @@ export type InvalidatesOn =
   | (LiteralOptions & { batch: true; invalidator?: undefined })
   | EntityReference;
 
-/** Turns what a decorator was given into rules. */
+/** Makes a rule of an item of `invalidatesOn`. */
 export function toRule(item: unknown, where: string): InvalidationRule {
   if (item instanceof InvalidationRule) return item;
   const options =
     typeof item === 'function' || typeof item === 'string'
       ? { entity: item as EntityReference, scope: 'all' as const }
       : (item as InvalidationRuleOptions);
-  return within(`invalidatesOn of ${where}`, () => new InvalidationRule(options));
+  return prefixErrors(`invalidatesOn of ${where}`, () => new InvalidationRule(options));
 }
 
-/** The class or name a reference stands for. An arrow function has no prototype; a class has. */
+/** Resolves a reference to its class or name. A class has a prototype, an arrow function does not. */
 export function resolveEntity(reference: EntityReference): EntityClass | string {
   if (typeof reference !== 'function' || reference.prototype !== undefined)
     return reference as EntityClass | string;
   const entity: unknown = (reference as () => EntityClass)();
   if (typeof entity === 'function' || typeof entity === 'string') return entity as EntityClass | string;
   throw invalidRule(
-    `entity is a function that returns ${String(entity)}. Let it return the entity class: () => User.`,
+    `entity is a function that returns ${String(entity)}. Return the entity class: () => User.`,
   );
 }

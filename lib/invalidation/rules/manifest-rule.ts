@@ -7,14 +7,14 @@ import type { BoundRule } from './bound-rule.js';
 import { isPlainObject, sortMembers } from '../../common/messages.js';
 import { INLINE } from './rule-options.js';
 
-/** What a rule says that is plain data, and what another process must know of its method. */
+/** The serializable part of a rule, with what another process must know of its method. */
 export interface ManifestRule {
-  /** For logs and jobs. */
+  /** Name for logs and jobs. */
   readonly name: string;
-  /** The cached method; without one a change drops the whole namespace. */
+  /** The cached method. If omitted, a change drops the whole namespace. */
   readonly method?: string;
   readonly entity: string;
-  /** What the entity's table is called, where its process knows it. */
+  /** Names of the entity's table, if the rule's process knows them. */
   readonly tables: readonly string[];
   readonly mode: InvalidationMode;
   readonly eager: boolean;
@@ -23,35 +23,35 @@ export interface ManifestRule {
   readonly triggerOnCreate: boolean;
   readonly watchFields?: readonly string[];
   readonly invalidateWhen?: Readonly<Record<string, unknown>>;
-  /** Which partition a row is in; without it a change drops all of the method. */
+  /** Maps a row to its partition. If omitted, a change drops all entries of the method. */
   readonly partition?: ManifestPartition;
-  /** How long an entry of the method lives in the store at most, in milliseconds. */
+  /** Longest time that an entry of the method stays in the store, in milliseconds. */
   readonly life: number;
 }
 
 export interface ManifestPartition {
   readonly shape: PartitionShape;
-  /** By partition field. */
+  /** Paths on the entity, by partition field. */
   readonly paths: Readonly<Record<string, string>>;
   readonly requireArgs: boolean | readonly string[];
   readonly lookup: boolean;
 }
 
-/** A rule as it is told to other processes. */
+/** A rule as published to other processes. */
 export interface DescribedRule {
   readonly rule: ManifestRule;
-  /** Why it drops all of its method there. */
+  /** Why it drops all entries of its method in other processes; omitted if it does not. */
   readonly widened?: string;
 }
 
-/** Longer rules say less. Characters. */
+/** Longer descriptions are reduced. Characters. */
 const MAX_LENGTH = 4_096;
-/** Nobody writes data that is nested deeper: it holds itself. */
+/** Deeper data is taken for circular. */
 const MAX_DEPTH = 20;
-/** What a store keeps longer is loaded anew; lifetimes that a load decides may be as long. */
+/** Upper bound of an entry's life, also used for lifetimes that are infinite or decided by a load. */
 const MAX_LIFE_MS = 365 * 86_400_000;
 
-/** @param tables what the data sources of this process call the entity's table */
+/** Describes a rule for other processes. @param tables names of the entity's table in the DataSources of this process */
 export function describeRule(rule: BoundRule, tables: readonly string[]): DescribedRule {
   const { options, target, entityName, mode } = rule;
   const base: ManifestRule = {
@@ -68,24 +68,24 @@ export function describeRule(rule: BoundRule, tables: readonly string[]): Descri
   const { partition, widened } = partitionOf(rule);
   const watchFields = options.watchFields as readonly string[] | undefined;
   const invalidateWhen = serializableConditions(options.invalidateWhen);
-  const told: ManifestRule = {
+  const full: ManifestRule = {
     ...base,
     ...(watchFields && { watchFields }),
     ...(invalidateWhen && { invalidateWhen }),
     ...(partition && { partition }),
   };
-  if (JSON.stringify(told).length <= MAX_LENGTH) return { rule: told, ...(widened && { widened }) };
+  if (JSON.stringify(full).length <= MAX_LENGTH) return { rule: full, ...(widened && { widened }) };
   const { dispatcherConfig, ...short } = base;
   const coarse = dispatcherConfig === undefined ? short : { ...short, dispatcher: INLINE };
   return { rule: coarse, widened: `it is longer than ${MAX_LENGTH} characters` };
 }
 
-/** Equal rules have one key, whoever tells them. */
+/** The manifest key of a rule: equal rules of all processes have the same key. */
 export function keyOf(rule: ManifestRule): string {
   return createHash('sha256').update(JSON.stringify(rule, sorted)).digest('base64url').slice(0, 22);
 }
 
-/** The same for all methods: any change of the entity drops the whole namespace. */
+/** Reduces a rule to its entity: any change of it drops the whole namespace. */
 export function coarseRule({ entity, tables }: ManifestRule): ManifestRule {
   return {
     name: `everything<-${entity}`,
@@ -120,7 +120,7 @@ function partitionOf({ options, target, mappedFields }: BoundRule): {
   };
 }
 
-/** A configuration that JSON cannot tell is good in its own process only. */
+/** Replaces a dispatcher whose configuration cannot be serialized by `inline`. */
 function serializableDispatcher({
   dispatcher,
   options: { dispatcherConfig },
@@ -129,15 +129,15 @@ function serializableDispatcher({
   return isSerializable(dispatcherConfig) ? { dispatcher, dispatcherConfig } : { dispatcher: INLINE };
 }
 
-/** Without a condition that JSON cannot tell a rule fires more often. */
+/** Leaves out conditions that cannot be serialized: the rule then fires more often, never less. */
 function serializableConditions(
   conditions: Readonly<Record<string, unknown>> | undefined,
 ): Readonly<Record<string, unknown>> | undefined {
   if (conditions === undefined) return undefined;
-  const told = Object.entries(conditions)
+  const serializable = Object.entries(conditions)
     .map(([path, wanted]) => [path, wanted === undefined ? null : wanted] as const)
     .filter(([, wanted]) => isSerializable(wanted));
-  return told.length === 0 ? undefined : Object.fromEntries(told);
+  return serializable.length === 0 ? undefined : Object.fromEntries(serializable);
 }
 
 function isSerializable(value: unknown, depth = 0): boolean {

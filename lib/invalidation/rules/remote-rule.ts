@@ -6,7 +6,7 @@ import type { ActiveRule } from './bound-rule.js';
 import { keyOf, type ManifestRule } from './manifest-rule.js';
 import type { RuleOptions } from './rule-options.js';
 
-/** A rule on a method that another process caches: what that process told of it. */
+/** A rule of another process, made from its description in the manifest. */
 export class RemoteRule implements ActiveRule {
   readonly id: string;
   readonly options: RuleOptions;
@@ -17,16 +17,16 @@ export class RemoteRule implements ActiveRule {
   readonly lookups: readonly string[];
   readonly #partitionPrefix: string;
 
-  /** @param dispatcher one that is there */
+  /** @param dispatcher name of a dispatcher of this process */
   constructor(
-    private readonly told: ManifestRule,
+    private readonly description: ManifestRule,
     private readonly space: KeySpace,
     readonly dispatcher: string,
     options: Partial<RuleOptions> = {},
   ) {
-    const { name, method, entity, tables, mode, partition } = told;
-    this.id = `${name}#${keyOf(told).slice(0, 8)}`;
-    this.options = { ...optionsOf(told), ...options };
+    const { name, method, entity, tables, mode, partition } = description;
+    this.id = `${name}#${keyOf(description).slice(0, 8)}`;
+    this.options = { ...optionsOf(description), ...options };
     this.mode = mode;
     this.entityName = entity;
     this.tables = tables;
@@ -39,27 +39,27 @@ export class RemoteRule implements ActiveRule {
   }
 
   partitionTag(values: Readonly<Record<string, unknown>>): string {
-    return this.#partitionPrefix + writePartition(this.told.partition!.shape, values);
+    return this.#partitionPrefix + writePartition(this.description.partition!.shape, values);
   }
 
   /**
-   * The rule as it is meant for an entity of this process, whose properties may have other names: where one that it
-   * watches is not known, any may be meant.
+   * Adapts the rule to a local entity, whose properties may have other names: if it lacks a watched property, all are watched.
    */
   on(knows: (path: string) => boolean): RemoteRule {
     const watched = this.options.watchFields as readonly string[] | undefined;
     if (watched?.every(knows) !== false) return this;
-    return new RemoteRule(this.told, this.space, this.dispatcher, { watchFields: undefined as never });
+    return new RemoteRule(this.description, this.space, this.dispatcher, { watchFields: undefined as never });
   }
 }
 
-function optionsOf(told: ManifestRule): RuleOptions {
-  const { partition, watchFields, invalidateWhen, dispatcherConfig } = told;
+function optionsOf(description: ManifestRule): RuleOptions {
+  const { entity, mode, eager, triggerOnCreate } = description;
+  const { partition, watchFields, invalidateWhen, dispatcherConfig } = description;
   return {
-    entity: told.entity,
-    mode: told.mode,
-    eager: told.eager,
-    triggerOnCreate: told.triggerOnCreate,
+    entity,
+    mode,
+    eager,
+    triggerOnCreate,
     ...(watchFields && { watchFields: watchFields as never }),
     ...(invalidateWhen && { invalidateWhen }),
     ...(dispatcherConfig && { dispatcherConfig }),

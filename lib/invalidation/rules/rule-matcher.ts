@@ -2,10 +2,10 @@ import { coarseValue } from '../../keys/index.js';
 import type { Change, RowView } from '../change.interface.js';
 import type { RuleOptions } from './rule-options.js';
 
-/** What a change means for a rule: nothing, everything the method cached, or these partitions of it. */
+/** The entries that a change drops by a rule: none, all of the method, or these partitions. */
 export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];
 
-/** Whether a change fires a rule at all, by its type, its columns and its conditions. What is unknown fires. */
+/** Whether a change fires a rule, by its type, columns and conditions. Unknown values count as a match. */
 export function fires(rule: RuleOptions, change: Change): boolean {
   if (change.type === 'insert' && rule.triggerOnCreate === false) return false;
   return watchedColumnChanged(rule.watchFields, change) && conditionsHold(rule.invalidateWhen, change);
@@ -55,7 +55,7 @@ function sameValue(a: unknown, b: unknown): boolean {
   return Object.is(a, b) || (a == null && b == null);
 }
 
-/** Which partitions a change touches by a rule's mapping: those of the row before and of the row after. */
+/** The partitions that a change drops by a rule's mapping: those of the row before and after. */
 export function mappedPartitions(rule: RuleOptions, change: Change): RuleEffect {
   const { before, after } = change;
   if (before === undefined || after === undefined) return 'all';
@@ -94,12 +94,12 @@ function callMapping(
     const values = mapping(throwingOnUnknown(row.object, row, ''));
     return Object.values(values).includes(undefined) ? undefined : values;
   } catch {
-    // A mapping that throws, on what is missing or for reasons of its own, has not said what to drop.
+    // The mapping read an unknown property, or failed: the partition is unknown.
     return undefined;
   }
 }
 
-/** A row or a part of it, whose unknown properties throw, related and embedded ones too. */
+/** Wraps a row, or an object in it, so that reading an unknown property throws. */
 function throwingOnUnknown(object: object, row: RowView, prefix: string): object {
   return new Proxy(object, {
     get(target, property): unknown {

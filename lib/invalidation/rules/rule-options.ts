@@ -36,7 +36,7 @@ export type EntityReference<E extends object = object> = EntityClass<E> | (() =>
 export type EntityPath<E> = (keyof E & string) | `${keyof E & string}.${string}`;
 
 /**
- * Key field (or argument) name → where its value stands on the entity.
+ * Path of the value on the entity, by name of the key field or argument; or a function that returns the values.
  *
  * @publicApi
  */
@@ -44,39 +44,39 @@ export type FieldMapping<E> =
   Readonly<Record<string, EntityPath<E>>> | ((entity: E) => Readonly<Record<string, unknown>>);
 
 /**
- * When and what a change of an entity invalidates.
+ * Options of an invalidation rule: which changes fire it, and which entries it drops.
  *
  * @publicApi
  */
 export interface InvalidationRuleOptions<E extends object = object, Batch extends boolean = false> {
-  /** Whose changes fire the rule. */
+  /** The entity whose changes fire the rule. */
   entity: EntityReference<E>;
   /** For logs and `cache.status()`. Default: made from the method, the entity and the mapping. */
   name?: string | undefined;
   /** Which partition a changed row belongs to, before and after the change. */
   fieldMapping?: FieldMapping<E> | undefined;
-  /** Instead of `fieldMapping`: drop everything the method cached (lists, counts). */
+  /** Instead of `fieldMapping`: drops all entries of the method (lists, counts). */
   scope?: 'all' | undefined;
   /**
-   * What a mapped value that is known to be null does: `false` (the default) drops the null partition, `true` skips the
-   * rule, a list of field names skips it when one of those is null. What the mapping does not give is not null.
+   * Effect of a mapped value that is known to be null: `false` (the default) drops the null partition, `true` skips the
+   * rule, a list of field names skips it if one of them is null. A field that is not mapped does not count as null.
    */
   requireArgs?: boolean | readonly string[] | undefined;
   /** Updates fire the rule only if one of these columns or relations changed. */
   watchFields?: readonly EntityPath<E>[] | undefined;
   /**
    * The rule fires only for rows that match all of these, before or after the change; a leading `!` negates, a list
-   * means any of, a column that holds a list matches by any member, and what cannot be known counts as a match.
+   * means any of, a column that holds a list matches by any member, and an unknown value counts as a match.
    */
   invalidateWhen?: Readonly<Record<string, unknown>> | undefined;
   /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
   triggerOnCreate?: boolean | undefined;
   /**
-   * Instead of `fieldMapping` and `scope`: decides by itself what to drop. A function, or the class of a provider with a
-   * method `invalidate`.
+   * Instead of `fieldMapping` and `scope`: code that decides which entries to drop. A function, or the class of a provider
+   * with a method `invalidate`.
    */
   invalidator?: Invalidator<Batch> | InvalidatorClass<Batch> | undefined;
-  /** `purge` (default), or `expire`: what was cached may be served as stale while it reloads. */
+  /** `purge` (default), or `expire`: dropped entries may be served as stale while they reload. */
   mode?: InvalidationMode | undefined;
   /** `false` leaves the invalidation to the dispatcher instead of doing it at commit. Default `true`. */
   eager?: boolean | undefined;
@@ -86,9 +86,9 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
    */
   lookup?: boolean | undefined;
   /**
-   * `true` computes what was dropped anew and stores it, where its dispatcher runs. A method's arguments follow from the mapped
-   * partition values; a handler says what to ask with `rewarmRequest`. What cannot be told stays dropped, and the log says why.
-   * Default `false`.
+   * `true` computes dropped entries anew and stores them, in the process where the dispatcher runs. The arguments of a method
+   * follow from the mapped partition values; a handler names its requests with `rewarmRequest`. If neither is known, the entries
+   * stay dropped and the log says why. Default `false`.
    */
   rewarm?: boolean | undefined;
   /** Name or class of the dispatcher. Default: the module's `defaultDispatcher`. */
@@ -98,14 +98,14 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   /** Whether a failing rule or dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
   raiseException?: boolean | undefined;
   /**
-   * `true`: the work of a transaction is done in one go. A custom invalidator is called once, with all changes; jobs of such
-   * rules with one dispatcher, configuration and mode are one job, which is tried again as a whole. Default `false`.
+   * `true` handles the changes of a transaction together. A custom invalidator is called once, with all changes; jobs of such
+   * rules with the same dispatcher, configuration and mode become one job, which is retried as a whole. Default `false`.
    */
   batch?: Batch | undefined;
 }
 
 /**
- * The same, of a rule whose invalidator is told all changes of a transaction at once.
+ * Options of a rule whose invalidator receives all changes of a transaction at once.
  *
  * @publicApi
  */
@@ -113,7 +113,7 @@ export interface BatchRuleOptions<E extends object = object> extends Invalidatio
   batch: true;
 }
 
-/** The options of a rule, whatever its `batch`. */
+/** The options of a rule, with or without `batch`. */
 export type RuleOptions = Readonly<InvalidationRuleOptions<object, boolean>>;
 
 const OPTIONS: OptionTable<InvalidationRuleOptions<object, boolean>> = {
@@ -133,7 +133,7 @@ const OPTIONS: OptionTable<InvalidationRuleOptions<object, boolean>> = {
       `true, false or a list of field names: ['user']`,
     ],
     watchFields: [isTextList, `a list of columns and relations: ['email']`],
-    invalidateWhen: [isRecord, `{ status: 'published' }; to decide by code, write an invalidator`],
+    invalidateWhen: [isRecord, `{ status: 'published' }; to decide in code, write an invalidator`],
     triggerOnCreate: flag,
     invalidator: parsed,
     mode: oneOf(['purge', 'expire']),
@@ -151,7 +151,10 @@ const OPTIONS: OptionTable<InvalidationRuleOptions<object, boolean>> = {
   example: `invalidates(Entity, { fieldMapping: { … } }) or the entity class`,
   required: ['entity'],
   exclusive: [
-    { names: ['fieldMapping', 'scope', 'invalidator'], advice: 'Each says what to drop. Keep one.' },
+    {
+      names: ['fieldMapping', 'scope', 'invalidator'],
+      advice: 'Each decides which entries to drop. Keep one.',
+    },
   ],
   error: invalidRule,
 };
@@ -165,7 +168,7 @@ export function assertRuleOptions(options: RuleOptions): void {
   assertConditions(invalidateWhen);
   if (lookup === true && typeof fieldMapping !== 'object') {
     throw invalidRule(
-      `lookup: true reads the paths of a fieldMapping, and there is none. Write fieldMapping: { field: 'path' }, or leave lookup out.`,
+      `lookup: true reads the paths of a fieldMapping, and the rule has none. Write fieldMapping: { field: 'path' }, or remove lookup.`,
     );
   }
   if (typeof fieldMapping === 'object') assertMapping(fieldMapping);
@@ -186,13 +189,13 @@ function assertMapping(mapping: object): void {
   }
 }
 
-/** A value that no row can equal would keep the rule from firing. */
+/** Refuses functions and regular expressions: no row equals them, so the rule would never fire. */
 function assertConditions(conditions: RuleOptions['invalidateWhen'] = {}): void {
   for (const [path, wanted] of Object.entries(conditions)) {
     const code = [wanted].flat().find((one) => typeof one === 'function' || one instanceof RegExp);
     if (code !== undefined)
       throw invalidRule(
-        `invalidateWhen asks '${path}' for ${describe(code)}. Write a value, or a list of values; to decide by code, write an invalidator.`,
+        `invalidateWhen compares '${path}' with ${describe(code)}. Write a value, or a list of values; to decide in code, write an invalidator.`,
       );
   }
 }
@@ -201,5 +204,5 @@ export function invalidRule(message: string): CacheConfigurationError {
   return new CacheConfigurationError('INVALIDATION_RULE', message);
 }
 
-/** Name of the dispatcher that runs in the process that saw the change. */
+/** Name of the dispatcher that runs jobs in the process that made the change. */
 export const INLINE = 'inline';

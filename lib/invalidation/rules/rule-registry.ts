@@ -10,19 +10,18 @@ import { bindInvalidator, type ResolveInvalidator } from '../invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
 import type { RuleOptions } from './rule-options.js';
 
-/** Every rule of the application. */
+/** All rules of the application: those of its cached methods, and those of other processes. */
 export class RuleRegistry {
   readonly #rules: BoundRule[] = [];
   readonly #bound = new Set<MethodTarget>();
   #remote: readonly RemoteRule[] = [];
   #revision = 0;
-  /** Where the tables go that are written while rules of other processes may be missing here; nothing when none is. */
+  /** Collects written tables while rules of other processes have not been read yet; `undefined` afterwards. */
   tablesToMatch: Set<string> | undefined;
 
   /**
-   * @param dispatcherOf the name of the dispatcher that a rule asks for; throws for unknown ones, and for a configuration of it
-   * that cannot work
-   * @param invalidatorOf the instance of the class that a rule has for its invalidator; throws for unknown ones
+   * @param dispatcherOf returns the name of a rule's dispatcher; throws if it is unknown or refuses the rule's configuration
+   * @param invalidatorOf returns the instance of a rule's invalidator class; throws if there is none
    */
   constructor(
     private readonly dispatcherOf: (options: RuleOptions, where: string) => string,
@@ -30,8 +29,8 @@ export class RuleRegistry {
   ) {}
 
   /**
-   * Takes over the rules of a cached method: all of them, or none where one cannot work.
-   * @param check throws for rules that are not to be taken
+   * Adds the rules of a cached method: all of them, or none if one is invalid.
+   * @param check throws for invalid rules
    */
   add(target: MethodTarget, check?: (rules: readonly BoundRule[]) => void): void {
     if (this.#bound.has(target)) return;
@@ -51,13 +50,13 @@ export class RuleRegistry {
     return new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator);
   }
 
-  /** On a method without arguments there is one entry: a rule that says nothing more drops it. */
+  /** A rule that only names its entity means `scope: 'all'` on a method without arguments, which has one entry. */
   #complete(rule: InvalidationRule, { definition, key }: MethodTarget): InvalidationRule {
     const { fieldMapping, scope, invalidator } = rule.options;
-    const silent = fieldMapping === undefined && scope === undefined && invalidator === undefined;
+    const hasEffect = fieldMapping !== undefined || scope !== undefined || invalidator !== undefined;
     const { names } = readParameters(definition.original);
     const hasArguments = names.length > 0 || key.partitionFields.length > 0;
-    return silent && !hasArguments ? new InvalidationRule({ ...rule.options, scope: 'all' }) : rule;
+    return !hasEffect && !hasArguments ? new InvalidationRule({ ...rule.options, scope: 'all' }) : rule;
   }
 
   all(): readonly BoundRule[] {
@@ -74,7 +73,7 @@ export class RuleRegistry {
     this.#revision++;
   }
 
-  /** Another number whenever there are other rules. */
+  /** Changes whenever the rules change. */
   get revision(): number {
     return this.#revision;
   }
@@ -83,23 +82,23 @@ export class RuleRegistry {
     return this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
   }
 
-  /** Looks for rules that are valid, but cannot do what they seem to say. */
+  /** Finds mistakes in valid rules, see {@link adviseOn}. */
   advise(entities: EntityCatalogue, instanceProblem: InstanceProblem = () => undefined): readonly string[] {
     return adviseOn(this.#rules, entities, instanceProblem);
   }
 }
 
-/** @throws CacheConfigurationError for the first rule whose entity no data source knows */
+/** @throws CacheConfigurationError for the first rule whose entity no DataSource has */
 export function assertEntities(
   rules: readonly BoundRule[],
   isKnown: (rule: BoundRule) => boolean,
   dataSources: string,
 ): void {
-  const lost = rules.find((rule) => !isKnown(rule));
-  if (lost === undefined) return;
+  const unknown = rules.find((rule) => !isKnown(rule));
+  if (unknown === undefined) return;
   throw new CacheConfigurationError(
     'INVALIDATION_ENTITY',
-    `The rule of ${lost.target.name} is on ${lost.entityName}, which ${dataSources}. Add the entity to the DataSource, ` +
-      `pass forRoot({ dataSources: [dataSource] }) if Nest does not provide it, or dataSources: false to go without invalidation.`,
+    `The rule of ${unknown.target.name} is on ${unknown.entityName}, which ${dataSources}. Add the entity to the DataSource, ` +
+      `write forRoot({ dataSources: [dataSource] }) if Nest does not provide it, or dataSources: false to use no invalidation.`,
   );
 }
