@@ -2,6 +2,7 @@ import { type Observable, of } from 'rxjs';
 import { CacheStatus } from '../../cache/engine/call.js';
 import type { Exchange } from '../exchange.js';
 import { parseHttpDate, splitList } from '../headers/cache-control.js';
+import { ABSENT_FROM_PARTS } from '../headers/header-rules.js';
 import type { HttpPlatform, RecordedResponse, SendingManner } from '../platform.interface.js';
 import { asksForPart, type PartialRequest } from '../request/preconditions.js';
 import { statusHeaders } from './response-headers.js';
@@ -66,16 +67,13 @@ export function partOf(
     ...recorded,
     status: 206,
     headers: [
-      ...recorded.headers.filter(([name]) => !OF_THE_WHOLE.has(name.toLowerCase())),
+      ...recorded.headers.filter(([name]) => !ABSENT_FROM_PARTS.has(name.toLowerCase())),
       ['Content-Range', `bytes ${first}-${last}/${size}`],
     ],
     body: recorded.body.subarray(first, last + 1),
     manner: mannerOfPart(recorded),
   };
 }
-
-/** What describes the bytes of one message (RFC 9530 §2), and is not true of others. */
-const OF_THE_WHOLE = new Set(['content-digest', 'content-md5', 'content-range']);
 
 function boundsOf(range: string, size: number): readonly [number, number] | 'unsatisfiable' | undefined {
   const [, from, to] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(range) ?? [];

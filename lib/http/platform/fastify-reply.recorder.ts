@@ -8,7 +8,7 @@ import {
   type NextPayload,
   ownHeaders,
 } from './fastify-internals.js';
-import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
+import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import { isBytes } from './raw-response.interface.js';
 import { type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders, setReplyHead } from './replayed-head.js';

@@ -7,7 +7,7 @@ import {
   internalsOf,
   ownHeaders,
 } from './fastify-internals.js';
-import { hasNoBody } from './header-names.js';
+import { hasNoBody } from './replayed-head.js';
 import { bodyOf, isLowerCase, setReplyHead } from './replayed-head.js';
 
 type Head = Record<string, HeaderValue>;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
-import { ABSENT_FROM_NOT_MODIFIED } from './header-names.js';
+import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
 import { type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';

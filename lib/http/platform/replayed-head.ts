@@ -1,8 +1,14 @@
 import { appendVary, listMembers } from '../headers/vary.js';
 import type { HeaderValue, RecordedResponse, ReplayOptions, SendingManner } from '../platform.interface.js';
 import type { FastifyReplyLike } from './fastify-internals.js';
-import { ABSENT_FROM_NOT_MODIFIED, hasNoBody, type HeaderSnapshot } from './header-names.js';
+import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
+import type { HeaderSnapshot } from './header-difference.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
+
+/** Whether responses of a status have no body, whatever the handler wrote (RFC 9110 §6.4.1). */
+export function hasNoBody(status: number): boolean {
+  return status === 204 || status === 304 || status < 200;
+}
 
 /** Gives a Node response the status and the headers of a recorded one. */
 export function setReplayedHead(
@@ -20,7 +26,10 @@ export function setReplayedHead(
     response.setHeader(name, isVary(name) ? withLiveVary(response.getHeader(name), header[1]) : header[1]);
   }
   if (vary.length > 0) completeVary(response, vary);
-  for (const name in add) addHeader(response, name, add[name]!);
+  for (const name in add) {
+    const value = add[name]!;
+    response.setHeader(name, isVary(name) ? appendVary(response.getHeader(name), [value]) : value);
+  }
   if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) response.removeHeader(name);
   // Lower layers that take the body apart look for it, as they do after `response.send()`.
   else if (!hasNoBody(status)) response.setHeader('Content-Length', body.length);
@@ -30,10 +39,6 @@ function completeVary(response: RawResponse, members: readonly string[]): void {
   const live = response.getHeader('Vary');
   const complete = appendVary(live, members);
   if (complete !== live) response.setHeader('Vary', complete);
-}
-
-function addHeader(response: RawResponse, name: string, value: string): void {
-  response.setHeader(name, isVary(name) ? appendVary(response.getHeader(name), [value]) : value);
 }
 
 export function isVary(name: string): boolean {
@@ -98,7 +103,10 @@ export function setReplyHead(
     else raw.setHeader(name, value);
   }
   if (vary.length > 0) completeReplyVary(reply, vary);
-  for (const name in add) addReplyHeader(reply, name, add[name]!);
+  for (const name in add) {
+    const value = add[name]!;
+    reply.header(name, isVary(name) ? appendVary(reply.getHeader(name), [value]) : value);
+  }
   if (notModified) for (const name of ABSENT_FROM_NOT_MODIFIED) reply.removeHeader(name);
 }
 
@@ -106,10 +114,6 @@ function completeReplyVary(reply: FastifyReplyLike, members: readonly string[]):
   const live = reply.getHeader('vary');
   const complete = appendVary(live, members);
   if (complete !== live) reply.header('vary', complete);
-}
-
-function addReplyHeader(reply: FastifyReplyLike, name: string, value: string): void {
-  reply.header(name, isVary(name) ? appendVary(reply.getHeader(name), [value]) : value);
 }
 
 /** Other names were set on Node's response: Fastify's own have no capitals. */

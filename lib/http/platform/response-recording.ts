@@ -8,13 +8,13 @@ import type {
   RecordOptions,
   SendingManner,
 } from '../platform.interface.js';
+import { hasNoBody } from './replayed-head.js';
 import {
-  hasNoBody,
   type HeaderDifference,
   headerDifference,
   type HeaderSnapshot,
   snapshotHeaders,
-} from './header-names.js';
+} from './header-difference.js';
 import type { Bytes, LiveHeaders } from './raw-response.interface.js';
 
 /** Collects the chunks of a body up to a bound. */

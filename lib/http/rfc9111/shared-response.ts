@@ -1,5 +1,6 @@
 import { directivesOf, type ExchangeTimes, type JudgedFields } from '../answer/reuse-terms.js';
 import { StoredResponse } from '../answer/stored-response.js';
+import { KEPT_ON_UPDATE } from '../headers/header-rules.js';
 import { listedFields, parseHttpDate } from '../headers/cache-control.js';
 import type { HeaderValue, RecordedResponse } from '../platform.interface.js';
 import { hideConditions } from '../request/preconditions.js';
@@ -42,9 +43,6 @@ function told(fields: JudgedFields, times: ExchangeTimes): StoredResponse['judge
   };
 }
 
-/** They describe the bytes that are stored, and those are not replaced (RFC 9111 §3.2). */
-const KEPT = new Set(['content-encoding', 'content-length', 'content-md5', 'content-range', 'etag']);
-
 /**
  * A stored response with the headers of a 304, or of the answer to a HEAD: each replaces the stored one of its name, the
  * others stay (RFC 9111 §3.2, §4.3.4, §4.3.5).
@@ -59,7 +57,7 @@ export function freshened(
 ): StoredResponse {
   const { recorded } = stored;
   const { fields } = stored.judged.shared!;
-  const newer = update.filter(([name]) => !KEPT.has(name.toLowerCase()));
+  const newer = update.filter(([name]) => !KEPT_ON_UPDATE.has(name.toLowerCase()));
   const replaced = new Set(newer.map(([name]) => name.toLowerCase()));
   const headers: Headers = [
     ...recorded.headers.filter(([name]) => !replaced.has(name.toLowerCase()) && !isTimeOf(name)),
