@@ -5,12 +5,12 @@ import { parseDelta } from '../headers/cache-control.js';
 import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.interface.js';
 import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
-/** Headers that an answer is judged by; `@Header()` and middleware may have set them before the recording began. */
+/** Headers that an answer is judged by: also those that `@Header()` and middleware set before the recording began. */
 export interface JudgedHeaders {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly cacheControl?: string | undefined;
-  /** With `freshness: 'headers'`: all that its reuse is judged by. */
+  /** All that reuse is judged by; only with `freshness: 'headers'`. */
   readonly shared?: SharedHeaders;
 }
 
@@ -18,21 +18,22 @@ export interface SharedHeaders extends ExchangeTimes {
   readonly fields: JudgedFields;
 }
 
-/** What is cached of a response: what was recorded, its validator, and its size. */
+/** A response as it is cached: the recorded one, its validators and its size. */
 export class StoredResponse implements ResponseView {
-  /** With `freshness: 'headers'` the handler's own alone. */
+  /** With `freshness: 'headers'`, only the handler's own. */
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly cacheControl: string | undefined;
   readonly size: number;
-  /** The headers a hit adds, and the seconds that were left when they were made: they hold for a second. */
+  /** It states its lifetime: each reuse must state its age (RFC 9111 §5.1). */
+  readonly tellsLifetime: boolean;
+  /** Headers that hits add, and the seconds that were left when they were made: they hold for a second. */
   hitHeaders: AddedHeaders | undefined;
   hitTtl: number | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
-  #tellsLifetime: boolean | undefined;
   #terms: ReuseTerms | undefined;
 
-  /** @param judged what the whole answer said, with the headers that were there before its handler ran */
+  /** @param judged headers of the whole answer, those of middleware included */
   constructor(
     readonly recorded: RecordedResponse,
     readonly judged: JudgedHeaders = {},
@@ -40,19 +41,17 @@ export class StoredResponse implements ResponseView {
     this.etag = judged.etag ?? (judged.shared === undefined ? etagOf(undefined, recorded.body) : undefined);
     this.lastModified = judged.lastModified;
     this.cacheControl = judged.cacheControl;
-    this.size = recorded.headers.reduce(
-      (sum, [name, value]) => sum + 2 * (name.length + String(value).length) + 32,
-      recorded.body.length,
-    );
+    let size = recorded.body.length;
+    let tellsLifetime = /max-?age/i.test(judged.cacheControl ?? '');
+    for (const [name, value] of recorded.headers) {
+      size += 2 * (name.length + String(value).length) + 32;
+      tellsLifetime ||= name.toLowerCase() === 'age';
+    }
+    this.size = size;
+    this.tellsLifetime = tellsLifetime;
   }
 
-  /** Whether it says itself how long it is good: then each reuse must say how old it is (RFC 9111 §5.1). */
-  get tellsLifetime(): boolean {
-    const { cacheControl = '', headers } = this;
-    return (this.#tellsLifetime ??= headers['age'] !== undefined || /max-?age/i.test(cacheControl));
-  }
-
-  /** On what terms it may be reused; only with `freshness: 'headers'`. */
+  /** The terms of its reuse; only with `freshness: 'headers'`. */
   get terms(): ReuseTerms {
     const { shared } = this.judged;
     return (this.#terms ??= reuseTermsOf(this.status, shared!.fields, shared!));
@@ -98,10 +97,10 @@ export const responseValues: ValueHandling = {
   },
 };
 
-/** Media types of what is compressed as it is. */
+/** Media types of formats that are compressed themselves. */
 const DENSE_TYPE = /^(image\/(?!svg|bmp)|video\/|audio\/|font\/woff|application\/(zip|gzip|zstd|pdf)\b)/i;
 
-/** Whether a header says that to compress the body once more gains nothing. */
+/** Whether a header tells that the body is compressed already. */
 function tellsDense(name: string, value: string): boolean {
   if (name === 'content-encoding') return value !== 'identity';
   return name === 'content-type' && DENSE_TYPE.test(value);
@@ -113,11 +112,11 @@ export function responseOf(entry: Entry): StoredResponse {
 }
 
 /**
- * The validator of an answer: the handler's own, else a strong one. The weak tag that Express makes of every body gives
- * way to the strong one of the same bytes; any other weak tag is the handler's.
+ * The ETag of an answer: the handler's own, else a strong one of the body. The weak one that Express makes of every body is
+ * replaced by the strong one of the same bytes; any other weak one is the handler's.
  *
- * @param given the ETag header as it is
- * @param body `undefined` while it is not known: then only the handler's own is
+ * @param given the ETag header
+ * @param body `undefined` while it is not known
  */
 export function etagOf(given: string | undefined, body: Buffer | undefined): string | undefined {
   if (body === undefined || (given !== undefined && !given.startsWith('W/'))) return given;
@@ -134,7 +133,7 @@ function strongETag(body: Buffer): string {
   return `"${body.length.toString(16)}-${digest.slice(0, 27)}"`;
 }
 
-/** How many seconds old an answer was when its handler gave it, as one that was asked for elsewhere says; else 0. */
+/** The Age of an answer when its handler sent it (from an upstream cache), in seconds; 0 without one. */
 export function ageOf(header: string | readonly string[] | number | undefined): number {
   return parseDelta(single(header)) ?? 0;
 }
@@ -152,14 +151,14 @@ export function joined(value: string | readonly string[] | number | undefined): 
 }
 
 /**
- * A response as `cacheIf`, `cacheUnless` and `ttl` functions see it.
+ * A response as `cacheIf`, `cacheUnless` and `ttl` functions get it.
  *
  * @publicApi
  */
 export interface ResponseView {
   /** The status code. */
   readonly status: number;
-  /** What the handler added to the headers; lower-case names. */
+  /** Headers that the handler added; lower-case names. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   /** The bytes of the body. */
   readonly body: Buffer;

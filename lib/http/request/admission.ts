@@ -5,7 +5,6 @@ import { assertSynchronous } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
-import { missesBody } from '../route/cacheable-methods.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { ResponseOptions } from '../route/response-options.js';
 import type { RequestDirectives } from './directives.js';
@@ -42,10 +41,9 @@ export class Admission {
     try {
       if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
       if (missesBody(request, target.key.readsBody)) return this.#warnOfBody(route);
+      if (options.everything?.paths?.(request, route.platform) === true) return 'excluded';
       // With `freshness: 'headers'` the answer itself says whether it may be shared.
-      const refusal = byTtl
-        ? (this.#refusalOfEverything(route, request) ?? this.#refusalOfPrivate(route, request))
-        : undefined;
+      const refusal = byTtl ? this.#refusalOfPrivate(route, request) : undefined;
       if (refusal !== undefined) return refusal;
       const isBypassed = options.bypass !== undefined && assertSynchronous(options.bypass(request));
       return isBypassed ? 'option' : route.call(request);
@@ -76,10 +74,6 @@ export class Admission {
       : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
     this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
     return 'body';
-  }
-
-  #refusalOfEverything({ options, platform }: CachedRoute, request: KeyRequest): BypassReason | undefined {
-    return options.everything?.paths?.(request, platform) === true ? 'excluded' : undefined;
   }
 
   /** Whether the answer may be meant for one user alone, and the key does not say which. */
@@ -139,6 +133,25 @@ function handlerConditions({ freshness, conditional }: ResponseOptions, method =
   if (freshness === 'headers') return ORIGIN_CONDITIONS;
   const isSafe = method === 'GET' || method === 'HEAD' || !isUnsafe(method);
   return isSafe && conditional === 'cache' ? NO_CONDITIONS : ALL_CONDITIONS;
+}
+
+/**
+ * Whether a request has a body that its key cannot hold: no field reads it, or no parser took it. A GET may have one too, and
+ * a handler that reads it (RFC 9110 §9.3.1).
+ */
+function missesBody(request: KeyRequest, readsBody: boolean): boolean {
+  const { method, headers, body } = request;
+  const length = headers['content-length'];
+  if (length === undefined) {
+    // Over HTTP/2 no header has to announce a body.
+    const mayBeSilent = headers[':method'] !== undefined && method !== 'GET' && method !== 'HEAD';
+    if (headers['transfer-encoding'] === undefined && !mayBeSilent) return false;
+    // Serverless adapters set it as a number, on requests without a body too.
+  } else if (Number(length) === 0) return false;
+  if (!readsBody || body === undefined || body === null) return true;
+  // Some parsers leave an empty object where the type of the body is not theirs.
+  const isBare = typeof body === 'object' && !Buffer.isBuffer(body) && Object.keys(body).length === 0;
+  return isBare && !/json|urlencoded/i.test(String(headers['content-type'] ?? ''));
 }
 
 /** Tells whether a request carries credentials, so that its answer may be meant for one user alone. */

@@ -1,3 +1,4 @@
+import type { KeyRequest } from '../../keys/key.interface.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 
 /** Methods whose answers may be reused; all others change something, which a hit would leave undone. */
@@ -41,36 +42,8 @@ export function assertBodyInKey(methods: ReadonlySet<string>, readsBody: boolean
   );
 }
 
-interface RequestWithBody {
-  readonly method?: string | undefined;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body?: unknown;
-}
-
-/**
- * Whether a key cannot hold the body of a request: no field reads it, or nobody parsed it. Also a GET may have one, and a handler
- * that reads it (RFC 9110 §9.3.1).
- */
-export function missesBody(request: RequestWithBody, readsBody: boolean): boolean {
-  if (!hasBody(request)) return false;
-  const { headers, body } = request;
-  if (!readsBody || body === undefined || body === null) return true;
-  // What some parsers leave behind where the type of the body is not theirs.
-  const isBare = typeof body === 'object' && !Buffer.isBuffer(body) && Object.keys(body).length === 0;
-  return isBare && !/json|urlencoded/i.test(String(headers['content-type'] ?? ''));
-}
-
-function hasBody({ method, headers }: RequestWithBody): boolean {
-  const length = headers['content-length'];
-  // Serverless adapters set it as a number, on requests without a body too.
-  if (length !== undefined) return Number(length) !== 0;
-  if (headers['transfer-encoding'] !== undefined) return true;
-  // Over HTTP/2 nothing has to announce it.
-  return headers[':method'] !== undefined && method !== 'GET' && method !== 'HEAD';
-}
-
-/** What says how the bytes of a body are to be read: two bodies of other types are two, though they look alike. */
-export function bodyTypeOf({ headers }: RequestWithBody): string {
+/** Type and coding of a body: equal bytes of different types are different bodies. */
+export function bodyTypeOf({ headers }: KeyRequest): string {
   const [type = '', ...parameters] = String(headers['content-type'] ?? '').split(';');
   const spelt = [type.toLowerCase(), ...parameters].map((part) => part.trim()).join(';');
   return headers['content-encoding'] === undefined

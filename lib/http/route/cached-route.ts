@@ -103,16 +103,18 @@ export class CachedRoute {
    */
   call(request: KeyRequest, ambient?: CallContext): Call {
     this.recentHosts?.note(request);
-    let route = `${this.#methodOf(request)} ${this.#encode(hostOf(request))} `;
+    const { method = 'GET', params } = request;
+    const isGet = method === 'GET' || method === 'HEAD';
+    let route = `${isGet ? 'GET' : this.#methodAndType(method, request)} ${this.#encode(hostOf(request))} `;
     if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
-    const call = this.target.call(
-      undefined,
-      [],
-      request,
-      route + this.#unknownParams(request.params as object),
-      ambient,
-    );
+    // Parameters of mounted routers, which no decorator names, stand in the key, but are no partition.
+    for (const name in params as object) {
+      if (this.routeParams.has(name)) continue;
+      route += `${encodeValue({ ...(params as object) })} `;
+      break;
+    }
+    const call = this.target.call(undefined, [], request, route, ambient);
     const varying = this.#varying(call.key);
     if (varying.length > 0) chooseVariant(call, varying);
     return call;
@@ -123,20 +125,10 @@ export class CachedRoute {
     return this.options.methods.has(method === 'HEAD' ? 'GET' : method);
   }
 
-  /** With the type of the body, where there may be one. */
-  #methodOf(request: KeyRequest): string {
-    const { method = 'GET' } = request;
-    if (method === 'GET' || method === 'HEAD') return 'GET';
+  /** A method whose requests may have a body, with the type of that. */
+  #methodAndType(method: string, request: KeyRequest): string {
     const type = bodyTypeOf(request);
     return `${method} ${type.length > MAX_VARIANT ? `#${hashVariant(type)}` : this.#encode(type)}`;
-  }
-
-  /** Parameters of mounted routers that no decorator names. They stand in the key, but are no partition. */
-  #unknownParams(params: object): string {
-    for (const name in params) {
-      if (!this.routeParams.has(name)) return `${encodeValue({ ...params })} `;
-    }
-    return '';
   }
 
   /**
