@@ -8,7 +8,7 @@ import {
   type ResolveInvalidator,
 } from '../invalidation/index.js';
 import type { OnceLog } from '../observability/once-log.js';
-import { GuardedCacheManagerStore } from '../stores/cache-manager-store.js';
+import { unboundCacheManager } from '../stores/cache-manager-store.js';
 import type { CacheStore, MaybePromise } from '../stores/store.interface.js';
 import type { DataSourceAttacher } from '../typeorm/index.js';
 
@@ -27,10 +27,11 @@ export function bindCacheManager(
   mustExist: boolean,
 ): void {
   for (const store of stores.values()) {
-    if (!(store instanceof GuardedCacheManagerStore) || store.manager.isBound) continue;
+    const unbound = unboundCacheManager(store);
+    if (unbound === undefined) continue;
     const cache = discovery.getProviders().find(({ token, instance }) => token === CACHE_MANAGER && instance)
       ?.instance as unknown;
-    if (cache !== undefined) store.manager.use(cache);
+    if (cache !== undefined) unbound.use(cache);
     else if (mustExist) throw noCacheModule();
   }
 }

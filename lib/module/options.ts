@@ -34,7 +34,7 @@ import type { ChangeSource } from '../invalidation/index.js';
 import type { DispatcherSettings } from '../invalidation/jobs/dispatcher-registry.js';
 import type { KeyHash } from '../keys/key.interface.js';
 import { OnceLog } from '../observability/once-log.js';
-import { guardStore } from '../stores/guard-store.js';
+import { guardStore } from '../stores/guarded-store.js';
 import { memoryStore } from '../stores/memory-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';

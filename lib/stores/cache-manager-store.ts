@@ -1,5 +1,6 @@
 import { type DecodedEntry, decodeEntry, encodeEntry } from './entry-codec.js';
-import { CompressingStore } from './guard-store.js';
+import { ValueEncoding } from './encoded-value.js';
+import { GuardedStore } from './guarded-store.js';
 import { IDLE_MS, judgeStamp, newGeneration, parseGeneration, physicalLife } from './shared-generations.js';
 import { Stamp, type Verdict } from './stamp.js';
 import type { CacheStore, Entry, StoreHost, StoreQuery } from './store.interface.js';
@@ -228,11 +229,10 @@ function isInMemory({ store }: KeyvLike): boolean {
   return store instanceof Map || /memory|map/i.test((store as object | undefined)?.constructor.name ?? '');
 }
 
-/** A guarded {@link CacheManagerStore} that may find its backend in the application. */
-export class GuardedCacheManagerStore extends CompressingStore {
-  constructor(readonly manager: CacheManagerStore) {
-    super(manager, TIMEOUT_MS);
-  }
+/** The store behind a guard that has no backend yet. */
+export function unboundCacheManager(store: CacheStore): CacheManagerStore | undefined {
+  const inner = store instanceof GuardedStore ? store.inner : store;
+  return inner instanceof CacheManagerStore && !inner.isBound ? inner : undefined;
 }
 
 /**
@@ -246,5 +246,6 @@ export class GuardedCacheManagerStore extends CompressingStore {
  * @publicApi
  */
 export function cacheManagerStore(backend?: object): CacheStore {
-  return new GuardedCacheManagerStore(new CacheManagerStore(backend));
+  const options = { timeout: TIMEOUT_MS, encoding: new ValueEncoding() };
+  return new GuardedStore(new CacheManagerStore(backend), options);
 }

@@ -1,14 +1,20 @@
 import { isThenable, type Timers, within } from '../common/async.js';
 import { messageOf } from '../common/messages.js';
 import type { StoreState } from '../observability/metrics.js';
-import { BumpLog } from './generations.js';
 import { CircuitBreaker, WriteRefusals } from './circuit-breaker.js';
+import { isEncoded, type ValueEncoding } from './encoded-value.js';
+import { BumpLog } from './generations.js';
+import { MemoryStore } from './memory-store.js';
+import type { Stamp, Verdict } from './stamp.js';
 import {
   BumpQueuedError,
+  type BusStore,
   type CacheStore,
   Entry,
   type InvalidationMode,
-  readMany,
+  type Lease,
+  type LeaseStore,
+  type MaybePromise,
   type StoreHost,
   type StoreQuery,
   StoreRefusedError,
@@ -16,27 +22,47 @@ import {
   StoreUnavailableError,
   UNATTACHED,
 } from './store.interface.js';
-import type { Stamp, Verdict } from './stamp.js';
 import { UnsentBumps } from './unsent-bumps.js';
 
-/** How long after a failed attempt unsent bumps are sent again, in milliseconds. */
+/** Pause before unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
 
-/** Tags that are bumped in one go. */
-const MAX_AT_ONCE = 500;
+/** Tags of one bump: more at once could take longer than the timeout, on every attempt. */
+const MAX_TAGS_PER_BUMP = 500;
 
 /** How long the boot waits for the store, in milliseconds; then the application starts without it. */
 const BOOT_MS = 2_000;
 
+/** Timeout of stores that applications wrote, in milliseconds. */
+const TIMEOUT_MS = 1_000;
+
+type Inner = CacheStore & Partial<LeaseStore & BusStore>;
+
+export interface GuardOptions {
+  /** How long a call may take, in milliseconds. */
+  readonly timeout: number;
+  /** Of a store that keeps values as bytes. It runs outside of the timeout and the circuit breaker: its failures are not the store's. */
+  readonly encoding?: ValueEncoding | undefined;
+}
+
 /**
- * Stands before a shared store: every call ends within the timeout, a store that fails is left alone for a while, and a
- * bump that did not reach it is sent again until it did, while this process serves nothing that it covers.
+ * Stands before a store that may fail: every call ends within the timeout, a circuit breaker keeps calls away from a store that does not
+ * answer, and a bump that did not reach the store is sent again until it did; until then this process serves nothing that the bump covers.
+ *
+ * Optional members (`getMany`, `touch`, leases, the bus) exist exactly where the inner store has them.
  */
-export class GuardedStore implements CacheStore {
+export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<BusStore> {
   readonly kind: string;
   readonly keepsReferences: boolean;
+  readonly getMany: CacheStore['getMany'];
+  readonly getShared: LeaseStore['getShared'];
+  readonly touch: CacheStore['touch'];
+  readonly acquire?: LeaseStore['acquire'];
+  readonly openBus?: BusStore['openBus'];
+  readonly #timeout: number;
+  readonly #encoding: ValueEncoding | undefined;
   readonly #unsent = new UnsentBumps();
-  /** Those that the store got late: reads that were under way may have been answered before it did. */
+  /** Bumps that reached the store late: reads that ran meanwhile may have been answered before. */
   readonly #late = new BumpLog();
   readonly #breaker: CircuitBreaker;
   readonly #refusals: WriteRefusals;
@@ -51,42 +77,53 @@ export class GuardedStore implements CacheStore {
   #errors = 0;
 
   constructor(
-    private readonly inner: CacheStore,
-    /** Milliseconds. */
-    private readonly timeout: number,
+    readonly inner: Inner,
+    { timeout, encoding }: GuardOptions,
   ) {
     this.kind = inner.kind;
     this.keepsReferences = inner.keepsReferences;
-    this.#breaker = new CircuitBreaker(
-      () => this.#host.now(),
-      (isOpen, error) =>
-        this.#report(
-          isOpen,
-          error,
-          isOpen ? `is down (${messageOf(error)}): values are loaded uncached until it is back.` : 'is back.',
-        ),
+    this.#timeout = timeout;
+    this.#encoding = encoding;
+    if (inner.getMany !== undefined) this.getMany = (queries) => this.#getMany(queries);
+    if (inner.getShared !== undefined)
+      this.getShared = (query) => this.#read(query, () => inner.getShared!(query));
+    if (inner.touch !== undefined) this.touch = (key, entry) => this.isAvailable && inner.touch!(key, entry);
+    if (inner.acquire !== undefined) this.acquire = (key) => this.#acquire(() => inner.acquire!(key));
+    if (inner.openBus !== undefined) this.openBus = () => inner.openBus!();
+    const now = (): number => this.#host.now();
+    this.#breaker = new CircuitBreaker(now, (isOpen, error) =>
+      this.#report(
+        isOpen,
+        error,
+        isOpen ? `is down (${messageOf(error)}): values are loaded uncached until it is back.` : 'is back.',
+      ),
     );
-    this.#refusals = new WriteRefusals(
-      () => this.#host.now(),
-      (isRefusing, error) =>
-        this.#report(
-          isRefusing,
-          error,
-          isRefusing
-            ? `takes no writes (${messageOf(error)}): what is loaded is not cached, and invalidations are kept until it does.`
-            : 'takes writes again.',
-        ),
+    this.#refusals = new WriteRefusals(now, (isRefusing, error) =>
+      this.#report(
+        isRefusing,
+        error,
+        isRefusing
+          ? `refuses writes (${messageOf(error)}): loaded values are not cached, and invalidations are kept until it accepts them.`
+          : 'accepts writes again.',
+      ),
     );
+  }
+
+  get grantsAll(): boolean | undefined {
+    return this.inner.grantsAll;
   }
 
   attach(host: StoreHost): void {
     this.#host = host;
     this.inner.attach?.(host);
+    // A failure is reported by the first read or write that needs it.
+    this.#encoding?.open().catch(() => undefined);
   }
 
   /** Waits for the store while the application boots, for at most {@link BOOT_MS}. */
   async ready(): Promise<void> {
-    if (this.inner.ready !== undefined) await within(this.#host, BOOT_MS, this.inner.ready());
+    const encoding = this.#encoding?.open().catch(() => undefined);
+    await within(this.#host, BOOT_MS, Promise.all([this.inner.ready?.(), encoding]));
   }
 
   /** Whether the store answers, as far as is known. */
@@ -94,7 +131,7 @@ export class GuardedStore implements CacheStore {
     return !this.#breaker.isOpen;
   }
 
-  /** One that knows its connection may be back though nobody has called since it went. */
+  /** An inner store that knows its connection may be back although no call has found out yet. */
   state(): StoreState {
     const known = this.inner.state?.();
     const isAway =
@@ -108,24 +145,32 @@ export class GuardedStore implements CacheStore {
     };
   }
 
-  async get(query: StoreQuery): Promise<Entry | Stamp> {
-    const began = this.#late.now();
-    const reading = await this.guard(() => this.inner.get(query));
-    return this.#isCovered(reading, began) ? this.stamp(query.tags()) : reading;
+  get(query: StoreQuery): Promise<Entry | Stamp> {
+    return this.#read(query, () => this.inner.get(query));
   }
 
-  async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+  async #read(query: StoreQuery, ask: () => MaybePromise<Entry | Stamp>): Promise<Entry | Stamp> {
+    if (this.#encoding?.isOpen === false) await this.#encoding.open();
     const began = this.#late.now();
-    const readings = await this.guard(() => readMany(this.inner, queries));
-    if (!readings.some((reading) => this.#isCovered(reading, began))) return readings;
-    return Promise.all(
-      readings.map((reading, i) =>
-        this.#isCovered(reading, began) ? this.stamp(queries[i]!.tags()) : reading,
-      ),
-    );
+    return this.#usable(query, await this.#guard(ask), began);
   }
 
-  /** Whether its bump is, or was while it was read, on the way: the store may have called it current, but it is not here. */
+  async #getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
+    if (this.#encoding?.isOpen === false) await this.#encoding.open();
+    const began = this.#late.now();
+    const readings = await this.#guard(() => this.inner.getMany!(queries));
+    const usable = readings.map((reading, i) => this.#usable(queries[i]!, reading, began));
+    return usable.some(isThenable) ? Promise.all(usable) : (usable as (Entry | Stamp)[]);
+  }
+
+  /** The reading, or a stamp in place of an entry that must not be served or cannot be decoded. */
+  #usable(query: StoreQuery, reading: Entry | Stamp, began: number): MaybePromise<Entry | Stamp> {
+    if (this.#isCovered(reading, began)) return this.stamp(query.tags());
+    if (!isEncoded(reading) || this.#encoding === undefined) return reading;
+    return this.#encoding.decode(query, reading).catch(() => this.stamp(query.tags()));
+  }
+
+  /** Whether a bump of its tags has not reached the store, or reached it during the read: the store may have called it current. */
   #isCovered(reading: Entry | Stamp, began: number): boolean {
     if (this.#unsent.size === 0 && this.#late.now() === began) return false;
     if (!(reading instanceof Entry)) return false;
@@ -134,28 +179,26 @@ export class GuardedStore implements CacheStore {
   }
 
   stamp(tags: readonly string[]): Promise<Stamp> {
-    return this.guard(() => this.inner.stamp(tags));
+    return this.#guard(() => this.inner.stamp(tags));
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
     if (this.#unsent.size > 0 && this.#unsent.covers(stamp.tags)) return 'purged';
-    return this.guard(() => this.inner.judge(stamp));
+    return this.#guard(() => this.inner.judge(stamp));
   }
 
-  /** A store that is away said so when it went: its callers are only told that it did not take the entry. */
+  /** A store that is away was reported when it went: its callers are only told that the entry is not stored. */
   async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    const encoded = this.#encoding === undefined ? entry : await this.#encoding.encode(query, entry);
+    if (encoded === undefined) return false;
     try {
-      const taken = await this.guard(() => this.inner.set(query, entry));
+      const taken = await this.#guard(() => this.inner.set(query, encoded));
       this.#refusals.taken();
       return taken;
     } catch (error) {
       if (error instanceof StoreUnavailableError) return false;
       throw error;
     }
-  }
-
-  touch(key: string, entry: Entry): void {
-    if (this.isAvailable) this.inner.touch?.(key, entry);
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
@@ -173,7 +216,7 @@ export class GuardedStore implements CacheStore {
         { cause: error },
       );
     }
-    // Others became coarser meanwhile: those are nobody's own.
+    // Tags of other callers became coarser meanwhile: no caller sends those again.
     if (this.#unsent.hasCoarse) this.#retryLater();
   }
 
@@ -181,20 +224,34 @@ export class GuardedStore implements CacheStore {
     return Promise.resolve(this.inner.sweep(prefix, drop));
   }
 
-  /** What is unsent is tried once more: after that nobody knows of it. */
+  /** Unsent bumps are tried once more: after the process has ended they are lost. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#unsent.size > 0) await this.#retry();
     await this.inner.close?.();
   }
 
-  /** Waits for an answer for at most the timeout; what comes later is thrown away. */
-  protected async guard<T>(ask: () => T | Promise<T>): Promise<T> {
+  /** A lease that is granted after the timeout is given back: nobody would hold it, and it would be renewed for ever. */
+  async #acquire(acquire: () => Promise<Lease | undefined>): Promise<Lease | undefined> {
+    let granted: Promise<Lease | undefined> | undefined;
+    try {
+      return await this.#guard(() => (granted = acquire()));
+    } catch (error) {
+      granted?.then(
+        (lease) => lease?.release(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  /** Waits for an answer for at most the timeout; a later answer is dropped. */
+  async #guard<T>(ask: () => MaybePromise<T>): Promise<T> {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
     try {
       const asked = ask();
       const answer = isThenable(asked)
-        ? await within(this.#timers, this.timeout, asked as PromiseLike<T>, this.#onTimeout)
+        ? await within(this.#timers, this.#timeout, asked as PromiseLike<T>, this.#onTimeout)
         : asked;
       this.#breaker.succeeded();
       return answer;
@@ -209,11 +266,14 @@ export class GuardedStore implements CacheStore {
     }
   }
 
-  /** In parts: all at once may take longer than the timeout, on every attempt. */
+  readonly #onTimeout = (): never => {
+    throw new StoreTimeoutError(this.kind, this.#timeout);
+  };
+
   async #send(tags: readonly string[], mode: InvalidationMode, mark: number, isLate: boolean): Promise<void> {
-    for (let from = 0; from < tags.length; from += MAX_AT_ONCE) {
-      const part = tags.slice(from, from + MAX_AT_ONCE);
-      await this.guard(() => this.inner.bump(part, mode));
+    for (let from = 0; from < tags.length; from += MAX_TAGS_PER_BUMP) {
+      const part = tags.slice(from, from + MAX_TAGS_PER_BUMP);
+      await this.#guard(() => this.inner.bump(part, mode));
       if (isLate) this.#late.note(part);
       this.#unsent.remove(part, mode, mark);
     }
@@ -233,18 +293,25 @@ export class GuardedStore implements CacheStore {
         await this.#send(tags, mode, mark, true);
       }
     } catch {
-      // The next attempt is due: what is unsent stays, and the breaker has told.
+      // The circuit breaker has reported it, and the next attempt sends what is left.
     }
     this.#retrying = false;
     if (this.#unsent.size > 0) this.#retryLater();
   }
 
-  readonly #onTimeout = (): never => {
-    throw new StoreTimeoutError(this.kind, this.timeout);
-  };
-
-  #report(isDown: boolean, error: unknown, what: string): void {
+  #report(isDown: boolean, error: unknown, message: string): void {
     this.#host.changed?.(isDown ? 'down' : 'up', error);
-    this.#host.log(`The ${this.kind} store ${what}`);
+    this.#host.log(`The ${this.kind} store ${message}`);
   }
+}
+
+/** One store has one guard, in all applications and under all names. */
+const guards = new WeakMap<CacheStore, GuardedStore>();
+
+/** Guards a store that an application wrote. Memory never fails, and the shared stores of this library are guarded already. */
+export function guardStore(store: CacheStore): CacheStore {
+  if (store instanceof MemoryStore || store instanceof GuardedStore) return store;
+  let guard = guards.get(store);
+  if (guard === undefined) guards.set(store, (guard = new GuardedStore(store, { timeout: TIMEOUT_MS })));
+  return guard;
 }

@@ -15,7 +15,7 @@ import {
   type StoreHost,
   type StoreQuery,
 } from './store.interface.js';
-import { guardStore } from './guard-store.js';
+import { guardStore } from './guarded-store.js';
 import { MemoryStore } from './memory-store.js';
 import { uniteStamps, type Stamp, type Verdict } from './stamp.js';
 

@@ -1,9 +1,12 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { isolateValues } from '../../lib/cache/values/isolation.js';
 import { KnownClasses } from '../../lib/cache/values/classes.js';
 import { decodeEntry, encodeEntry } from '../../lib/stores/entry-codec.js';
+import { openPacking } from '../../lib/stores/packing.js';
 import { Entry } from '../../lib/stores/store.interface.js';
 import { Stamp } from '../../lib/stores/stamp.js';
+
+beforeAll(openPacking);
 
 class User {
   constructor(readonly name: string) {}

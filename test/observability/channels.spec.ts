@@ -203,7 +203,7 @@ describe('the store channel', () => {
     };
     const shared = new GuardedStore(
       { kind: 'shared', keepsReferences: true, get, set: () => undefined } as unknown as CacheStore,
-      1_000,
+      { timeout: 1_000 },
     );
     const { cache, clock } = await start([], { namespace: 'shop', stores: { bulk: shared, other: shared } });
     const told = heard<StoreEvent>(CACHE_CHANNELS.store);

@@ -87,7 +87,7 @@ describe('a guarded store', () => {
       if (it.fail !== undefined) throw it.fail;
     };
     const store = { kind: 'shared', stamp: bump, bump } as unknown as CacheStore;
-    const guard = new GuardedStore(store, 1_000);
+    const guard = new GuardedStore(store, { timeout: 1_000 });
     const said: unknown[] = [];
     const host: StoreHost = {
       now: clock.now,

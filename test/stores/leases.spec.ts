@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { memoryStore, type CacheStore } from '../../lib/index.js';
 import { type Bus, type Lease, UNATTACHED } from '../../lib/stores/store.interface.js';
-import { GuardedBusStore } from '../../lib/stores/guard-store.js';
+import { GuardedStore } from '../../lib/stores/guarded-store.js';
 import { TestApplication } from '../support/application.js';
 import { Deferred, settled } from '../support/gate.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -26,13 +26,13 @@ it('a lease that is granted after its caller went on is given back', async () =>
   const held = new Set<string>();
   const granted = new Deferred();
   const clock = new ManualClock();
-  const store = new GuardedBusStore(leasing(held, granted.promise), 100);
+  const store = new GuardedStore(leasing(held, granted.promise), { timeout: 100 });
   store.attach({
     ...UNATTACHED,
     now: clock.now,
     after: (ms, run) => clock.after(ms, run),
   });
-  const outcome = expect(store.acquire('key')).rejects.toThrow('did not answer');
+  const outcome = expect(store.acquire!('key')).rejects.toThrow('did not answer');
   clock.advance(201);
   await outcome;
   granted.resolve();

@@ -35,6 +35,8 @@ describe('memory over a shared store, with a bus', () => {
   /** Holds answers of the shared store back while it is shut. */
   let gate: Gate;
   let reads: number;
+  /** Entries that the shared store was told of. */
+  let touched: string[];
 
   beforeEach(() => {
     bus = new ScriptedBus();
@@ -43,6 +45,8 @@ describe('memory over a shared store, with a bus', () => {
     gate = new Gate();
     gate.open();
     reads = 0;
+    touched = [];
+    shared.touch = (key, { value }) => void touched.push(`${key} ${String(value)}`);
     const read = shared.get.bind(shared);
     shared.get = async (query) => {
       reads++;
@@ -82,16 +86,14 @@ describe('memory over a shared store, with a bus', () => {
   });
 
   it('tells the shared store of what never expires and is served from memory', async () => {
-    const told: string[] = [];
-    shared.touch = (key, { value }) => void told.push(`${key} ${String(value)}`);
     await write(shared, 'value');
     await read();
     await read();
-    expect(told).toEqual([]);
+    expect(touched).toEqual([]);
     const stamp = await shared.stamp(at.tags());
     await store.set(at, new Entry('for good', clock.now(), Infinity, Infinity, stamp, 10));
     await read();
-    expect([await read(), told]).toEqual(['for good', ['key for good']]);
+    expect([await read(), touched]).toEqual(['for good', ['key for good']]);
   });
 
   it('serves nothing from memory, and keeps nothing, while the bus is not trusted', async () => {

@@ -1,7 +1,8 @@
 import { Cluster, Redis } from 'ioredis';
 import { checkOptions, isRecord, isWholeFrom, type OptionTable, typeError } from '../../common/options.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
-import { GuardedBusStore } from '../guard-store.js';
+import { ValueEncoding } from '../encoded-value.js';
+import { GuardedStore } from '../guarded-store.js';
 import type { CacheStore } from '../store.interface.js';
 import { RedisConnection } from './redis-connection.js';
 import type { RedisClient } from './redis-client.interface.js';
@@ -77,8 +78,8 @@ const MAX_RECONNECT_MS = 1_000;
 export function redisStore(options: RedisStoreOptions): CacheStore {
   checkOptions(OPTIONS, options, 'redisStore()');
   const { timeout = 250, compression } = options;
-  const compressed = compression && normaliseCompression(compression, 'redisStore()');
-  return new GuardedBusStore(new RedisStore(connect(options)), timeout, compressed);
+  const encoding = new ValueEncoding(compression && normaliseCompression(compression, 'redisStore()'));
+  return new GuardedStore(new RedisStore(connect(options)), { timeout, encoding });
 }
 
 /** The connection that options describe. */
