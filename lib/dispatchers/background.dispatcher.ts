@@ -14,12 +14,12 @@ import { systemClock } from '../common/time.js';
 import { positive } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
 
-/** A job of more tags than this takes coarser ones, when jobs are put together. */
+/** A merged job with more tags than this gets coarser ones. */
 const MAX_TAGS = 1_000;
 
 /**
- * Jobs that wait. When there are too many they are put together, with coarser tags where those are too many too: what is
- * invalidated only grows, and nothing is dropped.
+ * A bounded queue of jobs. If there are too many they are merged, with coarser tags if there are too many tags: more is
+ * invalidated than necessary, never less.
  */
 export class BackgroundQueue {
   #jobs: InvalidationJob[] = [];
@@ -35,35 +35,35 @@ export class BackgroundQueue {
 
   add(job: InvalidationJob): void {
     this.#jobs.push(job);
-    if (this.#jobs.length > this.limit) this.#coalesce();
+    if (this.#jobs.length > this.limit) this.#merge();
   }
 
   next(): InvalidationJob | undefined {
     return this.#jobs.shift();
   }
 
-  /** Up to so many, the oldest first. */
+  /** Removes and returns up to `count` jobs, oldest first. */
   take(count: number): InvalidationJob[] {
     return this.#jobs.splice(0, count);
   }
 
-  /** At most one job of each mode is left, and nothing to be computed anew: there is too much to do already. */
-  #coalesce(): void {
+  /** Merges the jobs to one for each mode. It has no rewarms: the process is overloaded already. */
+  #merge(): void {
     const modes = new Map<string, InvalidationJob[]>();
     for (const job of this.#jobs) modes.set(job.mode, [...(modes.get(job.mode) ?? []), job]);
-    this.#jobs = [...modes.values()].map(([{ rewarm: _tooMany, ...first }, ...others]) => ({
+    this.#jobs = [...modes.values()].map(([{ rewarm: _dropped, ...first }, ...others]) => ({
       ...first,
-      // A queue that has the first of them already must not take this for the same.
+      // New id: otherwise the queue deduplicates it against the first job.
       id: randomUUID(),
       done: [first, ...others].every(({ done }) => done),
-      tags: this.#few(new Set([first, ...others].flatMap(({ tags }) => tags))),
+      tags: this.#reduce(new Set([first, ...others].flatMap(({ tags }) => tags))),
     }));
   }
 
-  #few(tags: ReadonlySet<string>): readonly string[] {
+  #reduce(tags: ReadonlySet<string>): readonly string[] {
     if (tags.size <= MAX_TAGS) return [...tags];
     const coarse = new Set([...tags].map((tag) => this.coarser(tag) ?? tag));
-    return coarse.size < tags.size ? this.#few(coarse) : [...coarse];
+    return coarse.size < tags.size ? this.#reduce(coarse) : [...coarse];
   }
 }
 
@@ -73,13 +73,13 @@ export class BackgroundQueue {
  * @publicApi
  */
 export interface BackgroundSettings {
-  /** How many jobs are carried out at one time. Default 4. */
+  /** Number of jobs that run at the same time. Default 4. */
   readonly concurrency: number;
-  /** How many jobs may wait; beyond that they are put together, and coarser. Default 1000. */
+  /** Number of jobs that may wait. Beyond that they are merged, with coarser tags. Default 1000. */
   readonly maxQueue: number;
-  /** How often a job is tried while its store fails, a little later each time. Default 8, over about 25 seconds. */
+  /** Attempts of a job whose store fails, with doubled pauses. Default 8, over about 25 seconds. */
   readonly attempts: number;
-  /** How long a shutdown waits for what is queued, in milliseconds. Default 5000. */
+  /** Longest time that a shutdown waits for queued jobs, in milliseconds. Default 5000. */
   readonly drainTimeout: number;
 }
 
@@ -91,12 +91,12 @@ const OPTIONS = new DispatcherOptions<BackgroundSettings>('background', {
   drainTimeout: positive,
 });
 
-/** The first pause after a failure; each further one is twice as long. Milliseconds. */
+/** Pause after the first failure, doubled after each further one. Milliseconds. */
 const FIRST_PAUSE = 200;
 
 /**
- * Carries jobs out in this process, beside the requests: the write does not wait. What was invalidated at commit is not
- * done twice, so this is for rules with `eager: false` and for what the store did not take.
+ * Runs jobs in the background of this process: the write does not wait for them. Jobs whose tags were bumped at commit are
+ * skipped, so it works for rules with `eager: false` and for bumps that the store did not take.
  *
  * Source: drf-restflow, `threadpool` and `asyncio`.
  */
@@ -108,7 +108,7 @@ export class BackgroundDispatcher implements Dispatcher {
   #queue: BackgroundQueue | undefined;
   #handle: DispatchContext['handle'] | undefined;
   readonly #running = new Set<Promise<void>>();
-  #inHand = 0;
+  #inProgress = 0;
   readonly #closing = new AbortController();
 
   start({ config, coarser, failed }: DispatcherHost): void {
@@ -126,19 +126,24 @@ export class BackgroundDispatcher implements Dispatcher {
   }
 
   state(): DispatcherState {
-    return { status: 'up', waitingJobs: this.#left };
+    return { status: 'up', waitingJobs: this.#unfinished };
   }
 
-  get #left(): number {
-    return (this.#queue?.size ?? 0) + this.#inHand;
+  get #unfinished(): number {
+    return (this.#queue?.size ?? 0) + this.#inProgress;
   }
 
-  /** Carries out what is queued, without pauses between attempts. */
+  /** Runs queued jobs without pauses between attempts, for at most `drainTimeout`. */
   async close(): Promise<void> {
     this.#closing.abort();
     await within(systemClock, this.#settings.drainTimeout, Promise.all(this.#running));
-    if (this.#left > 0)
-      this.#failed('background drain', `${this.#left} invalidation jobs were left at shutdown`, 'too slow');
+    if (this.#unfinished > 0)
+      this.#failed(
+        'background drain',
+        `${this.#unfinished} invalidation jobs were lost at shutdown, so their entries may stay stale until their ttl ends. Raise drainTimeout in ` +
+          `dispatcherSettings: { background: … }`,
+        `they did not finish within ${this.#settings.drainTimeout} ms`,
+      );
   }
 
   #run(): void {
@@ -147,12 +152,12 @@ export class BackgroundDispatcher implements Dispatcher {
   }
 
   async #work(): Promise<void> {
-    // The write that dispatched goes on first.
+    // Lets the write that dispatched continue first.
     await Promise.resolve();
     for (let job = this.#queue!.next(); job !== undefined; job = this.#queue!.next()) {
-      this.#inHand++;
+      this.#inProgress++;
       await this.#try(job);
-      this.#inHand--;
+      this.#inProgress--;
     }
   }
 
@@ -162,7 +167,11 @@ export class BackgroundDispatcher implements Dispatcher {
         return await this.#handle!(job);
       } catch (error) {
         if (attempt >= this.#settings.attempts || error instanceof InvalidationJobError) {
-          return this.#failed(`background ${job.rule}`, `An invalidation of ${job.rule} was given up`, error);
+          return this.#failed(
+            `background ${job.rule}`,
+            `An invalidation of the rule ${job.rule} was given up at attempt ${attempt}, so its entries may stay stale until their ttl ends`,
+            error,
+          );
         }
         await this.#pause(FIRST_PAUSE * 2 ** (attempt - 1));
       }

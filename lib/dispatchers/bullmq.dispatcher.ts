@@ -11,29 +11,29 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { topicOf } from '../common/messages.js';
 import { positive, record, text } from '../common/options.js';
-import { DispatcherOptions } from './options.js';
+import { DispatcherOptions, queueOf } from './options.js';
 import { ATTEMPTS, pauseBefore } from '../common/async.js';
-import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
+import { closeInTime, Sender, combinedState, hostOnceStarted } from './sender.js';
 
 /**
- * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may say `queue` and `attempts` for that rule alone.
+ * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may override `queue` and `attempts`.
  *
  * @publicApi
  */
 export interface BullMqOptions {
-  /** BullMQ's connection: ioredis options, or a connection of yours with `maxRetriesPerRequest: null`, which stays open. */
+  /** BullMQ's connection: ioredis options, or an ioredis client with `maxRetriesPerRequest: null`, which is not closed at shutdown. */
   connection: ConnectionOptions;
-  /** The queue. Default: the namespace and `-invalidation`, so that applications never share one. */
+  /** Name of the queue. Default: the namespace and `-invalidation`. */
   queue?: string | undefined;
-  /** Whether this process works the queue. Default `true`; `false` leaves it to others; a list names the queues to work. */
+  /** Whether this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes; a list names the queues. */
   work?: boolean | readonly string[] | undefined;
-  /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
+  /** Attempts of a job whose store fails, before it is dead. Default 25, over an hour and a half. */
   attempts?: number | undefined;
-  /** How many jobs a worker carries out at one time. Default 8. */
+  /** Number of jobs that a worker runs at the same time. Default 8. */
   concurrency?: number | undefined;
-  /** What BullMQ's keys in Redis begin with. Default `'bull'`. */
+  /** Prefix of BullMQ's keys in Redis. Default `'bull'`. */
   prefix?: string | undefined;
-  /** More options of BullMQ's Worker. */
+  /** Further options of BullMQ's Worker. */
   workerOptions?: Partial<WorkerOptions> | undefined;
 }
 
@@ -62,7 +62,7 @@ const DEFAULTS = {
   workerOptions: {},
 } satisfies Omit<Required<BullMqOptions>, 'connection' | 'queue'>;
 
-/** How many dead jobs a queue keeps. */
+/** Number of dead jobs that a queue keeps. */
 const DEAD_LETTERS = 10_000;
 
 interface WorkerInUse {
@@ -73,10 +73,10 @@ interface WorkerInUse {
 type Options = Required<Omit<BullMqOptions, 'queue'>> & Pick<BullMqOptions, 'queue'>;
 
 /**
- * The `bullmq` dispatcher: jobs go to a BullMQ queue on Redis after the commit, and a worker, here or in another process,
- * carries them out, with retries. Dead ones stay in the queue as failed.
+ * The `bullmq` dispatcher: adds jobs to a BullMQ queue on Redis after the commit. A worker in this or another process runs
+ * them, with retries. Dead jobs stay in the queue as failed.
  *
- * @throws CacheConfigurationError for options that cannot work
+ * @throws CacheConfigurationError for invalid options
  * @example
  * RestflowCacheModule.forRoot({ store, dispatchers: [bullMqDispatcher({ connection: { host: 'localhost' } })] })
  *
@@ -111,28 +111,28 @@ class BullMqDispatcher implements Dispatcher {
   }
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
-    // Settings of the module are among them: the dispatcher may not have been started yet.
+    // `config` includes dispatcherSettings, which start() may not have read yet.
     const options = OPTIONS.read(this.#options, config);
     return this.#queue(options.queue ?? queueOf(jobs[0]!.namespace), options).add(jobs);
   }
 
   state(): DispatcherState {
-    return stateOfAll([...this.#queues.values()].map(({ sender }) => sender));
+    return combinedState([...this.#queues.values()].map(({ sender }) => sender));
   }
 
   async close(): Promise<void> {
     const [workers, queues] = [this.#workers, [...this.#queues.values()]];
-    // Requests that are under way may still dispatch: they get queues of their own.
+    // Running requests may still dispatch: they open new queues, which the second close() closes.
     this.#workers = [];
     this.#queues.clear();
     await Promise.all([
       ...workers.map(({ worker, isConnected }) =>
-        // Without its Redis, one would wait for jobs that it can never finish, and keep the process alive.
-        closing(worker.close(!isConnected()), () => this.#disconnect(worker)),
+        // Forced if Redis is unavailable: otherwise the worker waits forever for its jobs and keeps the process alive.
+        closeInTime(worker.close(!isConnected()), () => this.#disconnect(worker)),
       ),
       ...queues.map(async ({ queue, sender }) => {
         await sender.close();
-        await closing(queue.close(), () => this.#disconnect(queue));
+        await closeInTime(queue.close(), () => this.#disconnect(queue));
       }),
     ]);
   }
@@ -141,9 +141,9 @@ class BullMqDispatcher implements Dispatcher {
     const { connection, concurrency, prefix, workerOptions } = this.#options;
     const worker = new Worker(name, ({ data }) => carryOut(data, host), {
       concurrency,
-      // A worker that is killed does not make its jobs dead.
+      // Jobs of a killed worker are retried, not dead.
       maxStalledCount: ATTEMPTS,
-      // BullMQ's default keeps jobs waiting for 15 s after a Redis that was gone for one.
+      // BullMQ's default of 15 s delays jobs after a short outage of Redis.
       runRetryDelay: 1_000,
       ...workerOptions,
       connection,
@@ -151,14 +151,14 @@ class BullMqDispatcher implements Dispatcher {
       settings: { backoffStrategy: pauseBefore },
     });
     worker.on('error', (error) =>
-      host.failed(`bullmq worker ${name}`, `The worker of ${name} has an error`, error),
+      host.failed(`bullmq worker ${name}`, `The BullMQ worker of the queue ${name} reported an error`, error),
     );
     worker.on('failed', (job, error) => {
       const isDead = job === undefined || job.finishedOn !== undefined;
       if (isDead)
         host.failed(
           `bullmq dead ${name} ${topicOf(error)}`,
-          `An invalidation job of ${name} is dead, it stays as failed`,
+          `An invalidation job of the queue ${name} is dead and stays there as failed, so its entries may stay stale until their ttl ends`,
           error,
         );
     });
@@ -182,8 +182,10 @@ class BullMqDispatcher implements Dispatcher {
         removeOnFail: { count: DEAD_LETTERS },
       },
     });
-    const host = whenStarted(() => this.#host);
-    queue.on('error', (error) => host.failed(`bullmq ${name}`, `The queue ${name} has an error`, error));
+    const host = hostOnceStarted(() => this.#host);
+    queue.on('error', (error) =>
+      host.failed(`bullmq ${name}`, `The BullMQ queue ${name} reported an error`, error),
+    );
     const send = (jobs: readonly InvalidationJob[]): Promise<unknown> =>
       queue.addBulk(jobs.map((job) => ({ name: job.rule, data: job, opts: { jobId: job.id } })));
     const sender = new Sender(`the queue ${name}`, send, host);
@@ -191,7 +193,7 @@ class BullMqDispatcher implements Dispatcher {
     return sender;
   }
 
-  /** Not awaited: there may never have been a connection. One of the application's own is not ours to end. */
+  /** Not awaited: there may be no connection. An ioredis client of the application stays connected. */
   #disconnect(connected: Queue | Worker): void {
     if ('disconnect' in this.#options.connection) return;
     connected.disconnect().catch(() => undefined);
@@ -206,9 +208,4 @@ async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void
       throw Object.assign(new UnrecoverableError(error.message), { code: error.code });
     throw error;
   }
-}
-
-/** BullMQ allows no colon in the name of a queue. */
-function queueOf(namespace: string): string {
-  return `${namespace.replaceAll(':', '.')}-invalidation`;
 }

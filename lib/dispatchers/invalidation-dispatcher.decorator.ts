@@ -5,7 +5,7 @@ import type { Dispatcher } from '../invalidation/jobs/dispatcher.interface.js';
 export const DISPATCHER_METADATA = 'nestjs-restflow-cache:dispatcher';
 
 /**
- * Makes a provider a dispatcher that rules select by this name, or by its class.
+ * Registers a provider as a dispatcher, which rules select by this name or by its class.
  *
  * @param name what rules write as `dispatcher: 'name'`
  * @example

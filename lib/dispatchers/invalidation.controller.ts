@@ -14,16 +14,16 @@ import { patternOf } from './microservice.dispatcher.js';
 export interface InvalidationControllerOptions {
   /** The namespace of the module. Default `'restflow'`. */
   namespace?: string | undefined;
-  /** The event pattern, where the dispatcher has another one. Default: the namespace and `.invalidation`. */
+  /** The event pattern of the dispatcher. Default: the namespace and `.invalidation`. */
   pattern?: string | undefined;
   /**
-   * RabbitMQ with `noAck: false`: a message is acknowledged when its job is done, goes back to its queue a second after its store failed,
-   * and to the queue's dead letter exchange when it can never be carried out. Default `false`.
+   * For RabbitMQ with `noAck: false`: acknowledges a message when its job is done, requeues it one second after its store failed, and
+   * rejects it to the queue's dead letter exchange if the job is invalid. Default `false`.
    */
   ack?: boolean | undefined;
 }
 
-/** What RmqContext offers. */
+/** The parts of RmqContext that the controller uses. */
 interface RmqContextLike {
   getMessage(): object;
   getChannelRef(): {
@@ -36,12 +36,12 @@ function isOfRabbitMq(context: unknown): context is RmqContextLike {
   return typeof (context as Partial<RmqContextLike> | undefined)?.getChannelRef === 'function';
 }
 
-/** How long a message waits before it goes back to its queue. Milliseconds. */
+/** Delay before a failed message is requeued. Milliseconds. */
 const REQUEUE = 1_000;
 
 /**
- * A controller that carries out what `microserviceDispatcher` emits, for a microservice that imports RestflowCacheModule with the
- * application's store and namespace.
+ * Makes a controller that runs the jobs that `microserviceDispatcher` emits, for a microservice that imports RestflowCacheModule
+ * with the application's store and namespace.
  *
  * @example
  * @Module({
@@ -66,7 +66,7 @@ export function invalidationController(options: InvalidationControllerOptions = 
         await this.worker.handle(job);
         throw new CacheUsageError(
           'INVALIDATION_ACK',
-          `invalidationController({ ack: true }) acknowledges messages of RabbitMQ; this one came by another transport, and its job is done. ` +
+          `invalidationController({ ack: true }) acknowledges messages of RabbitMQ, but this message came by another transport. Its job is done. ` +
             `Write invalidationController({ namespace: '${namespace}' }).`,
         );
       }

@@ -10,9 +10,9 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { text } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
-import { closing, Sender, stateOfAll } from './sender.js';
+import { closeInTime, Sender, combinedState } from './sender.js';
 
-/** The event that jobs of a namespace are emitted as. */
+/** The default event pattern of a namespace. */
 export function patternOf(namespace: string): string {
   return `${namespace}.invalidation`;
 }
@@ -29,12 +29,12 @@ export interface EventClient {
 }
 
 /**
- * Options of {@link microserviceDispatcher}. `dispatcherConfig` of a rule may say `pattern` for that rule alone.
+ * Options of {@link microserviceDispatcher}. `dispatcherConfig` of a rule may override `pattern`.
  *
  * @publicApi
  */
 export interface MicroserviceOptions {
-  /** A ClientProxy of @nestjs/microservices, of any transport. It is closed with the application. */
+  /** A ClientProxy of @nestjs/microservices with any transport. It is closed with the application. */
   client: EventClient;
   /** The event pattern. Default: the namespace and `.invalidation`. */
   pattern?: string | undefined;
@@ -52,10 +52,10 @@ const OPTIONS = new DispatcherOptions<MicroserviceOptions>(
 type Options = Pick<MicroserviceOptions, 'client' | 'pattern'>;
 
 /**
- * The `microservice` dispatcher: jobs are emitted as events after the commit, through any transport of
- * @nestjs/microservices. `invalidationController()` carries them out on the other side.
+ * The `microservice` dispatcher: emits jobs as events after the commit, through any transport of @nestjs/microservices.
+ * `invalidationController()` runs them in the receiving process.
  *
- * @throws CacheConfigurationError for options that cannot work
+ * @throws CacheConfigurationError for invalid options
  * @example
  * const client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { urls, queue: 'invalidation' } });
  * RestflowCacheModule.forRoot({ store, dispatchers: [microserviceDispatcher({ client })] })
@@ -85,10 +85,16 @@ class MicroserviceDispatcher implements Dispatcher {
   start(host: DispatcherHost): void {
     this.#host = host;
     this.#options = OPTIONS.read(this.#options, host.config);
-    // The broker may be down: the first jobs then wait for it, not the boot.
+    // Not awaited: if the broker is unavailable, the first jobs wait for it and not the boot.
     this.#connecting = this.#options.client
       .connect()
-      .catch((error: unknown) => this.#failed('connect', 'The broker is away', error));
+      .catch((error: unknown) =>
+        this.#failed(
+          'connect',
+          'The client could not connect to its broker, so invalidation jobs wait in memory',
+          error,
+        ),
+      );
   }
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
@@ -103,16 +109,16 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   state(): DispatcherState {
-    return stateOfAll(this.#senders.values());
+    return combinedState(this.#senders.values());
   }
 
   async close(): Promise<void> {
     const senders = [...this.#senders.values()];
     this.#senders.clear();
     await Promise.all(senders.map((sender) => sender.close()));
-    // The client of RabbitMQ throws an error that nobody can catch when it is closed while it connects.
-    await closing(this.#connecting);
-    await closing(Promise.resolve(this.#options.client.close()));
+    // The RabbitMQ client throws an uncaught error if it is closed while it connects.
+    await closeInTime(this.#connecting);
+    await closeInTime(Promise.resolve(this.#options.client.close()));
   }
 
   async #emit(pattern: string, jobs: readonly InvalidationJob[]): Promise<void> {
@@ -126,7 +132,7 @@ class MicroserviceDispatcher implements Dispatcher {
     this.#host?.failed(`microservice ${topic}`, message, reasonOf(error));
 }
 
-/** The client of RabbitMQ rejects with `{ err, url }`. */
+/** The RabbitMQ client rejects with `{ err, url }`. */
 function reasonOf(error: unknown): unknown {
   return (error as { err?: unknown } | null)?.err ?? error;
 }

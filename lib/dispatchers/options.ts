@@ -1,7 +1,7 @@
 import { CacheConfigurationError } from '../common/errors.js';
 import { checkOptions, type OptionRows, type OptionTable } from '../common/options.js';
 
-/** The options of a dispatcher: their rows, and those that may differ from rule to rule. */
+/** Option table of a dispatcher, with the options that `dispatcherConfig` of a rule may override. */
 export class DispatcherOptions<T extends object> {
   readonly #table: OptionTable<T>;
   readonly #ofRules: OptionTable<T>;
@@ -44,10 +44,15 @@ export class DispatcherOptions<T extends object> {
     if (fixed === undefined)
       return checkOptions(this.#ofRules, config, `dispatcherConfig of '${this.dispatcher}'`);
     throw invalid(
-      `dispatcherConfig of '${this.dispatcher}': ${fixed} cannot differ from rule to rule. Write it in ` +
+      `dispatcherConfig of '${this.dispatcher}': ${fixed} is the same for all rules. Write it in ` +
         `dispatcherSettings: { '${this.dispatcher}': { ${fixed}: … } } of forRoot.`,
     );
   }
+}
+
+/** The default queue of a namespace. BullMQ allows no colon in the name of a queue. */
+export function queueOf(namespace: string): string {
+  return `${namespace.replaceAll(':', '.')}-invalidation`;
 }
 
 function withoutUndefined(layer: object | undefined): object {

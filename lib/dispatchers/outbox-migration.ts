@@ -3,16 +3,16 @@ import { OutboxTable, type OutboxDataSource, type SqlRunner } from './outbox-tab
 export const OUTBOX_TABLE = 'restflow_outbox';
 
 /**
- * A migration as TypeORM takes it.
+ * A TypeORM migration that creates the outbox table.
  *
  * @publicApi
  */
 export interface OutboxMigration {
-  /** As TypeORM notes it. */
+  /** Name in TypeORM's table of migrations. */
   readonly name: string;
-  /** Makes the table. */
+  /** Creates the table. */
   up(queryRunner: OutboxMigrationRunner): Promise<void>;
-  /** Drops it. */
+  /** Drops the table. */
   down(queryRunner: OutboxMigrationRunner): Promise<void>;
 }
 
@@ -26,11 +26,11 @@ export interface OutboxMigrationRunner extends SqlRunner {
 }
 
 /**
- * A migration that makes the table of the `outbox` dispatcher, for `migrations` of a DataSource on PostgreSQL, MySQL,
+ * Makes a migration that creates the table of the `outbox` dispatcher, for `migrations` of a DataSource on PostgreSQL, MySQL,
  * MariaDB or SQLite.
  *
- * @param table its name. Default `restflow_outbox`
- * @returns a class that TypeORM runs like any migration
+ * @param table name of the table. Default `restflow_outbox`
+ * @returns a migration class
  * @example
  * new DataSource({ …, migrations: [...mine, outboxMigration()] })
  *
@@ -40,7 +40,7 @@ export function outboxMigration(table = OUTBOX_TABLE): new () => OutboxMigration
   const of = ({ connection }: OutboxMigrationRunner): OutboxTable =>
     new OutboxTable(connection as OutboxDataSource, table);
   return class RestflowOutbox implements OutboxMigration {
-    // TypeORM orders migrations by the time at the end of their name.
+    // TypeORM orders migrations by the timestamp at the end of their name.
     readonly name = 'RestflowOutbox1767225600000';
 
     async up(queryRunner: OutboxMigrationRunner): Promise<void> {

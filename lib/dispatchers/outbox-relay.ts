@@ -3,7 +3,7 @@ import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.j
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import { topicOf, messageOf } from '../common/messages.js';
 import { pauseBefore } from '../common/async.js';
-import { closing } from './sender.js';
+import { closeInTime } from './sender.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 
 export interface RelayOptions {
@@ -12,10 +12,10 @@ export interface RelayOptions {
   readonly attempts: number;
 }
 
-/** A relay that dies leaves the jobs it took to others after this time. Milliseconds. */
+/** After this time, claimed jobs of a killed relay go to another one. Milliseconds. */
 const LEASE = 30_000;
 
-/** Carries out what stands in the outbox of one database: every job at least once. */
+/** Runs the jobs in the outbox of one database, each at least once. */
 export class OutboxRelay {
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
@@ -30,10 +30,10 @@ export class OutboxRelay {
     this.#running ??= this.#run();
   }
 
-  /** Ends after the round that is under way, if the database answers. */
+  /** Stops after the current round, or after the time limit of a shutdown. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await closing(this.#running);
+    await closeInTime(this.#running);
   }
 
   async #run(): Promise<void> {
@@ -41,16 +41,16 @@ export class OutboxRelay {
     const { batch, pollInterval } = this.options;
     while (!signal.aborted) {
       const taken = await this.#round();
-      // The pause keeps the process alive: a worker has nothing else to do.
+      // The timer keeps the process alive: a worker may have no other handle.
       if (taken < batch) await delay(pollInterval, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** @returns how many jobs it took */
+  /** @returns the number of claimed jobs */
   async #round(): Promise<number> {
     try {
       const { dataSource } = this.table;
-      // SQLite drivers have one connection: in another caller's open transaction nothing is committed yet.
+      // SQLite drivers have one connection: during an open transaction the relay would read uncommitted jobs.
       if (!dataSource.isInitialized || dataSource.driver.queryRunner?.isTransactionActive === true) return 0;
       const claims = await this.table.claim(this.host.namespace, this.options.batch, Date.now() + LEASE);
       const done = await Promise.all(claims.map((claim) => this.#carryOut(claim)));
@@ -59,7 +59,7 @@ export class OutboxRelay {
     } catch (error) {
       this.host.failed(
         'outbox relay',
-        'The outbox could not be read: is the migration of outboxMigration() run?',
+        'The outbox could not be read, so its invalidation jobs wait. If the table does not exist, run the migration of outboxMigration()',
         error,
       );
       return 0;
@@ -78,7 +78,7 @@ export class OutboxRelay {
         await this.table.bury(id, text);
         this.host.failed(
           `outbox dead ${topicOf(error)}`,
-          `The invalidation job ${id} is dead, it stays in the outbox`,
+          `The invalidation job ${id} is dead and stays in the outbox, so its entries may stay stale until their ttl ends`,
           error,
         );
       } else await this.table.postpone(id, Date.now() + pauseBefore(attempt), text);
@@ -91,7 +91,7 @@ function parse(job: string): unknown {
   try {
     return JSON.parse(job);
   } catch (cause) {
-    throw new InvalidationJobError('JOB_MALFORMED', 'An invalidation job in the outbox is no JSON.', {
+    throw new InvalidationJobError('JOB_MALFORMED', 'An invalidation job in the outbox is not JSON.', {
       cause,
     });
   }

@@ -12,7 +12,7 @@ function outboxSqlOf(dataSource: object): OutboxSql {
   if (outbox !== undefined) return outbox;
   throw new CacheConfigurationError(
     'OUTBOX_DATABASE',
-    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${typeOf(dataSource)}'. Give rules on this database another dispatcher.`,
+    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${typeOf(dataSource)}'. Use another dispatcher for rules on this database.`,
   );
 }
 
@@ -60,7 +60,7 @@ export class OutboxTable {
     this.#path = parts.map(this.#dialect.quote).join('.');
   }
 
-  /** The statements that make the table, unless it is there. */
+  /** Statements that create the table if it does not exist. */
   get creation(): string[] {
     const { text, family, quote } = this.#dialect;
     const index = `INDEX ${family === 'mysql' ? '' : 'IF NOT EXISTS '}${quote(`${this.name}_due`)}`;
@@ -68,7 +68,7 @@ export class OutboxTable {
       `id varchar(36) PRIMARY KEY, namespace varchar(190) NOT NULL, job ${text} NOT NULL, ` +
       `attempts int NOT NULL, due_at bigint NOT NULL, dead_at bigint, error ${text}`;
     const due = '(namespace, dead_at, due_at)';
-    // MySQL knows no CREATE INDEX IF NOT EXISTS.
+    // MySQL has no CREATE INDEX IF NOT EXISTS.
     if (family === 'mysql') return [`CREATE TABLE IF NOT EXISTS ${this.#path} (${columns}, ${index} ${due})`];
     return [
       `CREATE TABLE IF NOT EXISTS ${this.#path} (${columns})`,
@@ -80,7 +80,7 @@ export class OutboxTable {
     return [`DROP TABLE IF EXISTS ${this.#path}`];
   }
 
-  /** Again is harmless: who was not answered does not know whether it was done. */
+  /** Idempotent: the sender inserts the same jobs again if the first response was lost. */
   async insert(runner: SqlRunner, jobs: readonly InvalidationJob[]): Promise<void> {
     for (let from = 0; from < jobs.length; from += ROWS) {
       const rows = jobs
@@ -94,7 +94,7 @@ export class OutboxTable {
     }
   }
 
-  /** Takes jobs that are due; nobody else is given them before `until`. */
+  /** Claims jobs that are due. No other relay gets them before `until`. */
   async claim(namespace: string, limit: number, until: number): Promise<readonly Claim[]> {
     const due =
       `SELECT id, job, attempts FROM ${this.#path} ` +
@@ -115,18 +115,18 @@ export class OutboxTable {
     }
   }
 
-  /** Takes jobs out that were carried out. */
+  /** Removes finished jobs. */
   async remove(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     await this.dataSource.query(`DELETE FROM ${this.#path} WHERE id IN (${this.#list(ids, 1)})`, [...ids]);
   }
 
-  /** Puts a job back that failed. */
+  /** Schedules a failed job for another attempt. */
   async postpone(id: string, dueAt: number, error: string): Promise<void> {
     await this.#set(id, 'due_at', dueAt, error);
   }
 
-  /** Leaves a job in the table that nobody is given any more. */
+  /** Marks a job as dead: it stays in the table and is not claimed again. */
   async bury(id: string, error: string): Promise<void> {
     await this.#set(id, 'dead_at', Date.now(), error);
   }

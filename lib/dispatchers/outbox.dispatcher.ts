@@ -14,7 +14,7 @@ import { DispatcherOptions } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
-import { Sender, whenStarted } from './sender.js';
+import { Sender, hostOnceStarted } from './sender.js';
 
 /**
  * Options of {@link outboxDispatcher}.
@@ -22,17 +22,17 @@ import { Sender, whenStarted } from './sender.js';
  * @publicApi
  */
 export interface OutboxOptions {
-  /** The table. Default `'restflow_outbox'`. */
+  /** Name of the table. Default `'restflow_outbox'`. */
   table?: string | undefined;
-  /** Whether this process carries out what stands in the table. Default `true`; `false` leaves it to other processes. */
+  /** Whether this process runs the jobs in the table. Default `true`; `false` leaves them to other processes. */
   work?: boolean | undefined;
-  /** How often the table is looked at when nothing was in it, in milliseconds. Default 1000. */
+  /** Interval between polls of the table when it is empty, in milliseconds. Default 1000. */
   pollInterval?: number | undefined;
-  /** How many jobs are taken at one time. Default 100. */
+  /** Number of jobs that are claimed at the same time. Default 100. */
   batch?: number | undefined;
-  /** How often a job is tried while its store fails, before it is dead. Default 25: over an hour and a half. */
+  /** Attempts of a job whose store fails, before it is dead. Default 25, over an hour and a half. */
   attempts?: number | undefined;
-  /** Makes the table at start, instead of `outboxMigration()`. Default `false`. */
+  /** Creates the table at start, instead of `outboxMigration()`. Default `false`. */
   createTable?: boolean | undefined;
 }
 
@@ -54,10 +54,10 @@ const OPTIONS = new DispatcherOptions<OutboxOptions>('outbox', {
 });
 
 /**
- * The `outbox` dispatcher: jobs are written to a table in the transaction of the change, and carried out from there at
- * least once, by this process or by a worker, however often either is killed.
+ * The `outbox` dispatcher: writes jobs to a table in the transaction of the change. This process or a worker runs them at least
+ * once, even if processes are killed.
  *
- * @throws CacheConfigurationError for options that cannot work
+ * @throws CacheConfigurationError for invalid options
  * @example
  * RestflowCacheModule.forRoot({ store, dispatchers: [outboxDispatcher()], defaultDispatcher: 'outbox' })
  *
@@ -72,7 +72,7 @@ class OutboxDispatcher implements Dispatcher {
   #options: Required<OutboxOptions>;
   #relays: OutboxRelay[] = [];
   #host: DispatcherHost | undefined;
-  #late: Sender | undefined;
+  #sender: Sender | undefined;
   readonly #tables = new WeakMap<object, OutboxTable>();
 
   constructor(options: OutboxOptions) {
@@ -98,35 +98,38 @@ class OutboxDispatcher implements Dispatcher {
     try {
       await this.#tableOf(dataSource).insert(queryRunner, jobs);
     } catch (cause) {
-      throw new Error(`${messageOf(cause)} (is the migration of outboxMigration() run?)`, { cause });
+      throw new Error(
+        `${messageOf(cause)} (if the table does not exist, run the migration of outboxMigration())`,
+        { cause },
+      );
     }
   }
 
   /**
-   * A change without a transaction: what it could not invalidate at once is written after the fact. Not awaited: the hook that is told of
-   * the change may hold the last connection of the pool.
+   * For a change without a transaction: writes the jobs whose tags could not be bumped after the change. Not awaited: the hook that
+   * reports the change may hold the last connection of the pool.
    */
   dispatch(jobs: readonly InvalidationJob[]): void {
     const undone = jobs.filter(isLeft);
     if (undone.length === 0) return;
-    this.#late ??= new Sender(
+    this.#sender ??= new Sender(
       'the outbox',
-      (late) => this.#insertLate(late),
-      whenStarted(() => this.#host),
+      (some) => this.#insertIntoAny(some),
+      hostOnceStarted(() => this.#host),
     );
-    void this.#late.add(undone);
+    void this.#sender.add(undone);
   }
 
   async close(): Promise<void> {
-    const late = this.#late;
-    this.#late = undefined;
-    await Promise.all([late?.close(), ...this.#relays.map((relay) => relay.close())]);
+    const sender = this.#sender;
+    this.#sender = undefined;
+    await Promise.all([sender?.close(), ...this.#relays.map((relay) => relay.close())]);
     this.#relays = [];
   }
 
-  /** Any table will do, and some of the databases may have none. */
-  async #insertLate(jobs: readonly InvalidationJob[]): Promise<void> {
-    let reason: unknown = new Error('There is no DataSource that the outbox knows.');
+  /** Inserts the jobs into the first table that accepts them: some of the databases may have none. */
+  async #insertIntoAny(jobs: readonly InvalidationJob[]): Promise<void> {
+    let reason: unknown = new Error('No DataSource has a database that the outbox supports.');
     for (const dataSource of this.#host?.dataSources.filter(hasDialect) ?? []) {
       const table = this.#tableOf(dataSource);
       try {

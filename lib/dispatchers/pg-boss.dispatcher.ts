@@ -12,28 +12,28 @@ import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { flag, positive, text } from '../common/options.js';
-import { DispatcherOptions } from './options.js';
-import { closing, Sender, stateOfAll, whenStarted } from './sender.js';
+import { DispatcherOptions, queueOf } from './options.js';
+import { closeInTime, Sender, combinedState, hostOnceStarted } from './sender.js';
 
 /**
- * Options of {@link pgBossDispatcher}. `dispatcherConfig` of a rule may say `queue` for that rule alone.
+ * Options of {@link pgBossDispatcher}. `dispatcherConfig` of a rule may override `queue`, `retryLimit` and `retryDelay`.
  *
  * @publicApi
  */
 export interface PgBossOptions {
   /** A PgBoss, 10 or later, on the database of the entities. It is started and stopped with the application. */
   boss: PgBossLike;
-  /** The queue. Default: the namespace and `-invalidation`. Dead jobs go to the queue of this name and `-dead`. */
+  /** Name of the queue. Default: the namespace and `-invalidation`. Dead jobs go to the queue of this name and `-dead`. */
   queue?: string | undefined;
-  /** Whether this process works the queue. Default `true`; `false` leaves it to other processes. */
+  /** Whether this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes. */
   work?: boolean | undefined;
-  /** How often a job is tried again while its store fails. Default 12: over an hour. */
+  /** Retries of a job whose store fails. Default 12, over an hour. */
   retryLimit?: number | undefined;
-  /** Seconds before the first of these attempts, doubled each time. Default 1. */
+  /** Pause before the first retry, in seconds, doubled each time. Default 1. */
   retryDelay?: number | undefined;
-  /** How often the queue is looked at, in seconds. Default 1. */
+  /** Interval between polls of the queue, in seconds. Default 1. */
   pollInterval?: number | undefined;
-  /** How many jobs are taken at one time. Default 50. */
+  /** Number of jobs that are fetched at the same time. Default 50. */
   batch?: number | undefined;
 }
 
@@ -53,16 +53,16 @@ const OPTIONS = new DispatcherOptions<PgBossOptions>(
 
 const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50 };
 
-/** How often a queue is tried to be made. */
+/** Attempts to create a queue. */
 const CREATION_ATTEMPTS = 5;
 
 type Options = Required<Omit<PgBossOptions, 'queue'>> & Pick<PgBossOptions, 'queue'>;
 
 /**
- * The `pg-boss` dispatcher: jobs are inserted into a pg-boss queue in the transaction of the change, and worked at least
- * once, with retries and a dead letter queue.
+ * The `pg-boss` dispatcher: inserts jobs into a pg-boss queue in the transaction of the change. They run at least once, with
+ * retries and a dead letter queue.
  *
- * @throws CacheConfigurationError for options that cannot work
+ * @throws CacheConfigurationError for invalid options
  * @example
  * const boss = new PgBoss('postgres://localhost/shop');
  * RestflowCacheModule.forRoot({ store, dispatchers: [pgBossDispatcher({ boss })], defaultDispatcher: 'pg-boss' })
@@ -78,7 +78,7 @@ export function pgBossDispatcher(options: PgBossOptions): Dispatcher {
 class PgBossDispatcher implements Dispatcher {
   #options: Options;
   #host: DispatcherHost | undefined;
-  readonly #late = new Map<string, Sender>();
+  readonly #senders = new Map<string, Sender>();
   readonly #known = new Map<string, Promise<void>>();
 
   constructor(options: PgBossOptions) {
@@ -93,7 +93,7 @@ class PgBossDispatcher implements Dispatcher {
     this.#host = host;
     this.#options = OPTIONS.read(this.#options, host.config);
     const { boss, work, batch, pollInterval, queue = queueOf(host.namespace) } = this.#options;
-    boss.on('error', (error) => host.failed('pg-boss', 'pg-boss has an error', error));
+    boss.on('error', (error) => host.failed('pg-boss', 'pg-boss reported an error', error));
     await boss.start();
     await this.#ensure(queue);
     if (!work) return;
@@ -118,35 +118,35 @@ class PgBossDispatcher implements Dispatcher {
     await this.#send(jobs, config, db);
   }
 
-  /** A change without a transaction: what it could not invalidate at once is sent after the fact, beside it. */
+  /** For a change without a transaction: sends the jobs whose tags could not be bumped after the change. */
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     const undone = jobs.filter(isLeft);
     if (undone.length === 0) return;
     const key = JSON.stringify(config);
-    let sender = this.#late.get(key);
+    let sender = this.#senders.get(key);
     if (sender === undefined) {
-      const send = (late: readonly InvalidationJob[]): Promise<void> => this.#send(late, config);
+      const send = (some: readonly InvalidationJob[]): Promise<void> => this.#send(some, config);
       sender = new Sender(
         'pg-boss',
         send,
-        whenStarted(() => this.#host),
+        hostOnceStarted(() => this.#host),
       );
-      this.#late.set(key, sender);
+      this.#senders.set(key, sender);
     }
-    // pg-boss has a pool of its own, so that waiting for it takes no connection of the application's.
+    // Awaiting is safe: pg-boss has its own pool and takes no connection of the application.
     return sender.add(undone);
   }
 
-  /** Jobs that are written in transactions wait for nothing. */
+  /** The state of the senders only: jobs that are written in transactions do not wait. */
   state(): DispatcherState {
-    return stateOfAll(this.#late.values());
+    return combinedState(this.#senders.values());
   }
 
   async close(): Promise<void> {
-    const late = [...this.#late.values()];
-    this.#late.clear();
-    await Promise.all(late.map((sender) => sender.close()));
-    await closing(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
+    const senders = [...this.#senders.values()];
+    this.#senders.clear();
+    await Promise.all(senders.map((sender) => sender.close()));
+    await closeInTime(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
   }
 
   async #send(
@@ -163,7 +163,7 @@ class PgBossDispatcher implements Dispatcher {
       retryDelay,
       retryBackoff: true,
       deadLetter: deadOf(queue),
-      // What a killed worker had taken is given to another one after this.
+      // After this, jobs of a killed worker go to another one.
       expireInSeconds: 60,
       ...(db && { db: db as never }),
     };
@@ -182,33 +182,33 @@ class PgBossDispatcher implements Dispatcher {
       const error = result.reason as Error;
       const { id, data } = jobs[i]!;
       if (error instanceof InvalidationJobError) {
-        // No attempt will do: it is dead at once.
+        // An invalid job is dead at once.
         failed(
           `pg-boss dead ${topicOf(error)}`,
-          `The invalidation job ${id} is dead, it is in ${deadOf(queue)}`,
+          `The invalidation job ${id} is dead and moved to the queue ${deadOf(queue)}, so its entries may stay stale until their ttl ends`,
           error,
         );
         await boss.send(deadOf(queue), data as object);
       } else {
-        failed(`pg-boss ${topicOf(error)}`, `The invalidation job ${id} failed and is tried again`, error);
+        failed(`pg-boss ${topicOf(error)}`, `The invalidation job ${id} failed and will be retried`, error);
         await boss.fail(queue, id, { message: error.message });
       }
     }
   }
 
-  /** Makes a queue, and that of its dead jobs, once. */
+  /** Creates a queue and its dead letter queue, once. */
   #ensure(queue: string): Promise<void> {
     let known = this.#known.get(queue);
     if (known === undefined) {
-      known = this.#make(deadOf(queue)).then(() => this.#make(queue, deadOf(queue)));
+      known = this.#create(deadOf(queue)).then(() => this.#create(queue, deadOf(queue)));
       this.#known.set(queue, known);
       known.catch(() => this.#known.delete(queue));
     }
     return known;
   }
 
-  /** Two processes that make queues at one time may end in a deadlock of PostgreSQL, which one of them survives. */
-  async #make(name: string, deadLetter?: string): Promise<void> {
+  /** Retries: processes that create queues at the same time may deadlock in PostgreSQL. */
+  async #create(name: string, deadLetter?: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#options.boss.createQueue(name, { name, ...(deadLetter && { deadLetter }) });
@@ -226,21 +226,17 @@ interface PgBossJob {
   readonly data: unknown;
 }
 
-function queueOf(namespace: string): string {
-  return `${namespace.replaceAll(':', '.')}-invalidation`;
-}
-
 function deadOf(queue: string): string {
   return `${queue}-dead`;
 }
 
-/** Where pg-boss runs its SQL instead of its own pool. */
+/** Runs the SQL of pg-boss instead of its own pool. */
 export interface PgBossDatabase {
   executeSql(sql: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount?: number }>;
 }
 
 /**
- * The parts of pg-boss that the dispatcher uses, alike in its versions 10 to 12; pg-boss itself is not imported.
+ * The parts of pg-boss that the dispatcher uses, which are equal in versions 10 to 12. pg-boss itself is not imported.
  *
  * @publicApi
  */
@@ -259,7 +255,7 @@ export interface PgBossLike {
       retryBackoff?: boolean;
       deadLetter?: string;
       expireInSeconds?: number;
-      // pg-boss types rows and values with `any`; what it is given is a PgBossDatabase.
+      // pg-boss types rows and values with `any`; the value is a PgBossDatabase.
       db?: { executeSql(sql: string, values?: never[]): Promise<{ rows: never[] }> };
     },
   ): Promise<string | null>;

@@ -5,31 +5,34 @@ import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispa
 import type { DispatcherState } from '../observability/metrics.js';
 import { BackgroundQueue } from './background.dispatcher.js';
 
-/** Jobs that wait for a queue that does not take them; beyond that they are put together, and coarser. */
+/** Number of jobs that may wait while the queue is unavailable. Beyond that they are merged, with coarser tags. */
 const MAX_WAITING = 1_000;
 
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 
-/** A queue that has not taken jobs after this is away: no write waits for it any more. Milliseconds. */
-const PATIENCE = 100;
+/** A queue that has not accepted jobs after this time counts as unavailable: writes stop waiting for it. Milliseconds. */
+const MAX_WRITE_WAIT = 100;
 
-/** A queue that said nothing of jobs for so long is given them again, which does no harm. Milliseconds, doubled each time. */
-const SILENCE = 10_000;
-const LONGEST_SILENCE = 10 * 60_000;
+/** Jobs are sent again if the queue has not responded after this time, which is harmless. Milliseconds, doubled each time. */
+const RESPONSE_TIMEOUT = 10_000;
+const LONGEST_RESPONSE_TIMEOUT = 10 * 60_000;
 
-/** How long a shutdown waits for what is not sent yet. Milliseconds. */
-const CLOSING = 5_000;
+/** A shutdown waits this long for a queue or client to close. Milliseconds. */
+const MAX_CLOSING = 5_000;
 
 /**
- * Waits for something to close, but not longer than a shutdown may take: what it is connected to may be gone.
- * @param force ends what did not close in time
+ * Waits for `closed`, at most {@link MAX_CLOSING}: its broker or database may be unavailable.
+ * @param force called if it did not close in time
  */
-export async function closing(closed: Promise<unknown> | undefined, force?: () => unknown): Promise<void> {
-  if (closed !== undefined) await within(keepAlive, CLOSING, closed, () => force?.());
+export async function closeInTime(
+  closed: Promise<unknown> | undefined,
+  force?: () => unknown,
+): Promise<void> {
+  if (closed !== undefined) await within(keepAlive, MAX_CLOSING, closed, () => force?.());
 }
 
-/** Timers that keep the process alive: during a shutdown there may be nothing else that does. */
+/** Timers that keep the process alive: during a shutdown there may be no other handle. */
 const keepAlive: Timers = {
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
@@ -37,19 +40,19 @@ const keepAlive: Timers = {
   },
 };
 
-/** What a sender needs to know of the application. */
+/** The functions of the application that a sender calls. */
 export type SenderHost = Pick<DispatcherHost, 'coarser' | 'failed'>;
 
-/** The application as a sender sees it, which may be given jobs before the application has started. */
-export function whenStarted(host: () => SenderHost | undefined): SenderHost {
+/** A host for senders that may get jobs before the dispatcher has started. */
+export function hostOnceStarted(host: () => SenderHost | undefined): SenderHost {
   return {
     coarser: (tag) => host()?.coarser(tag),
     failed: (...failure) => host()?.failed(...failure),
   };
 }
 
-/** How several senders of one dispatcher are. */
-export function stateOfAll(senders: Iterable<Sender>): DispatcherState {
+/** The combined state of the senders of a dispatcher. */
+export function combinedState(senders: Iterable<Sender>): DispatcherState {
   const states = [...senders].map(({ state }) => state);
   return {
     status: states.some(({ status }) => status === 'down') ? 'down' : 'up',
@@ -57,54 +60,54 @@ export function stateOfAll(senders: Iterable<Sender>): DispatcherState {
   };
 }
 
-/** The writes whose jobs are sent together, and wait for that. */
+/** One sending: the writes whose jobs are sent together wait for `sent`. */
 class Round {
   release: () => void = () => undefined;
   readonly sent = new Promise<void>((resolve) => (this.release = resolve));
 }
 
-/** Sends jobs to a queue elsewhere, in their order. While it does not take them they wait, in bounded memory. */
+/** Sends jobs to a remote queue, in order. While the queue is unavailable they wait in bounded memory. */
 export class Sender {
   readonly #queue: BackgroundQueue;
   readonly #closing = new AbortController();
   #next = new Round();
   #sending: Promise<void> | undefined;
-  #inHand = 0;
+  #inProgress = 0;
   #failures = 0;
-  #silences = 0;
-  #isAway = false;
+  #timeouts = 0;
+  #isUnavailable = false;
 
   constructor(
     private readonly name: string,
     private readonly send: (jobs: readonly InvalidationJob[]) => Promise<unknown>,
     private readonly host: SenderHost,
-    private readonly silence = SILENCE,
+    private readonly responseTimeout = RESPONSE_TIMEOUT,
   ) {
     this.#queue = new BackgroundQueue(MAX_WAITING, (tag) => host.coarser(tag));
   }
 
-  /** Resolves when these jobs have been sent, or the queue is known not to take any. Never rejects. */
+  /** Resolves when these jobs are sent, or the queue is known to be unavailable. Never rejects. */
   add(jobs: readonly InvalidationJob[]): Promise<void> | undefined {
     for (const job of jobs) this.#queue.add(job);
     const { sent } = this.#next;
     this.#sending ??= this.#sendAll();
-    return this.#isAway ? undefined : sent;
+    return this.#isUnavailable ? undefined : sent;
   }
 
   get state(): DispatcherState {
-    return { status: this.#isAway ? 'down' : 'up', waitingJobs: this.#queue.size + this.#inHand };
+    return { status: this.#isUnavailable ? 'down' : 'up', waitingJobs: this.#queue.size + this.#inProgress };
   }
 
-  /** Tries what is left once more, without pauses. */
+  /** Sends waiting jobs once more, without pauses. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await closing(this.#sending);
-    const left = this.#queue.size + this.#inHand;
+    await closeInTime(this.#sending);
+    const left = this.#queue.size + this.#inProgress;
     if (left > 0)
       this.host.failed(
         `${this.name} close`,
-        `${left} invalidation jobs could not be sent to ${this.name}`,
-        'shut down',
+        `${left} invalidation jobs could not be sent to ${this.name} before the shutdown and are lost, so their entries may stay stale until their ttl ends`,
+        'it is unavailable',
       );
   }
 
@@ -117,10 +120,14 @@ export class Sender {
       round.release();
       if (error === undefined) continue;
       if (isLast) break;
-      this.host.failed(this.name, `Invalidation jobs wait: ${this.name} does not take them`, error.reason);
+      this.host.failed(
+        this.name,
+        `Invalidation jobs wait in memory, because ${this.name} does not accept them`,
+        error.reason,
+      );
       await this.#pause();
     }
-    // Not later: a job that came in between would wait for the next one.
+    // Synchronously after the loop: otherwise a job added in between would wait for the next call of add().
     this.#sending = undefined;
   }
 
@@ -130,38 +137,38 @@ export class Sender {
     await delay(pause, undefined, { signal, ref: false }).catch(() => undefined);
   }
 
-  /** @returns what went wrong; then the jobs are in the queue again */
+  /** @returns the failure, after which the jobs are in the queue again; `undefined` if they were sent */
   async #sendRound(round: Round): Promise<{ readonly reason: unknown } | undefined> {
     const jobs = this.#queue.take(this.#queue.size);
-    this.#inHand = jobs.length;
-    const impatient = setTimeout(() => this.#giveUpOn(round), PATIENCE);
+    this.#inProgress = jobs.length;
+    const writeWait = setTimeout(() => this.#releaseWrites(round), MAX_WRITE_WAIT);
     try {
       await this.#sendInTime(jobs);
       this.#failures = 0;
-      this.#isAway = false;
+      this.#isUnavailable = false;
       return undefined;
     } catch (reason) {
-      this.#giveUpOn(round);
+      this.#releaseWrites(round);
       for (const job of jobs) this.#queue.add(job);
       return { reason };
     } finally {
-      clearTimeout(impatient);
-      this.#inHand = 0;
+      clearTimeout(writeWait);
+      this.#inProgress = 0;
     }
   }
 
-  /** Rejects where nothing is said: clients lose what they were given as a broker dies, and wait for ever. */
+  /** Rejects if there is no response in time: clients lose jobs when a broker dies, and then wait forever. */
   async #sendInTime(jobs: readonly InvalidationJob[]): Promise<void> {
-    const limit = Math.min(this.silence * 2 ** this.#silences, LONGEST_SILENCE);
+    const limit = Math.min(this.responseTimeout * 2 ** this.#timeouts, LONGEST_RESPONSE_TIMEOUT);
     await within(systemClock, limit, this.send(jobs), () => {
-      this.#silences++;
-      throw new Error(`It said nothing for ${limit} ms.`);
+      this.#timeouts++;
+      throw new Error(`It did not respond within ${limit} ms.`);
     });
-    this.#silences = 0;
+    this.#timeouts = 0;
   }
 
-  #giveUpOn(round: Round): void {
-    this.#isAway = true;
+  #releaseWrites(round: Round): void {
+    this.#isUnavailable = true;
     round.release();
     this.#next.release();
   }

@@ -124,7 +124,7 @@ describe('the bullmq dispatcher', () => {
     await until(async () => (await queue.getFailedCount()) === 1, 'a dead job');
     const [dead] = await queue.getFailed();
     expect(dead).toMatchObject({ attemptsMade: 2, failedReason: 'store down' });
-    expect(started.log.errors.join()).toContain('is dead, it stays as failed');
+    expect(started.log.errors.join()).toContain('is dead and stays there as failed');
     store.restore();
     await dead!.retry();
     await until(async () => (await queue.getFailedCount()) === 0 && (await done()), 'its revival');

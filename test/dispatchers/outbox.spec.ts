@@ -173,14 +173,14 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect((await rows())[0]).toMatchObject({ attempts: 1, dead_at: null });
     await until(async () => (await rows())[0]?.dead_at !== null, 'the last attempt');
     expect((await rows())[0]).toMatchObject({ attempts: 2, error: 'store down' });
-    expect(app.log.errors.join()).toContain('is dead, it stays in the outbox');
+    expect(app.log.errors.join()).toContain('is dead and stays in the outbox');
     bump.restore();
     await dataSource.query(`UPDATE ${table()} SET dead_at = NULL, due_at = 0`);
     await until(empty, 'the job carried out after all');
   });
 
   it.each<[string, string]>([
-    ['is no JSON', '{'],
+    ['is not JSON', '{'],
     ['is no job', '{"hello": 1}'],
     [
       'is of another namespace',

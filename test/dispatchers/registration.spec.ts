@@ -95,7 +95,7 @@ describe('dispatcherConfig of a rule', () => {
       'pg-boss',
       pgBossDispatcher({ boss: { send: nobody.emit } as never }),
       { work: true },
-      /work cannot differ from rule to rule\. Write it in dispatcherSettings: \{ 'pg-boss': \{ work/,
+      /work is the same for all rules\. Write it in dispatcherSettings: \{ 'pg-boss': \{ work/,
     ],
     [
       'microservice',

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BackgroundDispatcher } from '../../lib/dispatchers/index.js';
-import { Sender, stateOfAll } from '../../lib/dispatchers/sender.js';
+import { Sender, combinedState } from '../../lib/dispatchers/sender.js';
 import {
   InvalidationDispatcher,
   type Dispatcher,
@@ -81,7 +81,7 @@ describe('what waits', () => {
     await sender.add([job('a'), job('b')]);
     expect(sender.state).toEqual({ status: 'down', waitingJobs: 2 });
     const idle = new Sender('another', send, { coarser: () => undefined, failed: () => undefined });
-    expect(stateOfAll([sender, idle])).toEqual({ status: 'down', waitingJobs: 2 });
+    expect(combinedState([sender, idle])).toEqual({ status: 'down', waitingJobs: 2 });
     await until(() => attempts === 2, 'the second attempt');
     expect(sender.state).toEqual({ status: 'down', waitingJobs: 2 });
     taken.resolve();
