@@ -20,7 +20,7 @@ import { DataSourceAttacher } from '../typeorm/index.js';
 import { releaseStore, takeStore } from '../cache/store-set.js';
 
 const NO_STORE =
-  'attachInvalidation() was given no store, so that nothing that an application cached is invalidated. Pass the store of the ' +
+  'attachInvalidation() was called without a store, so it invalidates no entries of the application. Pass the store of the ' +
   'application: attachInvalidation(dataSource, { store, namespace }).';
 
 /**
@@ -33,41 +33,40 @@ export interface AttachInvalidationOptions extends Pick<
   'store' | 'stores' | 'namespace' | 'keyHashAlgorithm' | 'raiseException' | 'exactStatements' | 'replicaLag'
 > {
   /**
-   * The providers and controllers whose decorated methods' rules are to be carried out. Default none: those that the
-   * application told the shared store, see `ready`.
+   * Providers and controllers whose rules are carried out. Default none: the rules that the application published in the shared
+   * store, see `ready`.
    */
   classes?: readonly Type[] | undefined;
-  /** Instances of the classes that their rules have for invalidators. Default none. */
+  /** Instances of the invalidator classes of their rules. Default none. */
   invalidators?: readonly object[] | undefined;
 }
 
 /**
- * What {@link attachInvalidation} returns.
+ * The result of {@link attachInvalidation}.
  *
  * @publicApi
  */
 export interface AttachedInvalidation {
   /**
-   * Resolves when the rules that the application told the shared store are known here, or the store did not answer; never
-   * rejects. Rules of `classes` are carried out from the first moment.
+   * Resolves when the rules that the application published in the shared store are read, or the store is unavailable. Never
+   * rejects. Rules of `classes` are carried out at once.
    */
   readonly ready: Promise<void>;
   /**
-   * Ends it: resolves when what was committed is invalidated, after `replicaLag` once more, so that the script may close its
-   * DataSource. Connections that its stores opened are closed, unless an application of this process uses them too.
+   * Detaches from the DataSource. Resolves when committed changes are invalidated, including the second time after `replicaLag`;
+   * then the script may close its DataSource. Closes connections of its stores that no application of this process uses.
    */
   detach(): Promise<void>;
 }
 
 /**
- * Carries out invalidation rules in a script, migration or seed that runs outside of Nest: what it commits through the
- * DataSource invalidates what the application cached. Use the application's store and namespace; a store in memory is
- * not shared with other processes.
+ * Carries out invalidation rules in a script, migration or seed outside of Nest: its commits through the DataSource invalidate
+ * entries of the application. Use the application's store and namespace; a memory store is not shared with other processes.
  *
  * @param dataSource a TypeORM DataSource, initialised or not
- * @param options the application's store and namespace, and the classes whose rules are meant
- * @returns `ready`, to be awaited where rules are not given by their classes, and `detach()`, which ends it
- * @throws CacheConfigurationError for rules that cannot work
+ * @param options the application's store and namespace, and the classes with rules
+ * @returns `ready`, to await before the first write unless all rules come from `classes`, and `detach()`
+ * @throws CacheConfigurationError for invalid rules
  * @example
  * const invalidation = attachInvalidation(dataSource, { store, namespace: 'shop', classes: [ArticlesController] });
  * await dataSource.getRepository(Article).update({}, { archived: true });
@@ -83,7 +82,7 @@ export function attachInvalidation(
   const settings = normaliseOptions(rest);
   const runtime = new CacheRuntime(settings.runtime);
   if (options.store === undefined && options.stores === undefined) runtime.log.warn('attach store', NO_STORE);
-  // Jobs of rules with another dispatcher were bumped at once here, which is what there is to do without its worker.
+  // Every dispatcher is replaced by `inline`: a script has no workers.
   const dispatchers = new DispatcherRegistry(INLINE, {}, () => INLINE);
   dispatchers.add(INLINE, new InlineDispatcher());
   const rules = new RuleRegistry(() => INLINE, invalidatorsAmong(invalidators));

@@ -6,10 +6,10 @@ import type { ResponseOptions } from '../http/route/response-options.js';
 import type { BoundRule } from '../invalidation/index.js';
 import { agreesOnLoads } from '../stores/store.interface.js';
 
-/** Beyond these many the names are counted. */
+/** Further names are counted only. */
 const MAX_NAMES = 50;
 
-/** What the application caches, in one line of its log. `cache.status()` tells it in full. */
+/** The log line of the boot: cached methods, rules, DataSources and store. `cache.status()` has the details. */
 export function bootLine(
   targets: readonly MethodTarget[],
   rules: readonly BoundRule[],
@@ -30,7 +30,7 @@ function counted(names: readonly string[], what: string): string {
   return `${names.length} ${what}${listed}`;
 }
 
-/** What is valid but odd about how methods are cached, their rules aside. */
+/** Finds mistakes in valid options of cached methods. `adviseOn()` does so for their rules. */
 export function adviseOnMethods(targets: readonly MethodTarget[]): readonly string[] {
   return targets.flatMap((target) => [
     ...adviseOnLock(target),
@@ -39,16 +39,16 @@ export function adviseOnMethods(targets: readonly MethodTarget[]): readonly stri
   ]);
 }
 
-/** A store in memory is one process's own, which the boot line says. */
+/** Warns of a distributed lock on a store without leases. The memory store is left out: only one process uses it. */
 function adviseOnLock({ name, policy, store }: MethodTarget): readonly string[] {
   if (policy.lock !== 'distributed' || store.kind === 'memory' || agreesOnLoads(store)) return [];
   return [
-    `${name} has lock: 'distributed', but the ${store.kind} store grants no leases: each process loads for itself. Use a redisStore(), or ` +
-      `leave lock out.`,
+    `${name} has lock: 'distributed', but the ${store.kind} store has no leases: each process loads for itself. Use a redisStore(), or ` +
+      `remove lock.`,
   ];
 }
 
-/** A key of the user's own must hold whatever chooses between the answers. What `query` leaves out, no handler sees. */
+/** Warns of a custom key that lacks arguments of the handler. With the option `query` the handler sees only parameters of the key. */
 function adviseOnKey({ name, owner, key, definition }: MethodTarget): readonly string[] {
   if (definition.kind !== 'response') return [];
   const { query, freshness } = definition.response as ResponseOptions;
@@ -56,8 +56,8 @@ function adviseOnKey({ name, owner, key, definition }: MethodTarget): readonly s
   const unread = unreadArguments(key, owner, definition.methodName);
   if (unread.length === 0) return [];
   return [
-    `${name} reads ${unread.join(' and ')}, which its key does not hold: requests that differ in nothing else share an answer. Add ` +
-      `${unread.map(fieldFor).join(' and ')} to its keyConstructor, or extend ResponseCacheKeyConstructor, which holds them all.`,
+    `${name} reads ${unread.join(' and ')}, which its key does not contain: requests that differ only in that share a response. Add ` +
+      `${unread.map(fieldFor).join(' and ')} to its keyConstructor, or extend ResponseCacheKeyConstructor, which contains them all.`,
   ];
 }
 
@@ -77,7 +77,7 @@ function adviseOnLifetime({ name, policy, definition }: MethodTarget): readonly 
     .reduce((longest, one) => (one[1] > longest[1] ? one : longest));
   if (seconds * 1000 <= ttl) return [];
   return [
-    `${name} tells clients ${directive}=${seconds}, which is longer than it is cached here (${ttl / 1000} s): they keep what has ended, or ` +
-      `was dropped. Write a shorter maxAge, or a longer ttl.`,
+    `${name} tells clients ${directive}=${seconds}, which is longer than its ttl (${ttl / 1000} s): they keep responses that have ` +
+      `expired or were invalidated here. Write a shorter maxAge, or a longer ttl.`,
   ];
 }

@@ -12,16 +12,16 @@ import type { RouteTable } from '../http/route/route-table.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
 import type { OnceLog } from '../observability/once-log.js';
 
-/** What has no meaning for all handlers at once. */
+/** Options that only make sense for a single handler. */
 type OfOneHandler = 'name' | 'methods' | 'shared' | 'freshness' | 'invalidatesOn' | 'rewarmRequest';
 
 /**
- * Options of `forRoot({ cacheEverything })`: those of `@CacheResponse`, and what is left out.
+ * Options of `forRoot({ cacheEverything })`: those of `@CacheResponse`, and the excluded handlers.
  *
  * @publicApi
  */
 export interface CacheEverythingOptions extends Omit<CacheResponseOptions, OfOneHandler> {
-  /** Paths, in which `*` stands for anything (`'/admin/*'`), and classes of controllers. Default: none. */
+  /** Paths that are not cached, with `*` for any text (`'/admin/*'`), and controller classes. Default: none. */
   exclude?: readonly (string | Type)[] | undefined;
 }
 
@@ -44,11 +44,11 @@ const OPTIONS: OptionTable<CacheEverythingOptions> = {
       `a list of paths and controllers: ['/admin/*', HealthController]`,
     ],
   },
-  example: `an object: { ttl: '1m' }, or leave it out to cache what is decorated`,
+  example: `an object: { ttl: '1m' }, or omit it to cache decorated handlers only`,
 };
 
 /**
- * Caches every handler with `@Get()` that says nothing of caching itself, as a site-wide cache does.
+ * Caches every handler with `@Get()` that has no caching decorator of its own, as a site-wide cache does.
  *
  * Source: Django, the per-site cache (`UpdateCacheMiddleware`, `FetchFromCacheMiddleware`).
  */
@@ -58,7 +58,7 @@ export class CacheEverything {
   readonly #paths: ExcludedPaths | undefined;
   readonly #cached: string[] = [];
 
-  /** @throws CacheConfigurationError or TypeError for options that cannot work */
+  /** @throws CacheConfigurationError or TypeError for invalid options */
   constructor(
     given: CacheEverythingOptions,
     private readonly log: OnceLog,
@@ -68,13 +68,13 @@ export class CacheEverything {
     this.#options = options;
     this.#classes = new Set(exclude);
     this.#paths = excludedPaths(exclude.filter((one) => typeof one === 'string'));
-    // What cannot work says so now, and not when the first controller is met.
+    // Checks the options now, not at the first controller.
     this.#define(CacheEverything.prototype, 'explore', [], WHERE);
   }
 
   /**
-   * Adds what is cached of these controllers, and says what that is: nobody decorated it.
-   * @param runtime knows what was decorated, which goes before
+   * Adds the undecorated handlers of these controllers, and logs their names.
+   * @param runtime has the decorated methods, whose names are taken
    */
   explore(
     controllers: readonly { readonly metatype: unknown }[],
@@ -96,7 +96,7 @@ export class CacheEverything {
   #definitionOf(controller: Function, name: string, { targets }: CacheRuntime): MethodDefinition | undefined {
     const where = `${controller.name}.${name}`;
     const { headers, client } = readsOfRequest(controller, name);
-    if (client !== undefined) return this.#leave(where, `it takes ${client}, which no key holds`);
+    if (client !== undefined) return this.#leave(where, `it takes ${client}, which no key contains`);
     if ([...targets].some((target) => target.name === where))
       return this.#leave(where, `another class called ${controller.name} caches under this name`);
     this.#cached.push(where);
@@ -111,7 +111,7 @@ export class CacheEverything {
     );
   }
 
-  /** @param headers that the handler takes: they choose between its answers */
+  /** @param headers request headers that the handler reads: its response varies by them */
   #define(prototype: object, name: string, headers: readonly string[], where: string): MethodDefinition {
     const vary = [...(this.#options.vary ?? []), ...headers];
     const original = (prototype as Record<string, MethodDefinition['original']>)[name]!;
@@ -124,7 +124,7 @@ export class CacheEverything {
   }
 }
 
-/** The methods with `@Get()` that say nothing of caching, inherited ones included. */
+/** The methods with `@Get()` and without a caching decorator, including inherited ones. */
 function handlersOf(controller: Function): readonly string[] {
   const names = memberKeysOf(controller).filter((key) => typeof key === 'string');
   return names.filter((name) => {

@@ -17,12 +17,11 @@ import {
 export const MODULE_SETTINGS = Symbol('nestjs-restflow-cache.settings');
 /** The provider of the instances of `forRoot({ dispatchers })`. */
 export const MODULE_DISPATCHERS = Symbol('nestjs-restflow-cache.dispatchers');
-/** The provider of the object that puts the rooms together. */
+/** The provider of {@link ModuleWiring}. */
 export const MODULE_WIRING = Symbol('nestjs-restflow-cache.wiring');
 
 /**
- * What `dispatchers` accepts: a class with `@InvalidationDispatcher()`, an instance of one, or a provider that makes one
- * of other providers.
+ * An item of `dispatchers`: a class with `@InvalidationDispatcher()`, an instance of one, or a factory provider.
  *
  * @example
  * dispatchers: [
@@ -43,7 +42,7 @@ export type DispatcherProvider =
 
 const BACKGROUND = 'background';
 
-/** Providers of the dispatchers given, and one of them all. */
+/** Providers of the given dispatchers, and one provider of their list. */
 export function dispatcherProviders(given: readonly DispatcherProvider[]): Provider[] {
   const providers = given.map((one) => {
     if (typeof one === 'function') return one;
@@ -66,7 +65,7 @@ export function dispatcherProviders(given: readonly DispatcherProvider[]): Provi
   return [...providers, all];
 }
 
-/** The dispatchers of one application: those of this library that need no options, and those that it was given. */
+/** The dispatchers of one application: `inline`, `background`, and those of the application. */
 export class ModuleDispatchers {
   readonly registry: DispatcherRegistry;
 
@@ -77,8 +76,8 @@ export class ModuleDispatchers {
 
   /**
    * @param given the instances of `forRoot({ dispatchers })`
-   * @param providers other providers of the application, of which some may be dispatchers
-   * @throws CacheConfigurationError for one without a name, and for two of one name
+   * @param providers all providers of the application, some of which may be dispatchers
+   * @throws CacheConfigurationError for a dispatcher without a name, and for two with the same name
    */
   add(given: readonly Dispatcher[], providers: Iterable<unknown>): void {
     for (const dispatcher of given) {
@@ -98,7 +97,7 @@ export class ModuleDispatchers {
     for (const name of this.registry.unreadSettings)
       runtime.log.warn(
         `settings ${name}`,
-        `dispatcherSettings has settings for '${name}', which no dispatcher of this application reads.`,
+        `RestflowCacheModule: dispatcherSettings has settings for '${name}', which no dispatcher of this application reads: they have no effect.`,
       );
     runtime.dispatcherStates = () => this.registry.states();
     return this.registry.start((name) => {
@@ -118,7 +117,11 @@ export class ModuleDispatchers {
 
   close(runtime: CacheRuntime): Promise<void> {
     return this.registry.close((error) =>
-      runtime.log.error('dispatcher close', 'A dispatcher did not close', error),
+      runtime.log.error(
+        'dispatcher close',
+        'A dispatcher did not close, so its waiting jobs may be lost',
+        error,
+      ),
     );
   }
 }

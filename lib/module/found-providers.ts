@@ -16,10 +16,10 @@ import type { DataSourceAttacher } from '../typeorm/index.js';
 const CACHE_MANAGER = 'CACHE_MANAGER';
 
 /**
- * `cacheManagerStore()` without a backend uses the application's own CacheModule.
+ * Binds `cacheManagerStore()` without a backend to the application's CacheModule.
  *
- * @param mustExist whether all providers are there by now
- * @throws CacheConfigurationError when there is no CacheModule
+ * @param mustExist whether all providers exist by now
+ * @throws CacheConfigurationError if there is no CacheModule
  */
 export function bindCacheManager(
   stores: ReadonlyMap<string, CacheStore>,
@@ -66,12 +66,12 @@ function missing({ name }: Function): string {
 
 function scoped({ name }: Function): string {
   return (
-    `is request-scoped or transient, or depends on a provider that is: changes are told outside of requests. Make ${name} a ` +
-    `singleton, and read what it needs from the change, or from singletons.`
+    `is request-scoped or transient, or depends on a provider that is: invalidators run outside of requests. Make ${name} a ` +
+    `singleton that reads its data from the change or from other singletons.`
   );
 }
 
-/** Ends all of these. One that fails is logged, and keeps no other open. */
+/** Closes all of these, even if one fails. Failures are logged. */
 export async function endAll<T>(
   all: readonly T[],
   end: (one: T) => MaybePromise<void>,
@@ -82,7 +82,7 @@ export async function endAll<T>(
     if (result.status === 'rejected') log.error(`end ${what}`, `${what} did not close`, result.reason);
 }
 
-/** The sources of changes of one application. */
+/** The change sources of one application. */
 export class ModuleChangeSources {
   readonly #host: ChangeSourceHost;
 
@@ -92,8 +92,8 @@ export class ModuleChangeSources {
     dataSources: DataSourceAttacher,
   ) {
     this.#host = {
-      changed: (rows) => unraised(dataSources.changedElsewhere(rows)),
-      missed: () => unraised(dataSources.missedChanges()),
+      changed: (rows) => ignoreRaised(dataSources.changedElsewhere(rows)),
+      missed: () => ignoreRaised(dataSources.missedChanges()),
       failed: (topic, message, error) => runtime.log.error(topic, message, error),
     };
   }
@@ -102,16 +102,16 @@ export class ModuleChangeSources {
     await Promise.all(this.sources.map((source) => source.start(this.#host)));
   }
 
-  /** Whatever becomes of one: there is more to be closed. */
+  /** Closes all sources, even if one fails. */
   async close(): Promise<void> {
-    await endAll(this.sources, (source) => source.close(), this.runtime.log, 'A source of changes');
+    await endAll(this.sources, (source) => source.close(), this.runtime.log, 'A change source');
   }
 }
 
-/** There is no write to reject: what a rule wants raised stands in the log, and a source that heard of it would tell it all again. */
-async function unraised(told: Promise<void>): Promise<void> {
+/** Ignores errors of rules with `raiseException`: they are logged, there is no write to reject, and the source would report the changes again. */
+async function ignoreRaised(handled: Promise<void>): Promise<void> {
   try {
-    await told;
+    await handled;
   } catch (error) {
     if (!(error instanceof InvalidationFailedError)) throw error;
   }

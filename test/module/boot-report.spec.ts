@@ -115,9 +115,9 @@ describe('the boot', () => {
   it('warns of handlers whose key does not hold what they ask for', async () => {
     const { complaints, cache } = await boot({ controllers: [Keyed] });
     expect(cache.status().advice).toEqual([
-      `Keyed.blind reads @Query('page') and @Param('id'), which its key does not hold: requests that differ in nothing else share an ` +
-        `answer. Add new QueryParamsKeyField('page') and new RouteParamsKeyField('id') to its keyConstructor, or extend ` +
-        `ResponseCacheKeyConstructor, which holds them all.`,
+      `Keyed.blind reads @Query('page') and @Param('id'), which its key does not contain: requests that differ only in that share a ` +
+        `response. Add new QueryParamsKeyField('page') and new RouteParamsKeyField('id') to its keyConstructor, or extend ` +
+        `ResponseCacheKeyConstructor, which contains them all.`,
     ]);
     expect(complaints.map((line, i) => line.startsWith(cache.status().advice[i]!))).toEqual([true]);
   });

@@ -121,7 +121,7 @@ describe('a shutdown', () => {
     await app.close();
     expect(told).toEqual(['closed', 'store closed']);
     expect(app.log.errors).toEqual([
-      expect.stringMatching(/A source of changes did not close.*no line/s),
+      expect.stringMatching(/A change source did not close.*no line/s),
       expect.stringMatching(/A store did not close.*no answer/s),
     ]);
   });
