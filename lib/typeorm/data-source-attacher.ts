@@ -27,12 +27,14 @@ import {
 } from './entities/entities.js';
 import { changesOfRow } from './postgres/change-log.js';
 import { inSavepoint } from './sql/transaction-control.js';
-import { dialectOf } from './dialects.js';
-import { StatementTransactions } from './patches/transactions.js';
+import { dialectOf, isKnownType, typeOf } from './dialects.js';
+import { StatementTransactions } from './patches/statement-transactions.js';
+import type { ReportUnsupported } from './patches/replaced-method.js';
+import type { ChangeInterest } from './collect/change-emitter.js';
 import { knownTablesOf } from './entities/tables.js';
 import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 
-/** Ties the data sources of an application to its rules. */
+/** Connects the DataSources of an application to its rules. */
 export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   readonly #bindings = new Map<OrmDataSource, DataSourceBinding>();
 
@@ -45,11 +47,11 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     runtime.describeEntity = (entity) => this.#describe(entity);
   }
 
-  /** Attaches a data source, initialised or not; again is harmless. @throws TypeError for anything else */
+  /** Attaches a DataSource, initialised or not. Attaching it again does nothing. @throws TypeError for anything else */
   attach(dataSource: unknown): void {
     if (!isDataSource(dataSource)) {
       throw new TypeError(
-        'RestflowCacheModule: dataSources holds something that is no TypeORM DataSource. Pass the instances.',
+        'RestflowCacheModule: dataSources contains a value that is not a TypeORM DataSource. Pass the instances, e.g. app.get(DataSource).',
       );
     }
     if (!this.#bindings.has(dataSource)) {
@@ -68,7 +70,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return [...this.#bindings.keys()];
   }
 
-  /** Whether some data source knows the entity of a rule, or may learn of it when it is initialised. */
+  /** Whether a DataSource has the entity of a rule, or may have it once it is initialised. */
   knows(rule: BoundRule): boolean {
     return [...this.#bindings.keys()].some(
       (dataSource) =>
@@ -97,12 +99,12 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return undefined;
   }
 
-  /** Carries out what changes ask for that were made past the data sources. */
+  /** Carries out the rules on changes that were committed past the DataSources. */
   async changedElsewhere(rows: readonly RowChange[]): Promise<void> {
     await Promise.all([...this.#bindings.values()].map((binding) => binding.changedElsewhere(rows)));
   }
 
-  /** Everything that rules watch counts as changed. */
+  /** Treats every table that rules watch as changed. */
   async missedChanges(): Promise<void> {
     await Promise.all([...this.#bindings.values()].map((binding) => binding.missedChanges()));
   }
@@ -121,16 +123,20 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   }
 }
 
-/** One data source: which rules a change of one of its tables concerns. */
+/** The rules of one DataSource, as its collector and its sink need them. Never changed: other rules make another index. */
+interface RuleIndex extends ChangeInterest {
+  readonly revision: number;
+  readonly metadatas: unknown;
+  readonly rules: ReadonlyMap<string, readonly ActiveRule[]>;
+  readonly tables: ReadonlySet<string>;
+  readonly durableTables: ReadonlySet<string>;
+}
+
+/** One DataSource: receives its changes and finds the rules that each of them concerns. */
 class DataSourceBinding implements ChangeSink {
   readonly #handle: CollectorHandle;
-  #rules: ReadonlyMap<string, readonly ActiveRule[]> = new Map();
-  #tables: ReadonlySet<string> = new Set();
-  #durableTables: ReadonlySet<string> = new Set();
-  #lookups: ReadonlyMap<string, readonly string[]> = new Map();
-  readonly #transactions: StatementTransactions;
-  #indexed = -1;
-  #metadatas: unknown;
+  readonly #statementTransactions: StatementTransactions;
+  #index: RuleIndex | undefined;
 
   constructor(
     private readonly dataSource: OrmDataSource,
@@ -139,93 +145,121 @@ class DataSourceBinding implements ChangeSink {
     private readonly service: InvalidationService,
     exactStatements: boolean,
   ) {
+    const { log } = runtime;
+    const type = typeOf(dataSource);
+    if (!isKnownType(dataSource))
+      log.warn(
+        `database ${type}`,
+        `The DataSource has the type '${type}', which this version does not know: more is invalidated than necessary, and SQL text of ` +
+          'this database may be misread.',
+      );
+    const onUnsupported: ReportUnsupported = (part, effect) =>
+      log.warn(`unsupported ${part}`, `${part} ('${type}') is not as in TypeORM 0.3 and 1: ${effect}.`);
     this.#handle = attachCollector(dataSource, this, {
-      tables: () => (registry.tablesToMatch === undefined ? this.#index().#tables : undefined),
-      durableTables: () => this.#index().#durableTables,
-      lookups: () => this.#index().#lookups,
+      interest: () => this.#interest(),
       exactStatements,
       onQueryInOpenTransaction: () =>
         runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
       onError: (error, where) =>
-        runtime.log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
+        log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
+      onUnsupported,
     });
-    this.#transactions = new StatementTransactions(dataSource, () => this.#index().#durableTables);
-    this.#index();
+    this.#statementTransactions = new StatementTransactions(
+      dataSource,
+      () => this.#current().durableTables,
+      onUnsupported,
+    );
+    this.#current();
+  }
+
+  /** While rules of other processes may be missing here, all tables count, and the sink remembers which were written. */
+  #interest(): ChangeInterest {
+    const index = this.#current();
+    if (this.registry.tablesToMatch === undefined) return index;
+    return { tables: undefined, durableTables: index.durableTables, lookups: index.lookups };
   }
 
   committing(changes: readonly Change[], queryRunner: object): Promise<void> | undefined {
-    const { service, dataSource } = this.#index();
+    const { service, dataSource } = this;
     const transaction = { queryRunner, dataSource } as ChangeTransaction;
     const attempt: Attempt = (work) =>
       dialectOf(dataSource).abortsOnError ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
-    return service.committing(changes, (change) => this.#rules.get(change.table) ?? [], transaction, attempt);
+    return service.committing(changes, this.#rulesOf(), transaction, attempt);
   }
 
   committed(changes: readonly Change[]): void | Promise<void> {
-    const { service, registry } = this.#index();
+    const { service, registry } = this;
     for (const { table } of changes) registry.tablesToMatch?.add(table);
     const { replication } = this.dataSource.options as { replication?: unknown };
-    return service.committed(
-      changes,
-      (change) => this.#rules.get(change.table) ?? [],
-      replication !== undefined,
-    );
+    return service.committed(changes, this.#rulesOf(), replication !== undefined);
   }
 
   changedElsewhere(rows: readonly RowChange[]): void | Promise<void> {
     const { driver } = this.dataSource;
     const tables = knownTablesOf(this.dataSource);
-    return this.#tell(rows.flatMap((row) => changesOfRow(row, tables, driver)));
+    return this.#commit(rows.flatMap((row) => changesOfRow(row, tables, driver)));
   }
 
   missedChanges(): void | Promise<void> {
     const tables = knownTablesOf(this.dataSource);
-    return this.#tell(
-      [...this.#index().#tables].flatMap((table) => unknownChanges(table, tables, false, false)),
+    return this.#commit(
+      [...this.#current().tables].flatMap((table) => unknownChanges(table, tables, false, false)),
     );
   }
 
-  #tell(changes: readonly Change[]): void | Promise<void> {
-    const wanted = this.#index().#tables;
-    const told = changes.filter(({ table }) => wanted.has(table));
-    return told.length === 0 ? undefined : this.committed(told);
+  /** Carries out changes that were committed past the DataSource. */
+  #commit(changes: readonly Change[]): void | Promise<void> {
+    const { tables } = this.#current();
+    const wanted = changes.filter(({ table }) => tables.has(table));
+    return wanted.length === 0 ? undefined : this.committed(wanted);
   }
 
   detach(): void {
     this.#handle.detach();
-    this.#transactions.close();
+    this.#statementTransactions.close();
   }
 
-  /** The rules that apply here, each with its table. */
-  *#placed(): Iterable<readonly [table: string, rule: ActiveRule]> {
+  /** The rules of each change. The collector has asked for the current index just before. */
+  #rulesOf(): (change: Change) => readonly ActiveRule[] {
+    const { rules } = this.#index ?? this.#current();
+    return ({ table }) => rules.get(table) ?? [];
+  }
+
+  /** The index of the present rules and metadata. */
+  #current(): RuleIndex {
+    const { revision } = this.registry;
+    const { entityMetadatas } = this.dataSource;
+    const index = this.#index;
+    if (index?.revision === revision && index.metadatas === entityMetadatas) return index;
+    for (const target of entityClasses(this.dataSource))
+      this.runtime.classes.add(target as unknown as InstanceClass);
+    return (this.#index = this.#newIndex(revision, entityMetadatas));
+  }
+
+  #newIndex(revision: number, metadatas: unknown): RuleIndex {
+    const rules = new Map<string, ActiveRule[]>();
+    const durableTables = new Set<string>();
+    const lookups = new Map<string, string[]>();
+    for (const [table, rule] of this.#rulesByTable()) {
+      rules.set(table, [...(rules.get(table) ?? []), rule]);
+      if (this.service.isDurable(rule)) durableTables.add(table);
+      if (rule.lookups.length > 0) lookups.set(table, [...(lookups.get(table) ?? []), ...rule.lookups]);
+    }
+    return {
+      revision,
+      metadatas,
+      rules,
+      tables: new Set(rules.keys()),
+      durableTables,
+      lookups: lookups.size > 0 ? lookups : undefined,
+    };
+  }
+
+  *#rulesByTable(): Iterable<readonly [table: string, rule: ActiveRule]> {
     for (const rule of this.registry.all()) {
       const table = entityTable(this.dataSource, rule.entity as Function | string);
       if (table !== undefined) yield [table, rule];
     }
     for (const rule of this.registry.remote) yield* remoteRulesByTable(this.dataSource, rule);
-  }
-
-  /** Rules by table, and the classes of entities; made anew when rules were added or the data source was initialised. */
-  #index(): this {
-    const { revision } = this.registry;
-    const { entityMetadatas } = this.dataSource;
-    if (this.#indexed === revision && this.#metadatas === entityMetadatas) return this;
-    const tables = new Map<string, ActiveRule[]>();
-    const durable = new Set<string>();
-    const lookups = new Map<string, string[]>();
-    for (const [table, rule] of this.#placed()) {
-      tables.set(table, [...(tables.get(table) ?? []), rule]);
-      if (this.service.isDurable(rule)) durable.add(table);
-      if (rule.lookups.length > 0) lookups.set(table, [...(lookups.get(table) ?? []), ...rule.lookups]);
-    }
-    for (const target of entityClasses(this.dataSource))
-      this.runtime.classes.add(target as unknown as InstanceClass);
-    this.#rules = tables;
-    this.#tables = new Set(tables.keys());
-    this.#durableTables = durable;
-    this.#lookups = lookups;
-    this.#indexed = revision;
-    this.#metadatas = entityMetadatas;
-    return this;
   }
 }

@@ -1,19 +1,19 @@
+import { propertyOf } from '../common/property-of.js';
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import { ChangeCollector } from './collect/change-collector.js';
-import { propertyOf } from '../common/property-of.js';
-import { keepFast } from './patches/replaced-method.js';
 import type { CollectorOptions } from './collect/change-emitter.js';
+import { FrontSubscribers } from './patches/subscribers.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
-/** What {@link attachCollector} answers. */
+/** The result of {@link attachCollector}. */
 export interface CollectorHandle {
-  /** Stops telling the sink, once every handle for this sink and DataSource is detached. Safe to call twice. */
+  /** Ends the collection, once every handle for this sink and DataSource is detached. Safe to call twice. */
   detach(): void;
 }
 
 /**
- * Whether a value is a TypeORM DataSource of any version, told by its shape: typeorm itself is never imported. Every provider of an
- * application is asked, so its methods decide first: only what has them has other members read, accessors included.
+ * Whether a value is a DataSource of TypeORM 0.3 or 1, judged by its shape: typeorm itself is never imported. Every provider of an
+ * application is asked, so its methods decide first: other members are read, accessors included, only where it has those.
  */
 export function isDataSource(value: unknown): value is OrmDataSource {
   if (typeof value !== 'object' || value === null) return false;
@@ -33,13 +33,10 @@ export function isDataSource(value: unknown): value is OrmDataSource {
 }
 
 /**
- * Tells `sink` of every change that is committed through `dataSource`, from now on, initialised or not, and through any
- * later destroy() and initialize(). One subscriber is put in front of all others, since another one that throws keeps
- * those behind it from being called.
+ * Sends `sink` every change that is committed through `dataSource` from now on, initialised or not, and through any later destroy()
+ * and initialize(). Attaching the same sink again returns another handle and keeps the options of the first time.
  *
- * Attaching again for the same sink adds nothing but a handle; its options are those of the first time.
- *
- * @throws TypeError when the value is not a DataSource.
+ * @throws TypeError when the value is not a DataSource, or one whose subscribers cannot be replaced
  */
 export function attachCollector(
   dataSource: OrmDataSource,
@@ -52,87 +49,43 @@ export function attachCollector(
     );
   }
   const registration = registrationOf(dataSource);
-  const attached =
-    registration.get(sink) ?? registration.add(sink, new ChangeCollector(dataSource, sink, options));
+  let attached = registration.bySink.get(sink);
+  if (attached === undefined) {
+    attached = { collector: new ChangeCollector(dataSource, sink, options), handles: 0 };
+    registration.bySink.set(sink, attached);
+    registration.subscribers.add(attached.collector);
+  }
   attached.handles++;
-  let detached = false;
+  const { collector } = attached;
+  let isDetached = false;
   return {
     detach() {
-      if (detached) return;
-      detached = true;
-      if (--attached.handles === 0) registration.remove(sink);
+      if (isDetached) return;
+      isDetached = true;
+      if (--attached.handles > 0) return;
+      registration.bySink.delete(sink);
+      registration.subscribers.remove(collector);
+      collector.close();
+      if (registration.bySink.size > 0) return;
+      registration.subscribers.putBack();
+      registrations.delete(dataSource);
     },
   };
 }
 
-interface Attached {
-  readonly collector: ChangeCollector;
-  handles: number;
-}
-
-/**
- * The collectors of one DataSource. `initialize()` replaces the `subscribers` array, so the property becomes an accessor:
- * whichever array is assigned, and whenever, has our collectors at its front before anything can be written.
- */
-class Registration {
-  readonly #dataSource: OrmDataSource;
-  readonly #attached = new Map<ChangeSink, Attached>();
-  #subscribers: object[];
-
-  constructor(dataSource: OrmDataSource) {
-    this.#dataSource = dataSource;
-    this.#subscribers = dataSource.subscribers;
-    Object.defineProperty(dataSource, 'subscribers', {
-      configurable: true,
-      enumerable: true,
-      get: () => this.#subscribers,
-      set: (subscribers: object[]) => {
-        const ours = [...this.#attached.values()].map(({ collector }) => collector);
-        this.#subscribers = [
-          ...ours,
-          ...subscribers.filter((subscriber) => !ours.includes(subscriber as ChangeCollector)),
-        ];
-      },
-    });
-    keepFast(dataSource);
-  }
-
-  get(sink: ChangeSink): Attached | undefined {
-    return this.#attached.get(sink);
-  }
-
-  add(sink: ChangeSink, collector: ChangeCollector): Attached {
-    const attached = { collector, handles: 0 };
-    this.#attached.set(sink, attached);
-    this.#subscribers.unshift(collector);
-    return attached;
-  }
-
-  remove(sink: ChangeSink): void {
-    const collector = this.#attached.get(sink)?.collector;
-    if (collector === undefined) return;
-    this.#attached.delete(sink);
-    // A new array: a broadcast may be walking over the old one.
-    this.#subscribers = this.#subscribers.filter((subscriber) => subscriber !== collector);
-    collector.close();
-    if (this.#attached.size > 0) return;
-    registrations.delete(this.#dataSource);
-    const value = this.#subscribers;
-    Object.defineProperty(this.#dataSource, 'subscribers', {
-      configurable: true,
-      enumerable: true,
-      writable: true,
-      value,
-    });
-    keepFast(this.#dataSource);
-  }
+/** The collectors of one DataSource. */
+interface Registration {
+  readonly subscribers: FrontSubscribers;
+  readonly bySink: Map<ChangeSink, { readonly collector: ChangeCollector; handles: number }>;
 }
 
 const registrations = new WeakMap<OrmDataSource, Registration>();
 
 function registrationOf(dataSource: OrmDataSource): Registration {
   let registration = registrations.get(dataSource);
-  if (registration === undefined)
-    registrations.set(dataSource, (registration = new Registration(dataSource)));
+  if (registration === undefined) {
+    registration = { subscribers: new FrontSubscribers(dataSource), bySink: new Map() };
+    registrations.set(dataSource, registration);
+  }
   return registration;
 }

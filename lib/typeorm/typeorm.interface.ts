@@ -1,6 +1,6 @@
 /**
- * The parts of TypeORM that this room reads, described by their shape. TypeORM is an optional peer with two living
- * major versions: naming its own types here would pull one of them into our declarations.
+ * The parts of TypeORM that this room reads, as structural types. TypeORM is an optional peer with two supported major versions:
+ * importing its types would put one of them into our declarations.
  */
 
 export interface OrmTransformer {
@@ -28,7 +28,7 @@ export interface OrmColumn {
   readonly isGenerated: boolean;
   readonly isInsert?: boolean;
   readonly isUpdate?: boolean;
-  /** No property of its own: a join column made by a relation, or a hidden column. */
+  /** Without a property: a join column of a relation, or a hidden column. */
   readonly isVirtual: boolean;
   readonly isVirtualProperty?: boolean;
   readonly isDiscriminator?: boolean;
@@ -122,12 +122,12 @@ export interface OrmDataSource {
   initialize(): Promise<unknown>;
 }
 
-/** What every hook's event carries on both versions (`event.dataSource` is 1.x only, so it is not used). */
+/** The event of every hook in both versions. `event.dataSource` exists in 1.x only, so it is not used. */
 export interface OrmEvent {
   readonly queryRunner: OrmQueryRunner;
 }
 
-/** The union of the entity hooks' events; each hook fills the parts it has. */
+/** The events of all entity hooks; each hook fills some of the properties. */
 export interface OrmEntityEvent extends OrmEvent {
   readonly metadata: OrmMetadata;
   readonly entity?: object;
@@ -144,16 +144,17 @@ export interface OrmQueryEvent extends OrmEvent {
   readonly error?: unknown;
 }
 
-/** How a statement writes: which hook could have announced it. `mixed` statements are announced by none. */
+/** How a statement writes, by the hook that may have announced it. No hook announces `mixed` statements. */
 export type WriteKind = 'insert' | 'update' | 'remove' | 'mixed';
 
 /** One table that a statement writes. */
 export interface SqlWrite {
+  /** The name, unquoted and in lower case, split at the dots. */
   readonly path: readonly string[];
   readonly kind: WriteKind;
-  /** TRUNCATE … CASCADE empties every table that refers to this one, whatever their ON DELETE says. */
+  /** TRUNCATE … CASCADE also empties every table that refers to this one, whatever its ON DELETE. */
   readonly truncateCascade: boolean;
 }
 
-/** A row as its statement reported it: by column, those that it was asked for. */
+/** A row as its statement reported it: values by column. */
 export type ReportedRow = ReadonlyMap<OrmColumn, unknown>;

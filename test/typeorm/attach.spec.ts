@@ -19,14 +19,14 @@ const write = (id: number) => dataSource.manager.insert(Note, { id, text: 'x' })
 
 afterEach(() => (dataSource?.isInitialized ? dataSource.destroy() : undefined));
 
-test('these tests run on the TypeORM that they are for', () => {
+test('these tests run on the major version of TypeORM that their project names', () => {
   const { TYPEORM_MAJOR } = globalThis as { TYPEORM_MAJOR?: number };
   // 1.0 took the old connection functions away.
   expect('createConnection' in typeorm).toBe(TYPEORM_MAJOR === 0);
 });
 
 describe('a collector', () => {
-  test('attached before initialize() hears every write, and again after destroy() and initialize()', async () => {
+  test('attached before initialize() reports every write, also after destroy() and initialize()', async () => {
     dataSource = createDataSource('sql.js');
     const sink = new RecordingSink();
     attachCollector(orm(dataSource), sink);
@@ -39,7 +39,7 @@ describe('a collector', () => {
     }
   });
 
-  test('attached twice for one sink tells it once, until both handles are detached', async () => {
+  test('attached twice for one sink reports once, until both handles are detached', async () => {
     dataSource = await createDataSource('sql.js').initialize();
     const sink = new RecordingSink();
     const handles = [attachCollector(orm(dataSource), sink), attachCollector(orm(dataSource), sink)];
@@ -58,7 +58,7 @@ describe('a collector', () => {
     });
   });
 
-  test('tells each of several sinks once', async () => {
+  test('reports to each of several sinks once', async () => {
     dataSource = await createDataSource('sql.js').initialize();
     const sinks = [new RecordingSink(), new RecordingSink()];
     for (const sink of sinks) attachCollector(orm(dataSource), sink);
@@ -76,7 +76,7 @@ describe('a collector', () => {
     expect(dataSource.subscribers.indexOf(own as never)).toBe(1);
   });
 
-  test('is refused for what is no DataSource', () => {
+  test('is refused for a value that is not a DataSource', () => {
     expect(() => attachCollector({} as never, new RecordingSink())).toThrow(/expected a TypeORM DataSource/);
     expect([null, undefined, 'x', {}, []].map(isDataSource)).toEqual([false, false, false, false, false]);
     expect(isDataSource(createDataSource('sql.js'))).toBe(true);

@@ -115,13 +115,13 @@ describe('statements that report their rows', () => {
   });
 
   describe.each(Object.entries(STATEMENTS))('%s', (_name, { run, tells }) => {
-    test('tells which rows it changed', async () => {
+    test('reports the rows that it changed', async () => {
       attach();
       await run(dataSource.manager);
       expect(told()).toEqual(tells);
     });
 
-    test('tells it after the commit of its transaction', async () => {
+    test('reports it after the commit of its transaction', async () => {
       attach();
       await dataSource.transaction(async (manager) => {
         await run(manager);
@@ -130,7 +130,7 @@ describe('statements that report their rows', () => {
       expect(told()).toEqual(tells);
     });
 
-    test('tells nothing when it is rolled back', async () => {
+    test('reports nothing when it is rolled back', async () => {
       attach();
       const undone = dataSource.transaction(async (manager) => {
         await run(manager);
@@ -140,7 +140,7 @@ describe('statements that report their rows', () => {
       expect(sink.changes).toEqual([]);
     });
 
-    test('answers its caller what it answers without', async () => {
+    test('returns the same result to its caller as without exactStatements', async () => {
       const plainly = await undoing(run);
       attach();
       expect(await undoing(run)).toEqual(plainly);
@@ -156,7 +156,7 @@ describe('statements that report their rows', () => {
     return answer;
   }
 
-  test('rows that the database deletes along with them are still unknown', async () => {
+  test('rows that ON DELETE removes with them are reported as unknown', async () => {
     await dataSource.manager.insert(Comment, { id: 7, text: 'hm', article: { id: 1 } });
     attach();
     await dataSource.manager.delete(Article, { id: 1 });
@@ -165,7 +165,7 @@ describe('statements that report their rows', () => {
     );
   });
 
-  test('a row that another parent takes into its list is told where it was, or not at all', async () => {
+  test('a row that moves to the list of another parent reports its old place, or nothing', async () => {
     const shelves = await openDataSource('PostgreSQL', { entities: [Shelf, Book] });
     await shelves.manager.save(Shelf, [{ books: [{ title: 'Emma' }] }, {}]);
     const shelf = await shelves.manager.findOneOrFail(Shelf, {
@@ -181,7 +181,7 @@ describe('statements that report their rows', () => {
     ]);
   });
 
-  test('a save() tells its row as ever', async () => {
+  test('a save() reports its row as without exact statements', async () => {
     await dataSource.manager.insert(Tag, { id: 1, label: 'old' });
     attach();
     await dataSource.manager.save(Tag, { id: 1, label: 'new' });
@@ -190,7 +190,7 @@ describe('statements that report their rows', () => {
     ]);
   });
 
-  test('a link that is cut names both its sides', async () => {
+  test('a removed link reports both of its sides', async () => {
     await dataSource.manager.insert(Tag, { id: 1, label: 'x' });
     await dataSource.createQueryBuilder().relation(Article, 'tags').of(1).add(1);
     attach();
@@ -203,7 +203,7 @@ describe('statements that report their rows', () => {
     ]);
   });
 
-  test('a statement that returns rows to its caller is left as it is', async () => {
+  test('a statement that returns rows to its caller is sent unchanged', async () => {
     attach();
     const { raw } = await dataSource
       .createQueryBuilder()
@@ -216,7 +216,7 @@ describe('statements that report their rows', () => {
     expect(told()).toEqual(['update note ? ? → ? [text]']);
   });
 
-  test('beyond a thousand rows, none is named', async () => {
+  test('more than a thousand rows are reported as unknown', async () => {
     const rows = Array.from({ length: 1_001 }, (_, i) => ({ id: i + 10, text: 'many' }));
     await dataSource.manager.insert(Note, rows);
     attach();
@@ -224,14 +224,14 @@ describe('statements that report their rows', () => {
     expect(told()).toEqual(['update note ? ? → ? [text]']);
   });
 
-  test('a statement that fails tells nothing, and fails as ever', async () => {
+  test('a statement that fails reports nothing, and fails with its own error', async () => {
     attach();
     const failing = dataSource.manager.update(Article, { id: 1 }, { title: 'two' });
     await expect(failing).rejects.toMatchObject({ code: '23505' });
     expect(sink.changes).toEqual([]);
   });
 
-  test('two statements side by side in one transaction are not taken for each other', async () => {
+  test('two statements side by side in one transaction report their own rows', async () => {
     attach();
     await dataSource.transaction(async (manager) => {
       await Promise.all([
@@ -243,7 +243,7 @@ describe('statements that report their rows', () => {
     expect(told()).toContain('update note ? ? → ? [text]');
   });
 
-  test('an account that may not read a table changes it all the same', async () => {
+  test('an account without SELECT on a table can change it', async () => {
     const role = `writer_${process.env['JEST_WORKER_ID'] ?? '0'}`;
     const { tablePath } = dataSource.getMetadata(Note);
     const table = tablePath

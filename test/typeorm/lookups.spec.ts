@@ -48,7 +48,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     sink = new RecordingSink();
     errors.length = 0;
     attachCollector(dataSource as unknown as OrmDataSource, sink, {
-      lookups: () => tables,
+      interest: () => ({ lookups: tables }),
       onError: (_, where) => errors.push(where),
     });
   });
@@ -77,7 +77,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   const TITLE = ['id', 'article.title'];
   const comment = (m: EntityManager) => m.findOneByOrFail(Comment, { id: 1 });
 
-  test('a new row tells what its related rows hold, in one query for them all', async () => {
+  test('a new row reports values of its related rows, read by one query', async () => {
     const rows = Array.from({ length: 30 }, (_, i) => ({ text: `t${i}`, article: { id: (i % 2) + 1 } }));
     const changes = await told('comment', ['article.title', 'article.author.name'], (m) =>
       m.save(rows.map((row) => m.create(Comment, row))),
@@ -87,13 +87,13 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(log.lookups).toBe(1);
   });
 
-  test('a row whose relation is not written is read once, and was before what it is now', async () => {
+  test('a row whose relation is not written is read once, and has the same value before and after', async () => {
     const changes = await told('comment', TITLE, (m) => m.save(Comment, { id: 1, text: 'ho' }));
     expect(changes).toEqual(['update comment 1 (1,one) → (1,one) [text]']);
     expect(log.lookups).toBe(1);
   });
 
-  test('a row that moves tells where it was and where it is', async () => {
+  test('a row that moves reports its old and its new place', async () => {
     const move = (m: EntityManager) => m.save(Comment, { id: 1, article: { id: 2 } });
     expect(await told('comment', TITLE, move)).toEqual(['update comment 1 (1,one) → (1,two) [article]']);
     const byKey = (m: EntityManager) => m.save(Article, { id: 1, categoryId: 2 });
@@ -115,12 +115,12 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(log.lookups).toBe(2);
   });
 
-  test('a row that goes tells where it was', async () => {
+  test('a removed row reports its old place', async () => {
     const changes = await told('comment', TITLE, async (m) => m.remove(await comment(m)));
     expect(changes).toEqual(['remove comment 1 (1,one) → -']);
   });
 
-  test('a column that is not selected, and one beyond two relations of a row with two keys', async () => {
+  test('a lookup reads a column that is not selected, and one beyond two relations of a row with two keys', async () => {
     expect(await told('article', ['secret'], (m) => m.save(Article, { id: 1, subtitle: 'new' }))).toEqual([
       'update article 1 (hush) → (hush) [subtitle updatedAt]',
     ]);
@@ -130,7 +130,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     ]);
   });
 
-  test('a related row in memory is asked for again, and where it was another, nothing is known', async () => {
+  test('a related row in memory is read again, and its path is unknown where the values differ', async () => {
     const loaded = await dataSource.manager.findOneOrFail(Comment, {
       where: { id: 1 },
       relations: { article: true } as never,
@@ -160,7 +160,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(await dataSource.manager.countBy(Tag, {})).toBe(3);
   });
 
-  test('a transaction is looked up once, when it commits', async () => {
+  test('the rows of a transaction are looked up once, before it commits', async () => {
     const changes = await told('comment', TITLE, (m) =>
       m.transaction(async (inner) => {
         await inner.save(Comment, { id: 1, text: 'a' });
@@ -172,7 +172,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(log.lookups).toBe(1);
   });
 
-  test('what was rolled back is not looked up', async () => {
+  test('changes that are rolled back are not looked up', async () => {
     const changes = await told('reaction', ['comment.article.title'], (m) =>
       m
         .transaction(async (inner) => {
@@ -185,7 +185,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(log.lookups).toBe(0);
   });
 
-  test('rows that nobody names stay unknown: bulk statements, and rows that are gone again', async () => {
+  test('bulk statements, and rows that are removed again, stay unknown', async () => {
     expect(await told('comment', TITLE, (m) => m.update(Comment, { id: 1 }, { text: 'x' }))).toEqual([
       'update comment ? ? → ? [text]',
     ]);
@@ -213,7 +213,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(texts).toEqual(['kept', 'too']);
   });
 
-  test('a lookup that fails undoes nothing that was written beside it', async () => {
+  test('a lookup that fails undoes no other write of the transaction', async () => {
     await breakLookups();
     const beside = Array.from({ length: 5 }, (_, i) => `beside ${i}`);
     const said = await dataSource.manager
@@ -234,7 +234,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   });
 });
 
-test('a row that somebody else moves meanwhile is not believed to be where it was read', async () => {
+test('a row that another caller moves meanwhile has an unknown old place', async () => {
   const log = new QueryBook();
   const dataSource = await openDataSource('PostgreSQL', {
     logger: log,
@@ -246,7 +246,7 @@ test('a row that somebody else moves meanwhile is not believed to be where it wa
     const sink = new RecordingSink();
     const table = dataSource.getMetadata(Comment).tablePath.toLowerCase();
     const lookups = new Map([[table, ['article.title']]]);
-    attachCollector(dataSource as unknown as OrmDataSource, sink, { lookups: () => lookups });
+    attachCollector(dataSource as unknown as OrmDataSource, sink, { interest: () => ({ lookups }) });
     const comment = await dataSource.manager.findOneByOrFail(Comment, { id: 1 });
     let removed: Promise<unknown> | undefined;
     await dataSource.transaction(async (manager) => {

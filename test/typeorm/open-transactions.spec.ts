@@ -94,7 +94,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
       expect(await notes.text(1)).toBe('new');
     });
 
-    test('what a read sees is not stored, and what was cached is served again after a rollback', async () => {
+    test('a read is not stored, and the cached value is served again after a rollback', async () => {
       const work = begin(async (manager) => {
         await manager.update(Note, { id: 1 }, { text: 'new' });
         notes.manager = manager;
@@ -114,7 +114,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
       expect(notes.loads).toBe(loads);
     });
 
-    test('others are served what is committed', async () => {
+    test('other callers are served the committed state', async () => {
       // Its context began before the transaction.
       let proceed = () => {};
       const other = new Promise<void>((resolve) => (proceed = resolve)).then(() => notes.text(1));
@@ -127,7 +127,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
       });
     });
 
-    test('what is invalidated by hand is invalidated again when it ends', async () => {
+    test('tags that are invalidated inside of it are invalidated again when it ends', async () => {
       let proceed = () => {};
       const other = new Promise<void>((resolve) => (proceed = resolve)).then(() => notes.copy());
       await begin(async (manager) => {
@@ -156,7 +156,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
     await runner.release();
   });
 
-  test('a BEGIN that fails leaves nothing open', async () => {
+  test('a BEGIN that fails leaves no transaction open', async () => {
     const runner = dataSource.createQueryRunner();
     const said = await runner.query('BEGIN NONSENSE').catch(() => 'failed');
     expect(said).toBe('failed');
@@ -166,7 +166,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
     expect(notes.loads).toBe(loads);
   });
 
-  test('a subscriber that reads inside of a save() sees what that wrote', async () => {
+  test('a subscriber that reads inside of a save() sees its writes', async () => {
     const seen: (string | undefined)[] = [];
     dataSource.subscribers.push({
       listenTo: () => Note,
@@ -181,7 +181,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
     expect(await notes.text(1)).toBe('new');
   });
 
-  test('a transaction that begins beside a save() is known to be open', async () => {
+  test('a transaction that begins during a save() is known to be open', async () => {
     if (isShared(database)) return; // has one runner, whose transactions are nested
     const runner = dataSource.createQueryRunner();
     const saved = dataSource.manager.save(Note, { id: 2, text: 'beside' });
@@ -193,7 +193,7 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
     await runner.release();
   });
 
-  test('a runner that is given back leaves no transaction open', async () => {
+  test('a released runner leaves no transaction open', async () => {
     if (isShared(database)) return; // has one runner, which nobody can give back
     const runner = dataSource.createQueryRunner();
     await runner.startTransaction();

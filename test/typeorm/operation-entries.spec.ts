@@ -124,7 +124,7 @@ describe.each(DATABASES.filter((database) => !isMariaDb(database)))(
       await expectDead(tellsAll ? 'author:*' : '');
     });
 
-    test('a save() without a transaction drops what it wrote before it failed', async () => {
+    test('a save() without a transaction drops the rows that it wrote before it failed', async () => {
       const rows = [1, 2].map((id) => dataSource.manager.create(Article, { id, title: 'same' }));
       const saved = dataSource.manager.save(rows, { transaction: false });
       await expect(saved).rejects.toThrow(QueryFailedError);

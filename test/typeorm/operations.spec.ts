@@ -51,7 +51,7 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
   describe.each(operations.map((operation) => [operation.name, operation] as const))(
     '%s',
     (_name, operation) => {
-      test('is told when it commits by itself', async () => {
+      test('is reported when it commits by itself', async () => {
         await operation.run(dataSource.manager, named, column);
         expect(lines(operation)).toEqual(expected(operation));
         expect(errors).toEqual([]);
@@ -59,7 +59,7 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
 
       if (operation.commitsOn?.(database) === true) {
         test.each(['committed', 'rolled back'])(
-          'is told at once though its transaction is %s, with what was written before it and what follows',
+          'is reported at once though its transaction is %s, with the writes before and after it',
           async (end) => {
             const work = dataSource.transaction(async (manager) => {
               await manager.insert(Tag, { label: 'before' });
@@ -82,7 +82,7 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
         return;
       }
 
-      test('is told in one call when its transaction commits, and not before', async () => {
+      test('is reported in one call when its transaction commits, and not before', async () => {
         await dataSource.transaction(async (manager) => {
           await operation.run(manager, named, column);
           expect(sink.batches).toEqual([]);
@@ -93,8 +93,8 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
 
       test(
         isShared(database)
-          ? 'is told though rolled back: the runner is shared'
-          : 'is not told when rolled back',
+          ? 'is reported though it is rolled back: the runner is shared'
+          : 'is not reported when it is rolled back',
         async () => {
           const work = dataSource.transaction(async (manager) => {
             await operation.run(manager, named, column);
@@ -105,7 +105,7 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
         },
       );
 
-      test('is not told when its savepoint is rolled back, while the rest of the transaction is', async () => {
+      test('is not reported when its savepoint is rolled back, while the rest of the transaction is', async () => {
         await dataSource.transaction(async (manager) => {
           await manager.insert(Note, { id: 99, text: 'outer' });
           const work = manager.transaction(async (inner) => {
@@ -119,7 +119,7 @@ describe.each(DRIVERS)('every committed change on %s', (database) => {
         expect(lines(operation)).toEqual([outer, ...(isShared(database) ? expected(operation) : [])].sort());
       });
 
-      test('is told once when its savepoint is released and the transaction commits', async () => {
+      test('is reported once when its savepoint is released and the transaction commits', async () => {
         await dataSource.transaction(async (manager) => {
           await manager.transaction((inner) => operation.run(inner, named, column));
           expect(sink.batches).toEqual([]);

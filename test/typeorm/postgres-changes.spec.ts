@@ -22,7 +22,7 @@ jest.setTimeout(30_000);
 const LISTENER = `listener_${process.env['JEST_WORKER_ID'] ?? '0'}`;
 const schema = schemaName();
 
-describe('changes that PostgreSQL notes itself', () => {
+describe('changes that PostgreSQL records by triggers', () => {
   let dataSource: DataSource;
   /** Somebody who knows nothing of TypeORM. */
   let psql: pg.Client;
@@ -72,7 +72,7 @@ describe('changes that PostgreSQL notes itself', () => {
     await dataSource.destroy();
   });
 
-  test('rows are told before and after, when they are committed', async () => {
+  test('rows are reported with old and new values when they are committed', async () => {
     const told = await listen();
     await sql('BEGIN');
     await sql(`INSERT INTO note VALUES (1, 'a'), (2, 'b')`);
@@ -93,7 +93,7 @@ describe('changes that PostgreSQL notes itself', () => {
     ]);
   });
 
-  test('a transaction that wrote first and commits last is not overlooked', async () => {
+  test('a transaction that wrote first and commits last is read all the same', async () => {
     const told = await listen();
     await sql('BEGIN');
     await sql(`INSERT INTO note VALUES (1, 'slow')`);
@@ -115,7 +115,7 @@ describe('changes that PostgreSQL notes itself', () => {
     expect(told.rows).toEqual([{ table: `${schema}.note`, type: 'unknown', before: null, after: null }]);
   });
 
-  test('a primary key that is changed tells a row that went and one that came', async () => {
+  test('a changed primary key reports a removed row and an inserted one', async () => {
     await sql(`INSERT INTO note VALUES (1, 'a')`);
     const told = await listen();
     told.rows = [];
@@ -124,12 +124,12 @@ describe('changes that PostgreSQL notes itself', () => {
     expect(told.rows.map(({ type }) => type).sort()).toEqual(['insert', 'remove']);
   });
 
-  test('what was written while nobody listened is told at the start', async () => {
+  test('changes made while no process listened are read at the start', async () => {
     await sql(`INSERT INTO note VALUES (1, 'a')`);
     expect((await listen()).rows).toHaveLength(1);
   });
 
-  test('writers that are known by another way are left out', async () => {
+  test('changes of ignored applications are not reported', async () => {
     const told = await listen({ ignoreApplications: ['shop-api'] });
     await sql(`SET application_name = 'shop-api'`);
     await sql(`INSERT INTO note VALUES (1, 'ours')`);
@@ -139,7 +139,7 @@ describe('changes that PostgreSQL notes itself', () => {
     expect(told.rows.map(({ after }) => after!['text'])).toEqual(['theirs']);
   });
 
-  test('who was away for longer than changes are kept takes everything for changed', async () => {
+  test('a process that was away for longer than changes are kept treats everything as changed', async () => {
     const told = await listen({ retention: 0.05 });
     isDown = true;
     await terminate();
@@ -149,7 +149,7 @@ describe('changes that PostgreSQL notes itself', () => {
     await until(() => told.missed > 0);
   });
 
-  test('a database that cannot be reached keeps no application from starting', async () => {
+  test('an application starts though its database cannot be reached', async () => {
     isDown = true;
     const told = await listen();
     expect(told.failures).toHaveLength(1);
@@ -158,7 +158,7 @@ describe('changes that PostgreSQL notes itself', () => {
     await until(() => told.rows.length === 1);
   });
 
-  test('the statements may be run again, and taken back', async () => {
+  test('the statements can be run again, and undone', async () => {
     const { up, down } = changeTriggers(dataSource, { schema, entities: [Note] });
     for (const statement of [...up, ...down]) await dataSource.query(statement);
     await sql(`INSERT INTO note VALUES (1, 'a')`);
@@ -239,7 +239,7 @@ describe('changes that PostgreSQL notes itself', () => {
       expect(await reads.titles(1)).toEqual(['new']);
     });
 
-    test('a row that moves drops where it was and where it is', async () => {
+    test('a row that moves drops the partitions of its old and its new place', async () => {
       await sql(`UPDATE article SET "categoryId" = 2, title = 'moved' WHERE id = 1`);
       await until(async () => (await reads.titles(1)).length === 0);
       await until(async () => (await reads.titles(2)).length === 2);
@@ -255,7 +255,7 @@ describe('changes that PostgreSQL notes itself', () => {
       expect(reads.loads).toEqual([]);
     });
 
-    test('what was written while the connection was lost is caught up with', async () => {
+    test('changes made while the connection was lost are read afterwards', async () => {
       isDown = true;
       await terminate();
       await sql(`UPDATE article SET title = 'unheard' WHERE id = 1`);

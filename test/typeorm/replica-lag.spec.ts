@@ -57,7 +57,7 @@ describe('replicaLag', () => {
   const read = (): Promise<number> => module.get(Prices).first();
   const prices = (): Repository<Price> => module.get(DataSource).getRepository(Price);
 
-  it('drops what was loaded from a replica that did not have the change yet', async () => {
+  it('drops loads from a replica that did not have the change yet', async () => {
     await start('2s', {});
     await prices().save({ amount: 1 });
     expect(await read()).toBe(0);
@@ -68,7 +68,7 @@ describe('replicaLag', () => {
     expect(await read()).toBe(1);
   });
 
-  it('is waited for when attachInvalidation() ends', async () => {
+  it('is awaited when attachInvalidation() ends', async () => {
     const options = { type: 'sqljs', entities: [Price], synchronize: true, replication: {} };
     const dataSource = await new DataSource(options as object as DataSourceOptions).initialize();
     const store = memoryStore();
@@ -85,7 +85,7 @@ describe('replicaLag', () => {
     await dataSource.destroy();
   });
 
-  it('waits anew for a row that changes again, and once only', async () => {
+  it('waits again for a row that changes again, and only once', async () => {
     await start('2s', {});
     await prices().save({ amount: 1 });
     clock.advance(1_000);

@@ -104,18 +104,18 @@ describe('the tables that SQL writes', () => {
     );
   });
 
-  test('TRUNCATE … CASCADE is told apart', () => {
+  test('TRUNCATE … CASCADE differs from TRUNCATE', () => {
     expect(readSql('TRUNCATE users CASCADE').writes[0]?.truncateCascade).toBe(true);
     expect(readSql('TRUNCATE users').writes[0]?.truncateCascade).toBe(false);
   });
 
-  test('what deletes rows to write them takes their dependents with it', () => {
+  test('a statement that deletes rows to write them counts as a write of their dependents', () => {
     for (const sql of ['REPLACE INTO users VALUES (1)', 'INSERT OR REPLACE INTO users VALUES (1)'])
       expect(readSql(sql).writes[0]?.kind).toBe('mixed');
     expect(readSql('INSERT INTO users VALUES (1)').writes[0]?.kind).toBe('insert');
   });
 
-  test('a MERGE that deletes rows takes their dependents with it', () => {
+  test('a MERGE that deletes rows counts as a write of their dependents', () => {
     const merge = 'MERGE INTO users USING x ON 1 = 1 WHEN MATCHED THEN';
     expect(readSql(`${merge} DELETE`).writes[0]?.kind).toBe('mixed');
     expect(readSql(`${merge} UPDATE SET a = 1`).writes[0]?.kind).toBe('insert');

@@ -30,7 +30,7 @@ describe('two writers of one row', () => {
   });
   afterEach(() => dataSource.destroy());
 
-  test('what a save() of many rows read is not believed where another one wrote meanwhile, however long ago', async () => {
+  test('a save() of many rows has unknown old values where another one wrote meanwhile, however long ago', async () => {
     const { schema } = dataSource.options as { schema?: string };
     const articles = dataSource.getRepository(Article);
     await articles.save({ id: 3, title: 'three', categoryId: 1, author: { id: 1 } });
@@ -92,7 +92,7 @@ describe('writes that are remembered', () => {
     Object.assign(new TransactionChanges(), { levels: [new SavepointLevel()] });
   const alone = (reads: StaleReads, one: Change): Change => reads.check(one, new TransactionChanges());
 
-  test('are doubted when there were too many, by those that began before', () => {
+  test('make older reads unknown when there were too many to remember', () => {
     const reads = new StaleReads();
     const slow = begun();
     alone(reads, change(1, 'a', 'b'));
@@ -103,7 +103,7 @@ describe('writes that are remembered', () => {
     expect(reads.check(change(6_001, 'a', 'c'), begun()).before).toBeDefined();
   });
 
-  test('are doubted when they were of a transaction that is open', () => {
+  test('make reads unknown when an open transaction made more of them than are remembered', () => {
     const reads = new StaleReads();
     const open = begun();
     for (let id = 1; id < 5_010; id++) reads.check(change(id, 'x', 'y'), open);
@@ -111,7 +111,7 @@ describe('writes that are remembered', () => {
     expect(reads.check(change(1, 'x', 'z'), begun()).before).toBeUndefined();
   });
 
-  test('are doubted where many statements wrote what nobody names, some of a transaction that is open', () => {
+  test('make a column unknown that an open transaction wrote in unknown rows, among many such statements', () => {
     const reads = new StaleReads();
     const open = begun();
     reads.check(unknown(['label']), open);
@@ -121,7 +121,7 @@ describe('writes that are remembered', () => {
     expect(line(told, ['id', 'label'])).toBe('update tag 1 (1,?) → (1,z) [label]');
   });
 
-  test('are forgotten by those that began long after', () => {
+  test('do not concern transactions that began long after', () => {
     const reads = new StaleReads();
     alone(reads, change(1, 'a', 'b'));
     for (let i = 0; i < 120; i++) alone(reads, unknown(undefined));

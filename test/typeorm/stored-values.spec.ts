@@ -63,7 +63,7 @@ const CASES: Record<string, Case> = {
   'a value that its transformer rounds': { given: { price: 9.999 }, known: false },
 };
 
-describe.each(DATABASES)('what an entity gives and what %s makes of it', (database) => {
+describe.each(DATABASES)('values of an entity on %s', (database) => {
   let dataSource: DataSource;
   let sink: RecordingSink;
   beforeAll(async () => {
@@ -75,7 +75,7 @@ describe.each(DATABASES)('what an entity gives and what %s makes of it', (databa
 
   const cases = Object.entries(CASES).filter(([, { except }]) => except?.(database) !== true);
   test.each(cases)(
-    '%s is told as the database holds it, or not at all',
+    '%s is reported as the database stores it, or as unknown',
     async (_, { given: each, known }) => {
       const measures = dataSource.getRepository(Measure);
       const [property] = Object.keys(each) as [keyof Measure];
@@ -98,7 +98,7 @@ describe.each(DATABASES)('what an entity gives and what %s makes of it', (databa
     },
   );
 
-  test('a moment is told where the column keeps all of it', async () => {
+  test('a time is reported where the column stores all of it', async () => {
     const noted = new Date(1_767_225_601_600);
     await dataSource.getRepository(Measure).save({ noted });
     const reading = sink.changes.at(-1)!.after!.read('noted');

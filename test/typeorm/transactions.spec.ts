@@ -61,7 +61,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   });
   afterEach(() => dataSource.destroy());
 
-  test('a manual query runner that is used again tells each transaction once', async () => {
+  test('a query runner that is used again reports each transaction once', async () => {
     attach();
     const runner = dataSource.createQueryRunner();
     for (const id of [1, 2]) {
@@ -78,7 +78,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   });
 
   test.each(['BEGIN', 'start transaction', '  BEGIN;'])(
-    'a transaction begun by "%s" is told at its COMMIT',
+    'a transaction begun by "%s" is reported at its COMMIT',
     async (begin) => {
       attach();
       const runner = dataSource.createQueryRunner();
@@ -102,7 +102,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
   );
 
   test.each(['COMMIT AND CHAIN', 'COMMIT; BEGIN', '/* one of many */ COMMIT; -- next\n BEGIN'])(
-    'a transaction that "%s" follows up with another is told, and so is the other',
+    'a transaction that "%s" ends and follows with another is reported, and the other too',
     async (chain) => {
       if (isShared(database)) return; // prepares one statement a call
       attach();
@@ -121,14 +121,14 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     },
   );
 
-  test('several statements in one text: the whole is told when it is over', async () => {
+  test('several statements in one text are reported when all have run', async () => {
     if (isShared(database)) return; // prepares one statement a call
     attach();
     await dataSource.query(`BEGIN; UPDATE ${notes} SET text = 'y; COMMIT'; COMMIT`);
     expect(lines()).toEqual(['unknown note ? ? → ?']);
   });
 
-  test('rows written before a later row failed, without a transaction, are told as unknown', async () => {
+  test('rows written without a transaction before a later row failed are reported as unknown', async () => {
     await dataSource.manager.insert(Note, [note(1), note(2)]);
     attach();
     const rows = [note(1, 'written'), note(2, null as never)];
@@ -137,7 +137,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['unknown note ? ? → ?']);
   });
 
-  test('a durable write whose after hook never comes is told within about a second', async () => {
+  test('a durable write whose after hook never comes is reported within about a second', async () => {
     failAfterInsert();
     attach();
     await expect(dataSource.manager.save(note(1), { transaction: false })).rejects.toThrow(Undo);
@@ -145,7 +145,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['unknown note ? ? → ?']);
   });
 
-  test('a write whose after hook never comes is told at the commit of a transaction that went on', async () => {
+  test('a write whose after hook never comes is reported at the commit of its transaction', async () => {
     failAfterInsert();
     attach();
     await dataSource.transaction(async (manager) => {
@@ -155,7 +155,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['unknown note ? ? → ?']);
   });
 
-  test("another subscriber's throw does not keep changes from us", async () => {
+  test('changes are reported though a subscriber of the application throws', async () => {
     const thrower: EntitySubscriberInterface = {
       afterInsert: (_event: InsertEvent<unknown>) => {
         throw new Undo();
@@ -167,13 +167,13 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['insert note 1 - → (x)']);
   });
 
-  test('saves running side by side in one transaction are told exactly', async () => {
+  test('saves running side by side in one transaction are reported exactly', async () => {
     attach();
     await dataSource.transaction((manager) => Promise.all([1, 2, 3].map((id) => manager.save(note(id)))));
     expect(lines()).toEqual([1, 2, 3].map((id) => `insert note ${id} - → (x)`));
   });
 
-  test(`more than ${MAX_CHANGES_PER_TABLE} rows of a table in a transaction are told as one unknown change`, async () => {
+  test(`more than ${MAX_CHANGES_PER_TABLE} rows of a table in a transaction are reported as one unknown change`, async () => {
     attach();
     await dataSource.transaction(async (manager) => {
       await manager.insert(Author, { name: 'a' });
@@ -184,14 +184,14 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['insert author 1 - → (?)', 'unknown note ? ? → ?']);
   });
 
-  test('exactly the limit is told row by row', async () => {
+  test('as many rows as the limit are reported one by one', async () => {
     attach();
     const rows = Array.from({ length: MAX_CHANGES_PER_TABLE }, (_, id) => ({ id, text: 'x' }));
     await dataSource.transaction((manager) => manager.insert(Note, rows));
     expect(sink.changes.filter(({ type }) => type === 'insert')).toHaveLength(MAX_CHANGES_PER_TABLE);
   });
 
-  test('save() waits for the sink, and only when the sink asks it to', async () => {
+  test('save() waits for the sink when the sink returns a promise', async () => {
     attach();
     let finish = () => {};
     sink.answer = new Promise((done) => (finish = done));
@@ -226,7 +226,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     await dataSource.manager.save(note(3));
     expect(errors).toEqual([
       'afterTransactionCommit: thrown',
-      'after insert: thrown',
+      'afterInsert: thrown',
       'afterQuery: thrown',
       'sink: rejected',
     ]);
@@ -253,9 +253,9 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     await runner.release();
   });
 
-  test('only tables of interest are told, and the tables that follow from others', async () => {
+  test('only tables that rules watch are reported, and those that change with other tables', async () => {
     const wanted = dataSource.getMetadata(Article).tablePath.toLowerCase();
-    attach({ tables: () => new Set([wanted]) });
+    attach({ interest: () => ({ tables: new Set([wanted]) }) });
     await dataSource.manager.insert(Note, note(1));
     await dataSource.query(`UPDATE ${notes} SET text = 'y'`);
     expect(sink.batches).toEqual([]);
@@ -263,7 +263,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['remove article ? ? → -', 'update article ? ? → ? [tags]']);
   });
 
-  test('values are those of the write, whatever becomes of the entity before the commit', async () => {
+  test('reported values are those of the write, though the entity changes before the commit', async () => {
     attach();
     await dataSource.transaction(async (manager) => {
       const row = await manager.save(note(1, 'written'));
@@ -272,7 +272,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['insert note 1 - → (written)']);
   });
 
-  test('more statements than the hooks announced are not all the hooks own, however they are written', async () => {
+  test('statements beyond those that hooks announced are reported by themselves', async () => {
     const column = columnNamer(database);
     const path = notes.replace(/\w+/g, column('$&'));
     dataSource.subscribers.push({
@@ -284,7 +284,7 @@ describe.each(DATABASES)('transactions on %s', (database) => {
     expect(lines()).toEqual(['insert note 1 - → (x)', 'unknown note ? ? → ?']);
   });
 
-  test('a raw write between the hooks of a save on the same runner is not taken for the hooks own', async () => {
+  test('a raw write between the hooks of a save on the same runner is reported by itself', async () => {
     const writer: EntitySubscriberInterface = {
       beforeInsert: (event: InsertEvent<unknown>) =>
         event.queryRunner.query(`UPDATE ${notes} SET text = 'raw'`),
@@ -322,14 +322,14 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     await dataSource.destroy();
   });
 
-  test('are known behind comments', async () => {
+  test('are recognised behind comments', async () => {
     await run('/* app:web */ BEGIN', insert(1));
     expect(told()).toBe(0);
     await run('/* app:web */ COMMIT');
     expect(told()).toBe(1);
   });
 
-  test('that follow each other are told at the end of each', async () => {
+  test('that follow each other are reported at the end of each', async () => {
     await run('BEGIN', insert(1));
     expect(told()).toBe(0);
     await run('COMMIT AND CHAIN');
@@ -344,7 +344,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     expect(told()).toBe(1);
   });
 
-  test("inside TypeORM's own: what follows a COMMIT by hand is told, also when it cannot be undone", async () => {
+  test("inside TypeORM's own: writes after a COMMIT by hand are reported, also when they cannot be undone", async () => {
     const work = dataSource.transaction(async (manager) => {
       await manager.query(insert(1));
       expect(told()).toBe(0);
@@ -359,7 +359,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
   });
 
   test.each(['committed', 'rolled back'])(
-    "inside TypeORM's own, which is %s then: what follows a ROLLBACK by hand is told at once",
+    "inside TypeORM's own, which is %s then: writes after a ROLLBACK by hand are reported at once",
     async (end) => {
       const work = dataSource.transaction(async (manager) => {
         await manager.query(insert(1));
@@ -381,7 +381,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
 
   if (!isMariaDb(database)) return;
 
-  test('without autocommit: each is told at its end, until autocommit is on again', async () => {
+  test('without autocommit each is reported at its end, until autocommit is on again', async () => {
     await run('SET autocommit = 0', insert(1));
     await runner.manager.insert(Note, { id: 2, text: 'x' });
     expect(told()).toBe(0);
@@ -402,7 +402,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     expect(ids).toEqual([1, 2, 4, 5, 6, 7]);
   });
 
-  test('a BEGIN commits the one that is open', async () => {
+  test('a BEGIN in an open transaction commits what was written before it', async () => {
     await run('BEGIN', insert(1), 'BEGIN');
     expect(told()).toBe(1);
     await run(insert(2), 'ROLLBACK');
@@ -413,7 +413,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
   });
 
   test.each(['ALTER TABLE author ADD nick int', 'DROP TABLE nonsense', 'LOCK TABLES note WRITE'])(
-    'what %s has committed is told, and what follows it',
+    'writes that %s has committed are reported, and those behind it',
     async (statement) => {
       await run('BEGIN', insert(1));
       await runner.query(statement).catch(() => undefined);
@@ -429,7 +429,7 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     },
   );
 
-  test('a connection that is given back after a definition has committed leaves nothing open', async () => {
+  test('a connection that is released after a definition has committed leaves no transaction open', async () => {
     await run('BEGIN', insert(1), 'CREATE TABLE other (id int)');
     await runner.release();
     sink.clear();
@@ -438,14 +438,14 @@ describe.each(ON_SERVERS)('transactions by SQL text on %s', (database) => {
     expect(sink.batches).toHaveLength(1);
   });
 
-  test('a temporary table commits nothing', async () => {
+  test('a temporary table does not commit the transaction', async () => {
     await run('BEGIN', insert(1), 'CREATE TEMPORARY TABLE other (id int)', 'DROP TEMPORARY TABLE other');
     expect(told()).toBe(0);
     await run('ROLLBACK');
     expect(told()).toBe(0);
   });
 
-  test('what is written after a deadlock has ended the transaction is told', async () => {
+  test('a write after a deadlock has ended the transaction is reported', async () => {
     await dataSource.manager.insert(Note, [note(1), note(2)]);
     const other = dataSource.createQueryRunner();
     const lock = (id: number) => `UPDATE ${notes} SET text = 'y' WHERE id = ${id}`;
@@ -478,7 +478,7 @@ describe('commits that fail on PostgreSQL', () => {
   });
   afterEach(() => dataSource.destroy());
 
-  test('a COMMIT that a deferred constraint refuses is in doubt, and told', async () => {
+  test('a COMMIT that a deferred constraint refuses counts as committed: its changes are reported', async () => {
     await dataSource.query(
       `ALTER TABLE ${notes} ADD CONSTRAINT once UNIQUE (text) DEFERRABLE INITIALLY DEFERRED`,
     );
@@ -488,7 +488,7 @@ describe('commits that fail on PostgreSQL', () => {
     expect(lines().slice(0, 2)).toEqual(['insert note 1 - → (x)', 'insert note 2 - → (x)']);
   });
 
-  test('a COMMIT whose connection dies is in doubt: told at once and again', async () => {
+  test('a COMMIT whose connection dies reports its changes at once, and again later', async () => {
     const linger = `"${schemaName()}".linger`;
     await dataSource.query(
       `CREATE OR REPLACE FUNCTION ${linger}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
@@ -510,7 +510,7 @@ describe('commits that fail on PostgreSQL', () => {
     expect(sink.batches).toHaveLength(2);
   });
 
-  test('a COMMIT that the server answers with ROLLBACK tells nothing', async () => {
+  test('a COMMIT that the server answers with ROLLBACK reports nothing', async () => {
     attach();
     const runner = dataSource.createQueryRunner();
     await runner.startTransaction();
@@ -521,7 +521,7 @@ describe('commits that fail on PostgreSQL', () => {
     await runner.release();
   });
 
-  test('a raw transaction through the pool is told at its COMMIT, though each query has a runner of its own', async () => {
+  test('a raw transaction through the pool is reported at its COMMIT, though each query has its own runner', async () => {
     const single = await openDataSource('PostgreSQL', { extra: { max: 1 } } as never);
     attachCollector(single as unknown as OrmDataSource, sink);
     await single.query('BEGIN');
@@ -557,7 +557,7 @@ describe.each(DATABASES.filter(isShared))('the shared query runner of %s', (data
   });
   afterEach(() => dataSource.destroy());
 
-  test('a write is never lost to the rollback of a transaction that it ran beside', async () => {
+  test('a write is reported though a transaction beside it on the shared runner is rolled back', async () => {
     for (let round = 0; round < 20; round++) {
       sink.clear();
       const undone = dataSource.transaction(async (manager) => {
@@ -573,7 +573,7 @@ describe.each(DATABASES.filter(isShared))('the shared query runner of %s', (data
     }
   });
 
-  test('a durable write is told before it returns, though another caller begins before its hook', async () => {
+  test('a durable write is reported before it returns, though another caller begins a transaction before its hook', async () => {
     const runner = dataSource.createQueryRunner();
     let starting: Promise<void> | undefined;
     dataSource.subscribers.push({
@@ -598,7 +598,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
   });
   afterEach(() => dataSource.destroy());
 
-  test('one after the other are told exactly', async () => {
+  test('one after the other are reported exactly', async () => {
     for (const text of ['second', 'third']) await dataSource.manager.save(Note, { id: 1, text });
     expect(sink.changes.map((change) => line(change, ['text']))).toEqual([
       'update note 1 (first) → (second) [text]',
@@ -606,7 +606,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
     ]);
   });
 
-  test('side by side, the later one does not tell a state that the earlier one has replaced', async () => {
+  test('side by side, the later one does not report an old state that the earlier one has replaced', async () => {
     if (isShared(database)) {
       await Promise.all(['left', 'right'].map((text) => dataSource.manager.save(Note, { id: 1, text })));
     } else {
@@ -646,7 +646,7 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
     expect(lines()).toContain(expected);
   });
 
-  test('a bulk write that says which columns it sets leaves the others known', async () => {
+  test('a bulk write makes only the columns unknown that it sets', async () => {
     if (isShared(database)) return;
     const author = await dataSource.manager.save(dataSource.manager.create(Author, { name: 'a' }));
     const article = await dataSource.manager.save(dataSource.manager.create(Article, { title: 't', author }));

@@ -23,12 +23,12 @@ describe.each(DATABASES)('a closure tree on %s', (database) => {
   const ANY_FOLDER = 'unknown folder ? ? → ?';
   const told = (): string[] => sink.changes.map((change) => line(change, ['id']));
 
-  test('has other ancestors below a node that is given another parent: any node may', async () => {
+  test('reports unknown nodes when a node moves to another parent: nodes below it have other ancestors', async () => {
     await dataSource.manager.save(Object.assign(leaf, { parent: { id: 1 } }));
     expect(told()).toContain(ANY_FOLDER);
   });
 
-  test('has what it had when a node is renamed: no other node is told', async () => {
+  test('reports no other node when a node is renamed', async () => {
     await dataSource.manager.save(Object.assign(leaf, { name: 'stem' }));
     expect(told()).toContain('update folder 2 (2) → (2) [name]');
     expect(told()).not.toContain(ANY_FOLDER);

@@ -1,19 +1,19 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
-import { AnnouncedStatements, type HookKind } from '../rows/announced-statements.js';
-import { changesOf, unknownChanges, type RowHook } from '../rows/changes.js';
-import { tableOf } from '../entities/columns.js';
-import { ExactStatements } from './exact-statements.js';
-import { type HookResult, both, type CollectorOptions, ChangeEmitter } from './change-emitter.js';
-import { SaveTransactions } from '../patches/save-transactions.js';
-import { SavepointLevel } from './transaction-changes.js';
-import { QueryRunnerPatch } from '../patches/transactions.js';
-import { SqlWatch } from './sql-watch.js';
 import { dialectOf, queryHooksOf } from '../dialects.js';
-import { UnawaitedHooks } from './unawaited-hooks.js';
+import { tableOf } from '../entities/columns.js';
+import { QueryRunnerPatch } from '../patches/query-runners.js';
+import { SaveTransactions } from '../patches/save-transactions.js';
+import { AnnouncedStatements, type StatementKind } from '../rows/announced-statements.js';
+import { changesOf, type RowHook, unknownChanges } from '../rows/changes.js';
 import type { OrmDataSource, OrmEntityEvent, OrmEvent, OrmQueryEvent } from '../typeorm.interface.js';
+import { both, ChangeEmitter, type CollectorOptions, type HookResult } from './change-emitter.js';
+import { ExactStatements } from './exact-statements.js';
+import { SqlWatch } from './sql-watch.js';
+import { SavepointLevel } from './transaction-changes.js';
+import { UnawaitedHooks } from './unawaited-hooks.js';
 
 /** The statement that each entity hook announces. */
-const KINDS: Record<RowHook, HookKind> = {
+const STATEMENTS: Record<RowHook, StatementKind> = {
   insert: 'insert',
   update: 'update',
   remove: 'remove',
@@ -22,130 +22,137 @@ const KINDS: Record<RowHook, HookKind> = {
 };
 
 /**
- * The subscriber of one DataSource: what its hooks tell, per query runner, goes to the sink once it is durable. Hooks never
- * throw (a throw in afterQuery makes TypeORM fail the statement) and answer a promise only when the sink did. That promise
- * rejects before a COMMIT alone, where the sink could not write what belongs to the transaction.
+ * The subscriber of one DataSource: translates TypeORM's hooks into changes of query runners. Hooks never throw, since an error in
+ * `afterQuery` fails the statement, and return a promise only when there is something to await. That promise rejects before a
+ * COMMIT where the sink could not write what belongs into the transaction, and after a commit where a rule wants its error raised.
  */
 export class ChangeCollector {
   readonly #emitter: ChangeEmitter;
   readonly #sql: SqlWatch;
-  readonly #own: SaveTransactions;
-  readonly #raw: QueryRunnerPatch;
+  readonly #saves: SaveTransactions;
+  readonly #queryRunners: QueryRunnerPatch;
 
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
-    this.#emitter = new ChangeEmitter(dataSource, sink, options);
+    const emitter = (this.#emitter = new ChangeEmitter(dataSource, sink, options));
     const hooks = queryHooksOf(dataSource);
     const unawaited =
       hooks === 'awaited'
         ? undefined
-        : new UnawaitedHooks(this.#emitter, (event) => this.afterQuery(event), hooks === 'unawaited');
-    this.#sql = new SqlWatch(this.#emitter, unawaited !== undefined);
-    this.#own = new SaveTransactions(dataSource, (subscriber) => subscriber instanceof ChangeCollector);
+        : new UnawaitedHooks(emitter, (event) => this.afterQuery(event), hooks === 'unawaited');
     const exact =
       options.exactStatements === true && dialectOf(dataSource).canReportRows
-        ? new ExactStatements(this.#emitter, dataSource.driver)
+        ? new ExactStatements(emitter, dataSource.driver)
         : undefined;
-    const runs = exact ?? unawaited;
-    this.#raw = new QueryRunnerPatch(dataSource, {
-      ...(runs !== undefined && { run: (runner, sql, query) => runs.run(runner, sql, query) }),
-      starting: (start) => this.#own.starting(start),
-      beginning: (runner) => void this.#guard('BEGIN', () => this.#emitter.runners.of(runner).enter()),
-      ran: (runner) => void this.#guard('BEGIN', () => this.#emitter.ran(runner)),
-      released: (runner) => void this.#guard('release', () => this.#emitter.released(runner)),
-    });
+    const statements = exact ?? unawaited;
+    this.#sql = new SqlWatch(emitter, unawaited !== undefined);
+    this.#saves = new SaveTransactions(dataSource, (subscriber) => subscriber instanceof ChangeCollector);
+    this.#queryRunners = new QueryRunnerPatch(
+      dataSource,
+      {
+        ...(statements !== undefined && { run: (runner, sql, query) => statements.run(runner, sql, query) }),
+        starting: (start) => this.#saves.starting(start),
+        beginning: (runner) => void emitter.guard('BEGIN', () => emitter.runners.of(runner).enterContext()),
+        beginTextRan: (runner) => void emitter.guard('BEGIN', () => emitter.beginTextRan(runner)),
+        released: (runner) => void emitter.guard('release', () => emitter.released(runner)),
+      },
+      options.onUnsupported,
+    );
   }
 
-  beforeInsert = this.#entityHook('before', 'insert');
-  beforeUpdate = this.#entityHook('before', 'update');
-  beforeRemove = this.#entityHook('before', 'remove');
-  beforeSoftRemove = this.#entityHook('before', 'softRemove');
-  beforeRecover = this.#entityHook('before', 'recover');
-  afterInsert = this.#entityHook('after', 'insert');
-  afterUpdate = this.#entityHook('after', 'update');
-  afterRemove = this.#entityHook('after', 'remove');
-  afterSoftRemove = this.#entityHook('after', 'softRemove');
-  afterRecover = this.#entityHook('after', 'recover');
-
-  afterQuery = this.#hook('afterQuery', (event: OrmQueryEvent) => this.#sql.see(event));
-
   beforeTransactionStart = this.#hook('beforeTransactionStart', ({ queryRunner }: OrmEvent) => {
-    this.#emitter.runners.starting(queryRunner);
-    // The caller's context can still be reached.
-    if (!this.#own.isBeginning) this.#emitter.runners.of(queryRunner).enter();
+    const { runners } = this.#emitter;
+    runners.starting(queryRunner);
+    // The caller's async context can still be reached here.
+    if (!this.#saves.isBeginning) runners.of(queryRunner).enterContext();
   });
 
   afterTransactionStart = this.#hook('afterTransactionStart', ({ queryRunner }: OrmEvent) => {
     this.#emitter.runners.of(queryRunner).levels.push(new SavepointLevel());
   });
 
+  beforeInsert = this.#hook('beforeInsert', (event: OrmEntityEvent) => this.#announce('insert', event));
+  beforeUpdate = this.#hook('beforeUpdate', (event: OrmEntityEvent) => this.#announce('update', event));
+  beforeRemove = this.#hook('beforeRemove', (event: OrmEntityEvent) => this.#announce('remove', event));
+  beforeSoftRemove = this.#hook('beforeSoftRemove', (event: OrmEntityEvent) =>
+    this.#announce('softRemove', event),
+  );
+  beforeRecover = this.#hook('beforeRecover', (event: OrmEntityEvent) => this.#announce('recover', event));
+
+  afterQuery = this.#hook('afterQuery', (event: OrmQueryEvent) => this.#sql.afterQuery(event));
+
+  afterInsert = this.#hook('afterInsert', (event: OrmEntityEvent) => this.#confirm('insert', event));
+  afterUpdate = this.#hook('afterUpdate', (event: OrmEntityEvent) => this.#confirm('update', event));
+  afterRemove = this.#hook('afterRemove', (event: OrmEntityEvent) => this.#confirm('remove', event));
+  afterSoftRemove = this.#hook('afterSoftRemove', (event: OrmEntityEvent) =>
+    this.#confirm('softRemove', event),
+  );
+  afterRecover = this.#hook('afterRecover', (event: OrmEntityEvent) => this.#confirm('recover', event));
+
   beforeTransactionCommit = this.#hook('beforeTransactionCommit', ({ queryRunner }: OrmEvent) => {
     const transaction = this.#emitter.runners.of(queryRunner);
     transaction.isCommitting = transaction.levels.length < 2;
-    return transaction.isCommitting ? this.#emitter.offer(queryRunner) : undefined;
+    return transaction.isCommitting ? this.#emitter.beforeCommit(queryRunner) : undefined;
   });
 
   afterTransactionCommit = this.#hook('afterTransactionCommit', ({ queryRunner }: OrmEvent) => {
-    if (!queryRunner.isTransactionActive) return this.#emitter.commit(queryRunner);
+    if (!queryRunner.isTransactionActive) return this.#emitter.committed(queryRunner);
     this.#emitter.runners.of(queryRunner).releaseSavepoint();
     return undefined;
   });
 
   beforeTransactionRollback = this.#hook('beforeTransactionRollback', ({ queryRunner }: OrmEvent) => {
     const transaction = this.#emitter.runners.of(queryRunner);
-    if (transaction.isCommitting) return this.#emitter.doubt(transaction);
+    if (transaction.isCommitting) return this.#emitter.commitFailed(transaction);
     transaction.isRollingBack = transaction.levels.length < 2;
-    // Without a connection, ROLLBACK fails and nothing else is heard of the transaction.
-    return transaction.isRollingBack ? transaction.leave() : undefined;
+    // ROLLBACK fails on a lost connection, and then no other hook reports the end of the transaction.
+    return transaction.isRollingBack ? transaction.leaveContext() : undefined;
   });
 
   afterTransactionRollback = this.#hook('afterTransactionRollback', ({ queryRunner }: OrmEvent) =>
-    this.#emitter.rollback(queryRunner, queryRunner.isTransactionActive),
+    this.#emitter.rolledBack(queryRunner, queryRunner.isTransactionActive),
   );
 
   /** Called when the collector is detached: nothing is sent any more, not even by timers. */
   close(): void {
-    this.#raw.close();
+    this.#queryRunners.close();
     this.#emitter.close();
   }
 
+  /** A `before` hook: a statement on the table follows, and its `after` hook will tell which row it wrote. */
   #announce(hook: RowHook, event: OrmEntityEvent): HookResult {
     const { metadata, queryRunner, entity, databaseEntity, updatedColumns, updatedRelations } = event;
-    const { outlet, runners } = this.#emitter;
-    const transaction = runners.of(queryRunner);
+    const { runners, interest } = this.#emitter;
     const table = tableOf(metadata);
-    // Nobody is told of it, whatever its statements and hooks say.
-    if (!this.#emitter.wants(table)) return undefined;
+    if (!this.#emitter.wants(table, interest)) return undefined;
+    const transaction = runners.of(queryRunner);
     let announced = transaction.announced.get(table);
-    let answer: HookResult;
+    let sent: HookResult;
     if (announced?.isUnconfirmed === true && announced.isDurable && !runners.isShared(queryRunner)) {
-      // A runner that is one caller's own begins something new: the hooks of the old will not come any more.
-      answer = outlet.send(this.#emitter.settle(transaction));
+      // A runner with one caller is at its next operation: hooks of the previous one will not come any more.
+      sent = this.#emitter.sendUnconfirmed(transaction);
       announced = undefined;
     } else if (announced?.isUnconfirmed === false && announced.isStale) announced = undefined;
     if (announced === undefined) transaction.announced.set(table, (announced = new AnnouncedStatements()));
-    announced.announce(KINDS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
-    return both(answer, this.#lookUp(hook, event));
+    announced.announce(STATEMENTS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
+    // The old values of a removed row, or of assigned columns, are lost with the statement.
+    if (interest.lookups === undefined || (hook !== 'update' && hook !== 'remove')) return sent;
+    return both(sent, this.#emitter.lookups.before(event, hook === 'remove', interest.lookups.get(table)));
   }
 
-  /** A row that goes, or columns that are about to be written: what they were is lost with the statement. */
-  #lookUp(hook: RowHook, event: OrmEntityEvent): HookResult {
-    return hook === 'update' || hook === 'remove'
-      ? this.#emitter.lookups.before(event, hook === 'remove')
-      : undefined;
-  }
-
+  /** An `after` hook: the statement has written the row that the event shows. */
   #confirm(hook: RowHook, event: OrmEntityEvent): HookResult {
     const { queryRunner, metadata } = event;
     const { runners } = this.#emitter;
     const transaction = runners.of(queryRunner);
     const table = tableOf(metadata);
     const announced = transaction.announced.get(table);
-    const changes = this.#emitter.wants(table) ? this.#changesOf(hook, event, announced) : [];
-    if (announced?.confirm(KINDS[hook]) === true) transaction.announced.delete(table);
-    // On a shared runner another caller's transaction may have begun since the statement ran by itself.
+    const isWanted = announced !== undefined || this.#emitter.wants(table, this.#emitter.interest);
+    const changes = isWanted ? this.#changesOf(hook, event, announced) : [];
+    if (announced?.confirm(STATEMENTS[hook]) === true) transaction.announced.delete(table);
+    // On a shared runner, another caller may have begun a transaction since the statement ran on its own.
     const ranAlone = announced?.isDurable === true && runners.isShared(queryRunner);
-    const durable = ranAlone || !queryRunner.isTransactionActive;
-    return this.#emitter.deliver(transaction, changes, durable, queryRunner);
+    const isDurable = ranAlone || !queryRunner.isTransactionActive;
+    return this.#emitter.deliver(transaction, changes, isDurable, queryRunner);
   }
 
   #changesOf(hook: RowHook, event: OrmEntityEvent, announced: AnnouncedStatements | undefined): Change[] {
@@ -155,30 +162,20 @@ export class ChangeCollector {
       this.#emitter.lookups.recall(event, changes[0]);
       return changes;
     } catch (error) {
-      this.#emitter.outlet.report(error, `after ${hook}`);
+      this.#emitter.report(error, `changes of ${hook}`);
       return unknownChanges(tableOf(event.metadata), tables, true, false);
     }
   }
 
-  #entityHook(when: 'before' | 'after', hook: RowHook): (event: OrmEntityEvent) => HookResult {
-    return this.#hook(`${when} ${hook}`, (event: OrmEntityEvent) =>
-      when === 'before' ? this.#announce(hook, event) : this.#confirm(hook, event),
-    );
-  }
-
-  /** A hook, out of which nothing comes but its answer. */
+  /** A hook that lets no error out. Written out, since a closure for {@link ChangeEmitter.guard} at every hook is dearer. */
   #hook<E>(where: string, body: (event: E) => HookResult | void): (event: E) => HookResult {
     return (event) => {
       try {
         return body(event) ?? undefined;
       } catch (error) {
-        this.#emitter.outlet.report(error, where);
+        this.#emitter.report(error, where);
         return undefined;
       }
     };
-  }
-
-  #guard(where: string, hook: () => HookResult | void): HookResult {
-    return this.#emitter.outlet.guard(where, hook);
   }
 }

@@ -1,30 +1,38 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
 import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
+import type { ReportUnsupported } from '../patches/replaced-method.js';
 import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
 import { StatementReader } from '../sql/statement-reader.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { Lookups } from './lookups.js';
-import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
+import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
 
-export interface CollectorOptions {
-  /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
-  readonly onQueryInOpenTransaction?: () => void;
-  /** The tables somebody has rules for (lower-case `tablePath`); `undefined`: all. Asked at every write. */
-  readonly tables?: () => ReadonlySet<string> | undefined;
+/** What the rules of the moment need to know of a DataSource. Tables are named by their lower-case `tablePath`. */
+export interface ChangeInterest {
+  /** The tables that rules watch; `undefined`: all. */
+  readonly tables?: ReadonlySet<string> | undefined;
   /** Those of them whose changes the sink writes into transactions; `undefined`: all. */
-  readonly durableTables?: () => ReadonlySet<string>;
-  /** Paths that are read from the database where a change does not carry them, by table. */
-  readonly lookups?: () => ReadonlyMap<string, readonly string[]>;
-  /** Whether bulk statements report the rows they change: on PostgreSQL, elsewhere it says nothing. */
-  readonly exactStatements?: boolean;
-  /** Told of errors, which hooks never let out, and of the place they came from. */
-  readonly onError?: (error: unknown, where: string) => void;
+  readonly durableTables?: ReadonlySet<string> | undefined;
+  /** By table: paths to read from the database where a change does not carry them; `undefined`: none. */
+  readonly lookups?: ReadonlyMap<string, readonly string[]> | undefined;
 }
 
-/** What a hook answers TypeORM, which waits for real promises only. */
+export interface CollectorOptions {
+  /** Asked once for a statement and once for a commit. Default: all tables, no lookups. */
+  readonly interest?: () => ChangeInterest;
+  /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
+  readonly onQueryInOpenTransaction?: () => void;
+  /** Whether bulk statements report the rows that they change, on databases where they can. */
+  readonly exactStatements?: boolean;
+  /** Receives errors, which never leave a hook, and the place that they came from. */
+  readonly onError?: (error: unknown, where: string) => void;
+  readonly onUnsupported?: ReportUnsupported;
+}
+
+/** What a hook returns to TypeORM, which awaits promises only. */
 export type HookResult = Promise<void> | undefined;
 
 /** Waits for both. */
@@ -34,80 +42,196 @@ export function both(one: HookResult, other: HookResult): HookResult {
     : Promise.all([one, other]).then(() => undefined);
 }
 
-const DOUBT_MS = 1_000;
-const NO_LOOKUPS: ReadonlyMap<string, readonly string[]> = new Map();
+const EVERYTHING: ChangeInterest = {};
+/** After a COMMIT without an answer, the server must be done with it by then. */
+const IN_DOUBT_MS = 1_000;
 
-/** The one way out: to the sink, and nothing else, neither errors nor tables that nobody asked for. */
-export class Outlet {
+/**
+ * Hands the changes of one DataSource to its sink: durable ones at once, those of a transaction after its COMMIT. Its methods are
+ * the events in the life of a transaction.
+ */
+export class ChangeEmitter {
+  readonly statements: StatementReader;
+  readonly runners: Runners;
+  readonly lookups: Lookups;
   readonly #sink: ChangeSink;
   readonly #options: CollectorOptions;
-  #closed = false;
+  readonly #staleReads = new StaleReads();
+  readonly #unconfirmed: UnconfirmedTimer;
+  #isClosed = false;
 
-  constructor(sink: ChangeSink, options: CollectorOptions) {
+  constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#sink = sink;
     this.#options = options;
-  }
-
-  get wanted(): ReadonlySet<string> | undefined {
-    return this.#options.tables?.();
-  }
-
-  get lookups(): ReadonlyMap<string, readonly string[]> {
-    return this.#options.lookups?.() ?? NO_LOOKUPS;
-  }
-
-  /** Whether the sink writes anything into transactions. */
-  get takesOffers(): boolean {
-    return this.#sink.committing !== undefined && this.#options.durableTables?.().size !== 0;
-  }
-
-  /** Told before the COMMIT: what the sink answers may keep the transaction from being committed. */
-  offer(changes: readonly Change[], runner: OrmQueryRunner): HookResult {
-    const told = this.#wantedOf(changes);
-    return told.length === 0 || this.#closed ? undefined : this.#sink.committing!(told, runner);
-  }
-
-  /** @param raise whether the write whose hook this is may be told of a failure that a rule wants raised */
-  send(changes: readonly Change[], raise = false): HookResult {
-    const told = this.#wantedOf(changes);
-    if (told.length === 0 || this.#closed) return undefined;
-    const answer = this.#sink.committed(told);
-    if (answer === undefined) return undefined;
-    return Promise.resolve(answer).catch((error: unknown) => {
-      if (raise && error instanceof InvalidationFailedError) throw error;
-      this.report(error, 'sink');
+    this.statements = new StatementReader(dataSource);
+    this.runners = new Runners(dataSource);
+    this.lookups = new Lookups(dataSource, this, this.runners);
+    this.#unconfirmed = new UnconfirmedTimer((transaction) => {
+      const isOver = (announced: AnnouncedStatements) => announced.isDurable && announced.isStale;
+      void this.guard('timer', () => this.#send(this.takeUnconfirmed(transaction, isOver)));
     });
   }
 
-  /** The server may still be working on a COMMIT whose answer was lost: said now, and again when it must be over. */
-  sendInDoubt(changes: readonly Change[]): HookResult {
-    if (changes.length > 0)
-      setTimeout(() => void this.guard('in doubt', () => this.send(changes)), DOUBT_MS).unref();
-    return this.send(changes);
+  get interest(): ChangeInterest {
+    return this.#options.interest?.() ?? EVERYTHING;
   }
 
-  close(): void {
-    this.#closed = true;
+  /** Whether a write on the table may concern a rule. */
+  wants(table: string, { tables }: ChangeInterest): boolean {
+    return tables === undefined || this.statements.tables.reaches(table, tables);
   }
 
   queryInOpenTransaction(): void {
     this.#options.onQueryInOpenTransaction?.();
   }
 
-  report(error: unknown, where: string): void {
-    try {
-      this.#options.onError?.(error, where);
-    } catch {
-      // Nothing may leave a hook, not even what the reporter of errors throws.
+  /**
+   * Takes the changes of one statement.
+   * @param runner where rows may be looked up; left out where they must not be
+   */
+  deliver(
+    transaction: TransactionChanges,
+    changes: readonly Change[],
+    isDurable: boolean,
+    runner?: OrmQueryRunner,
+  ): HookResult {
+    if (changes.length === 0) return undefined;
+    const checked = changes.map((change) => this.#staleReads.check(change, transaction));
+    if (isDurable && !transaction.isRaw) {
+      const { interest } = this;
+      const looked = runner && interest.lookups && this.lookups.complete(checked, runner, interest.lookups);
+      return looked === undefined
+        ? this.#send(checked, true, interest)
+        : looked.then(() => this.#send(checked, true));
     }
+    transaction.hold(checked);
+    return transaction.mayBeEnded ? this.#send(checked) : undefined;
   }
 
-  #wantedOf(changes: readonly Change[]): readonly Change[] {
-    const wanted = this.wanted;
-    return wanted === undefined ? changes : changes.filter((change) => wanted.has(change.table));
+  /** A statement with hooks is durable before its `after` hook has come. The hook may never come. */
+  awaitHook(announced: AnnouncedStatements, transaction: TransactionChanges): void {
+    announced.isDurable = true;
+    this.#unconfirmed.add(transaction);
   }
 
-  /** Runs a hook so that nothing leaves it but its answer: a throw in afterQuery makes TypeORM fail the statement. */
+  /** Takes out announced statements that no hook confirmed: unknown rows of their tables have changed. */
+  takeUnconfirmed(
+    transaction: TransactionChanges,
+    only: (announced: AnnouncedStatements) => boolean = () => true,
+  ): Change[] {
+    const changes: Change[] = [];
+    for (const [table, announced] of transaction.announced) {
+      if (!announced.isUnconfirmed || !only(announced)) continue;
+      transaction.announced.delete(table);
+      changes.push(...unknownChanges(table, this.statements.tables, announced.hasDeleted, false));
+    }
+    return changes;
+  }
+
+  /** Sends what no hook of the runner confirmed. */
+  sendUnconfirmed(transaction: TransactionChanges): HookResult {
+    return this.#send(this.takeUnconfirmed(transaction));
+  }
+
+  /** The outermost transaction is about to be committed. A rejection prevents the COMMIT. */
+  beforeCommit(runner: OrmQueryRunner): HookResult {
+    const { interest } = this;
+    const transaction = this.runners.of(runner);
+    const looked = interest.lookups && this.lookups.complete(transaction.peek(), runner, interest.lookups);
+    if (this.#sink.committing === undefined || interest.durableTables?.size === 0) return looked;
+    const offer = (): HookResult => this.#offer(runner, transaction, interest);
+    return looked === undefined ? offer() : looked.then(offer);
+  }
+
+  #offer(runner: OrmQueryRunner, transaction: TransactionChanges, interest: ChangeInterest): HookResult {
+    // The announced statements of a shared runner may belong to other callers: their hooks are still to come.
+    if (!this.runners.isShared(runner)) transaction.hold(this.takeUnconfirmed(transaction));
+    const changes = wantedOf(transaction.peek(), interest);
+    if (changes.length === 0 || this.#isClosed) return undefined;
+    return this.#sink.committing!(changes, runner)?.catch((error: unknown) => {
+      // No COMMIT is sent, so nothing is in doubt.
+      transaction.isCommitting = false;
+      throw error;
+    });
+  }
+
+  /** The outermost transaction is committed. */
+  committed(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
+    transaction.hold(this.takeUnconfirmed(transaction));
+    // The announced statements of a shared runner may belong to other callers.
+    if (!this.runners.isShared(runner)) transaction.announced.clear();
+    transaction.hasBegun = false;
+    // The context is left first: what is sent may rewarm, and those loads are outside of the transaction.
+    return both(transaction.leaveContext(), this.#send(transaction.take(), true));
+  }
+
+  /** A statement has committed what the open transaction wrote before it, and may have ended it. */
+  committedByStatement(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
+    // TypeORM's own BEGIN ends no other transaction.
+    if (transaction.levels.length === 0 && !transaction.isRaw) return undefined;
+    transaction.mayBeEnded = true;
+    return this.#send(transaction.peek());
+  }
+
+  /** A transaction, or with `isSavepoint` a savepoint, is rolled back. */
+  rolledBack(runner: OrmQueryRunner, isSavepoint: boolean): HookResult {
+    const transaction = this.runners.of(runner);
+    // Durable writes of other callers, or after an implicit commit, may be among its changes: sent rather than lost.
+    const mayBeDurable = transaction.mayBeEnded || this.runners.isShared(runner);
+    if (mayBeDurable) transaction.hold(this.takeUnconfirmed(transaction));
+    transaction.announced.clear();
+    if (isSavepoint) {
+      if (mayBeDurable) transaction.releaseSavepoint();
+      else transaction.levels.pop();
+      return undefined;
+    }
+    transaction.hasBegun = false;
+    const changes = transaction.take();
+    return both(transaction.leaveContext(), mayBeDurable ? this.#send(changes) : undefined);
+  }
+
+  /** A COMMIT was sent and its outcome is unknown: the changes are sent now, and again when the server must be done. */
+  commitFailed(transaction: TransactionChanges): HookResult {
+    transaction.hold(this.takeUnconfirmed(transaction));
+    const left = transaction.leaveContext();
+    const changes = transaction.take();
+    if (changes.length > 0)
+      setTimeout(() => void this.guard('in doubt', () => this.#send(changes)), IN_DOUBT_MS).unref();
+    return both(left, this.#send(changes));
+  }
+
+  /** SQL text that looked like BEGIN has run. It may have failed, or ended what it began. */
+  beginTextRan(runner: OrmQueryRunner): HookResult {
+    return this.runners.isOpen(runner) ? undefined : this.runners.of(runner).leaveContext();
+  }
+
+  /** The runner is released: no hook will report the end of a transaction that failed to begin or was left open. */
+  released(runner: OrmQueryRunner): HookResult {
+    const transaction = this.runners.of(runner);
+    if (!transaction.isRaw) return this.runners.isShared(runner) ? undefined : transaction.leaveContext();
+    if (!transaction.mayBeEnded || transaction.hasNoAutocommit) return undefined;
+    transaction.hold(this.takeUnconfirmed(transaction));
+    const changes = transaction.take();
+    this.runners.rawEnded(runner, transaction);
+    return both(transaction.leaveContext(), this.#send(changes));
+  }
+
+  /** @param raises whether the write that this hook belongs to may fail with an error that a rule wants raised */
+  #send(changes: readonly Change[], raises = false, interest?: ChangeInterest): HookResult {
+    if (changes.length === 0 || this.#isClosed) return undefined;
+    const wanted = wantedOf(changes, interest ?? this.interest);
+    if (wanted.length === 0) return undefined;
+    const result = this.#sink.committed(wanted);
+    if (result === undefined) return undefined;
+    return Promise.resolve(result).catch((error: unknown) => {
+      if (raises && error instanceof InvalidationFailedError) throw error;
+      this.report(error, 'sink');
+    });
+  }
+
+  /** Runs a hook so that only its result leaves it: an error thrown in `afterQuery` makes TypeORM fail the statement. */
   guard(where: string, hook: () => HookResult | void): HookResult {
     try {
       return hook() ?? undefined;
@@ -116,159 +240,21 @@ export class Outlet {
       return undefined;
     }
   }
-}
 
-/** Where the hooks bring their changes: told at once when durable, held until the commit otherwise. */
-export class ChangeEmitter {
-  readonly statements: StatementReader;
-  readonly outlet: Outlet;
-  readonly runners: Runners;
-  readonly lookups: Lookups;
-  readonly #staleReads = new StaleReads();
-  readonly #unsettled: UnconfirmedTimer;
-
-  constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
-    this.statements = new StatementReader(dataSource);
-    this.outlet = new Outlet(sink, options);
-    this.runners = new Runners(dataSource);
-    this.lookups = new Lookups(dataSource, this.outlet, this.runners);
-    this.#unsettled = new UnconfirmedTimer((transaction) => {
-      const gone = (announced: AnnouncedStatements) => announced.isDurable && announced.isStale;
-      void this.outlet.guard('timer', () => this.outlet.send(this.settle(transaction, gone)));
-    });
-  }
-
-  /** SQL text that looked like BEGIN has run: it may have failed, or ended what it began. */
-  ran(runner: OrmQueryRunner): HookResult {
-    return this.runners.isOpen(runner) ? undefined : this.runners.of(runner).leave();
-  }
-
-  /** Its runner is given back: no hook will end a transaction that failed to begin, or was left open. */
-  released(runner: OrmQueryRunner): HookResult {
-    const transaction = this.runners.of(runner);
-    if (transaction.isRaw && transaction.mayBeEnded && !transaction.hasNoAutocommit)
-      return this.#end(runner, transaction);
-    return transaction.isRaw || this.runners.isShared(runner) ? undefined : transaction.leave();
-  }
-
-  wants(table: string): boolean {
-    const wanted = this.outlet.wanted;
-    return wanted === undefined || this.statements.tables.reaches(table, wanted);
-  }
-
-  /** @param runner where rows may be looked up, if they may */
-  deliver(
-    transaction: TransactionChanges,
-    changes: readonly Change[],
-    durable: boolean,
-    runner?: OrmQueryRunner,
-  ): HookResult {
-    if (changes.length === 0) return undefined;
-    const checked = changes.map((change) => this.#staleReads.check(change, transaction));
-    if (durable && !transaction.isRaw) {
-      const looked = runner && this.lookups.complete(checked, runner);
-      return looked === undefined
-        ? this.outlet.send(checked, true)
-        : looked.then(() => this.outlet.send(checked, true));
+  report(error: unknown, where: string): void {
+    try {
+      this.#options.onError?.(error, where);
+    } catch {
+      // Nothing may leave a hook, not even an error of the reporter.
     }
-    transaction.hold(checked);
-    return transaction.mayBeEnded ? this.outlet.send(checked) : undefined;
-  }
-
-  /** SQL of this announced is durable, and its hook is still to come: it may never do. */
-  awaitHook(announced: AnnouncedStatements, transaction: TransactionChanges): void {
-    announced.isDurable = true;
-    this.#unsettled.add(transaction);
-  }
-
-  /** Forgets the brackets whose SQL nobody confirmed: their tables have changed in rows nobody will name. */
-  settle(
-    transaction: TransactionChanges,
-    only: (announced: AnnouncedStatements) => boolean = () => true,
-  ): Change[] {
-    const changes: Change[] = [];
-    for (const [table, announced] of transaction.announced) {
-      if (!announced.isUnconfirmed || !only(announced)) continue;
-      transaction.announced.delete(table);
-      if (this.wants(table))
-        changes.push(...unknownChanges(table, this.statements.tables, announced.hasDeleted, false));
-    }
-    return changes;
-  }
-
-  /** The outermost transaction is about to be committed. A rejection keeps it from being. */
-  offer(runner: OrmQueryRunner): HookResult {
-    const looked = this.lookups.areWanted
-      ? this.lookups.complete(this.runners.of(runner).peek(), runner)
-      : undefined;
-    if (!this.outlet.takesOffers) return looked;
-    return looked === undefined ? this.#offerAll(runner) : looked.then(() => this.#offerAll(runner));
-  }
-
-  #offerAll(runner: OrmQueryRunner): HookResult {
-    const transaction = this.runners.of(runner);
-    // On a shared runner the open brackets are other callers': their hooks are still to come.
-    if (!this.runners.isShared(runner)) transaction.hold(this.settle(transaction));
-    return this.outlet.offer(transaction.peek(), runner)?.catch((error: unknown) => {
-      // No COMMIT was sent, so nothing is in doubt.
-      transaction.isCommitting = false;
-      throw error;
-    });
-  }
-
-  /** The outermost transaction is committed. */
-  commit(runner: OrmQueryRunner): HookResult {
-    const transaction = this.runners.of(runner);
-    transaction.hold(this.settle(transaction));
-    // On a shared runner the open brackets are other callers'.
-    if (!this.runners.isShared(runner)) transaction.announced.clear();
-    transaction.hasBegun = false;
-    // First, since what is sent may rewarm: its loads are outside.
-    return both(transaction.leave(), this.outlet.send(transaction.take(), true));
-  }
-
-  /** A statement has committed what the open transaction wrote before it, and may have ended it. */
-  cut(runner: OrmQueryRunner): HookResult {
-    const transaction = this.runners.of(runner);
-    // TypeORM's own BEGIN ends no other.
-    if (transaction.levels.length === 0 && !transaction.isRaw) return undefined;
-    transaction.mayBeEnded = true;
-    return this.outlet.send(transaction.peek());
-  }
-
-  /** Nothing will tell how a transaction ended that was cut. */
-  #end(runner: OrmQueryRunner, transaction: TransactionChanges): HookResult {
-    transaction.hold(this.settle(transaction));
-    const changes = transaction.take();
-    this.runners.rawEnded(runner, transaction);
-    return both(transaction.leave(), this.outlet.send(changes));
-  }
-
-  /** A transaction, or with `inner` a savepoint, is rolled back. */
-  rollback(runner: OrmQueryRunner, inner: boolean): HookResult {
-    const transaction = this.runners.of(runner);
-    // Durable writes may have been counted to this transaction, by other callers or after a cut: told rather than lost.
-    const isTold = transaction.mayBeEnded || this.runners.isShared(runner);
-    if (isTold) transaction.hold(this.settle(transaction));
-    transaction.announced.clear();
-    if (inner) {
-      if (isTold) transaction.releaseSavepoint();
-      else transaction.levels.pop();
-      return undefined;
-    }
-    transaction.hasBegun = false;
-    const changes = transaction.take();
-    return both(transaction.leave(), isTold ? this.outlet.send(changes) : undefined);
-  }
-
-  /** A COMMIT was sent, and nobody knows what became of it. */
-  doubt(transaction: TransactionChanges): HookResult {
-    transaction.hold(this.settle(transaction));
-    return both(transaction.leave(), this.outlet.sendInDoubt(transaction.take()));
   }
 
   close(): void {
-    this.#unsettled.close();
-    this.outlet.close();
+    this.#unconfirmed.close();
+    this.#isClosed = true;
   }
+}
+
+function wantedOf(changes: readonly Change[], { tables }: ChangeInterest): readonly Change[] {
+  return tables === undefined ? changes : changes.filter((change) => tables.has(change.table));
 }

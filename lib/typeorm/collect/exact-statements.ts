@@ -1,53 +1,32 @@
 import { tableOf } from '../entities/columns.js';
 import { layoutOf } from '../entities/row-view.js';
 import { type AnnouncedStatements, builtKind } from '../rows/announced-statements.js';
-import type { OrmColumn, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
+import type { OrmColumn, OrmMetadata, OrmQueryRunner, ReportedRow } from '../typeorm.interface.js';
 import type { ChangeEmitter } from './change-emitter.js';
 import { MAX_CHANGES_PER_TABLE } from './transaction-changes.js';
 
-const HEAD = 'WITH "restflow_rows" AS (';
-const TAIL = ' RETURNING ';
-
-/** Whether a statement answers rows already, or might: a column may have that name. */
-export function hasReturning(sql: string): boolean {
-  return /\breturning\b/i.test(sql);
-}
-
-/**
- * The statement, which now answers the rows it changed (column i as `c<i>`, at most `limit` of them) and in each the count of
- * all, `restflow_count`.
- */
-export function reportingSql(sql: string, columns: readonly OrmColumn[], limit: number): string {
-  const names = columns.map(({ databaseName }, i) => `"${databaseName.replaceAll('"', '""')}" AS "c${i}"`);
-  return (
-    `${HEAD}${sql}${TAIL}${names.join(', ')}) SELECT *, (SELECT count(*)::int FROM "restflow_rows") AS "restflow_count" ` +
-    `FROM "restflow_rows" LIMIT ${limit}`
-  );
-}
-
-/** The statement as it was before {@link reportingSql}; any other text as it is. */
-export function originalSql(sql: string): string {
-  return sql.startsWith(HEAD) ? sql.slice(HEAD.length, sql.lastIndexOf(TAIL)) : sql;
-}
-
-/** Not worth sending for every row: a rule that maps one of these widens. */
-const HEAVY = /^(?:jsonb?|bytea|xml|tsvector)$/;
-
-/** The account may change rows but not read them, or the table takes no RETURNING. */
+/** Left out, since they are large: a rule that maps one of these widens. */
+const LARGE = /^(?:jsonb?|bytea|xml|tsvector)$/;
+/** The account may not read the table, or the table does not support RETURNING. */
 const REFUSALS = new Set(['42501', '0A000']);
 
+/** What `query()` returns when its caller asked for a structured result. */
 interface StructuredResult {
   raw: unknown;
-  records: readonly Record<string, unknown>[];
+  records: readonly Row[];
   affected: number;
 }
 
+type Row = Readonly<Record<string, unknown>>;
 type RunSql = (sql: string) => Promise<unknown>;
 type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unknown };
 
 /**
- * Has bulk statements on PostgreSQL report the rows they changed, without their caller noticing. A statement that cannot be asked,
- * or reports too many, stays one whose rows are unknown.
+ * Lets bulk statements on PostgreSQL report the rows that they change; their caller sees no difference. The rows of a statement that
+ * cannot report them, or too many, stay unknown.
+ *
+ * Relies on TypeORM: query builders run their statement by `queryRunner.query(sql, …)`, which returns rows, or a structured result
+ * with `raw`, `records` and `affected`. Any other result is passed on as it is and ends exact statements for the table.
  */
 export class ExactStatements {
   readonly #refused = new Set<string>();
@@ -57,7 +36,7 @@ export class ExactStatements {
     private readonly driver: object,
   ) {}
 
-  /** @returns what the statement answers; `undefined` where it is none of those that can be asked, and was not run */
+  /** @returns the result of the statement; `undefined` where it cannot report rows and was not run */
   run(runner: OrmQueryRunner, sql: string, query: RunSql): Promise<unknown> | undefined {
     const kind = builtKind(sql);
     if (kind === undefined || kind === 'insert' || hasReturning(sql)) return undefined;
@@ -67,8 +46,7 @@ export class ExactStatements {
     if (table === undefined || writes.length > 1 || this.#refused.has(table)) return undefined;
     const announced = runners.of(runner).announced.get(table);
     const metadata = announced?.soleStatement(kind);
-    if (metadata === undefined || !this.emitter.wants(table)) return undefined;
-    return this.#report(runner, announced!, metadata, sql, query);
+    return metadata && this.#report(runner, announced!, metadata, sql, query);
   }
 
   async #report(
@@ -78,35 +56,73 @@ export class ExactStatements {
     sql: string,
     query: RunSql,
   ): Promise<unknown> {
-    const columns = layoutOf(metadata).columns.filter(({ type }) => !HEAVY.test(String(type)));
+    const columns = layoutOf(metadata).columns.filter(({ type }) => !LARGE.test(String(type)));
+    let result: unknown;
     try {
-      const result = await query(reportingSql(sql, columns, MAX_CHANGES_PER_TABLE + 1));
-      return this.#conceal(result, announced, columns);
+      result = await query(reportingSql(sql, columns, MAX_CHANGES_PER_TABLE + 1));
     } catch (error) {
       if (!REFUSALS.has(String((error as { code?: unknown } | undefined)?.code))) throw error;
-      this.#refused.add(tableOf(metadata));
-      this.emitter.outlet.report(error, 'exact statements');
-      // In a transaction nothing more is answered until it ends.
+      this.#refuse(metadata, error);
+      // The error has aborted an open transaction: the statement cannot be repeated in it.
       if (this.emitter.runners.isOpen(runner)) throw error;
       return query(sql);
     }
-  }
-
-  /** Gives the announced the rows, and the caller what the statement would have answered by itself. */
-  #conceal(result: unknown, announced: AnnouncedStatements, columns: readonly OrmColumn[]): unknown {
-    const structured = Array.isArray(result) ? undefined : (result as StructuredResult);
-    const records = structured?.records ?? (result as Record<string, unknown>[]);
-    const affected = Number(records[0]?.['restflow_count'] ?? 0);
-    if (affected <= MAX_CHANGES_PER_TABLE)
-      announced.rows = records.map(
-        (record) => new Map(columns.map((column, i) => [column, this.#valueOf(record, column, i)])),
-      );
+    const structured = Array.isArray(result) ? undefined : (result as StructuredResult | undefined);
+    const rows = structured === undefined ? result : structured.records;
+    if (!Array.isArray(rows)) {
+      this.#refuse(metadata, new TypeError('query() of the query runner returned no rows'));
+      return result;
+    }
+    const affected = Number((rows[0] as Row | undefined)?.['restflow_count'] ?? 0);
+    if (affected <= MAX_CHANGES_PER_TABLE) announced.rows = this.#reportedRows(rows, metadata, columns);
     const raw = [[], affected];
     return structured === undefined ? raw : Object.assign(structured, { raw, records: [], affected });
   }
 
-  #valueOf(record: Record<string, unknown>, column: OrmColumn, position: number): unknown {
-    const value = record[`c${position}`];
-    return value === null ? null : (this.driver as Hydrating).prepareHydratedValue(value, column);
+  #refuse(metadata: OrmMetadata, error: unknown): void {
+    this.#refused.add(tableOf(metadata));
+    this.emitter.report(error, 'exact statements');
   }
+
+  /** @returns `undefined` where a value cannot be read: the statement has succeeded, so no error may leave here */
+  #reportedRows(
+    rows: readonly Row[],
+    metadata: OrmMetadata,
+    columns: readonly OrmColumn[],
+  ): ReportedRow[] | undefined {
+    const driver = this.driver as Hydrating;
+    const valueOf = (value: unknown, column: OrmColumn): unknown =>
+      value === null ? null : driver.prepareHydratedValue(value, column);
+    try {
+      return rows.map((row) => new Map(columns.map((column, i) => [column, valueOf(row[`c${i}`], column)])));
+    } catch (error) {
+      this.#refuse(metadata, error);
+      return undefined;
+    }
+  }
+}
+
+const HEAD = 'WITH "restflow_rows" AS (';
+const TAIL = ' RETURNING ';
+
+/**
+ * Wraps a statement so that it returns the rows it changed, at most `limit` of them, with column i as `c<i>` and in each row the
+ * count of all as `restflow_count`.
+ */
+function reportingSql(sql: string, columns: readonly OrmColumn[], limit: number): string {
+  const names = columns.map(({ databaseName }, i) => `"${databaseName.replaceAll('"', '""')}" AS "c${i}"`);
+  return (
+    `${HEAD}${sql}${TAIL}${names.join(', ')}) SELECT *, (SELECT count(*)::int FROM "restflow_rows") AS "restflow_count" ` +
+    `FROM "restflow_rows" LIMIT ${limit}`
+  );
+}
+
+/** The statement inside of {@link reportingSql}; any other text as it is. */
+export function originalSql(sql: string): string {
+  return sql.startsWith(HEAD) ? sql.slice(HEAD.length, sql.lastIndexOf(TAIL)) : sql;
+}
+
+/** Whether a statement returns rows to its caller already, or may: a column can have that name. */
+function hasReturning(sql: string): boolean {
+  return /\breturning\b/i.test(sql);
 }

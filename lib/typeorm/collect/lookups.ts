@@ -1,5 +1,4 @@
 import type { Change } from '../../invalidation/change.interface.js';
-import { tableOf } from '../entities/columns.js';
 import { idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
 import { databaseState } from '../rows/row-states.js';
 import { EntityRowView } from '../entities/row-view.js';
@@ -9,103 +8,107 @@ import { dialectOf } from '../dialects.js';
 import { nextTurn } from './stale-reads.js';
 import type { OrmDataSource, OrmEntityEvent, OrmMetadata, OrmQueryRunner } from '../typeorm.interface.js';
 
-/** Rows of one entity that are to be read in one query. */
+/** By table: the paths that rules want to be read. */
+type WantedPaths = ReadonlyMap<string, readonly string[]>;
+
+/** Where errors of lookups go. */
+export interface LookupHost {
+  report(error: unknown, where: string): void;
+  guard(where: string, hook: () => Promise<void> | undefined): Promise<void> | undefined;
+}
+
+/** Rows of one entity that are read in one query. */
 interface Batch {
   readonly ids: Map<string, unknown>;
   readonly paths: Set<string>;
 }
 
-/** What a row was before the statement that is about to be run. */
-interface Former {
+/** Values of a row before the statement that changes it. */
+interface OldValues {
   readonly turn: number;
   readonly values: ReadPaths;
 }
 
-/** The part of the collector's outlet that lookups use. */
-export interface LookupOutlet {
-  /** Paths that are read from the database where a change does not carry them, by table. */
-  readonly lookups: ReadonlyMap<string, readonly string[]>;
-  report(error: unknown, where: string): void;
-  guard(where: string, hook: () => Promise<void> | undefined): Promise<void> | undefined;
-}
-
 /**
- * Reads mapped paths that a change does not carry, where a rule asks for it: those that a statement is about to change
- * before it, the others before the COMMIT, on the query runner of the change. What cannot be read stays unknown.
+ * Reads mapped paths that a change does not carry, where a rule has `lookup: true`: old values before the statement that changes
+ * them, all others before the COMMIT, on the query runner of the change. What cannot be read stays unknown.
  */
 export class Lookups {
-  readonly #formers = new WeakMap<object, Former>();
-  readonly #batches = new WeakMap<OrmQueryRunner, Map<OrmMetadata, Batch & { read: Promise<ReadAll> }>>();
+  readonly #oldValues = new WeakMap<object, OldValues>();
+  readonly #batches = new WeakMap<OrmQueryRunner, Map<OrmMetadata, Batch & { read: Promise<ReadRows> }>>();
   readonly #needsSavepoint: boolean;
 
   constructor(
     private readonly dataSource: OrmDataSource,
-    private readonly outlet: LookupOutlet,
+    private readonly host: LookupHost,
     private readonly runners: Runners,
   ) {
     this.#needsSavepoint = dialectOf(dataSource).abortsOnError;
   }
 
-  /** Whether any rule asks for lookups. */
-  get areWanted(): boolean {
-    return this.outlet.lookups.size > 0;
-  }
-
-  /** An entity's before* hook: what the statement will change is read now. The rows of one save() make one query. */
-  before(event: OrmEntityEvent, changesRow: boolean): Promise<void> | undefined {
+  /** A `before` hook: reads old values that the statement will change. The rows of one save() make one query. */
+  before(
+    event: OrmEntityEvent,
+    changesRow: boolean,
+    wanted: readonly string[] | undefined,
+  ): Promise<void> | undefined {
     const { metadata, databaseEntity, queryRunner } = event;
-    const wanted = this.outlet.lookups.get(tableOf(metadata));
     if (wanted === undefined || databaseEntity === undefined) return undefined;
-    const names = changesRow ? undefined : namesOf(event);
+    const names = changesRow ? undefined : assignedNames(event);
     const view = databaseState(metadata, databaseEntity);
     const paths = wanted.filter(
       (path) => !view.read(path).known && (names === undefined || touches(names, path)),
     );
     if (paths.length === 0) return undefined;
     const id = metadata.getEntityIdMixedMap(databaseEntity);
-    return this.#readWithOthers(queryRunner, metadata, id, paths).then((rows) => {
+    return this.#readTogether(queryRunner, metadata, id, paths).then((rows) => {
       const values = rows.get(idText(metadata, id));
-      if (values !== undefined) this.#formers.set(databaseEntity, { turn: rows.turn, values });
+      if (values !== undefined) this.#oldValues.set(databaseEntity, { turn: rows.turn, values });
     });
   }
 
-  /** Gives a change what was read of its row before the statement. */
+  /** Adds to a change the old values that were read before its statement. */
   recall(event: OrmEntityEvent, change: Change | undefined): void {
-    const former = event.databaseEntity && this.#formers.get(event.databaseEntity);
-    if (former !== undefined && change?.before instanceof EntityRowView)
-      for (const [path, value] of former.values) change.before.learn(path, value, former.turn);
+    const old = event.databaseEntity && this.#oldValues.get(event.databaseEntity);
+    if (old !== undefined && change?.before instanceof EntityRowView)
+      for (const [path, value] of old.values) change.before.learn(path, value, old.turn);
   }
 
   /**
-   * Reads what is missing of rows as they are now. What it answers never rejects: it may stand before a COMMIT.
-   * @returns nothing where nothing is missing
+   * Reads what is missing of rows as they are now. The promise never rejects, since a COMMIT may wait for it.
+   * @returns `undefined` where nothing is missing
    */
-  complete(changes: readonly Change[], runner: OrmQueryRunner): Promise<void> | undefined {
-    if (!this.areWanted) return undefined;
-    return this.outlet
-      .guard('lookup', () => this.#complete(changes, runner))
-      ?.catch((error: unknown) => this.outlet.report(error, 'lookup'));
+  complete(
+    changes: readonly Change[],
+    runner: OrmQueryRunner,
+    wanted: WantedPaths,
+  ): Promise<void> | undefined {
+    return this.host
+      .guard('lookup', () => this.#complete(changes, runner, wanted))
+      ?.catch((error: unknown) => this.host.report(error, 'lookup'));
   }
 
-  #complete(changes: readonly Change[], runner: OrmQueryRunner): Promise<void> | undefined {
-    const { lookups } = this.outlet;
+  #complete(
+    changes: readonly Change[],
+    runner: OrmQueryRunner,
+    wanted: WantedPaths,
+  ): Promise<void> | undefined {
     const batches = new Map<OrmMetadata, Batch>();
-    for (const change of changes) this.#gather(change, lookups.get(change.table) ?? [], batches);
-    if (batches.size === 0) {
-      this.#teach(changes, new Map());
-      return undefined;
-    }
-    return this.#completeAll(changes, batches, runner);
+    for (const change of changes) this.#gather(change, wanted.get(change.table) ?? [], batches);
+    if (batches.size > 0) return this.#completeAll(changes, batches, runner, wanted);
+    this.#teach(changes, new Map(), wanted);
+    return undefined;
   }
 
   async #completeAll(
     changes: readonly Change[],
     batches: ReadonlyMap<OrmMetadata, Batch>,
     runner: OrmQueryRunner,
+    wanted: WantedPaths,
   ): Promise<void> {
-    const read = new Map<OrmMetadata, ReadAll>();
+    const read = new Map<OrmMetadata, ReadRows>();
     for (const [metadata, batch] of batches) read.set(metadata, await this.#read(runner, metadata, batch));
-    this.#teach(changes, read);
+    this.#teach(changes, read, wanted);
   }
 
   #gather(change: Change, paths: readonly string[], batches: Map<OrmMetadata, Batch>): void {
@@ -119,15 +122,16 @@ export class Lookups {
     for (const path of missing) batch.paths.add(path);
   }
 
-  #teach(changes: readonly Change[], read: ReadonlyMap<OrmMetadata, ReadAll>): void {
+  /** Adds to the changes what was read of their rows. */
+  #teach(changes: readonly Change[], read: ReadonlyMap<OrmMetadata, ReadRows>, wanted: WantedPaths): void {
     for (const { table, id, before, after, updatedColumns } of changes) {
-      const paths = this.outlet.lookups.get(table);
+      const paths = wanted.get(table);
       if (paths === undefined || !(after instanceof EntityRowView)) continue;
       const rows = read.get(after.metadata);
       const values = id === undefined ? undefined : rows?.get(idText(after.metadata, id));
       for (const path of paths) {
         if (values?.has(path) === true) after.learn(path, values.get(path), rows!.turn);
-        // What the change did not touch was the same before.
+        // A path that the change did not touch had the same value before.
         const reading = after.read(path);
         const isSame = updatedColumns !== undefined && !touches(updatedColumns, path);
         if (reading.known && isSame && after.isCertain(path) && before instanceof EntityRowView)
@@ -136,13 +140,13 @@ export class Lookups {
     }
   }
 
-  /** The hooks of one save() come in one turn of the event loop: their rows are read together. */
-  #readWithOthers(
+  /** The hooks of one save() come in one turn of the event loop: their rows are read by one query. */
+  #readTogether(
     runner: OrmQueryRunner,
     metadata: OrmMetadata,
     id: unknown,
     paths: readonly string[],
-  ): Promise<ReadAll> {
+  ): Promise<ReadRows> {
     let batches = this.#batches.get(runner);
     if (batches === undefined) this.#batches.set(runner, (batches = new Map()));
     let batch = batches.get(metadata);
@@ -159,17 +163,17 @@ export class Lookups {
     return batch.read;
   }
 
-  /** Never rejects: what could not be read is unknown. */
-  async #read(runner: OrmQueryRunner, metadata: OrmMetadata, { ids, paths }: Batch): Promise<ReadAll> {
+  /** Never rejects: what cannot be read stays unknown. */
+  async #read(runner: OrmQueryRunner, metadata: OrmMetadata, { ids, paths }: Batch): Promise<ReadRows> {
     const turn = nextTurn();
     try {
       const read = (): Promise<Map<string, ReadPaths>> =>
         readPaths(this.dataSource, runner, metadata, [...ids.values()], [...paths]);
       const isGuarded = this.#needsSavepoint && this.runners.isOpen(runner);
-      return new ReadAll(turn, await (isGuarded ? this.#inSavepoint(runner, read) : read()));
+      return new ReadRows(turn, await (isGuarded ? this.#inSavepoint(runner, read) : read()));
     } catch (error) {
-      this.outlet.report(error, 'lookup');
-      return new ReadAll(turn, new Map());
+      this.host.report(error, 'lookup');
+      return new ReadRows(turn, new Map());
     }
   }
 
@@ -184,8 +188,8 @@ export class Lookups {
   }
 }
 
-/** Rows as they were read, and when. */
-class ReadAll {
+/** Rows of one query, and when it began. */
+class ReadRows {
   constructor(
     readonly turn: number,
     private readonly rows: ReadonlyMap<string, ReadPaths>,
@@ -200,8 +204,8 @@ function newBatch(): Batch {
   return { ids: new Map(), paths: new Set() };
 }
 
-/** The columns and relations that an update will write, by every name they have. */
-function namesOf({ updatedColumns = [], updatedRelations = [] }: OrmEntityEvent): readonly string[] {
+/** The columns and relations that an update assigns, by every name that they have. */
+function assignedNames({ updatedColumns = [], updatedRelations = [] }: OrmEntityEvent): readonly string[] {
   const relations = [...updatedRelations, ...updatedColumns.map((column) => column.relationMetadata)];
   return [
     ...updatedColumns.map(({ propertyPath }) => propertyPath),

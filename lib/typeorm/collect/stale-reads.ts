@@ -4,10 +4,10 @@ import { EntityRowView } from '../entities/row-view.js';
 
 const MAX_ROWS = 5_000;
 const MAX_BULK = 50;
-/** How long before its BEGIN, or before its hook where it has none, a write may have read what it tells. */
+/** How long before its BEGIN, or before its hook without a transaction, a write may have read the old row. Milliseconds. */
 const RACE_MS = 1_000;
-/** Writes of whichever transactions. */
-const ANYBODY = new TransactionChanges();
+/** Stands for the transactions of collapsed writes. */
+const ANY_TRANSACTION = new TransactionChanges();
 
 interface Written {
   readonly transaction: TransactionChanges;
@@ -17,7 +17,7 @@ interface Written {
 
 let turns = 0;
 
-/** Which of two reads and writes in this process came first. */
+/** A number that orders reads and writes of this process. */
 export function nextTurn(): number {
   return ++turns;
 }
@@ -25,31 +25,31 @@ export function nextTurn(): number {
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 interface WrittenRow extends Written {
-  /** `undefined`: written to a state that nobody knows, or gone. */
+  /** The state that was written; `undefined`: unknown or deleted. */
   readonly view: EntityRowView | undefined;
 }
 
 interface WrittenTable extends Written {
-  /** `undefined`: any of them. */
+  /** The columns that were written; `undefined`: any. */
   readonly columns: readonly string[] | undefined;
 }
 
 /**
- * save() and remove() read the old row before BEGIN and without a lock, so two of them side by side may both have read the
- * state before either: article 5 goes from category 1 to 2, and the second save reports it as moving from 1 to 3. What
- * this process itself wrote a moment ago says better. Where the two disagree, what the save read is unknown.
+ * Finds old rows that were read too early. save() and remove() read the old row before BEGIN and without a lock, so two of them side
+ * by side may both have read the state before either: article 5 goes from category 1 to 2, and the second save reports a move
+ * from 1 to 3. This remembers what the process wrote a moment ago; where a save read something else, its old row is unknown.
  */
 export class StaleReads {
   readonly #rows = new Map<string, WrittenRow>();
   readonly #tables = new Map<string, WrittenTable[]>();
-  /** When the last of those rows was written that are no longer kept. */
+  /** When the last row was written that is no longer remembered. */
   #forgottenAt = 0;
 
-  /** The change as it may be told; and it is remembered for those that follow. */
+  /** Returns the change without old values that may be wrong, and remembers it for the changes that follow. */
   check(change: Change, transaction: TransactionChanges): Change {
     const { table, id, before, after } = change;
     const isUnknown = before === undefined && !(after instanceof EntityRowView);
-    // Nobody else can have read a row before it was inserted, nor hold old values of one side of a link.
+    // An inserted row cannot have been read before, and one side of a link has no old values.
     const cannotBeStale = id === undefined || before === null || before === after;
     if (cannotBeStale && !isUnknown) return change;
     const written = { transaction, at: Date.now(), turn: nextTurn() };
@@ -70,7 +70,7 @@ export class StaleReads {
   #forgetOldest(): void {
     const [key, row] = this.#rows.entries().next().value!;
     this.#rows.delete(key);
-    // An open transaction is yet to be committed: until then, and for a while, any row may be one of its.
+    // Until an open transaction has ended, and for a while after, any row of the table may be this one.
     if (isOpen(row)) this.#remember(key.slice(0, key.indexOf('\0')), { ...row, columns: undefined });
     else this.#forgottenAt = Math.max(this.#forgottenAt, endOf(row));
   }
@@ -95,7 +95,7 @@ export class StaleReads {
     return { ...change, before: before.without(columns), after };
   }
 
-  /** Whether the row was written by others, or after what was looked up of it. */
+  /** Whether values that were looked up are older than a write of this transaction, or of any other. */
   #isOutdated(
     key: string,
     before: EntityRowView,
@@ -119,20 +119,20 @@ export class StaleReads {
     if (row === undefined) return this.#forgottenAt > readAt(transaction);
     if (!isRecent(row, transaction)) return false;
     if (row.view === undefined) return row.transaction !== transaction;
-    // What a bulk write has changed since is no contradiction.
+    // Columns that a bulk statement has written since are not compared.
     if (bulk.some(({ columns }) => columns === undefined)) return false;
     return row.view.without(columnsOf(bulk)).contradicts(before);
   }
 
   #remember(table: string, written: WrittenTable): void {
     const kept = this.#tables.get(table) ?? [];
-    // Another statement of a transaction says nothing new.
+    // A second statement of a transaction on the same columns replaces the first.
     const known = kept.findIndex(
       ({ transaction, columns }) =>
         transaction === written.transaction && sameNames(columns, written.columns),
     );
     if (known >= 0) kept.splice(known, 1);
-    // Too many to tell apart: any column may have been written, by anybody.
+    // Too many to tell apart: any transaction may have written any column.
     else if (kept.length >= MAX_BULK) this.#collapse(table, kept);
     this.#tables.set(table, [...(this.#tables.get(table) ?? []), written]);
   }
@@ -141,7 +141,7 @@ export class StaleReads {
     const open = kept.filter(isOpen).slice(-MAX_BULK / 2);
     const at = Math.max(...kept.map((each) => (isOpen(each) ? each.at : endOf(each))));
     const { turn } = kept.at(-1)!;
-    this.#tables.set(table, [{ transaction: ANYBODY, at, turn, columns: undefined }, ...open]);
+    this.#tables.set(table, [{ transaction: ANY_TRANSACTION, at, turn, columns: undefined }, ...open]);
   }
 }
 
@@ -157,17 +157,17 @@ function isOpen({ transaction }: Written): boolean {
   return transaction.levels.length > 0;
 }
 
-/** When what it wrote could be read by all. */
+/** When others could read what was written. */
 function endOf({ transaction, at }: Written): number {
   return Math.max(at, transaction.endedAt);
 }
 
-/** save() reads a row before it begins a transaction, and may take its time until it writes. */
+/** The earliest time at which a transaction may have read its old rows: save() reads them before BEGIN. */
 function readAt({ levels }: TransactionChanges): number {
   return (levels[0]?.startedAt ?? Date.now()) - RACE_MS;
 }
 
-/** Whether a write may have come between another's reading and its writing. */
+/** Whether a write may lie between the read and the write of a transaction. */
 function isRecent(written: Written, by: TransactionChanges): boolean {
   return isOpen(written) || endOf(written) > readAt(by);
 }

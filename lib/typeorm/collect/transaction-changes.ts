@@ -2,17 +2,104 @@ import { OpenTransaction } from '../../cache/open-transaction.js';
 import type { Change } from '../../invalidation/change.interface.js';
 import { type AnnouncedStatements, UNCONFIRMED_MS } from '../rows/announced-statements.js';
 
-/** Beyond so many changes of one table in one transaction, its rows are no longer told apart. */
+/** Beyond this many changes of one table in one transaction, its rows are no longer told apart. */
 export const MAX_CHANGES_PER_TABLE = 1_000;
 
-/** The changes of one transaction, or of one savepoint inside it. */
+/** What one query runner has written and the sink has not received yet. */
+export class TransactionChanges {
+  /** The transaction and the savepoints open in it. */
+  levels: SavepointLevel[] = [];
+  /** By table: the statements whose `after` hook has not come yet. */
+  readonly announced = new Map<string, AnnouncedStatements>();
+  /** COMMIT was sent: after an error the transaction may still be committed. */
+  isCommitting = false;
+  /** TypeORM itself is rolling the whole transaction back. */
+  isRollingBack = false;
+  /** SQL text began it, so no transaction hook will report its end. */
+  isRaw = false;
+  /** The connection has no autocommit: a transaction begins whenever none is open. */
+  hasNoAutocommit = false;
+  /** A statement has committed it and may have ended it: later writes may be durable, so they are sent at once as well. */
+  mayBeEnded = false;
+  /** BEGIN has been executed. A shared runner is `isTransactionActive` before that. */
+  hasBegun = false;
+  /** Statements that ran on the runner. */
+  statements = 0;
+  /** When its last transaction ended. */
+  endedAt = 0;
+  #context: OpenTransaction | undefined;
+  /** Results of `afterQuery` that the driver does not await, by the text of the query. */
+  #hookResults: Map<string, Promise<void>> | undefined;
+
+  /** Marks the caller's async context as inside the transaction, just before BEGIN runs. */
+  enterContext(): void {
+    (this.#context ??= new OpenTransaction()).enter();
+  }
+
+  /** Contexts that were inside the transaction are outside again. */
+  leaveContext(): Promise<void> | undefined {
+    const context = this.#context;
+    this.#context = undefined;
+    return context?.close();
+  }
+
+  keepHookResult(sql: string, result: Promise<void>): void {
+    const kept = (this.#hookResults ??= new Map()).get(sql);
+    this.#hookResults.set(
+      sql,
+      kept === undefined ? result : Promise.all([kept, result]).then(() => undefined),
+    );
+  }
+
+  /** Waits for the hook of this query only: hooks of others may be waiting for this query. */
+  async hookResult(sql: string): Promise<void> {
+    const kept = this.#hookResults?.get(sql);
+    if (kept === undefined) return;
+    await kept;
+    if (this.#hookResults?.get(sql) === kept) this.#hookResults.delete(sql);
+  }
+
+  hold(changes: readonly Change[]): void {
+    if (this.levels.length === 0) this.levels.push(new SavepointLevel());
+    const top = this.levels.at(-1)!;
+    for (const change of changes) top.add(change);
+  }
+
+  /** Moves the changes of the innermost savepoint to the level around it. */
+  releaseSavepoint(): void {
+    if (this.levels.length < 2) return;
+    const inner = this.levels.pop()!;
+    this.levels.at(-1)!.merge(inner);
+  }
+
+  /** Returns everything held, and starts over. */
+  take(): Change[] {
+    const changes = this.peek();
+    if (this.levels.length > 0) this.endedAt = Date.now();
+    this.levels = [];
+    this.isCommitting = false;
+    this.isRollingBack = false;
+    this.mayBeEnded = false;
+    this.isRaw = this.hasNoAutocommit;
+    return changes;
+  }
+
+  peek(): Change[] {
+    if (this.levels.length < 2) return this.levels[0]?.changes() ?? [];
+    const all = new SavepointLevel();
+    for (const level of this.levels) all.merge(level);
+    return all.changes();
+  }
+}
+
+/** The changes of a transaction, or of one savepoint inside it. */
 export class SavepointLevel {
   readonly startedAt = Date.now();
   readonly #tables = new Map<string, Change[]>();
   #seen: Set<string> | undefined;
 
   add(change: Change): void {
-    const key = identityOf(change);
+    const key = duplicateKey(change);
     if (key !== undefined) {
       this.#seen ??= new Set();
       if (this.#seen.has(key)) return;
@@ -22,8 +109,8 @@ export class SavepointLevel {
     if (changes === undefined) this.#tables.set(change.table, [change]);
     else if (changes.length < MAX_CHANGES_PER_TABLE) changes.push(change);
     else if (changes.length === MAX_CHANGES_PER_TABLE) {
-      // One more entry than the limit marks the collapsed table: it takes nothing further.
-      changes.fill(collapsed(change));
+      // One entry beyond the limit marks the table as collapsed: nothing more is added.
+      changes.fill(unknownRows(change));
       changes.push(changes[0]!);
     }
   }
@@ -43,8 +130,8 @@ export class SavepointLevel {
   }
 }
 
-/** Changes that say the same thing twice: unknown rows of a table, or one side of many new links. */
-function identityOf(change: Change): string | undefined {
+/** Equal for changes that repeat each other: unknown rows of a table, or one side of several new links. */
+function duplicateKey(change: Change): string | undefined {
   const { table, entityName, type, id, before, after, updatedColumns } = change;
   const isUnknown = before === undefined && !after;
   const isSide =
@@ -56,7 +143,7 @@ function identityOf(change: Change): string | undefined {
   );
 }
 
-function collapsed({ table, entityName, entity }: Change): Change {
+function unknownRows({ table, entityName, entity }: Change): Change {
   return {
     table,
     entityName,
@@ -69,95 +156,9 @@ function collapsed({ table, entityName, entity }: Change): Change {
   };
 }
 
-/** What one query runner has written and nobody has been told of yet. */
-export class TransactionChanges {
-  levels: SavepointLevel[] = [];
-  readonly announced = new Map<string, AnnouncedStatements>();
-  /** A COMMIT is on its way: whatever fails now may have been committed. */
-  isCommitting = false;
-  /** TypeORM's own ROLLBACK of the whole is on its way. */
-  isRollingBack = false;
-  /** A transaction begun by SQL text: no Transaction* hook will end it. */
-  isRaw = false;
-  /** A transaction begins wherever none is open: the connection has no autocommit. */
-  hasNoAutocommit = false;
-  /** A statement has ended it, and nobody says so: what is written since may be durable, and is told at once as well. */
-  mayBeEnded = false;
-  /** BEGIN has been executed. On a shared runner `isTransactionActive` is true before it has. */
-  hasBegun = false;
-  /** How many statements ran on it. */
-  statements = 0;
-  /** When its last transaction ended. */
-  endedAt = 0;
-  #transaction: OpenTransaction | undefined;
-  /** What hooks of queries answered that nobody waits for, by the text of the query. */
-  #hookResults: Map<string, Promise<void>> | undefined;
-
-  /** Puts the caller's context inside the transaction, whose BEGIN is about to run. */
-  enter(): void {
-    (this.#transaction ??= new OpenTransaction()).enter();
-  }
-
-  /** Contexts that were inside the transaction are no longer. */
-  leave(): Promise<void> | undefined {
-    const transaction = this.#transaction;
-    this.#transaction = undefined;
-    return transaction?.close();
-  }
-
-  /** Keeps what the hook of a query answered. */
-  keepHookResult(sql: string, answer: Promise<void>): void {
-    const kept = (this.#hookResults ??= new Map()).get(sql);
-    this.#hookResults.set(
-      sql,
-      kept === undefined ? answer : Promise.all([kept, answer]).then(() => undefined),
-    );
-  }
-
-  /** Waits for what is kept of a query. Of others it must not: this one may be part of what their hooks do. */
-  async hookResult(sql: string): Promise<void> {
-    const kept = this.#hookResults?.get(sql);
-    if (kept === undefined) return;
-    await kept;
-    if (this.#hookResults?.get(sql) === kept) this.#hookResults.delete(sql);
-  }
-
-  hold(changes: readonly Change[]): void {
-    if (this.levels.length === 0) this.levels.push(new SavepointLevel());
-    const top = this.levels.at(-1)!;
-    for (const change of changes) top.add(change);
-  }
-
-  /** The innermost savepoint's changes become its parent's. */
-  releaseSavepoint(): void {
-    if (this.levels.length < 2) return;
-    const inner = this.levels.pop()!;
-    this.levels.at(-1)!.merge(inner);
-  }
-
-  /** Everything held, and nothing held any more. */
-  take(): Change[] {
-    const changes = this.peek();
-    if (this.levels.length > 0) this.endedAt = Date.now();
-    this.levels = [];
-    this.isCommitting = false;
-    this.isRollingBack = false;
-    this.mayBeEnded = false;
-    this.isRaw = this.hasNoAutocommit;
-    return changes;
-  }
-
-  peek(): Change[] {
-    if (this.levels.length < 2) return this.levels[0]?.changes() ?? [];
-    const all = new SavepointLevel();
-    for (const frame of this.levels) all.merge(frame);
-    return all.changes();
-  }
-}
-
 /**
- * The last resort for durable SQL whose after* hook never comes and whose runner is never used again: looked at about a
- * second later. One timer for all, which keeps no process alive.
+ * Looks, about a second later, at durable statements whose `after` hook may never come and whose runner may never be used again.
+ * One timer for all; it keeps no process alive.
  */
 export class UnconfirmedTimer {
   readonly #settle: (transaction: TransactionChanges) => void;
@@ -184,8 +185,7 @@ export class UnconfirmedTimer {
     this.#waiting.clear();
     for (const transaction of waiting) {
       this.#settle(transaction);
-      if ([...transaction.announced.values()].some(({ isDurable: durable }) => durable))
-        this.add(transaction);
+      if ([...transaction.announced.values()].some(({ isDurable }) => isDurable)) this.add(transaction);
     }
   }
 }

@@ -13,7 +13,7 @@ export class UnawaitedHooks {
   ) {}
 
   async run(runner: OrmQueryRunner, sql: string, query: (sql: string) => Promise<unknown>): Promise<unknown> {
-    const { statements, outlet, runners } = this.emitter;
+    const { statements, runners } = this.emitter;
     const wasOpen = runners.isOpen(runner);
     try {
       return await query(sql);
@@ -23,7 +23,7 @@ export class UnawaitedHooks {
       throw error;
     } finally {
       if (statements.read(sql).control === undefined && (wasOpen || runners.isOpen(runner)))
-        outlet.queryInOpenTransaction();
+        this.emitter.queryInOpenTransaction();
       await runners.of(runner).hookResult(sql);
     }
   }

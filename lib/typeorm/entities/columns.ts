@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Dialect, dialectOf } from '../dialects.js';
 import type { OrmColumn, OrmMetadata, OrmTransformer } from '../typeorm.interface.js';
 
-/** Stands for a value that nobody told us. Never leaves this room. */
+/** Stands for an unknown value. Never leaves this room. */
 export const UNKNOWN: unique symbol = Symbol('unknown');
 
 /** The value at a dotted path of properties; `undefined` as soon as a step is missing. */
@@ -17,9 +17,9 @@ function valueAt(object: unknown, path: string): unknown {
 }
 
 /**
- * What an entity-like object says about a column; `undefined` when it says nothing. A join column is read from the
- * relation first, as TypeORM does when it persists. Relations are asked through their metadata: touching the property of
- * a lazy relation would start a query from inside a hook.
+ * The value of a column in an entity-like object; `undefined` where it has none. A join column is read from the relation first,
+ * as TypeORM does when it persists. Relations are read through their metadata: reading the property of a lazy relation would
+ * start a query inside a hook.
  */
 export function readColumn(column: OrmColumn, entity: object): unknown {
   const relation = column.relationMetadata;
@@ -46,7 +46,7 @@ export function isRelated(value: unknown): value is object {
   );
 }
 
-/** Columns whose value the database decides: what an entity in memory says about them is only true after a reload. */
+/** Whether the database decides the value of a column: an entity in memory has it only after a reload. */
 export function isWrittenByDatabase(column: OrmColumn): boolean {
   return (
     column.isGenerated ||
@@ -72,16 +72,15 @@ export function sameValue(one: unknown, other: unknown): boolean {
 }
 
 /**
- * What the database holds of a value that an entity gave it: a `date` has no time, a `decimal` no more digits than its scale.
- * TypeORM does not read the row again, so the entity goes on showing what it was given. Where it cannot be told, `UNKNOWN`: the
- * row may be found under another value.
+ * The value that the database stores for a given one: a `date` has no time, a `decimal` no more digits than its scale. TypeORM does
+ * not read the row again, so the entity keeps the given value. `UNKNOWN` where the stored value is not certain.
  */
 export function storedValue(column: OrmColumn, given: unknown): unknown {
   if (given === null || given === UNKNOWN || column.isArray === true) return given;
-  if (column.transformer === undefined) return spelled(column, given);
+  if (column.transformer === undefined) return databaseValue(column, given);
   const transformers = [column.transformer].flat();
   try {
-    const stored = spelled(column, through(transformers, 'to', given));
+    const stored = databaseValue(column, through(transformers, 'to', given));
     if (stored === UNKNOWN) return UNKNOWN;
     return isDeepStrictEqual(through([...transformers].reverse(), 'from', stored), given) ? given : UNKNOWN;
   } catch {
@@ -98,7 +97,7 @@ function through(
 }
 
 const KINDS: readonly (readonly [RegExp, (column: OrmColumn, given: unknown) => unknown])[] = [
-  // What these make of a text is the database's own business.
+  // The database rewrites texts of these types.
   [/range|interval|^(?:inet|cidr|macaddr8?|money|smallmoney|bit|varbit|bit varying|xml)$/, () => UNKNOWN],
   [/^date$/, asDate],
   [/^(?:timestamp|datetime|smalldatetime)/, asMoment],
@@ -108,13 +107,13 @@ const KINDS: readonly (readonly [RegExp, (column: OrmColumn, given: unknown) => 
   [/^bool/, (_, given) => keepIf(given, /^(?:true|false|[01])$/.test(String(given)))],
 ];
 
-function spelled(column: OrmColumn, given: unknown): unknown {
+function databaseValue(column: OrmColumn, given: unknown): unknown {
   const name = typeName(column.type);
   const kind = KINDS.find(([types]) => types.test(name));
   return kind === undefined ? given : kind[1](column, given);
 }
 
-/** Property types that stand for a column type: TypeORM's drivers all take them alike. */
+/** The name of a column type. Every driver of TypeORM reads these three property types alike. */
 function typeName(type: unknown): string {
   if (type === Date) return 'datetime';
   if (type === Number) return 'integer';
@@ -126,7 +125,7 @@ function keepIf(given: unknown, kept: boolean): unknown {
   return kept ? given : UNKNOWN;
 }
 
-/** As TypeORM writes it: the day of this process's time zone, unless the column says `utc`. */
+/** As TypeORM writes it: the day in the time zone of this process, unless the column says `utc`. */
 function asDate({ utc }: OrmColumn, given: unknown): unknown {
   if (!(given instanceof Date)) return keepIf(given, /^\d{4}-\d\d-\d\d$/.test(String(given)));
   const [year, month, day] =
@@ -139,7 +138,7 @@ function asDate({ utc }: OrmColumn, given: unknown): unknown {
 
 const WITH_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:?\d\d)$/i;
 
-/** A text without a zone is of whichever zone the connection has. */
+/** A text without a zone has the zone of the connection, which is unknown. */
 function asMoment(column: OrmColumn, given: unknown): unknown {
   if (!(given instanceof Date) && !WITH_ZONE.test(String(given))) return UNKNOWN;
   return keepIf(given, new Date(given as Date | string).getTime() % smallestMoment(column) === 0);

@@ -133,7 +133,7 @@ function compare(one: string, other: string): number {
 
 const KINDS = { relation: 'whole', many: 'many', part: 'whole' } as const;
 
-/** What the boot advisor is told of an entity; `undefined` when this DataSource does not know it. */
+/** An entity as the boot advisor sees it; `undefined` when this DataSource does not know it. */
 export function entityShape(dataSource: OrmDataSource, entity: EntityReference): EntityShape | undefined {
   const metadata = findMetadata(dataSource, entity);
   if (metadata === undefined) return undefined;
@@ -157,26 +157,26 @@ export function entityShape(dataSource: OrmDataSource, entity: EntityReference):
 }
 
 /**
- * Where a rule of another process may apply here: entities of its name, and those of its tables, whatever they are called.
- * Too many cost a load, too few a stale read.
+ * The tables that a rule of another process concerns here: those of entities with the name of its entity, and those with the names
+ * of its tables. One too many costs a load, a missing one a stale read.
  *
- * @returns by table, the rule as it is meant there
+ * @returns by table, the rule with the paths that the entity has here
  */
 export function remoteRulesByTable(
   dataSource: OrmDataSource,
   rule: RemoteRule,
 ): ReadonlyMap<string, RemoteRule> {
-  const meant = new Map<string, OrmMetadata[]>();
+  const concerned = new Map<string, OrmMetadata[]>();
   for (const metadata of dataSource.entityMetadatas) {
     const table = tableOf(metadata);
-    const isMeant = isNamed(metadata, rule) || rule.tables.some((name) => endAlike(name, table));
-    if (isMeant) meant.set(table, [...(meant.get(table) ?? []), metadata]);
+    const isConcerned = isNamed(metadata, rule) || rule.tables.some((name) => endAlike(name, table));
+    if (isConcerned) concerned.set(table, [...(concerned.get(table) ?? []), metadata]);
   }
   return new Map(
-    [...meant].map(([table, metadatas]) => {
+    [...concerned].map(([table, metadatas]) => {
       const named = metadatas.filter((metadata) => isNamed(metadata, rule));
-      const judged = named.length > 0 ? named : metadatas;
-      return [table, rule.on((path) => judged.every((metadata) => hasProperty(metadata, path)))] as const;
+      const entities = named.length > 0 ? named : metadatas;
+      return [table, rule.on((path) => entities.every((metadata) => hasProperty(metadata, path)))] as const;
     }),
   );
 }
@@ -185,7 +185,7 @@ function isNamed({ name, targetName }: OrmMetadata, { entityName }: RemoteRule):
   return name === entityName || targetName === entityName;
 }
 
-/** Updates name properties; a column's name in the database is none. */
+/** Updates name properties, not columns of the database. */
 function hasProperty({ columns, relations }: OrmMetadata, path: string): boolean {
   const overlaps = ({ propertyPath: known }: { readonly propertyPath: string }): boolean =>
     known === path || known.startsWith(`${path}.`) || path.startsWith(`${known}.`);

@@ -9,7 +9,7 @@ import type {
 import { tableOf } from './columns.js';
 import { layoutOf } from './row-view.js';
 
-/** Where a dotted path of properties leads from an entity. */
+/** The end of a dotted path of properties. */
 export interface PathEnd {
   /** `relation` ends at a relation itself, `many` crosses a list of related rows, `part` is an embedded or inside JSON. */
   readonly kind: 'column' | 'relation' | 'many' | 'part';
@@ -60,20 +60,20 @@ function throughRelation(
   return follow(relation.inverseEntityMetadata, rest, [...joins, relation]);
 }
 
-/** A table whose rows the database itself changes when a row they refer to goes. No hook ever tells of it. */
+/** A table whose rows the database changes when a row that they refer to is deleted. No hook tells of it. */
 export interface Dependent {
   readonly metadata: OrmMetadata;
   readonly table: string;
   /** `remove`: ON DELETE CASCADE. `update`: SET NULL or SET DEFAULT on `columns`. */
   readonly effect: 'remove' | 'update';
   readonly columns: readonly string[];
-  /** Reached directly, by a foreign key to the table itself; the others follow from these. */
+  /** Whether its foreign key refers to the table itself; others follow from those. */
   readonly direct: boolean;
 }
 
 /**
- * For each table, what follows from deleting its rows. CASCADE goes on to the dependents of the dependent; SET NULL ends
- * there. Compared by table, so that a foreign key to the child of an inheritance tree counts for the whole tree.
+ * The dependents of each table. CASCADE continues to the dependents of a dependent, SET NULL does not. Tables are compared, not
+ * entities, so that a foreign key to the child of an inheritance tree counts for the whole tree.
  */
 export function buildDependents(
   metadatas: readonly OrmMetadata[],
@@ -137,7 +137,7 @@ type SelectSource = OrmDataSource & {
   readonly driver: { prepareHydratedValue(value: unknown, column: OrmColumn): unknown };
 };
 
-/** What was read of one row: values by path. */
+/** Values of one row, by path. */
 export type ReadPaths = ReadonlyMap<string, unknown>;
 
 const ROW = 'restflow_row';
@@ -146,7 +146,7 @@ const ROW = 'restflow_row';
  * Reads paths of rows by their ids, on a query runner that is in use: one query for each 500 rows. Paths that a join cannot
  * reach are left out, as are rows that are not there.
  *
- * @returns what was read, by {@link idText}
+ * @returns the rows that were found, by {@link idText}
  */
 export async function readPaths(
   dataSource: OrmDataSource,
@@ -166,7 +166,7 @@ export async function readPaths(
   return found;
 }
 
-/** An id as text: that of one primary column, or of several. */
+/** The id of a row as a text, whether it has one primary column or several. */
 export function idText(metadata: OrmMetadata, id: unknown): string {
   if (!metadata.hasMultiplePrimaryKeys) return String(id);
   return JSON.stringify(metadata.primaryColumns.map((column) => String(partOf(id, column))));
@@ -187,8 +187,8 @@ class PathQuery {
     runner: OrmQueryRunner,
     private readonly metadata: OrmMetadata,
   ) {
-    // Soft-deleted rows count, also those joined: it must be said before the joins.
-    // And TypeORM's own cache, which may be on for every query, would answer what was true once.
+    // Soft-deleted rows count, joined ones too: withDeleted() must come before the joins.
+    // TypeORM's own cache, which may be on for every query, would return old rows.
     const builder = dataSource.createQueryBuilder(metadata.target, ROW, runner);
     this.#builder = builder.withDeleted().cache(false).select([]);
   }

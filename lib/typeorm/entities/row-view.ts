@@ -2,7 +2,7 @@ import type { PathReading, RowView } from '../../invalidation/change.interface.j
 import { isRelated, storedValue, UNKNOWN } from './columns.js';
 import type { OrmColumn, OrmMetadata, OrmRelation } from '../typeorm.interface.js';
 
-/** Which paths name which column of a table: computed once per entity, so that a view is an array of values. */
+/** The columns of an entity and the paths that name them. Made once for an entity, so that a view is an array of values. */
 export interface RowLayout {
   readonly metadata: OrmMetadata;
   readonly columns: readonly OrmColumn[];
@@ -53,10 +53,10 @@ export class EntityRowView implements RowView {
   readonly #related: ReadonlyMap<string, object> | undefined;
   readonly #isGiven: boolean;
   #object: Record<string, unknown> | undefined;
-  /** What was looked up of paths that are not certain otherwise, and when. */
+  /** Values that were looked up of uncertain paths, and when. */
   #learned: Map<string, { readonly reading: PathReading; readonly turn: number }> | undefined;
 
-  /** @param isGiven whether values are what an entity gave the database, not what the database answered */
+  /** @param isGiven whether the values were given to the database, rather than read from it */
   constructor(
     layout: RowLayout,
     values: readonly unknown[],
@@ -73,12 +73,12 @@ export class EntityRowView implements RowView {
     return this.#layout.metadata;
   }
 
-  /** Whether a path is known for what the database holds: a related object in memory may have been loaded long ago. */
+  /** Whether the value of a path is that of the database: a related object in memory may have been loaded long ago. */
   isCertain(path: string): boolean {
     return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
   }
 
-  /** A value that was read from the database. Where an object in memory has another, nobody knows which one was cached. */
+  /** Takes a value that was read from the database. Where an object in memory has another one, either may have been cached. */
   learn(path: string, value: unknown, turn: number): void {
     if (this.isCertain(path)) return;
     const own = this.#readOwn(path);
@@ -103,7 +103,7 @@ export class EntityRowView implements RowView {
     return value === UNKNOWN ? { known: false } : { known: true, value };
   }
 
-  /** Asked for when somebody reads it: most columns are mapped by no rule. */
+  /** Computed when it is read: most columns are not mapped by a rule. */
   #valueAt(position: number): unknown {
     const value = this.#values[position];
     return this.#isGiven ? storedValue(this.#layout.columns[position]!, value) : value;
@@ -120,13 +120,13 @@ export class EntityRowView implements RowView {
     return (this.#object ??= this.#build());
   }
 
-  /** Whether some column is known here and there with values that cannot be the same. Compared as databases spell them. */
+  /** Whether a column is known in both views with different values, compared as databases write them. */
   contradicts(other: EntityRowView): boolean {
     if (this.#layout !== other.#layout) return false;
     return this.#values.some((value, position) => differ(value, other.#values[position]));
   }
 
-  /** The same row, with the named columns and relations unknown, and all that was looked up. */
+  /** The same row, in which the named columns and relations are unknown, and every value that was looked up. */
   without(names: ReadonlySet<string>): EntityRowView {
     const values = this.#values.map((value, position) => {
       const { propertyPath, relationMetadata } = this.#layout.columns[position]!;
@@ -135,7 +135,7 @@ export class EntityRowView implements RowView {
     return new EntityRowView(this.#layout, values, this.#related, this.#isGiven);
   }
 
-  /** A path that is no column: beyond a relation, into a JSON value, or a whole embedded. */
+  /** A path that is not a column: beyond a relation, into a JSON value, or a whole embedded. */
   #readDeeper(path: string, related: ReadonlyMap<string, object> | undefined): PathReading {
     const embedded = this.#readEmbedded(path);
     if (embedded !== undefined) return embedded;
@@ -193,7 +193,7 @@ export class EntityRowView implements RowView {
   }
 }
 
-/** Dates, JSON and buffers are left out: the same value has too many spellings to tell a race by. */
+/** Dates, JSON and buffers count as equal: one value can be written in too many ways to compare them. */
 function differ(one: unknown, other: unknown): boolean {
   if (one === other || one === UNKNOWN || other === UNKNOWN) return false;
   if (one === null || other === null) return true;

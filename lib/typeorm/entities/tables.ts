@@ -4,17 +4,17 @@ import { readColumn, tableOf, UNKNOWN } from './columns.js';
 import { buildDependents, type Dependent } from './entity-paths.js';
 import { EntityRowView, layoutOf } from './row-view.js';
 
-/** What is known about the tables of one DataSource. Rebuilt when an initialisation makes new metadata. */
+/** The tables of one DataSource and how they depend on each other. Every initialisation makes new metadata, and a new one of these. */
 export class KnownTables {
-  /** The entity a table is reported under when no hook named one: the root of its inheritance tree. */
+  /** By table: the entity that it is reported under where no hook names one, the root of its inheritance tree. */
   readonly roots = new Map<string, OrmMetadata>();
-  /** Tables whose rows change or go when rows of the key are deleted, transitively. */
+  /** By table: those whose rows ON DELETE changes or removes when its rows are deleted, transitively. */
   readonly dependents: ReadonlyMap<string, readonly Dependent[]>;
-  /** Every table that refers to the key by a foreign key, transitively: what TRUNCATE … CASCADE empties. */
+  /** By table: those that refer to it by a foreign key, transitively. TRUNCATE … CASCADE empties them. */
   readonly referrers: ReadonlyMap<string, readonly Dependent[]>;
-  /** Tables whose foreign keys follow the key's when it is changed. */
+  /** By table: those whose foreign keys ON UPDATE changes when its keys are changed. */
   readonly followers: ReadonlyMap<string, readonly Dependent[]>;
-  /** Columns of the key that some foreign key refers to: changing one may change the referring rows. */
+  /** By table: its columns that a foreign key refers to. */
   readonly referenced = new Map<string, Set<OrmColumn>>();
   readonly #reach = new Map<string, readonly string[]>();
   readonly #byLastName = new Map<string, { path: readonly string[]; table: string }[]>();
@@ -70,8 +70,8 @@ export class KnownTables {
   }
 
   /**
-   * The known tables that a name in SQL may mean. `article`, `public.article` and `db.public.article` are one table
-   * when one is the other's ending: over-matching costs a load, under-matching a stale read.
+   * The tables that a name in SQL may mean. `article`, `public.article` and `db.public.article` count as one table, since one ends
+   * with the other: one too many costs a load, a missing one a stale read.
    */
   matching(write: SqlWrite): string[] {
     const candidates = this.#byLastName.get(write.path.at(-1) ?? '') ?? [];
@@ -95,8 +95,8 @@ export function knownTablesOf(dataSource: OrmDataSource): KnownTables {
 }
 
 /**
- * A link made or cut in a many-to-many relation changes what both sides show, though TypeORM reports only the junction's
- * row. `row` is what is known of it; without it the rows of both sides are unknown.
+ * The changes of both sides of a many-to-many link: TypeORM reports only the row of the junction.
+ * @param row the row of the junction, as far as it is known; without it the rows of both sides are unknown
  */
 export function sidesOf(junction: OrmMetadata, row: object | undefined): Change[] {
   const relation = junction.ownerColumns[0]?.relationMetadata;

@@ -1,4 +1,18 @@
-/** A method of an object of others, with ours in its place until it is put back. */
+/**
+ * Told of a part of TypeORM that does not have the expected shape and is left unpatched, and of the effect.
+ * @param part e.g. `createQueryRunner() of the DataSource`
+ * @param effect a sentence without its end, e.g. `exactStatements has no effect`
+ */
+export type ReportUnsupported = (part: string, effect: string) => void;
+
+/** Whether a method of an object can be replaced by assigning to it, and taken back. */
+export function isReplaceable(source: object, name: string): boolean {
+  if (typeof (source as Record<string, unknown>)[name] !== 'function') return false;
+  const own = Object.getOwnPropertyDescriptor(source, name);
+  return own === undefined ? Object.isExtensible(source) : own.writable === true && own.configurable === true;
+}
+
+/** A method of somebody else's object, replaced until it is put back. */
 export class ReplacedMethod<Source extends object, Name extends keyof Source & string> {
   readonly #own: PropertyDescriptor | undefined;
 
@@ -11,7 +25,7 @@ export class ReplacedMethod<Source extends object, Name extends keyof Source & s
     source[name] = wrapper;
   }
 
-  /** Whoever wrapped it after us keeps our wrapper. */
+  /** Does nothing where somebody else has wrapped the wrapper since. */
   putBack(): void {
     const { source, name } = this;
     if (source[name] !== this.wrapper) return;
@@ -21,15 +35,15 @@ export class ReplacedMethod<Source extends object, Name extends keyof Source & s
 }
 
 /**
- * To be called where a plain property of an object that TypeORM often reads was made an accessor. V8 turns such an object into
- * a dictionary for good, unless others inherit from it: each of the hundreds of reads that one save makes of its DataSource and
- * driver would be several times dearer. Elsewhere it does nothing.
+ * To be called after a plain property of an object that TypeORM reads often was made an accessor. V8 turns such an object into a
+ * dictionary for good, unless other objects inherit from it, and each of the hundreds of reads that one save() makes of its
+ * DataSource and driver is several times dearer then (`npm run bench -- typeorm`). On other engines it does nothing.
  */
 export function keepFast(object: object): void {
   for (let i = 0; i < READS; i++) readAny(Object.create(object) as { anything?: unknown });
 }
 
-/** V8 looks at whom an object inherits from when code that has run a few times reads a property of it. */
+/** V8 looks at the prototype of an object once code that has run a few times reads a property of it. */
 const READS = 200;
 
 function readAny(heir: { anything?: unknown }): unknown {

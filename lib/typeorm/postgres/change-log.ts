@@ -21,17 +21,17 @@ export interface ListeningClient {
 
 type Within = <T>(query: Promise<T>) => Promise<T>;
 
-/** Who has more to read than this takes everything for changed. */
+/** With more changes to read than this, everything counts as changed. */
 const MAX_CHANGES = 1_000;
 
 /**
- * The table of changes, and how far this process has read it. Numbers are given out before their transactions commit, so it
- * remembers a snapshot: what that did not see is new.
+ * The table of changes, and how far this process has read it. A position would be no good, since ids are given out before their
+ * transactions commit; it remembers a snapshot, and changes that the snapshot did not see are new.
  */
 export class ChangeLog {
   readonly #table: string;
   #snapshot: string | undefined;
-  /** When it was last read and pruned, by the server's clock. Seconds. */
+  /** Times of the last read and prune, by the server's clock. Seconds. */
   #readAt = 0;
   #prunedAt = 0;
 
@@ -47,7 +47,7 @@ export class ChangeLog {
     return client.query(`LISTEN "${CHANGES}"`);
   }
 
-  /** Tells the host what has come since it was last read; for the first time, all that there is. */
+  /** Sends the host the changes since the last read; the first time, all of them. */
   async read(client: ListeningClient, host: ChangeSourceHost, within: Within): Promise<void> {
     const { rows } = await within(
       client.query(
@@ -68,7 +68,7 @@ export class ChangeLog {
     await this.#prune(client, now, within);
   }
 
-  /** What was to be read may have been pruned, or the server is another one, or goes by an older backup. */
+  /** Changes may have been pruned before they were read, or the server was replaced or restored from a backup. */
   #isGapBefore(snapshot: string, now: number): boolean {
     if (this.#snapshot === undefined) return false;
     return now - this.#readAt > this.retention || xminOf(snapshot) < xminOf(this.#snapshot);
@@ -77,7 +77,7 @@ export class ChangeLog {
   async #prune(client: ListeningClient, now: number, within: Within): Promise<void> {
     if (now - this.#prunedAt < this.retention / 10) return;
     this.#prunedAt = now;
-    // Kept for twice as long: a transaction commits later than it writes.
+    // Kept twice as long as promised: a transaction commits later than it writes.
     await within(
       client.query(`DELETE FROM ${this.#table} WHERE "at" < now() - $1 * interval '1 second'`, [
         this.retention * 2,
@@ -94,14 +94,14 @@ function xminOf(snapshot: string): bigint {
   return BigInt(snapshot.split(':', 1)[0]!);
 }
 
-/** Types whose JSON is what the driver answers too. Of any other the value is unknown, and rules that need it widen. */
+/** Types with the same value in JSON as from the driver. Values of any other type are unknown, and rules that need them widen. */
 const PLAIN =
   /^(?:int[24]?|integer|smallint|varchar|character varying|text|citext|char|character|uuid|bool|boolean|real|float[48]?|double precision|enum|simple-enum|string|number)$/;
 
 type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unknown };
 type Row = Readonly<Record<string, unknown>>;
 
-/** What a change of a row by somebody else means for the entities of its table. */
+/** The changes of entities that follow from the change of a row by another program. */
 export function changesOfRow(row: RowChange, tables: KnownTables, driver: object): Change[] {
   const metadata = tables.roots.get(row.table);
   if (metadata === undefined) return [];
@@ -138,7 +138,7 @@ function viewOfRow(metadata: OrmMetadata, data: Row, driver: Hydrating): EntityR
 function plainOf(value: unknown, { type }: OrmColumn): unknown {
   const name = typeof type === 'function' ? type.name.toLowerCase() : String(type);
   if (PLAIN.test(name)) return value;
-  // The driver answers text; what JSON.parse() rounded is not it.
+  // The driver returns a text, which JSON.parse() may have rounded.
   return /^(?:bigint|int8)$/.test(name) && Number.isSafeInteger(value) ? String(value) : UNKNOWN;
 }
 

@@ -2,7 +2,7 @@ import { tableOf } from '../entities/columns.js';
 import { findMetadata, type EntityReference } from '../entities/entities.js';
 import type { OrmDataSource, OrmMetadata } from '../typeorm.interface.js';
 
-/** The table that triggers write changes to, and the channel on which they say so. */
+/** The table that triggers write changes to, and the channel that they notify. */
 export const CHANGES = 'restflow_changes';
 
 /** A statement that changes more rows, and a row that is larger (bytes of JSON), are noted without their values. */
@@ -89,7 +89,7 @@ function dropsOf(metadata: OrmMetadata): string[] {
   );
 }
 
-/** With the rights of who made it: writers need none on the table of changes. */
+/** SECURITY DEFINER: writers need no rights on the table of changes. */
 function functionSql(note: string, log: string): string {
   const large = (row: string): string => `coalesce(octet_length(${row}::text), 0)`;
   const keyed = (table: string): string =>
@@ -136,7 +136,7 @@ BEGIN
 END $restflow$`;
 }
 
-/** Triggers that another migration made still need them. */
+/** Removes the function and the table, unless triggers of another migration use them. */
 function removalSql(note: string, log: string): string {
   return `DO $restflow$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regproc(${literal(note)})) THEN

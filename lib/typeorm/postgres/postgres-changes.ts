@@ -15,12 +15,12 @@ export interface PostgresChangesOptions {
   /** The schema that `changeTriggers()` was given. Default `'public'`. */
   schema?: string | undefined;
   /**
-   * Writers to leave out, by their `application_name`: those whose writes this application is told of otherwise. Default none.
+   * Writers to ignore, by their `application_name`: those whose writes reach this application in another way. Default none.
    */
   ignoreApplications?: readonly string[] | undefined;
-  /** How often changes are looked for although nothing was heard, in milliseconds. Default 10,000. */
+  /** How often changes are read without a notification, in milliseconds. Default 10,000. */
   pollInterval?: number | undefined;
-  /** How long changes are kept, in seconds. Who was away for longer takes everything for changed. Default 3600. */
+  /** How long changes are kept, in seconds. After a longer absence everything counts as changed. Default 3600. */
   retention?: number | undefined;
 }
 
@@ -30,8 +30,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 
 /**
- * A source of changes that PostgreSQL notes itself (see `changeTriggers`): writes of psql, of other services and other ORMs
- * invalidate as those through TypeORM do, a moment after their commit.
+ * A source of changes that triggers of PostgreSQL record (see `changeTriggers`): writes of psql, of other services and other ORMs
+ * invalidate like those through TypeORM, a moment after their commit.
  *
  * @throws TypeError for options that cannot work
  * @example
@@ -70,7 +70,7 @@ class PostgresChanges implements ChangeSource {
     );
   }
 
-  /** Waits until what was missed is caught up with, or the first attempt has failed, or five seconds have gone. */
+  /** Resolves when missed changes are read, the first attempt has failed, or five seconds have passed. */
   start(host: ChangeSourceHost): Promise<void> {
     const caughtUp = new Promise<void>((resolve) => {
       this.#running = this.#run(host, resolve).finally(resolve);
@@ -84,7 +84,7 @@ class PostgresChanges implements ChangeSource {
     await this.#running;
   }
 
-  /** Listens, and again whenever the connection is lost. */
+  /** Listens, and reconnects whenever the connection is lost. */
   async #run(host: ChangeSourceHost, caughtUp: () => void): Promise<void> {
     const { signal } = this.#closing;
     let pause = FIRST_PAUSE_MS;
@@ -97,7 +97,8 @@ class PostgresChanges implements ChangeSource {
       } catch (error) {
         caughtUp();
         if (signal.aborted) return;
-        const message = 'Changes of others are not seen: PostgreSQL cannot be listened to. It is tried again';
+        const message =
+          'postgresChanges() is not connected, so writes of other programs do not invalidate until it is. It reconnects by itself';
         host.failed('postgres changes', message, error);
       }
       await delay(pause * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(
@@ -107,7 +108,7 @@ class PostgresChanges implements ChangeSource {
     }
   }
 
-  /** One connection's life. */
+  /** Reads changes until the connection is lost. */
   async #listen(host: ChangeSourceHost, caughtUp: () => void): Promise<void> {
     const client = this.options.client();
     let isLost = false;
@@ -142,7 +143,7 @@ class PostgresChanges implements ChangeSource {
       }
       if (isLost) throw new Error('The connection was lost.');
     } finally {
-      // A dead line takes no leave.
+      // end() never settles on a dead connection.
       void client.end().catch(() => undefined);
     }
   }

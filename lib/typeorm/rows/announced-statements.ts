@@ -1,53 +1,53 @@
 import type { OrmColumn, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 
-export type HookKind = 'insert' | 'update' | 'remove';
+export type StatementKind = 'insert' | 'update' | 'remove';
 
-/** After this long an open announced is taken for one whose after* hook will never come. */
+/** After this long without a hook or a statement, the `after` hook will not come any more. Milliseconds. */
 export const UNCONFIRMED_MS = 1_000;
 
 const NOTHING: readonly unknown[] = [];
 const NO_COLUMNS: ReadonlyMap<string, OrmColumn> = new Map();
 
 /**
- * What happened on one table between before* and after* hooks of one query runner. SQL in there belongs to the hooks,
- * which tell exactly which rows it wrote; but only once they confirm it, since an after* hook is skipped when a later row
- * or somebody else's listener fails, though the write may be durable.
+ * The statements on one table that `before` hooks of one query runner announced. Their `after` hooks tell exactly which rows were
+ * written, so the SQL itself is not read. Until then it is unconfirmed: TypeORM skips `after` hooks when a later row or a listener
+ * of the application fails, though the write may be durable.
  */
 export class AnnouncedStatements {
-  readonly #announced: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
-  readonly #awaited: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
-  readonly #seen: Record<HookKind, number> = { insert: 0, update: 0, remove: 0 };
-  /** By name. */
+  readonly #announced: Record<StatementKind, number> = { insert: 0, update: 0, remove: 0 };
+  readonly #awaited: Record<StatementKind, number> = { insert: 0, update: 0, remove: 0 };
+  readonly #seen: Record<StatementKind, number> = { insert: 0, update: 0, remove: 0 };
+  /** The foreign keys of its entities, by the column's name. */
   #foreignKeys = NO_COLUMNS;
   #metadata: OrmMetadata | undefined;
-  /** How often an UPDATE wrote a foreign key, by name, less how often an update hook said so. */
+  /** By foreign key: the UPDATEs that assigned it, less the update hooks that listed it. */
   #unclaimed: Map<string, number> | undefined;
   #insertColumns = '';
   #onConflict: 'update' | 'ignore' | undefined;
-  /** An INSERT that is read when somebody asks: a save() that tells its row needs nothing of it. */
+  /** An INSERT whose text is read only when it is needed: the hooks of a save() carry their row. */
   #unread: string | undefined;
   /** Entities that had their primary key before they were inserted. */
   #keyed: Set<object> | undefined;
-  /** When its last hook or statement came. */
+  /** Time of its last hook or statement. */
   touchedAt = Date.now();
-  /** Some of its SQL has not been confirmed by an after* hook. */
+  /** A statement ran whose `after` hook has not come. */
   isUnconfirmed = false;
-  /** Some of its SQL ran outside any transaction: durable, whatever the runner says by now. */
+  /** A statement ran outside of a transaction: it is durable, even if the runner has begun one since. */
   isDurable = false;
-  /** The rows its one statement changed, where that reported them. */
+  /** The rows that its only statement changed, where it reported them. */
   rows: readonly ReportedRow[] | undefined;
-  /** The kind of its one statement, while it is its only one. */
-  #sole: HookKind | undefined;
+  /** The kind of its only statement; `undefined` when there are more. */
+  #sole: StatementKind | undefined;
 
   announce(
-    kind: HookKind,
+    kind: StatementKind,
     entity: object | undefined,
     metadata: OrmMetadata,
     updatedColumns: readonly unknown[] = NOTHING,
     updatedRelations: readonly unknown[] = NOTHING,
     databaseEntity?: object,
   ): void {
-    // What save() wrote is told by its hook; of a row that was handed to another parent the statement's own answer says less.
+    // The hook of a save() carries its row, and knows more of a row that moved to another parent than the statement reports.
     const isSaved = kind === 'update' && databaseEntity !== undefined;
     this.#sole = this.#isFresh && !isSaved ? kind : undefined;
     this.rows = undefined;
@@ -63,13 +63,13 @@ export class AnnouncedStatements {
     return this.#announced.insert + this.#announced.update + this.#announced.remove === 0;
   }
 
-  /** The entity whose rows a statement of that kind is about to change, if no other could be meant. */
-  soleStatement(kind: HookKind): OrmMetadata | undefined {
+  /** The entity whose rows a statement of that kind is about to change; `undefined` where another may be meant. */
+  soleStatement(kind: StatementKind): OrmMetadata | undefined {
     return this.#sole === kind && !this.isUnconfirmed ? this.#metadata : undefined;
   }
 
-  /** Whether the statement is one the hooks announced: of their kind, and no more of them than there were hooks. */
-  covers(kind: HookKind, sql: string): boolean {
+  /** Whether hooks announced the statement: it has their kind, and there were not more statements than hooks. */
+  covers(kind: StatementKind, sql: string): boolean {
     if (this.#awaited[kind] === 0 || this.#seen[kind] >= this.#announced[kind]) return false;
     if (!this.isUnconfirmed && this.isStale) return false;
     this.#seen[kind]++;
@@ -91,24 +91,24 @@ export class AnnouncedStatements {
     return this.#seen.remove > 0;
   }
 
-  /** True when this was the last hook the announced waited for. */
-  confirm(kind: HookKind): boolean {
+  /** An `after` hook came. @returns whether it was the last one */
+  confirm(kind: StatementKind): boolean {
     if (this.#awaited[kind] > 0) this.#awaited[kind]--;
     return this.#awaited.insert + this.#awaited.update + this.#awaited.remove === 0;
   }
 
-  /** A foreign key that SQL wrote and no hook listed: a child handed to another parent through the parent's list. */
+  /** Whether SQL assigned a foreign key that no hook listed: the child moved to another parent through the parent's list. */
   wroteUnlisted(column: OrmColumn): boolean {
     return (this.#unclaimed?.get(column.databaseName) ?? 0) > 0;
   }
 
-  /** Whether the keys that an INSERT's hook shows can be the row's: given by the caller, or generated one by one. */
+  /** Whether the key that the hook of an INSERT carries is the row's: given by the caller, or generated for this row alone. */
   trustsGenerated(entity: object | undefined, returning: boolean): boolean {
     if (entity !== undefined && this.#keyed?.has(entity) === true) return true;
     return this.onConflict === undefined && (returning || this.#announced.insert === 1);
   }
 
-  /** Whether its INSERT may have updated or skipped rows that existed instead. */
+  /** Whether its INSERT may have updated, or skipped, rows that existed. */
   get onConflict(): 'update' | 'ignore' | undefined {
     this.#readInsert();
     return this.#onConflict;
@@ -151,7 +151,7 @@ export class AnnouncedStatements {
     this.#unclaimed.set(name, (this.#unclaimed.get(name) ?? 0) + by);
   }
 
-  /** An inheritance tree's entities share a table but not their columns' metadata. */
+  /** The entities of an inheritance tree share a table but not the metadata of its columns. */
   #know(metadata: OrmMetadata): void {
     if (this.#metadata === metadata) return;
     const known = foreignKeysOf(metadata);
@@ -172,7 +172,7 @@ function foreignKeysOf(metadata: OrmMetadata): ReadonlyMap<string, OrmColumn> {
   return keys;
 }
 
-/** In the quotes of whichever dialect: `authorId` must not be found in `coauthorId`. */
+/** In the quotes of any dialect: `authorId` must not be found in `coauthorId`. */
 function namesColumn(sql: string, name: string): boolean {
   return sql.includes(`"${name}"`) || sql.includes(`\`${name}\``) || sql.includes(`[${name}]`);
 }
@@ -185,8 +185,8 @@ function hasPrimaryKey(metadata: OrmMetadata, entity: object): boolean {
 
 const BUILT = /^(?:\s*DECLARE [^;]*;)?\s*(INSERT|UPSERT|MERGE|REPLACE|UPDATE|DELETE)\b/;
 
-/** Which hook a statement of the query builders' own shape belongs to; undefined for anything written by hand. */
-export function builtKind(sql: string): HookKind | undefined {
+/** The hook that a statement of a query builder belongs to; `undefined` for any other text. */
+export function builtKind(sql: string): StatementKind | undefined {
   switch (BUILT.exec(sql)?.[1]) {
     case 'UPDATE':
       return 'update';

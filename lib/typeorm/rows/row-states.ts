@@ -11,7 +11,7 @@ import { EntityRowView, layoutOf } from '../entities/row-view.js';
 import type { OrmColumn, OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 import type { AnnouncedStatements } from './announced-statements.js';
 
-/** The row as the database held it: TypeORM read it before it wrote. What it did not select is unknown. */
+/** The row before the change: TypeORM read it before it wrote. Columns that were not selected are unknown. */
 export function databaseState(metadata: OrmMetadata, row: object): RowView {
   const layout = layoutOf(metadata);
   return new EntityRowView(
@@ -33,7 +33,7 @@ export function savedState(event: OrmEntityEvent): RowView {
   });
 }
 
-/** The row of one value set of insert() or a query builder. Nothing but what was given, and what is trusted. */
+/** The row of one value set of insert() or a query builder: given values, and generated ones that can be trusted. */
 export function insertedState(
   event: OrmEntityEvent,
   announced: AnnouncedStatements | undefined,
@@ -91,7 +91,7 @@ export function updatedState(
   return { after, updatedColumns: listed || unlisted ? [...names] : undefined };
 }
 
-/** The row after softRemove() or recover(), which write the delete date (and what every update writes), nothing else. */
+/** The row after softRemove() or recover(), which assign the delete date and the columns of every update, nothing else. */
 export function softState(event: OrmEntityEvent, row: object, recovered: boolean): UpdatedRow {
   const { metadata, entity = {} } = event;
   const names = new Set<string>();
@@ -106,7 +106,7 @@ export function softState(event: OrmEntityEvent, row: object, recovered: boolean
   return { after, updatedColumns: [...names] };
 }
 
-/** Which columns a bulk UPDATE sets; undefined when some key of its SET is no column that we know. */
+/** The columns that a bulk UPDATE assigns; `undefined` where a key of its SET is not a known column. */
 export function setColumns(metadata: OrmMetadata, values: object | undefined): string[] | undefined {
   if (values === undefined) return undefined;
   const names = new Set<string>();
@@ -134,7 +134,7 @@ function isListed(event: OrmEntityEvent, column: OrmColumn): boolean {
   );
 }
 
-/** A foreign key has two names, its own property and its relation: whoever watches either is told. */
+/** A foreign key has two names, its property and its relation: rules may watch either. */
 export function addNames(names: Set<string>, column: OrmColumn): void {
   if (!column.isVirtual) names.add(column.propertyPath);
   if (column.relationMetadata !== undefined) names.add(column.relationMetadata.propertyPath);
@@ -157,7 +157,7 @@ function stateOf(metadata: OrmMetadata, entity: object, valueOf: (column: OrmCol
 }
 
 function known(value: unknown): unknown {
-  // A function is an SQL expression that a query builder was given.
+  // A function is an SQL expression for a query builder.
   return value === undefined || typeof value === 'function' ? UNKNOWN : value;
 }
 
@@ -168,10 +168,10 @@ function junctionRow(event: OrmEntityEvent): object {
 type States = Pick<Change, 'before' | 'after' | 'updatedColumns'>;
 
 /**
- * What a bulk statement did to the rows it reported. A DELETE reports them as they were, an UPDATE as they are now: what it set
- * was something else before, and nobody says what.
+ * The states of rows that a bulk statement reported. A DELETE reports them as they were, an UPDATE as they are now, so old values
+ * of the assigned columns are unknown.
  *
- * @returns `undefined` where it is not known which columns were set
+ * @returns `undefined` where the assigned columns are unknown
  */
 export function statesOf(
   hook: 'update' | 'remove' | 'softRemove' | 'recover',
@@ -201,7 +201,7 @@ export function statesOf(
   }));
 }
 
-/** A reported row as an object: what the sides of a link are read from. */
+/** A reported row as an object, from which the sides of a link are read. */
 export function objectOf(row: ReportedRow): object {
   return Object.fromEntries([...row].map(([column, value]) => [column.propertyName, value]));
 }

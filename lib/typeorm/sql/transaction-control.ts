@@ -1,18 +1,18 @@
 import type { OrmQueryRunner } from '../typeorm.interface.js';
 
-/** What may stand in `'…'` and `"…"`: marks that are doubled; on MySQL, and in `E'…'`, also those behind a backslash. */
-const within = (mark: string, hasBackslashes: boolean): string =>
+/** A literal or quoted name, in which its mark is doubled or, on MySQL and in `E'…'`, escaped by a backslash. */
+const quotedText = (mark: string, hasBackslashes: boolean): string =>
   hasBackslashes
     ? String.raw`${mark}(?:[^${mark}\\]|\\[^]|${mark}${mark})*${mark}`
     : `${mark}(?:[^${mark}]|${mark}${mark})*${mark}`;
 
-/** Texts and quoted names in a statement: `'…'`, `"…"`, `$$…$$`, `$name$…$name$`. */
+/** Literals and quoted names: `'…'`, `"…"`, `$$…$$`, `$name$…$name$`. */
 const quotedBy = (hasBackslashes: boolean): string =>
   [
     String.raw`\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[^]*?\$\1\$`,
-    String.raw`\be${within("'", true)}`,
-    within("'", hasBackslashes),
-    within('"', hasBackslashes),
+    String.raw`\be${quotedText("'", true)}`,
+    quotedText("'", hasBackslashes),
+    quotedText('"', hasBackslashes),
   ].join('|');
 
 const patternsOf = (hasBackslashes: boolean) => ({
@@ -23,27 +23,27 @@ const patternsOf = (hasBackslashes: boolean) => ({
 const PLAIN = patternsOf(false);
 const BACKSLASHED = patternsOf(true);
 
-/** @param hasBackslashes whether a backslash in a text takes the mark behind it for a part of the text, as on MySQL */
+/** @param hasBackslashes whether a backslash escapes the next character of a literal, as on MySQL */
 export function withoutComments(sql: string, hasBackslashes: boolean): string {
   if (!sql.includes('/*') && !sql.includes('--')) return sql;
   const { comments } = hasBackslashes ? BACKSLASHED : PLAIN;
   return sql.replace(comments, (match) => (/^(?:--|\/\*)/.test(match) ? ' ' : match)).trimStart();
 }
 
-/** With empty texts and quoted names, in which nothing can be taken for a statement. */
+/** Empties literals and quoted names, so that nothing in them counts as a statement. */
 export function withoutQuotes(sql: string, hasBackslashes: boolean): string {
   return sql.replace((hasBackslashes ? BACKSLASHED : PLAIN).quoted, "''");
 }
 
-/** What an SQL text does to the transaction of its connection. */
+/** The effect of an SQL text on the transaction of its connection. */
 export interface SqlControl {
-  /** The state in which it leaves the connection; `undefined` where it does not change it. */
+  /** What its last control statement does; `undefined` where there is none. */
   readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
-  /** Whether it commits a transaction, also before it begins another: `COMMIT AND CHAIN`. */
+  /** Whether it commits a transaction, even if it begins another one behind it: `COMMIT AND CHAIN`. */
   readonly commits: boolean;
-  /** With it off, on MySQL, a transaction begins wherever none is open. */
+  /** `off` on MySQL: a transaction begins whenever none is open. */
   readonly autocommit: 'on' | 'off' | undefined;
-  /** Whether it is one of those that end an open transaction on MySQL and Oracle, also where they fail themselves. */
+  /** Whether it ends an open transaction on MySQL and Oracle, even when it fails itself. */
   readonly commitsImplicitly: boolean;
 }
 
@@ -85,7 +85,7 @@ const COMMITS_IMPLICITLY = new RegExp(
 const OPENING = new RegExp(String.raw`^(?:\s|--.*|/\*[^]*?\*/)*(?:(?:${BEGIN})\b|${AUTOCOMMIT}${OFF})`, 'i');
 const WORTH_A_LOOK = /begin|transaction|commit|end|rollback|abort|savepoint|release|\bxa\b/i;
 
-/** Whether a transaction is open when the text has run: asked before it does, so nothing but its beginning is looked at. */
+/** Whether the text begins a transaction. Asked before every query, so only its beginning is read. */
 export function opensTransaction(sql: string): boolean {
   return OPENING.test(sql);
 }
@@ -98,7 +98,7 @@ export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
   const text = sql.includes(';') ? withoutQuotes(sql, hasBackslashes) : sql;
   const commitsImplicitly = COMMITS_IMPLICITLY.test(text);
   let { control, commits, autocommit } = NO_CONTROL;
-  // The last of them decides in which state it leaves the connection.
+  // The last control statement decides.
   for (const { groups } of WORTH_A_LOOK.test(text) ? text.matchAll(CONTROL) : []) {
     const { off, on, begin, commit, savepoint, chain } = groups!;
     const isCommit = (on ?? commit) !== undefined;
@@ -116,8 +116,8 @@ export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
 const SAVEPOINT = 'restflow';
 
 /**
- * Does work in an open transaction, which goes on as if it had not been tried when it fails.
- * @param isAlone whether nobody else has written through the runner since: going back would undo that
+ * Does work inside an open transaction, which stays usable when the work fails.
+ * @param isAlone whether no other statement ran on the runner meanwhile: rolling back to the savepoint would undo it
  */
 export async function inSavepoint<T>(
   runner: OrmQueryRunner,

@@ -1,21 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { RunnerSlots } from '../../lib/typeorm/collect/runners.js';
 
-describe('what is kept about the objects of others', () => {
-  it('is found again, and replaced', () => {
-    const values = new RunnerSlots<object, string>();
+describe('a value in a runner slot', () => {
+  it('is found by its holder alone, and can be replaced', () => {
+    const slots = new RunnerSlots<object, string>();
     const holder = {};
-    expect(values.get(holder)).toBeUndefined();
-    expect(values.has(holder)).toBe(false);
-    values.set(holder, 'one');
-    expect(values.get(holder)).toBe('one');
-    values.set(holder, 'two');
-    expect(values.get(holder)).toBe('two');
-    expect(values.has(holder)).toBe(true);
-    expect(values.get({})).toBeUndefined();
+    expect(slots.get(holder)).toBeUndefined();
+    slots.set(holder, 'one');
+    expect(slots.get(holder)).toBe('one');
+    slots.set(holder, 'two');
+    expect(slots.get(holder)).toBe('two');
+    expect(slots.get({})).toBeUndefined();
   });
 
-  it('is not seen by others who keep something about the same object', () => {
+  it('is invisible to other owners of slots on the same holder', () => {
     const [first, second] = [new RunnerSlots<object, string>(), new RunnerSlots<object, string>()];
     const holder = {};
     first.set(holder, 'first');
@@ -25,7 +23,7 @@ describe('what is kept about the objects of others', () => {
     expect([first.get(holder), second.get(holder)]).toEqual(['first', 'second again']);
   });
 
-  it('makes the object no bigger with each who keeps something about it', () => {
+  it('adds one property to its holder, however many owners there are, and no enumerable key', () => {
     const holder = {};
     for (let i = 0; i < 10; i++) new RunnerSlots<object, number>().set(holder, i);
     expect(Reflect.ownKeys(holder)).toHaveLength(1);
