@@ -12,6 +12,13 @@ export async function runTests(args, variables = {}) {
   const { neededServers, optionalServers } = await import('../test/servers/registry.mjs');
   const { startServers } = await import('../test/servers/start.mjs');
 
+  if (!args.some((arg) => !arg.startsWith('--') || arg.startsWith(option))) {
+    const names = [...neededServers, ...optionalServers].join(', ');
+    console.log(
+      `Brings up ${names} on free ports of 127.0.0.1, with their data in a temporary folder, and runs every test: ` +
+        'about 20 minutes on two cores.',
+    );
+  }
   const chosen = args.find((arg) => arg.startsWith(option))?.slice(option.length) ?? process.env.TEST_SERVERS;
   const servers =
     chosen === undefined
