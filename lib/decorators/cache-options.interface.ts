@@ -8,7 +8,7 @@ import type { QueryOption } from '../http/route/query-filter.js';
 import type { ResponseView } from '../http/answer/stored-response.js';
 import type { InvalidatesOn } from '../invalidation/rules/invalidation-rule.js';
 import type { EntityChange } from '../invalidation/invalidator.js';
-import type { RewarmRequest } from '../invalidation/rewarm/rewarmer.js';
+import type { RewarmRequest } from '../invalidation/rewarm/rewarm.js';
 import type { KeyConstructorInput } from '../keys/index.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 

@@ -53,10 +53,14 @@ export function isExplainToken(secret: string, header: unknown, now: number): bo
 }
 
 /** @throws CacheConfigurationError */
-export function assertSecret(secret: unknown, where: string): asserts secret is string {
+export function assertSecret(
+  secret: unknown,
+  where: string,
+  code = 'CACHE_EXPLAIN',
+): asserts secret is string {
   if (typeof secret === 'string' && secret.length >= MIN_SECRET) return;
   throw new CacheConfigurationError(
-    'CACHE_EXPLAIN',
+    code,
     `The secret of ${where} is ${typeof secret === 'string' ? `${secret.length} characters long` : typeof secret}. Write at least ` +
       `${MIN_SECRET} random characters, e.g. from \`openssl rand -base64 32\`.`,
   );

@@ -1,4 +1,9 @@
-import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+  NotFoundException,
+} from '@nestjs/common';
 import { finalize, from, of, switchMap, type Observable } from 'rxjs';
 import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
@@ -24,7 +29,7 @@ import { Admission, type IsAuthenticated } from './request/admission.js';
 import { demandsReload, NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
 import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
-import { BackgroundRequests } from './rewarm/rewarm-responses.js';
+import { BackgroundRequests, isAstray } from './rewarm/rewarm-responses.js';
 import { HeaderFreshness } from './rfc9111/header-freshness.js';
 import type { CachedRoute } from './route/cached-route.js';
 
@@ -82,6 +87,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const request = http.getRequest<Exchange['request']>();
     const response = http.getResponse<object>();
     const route = this.routes.find(context.getHandler(), context.getClass());
+    if (isAstray(request, route)) throw new NotFoundException();
     const before = this.shortcut.arrive(request, route, context);
     if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();

@@ -35,13 +35,9 @@ export {
   type InvalidationRuleOptions,
 } from './rules/rule-options.js';
 export { InvalidationJobError } from './jobs/job.js';
-export {
-  type Rewarm,
-  type RewarmRequest,
-  type RewarmValue,
-  Rewarmer,
-  type RunRewarm,
-} from './rewarm/rewarmer.js';
+export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm/rewarm.js';
+export { RewarmSigner } from './rewarm/rewarm-signer.js';
+export { Rewarmer, type RunRewarm } from './rewarm/rewarmer.js';
 export { rewarmResult } from './rewarm/rewarm-result.js';
 export { InvalidationFailedError } from './jobs/rule-failures.js';
 export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';

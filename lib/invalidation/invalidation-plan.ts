@@ -10,7 +10,7 @@ import {
   type InvalidationHandle,
   type InvalidatorChange,
 } from './invalidator.js';
-import type { Rewarm } from './rewarm/rewarmer.js';
+import type { Rewarm } from './rewarm/rewarm.js';
 import type { Rewarms } from './rewarm/rewarms.js';
 import { fires, mappedPartitions } from './rules/rule-matcher.js';
 

@@ -26,7 +26,7 @@ export class InvalidationService {
     private readonly dispatchers: DispatcherRegistry,
     raiseException: boolean,
     replicaLag = 0,
-    rewarmer?: Rewarmer,
+    private readonly rewarmer?: Rewarmer,
   ) {
     if (replicaLag > 0) this.#replicaBumps = new ReplicaBumps(runtime, replicaLag);
     this.#failures = new RuleFailures(runtime, dispatchers, raiseException);
@@ -149,7 +149,7 @@ export class InvalidationService {
     if (late !== undefined) refusal = 'its tags are bumped again after replicaLag';
     // Otherwise a method that writes rows it depends on would trigger itself forever.
     else if (currentLoad() !== undefined) refusal = 'the change was made inside a cached method';
-    return new Rewarms(this.runtime.log, refusal);
+    return new Rewarms(this.runtime.log, this.rewarmer?.signer, refusal);
   }
 
   /**

@@ -14,7 +14,14 @@ import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js'
 import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
 import type { RouteTable } from '../http/route/route-table.js';
 import type { OnceLog } from '../observability/once-log.js';
-import { type Rewarm, Rewarmer, rewarmResult, type RunRewarm } from '../invalidation/index.js';
+import {
+  type Rewarm,
+  Rewarmer,
+  rewarmResult,
+  RewarmSigner,
+  type RuleRegistry,
+  type RunRewarm,
+} from '../invalidation/index.js';
 import type { ModuleSettings } from './options.js';
 
 /** @param routes those that are known by now */
@@ -83,22 +90,31 @@ export function createRewarmer(
   moduleRef: ModuleRef,
   adapterHost: HttpAdapterHost,
   routes: () => RouteTable | undefined,
+  rules: Pick<RuleRegistry, 'rewarms'>,
+  secrets: readonly string[],
 ): Rewarmer {
-  const { clock, log } = runtime.settings;
+  const { clock, log, namespace } = runtime.settings;
   // There is no adapter in an application context.
   const server = (): unknown =>
     (adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined)?.getHttpServer();
-  const responses = new RewarmResponses((target) => routes()?.routeOf(target), server, clock);
-  return new Rewarmer(clock, log, rewarmWith(runtime, moduleRef, responses));
+  const responses = new RewarmResponses(routes, server, clock);
+  const run = rewarmWith(runtime, moduleRef, responses, rules);
+  return new Rewarmer(clock, log, run, new RewarmSigner(namespace, secrets));
 }
 
-function rewarmWith(runtime: CacheRuntime, moduleRef: ModuleRef, responses: RewarmResponses): RunRewarm {
-  return async ({ method, values, request }: Rewarm) => {
+function rewarmWith(
+  runtime: CacheRuntime,
+  moduleRef: ModuleRef,
+  responses: RewarmResponses,
+  rules: Pick<RuleRegistry, 'rewarms'>,
+): RunRewarm {
+  return async ({ method, values, request }: Rewarm, isTrusted: boolean) => {
     if (!runtime.enabled) return 'the cache is switched off';
     const target = [...runtime.targets].find(({ name }) => name === method);
     if (target === undefined)
       return 'no provider or controller of this process caches it; import its module where its jobs are carried out';
-    if (request !== undefined) return responses.rewarm(target, request);
+    if (!rules.rewarms(target)) return 'none of its rules in this process has rewarm: true';
+    if (request !== undefined) return responses.rewarm(target, request, isTrusted);
     if (values === undefined || target.definition.kind === 'response')
       return 'its job says neither a request nor values';
     const problem = instanceProblem(moduleRef, target.owner);

@@ -108,6 +108,11 @@ export interface RestflowCacheOptions {
   dispatcherSettings?: DispatcherSettings | undefined;
   /** Dispatchers beside `inline` and `background`: classes, instances, or providers of them; only in `forRoot`. */
   dispatchers?: readonly DispatcherProvider[] | undefined;
+  /**
+   * Signs what jobs of rules with `rewarm: true` want computed anew, and refuses what is not signed, for queues that others can write to.
+   * At least 32 characters; of a list the first one signs, and all are accepted. Default: not signed.
+   */
+  jobSecret?: string | readonly string[] | undefined;
   /** Whether a failing invalidation rejects the write that caused it. Default `false`: it is logged. */
   raiseException?: boolean | undefined;
   /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
@@ -167,6 +172,7 @@ export interface ModuleSettings {
   readonly inputs: InputRules;
   readonly defaultDispatcher: string;
   readonly dispatcherSettings: DispatcherSettings;
+  readonly jobSecrets: readonly string[];
   readonly raiseException: boolean;
   readonly dataSources: 'auto' | false | readonly object[];
   /** Milliseconds. */
@@ -219,6 +225,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
       isList,
       'a list of dispatchers: classes with @InvalidationDispatcher(), or outboxDispatcher()',
     ],
+    jobSecret: parsed,
     raiseException: flag,
     dataSources: [
       (value) => value === 'auto' || value === false || isList(value),
@@ -272,6 +279,7 @@ export function normaliseOptions(
     inputs: inputRulesOf(options),
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},
+    jobSecrets: jobSecretsOf(options.jobSecret),
     raiseException: options.raiseException ?? false,
     dataSources: options.dataSources ?? 'auto',
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
@@ -296,6 +304,13 @@ function explainOf(explain: RestflowCacheOptions['explain'] = false): boolean | 
   if (typeof explain === 'boolean') return explain;
   assertSecret(explain?.secret, `explain of ${WHERE}`);
   return explain;
+}
+
+function jobSecretsOf(given: RestflowCacheOptions['jobSecret']): readonly string[] {
+  if (given === undefined) return [];
+  const secrets = given.length === 0 ? [''] : [given].flat();
+  for (const secret of secrets) assertSecret(secret, `jobSecret of ${WHERE}`, 'CACHE_OPTION');
+  return secrets;
 }
 
 function twoDefaults(): CacheConfigurationError {

@@ -92,7 +92,14 @@ export class ModuleWiring
       (options, where) => registry.of(options, where),
       providedInvalidators(moduleRef, discovery),
     );
-    this.#rewarmer = createRewarmer(runtime, moduleRef, adapterHost, () => this.#routes);
+    this.#rewarmer = createRewarmer(
+      runtime,
+      moduleRef,
+      adapterHost,
+      () => this.#routes,
+      this.#rules,
+      settings.jobSecrets,
+    );
     this.#service = new InvalidationService(
       runtime,
       registry,

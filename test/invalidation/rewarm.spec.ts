@@ -301,7 +301,10 @@ describe('a job that wants entries recomputed', () => {
       await world.handle({ ...jobs[0], rewarm });
     await settled();
     expect(ran).toEqual([1]);
-    expect(reasons(world)).toEqual([expect.stringMatching(/partition 'user'/)]);
+    expect(reasons(world)).toEqual([
+      expect.stringMatching(/malformed.*"all"/),
+      expect.stringMatching(/partition 'user'/),
+    ]);
   });
 
   it('leaves out rewarm where nothing is to be recomputed', async () => {

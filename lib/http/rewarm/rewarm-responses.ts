@@ -14,6 +14,13 @@ interface RequestToRepeat {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** The routes of the application, as far as requests to them are repeated. */
+export interface RewarmRoutes {
+  routeOf(target: MethodTarget): CachedRoute | undefined;
+  /** Whether a path is one of a route's own. */
+  leadsTo(route: CachedRoute, path: string): boolean;
+}
+
 /** Where a request is to be sent. */
 interface Destination {
   readonly path: string;
@@ -26,36 +33,86 @@ interface Destination {
  */
 export class RewarmResponses {
   constructor(
-    private readonly routeOf: (target: MethodTarget) => CachedRoute | undefined,
+    private readonly routes: () => RewarmRoutes | undefined,
     /** The HTTP server of the application, where it has one. */
     private readonly server: () => unknown,
     private readonly clock: Clock,
   ) {}
 
   /**
+   * @param isTrusted whether the request is known to come from a rule of the application; others reach their own route alone, and
+   *   carry only headers that its key holds
    * @returns why the answer cannot be asked for here, or is not stored
    * @throws Error when the handler failed
    */
-  async rewarm(target: MethodTarget, { url, headers = {} }: RequestToRepeat): Promise<string | undefined> {
+  async rewarm(
+    target: MethodTarget,
+    { url, headers = {} }: RequestToRepeat,
+    isTrusted: boolean,
+  ): Promise<string | undefined> {
     const server = this.server();
-    const route = this.routeOf(target);
+    const route = this.routes()?.routeOf(target);
     if (route === undefined || !(server instanceof HttpServer || server instanceof HttpsServer))
       return 'this process has no HTTP/1.1 server that answers it';
     const own = lowerCased(headers);
     const { path, origins } = destination(route, url, own['host']);
+    const refusal = isTrusted ? undefined : this.#refusalOf(route, path, own);
+    if (refusal !== undefined) return refusal;
     if (origins.length === 0)
       return `nobody has asked this process for it, so that its host is not known; write url: 'https://shop.example/…'`;
     for (const origin of origins) {
       const all = { ...origin.headers, ...own };
       const rawHeaders = Object.entries(all).flat();
       const message = createMessage({ url: path, headers: all, rawHeaders, peer: origin.peer });
-      const status = await sendInProcess(server, message, this.clock);
+      const status = await (isTrusted
+        ? sendInProcess(server, message, this.clock)
+        : withinRoute(message, route, () => sendInProcess(server, message, this.clock)));
       if (status === NO_ANSWER || status >= 500)
         throw new Error(`GET ${path} ${status === NO_ANSWER ? 'came to no answer' : `answered ${status}`}`);
       if (!route.options.statuses.has(status)) return `GET ${path} answered ${status}, which is not stored`;
     }
     return undefined;
   }
+
+  #refusalOf(
+    route: CachedRoute,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ): string | undefined {
+    const unheld = Object.keys(headers).find((name) => name !== 'host' && !route.keyHolds(name));
+    if (unheld !== undefined)
+      return `its request carries the header '${unheld}', which its key does not hold: forRoot({ jobSecret }) signs such requests`;
+    return isPlainPath(path) && this.routes()?.leadsTo(route, path.split('?', 1)[0]!) === true
+      ? undefined
+      : `its request does not ask for its own route: ${JSON.stringify(path)}`;
+  }
+}
+
+/** Whether routers and middleware cannot read different paths from it. */
+function isPlainPath(path: string): boolean {
+  const [name = ''] = path.split('?', 1);
+  return /^[!-~]*$/.test(path) && !/[#\\]|%(?:2f|5c|2e|00)|\/\.{1,2}(?:\/|$)|\/\//i.test(name);
+}
+
+/** Requests that may reach one handler alone. */
+const confined = new WeakMap<object, CachedRoute>();
+let confinedNow = 0;
+
+async function withinRoute<T>(message: object, route: CachedRoute, send: () => Promise<T>): Promise<T> {
+  confined.set(message, route);
+  confinedNow++;
+  try {
+    return await send();
+  } finally {
+    confinedNow--;
+  }
+}
+
+/** Whether a request that a queue asked for came to another handler than its own, which is not to be run. */
+export function isAstray(request: object, route: CachedRoute | undefined): boolean {
+  if (confinedNow === 0) return false;
+  const own = confined.get(originalOf(request as Repeatable));
+  return own !== undefined && own !== route;
 }
 
 function destination(route: CachedRoute, url: string, declared: string | undefined): Destination {
@@ -70,9 +127,12 @@ function destination(route: CachedRoute, url: string, declared: string | undefin
   return { path: pathname + search, origins };
 }
 
+/** An address that belongs to nobody (RFC 5737): applications trust loopback addresses more than others. */
+const NO_ADDRESS = '192.0.2.1';
+
 /** A host by which no client came yet. */
 function unknownPeer(host: string, encrypted: boolean): RecentHost {
-  return { headers: { host }, peer: { remoteAddress: '127.0.0.1', remoteFamily: 'IPv4', encrypted } };
+  return { headers: { host }, peer: { remoteAddress: NO_ADDRESS, remoteFamily: 'IPv4', encrypted } };
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

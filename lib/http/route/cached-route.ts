@@ -120,6 +120,11 @@ export class CachedRoute {
     return call;
   }
 
+  /** Whether the key holds a request header. @param name in lower case */
+  keyHolds(name: string): boolean {
+    return this.choosingHeaders.includes(name) || this.heldIdentity.whole.has(name);
+  }
+
   /** Whether answers to a method are stored, and stored ones served. */
   caches(method = 'GET'): boolean {
     return this.options.methods.has(method === 'HEAD' ? 'GET' : method);

@@ -54,6 +54,7 @@ const NO_HTTP = { routePath: () => '' } as unknown as HttpPlatform;
 export class RouteTable {
   readonly #routes = new Map<Function, Map<Function, CachedRoute>>();
   readonly #byTarget = new Map<MethodTarget, CachedRoute>();
+  readonly #patterns = new Map<CachedRoute, RoutePattern>();
   readonly #version: RequestVersion | undefined;
   readonly #paths: RoutePaths;
 
@@ -78,6 +79,11 @@ export class RouteTable {
 
   routeOf(target: MethodTarget): CachedRoute | undefined {
     return this.#byTarget.get(target);
+  }
+
+  /** @param path percent-encoded, without its query */
+  leadsTo(route: CachedRoute, path: string): boolean {
+    return this.#patterns.get(route)?.match(path) !== undefined;
   }
 
   /** Adds a decorated handler. @throws CacheConfigurationError when Nest does not route to it */
@@ -107,7 +113,9 @@ export class RouteTable {
         .flatMap(({ value }) => varyMembers(value)),
       this.settings.inputs,
     );
-    this.#paths.add(route, this.#pattern(controller, handler));
+    const pattern = this.#pattern(controller, handler);
+    this.#paths.add(route, pattern);
+    this.#patterns.set(route, pattern);
     if (route.explains) this.runtime.invalidationHistory ??= new InvalidationHistory();
     const controllers = this.#routes.get(handler) ?? new Map<Function, CachedRoute>();
     this.#routes.set(handler, controllers.set(controller, route));

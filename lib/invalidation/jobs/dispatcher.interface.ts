@@ -1,6 +1,6 @@
 import type { DispatcherState } from '../../observability/metrics.js';
 import type { InvalidationMode, MaybePromise } from '../../stores/store.interface.js';
-import type { Rewarm } from '../rewarm/rewarmer.js';
+import type { Rewarm } from '../rewarm/rewarm.js';
 
 /**
  * The work of invalidation that a change asked for: plain JSON. The tags were computed where the change was seen, so

@@ -1,4 +1,5 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
+import { excerpt } from '../../common/messages.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
@@ -22,6 +23,7 @@ export class JobRunner {
   handle(delivered: unknown, by = 'InvalidationWorker'): MaybePromise<void> {
     const job = readJob(delivered, this.runtime.space);
     this.runtime.invalidationHistory?.note(job.tags, 'a job of a dispatcher');
+    if (rewarmsOf(job).length !== (job.rewarm?.length ?? 0)) this.#reportMalformed(job, by);
     const done = (): void => {
       this.runtime.counters.dispatcher(by).carriedOut++;
       // The next job must not wait for loads: what it invalidates is stale until it does.
@@ -29,6 +31,13 @@ export class JobRunner {
     };
     const bumped = this.runtime.bump(job.tags, job.mode, 'job');
     return bumped instanceof Promise ? bumped.then(done) : done();
+  }
+
+  #reportMalformed({ rewarm }: InvalidationJob, by: string): void {
+    this.runtime.log.warn(
+      `malformed rewarm ${by}`,
+      `A job that ${by} delivered asks to recompute something that is malformed, which stays dropped: ${excerpt(rewarm)}`,
+    );
   }
 
   /** Computes anew what jobs want so, in the background. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../../cache/key-space.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { excerpt } from '../../common/messages.js';
-import type { Rewarm } from '../rewarm/rewarmer.js';
+import { isRewarm, type Rewarm } from '../rewarm/rewarm.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 
@@ -27,7 +27,7 @@ export function readJob(delivered: unknown, space: KeySpace): InvalidationJob {
   if (job.namespace === space.namespace && job.tags.every(isOurs)) return job;
   throw new InvalidationJobError(
     'JOB_NAMESPACE',
-    `The invalidation job ${job.id} is of the namespace '${job.namespace}', this application has '${space.namespace}'. ` +
+    `The invalidation job ${excerpt(job.id)} is of the namespace ${excerpt(job.namespace)}, this application has '${space.namespace}'. ` +
       `Give each namespace a queue of its own, or both applications the same namespace.`,
   );
 }
@@ -39,7 +39,7 @@ export function isLeft({ done, rewarm }: InvalidationJob): boolean {
 
 /** What a delivered job wants computed anew; another build may have written it. */
 export function rewarmsOf({ rewarm }: InvalidationJob): readonly Rewarm[] {
-  return Array.isArray(rewarm) ? (rewarm as Rewarm[]).filter((one) => typeof one?.method === 'string') : [];
+  return Array.isArray(rewarm) ? (rewarm as unknown[]).filter(isRewarm) : [];
 }
 
 function isJob(job: Partial<Record<keyof InvalidationJob, unknown>> | null): boolean {

@@ -4,7 +4,7 @@ import type { MethodDefinition } from '../../cache/definition.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { UNCOUNTED } from '../../observability/metrics.js';
 import type { Reconstruction } from '../../keys/index.js';
-import type { RewarmValue } from './rewarmer.js';
+import type { RewarmValue } from './rewarm.js';
 
 type Values = Readonly<Record<string, RewarmValue>>;
 

@@ -1,13 +1,17 @@
 import { within } from '../../common/async.js';
 import { AsyncResource } from 'node:async_hooks';
+import { excerpt } from '../../common/messages.js';
 import type { Clock } from '../../common/time.js';
 import type { OnceLog } from '../../observability/once-log.js';
+import type { Rewarm } from './rewarm.js';
+import { RewarmSigner } from './rewarm-signer.js';
 
 /**
  * Has one entry cached anew, in this process.
+ * @param isTrusted whether it is known to come from this application
  * @returns why it cannot be done here; rejects with what the method threw
  */
-export type RunRewarm = (rewarm: Rewarm) => Promise<string | undefined>;
+export type RunRewarm = (rewarm: Rewarm, isTrusted: boolean) => Promise<string | undefined>;
 
 /** Entries that are computed at one time, so that the database has time for requests. */
 const MAX_RUNNING = 4;
@@ -24,6 +28,12 @@ const IMPATIENCE = 10_000;
 /** The shutdown waits this long. Milliseconds. */
 const MAX_DRAIN = 5_000;
 
+/** Methods that the log names one by one. */
+const MAX_NAMED = 200;
+
+/** A name that may stand in the log as it is. */
+const METHOD_NAME = /^[\x20-\x7e]{1,200}$/;
+
 interface Task {
   readonly rewarm: Rewarm;
   /** With what the method threw; never rejects. */
@@ -37,6 +47,7 @@ export class Rewarmer {
   readonly #running = new Set<Promise<void>>();
   /** What is computed must not depend on the request whose write asked for it. */
   readonly #scope = new AsyncResource('RestflowCacheRewarm');
+  readonly #named = new Set<string>();
   #isAwaited = false;
   #patientFrom = 0;
   #isClosed = false;
@@ -45,6 +56,7 @@ export class Rewarmer {
     private readonly clock: Clock,
     private readonly log: OnceLog,
     private readonly run: RunRewarm,
+    readonly signer = new RewarmSigner(),
   ) {}
 
   /**
@@ -122,7 +134,8 @@ export class Rewarmer {
   /** @returns what the method threw */
   async #try(rewarm: Rewarm): Promise<unknown> {
     try {
-      const reason = await this.run(rewarm);
+      const { signer } = this;
+      const reason = signer.refusalOf(rewarm) ?? (await this.run(rewarm, signer.trusts(rewarm)));
       if (reason !== undefined) this.#say(rewarm, reason);
       return undefined;
     } catch (error) {
@@ -131,10 +144,13 @@ export class Rewarmer {
     }
   }
 
+  /** Jobs may name any method: those that a queue invents share a topic. */
   #say({ method }: Rewarm, reason: string): void {
+    if (this.#named.size < MAX_NAMED && METHOD_NAME.test(method)) this.#named.add(method);
+    const isNamed = this.#named.has(method);
     this.log.warn(
-      `rewarm ${method} ${kindOfReason(reason)}`,
-      `${method} was not recomputed after a change, it stays dropped: ${reason}.`,
+      `rewarm ${isNamed ? method : ''} ${kindOfReason(reason)}`,
+      `${isNamed ? method : excerpt(method)} was not recomputed after a change, it stays dropped: ${reason}.`,
     );
   }
 }
@@ -142,57 +158,4 @@ export class Rewarmer {
 /** What stands before the first value or path: there is no end to those, and the log keeps a topic for each kind. */
 export function kindOfReason(reason: string): string {
   return reason.split(/[:/"]/, 1)[0]!;
-}
-
-/**
- * A request that the application repeats to itself, so that its answer is cached.
- *
- * @publicApi
- */
-export interface RewarmRequest {
-  /**
-   * The path and query of the handler, `/articles/intro`: asked with the hosts by which the handler was asked last. Or with a host,
-   * `https://shop.example/articles/intro`.
-   */
-  readonly url: string;
-  /** All that it carries: credentials, cookies and what the answer varies by. Default none. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}
-
-/**
- * A value that JSON hands on as it is.
- *
- * @publicApi
- */
-export type RewarmValue = string | number | boolean;
-
-/**
- * What is computed anew after an invalidation: the call of a method by its partition's values, or a request to a handler.
- *
- * @publicApi
- */
-export interface Rewarm {
-  /** The name under which it caches, e.g. `UsersService.find`. */
-  readonly method: string;
-  /** By partition field; of a method. */
-  readonly values?: Readonly<Record<string, RewarmValue>> | undefined;
-  /** Of a handler. */
-  readonly request?: RewarmRequest | undefined;
-}
-
-/** @throws TypeError for what is no request to repeat */
-export function assertRequest(given: unknown): RewarmRequest {
-  const { url, headers } = (given ?? {}) as Partial<Record<keyof RewarmRequest, unknown>>;
-  if (typeof url !== 'string' || !/^(?:\/(?!\/)|https?:\/\/)/i.test(url) || /[\s\0]/.test(url))
-    throw new TypeError(
-      `its url is ${JSON.stringify(url)}. Write a path, '/articles/intro', or a URL with its host`,
-    );
-  if (headers === undefined) return { url };
-  const areTexts =
-    typeof headers === 'object' &&
-    headers !== null &&
-    Object.values(headers).every((value) => typeof value === 'string' && !/[\r\n\0]/.test(value));
-  if (!areTexts)
-    throw new TypeError(`its headers are no record of texts. Write { authorization: 'Bearer …' }`);
-  return { url, headers: headers as Record<string, string> };
 }

@@ -3,7 +3,9 @@ import { messageOf } from '../../common/messages.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { type ActiveRule, BoundRule } from '../rules/bound-rule.js';
 import type { EntityChange } from '../invalidator.js';
-import { assertRequest, kindOfReason, type Rewarm, type RewarmValue } from './rewarmer.js';
+import { assertRequest, isRewarmValue, type Rewarm, type RewarmValue } from './rewarm.js';
+import type { RewarmSigner } from './rewarm-signer.js';
+import { kindOfReason } from './rewarmer.js';
 
 /** A rule has no more computed anew for one transaction; the rest stays dropped. */
 const MAX_REWARMS = 100;
@@ -15,6 +17,7 @@ export class Rewarms {
   /** @param refusal why nothing is computed anew for this commit */
   constructor(
     private readonly log: OnceLog,
+    private readonly signer: RewarmSigner | undefined,
     private readonly refusal?: string,
   ) {}
 
@@ -83,7 +86,8 @@ export class Rewarms {
     const wanted = this.#wanted.get(rule) ?? new Map<string, Rewarm>();
     this.#wanted.set(rule, wanted);
     const key = JSON.stringify(rewarm);
-    if (wanted.size < MAX_REWARMS || wanted.has(key)) wanted.set(key, rewarm);
+    if (wanted.has(key)) return;
+    if (wanted.size < MAX_REWARMS) wanted.set(key, this.signer?.sign(rewarm) ?? rewarm);
     else
       this.#say(
         rule,
@@ -104,8 +108,4 @@ type Kind = 'result' | 'response';
 /** What is cached in other processes alone is not computed for them. */
 function isWanted(rule: ActiveRule, kind: Kind): rule is BoundRule {
   return rule.options.rewarm === true && rule instanceof BoundRule && rule.target.definition.kind === kind;
-}
-
-function isRewarmValue(value: unknown): value is RewarmValue {
-  return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }

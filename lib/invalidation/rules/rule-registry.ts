@@ -78,6 +78,11 @@ export class RuleRegistry {
     return this.#revision;
   }
 
+  /** Whether some rule of a cached method wants computed anew what it drops. */
+  rewarms(target: MethodTarget): boolean {
+    return this.#rules.some((rule) => rule.target === target && rule.rewarms);
+  }
+
   of(target: MethodTarget): readonly RuleReport[] {
     return this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
   }
