@@ -10,7 +10,7 @@ import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
 import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
 
-/** What the rules of the moment need to know of a DataSource. Tables are named by their lower-case `tablePath`. */
+/** The changes of a DataSource that the present rules need. Tables are named by their lower-case `tablePath`. */
 export interface ChangeInterest {
   /** The tables that rules watch; `undefined`: all. */
   readonly tables?: ReadonlySet<string> | undefined;
@@ -32,7 +32,7 @@ export interface CollectorOptions {
   readonly onUnsupported?: ReportUnsupported;
 }
 
-/** What a hook returns to TypeORM, which awaits promises only. */
+/** The result of a hook: TypeORM awaits promises only. */
 export type HookResult = Promise<void> | undefined;
 
 /** Waits for both. */
@@ -128,7 +128,7 @@ export class ChangeEmitter {
     return changes;
   }
 
-  /** Sends what no hook of the runner confirmed. */
+  /** Sends the announced statements of a runner that no hook confirmed. */
   sendUnconfirmed(transaction: TransactionChanges): HookResult {
     return this.#send(this.takeUnconfirmed(transaction));
   }
@@ -162,7 +162,7 @@ export class ChangeEmitter {
     // The announced statements of a shared runner may belong to other callers.
     if (!this.runners.isShared(runner)) transaction.announced.clear();
     transaction.hasBegun = false;
-    // The context is left first: what is sent may rewarm, and those loads are outside of the transaction.
+    // The context is left first: invalidation may rewarm, and those loads are outside of the transaction.
     return both(transaction.leaveContext(), this.#send(transaction.take(), true));
   }
 

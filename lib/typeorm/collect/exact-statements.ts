@@ -10,7 +10,7 @@ const LARGE = /^(?:jsonb?|bytea|xml|tsvector)$/;
 /** The account may not read the table, or the table does not support RETURNING. */
 const REFUSALS = new Set(['42501', '0A000']);
 
-/** What `query()` returns when its caller asked for a structured result. */
+/** The result of `query()` where its caller asked for a structured one. */
 interface StructuredResult {
   raw: unknown;
   records: readonly Row[];

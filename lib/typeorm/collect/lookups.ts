@@ -75,7 +75,7 @@ export class Lookups {
   }
 
   /**
-   * Reads what is missing of rows as they are now. The promise never rejects, since a COMMIT may wait for it.
+   * Reads the missing paths of rows as they are now. The promise never rejects, since a COMMIT may wait for it.
    * @returns `undefined` where nothing is missing
    */
   complete(
@@ -122,7 +122,7 @@ export class Lookups {
     for (const path of missing) batch.paths.add(path);
   }
 
-  /** Adds to the changes what was read of their rows. */
+  /** Adds the values that were read to the changes of their rows. */
   #teach(changes: readonly Change[], read: ReadonlyMap<OrmMetadata, ReadRows>, wanted: WantedPaths): void {
     for (const { table, id, before, after, updatedColumns } of changes) {
       const paths = wanted.get(table);

@@ -7,7 +7,7 @@ import type { OrmQueryEvent, OrmQueryRunner } from '../typeorm.interface.js';
 import { both, type ChangeEmitter, type HookResult } from './change-emitter.js';
 import { originalSql } from './exact-statements.js';
 
-/** Finds in the text of statements what no entity hook tells: raw SQL, writes without hooks, transactions begun by text, failures. */
+/** Reads in statements what no entity hook reports: raw SQL, writes without hooks, transactions begun by text, failures. */
 export class SqlWatch {
   readonly #emitter: ChangeEmitter;
   readonly #isUnawaited: boolean;

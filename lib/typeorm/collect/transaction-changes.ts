@@ -2,10 +2,10 @@ import { OpenTransaction } from '../../cache/open-transaction.js';
 import type { Change } from '../../invalidation/change.interface.js';
 import { type AnnouncedStatements, UNCONFIRMED_MS } from '../rows/announced-statements.js';
 
-/** Beyond this many changes of one table in one transaction, its rows are no longer told apart. */
+/** Beyond this many changes of one table in one transaction, they become one change of unknown rows. */
 export const MAX_CHANGES_PER_TABLE = 1_000;
 
-/** What one query runner has written and the sink has not received yet. */
+/** The changes that one query runner has written and the sink has not received yet. */
 export class TransactionChanges {
   /** The transaction and the savepoints open in it. */
   levels: SavepointLevel[] = [];

@@ -144,7 +144,7 @@ function asMoment(column: OrmColumn, given: unknown): unknown {
   return keepIf(given, new Date(given as Date | string).getTime() % smallestMoment(column) === 0);
 }
 
-/** In milliseconds. A value that is no multiple of it is rounded. */
+/** In milliseconds. Other values than its multiples are rounded. */
 function smallestMoment(column: OrmColumn): number {
   const name = typeName(column.type);
   if (name === 'smalldatetime') return 60_000;

@@ -16,7 +16,7 @@ interface RunnerSource {
   createQueryRunner(...args: unknown[]): Runner;
 }
 
-/** Told of transactions that are about to begin, and of runners that can no longer end one. */
+/** Receives transactions that are about to begin, and runners that can no longer end one. */
 export interface QueryRunnerWatcher {
   /** Carries out a call of startTransaction(). */
   starting<T>(start: () => T): T;

@@ -1,5 +1,5 @@
 /**
- * Told of a part of TypeORM that does not have the expected shape and is left unpatched, and of the effect.
+ * Reports a part of TypeORM that does not have the expected shape and is left unpatched, with the effect.
  * @param part e.g. `createQueryRunner() of the DataSource`
  * @param effect a sentence without its end, e.g. `exactStatements has no effect`
  */
@@ -12,7 +12,7 @@ export function isReplaceable(source: object, name: string): boolean {
   return own === undefined ? Object.isExtensible(source) : own.writable === true && own.configurable === true;
 }
 
-/** A method of somebody else's object, replaced until it is put back. */
+/** A method of an object of TypeORM, replaced until it is put back. */
 export class ReplacedMethod<Source extends object, Name extends keyof Source & string> {
   readonly #own: PropertyDescriptor | undefined;
 
@@ -25,7 +25,7 @@ export class ReplacedMethod<Source extends object, Name extends keyof Source & s
     source[name] = wrapper;
   }
 
-  /** Does nothing where somebody else has wrapped the wrapper since. */
+  /** Does nothing where other code has wrapped the wrapper since. */
   putBack(): void {
     const { source, name } = this;
     if (source[name] !== this.wrapper) return;

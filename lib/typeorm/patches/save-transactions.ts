@@ -2,7 +2,7 @@ import type { OrmDataSource, OrmMetadata } from '../typeorm.interface.js';
 import { keepFast } from './replaced-method.js';
 
 /**
- * Recognises transactions that save() and remove() begin themselves and in which no code of the application runs: nobody can read
+ * Recognises transactions that save() and remove() begin themselves and in which no code of the application runs: no code can read
  * the cache there, so the async context need not be marked. Marking it makes every promise dearer on Node 22 and older, which
  * costs more than everything else that watches a save (`npm run bench -- typeorm`). This file can go when Node 22 is no longer
  * supported.
@@ -25,7 +25,7 @@ export class SaveTransactions {
     return this.#saves.isBeginning && !this.#runsApplicationCode();
   }
 
-  /** Carries out startTransaction(), whoever called it. */
+  /** Carries out a call of startTransaction(). */
   starting<T>(start: () => T): T {
     return this.#saves.starting(start);
   }
@@ -46,7 +46,7 @@ export class SaveTransactions {
  * Recognises save() and remove() by the last thing that they do before they begin a transaction.
  *
  * Relies on TypeORM: they read `driver.transactionSupport`, a plain property, and call `startTransaction()` in the same turn; nothing
- * else reads it there. Where it is no plain property, no transaction counts as theirs, which is slower and as correct.
+ * else reads it there. Where it is not a plain property, no transaction counts as theirs: slower, and as correct.
  */
 class SaveDetector {
   #isAsked = false;
@@ -86,7 +86,7 @@ class SaveDetector {
 
 const detectors = new WeakMap<object, SaveDetector>();
 
-/** One for each driver, shared by all who watch it: drivers outlive them. */
+/** One for each driver, shared by all collectors: drivers outlive them. */
 function saveDetectorOf(driver: object): SaveDetector {
   let detector = detectors.get(driver);
   if (detector === undefined) detectors.set(driver, (detector = new SaveDetector(driver)));

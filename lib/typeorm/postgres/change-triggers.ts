@@ -22,7 +22,7 @@ export interface ChangeTriggersOptions {
 }
 
 /**
- * The statements of a migration that has PostgreSQL (13 or newer) note every change of the entities' tables, whoever makes it, for
+ * The statements of a migration that makes PostgreSQL (13 or newer) record every change of the entities' tables, by any program, for
  * `postgresChanges()` to read. They are made for the tables as they are: after a migration that adds a table or changes a primary
  * key, run them again.
  *

@@ -4,7 +4,7 @@ import type { OrmDataSource, WriteKind } from '../typeorm.interface.js';
 import { NO_CONTROL, type SqlControl } from './transaction-control.js';
 import { isPlainSelect, NO_EFFECT, readSql, type SqlEffect } from './written-tables.js';
 
-/** What a statement does to the tables of one DataSource, and to the transaction. */
+/** The effect of a statement on the tables of one DataSource and on the transaction. */
 export interface Statement extends SqlControl {
   readonly writes: readonly {
     readonly table: string;

@@ -37,7 +37,7 @@ export function withoutQuotes(sql: string, hasBackslashes: boolean): string {
 
 /** The effect of an SQL text on the transaction of its connection. */
 export interface SqlControl {
-  /** What its last control statement does; `undefined` where there is none. */
+  /** The last control statement; `undefined` where there is none. */
   readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
   /** Whether it commits a transaction, even if it begins another one behind it: `COMMIT AND CHAIN`. */
   readonly commits: boolean;
