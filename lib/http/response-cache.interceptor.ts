@@ -26,7 +26,7 @@ import type { BypassReason, Exchange, Lookup, RouteLookup } from './exchange.js'
 import { Explainer } from './explain.js';
 import { addHeaders } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
-import { demandsReload, NO_DIRECTIVES, requestDirectives } from './request/directives.js';
+import { NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
 import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
 import { BackgroundRequests, isAstray } from './rewarm/rewarm-responses.js';
@@ -41,6 +41,8 @@ import type { CachedRoute } from './route/cached-route.js';
  * handler while its answer is recorded. `freshness: 'ttl'` and `'headers'` differ by their {@link FreshnessRules}.
  */
 export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
+  /** Set once the routes are known: Nest asks for interceptors before. */
+  routes: RouteLookup = NO_ROUTES;
   readonly #background: BackgroundRequests;
   readonly #admission: Admission;
   readonly #explainer: Explainer;
@@ -49,7 +51,6 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
 
   constructor(
     private readonly runtime: CacheRuntime,
-    private readonly routes: RouteLookup,
     isAuthenticated: IsAuthenticated,
     private readonly explainSecret: string | undefined,
     private readonly shortcut: HitShortcut,
@@ -89,7 +90,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const route = this.routes.find(context.getHandler(), context.getClass());
     if (isAstray(request, route)) throw new NotFoundException();
     const before = this.shortcut.arrive(request, route, context);
-    if (isUnsafe(request.method)) this.#watchUnsafe(route, request, response);
+    if (request.method !== 'GET') this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
     const { call, reading, directives, explanation, isRefresh } = before ?? this.#lookUp(route, request);
     const counter = new StatusCounter(isRefresh ? UNCOUNTED : route.target.counters);
@@ -113,10 +114,11 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return { call, reading: this.runtime.engine.reader.read(call), directives, explanation, isRefresh };
   }
 
+  /** An unsafe request drops what is stored for its URI, unless its route is cached: then it changes nothing. */
   #watchUnsafe(route: CachedRoute | undefined, request: Exchange['request'], response: object): void {
     const { storedUris } = this.routes;
-    // A method whose answers are cached changes nothing.
-    if (storedUris === undefined || route?.caches(request.method) === true) return;
+    if (storedUris === undefined || !isUnsafe(request.method) || route?.caches(request.method) === true)
+      return;
     invalidateOnSuccess(this.runtime, storedUris, request, response);
   }
 
@@ -142,7 +144,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const { directives, request } = exchange;
     const mayFallBack =
       reuse === 'stale' &&
-      !demandsReload(directives) &&
+      !directives.reload &&
       !directives.onlyIfCached &&
       this.#stale.isFallback(call, reading);
     if (!mayFallBack) return this.#miss(forwarded, call, reading);
@@ -194,15 +196,14 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
       recordHead(exchange);
       return next.handle();
     }
-    const reloads = demandsReload(directives);
-    const joined = reloads || isHead ? undefined : engine.join(call, stamp);
+    const joined = directives.reload || isHead ? undefined : engine.join(call, stamp);
     if (joined !== undefined) {
       const answer = from(this.#wait(exchange, call, joined)).pipe(switchMap((waited) => waited));
       return withHardTimeout(engine.clock, call, counter, answer);
     }
     const load = isHead
       ? engine.loads.beginUnshared(call.key, stamp, call.target.store)
-      : engine.begin(call, stamp, reloads);
+      : engine.begin(call, stamp, directives.reload);
     return withHardTimeout(engine.clock, call, counter, this.#run(exchange, call, load, stale));
   }
 
@@ -217,7 +218,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     };
     const admitted = (): Observable<unknown> => withLoadGate(engine.gate, load, lead);
     // Such a request refuses what another process has stored.
-    const refusesStored = forwarded === 'request' || demandsReload(directives);
+    const refusesStored = forwarded === 'request' || directives.reload;
     const answer = refusesStored
       ? admitted()
       : withFleetLock(engine, call, load, isRefresh, admitted, (entry) =>
@@ -230,14 +231,9 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   #lead(exchange: Exchange, call: Call, load: Load, stale: Entry | undefined): Observable<unknown> {
     const { route, request, response, next } = exchange;
     const rules = this.#rulesOf(exchange).begin(exchange, call, load, stale);
-    const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules);
     const handler = new HandlerLoad(this.runtime, route);
-    const control = route.platform.record(request, response, {
-      maxBodyBytes: route.options.maxBodyBytes,
-      verbatim: rules.verbatim,
-      head: (head) => answer.head(head),
-      done: (recording) => handler.ended(recording, answer.done(recording)),
-    });
+    const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
+    const control = route.platform.record(request, response, answer);
     return runInLoad(load.context, () => handler.run(next, control));
   }
 
@@ -260,3 +256,5 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return this.#replay(exchange, call, reuse, { fwd: forwardReason(exchange, call), collapsed: true });
   }
 }
+
+const NO_ROUTES: RouteLookup = { find: () => undefined, storedUris: undefined };

@@ -24,25 +24,13 @@ import {
 } from '../invalidation/index.js';
 import type { ModuleSettings } from './options.js';
 
-/** @param routes those that are known by now */
 export function createInterceptor(
   runtime: CacheRuntime,
   { isAuthenticated = isAuthenticatedByDefault, explain }: ModuleSettings,
-  routes: () => RouteTable | undefined,
   shortcut: HitShortcut,
 ): ResponseCacheInterceptor {
-  return new ResponseCacheInterceptor(
-    runtime,
-    {
-      find: (handler, controller) => routes()?.find(handler, controller),
-      get storedUris() {
-        return routes()?.storedUris;
-      },
-    },
-    isAuthenticated,
-    typeof explain === 'object' ? explain.secret : undefined,
-    shortcut,
-  );
+  const secret = typeof explain === 'object' ? explain.secret : undefined;
+  return new ResponseCacheInterceptor(runtime, isAuthenticated, secret, shortcut);
 }
 
 /** What the application answers HTTP with. To be called as early as possible: hooks run in the order in which they were added. */

@@ -118,7 +118,7 @@ export class ModuleWiring
       advice: () => this.#advice,
     });
     this.#shortcut = createShortcut(discovery, this.#config);
-    this.#interceptor = createInterceptor(runtime, settings, () => this.#routes, this.#shortcut);
+    this.#interceptor = createInterceptor(runtime, settings, this.#shortcut);
     // Before all others: an interceptor that wraps ours would run on hits.
     this.#config.getGlobalInterceptors().unshift(this.#interceptor);
     this.#platform ??= installPlatform(this.adapterHost);
@@ -147,6 +147,7 @@ export class ModuleWiring
       explain: this.settings.explain,
       inputs: this.settings.inputs,
     });
+    this.#interceptor.routes = this.#routes;
     this.attachDataSources();
     this.#dispatchers.add(
       this.given,

@@ -8,12 +8,14 @@ import type {
   HeadDecision,
   RecordedResponse,
   Recording,
+  RecordOptions,
   RecordingRefusal,
   Replacement,
   ResponseHead,
 } from '../platform.interface.js';
 import { type Conditions, isNotModified, type Validators } from '../request/preconditions.js';
 import type { ForwardReason } from './cache-status-header.js';
+import type { HandlerLoad } from './handler-load.js';
 import { statusHeaders } from './response-headers.js';
 import { isStorable, isTooLarge, type Refusal } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
@@ -50,7 +52,9 @@ export interface AnswerRules {
 }
 
 /** The answer of one handler on its way out: judged once its head is complete, stored once its body is. */
-export class RecordedAnswer {
+export class RecordedAnswer implements RecordOptions {
+  readonly maxBodyBytes: number;
+  readonly verbatim: boolean;
   readonly #fwd: ForwardReason;
   #verdict: Verdict | undefined;
 
@@ -60,7 +64,10 @@ export class RecordedAnswer {
     private readonly call: Call,
     private readonly load: Load,
     private readonly rules: AnswerRules,
+    private readonly handler: HandlerLoad,
   ) {
+    this.maxBodyBytes = exchange.route.options.maxBodyBytes;
+    this.verbatim = rules.verbatim;
     this.#fwd = forwardReason(exchange, call);
   }
 
@@ -70,15 +77,20 @@ export class RecordedAnswer {
     const replaceBy = rules.replace?.(head, this);
     exchange.counter.count(replaceBy?.status ?? rules.status);
     if (replaceBy !== undefined) return { replaceBy };
-    const verdict = (this.#verdict = this.#judge(head));
+    const canStore = isStorable(this.load, head, this.maxBodyBytes);
+    const verdict = (this.#verdict = this.#judge(head, canStore));
     this.#releaseWaiters(verdict);
     const notModified = head.status === 200 && isNotModified(rules.conditions, verdict);
-    return { add: this.#headers(head, verdict), notModified };
+    return { add: this.#headers(head, verdict, canStore), notModified };
   }
 
-  /** Called once the answer has gone. @returns whether it was given to the store, or was no answer to store */
-  done(recording: Recording): boolean {
-    const { request, route, counter } = this.exchange;
+  done(recording: Recording): void {
+    this.handler.ended(recording, this.#store(recording));
+  }
+
+  /** @returns whether the answer was given to the store, or was no answer to store */
+  #store(recording: Recording): boolean {
+    const { request, counter } = this.exchange;
     // A client that left before the head was complete.
     counter.count(this.rules.status);
     if (recording.refusal === 'replaced' || request.method === 'HEAD') {
@@ -87,7 +99,7 @@ export class RecordedAnswer {
     }
     const refusal =
       recording.response === undefined
-        ? { reason: whyNotRecorded(recording.refusal, route.options.maxBodyBytes) }
+        ? { reason: whyNotRecorded(recording.refusal, this.maxBodyBytes) }
         : this.#verdict!.refusal;
     if (refusal !== undefined) return this.#refuse(refusal);
     const { response, lifetime } = this.rules.stored(recording.response!);
@@ -118,11 +130,11 @@ export class RecordedAnswer {
     this.load.settle({ failed: false });
   }
 
-  #judge(head: ResponseHead): Verdict {
+  #judge(head: ResponseHead, canStore: boolean): Verdict {
     const { keyLimit } = this.exchange.route;
     const verdict = this.rules.judge(head, this);
     const isNewKey = this.#fwd !== 'stale' && this.#fwd !== 'request';
-    const makesKey = isNewKey && verdict.refusal === undefined && this.#isStorable(head);
+    const makesKey = isNewKey && verdict.refusal === undefined && canStore;
     if (!makesKey || keyLimit.take(this.call.key)) return verdict;
     return { ...verdict, refusal: { reason: keyLimit.refusal, detail: 'key-limit' } };
   }
@@ -135,20 +147,17 @@ export class RecordedAnswer {
     else if (context.refusal !== undefined) this.load.settle({ failed: false });
   }
 
-  #headers(head: ResponseHead, verdict: Verdict): AddedHeaders {
+  #headers(head: ResponseHead, verdict: Verdict, canStore: boolean): AddedHeaders {
     const { rules, exchange } = this;
     const now = this.runtime.engine.clock.now();
     const { ttl, condition } = exchange.route.target.policy;
     // The ttl function and the condition of a route need the whole answer.
     const isStored =
-      verdict.refusal === undefined &&
-      condition === undefined &&
-      typeof ttl === 'number' &&
-      this.#isStorable(head);
+      verdict.refusal === undefined && condition === undefined && typeof ttl === 'number' && canStore;
     const freshUntil = isStored ? rules.freshUntil?.(now) : undefined;
     const times =
       freshUntil === undefined ? undefined : { cachedAt: isoTime(now), resetAt: isoTime(freshUntil) };
-    const { detail, why, reason } = isStored ? STORED : this.#unstored(head, verdict);
+    const { detail, why, reason } = isStored ? STORED : this.#unstored(head, verdict, canStore);
     return {
       ...rules.headers?.(head, now, freshUntil),
       ...statusHeaders(
@@ -161,18 +170,14 @@ export class RecordedAnswer {
     };
   }
 
-  #isStorable(head: ResponseHead): boolean {
-    return isStorable(this.load, head, this.exchange.route.options.maxBodyBytes);
-  }
-
   /** Why the answer is not known to be stored. */
-  #unstored(head: ResponseHead, { refusal }: Verdict): Refusal {
+  #unstored(head: ResponseHead, { refusal }: Verdict, canStore: boolean): Refusal {
     if (refusal !== undefined) return refusal;
     const { refusal: reason } = this.load.context;
     if (reason !== undefined) return { why: 'load', reason };
     if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
-    if (isTooLarge(head, this.exchange.route.options.maxBodyBytes)) return { why: 'too-large' };
-    return { why: this.#isStorable(head) ? 'undecided' : 'store-down' };
+    if (isTooLarge(head, this.maxBodyBytes)) return { why: 'too-large' };
+    return { why: canStore ? 'undecided' : 'store-down' };
   }
 
   #refuse({ reason }: Refusal): false {

@@ -135,7 +135,7 @@ function strongETag(body: Buffer): string {
 
 /** The Age of an answer when its handler sent it (from an upstream cache), in seconds; 0 without one. */
 export function ageOf(header: string | readonly string[] | number | undefined): number {
-  return parseDelta(single(header)) ?? 0;
+  return header === undefined ? 0 : (parseDelta(single(header)) ?? 0);
 }
 
 export function single(value: string | readonly string[] | number | undefined): string | undefined {

@@ -10,12 +10,16 @@ export function varyMembers(value: VaryValue): string[] {
 /** The members as they are spelt. */
 export function listMembers(value: VaryValue): string[] {
   if (value === undefined) return [];
-  const members = String(value).split(',');
-  return members.map((member) => member.trim()).filter((member) => member !== '');
+  const members: string[] = [];
+  for (const part of String(value).split(',')) {
+    const member = part.trim();
+    if (member !== '') members.push(member);
+  }
+  return members;
 }
 
 /**
- * The Vary header that says what the live response says and what the stored one adds.
+ * The Vary of the live response with the members that the stored one adds.
  *
  * @param current the Vary of the live response, kept as it is spelt
  * @param members what to append

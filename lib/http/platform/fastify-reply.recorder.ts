@@ -9,8 +9,7 @@ import {
   ownHeaders,
 } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
-import { isBytes } from './raw-response.interface.js';
-import { type ResponseRecording, viewOf } from './response-recording.js';
+import { isBytes, type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders, setReplyHead } from './replayed-head.js';
 
 /** The part of a Node Readable, or of an older stream, that is looked at. */

@@ -37,7 +37,8 @@ export function headerDifference(
   spellings: readonly string[] = [],
   verbatim = false,
 ): HeaderDifference {
-  const spelt = new Map(spellings.map((name) => [name.toLowerCase(), name]));
+  const spelt = new Map<string, string>();
+  for (const name of spellings) spelt.set(name.toLowerCase(), name);
   const ofConnection = varyMembers(after.get('connection'));
   const ownsVary = !before.has('vary');
   const headers: (readonly [string, HeaderValue])[] = [];

@@ -42,8 +42,3 @@ export interface RawRequest {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly socket?: Socket | null;
 }
-
-/** Tells what a response can be written with from what makes Node throw. */
-export function isBytes(chunk: unknown): chunk is Bytes {
-  return typeof chunk === 'string' || chunk instanceof Uint8Array;
-}

@@ -2,14 +2,11 @@ import type { Socket } from 'node:net';
 import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
-import { isBytes, type RawRequest, type RawResponse } from './raw-response.interface.js';
-import { type ResponseRecording, viewOf } from './response-recording.js';
+import type { RawRequest, RawResponse } from './raw-response.interface.js';
+import { isBytes, type ResponseRecording, viewOf } from './response-recording.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 
-/**
- * One listener per connection, however many pipelined responses wait on it: a listener each would be a leak warning
- * at eleven, and quadratic to remove.
- */
+/** One listener per connection: Node warns at eleven, and pipelined responses may be many. */
 const waitingByConnection = new WeakMap<Socket, Set<() => void>>();
 
 /**
@@ -161,7 +158,7 @@ export class RawResponseRecorder {
   #write(args: unknown[]): boolean {
     const [chunk, encoding] = args;
     if (!isBytes(chunk)) return this.#pass('write', args) as boolean;
-    this.#judgeOnce(unknownBody);
+    if (!this.#judged) this.#judge(undefined);
     this.#recording.add(chunk, encodingOf(encoding));
     if (!this.#suppressed) return this.#pass('write', args) as boolean;
     // So that whoever asks `headersSent` (an exception filter, above all) knows that it is too late to answer.
@@ -175,7 +172,7 @@ export class RawResponseRecorder {
     const chunk = isFunction(args[0]) ? undefined : (args[0] ?? undefined);
     if (chunk !== undefined && !isBytes(chunk)) return this.#pass('end', args);
     const encoding = encodingOf(args[1]);
-    this.#judgeOnce(() => viewOf(chunk ?? '', encoding));
+    if (!this.#judged) this.#judge(viewOf(chunk ?? '', encoding));
     if (chunk !== undefined) this.#recording.add(chunk, encoding);
     if (this.#sources.some(wasTorn)) this.#recording.refuse('aborted');
     this.restore();
@@ -194,14 +191,14 @@ export class RawResponseRecorder {
   #writeHead(args: unknown[]): unknown {
     if (this.#judged || this.#response.headersSent) return this.#pass('writeHead', args);
     const reason = applyHeadArguments(this.#response, args);
-    this.#judgeOnce(unknownBody, reason);
+    this.#judge(undefined, reason);
     const { statusCode } = this.#response;
     const withReason = reason !== undefined && !this.#suppressed;
     return this.#pass('writeHead', withReason ? [statusCode, reason] : [statusCode]);
   }
 
   #flushHeaders(args: unknown[]): unknown {
-    this.#judgeOnce(unknownBody);
+    if (!this.#judged) this.#judge(undefined);
     return this.#pass('flushHeaders', args);
   }
 
@@ -211,15 +208,14 @@ export class RawResponseRecorder {
   }
 
   /** @param body the whole body, where it goes out with the head */
-  #judgeOnce(body: () => Buffer | undefined, reason = this.#response.statusMessage): void {
-    if (this.#judged) return;
+  #judge(body: Buffer | undefined, reason = this.#response.statusMessage): void {
     this.#judged = true;
     const response = this.#response;
     const decision = this.#recording.judge({
       status: response.statusCode,
       headers: response.getHeaders(),
       spellings: response.getRawHeaderNames?.(),
-      body: body(),
+      body,
       reason,
       onRaw: this.#isBelow,
     });
@@ -273,8 +269,6 @@ export class RawResponseRecorder {
 function forgetReason(response: RawResponse): void {
   if (response.statusMessage) response.statusMessage = '';
 }
-
-const unknownBody = (): undefined => undefined;
 
 function encodingOf(argument: unknown): BufferEncoding | undefined {
   return typeof argument === 'string' ? (argument as BufferEncoding) : undefined;

@@ -17,19 +17,21 @@ import {
 } from './header-difference.js';
 import type { Bytes, LiveHeaders } from './raw-response.interface.js';
 
+/** Tells chunks that a response can be written with from values that make Node throw. */
+export function isBytes(chunk: unknown): chunk is Bytes {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array;
+}
+
 /** Collects the chunks of a body up to a bound. */
 export class RecordedBody {
   readonly #bound: number;
   #chunks: Buffer[] = [];
-  #length = 0;
+  /** Bytes so far. */
+  length = 0;
 
   /** @param bound largest length that is kept, in bytes */
   constructor(bound: number) {
     this.#bound = bound;
-  }
-
-  get length(): number {
-    return this.#length;
   }
 
   /**
@@ -39,8 +41,8 @@ export class RecordedBody {
    */
   add(chunk: Bytes, encoding?: BufferEncoding): boolean {
     const length = typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
-    this.#length += length;
-    if (this.#length > this.#bound) return false;
+    this.length += length;
+    if (this.length > this.#bound) return false;
     if (length > 0) this.#chunks.push(copyOf(chunk, length, encoding));
     return true;
   }
@@ -54,7 +56,7 @@ export class RecordedBody {
   toBuffer(): Buffer {
     const [only] = this.#chunks;
     if (this.#chunks.length === 1 && only) return only;
-    const body = Buffer.allocUnsafeSlow(this.#length);
+    const body = Buffer.allocUnsafeSlow(this.length);
     let offset = 0;
     for (const chunk of this.#chunks) offset += chunk.copy(body, offset);
     return body;
@@ -140,8 +142,15 @@ export class ResponseRecording implements RecordingControl {
     const after = snapshotHeaders(head.headers);
     const difference = headerDifference(this.#before, after, head.spellings, this.#options.verbatim);
     const isAscii = isAsciiAlone(after);
-    this.#head = { ...head, difference, declaredLength: declaredLength(after), isAscii };
-    const decision = guarded(() => this.#options.head({ ...head, changed: difference.headers }));
+    const length = after.get('content-length');
+    const declaredLength = length === undefined ? undefined : Number(length);
+    this.#head = { ...head, difference, declaredLength, isAscii };
+    let decision: HeadDecision | undefined;
+    try {
+      decision = this.#options.head({ ...head, changed: difference.headers });
+    } catch (error) {
+      warnOf(error);
+    }
     const refusal = decision?.replaceBy === undefined ? this.#refusalOf(after) : undefined;
     if (refusal) this.refuse(refusal);
     return decision;
@@ -157,7 +166,9 @@ export class ResponseRecording implements RecordingControl {
   complete(): void {
     const head = this.#head;
     if (this.#settled || !head) return;
-    if (this.#isTorn(head)) this.refuse('length-mismatch');
+    const { declaredLength, status } = head;
+    const isComplete = declaredLength === undefined || declaredLength === this.#body.length;
+    if (!isComplete && !hasNoBody(status)) this.refuse('length-mismatch');
     else this.#settle({ response: this.#responseOf(head) });
   }
 
@@ -180,10 +191,6 @@ export class ResponseRecording implements RecordingControl {
     if (headers.has('trailer')) return 'trailers';
     if (/^\s*text\/event-stream/i.test(String(headers.get('content-type') ?? ''))) return 'event-stream';
     return undefined;
-  }
-
-  #isTorn({ status, declaredLength }: JudgedHead): boolean {
-    return declaredLength !== undefined && !hasNoBody(status) && declaredLength !== this.#body.length;
   }
 
   #responseOf(head: JudgedHead): RecordedResponse {
@@ -211,13 +218,12 @@ export class ResponseRecording implements RecordingControl {
     this.#body.clear();
     for (const release of this.#releases) release();
     this.#releases = [];
-    guarded(() => this.#options.done(recording));
+    try {
+      this.#options.done(recording);
+    } catch (error) {
+      warnOf(error);
+    }
   }
-}
-
-function declaredLength(headers: HeaderSnapshot): number | undefined {
-  const declared = headers.get('content-length');
-  return declared === undefined ? undefined : Number(declared);
 }
 
 function isAsciiAlone(headers: HeaderSnapshot): boolean {
@@ -225,12 +231,7 @@ function isAsciiAlone(headers: HeaderSnapshot): boolean {
   return true;
 }
 
-/** A fault of the cache is told to the process, never to the client whose response is being sent. */
-function guarded<T>(callback: () => T): T | undefined {
-  try {
-    return callback();
-  } catch (error) {
-    process.emitWarning(String((error as Error | undefined)?.stack ?? error), 'RestflowCacheWarning');
-    return undefined;
-  }
+/** A fault of the cache is reported to the process: the client's response must not fail by it. */
+function warnOf(error: unknown): void {
+  process.emitWarning(String((error as Error | undefined)?.stack ?? error), 'RestflowCacheWarning');
 }

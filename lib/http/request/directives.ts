@@ -3,8 +3,10 @@ import { deltaSeconds, parseCacheControl, parseDelta } from '../headers/cache-co
 
 /** Cache-Control of a request (RFC 9111 §5.2.1); durations in milliseconds. */
 export interface RequestDirectives {
-  /** The handler must run: nothing stored will do. */
+  /** Nothing stored will do before the handler has confirmed it. */
   readonly noCache: boolean;
+  /** `no-cache` or `max-age=0`: no response that began before the request will do, stored or being loaded. */
+  readonly reload: boolean;
   readonly noStore: boolean;
   readonly onlyIfCached: boolean;
   readonly maxAge: number;
@@ -16,6 +18,7 @@ export interface RequestDirectives {
 /** Of most requests, and of all to routes that do not obey request directives. */
 export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   noCache: false,
+  reload: false,
   noStore: false,
   onlyIfCached: false,
   maxAge: Infinity,
@@ -25,7 +28,7 @@ export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
 });
 
 /** An end-to-end reload. */
-const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true });
+const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true, reload: true });
 
 /** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
 export function requestDirectives(
@@ -38,11 +41,14 @@ export function requestDirectives(
     const seconds = deltaSeconds(directives, name);
     return seconds === undefined ? otherwise : seconds * 1000;
   };
+  const noCache = directives.has('no-cache');
+  const maxAge = milliseconds('max-age', Infinity);
   return {
-    noCache: directives.has('no-cache'),
+    noCache,
+    reload: noCache || maxAge === 0,
     noStore: directives.has('no-store'),
     onlyIfCached: directives.has('only-if-cached'),
-    maxAge: milliseconds('max-age', Infinity),
+    maxAge,
     minFresh: milliseconds('min-fresh', 0),
     maxStale: directives.has('max-stale') ? maxStale(directives.get('max-stale')) : 0,
     staleIfError: milliseconds('stale-if-error', 0),
@@ -58,15 +64,10 @@ function maxStale(argument: string | undefined): number {
   return argument === undefined ? Infinity : 1000 * (parseDelta(argument) ?? 0);
 }
 
-/** Whether a request accepts no response that began before it, stored or being loaded. */
-export function demandsReload({ noCache, maxAge }: RequestDirectives): boolean {
-  return noCache || maxAge === 0;
-}
-
 /** Whether a stored response meets `max-age`, `min-fresh` and `no-cache` of a request (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
 export function satisfies(directives: RequestDirectives, stored: Entry, now: number): boolean {
   const { cachedAt, freshUntil, expired } = stored;
-  if (demandsReload(directives) || now - cachedAt > directives.maxAge) return false;
+  if (directives.reload || now - cachedAt > directives.maxAge) return false;
   return directives.minFresh === 0 || (!expired && freshUntil - now >= directives.minFresh);
 }
 
