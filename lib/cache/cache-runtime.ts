@@ -2,7 +2,7 @@ import { assertSynchronous } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import type { Clock } from '../common/time.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
-import { type InvalidationCause, tellInvalidation } from '../observability/events.js';
+import { type InvalidationCause, publishEvent } from '../observability/events.js';
 import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 import {
@@ -234,7 +234,7 @@ export class CacheRuntime {
     const { invalidation } = this.counters;
     invalidation.bumps++;
     invalidation.tags += tags.length;
-    tellInvalidation(() => invalidateEvent(this.space, tags, mode, cause));
+    publishEvent('invalidate', () => invalidateEvent(this.space, tags, mode, cause));
     this.engine.localStamps.countBump();
     this.engine.pauses.bumped(tags);
     return bumpStores(this.settings.stores, tags, mode)?.catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { allOrFirstError, isThenable } from '../common/async.js';
 import type { Clock } from '../common/time.js';
-import { InvalidateEvent, type InvalidationCause, tellStore } from '../observability/events.js';
+import { InvalidateEvent, type InvalidationCause, publishEvent } from '../observability/events.js';
 import type {
   CacheCounters,
   CacheHealth,
@@ -32,7 +32,8 @@ export function attachStores({ clock, log, stores }: StoreSettings, space: KeySp
       after: clock.after.bind(clock),
       log: (message) => log.info(message),
       coarser: (tag) => space.coarser(tag),
-      changed: (status, reason) => tellStore({ namespace, stores: names, kind: store.kind, status, reason }),
+      changed: (status, reason) =>
+        publishEvent('store', () => ({ namespace, stores: names, kind: store.kind, status, reason })),
     });
   }
 }

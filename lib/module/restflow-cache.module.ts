@@ -34,7 +34,7 @@ import {
   type RestflowCacheOptionsFactory,
 } from './options.js';
 import type { ModuleWiring } from './wiring.js';
-import { NOBODY, OnceLog } from '../observability/once-log.js';
+import { SILENT_LOGGER, OnceLog } from '../observability/once-log.js';
 import { memoryStore } from '../stores/index.js';
 
 /**
@@ -85,7 +85,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
     // Options that cannot work throw here; hints are for the application's log, when it has one. The store of the check is
     // discarded, and a large one reserves its space at once.
-    normaliseOptions(options, new OnceLog(NOBODY), () => memoryStore({ maxEntries: 1 }));
+    normaliseOptions(options, new OnceLog(SILENT_LOGGER), () => memoryStore({ maxEntries: 1 }));
     return compose(
       { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
       options.dispatchers ?? [],

@@ -1,14 +1,14 @@
 import { channel } from 'node:diagnostics_channel';
 
 /**
- * The names of the channels of `node:diagnostics_channel` that tell what the cache does, of every application of the process. What nobody
- * subscribes to costs nothing, and hits tell nothing at all.
+ * Names of the channels of `node:diagnostics_channel` that report what the cache does, for all applications of the process. A channel
+ * without subscribers costs nothing, and hits publish nothing.
  *
  * - `load`: a tracing channel around each load, with a {@link LoadEvent}: `tracingChannel(CACHE_CHANNELS.load)`.
  * - `invalidate`: each invalidation, with an {@link InvalidateEvent}.
- * - `store`: a shared store that goes or is back, with a {@link StoreEvent}.
+ * - `store`: a shared store that goes down or is back, with a {@link StoreEvent}.
  *
- * Keys, arguments and values are in none of them.
+ * Events contain no keys, arguments or values.
  *
  * @example
  * import { subscribe } from 'node:diagnostics_channel';
@@ -22,15 +22,30 @@ export const CACHE_CHANNELS = {
   store: 'nestjs-restflow-cache:store',
 } as const;
 
+/** The event of each channel, except `load`, which {@link LoadWatch} traces. */
+interface CacheEvents {
+  invalidate: InvalidateEvent;
+  store: StoreEvent;
+}
+
+/** @param make called only where the channel has subscribers */
+export function publishEvent<Name extends keyof CacheEvents>(
+  name: Name,
+  make: () => CacheEvents[Name],
+): void {
+  const target = channel(CACHE_CHANNELS[name]);
+  if (target.hasSubscribers) target.publish(make());
+}
+
 /**
- * What made an invalidation happen.
+ * Cause of an invalidation.
  *
  * - `change`: a committed change of an entity that a rule concerns.
  * - `job`: a job of a dispatcher.
  * - `manual`: `CacheService`, `CachedMethod` or `@InvalidatesCache()`.
- * - `response`: an answer to an unsafe request, or one that took the place of what was stored.
+ * - `response`: a response to an unsafe request, or one that replaced the stored response.
  * - `replica`: the repetition after `replicaLag`.
- * - `manifest`: rules of other processes that were heard of late.
+ * - `manifest`: rules of other processes that this process learnt of late.
  *
  * @publicApi
  */
@@ -39,25 +54,25 @@ export type InvalidationCause = 'change' | 'job' | 'manual' | 'response' | 'repl
 /**
  * Tags that are being invalidated.
  *
- * Tags of partitions and keys hold what calls were made with, so they are no members of the event: loggers that print it do not show
- * them. Who asks, `event.tags`, gets them as they stand in the stores.
+ * Tags of partitions and keys contain arguments of calls, so they are not enumerable members of the event: loggers that print it do not
+ * show them. `event.tags` returns them as they stand in the stores.
  *
  * @publicApi
  */
 export class InvalidateEvent {
   readonly #tags: readonly string[];
-  /** How many tags. */
+  /** Number of tags. */
   readonly count: number;
 
   constructor(
     /** Of the application. */
     readonly namespace: string,
-    /** Whether what is dropped may still be served as stale while it is loaded anew. */
+    /** `expire`: the dropped values may be served as stale while they are loaded again. */
     readonly mode: 'purge' | 'expire',
     readonly cause: InvalidationCause,
-    /** Cached methods of which all, a partition or a key is dropped, as in `cache.status()`. */
+    /** Cached methods of which everything, a partition or a key is dropped, named as in `cache.status()`. */
     readonly methods: readonly string[],
-    /** Whether all that the application cached is dropped. */
+    /** Whether everything that the application cached is dropped. */
     readonly everything: boolean,
     tags: readonly string[],
   ) {
@@ -65,21 +80,14 @@ export class InvalidateEvent {
     this.count = tags.length;
   }
 
-  /** Complete, with what calls were made with. */
+  /** Complete tags, with arguments of calls. */
   get tags(): readonly string[] {
     return this.#tags;
   }
 }
 
-const invalidations = channel(CACHE_CHANNELS.invalidate);
-
-/** @param make called where somebody listens */
-export function tellInvalidation(make: () => InvalidateEvent): void {
-  if (invalidations.hasSubscribers) invalidations.publish(make());
-}
-
 /**
- * A shared store went, or is back.
+ * A shared store went down, or is back.
  *
  * @publicApi
  */
@@ -90,14 +98,8 @@ export interface StoreEvent {
   readonly stores: readonly string[];
   /** As in `cache.status()`. */
   readonly kind: string;
-  /** `down`: it does not answer, or takes no writes. */
+  /** `down`: it does not answer, or refuses writes. */
   readonly status: 'up' | 'down';
-  /** What it said or failed with, where it is down. */
+  /** The error of a store that is down. */
   readonly reason?: unknown;
-}
-
-const stores = channel(CACHE_CHANNELS.store);
-
-export function tellStore(event: StoreEvent): void {
-  if (stores.hasSubscribers) stores.publish(event);
 }

@@ -1,4 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
+import type { Clock } from '../common/time.js';
 import { CACHE_CHANNELS } from './events.js';
 import type { MethodCounters } from './metrics.js';
 
@@ -12,35 +13,30 @@ export interface LoadEvent {
   readonly namespace: string;
   /** As in `cache.status()`; `CacheService` for what is cached by hand. */
   readonly method: string;
-  /** What it threw; with the event `error`, which comes also for handlers that answer with a status of 500 or above. */
+  /** The error that it threw; from the event `error` on, which also reports handlers that answer with a status of 500 or above. */
   error?: unknown;
-  /** How long it took, from `asyncEnd` on. */
+  /** Its duration, from `asyncEnd` on. */
   seconds?: number | undefined;
-}
-
-/** The time, in milliseconds. */
-interface Time {
-  now(): number;
 }
 
 const channels = tracingChannel<unknown, LoadEvent>(CACHE_CHANNELS.load);
 
-/** Counts one run of a loader, and tells of it where somebody listens. */
+/** Counts one run of a loader, and traces it where the channel has subscribers. */
 export class LoadWatch {
   readonly #began: number;
   readonly #event: LoadEvent | undefined;
 
   constructor(
     private readonly counters: MethodCounters,
-    private readonly time: Time,
+    private readonly clock: Pick<Clock, 'now'>,
   ) {
     counters.loads++;
-    this.#began = time.now();
+    this.#began = clock.now();
     const { namespace, name } = counters;
     this.#event = channels.hasSubscribers ? { namespace, method: name } : undefined;
   }
 
-  /** Begins the load, inside of what subscribers bound to its start. */
+  /** Starts the load, in the context that subscribers bound to its start. */
   begin<T>(run: () => T): T {
     const event = this.#event;
     if (event === undefined) return run();
@@ -67,8 +63,8 @@ export class LoadWatch {
   }
 
   #ended(): void {
-    // A clock may be set back.
-    const took = Math.max(0, this.time.now() - this.#began);
+    // The clock may have been set back.
+    const took = Math.max(0, this.clock.now() - this.#began);
     this.counters.loadTime += took;
     if (this.#event === undefined) return;
     this.#event.seconds = took / 1000;
@@ -78,8 +74,12 @@ export class LoadWatch {
 }
 
 /** Runs a loader that returns a promise under a {@link LoadWatch}. */
-export async function watchLoad<T>(counters: MethodCounters, time: Time, run: () => Promise<T>): Promise<T> {
-  const watch = new LoadWatch(counters, time);
+export async function watchLoad<T>(
+  counters: MethodCounters,
+  clock: Pick<Clock, 'now'>,
+  run: () => Promise<T>,
+): Promise<T> {
+  const watch = new LoadWatch(counters, clock);
   try {
     const value = await watch.begin(run);
     watch.succeeded();

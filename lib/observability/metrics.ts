@@ -1,6 +1,6 @@
 /**
- * Counts of the calls of one cached method since the boot of this process, which only grow. A field here is a metric: `MethodMetrics` and
- * `cache.metrics()` have it too.
+ * Counts of the calls of one cached method since the boot of this process; they never decrease. A field here is a metric: `MethodMetrics`
+ * and `cache.metrics()` have it too.
  */
 class MethodCounts {
   /** Served from the cache, fresh. */
@@ -11,7 +11,7 @@ class MethodCounts {
   stale = 0;
   /** Calls that went past the cache. */
   bypasses = 0;
-  /** Loads that were asked for, whatever was stored. */
+  /** Calls that asked for a load, whatever was stored. */
   refreshes = 0;
   /** Runs of the method to fill the cache: those of misses, refreshes and of the background; not those of bypasses. */
   loads = 0;
@@ -25,9 +25,9 @@ class MethodCounts {
 }
 
 /**
- * What became of the calls of one cached method since the boot of this process.
+ * Outcomes of the calls of one cached method since the boot of this process.
  *
- * Each call counts once, under the `CacheStatus` that its caller was told, so that
+ * Each call counts once, under the `CacheStatus` that its caller sees, so that
  * `hits + misses + stale + bypasses + refreshes` are its calls.
  *
  * @publicApi
@@ -35,17 +35,17 @@ class MethodCounts {
 export interface MethodMetrics extends Readonly<MethodCounts> {
   /** As in `cache.status()`; `CacheService` for what is cached by hand with `getOrSet`, `getOrSetMany` and `get`. */
   readonly name: string;
-  /** Seconds that all loads took together. */
+  /** Total duration of all loads, in seconds. */
   readonly loadSeconds: number;
 }
 
 /**
- * A store, as far as this process knows without asking it.
+ * State of a store, as far as this process knows without asking it.
  *
  * @publicApi
  */
 export interface StoreState {
-  /** `down`: it does not answer, takes no writes, or its bus is silent. */
+  /** `down`: it does not answer, refuses writes, or its bus is silent. */
   readonly status: 'up' | 'down';
   /** Tags whose invalidation has not reached it yet. */
   readonly waitingBumps: number;
@@ -53,14 +53,14 @@ export interface StoreState {
   readonly timeouts: number;
   /** Calls that failed otherwise. */
   readonly errors: number;
-  /** Entries that it holds in the memory of this process, where it does. */
+  /** Entries in the memory of this process. Only of stores with memory. */
   readonly entries?: number | undefined;
-  /** Bytes that those take, estimated. */
+  /** Estimated bytes of these entries. */
   readonly bytes?: number | undefined;
 }
 
 /**
- * A store, as `cache.metrics()` tells of it.
+ * A store in `cache.metrics()`.
  *
  * @publicApi
  */
@@ -69,63 +69,70 @@ export interface StoreMetrics extends StoreState {
   readonly kind: string;
 }
 
-/**
- * What was invalidated since the boot of this process.
- *
- * @publicApi
- */
-export interface InvalidationMetrics {
-  /** Times that tags were invalidated, by whatever cause: one for each commit and mode, not one for each tag. */
-  readonly bumps: number;
+/** Counts of invalidations since the boot of this process. A field here is a metric, as in {@link MethodCounts}. */
+class InvalidationCounts {
+  /** Invalidations, of any cause: one for each commit and mode, not one for each tag. */
+  bumps = 0;
   /** Tags that were invalidated. */
-  readonly tags: number;
-  /** Invalidations that some store did not take at once. */
-  readonly failures: number;
+  tags = 0;
+  /** Invalidations that some store did not accept at once. */
+  failures = 0;
   /** Committed changes of entities that some rule concerns. */
-  readonly changes: number;
-  /** Times that a rule could not tell what of its method a commit changed, and dropped all of it. */
-  readonly widened: number;
-  /** Times that a rule failed: its invalidator, its mapping or its dispatcher. */
-  readonly ruleErrors: number;
+  changes = 0;
+  /** Commits after which a rule dropped everything of its method, because the changed partitions were unknown. */
+  widened = 0;
+  /** Failures of rules: of an invalidator, a mapping or a dispatcher. */
+  ruleErrors = 0;
 }
 
 /**
- * A dispatcher, as far as this process knows without asking anybody.
+ * Invalidations since the boot of this process.
+ *
+ * @publicApi
+ */
+export type InvalidationMetrics = Readonly<InvalidationCounts>;
+
+/**
+ * State of a dispatcher, as far as this process knows without asking anybody.
  *
  * @publicApi
  */
 export interface DispatcherState {
-  /** `down`: the queue that it sends to does not take jobs. */
+  /** `down`: its queue does not accept jobs. */
   readonly status: 'up' | 'down';
-  /** Jobs that wait in this process: to be sent, or to be carried out. */
+  /** Jobs that wait in this process to be sent or run. */
   readonly waitingJobs: number;
 }
 
+/** Counts of one dispatcher since the boot of this process. A field here is a metric, as in {@link MethodCounts}. */
+class DispatcherCounts {
+  /** Jobs that it was given. Immediate invalidations are not jobs of `inline`. */
+  jobs = 0;
+  /** Jobs that ran in this process, whichever process dispatched them. */
+  carriedOut = 0;
+  /** Failures that it had or reported: a queue that is away, a dead job. */
+  failures = 0;
+}
+
 /**
- * What a dispatcher did since the boot of this process.
+ * Work of a dispatcher since the boot of this process.
  *
  * @publicApi
  */
-export interface DispatcherMetrics {
-  /** Jobs that it was given. What was invalidated at once is no job for `inline`. */
-  readonly jobs: number;
-  /** Jobs that were carried out in this process, whoever gave them. */
-  readonly carriedOut: number;
-  /** Times that it failed, or said that something did: a queue that is away, a job that is dead. */
-  readonly failures: number;
-  /** Jobs that wait in this process now; 0 for dispatchers that do not tell. */
+export interface DispatcherMetrics extends Readonly<DispatcherCounts> {
+  /** Jobs that wait in this process now; 0 for dispatchers without a `state()`. */
   readonly waitingJobs: number;
 }
 
 /**
- * What `cache.metrics()` answers: plain JSON, counted since the boot of this process.
+ * Result of `cache.metrics()`: plain JSON, counted since the boot of this process.
  *
  * @publicApi
  */
 export interface CacheMetrics {
   /** Of the application. */
   readonly namespace: string;
-  /** Every cached method that is known so far, and what is cached by hand. */
+  /** Every cached method that was called or bound so far, and `CacheService` for values cached by hand. */
   readonly methods: readonly MethodMetrics[];
   /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
   readonly stores: Readonly<Record<string, StoreMetrics>>;
@@ -134,7 +141,7 @@ export interface CacheMetrics {
   readonly dispatchers: Readonly<Record<string, DispatcherMetrics>>;
 }
 
-/** What a caller is told, and where it is counted. */
+/** The count of each status that callers see. */
 const FIELDS = {
   HIT: 'hits',
   MISS: 'misses',
@@ -143,12 +150,12 @@ const FIELDS = {
   REFRESH: 'refreshes',
 } as const;
 
-/** A status that is told to callers. */
+/** A status that callers see. */
 export type CountedStatus = keyof typeof FIELDS;
 
 /** Counts the calls of one cached method. Plain numbers in one object: a hit costs one increment. */
 export class MethodCounters extends MethodCounts {
-  /** Milliseconds of the clock: what it cuts off of one load it adds to another. */
+  /** Milliseconds. The clock's rounding errors cancel out over many loads. */
   loadTime = 0;
 
   constructor(
@@ -170,40 +177,29 @@ export class MethodCounters extends MethodCounts {
   }
 }
 
-/** For calls that nobody made, and those that are counted elsewhere. */
+/** For calls of the cache itself, and calls that are counted elsewhere. */
 export const UNCOUNTED = new MethodCounters('', '');
 
-/** Counts what one caller is told, once, whichever of the ways to an answer ends first. */
+/** Counts the status of one call once, whichever of its possible answers comes first. */
 export class StatusCounter {
-  #isTold = false;
+  #isCounted = false;
 
   constructor(private readonly counters: MethodCounters) {}
 
   count(status: CountedStatus): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
+    if (this.#isCounted) return;
+    this.#isCounted = true;
     this.counters.count(status);
   }
 }
 
-type Counting<T> = { -readonly [K in keyof T]: T[K] };
-
-type DispatcherCounts = Counting<Omit<DispatcherMetrics, keyof DispatcherState>>;
-
-/** Under this name stands what is cached by hand. */
+/** The name of values cached by hand. */
 const BY_HAND = 'CacheService';
 
-/** What the rooms of one application count, but for what each method and each store counts of itself. */
+/** Counts of one application, except those of its methods and stores. */
 export class CacheCounters {
   readonly byHand: MethodCounters;
-  readonly invalidation: Counting<InvalidationMetrics> = {
-    bumps: 0,
-    tags: 0,
-    failures: 0,
-    changes: 0,
-    widened: 0,
-    ruleErrors: 0,
-  };
+  readonly invalidation = new InvalidationCounts();
   readonly #dispatchers = new Map<string, DispatcherCounts>();
 
   constructor(namespace: string) {
@@ -212,12 +208,11 @@ export class CacheCounters {
 
   dispatcher(name: string): DispatcherCounts {
     let counters = this.#dispatchers.get(name);
-    if (counters === undefined)
-      this.#dispatchers.set(name, (counters = { jobs: 0, carriedOut: 0, failures: 0 }));
+    if (counters === undefined) this.#dispatchers.set(name, (counters = new DispatcherCounts()));
     return counters;
   }
 
-  /** @param states of those that tell */
+  /** @param states of dispatchers with a `state()` */
   reportDispatchers(
     states: Readonly<Record<string, DispatcherState>>,
   ): Readonly<Record<string, DispatcherMetrics>> {
@@ -230,7 +225,7 @@ export class CacheCounters {
 }
 
 /**
- * A store, as `cache.health()` tells of it.
+ * A store in `cache.health()`.
  *
  * @publicApi
  */
@@ -240,7 +235,7 @@ export interface StoreHealth extends Pick<StoreState, 'status' | 'waitingBumps'>
 }
 
 /**
- * What `cache.health()` answers. There is no `down`: an application whose cache is away still answers.
+ * Result of `cache.health()`. There is no `down`: an application whose cache is away still answers.
  *
  * @publicApi
  */
@@ -249,6 +244,6 @@ export interface CacheHealth {
   readonly status: 'up' | 'degraded';
   /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
   readonly stores: Readonly<Record<string, StoreHealth>>;
-  /** By name, those that tell of themselves. */
+  /** By name. Only dispatchers with a `state()`. */
   readonly dispatchers: Readonly<Record<string, DispatcherState>>;
 }

@@ -3,16 +3,16 @@ import { Logger, type LoggerService } from '@nestjs/common';
 /** Beyond this many different messages, further ones are dropped: a log must not grow with the traffic. */
 const MAX_MESSAGES = 1_000;
 
-/** Who hears nothing. */
-export const NOBODY: Pick<LoggerService, 'log' | 'warn' | 'error'> = {
+/** Drops every message. */
+export const SILENT_LOGGER: Pick<LoggerService, 'log' | 'warn' | 'error'> = {
   log: () => undefined,
   warn: () => undefined,
   error: () => undefined,
 };
 
-/** A logger that says each thing once, so that a condition met on every request makes one line. */
+/** A logger that reports each topic once, so that a condition met on every request makes one line. */
 export class OnceLog {
-  readonly #said = new Set<string>();
+  readonly #reported = new Set<string>();
 
   constructor(
     private readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'> = new Logger('RestflowCache'),
@@ -28,18 +28,19 @@ export class OnceLog {
     if (this.#first(topic)) this.logger.error(`${message}: ${describeError(error)}`);
   }
 
-  /** Says something every time, e.g. the summary at boot. */
+  /** Logs every time, e.g. the summary at boot. */
   info(message: string): void {
     this.logger.log(message);
   }
 
   #first(topic: string): boolean {
-    if (this.#said.has(topic) || this.#said.size >= MAX_MESSAGES) return false;
-    this.#said.add(topic);
+    if (this.#reported.has(topic) || this.#reported.size >= MAX_MESSAGES) return false;
+    this.#reported.add(topic);
     return true;
   }
 }
 
+/** With its stack, for log lines. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
