@@ -1,6 +1,9 @@
 import type { LiveHeaders, RawRequest, RawResponse } from './raw-response.interface.js';
 
-/** What Fastify keeps of a reply for itself; by the descriptions of its symbols, as they are in Fastify 4 and 5. */
+// Everything that this library relies on and Fastify does not document stands in this file. It is checked on the first reply:
+// in a Fastify that differs, hits go through `reply.send()`, and hooks are assumed after ours.
+
+/** Symbols under which Fastify 4 and 5 keep the context of a route, the headers and the trailers of a reply. */
 export interface Internals {
   readonly context: symbol;
   readonly headers: symbol;
@@ -14,7 +17,7 @@ export interface InternalReply extends FastifyReplyLike {
   readonly [internal: symbol]: unknown;
 }
 
-/** Looked up with the first reply. `undefined` in a Fastify that names them otherwise: then all goes through `reply.send()`. */
+/** `null` until the first reply; `undefined` in a Fastify that differs. */
 let internals: Internals | undefined | null = null;
 
 export function internalsOf(reply: FastifyReplyLike): Internals | undefined {
@@ -27,22 +30,34 @@ export function ownHeaders(reply: FastifyReplyLike, { headers }: Internals): Liv
   return (reply as InternalReply)[headers] as LiveHeaders;
 }
 
-/** Whether hooks that may change what is sent come after our own, which is the first; `true` where nobody knows. */
+/** Whether hooks that may change what is sent come after ours, which is the first; `true` where that is not known. */
 export function hasLaterHooks(reply: FastifyReplyLike): boolean {
   const known = internalsOf(reply);
-  if (known === undefined) return true;
-  const { request } = reply as InternalReply;
-  const { onSend } = request[known.context] as { readonly onSend: readonly unknown[] | null };
-  return onSend !== null && onSend.length > 1;
+  const hooks = known && hooksOf(reply as InternalReply, known.context);
+  return hooks === undefined || hooks.length > 1;
 }
 
+/** The `onSend` hooks of a reply's route; `undefined` in a Fastify that keeps them elsewhere. */
+function hooksOf({ request }: InternalReply, context: symbol): readonly unknown[] | undefined {
+  const { onSend } = (request[context] ?? {}) as { readonly onSend?: readonly unknown[] | null };
+  return onSend === null ? NO_HOOKS : Array.isArray(onSend) ? (onSend as readonly unknown[]) : undefined;
+}
+
+const NO_HOOKS: readonly unknown[] = [];
+
 function lookUp(reply: InternalReply): Internals | undefined {
-  const named = (holder: object, name: string): symbol | undefined =>
-    Object.getOwnPropertySymbols(holder).find(({ description }) => description === name);
-  const context = named(reply.request, 'fastify.context');
-  const headers = named(reply, 'fastify.reply.headers');
-  const trailers = named(reply, 'fastify.reply.trailers');
-  return context && headers && trailers ? { context, headers, trailers } : undefined;
+  const context = symbolOf(reply.request, 'fastify.context');
+  const headers = symbolOf(reply, 'fastify.reply.headers');
+  const trailers = symbolOf(reply, 'fastify.reply.trailers');
+  if (context === undefined || headers === undefined || trailers === undefined) return undefined;
+  const holdsHeaders = typeof reply[headers] === 'object' && reply[headers] !== null;
+  const knowsTrailers = reply[trailers] === null || typeof reply[trailers] === 'object';
+  const isKnown = holdsHeaders && knowsTrailers && hooksOf(reply, context) !== undefined;
+  return isKnown ? { context, headers, trailers } : undefined;
+}
+
+function symbolOf(holder: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === description);
 }
 
 /** The part of a FastifyRequest that is used here. */
