@@ -1,18 +1,9 @@
 import { describe } from '../common/messages.js';
 import { unknownOptions } from '../common/options.js';
 import { ArgsKeyField } from './fields/args-key-field.js';
-import { ConstantKeyField, FunctionKeyField, type KeyFunction } from './fields/simple-key-fields.js';
-import { DtoKeyField } from './fields/dto-key-field.js';
-import { EntityKeyField } from './fields/entity-key-field.js';
-import { KeyField } from './fields/key-field.js';
-import {
-  BodyKeyField,
-  CookiesKeyField,
-  HeadersKeyField,
-  QueryParamsKeyField,
-  RequestValueKeyField,
-  RouteParamsKeyField,
-} from './fields/request-key-fields.js';
+import { FunctionKeyField, type KeyFunction } from './fields/simple-key-fields.js';
+import { declaredOptionsOf, KeyField } from './fields/key-field.js';
+import { QueryParamsKeyField, RouteParamsKeyField } from './fields/request-key-fields.js';
 import { KeyDefinitionError } from './key-errors.js';
 
 /**
@@ -281,22 +272,6 @@ export function readMeta(keyConstructor: KeyConstructor, refuse: (problem: strin
 
 const SWITCHES = ['partition', 'hashValue', 'sortLists', 'identity'];
 
-const NONE: readonly string[] = [];
-
-/** The fields of this library, and what they may be told besides what every field may. */
-const OWN_OPTIONS = new Map<Function, readonly string[]>([
-  [ArgsKeyField, ['path', 'normalizer', 'except']],
-  [BodyKeyField, NONE],
-  [ConstantKeyField, NONE],
-  [CookiesKeyField, NONE],
-  [DtoKeyField, NONE],
-  [EntityKeyField, NONE],
-  [HeadersKeyField, NONE],
-  [QueryParamsKeyField, NONE],
-  [RequestValueKeyField, NONE],
-  [RouteParamsKeyField, NONE],
-]);
-
 /**
  * Checks the options of a field. Those of a class that is not of this library may be more than it knows.
  *
@@ -307,7 +282,7 @@ export function checkFieldOptions(field: KeyField, fail: (problem: string) => ne
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     fail(`has the options ${JSON.stringify(options)}. Write an object: { partition: true }.`);
   }
-  const own = OWN_OPTIONS.get(field.constructor);
+  const own = declaredOptionsOf(field);
   for (const [name, value] of Object.entries(options as object)) {
     if (own !== undefined && !SWITCHES.includes(name) && !own.includes(name)) {
       fail(`has the ${unknownOptions([name], [...SWITCHES, ...own])}`);
@@ -320,5 +295,5 @@ export function checkFieldOptions(field: KeyField, fail: (problem: string) => ne
 
 /** Whether code of the user's runs where the field is read. */
 export function runsUserCode(field: KeyField): boolean {
-  return !OWN_OPTIONS.has(field.constructor) || 'normalizer' in field.options;
+  return declaredOptionsOf(field) === undefined || 'normalizer' in field.options;
 }

@@ -9,7 +9,13 @@ import {
   readPath,
   type RequestPart,
 } from './request-parts.js';
-import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import {
+  type FieldContext,
+  type FieldPart,
+  KeyField,
+  type KeyFieldOptions,
+  declareOptions,
+} from './key-field.js';
 
 /** How to read one argument of a method. */
 export interface ArgumentReader {
@@ -152,6 +158,10 @@ export interface ArgsKeyFieldOptions extends KeyFieldOptions {
  * @publicApi
  */
 export class ArgsKeyField extends KeyField {
+  static {
+    declareOptions(this, 'path', 'normalizer', 'except');
+  }
+
   /**
    * @param names one argument by name or index; several, each a partition field of its own if this is a partition; or
    *   `'*'` for all, undeclared ones included. Use indexes where a build renames parameters.

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { encodeValue } from '../canonical.js';
-import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import {
+  type FieldContext,
+  type FieldPart,
+  KeyField,
+  type KeyFieldOptions,
+  declareOptions,
+} from './key-field.js';
 
 /** A class with any constructor. */
 export type DtoClass = abstract new (...args: never[]) => unknown;
@@ -152,6 +158,10 @@ function reflect(key: string, target: object, property?: string): unknown {
  * @publicApi
  */
 export class DtoKeyField extends KeyField {
+  static {
+    declareOptions(this);
+  }
+
   /**
    * @param dto the class
    * @param options see {@link KeyFieldOptions}

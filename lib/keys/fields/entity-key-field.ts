@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { encodeValue } from '../canonical.js';
 import type { KeyEnvironment } from '../key.interface.js';
-import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import {
+  type FieldContext,
+  type FieldPart,
+  KeyField,
+  type KeyFieldOptions,
+  declareOptions,
+} from './key-field.js';
 
 /**
  * The shape of an entity's table: its columns with their types and nullability, and its relations. A migration that
@@ -16,6 +22,10 @@ import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } fro
  * @publicApi
  */
 export class EntityKeyField extends KeyField {
+  static {
+    declareOptions(this);
+  }
+
   /**
    * @param entity the entity's class, a function that returns it, or its name
    * @param options see {@link KeyFieldOptions}

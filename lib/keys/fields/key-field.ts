@@ -19,6 +19,21 @@ export interface KeyFieldOptions {
   readonly identity?: boolean | undefined;
 }
 
+const ownOptions = new WeakMap<Function, readonly string[]>();
+
+/**
+ * Every field class of this library declares the options it takes beside {@link KeyFieldOptions}, in a static block. Other classes,
+ * subclasses too, are the user's: their options are not checked, and nothing is known of what they read.
+ */
+export function declareOptions(field: Function, ...options: readonly string[]): void {
+  ownOptions.set(field, options);
+}
+
+/** The options that the class of a field declares; `undefined` for classes of the user. */
+export function declaredOptionsOf({ constructor }: KeyField): readonly string[] | undefined {
+  return ownOptions.get(constructor);
+}
+
 /**
  * Where a field stands, when it is bound to a method.
  *

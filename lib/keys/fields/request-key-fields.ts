@@ -10,7 +10,13 @@ import {
   readPath,
   type RequestPart,
 } from './request-parts.js';
-import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import {
+  type FieldContext,
+  type FieldPart,
+  KeyField,
+  type KeyFieldOptions,
+  declareOptions,
+} from './key-field.js';
 
 /** One name, whose value stands in the key by itself; several names; or all of them. */
 export type Names = string | readonly string[];
@@ -123,6 +129,10 @@ export function routeParamsOf(method: MethodShape): readonly string[] | undefine
  * @publicApi
  */
 export class QueryParamsKeyField extends NamedRequestKeyField {
+  static {
+    declareOptions(this);
+  }
+
   protected override readonly part = 'query';
 
   /**
@@ -146,6 +156,10 @@ export class QueryParamsKeyField extends NamedRequestKeyField {
  * @publicApi
  */
 export class RouteParamsKeyField extends NamedRequestKeyField {
+  static {
+    declareOptions(this);
+  }
+
   protected override readonly part = 'params';
 
   /**
@@ -195,6 +209,10 @@ export class RouteParamsKeyField extends NamedRequestKeyField {
  * @publicApi
  */
 export class HeadersKeyField extends NamedRequestKeyField {
+  static {
+    declareOptions(this);
+  }
+
   protected override readonly part = 'headers';
 
   /**
@@ -230,6 +248,10 @@ export class HeadersKeyField extends NamedRequestKeyField {
  * @publicApi
  */
 export class CookiesKeyField extends NamedRequestKeyField {
+  static {
+    declareOptions(this);
+  }
+
   protected override readonly part = 'cookies';
 
   /**
@@ -263,6 +285,10 @@ export class CookiesKeyField extends NamedRequestKeyField {
  * @publicApi
  */
 export class BodyKeyField extends NamedRequestKeyField {
+  static {
+    declareOptions(this);
+  }
+
   protected override readonly part = 'body';
 
   /**
@@ -288,6 +314,10 @@ const IDENTITY_PATH = /^(?:user|session)(?:\.|$)|^headers\.authorization$/;
  * @publicApi
  */
 export class RequestValueKeyField extends KeyField {
+  static {
+    declareOptions(this);
+  }
+
   /**
    * @param path property names joined by dots, e.g. `'user.id'`; a path that ends early reads as missing
    * @param options see {@link KeyFieldOptions}

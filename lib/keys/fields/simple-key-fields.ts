@@ -1,4 +1,10 @@
-import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } from './key-field.js';
+import {
+  type FieldContext,
+  type FieldPart,
+  KeyField,
+  type KeyFieldOptions,
+  declareOptions,
+} from './key-field.js';
 
 /**
  * A value that is the same for every call, e.g. the version of a payload's format: changing it leaves every old entry
@@ -12,6 +18,10 @@ import { type FieldContext, type FieldPart, KeyField, type KeyFieldOptions } fro
  * @publicApi
  */
 export class ConstantKeyField extends KeyField {
+  static {
+    declareOptions(this);
+  }
+
   /**
    * @param key the name in the key; of a partition, also the name to drop it by
    * @param value any encodable value
