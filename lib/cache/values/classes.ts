@@ -1,15 +1,6 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 
-/** Assigns an own data property, also one named `__proto__`. */
-export function define(target: object, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    (target as Record<string, unknown>)[key] = value;
-  }
-}
-
-/** Built-in classes whose state is not in their properties; instances of their subclasses cannot be copied. */
+/** Built-in classes whose state is not in their properties: instances of their subclasses cannot be copied. */
 const BUILT_IN = [
   Array,
   ArrayBuffer,
@@ -30,8 +21,8 @@ const TEXT_OR_COMMENT = /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])
 const obstacles = new WeakMap<object, string>();
 
 /**
- * Why instances of a class cannot be copied property by property; empty if they can. A copy would be an instance without
- * what makes it one: private fields, the content of a Map.
+ * Why instances of a class cannot be copied property by property; empty if they can. A copy would lack private fields, or the content
+ * of a built-in base class.
  */
 export function obstacleOf(prototype: object): string {
   let obstacle = obstacles.get(prototype);
@@ -56,8 +47,8 @@ const LOCAL = new Map<string, object>(
 );
 
 /**
- * The prototype of this realm that stands for one of another: what `fetch().json()` answers under jest has a
- * `Object.prototype` of its own. For everything else the prototype itself.
+ * The prototype of this realm that corresponds to one of another realm; any other prototype is returned as it is. Results of
+ * `fetch().json()` under jest come from another realm.
  */
 export function localPrototype(prototype: object): object {
   const owner: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
@@ -66,15 +57,15 @@ export function localPrototype(prototype: object): object {
 }
 
 export function isNative(type: Function): boolean {
-  // The constructor of a generator's prototype is no function.
+  // The `constructor` of a generator's prototype is an object.
   return typeof type === 'function' && Function.prototype.toString.call(type).endsWith('{ [native code] }');
 }
 
-/** Assigns an own data property, also where the class has a setter or a constant of that name. */
-export function defineOn(target: object, key: string, value: unknown): void {
-  if (key in target) {
+/** Assigns an own data property, also if the prototype has a setter or a constant of that name, as of `__proto__`. */
+export function defineOwn(target: object, key: string, value: unknown): void {
+  if (key in target)
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  } else define(target, key, value);
+  else (target as Record<string, unknown>)[key] = value;
 }
 
 /**
@@ -85,9 +76,8 @@ export function defineOn(target: object, key: string, value: unknown): void {
 export type InstanceClass = abstract new (...args: never[]) => object;
 
 /**
- * The classes whose instances may be cached: entities, which the module learns from the data sources, and those that a
- * method declares with `type:`. An instance of any other class is not stored, since it would come back as a plain
- * object and slip past `@Exclude()` and its own methods.
+ * Classes whose instances may be cached: the entities of the data sources, and the classes that a method declares with `type:`.
+ * Instances of other classes are not stored: they would come back as plain objects, without their methods and without `@Exclude()`.
  */
 export class KnownClasses {
   readonly #names = new Map<object, string>();
@@ -106,7 +96,7 @@ export class KnownClasses {
     return this.#names.has(prototype) || (this.parent?.has(prototype) ?? false);
   }
 
-  /** The name under which other processes know a class. @throws Error when two classes share it */
+  /** The name of a class in stored values. @throws Error if two classes share it */
   nameOf(prototype: object): string | undefined {
     const name = this.#names.get(prototype);
     if (name === undefined) return this.parent?.nameOf(prototype);
@@ -122,12 +112,13 @@ export class KnownClasses {
 }
 
 /**
- * What `type:` accepts: a class, several, or a function that returns them (for classes declared later).
+ * Value of `type:`, a function that returns one class or several: the classes may be declared later.
  *
  * @publicApi
  */
 export type TypeOption = () => InstanceClass | readonly InstanceClass[];
 
+/** @throws CacheConfigurationError if the function returns anything but classes */
 export function classesOf(type: TypeOption, where: string): readonly InstanceClass[] {
   const answer: unknown = type();
   const classes: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
@@ -135,7 +126,7 @@ export function classesOf(type: TypeOption, where: string): readonly InstanceCla
     if (typeof one !== 'function' || typeof one.prototype !== 'object') {
       throw new CacheConfigurationError(
         'CACHE_TYPE',
-        `type of ${where} returned ${String(one)}, which is no class. Write type: () => UserDto, or a list of classes.`,
+        `type of ${where} returned ${String(one)}, which is not a class. Write type: () => UserDto, or a list of classes.`,
       );
     }
   }

@@ -5,9 +5,9 @@ import type { KnownClasses } from './classes.js';
 import { fromPlain, toPlain } from './wire.js';
 
 /**
- * How callers are kept from changing what is cached: `clone` hands everyone a copy of their own; `freeze` hands all,
- * on misses too, one frozen copy (values that hold a Date, Map, Set or bytes are cloned); `none` hands out the stored
- * object itself, on stores in memory only.
+ * How cached values are protected from changes by callers: `clone` returns a new copy to every caller; `freeze` returns one frozen
+ * copy to all, on misses too (values that hold a Date, Map, Set or bytes are cloned); `none` returns the stored object itself, on
+ * stores in memory only.
  *
  * @publicApi
  */
@@ -19,18 +19,18 @@ export interface PreparedValue {
   readonly size: number;
 }
 
-/** Turns what a load returned into what is stored, what is stored into what a caller gets, and both into bytes. */
+/** Converts loaded values to their stored form, and stored ones to values for callers and to bytes. */
 export interface ValueHandling extends ValueCodec {
   prepare(value: unknown): PreparedValue | Unstorable;
-  /** Must be cheap: it is on the hit path. */
+  /** The value for a caller. On the hit path, so it must be cheap. */
   present(stored: unknown): unknown;
-  /** What the caller gets whose load it was. */
+  /** The value for the caller that loaded it. */
   presentLoaded(value: unknown, prepared: PreparedValue | undefined): unknown;
 }
 
-/** The stored form of a value: a snapshot, and whether every reader gets a copy of it. */
+/** The stored form of a value: a snapshot, and whether every caller gets a copy of it. */
 class StoredValue {
-  /** What readers get who need no copy: here, so that a hit does not have to reach for the snapshot. */
+  /** The value of the snapshot, here to save a hit one property access. */
   readonly value: unknown;
 
   constructor(
@@ -46,10 +46,7 @@ const EXOTIC = 1;
 const GRAPH = 2;
 const UNFREEZABLE = 4;
 
-/**
- * @param isolation see {@link Isolation}
- * @param classes whose instances may be stored
- */
+/** @param classes classes whose instances may be stored */
 export function isolateValues(isolation: Isolation, classes: KnownClasses): ValueHandling {
   const keep = (snapshot: Snapshot): StoredValue => {
     const frozen = isolation === 'freeze' && snapshot.freezable;
@@ -72,7 +69,7 @@ export function isolateValues(isolation: Isolation, classes: KnownClasses): Valu
     encode: (stored) => encodeSnapshot((stored as StoredValue).snapshot, classes),
     decode(wire, kept) {
       const snapshot = decodeSnapshot(wire, classes);
-      // What nobody keeps belongs to its one reader, who may change it.
+      // A value that no store keeps has one reader, who may change it.
       return kept || isolation === 'freeze' ? keep(snapshot) : new StoredValue(snapshot, false);
     },
   };
@@ -98,7 +95,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-/** @throws CacheConfigurationError when the store cannot keep what `none` promises */
+/** @throws CacheConfigurationError for `none` on a store that does not keep references */
 export function assertIsolation(isolation: Isolation, keepsReferences: boolean, where: string): void {
   if (isolation === 'none' && !keepsReferences) {
     throw new CacheConfigurationError(

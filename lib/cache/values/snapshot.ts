@@ -1,6 +1,6 @@
-import { define, defineOn, isNative, type KnownClasses, localPrototype, obstacleOf } from './classes.js';
+import { defineOwn, isNative, type KnownClasses, localPrototype, obstacleOf } from './classes.js';
 
-/** A value that cannot be stored: where in it, and what to write. */
+/** Why a value cannot be stored: the path to the part that cannot, and what to return in its place. */
 export class Unstorable {
   constructor(
     readonly path: string,
@@ -12,26 +12,26 @@ export class Unstorable {
   }
 }
 
-/** A copy of a value that nobody else holds, and what the engine must know to hand it out. */
+/** A private copy of a value, and what decides how it is copied, frozen and encoded. */
 export interface Snapshot {
   readonly value: unknown;
   /** Estimated bytes. */
   readonly size: number;
-  /** False when it holds shared references or cycles, so that copying must keep track of them. */
+  /** False if it holds shared references or cycles, which a copy must keep. */
   readonly tree: boolean;
-  /** False when it holds something that `Object.freeze` does not protect: a Date, Map, Set or bytes. */
+  /** False if it holds something that `Object.freeze` does not protect: a Date, Map, Set or bytes. */
   readonly freezable: boolean;
-  /** True when it holds something that a binary codec would not bring back as it was (see `wire.ts`). */
+  /** True if it holds something that a binary codec would not restore (see `wire.ts`). */
   readonly exotic: boolean;
 }
 
-/** Deeper values are refused instead of overflowing the stack. */
+/** Deeper values are refused, since copying them would overflow the stack. */
 const MAX_DEPTH = 500;
 
 /**
- * Copies a value, deciding on the way whether it can be stored: the same answer for every store.
- * Storable are primitives but symbols, arrays, plain objects, Date, RegExp, Map, Set, Buffer, typed arrays, ArrayBuffer,
- * and instances of known classes; cycles and shared references are kept.
+ * Copies a value and checks that it can be stored, alike for every store. Storable are primitives except symbols, arrays, plain
+ * objects, Date, RegExp, Map, Set, Buffer, typed arrays, ArrayBuffer, and instances of known classes. Cycles and shared references
+ * are kept.
  */
 export function takeSnapshot(value: unknown, classes: KnownClasses): Snapshot | Unstorable {
   const copier = new SnapshotTaker(classes);
@@ -73,7 +73,7 @@ class SnapshotTaker {
     return value;
   }
 
-  /** Copies a part; where in the whole it stands is written down only if it is refused. */
+  /** Copies a member; the path is used only if it is refused. */
   #part(value: unknown, at: string): unknown {
     if (typeof value === 'number' || typeof value === 'boolean') return this.copy(value);
     if (this.#path.push(at) > MAX_DEPTH) throw this.#refuse(`is nested deeper than ${MAX_DEPTH} levels.`);
@@ -132,7 +132,6 @@ class SnapshotTaker {
   #record(value: object, prototype: object | null): object {
     if (prototype !== Object.prototype) this.exotic = true;
     const copy = Object.create(prototype) as Record<string, unknown>;
-    const put = prototype === Object.prototype || prototype === null ? define : defineOn;
     this.#seen.set(value, copy);
     for (const key of Reflect.ownKeys(value)) {
       if (typeof key === 'symbol') {
@@ -146,8 +145,11 @@ class SnapshotTaker {
         );
       }
       this.size += 16 + 2 * key.length;
-      if (!isOrdinaryName(key)) this.exotic = true;
-      put(copy, key, this.#part(descriptor.value, `.${key}`));
+      const isOrdinary = isOrdinaryName(key);
+      if (!isOrdinary) this.exotic = true;
+      const part = this.#part(descriptor.value, `.${key}`);
+      if (isOrdinary && prototype === Object.prototype) copy[key] = part;
+      else defineOwn(copy, key, part);
     }
     return copy;
   }
@@ -185,16 +187,16 @@ class SnapshotTaker {
   }
 }
 
-/** A plain object that has a property of this name is escaped on its way through a codec (see `wire.ts`). */
+/** Name of the property that marks escaped values in a codec (see `wire.ts`); an object that has it is escaped itself. */
 export const MARK = '\u0000restflow';
 
-/** Whether a codec brings a property of this name back as it was; it tells a plain object by its `constructor`. */
+/** Whether a codec restores a property of this name; codecs recognise plain objects by their `constructor`. */
 export function isOrdinaryName(name: string): boolean {
   return name !== '__proto__' && name !== 'constructor' && name !== MARK && name.isWellFormed();
 }
 
 /** Copies a Date, RegExp, Buffer, ArrayBuffer or typed array; `undefined` for anything else. */
-export function copyBytesOrTime(value: object, prototype: object): object | undefined {
+function copyBytesOrTime(value: object, prototype: object): object | undefined {
   if (prototype === Date.prototype) return new Date((value as Date).getTime());
   if (prototype === Buffer.prototype) return Buffer.from(value as Buffer);
   if (prototype === RegExp.prototype) return copyRegExp(value as RegExp);
@@ -236,14 +238,14 @@ function byteLength(value: object): number {
   return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? value.byteLength : 16;
 }
 
-/** Copies a snapshot so that a caller may change what it gets. The value is known to be storable. */
+/** Copies the value of a snapshot, so that a caller may change its copy. */
 export function copySnapshot(snapshot: Snapshot): unknown {
   const { value } = snapshot;
   if (typeof value !== 'object' || value === null) return value;
   return snapshot.tree ? copyTree(value) : copyGraph(value, new Map());
 }
 
-/** The common case, a tree: no book is kept of what was seen. */
+/** Copies a snapshot without shared references: no map of seen objects is needed. On the hit path. */
 function copyTree(value: object): object {
   if (Array.isArray(value)) {
     const length = value.length;
@@ -256,15 +258,24 @@ function copyTree(value: object): object {
     return copy;
   }
   const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype !== Object.prototype && prototype !== null) {
-    const special =
-      copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, (item) => copyAny(item));
+  const isPlain = prototype === Object.prototype;
+  if (!isPlain && prototype !== null) {
+    const special = copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, copyTreeMember);
     if (special !== undefined) return special;
   }
-  return copyRecord(value, prototype, copyAny);
+  const copy = (isPlain ? {} : Object.create(prototype)) as Record<string, unknown>;
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const item = (value as Record<string, unknown>)[key];
+    const own = typeof item === 'object' && item !== null ? copyTree(item) : item;
+    if (isPlain && key !== '__proto__') copy[key] = own;
+    else defineOwn(copy, key, own);
+  }
+  return copy;
 }
 
-function copyAny(value: unknown): unknown {
+function copyTreeMember(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? copyTree(value) : value;
 }
 
@@ -287,23 +298,9 @@ function copyGraph(value: unknown, seen: Map<object, object>): unknown {
     const special = bytes ?? copyCollection(value, prototype, copyItem, remember);
     if (special !== undefined) return special;
   }
-  return copyRecord(value, prototype, copyItem, remember);
-}
-
-function copyRecord(
-  value: object,
-  prototype: object | null,
-  copyItem: (item: unknown) => unknown,
-  remember?: (copy: object) => void,
-): object {
-  const copy: object = prototype === Object.prototype ? {} : (Object.create(prototype) as object);
-  const put = prototype === Object.prototype || prototype === null ? define : defineOn;
-  remember?.(copy);
-  const keys = Object.keys(value);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
-    put(copy, key, copyItem((value as Record<string, unknown>)[key]));
-  }
+  const copy = Object.create(prototype) as object;
+  remember(copy);
+  for (const [key, item] of Object.entries(value)) defineOwn(copy, key, copyItem(item));
   return copy;
 }
 
@@ -328,7 +325,7 @@ function copyCollection(
   return undefined;
 }
 
-/** Freezes a snapshot in place, wholly; only for snapshots that are `freezable`. */
+/** Freezes a snapshot deeply, in place. Only for snapshots that are `freezable`. */
 export function freezeSnapshot(snapshot: Snapshot): void {
   freeze(snapshot.value);
 }

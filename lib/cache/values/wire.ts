@@ -1,13 +1,13 @@
-import { defineOn, type KnownClasses } from './classes.js';
+import { defineOwn, type KnownClasses } from './classes.js';
 import { isOrdinaryName, MARK } from './snapshot.js';
 
 /**
- * What a binary codec would not bring back as it was (instances, `-0`, holes, `__proto__`, null prototypes, lone
- * surrogates) travels as `{ [MARK]: [kind, content] }`; so does a plain object that has a property called MARK.
+ * Values that a binary codec would not restore (instances, `-0`, holes, `__proto__`, null prototypes, lone surrogates) are
+ * written as `{ [MARK]: [kind, content] }`; so is a plain object that has a property called MARK.
  */
 type Kind = 'instance' | 'null-prototype' | 'record' | 'array' | 'negative-zero' | 'text';
 
-/** Writes a value with something exotic in it as plain data. Cycles and shared references are kept. */
+/** Converts an exotic value to plain data. Cycles and shared references are kept. */
 export function toPlain(value: unknown, classes: KnownClasses): unknown {
   return new Plainer(classes).write(value);
 }
@@ -69,7 +69,7 @@ class Plainer {
     return copy;
   }
 
-  /** Names and values in turn, after the class: so that no name of a property reaches the codec as one. */
+  /** Writes the class, then names and values alternately, so that the codec sees no property names. */
   #entries(kind: Kind, name: string | undefined, value: object): unknown {
     const content: unknown[] = [name];
     const marked = mark(kind, content);
@@ -81,8 +81,8 @@ class Plainer {
 }
 
 /**
- * Brings back what {@link toPlain} wrote.
- * @throws Error when it names a class this process does not know
+ * Restores what {@link toPlain} wrote.
+ * @throws Error if the value names a class that this process does not know
  */
 export function fromPlain(value: unknown, classes: KnownClasses): unknown {
   return new Reviver(classes).read(value);
@@ -146,7 +146,7 @@ class Reviver {
     const record = Object.create(this.#prototype(kind, content[0])) as object;
     this.#seen.set(value, record);
     for (let i = 1; i < content.length; i += 2)
-      defineOn(record, this.read(content[i]) as string, this.read(content[i + 1]));
+      defineOwn(record, this.read(content[i]) as string, this.read(content[i + 1]));
     return record;
   }
 
@@ -154,7 +154,7 @@ class Reviver {
     if (kind !== 'instance') return kind === 'record' ? Object.prototype : null;
     const prototype = this.classes.prototypeOf(String(name));
     if (prototype === undefined)
-      throw new Error(`the class ${String(name)} of a cached value is not known here`);
+      throw new Error(`the class ${String(name)} of a cached value is not known in this process`);
     return prototype;
   }
 }
@@ -163,7 +163,7 @@ function mark(kind: Kind, content: unknown): object {
   return { [MARK]: [kind, content] };
 }
 
-/** Whether the codec brings a plain object back as it is, its values apart. */
+/** Whether the codec restores all property names of a plain object. */
 function isOrdinary(value: object): boolean {
   return Object.keys(value).every(isOrdinaryName);
 }
