@@ -2,49 +2,71 @@ import { types } from 'node:util';
 import { UnencodableError } from './key-errors.js';
 import { encodeScalar, encodeText, quoteText, type Scalar } from './scalars.js';
 
-/** What may be said about the instances of one class. */
-export interface ClassShape {
-  /** The name of the class; `''` for an anonymous one. */
-  readonly name: string;
-  /** Why instances cannot be told apart by their own properties; `undefined` where they can. */
-  readonly opaque: string | undefined;
-}
-
-const shapes = new WeakMap<object, ClassShape>();
-
-/** Private state in use: `this.#x`, and what TypeScript, swc and Babel make of it for old targets. */
-const PRIVATE_STATE = /\.#[\p{ID_Start}$_]|\.set\(this,|private_?field_?init/iu;
-
-/** Describes the class a prototype belongs to; remembered per prototype. */
-export function classShape(prototype: object): ClassShape {
-  let shape = shapes.get(prototype);
-  if (shape === undefined) {
-    shape = describe(prototype);
-    shapes.set(prototype, shape);
+/**
+ * Encodes a value as a text that no other value has; simple values stay readable.
+ *
+ * `1` and `'1'`, `['a', 'b']` and `'a,b'`, undefined, null and `'null'`, NFC and NFD, `1n` and `1`, a Date and its text
+ * are all different. The order of object keys, of Map entries and of Set members makes no difference, and neither
+ * does the sign of zero or a member that is undefined. The text is one token of printable ASCII without whitespace,
+ * braces, glob characters, or any of `; & =`.
+ *
+ * @param value what to encode: primitives, arrays, plain objects, instances of classes that hold plain data (the name
+ *   of the class is part of the text), Map, Set, Date, RegExp, URL, buffers and typed arrays
+ * @param sortLists whether the order of arrays makes no difference either; default false
+ * @throws {UnencodableError} with the path where it was met, for functions, symbols and symbol keys, cycles, more than
+ *   64 levels, classes with private state, and everything that is not data (streams, promises, an EntityManager …)
+ *
+ * @example
+ * ```ts
+ * encodeValue(42);                   // 42
+ * encodeValue('42');                 // '42'
+ * encodeValue({ b: [1], a: 'x y' }); // @(a:'x%20y',b:(1))
+ * ```
+ * @publicApi
+ */
+export function encodeValue(value: unknown, sortLists = false): string {
+  switch (typeof value) {
+    case 'string':
+      return encodeText(value);
+    case 'number':
+      return `${value}`;
+    default:
+      return encodeOther(value, sortLists);
   }
-  return shape;
 }
 
-/** True for the prototype of a plain object, of this realm or another (tests run in their own). */
-export function isPlainPrototype(prototype: object | null): boolean {
-  return (
-    prototype === Object.prototype ||
-    prototype === null ||
-    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
-  );
+/** An empty object that {@link encodeValue} recognises, without an encoder. */
+export const NO_MEMBERS: Readonly<Record<string, unknown>> = Object.freeze({});
+
+function encodeOther(value: unknown, sortLists: boolean): string {
+  if (value === NO_MEMBERS) return '@()';
+  return guardEncoding(new GraphEncoder(sortLists), value);
 }
 
-function describe(prototype: object): ClassShape {
-  const constructor: unknown = Object.hasOwn(prototype, 'constructor') ? prototype.constructor : undefined;
-  if (typeof constructor !== 'function') return { name: '', opaque: 'an object with a prototype of its own' };
-  const name = typeof constructor.name === 'string' ? constructor.name : '';
-  for (let level: object | null = prototype; !isPlainPrototype(level); level = Object.getPrototypeOf(level)) {
-    const source = Function.prototype.toString.call(level!.constructor);
-    if (PRIVATE_STATE.test(source)) {
-      return { name, opaque: `an instance of ${name || 'a class'}, whose private state cannot be read` };
-    }
+/**
+ * Encodes an array that was made for the key, so that it has no other properties: the same text as {@link encodeValue} writes, without
+ * an encoder if all members are simple.
+ */
+export function encodeList(values: readonly unknown[]): string {
+  let text = '(';
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    const kind = typeof value;
+    if ((kind === 'object' && value !== null) || kind === 'function' || kind === 'symbol')
+      return encodeValue(values);
+    text += (index === 0 ? '' : ',') + encodeScalar(value as Scalar);
   }
-  return { name, opaque: undefined };
+  return `${text})`;
+}
+
+/** Runs an encoder. Errors of getters and proxies of the value become an {@link UnencodableError}. */
+export function guardEncoding(encoder: GraphEncoder, value: unknown): string {
+  try {
+    return encoder.encode(value);
+  } catch (error) {
+    if (error instanceof UnencodableError) throw error;
+    throw new UnencodableError([], 'an object whose getter or proxy throws', undefined, { cause: error });
+  }
 }
 
 /** Objects nested deeper than this are not encoded. */
@@ -52,11 +74,11 @@ export const MAX_ENCODING_DEPTH = 64;
 /** Values with more members than this, counted over all levels, are not encoded. */
 export const MAX_ENCODING_NODES = 1_000_000;
 
-/** Stands for a hole in a sparse array: neither `undefined` nor anything else. */
+/** A hole in a sparse array, which differs from `undefined`. */
 const HOLE = '~~';
 
 /**
- * Encodes objects, members and all. One instance serves one top-level value.
+ * Encodes objects and their members. One instance encodes one top-level value.
  *
  * | value | text |
  * |---|---|
@@ -71,7 +93,7 @@ export class GraphEncoder {
   readonly #path: string[] = [];
   #nodes = 0;
 
-  /** @param sortLists whether the order of arrays is left out of the text */
+  /** @param sortLists whether the order of arrays makes no difference */
   constructor(protected readonly sortLists: boolean) {}
 
   /** Encodes any value. */
@@ -89,27 +111,26 @@ export class GraphEncoder {
     }
   }
 
-  /** The text of a value that has no members. */
   protected scalar(value: Scalar): string {
     return encodeScalar(value);
   }
 
-  /** Members of objects that are as good as absent. */
+  /** Whether a member of an object is left out. */
   protected isAbsent(value: unknown): boolean {
     return value === undefined;
   }
 
-  /** A set, of the texts of its members. */
+  /** @param members their texts */
   protected set(members: string[], className: string): string {
     return `${this.brand('Set', className)}(${members.sort().join(',')})`;
   }
 
-  /** An object that is a value in itself, with a text that says all of it. */
+  /** The text of an object without members: Date, RegExp, URL, bytes. */
   protected leaf(brand: string, className: string, text: string): string {
     return `${this.brand(brand, className)}(${text})`;
   }
 
-  /** What stands before the bracket: the built-in kind, and the class where it is another. */
+  /** The text before the bracket: the built-in kind, and the class if it is a subclass. */
   protected brand(kind: string, className: string): string {
     return kind === className ? kind : `${kind}@${encodeText(className)}`;
   }
@@ -236,7 +257,7 @@ export class GraphEncoder {
     return this.brand('', shape.name).slice(1);
   }
 
-  /** The name of the class of a built-in kind of object; subclasses of it must be readable. */
+  /** The name of the class of a built-in object. Fails for a subclass with private state. */
   #nameOf(value: object, kind: string): string {
     const prototype: object | null = Object.getPrototypeOf(value);
     if (prototype === null) return '';
@@ -254,76 +275,55 @@ export class GraphEncoder {
   }
 }
 
-/** What an object is, for messages: its class where it has one. */
+/** Describes an object in messages, by its class if it has one. */
 function kindOf(value: object): string {
   const prototype: object | null = Object.getPrototypeOf(value);
   const className = prototype === null ? '' : classShape(prototype).name;
   return `an object of the kind ${className || Object.prototype.toString.call(value).slice(8, -1)}`;
 }
 
-/**
- * Encodes a value as a text that no other value has, readable where the value is simple.
- *
- * `1` and `'1'`, `['a', 'b']` and `'a,b'`, undefined, null and `'null'`, NFC and NFD, `1n` and `1`, a Date and its text
- * are all different. The order of object keys, of Map entries and of Set members makes no difference, and neither
- * does the sign of zero or a member that is undefined. The text is one token of printable ASCII without whitespace,
- * braces, glob characters, or any of `; & =`.
- *
- * @param value what to encode: primitives, arrays, plain objects, instances of classes that hold plain data (the name
- *   of the class is part of the text), Map, Set, Date, RegExp, URL, buffers and typed arrays
- * @param sortLists whether the order of arrays makes no difference either; default false
- * @throws {UnencodableError} with the path where it was met, for functions, symbols and symbol keys, cycles, more than
- *   64 levels, classes with private state, and everything that is not data (streams, promises, an EntityManager …)
- *
- * @example
- * ```ts
- * encodeValue(42);                   // 42
- * encodeValue('42');                 // '42'
- * encodeValue({ b: [1], a: 'x y' }); // @(a:'x%20y',b:(1))
- * ```
- * @publicApi
- */
-export function encodeValue(value: unknown, sortLists = false): string {
-  switch (typeof value) {
-    case 'string':
-      return encodeText(value);
-    case 'number':
-      return `${value}`;
-    default:
-      return encodeOther(value, sortLists);
-  }
+/** Properties of a class that decide how its instances are encoded. */
+export interface ClassShape {
+  /** The name of the class; `''` for an anonymous one. */
+  readonly name: string;
+  /** Why the properties of an instance do not hold its whole state; `undefined` if they do. */
+  readonly opaque: string | undefined;
 }
 
-/** An object without members, whose text is known. */
-export const NO_MEMBERS: Readonly<Record<string, unknown>> = Object.freeze({});
+const shapes = new WeakMap<object, ClassShape>();
 
-function encodeOther(value: unknown, sortLists: boolean): string {
-  if (value === NO_MEMBERS) return '@()';
-  return guardEncoding(new GraphEncoder(sortLists), value);
+/** Private state in use: `this.#x`, and its output by TypeScript, swc and Babel for old targets. */
+const PRIVATE_STATE = /\.#[\p{ID_Start}$_]|\.set\(this,|private_?field_?init/iu;
+
+/** Describes the class of a prototype, once for each prototype. */
+export function classShape(prototype: object): ClassShape {
+  let shape = shapes.get(prototype);
+  if (shape === undefined) {
+    shape = describe(prototype);
+    shapes.set(prototype, shape);
+  }
+  return shape;
 }
 
-/**
- * Encodes a list that was made for the key, so that it surely has members only: the text is that of {@link encodeValue},
- * but simple members cost what they cost alone.
- */
-export function encodeList(values: readonly unknown[]): string {
-  let text = '(';
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index];
-    const kind = typeof value;
-    if ((kind === 'object' && value !== null) || kind === 'function' || kind === 'symbol')
-      return encodeValue(values);
-    text += (index === 0 ? '' : ',') + encodeScalar(value as Scalar);
-  }
-  return `${text})`;
+/** True for the prototype of a plain object of any realm: jest runs tests in one of their own. */
+export function isPlainPrototype(prototype: object | null): boolean {
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+  );
 }
 
-/** Runs an encoder; what getters and proxies of the value throw becomes an {@link UnencodableError}. */
-export function guardEncoding(encoder: GraphEncoder, value: unknown): string {
-  try {
-    return encoder.encode(value);
-  } catch (error) {
-    if (error instanceof UnencodableError) throw error;
-    throw new UnencodableError([], 'an object that throws when it is read', undefined, { cause: error });
+function describe(prototype: object): ClassShape {
+  const constructor: unknown = Object.hasOwn(prototype, 'constructor') ? prototype.constructor : undefined;
+  if (typeof constructor !== 'function')
+    return { name: '', opaque: 'an object whose prototype has no class' };
+  const name = typeof constructor.name === 'string' ? constructor.name : '';
+  for (let level: object | null = prototype; !isPlainPrototype(level); level = Object.getPrototypeOf(level)) {
+    const source = Function.prototype.toString.call(level!.constructor);
+    if (PRIVATE_STATE.test(source)) {
+      return { name, opaque: `an instance of ${name || 'a class'}, whose private state cannot be read` };
+    }
   }
+  return { name, opaque: undefined };
 }

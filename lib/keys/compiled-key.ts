@@ -6,7 +6,7 @@ import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import type { ContextMembers, PartitionTags } from './partitions.js';
 import { encodeText } from './scalars.js';
 
-/** Everything a compiled key is put together from. */
+/** Parts of a compiled key. */
 export interface CompiledKeyParts {
   readonly partition: KeyTemplate;
   readonly rest: KeyTemplate;
@@ -14,7 +14,7 @@ export interface CompiledKeyParts {
   readonly meta: KeyMeta;
   readonly hash: KeyHash;
   readonly maxLength: number;
-  /** The fields that tell users apart. */
+  /** The fields that identify the user. */
   readonly identities: readonly KeySlot[];
   readonly readsBody: boolean;
   readonly runsUserCode: boolean;
@@ -24,21 +24,21 @@ export interface CompiledKeyParts {
 }
 
 /**
- * A key constructor, bound to a method and made ready for calls: everything that never changes is worked out.
+ * A key constructor, bound to a method and compiled: constants are computed once.
  *
- * The suffix it writes is `<partition>;<rest>`, e.g. `user=42;@list&q='a%20b'`. Where that is too long, the rest is hashed
- * (`user=42;@list&#…`), or, where this is too long still, both (`#;@list&#…`). Nothing is truncated.
+ * It writes the suffix of a key, `<partition>;<rest>`, e.g. `user=42;@list&q='a%20b'`. If that is too long, the rest is hashed
+ * (`user=42;@list&#…`); if it still is, both are (`#;@list&#…`). Nothing is truncated.
  */
 export class CompiledKey {
   /** `meta.namespace`. */
   readonly namespace: string | undefined;
-  /** `meta.version`: stands in entry keys before the suffix, never in tags. */
+  /** `meta.version`: part of entry keys, before the suffix, never of tags. */
   readonly version: number | string | undefined;
-  /** Whether the key tells users apart, so that it may serve authenticated requests. */
+  /** Whether the key identifies the user, so that authenticated requests may be served. */
   readonly hasIdentity: boolean;
-  /** Whether one of its fields says that it reads the body of the request. */
+  /** Whether one of its fields reads the body of the request. */
   readonly readsBody: boolean;
-  /** Whether code of the user's runs where it is written: what that reads cannot be told. */
+  /** Whether writing the key runs code of the user, so that its inputs are not known. */
   readonly runsUserCode: boolean;
   /** The values of the request that stand in it as they are, each as its steps: `['headers', 'cookie']`. */
   readonly holds: readonly (readonly string[])[];
@@ -51,7 +51,7 @@ export class CompiledKey {
   readonly #maxLength: number;
   readonly #where: string;
   readonly #identities: readonly KeySlot[];
-  /** What stands between the partition and the rest: `;@list&`. */
+  /** The text between the partition and the rest: `;@list&`. */
   readonly #middle: string;
 
   constructor(parts: CompiledKeyParts) {
@@ -91,7 +91,7 @@ export class CompiledKey {
   /**
    * The suffix of the entry's key. Different values never make one suffix.
    *
-   * @throws {UnencodableError} for a value that has no encoding, {@link KeyError} where a request is missing
+   * @throws {UnencodableError} for a value that has no encoding, {@link KeyError} if there is no request to read
    */
   key(source: KeySource): string {
     try {
@@ -104,7 +104,7 @@ export class CompiledKey {
     }
   }
 
-  /** What the suffix is made of, however long: for those who ask what told two requests apart. */
+  /** The suffix without hashes, however long, to explain why two requests have different keys. */
   unhashedKey(source: KeySource): string {
     return this.#partition.render(source) + this.#middle + this.#rest.render(source);
   }
@@ -124,8 +124,8 @@ export class CompiledKey {
   }
 
   /**
-   * The tag that all entries of these partition values carry: the same text that {@link partitionTags} gives for values that
-   * are the same coarsely. Values are final: neither `path` nor `normalizer` is applied to them.
+   * The tag of all entries with these partition values: the text that {@link partitionTags} writes for coarsely equal values. Neither
+   * `path` nor `normalizer` is applied to them.
    *
    * @param values by partition field, or by the name of its argument
    * @throws {PartitionError} for an unknown field, or a combination that entries carry no tag for
@@ -135,22 +135,22 @@ export class CompiledKey {
   }
 
   /**
-   * How {@link partitionTag} writes the tags of these partition fields, for processes that have not this key; `undefined`
-   * where a hash function of the user's is needed.
+   * How {@link partitionTag} writes the tags of these partition fields, for processes without this key; `undefined` if that needs a hash
+   * function of the user.
    */
   partitionShape(fields: readonly string[]): PartitionShape | undefined {
     return this.#tags.shapeOf(fields);
   }
 
   /**
-   * Whether the key says whose call this is. A request may carry credentials that nobody turned into a user (a guard is
-   * missing, or put the id elsewhere): then the fields that tell users apart are there, and empty for everybody.
+   * Whether the key of this call identifies the user. If no guard turned the credentials of a request into a user, or it put the id
+   * elsewhere, the identity fields are empty for everybody.
    */
   identifies(source: KeySource): boolean {
-    return this.#identities.some((slot) => isSaid(slot.value(source)));
+    return this.#identities.some((slot) => isPresent(slot.value(source)));
   }
 
-  /** The partition field that a name, its own or its argument's, stands for; `undefined` for none. */
+  /** The partition field with this name, or with an argument of this name; `undefined` for none. */
   resolvePartitionField(name: string): string | undefined {
     return this.#tags.subsets.resolve(name);
   }
@@ -170,7 +170,7 @@ export class CompiledKey {
     return `#${this.#middle}#${this.#hash(`${partition};${rest}`)}`;
   }
 
-  /** Adds to an error of encoding where it happened: the field, the class and the method. */
+  /** Adds the field, the class and the method to an error of encoding. */
   #locate(error: unknown, source: KeySource): unknown {
     if (!(error instanceof UnencodableError)) return error;
     const field = this.#partition.findFailing(source) ?? this.#rest.findFailing(source);
@@ -179,9 +179,9 @@ export class CompiledKey {
   }
 }
 
-function isSaid(value: unknown): boolean {
+function isPresent(value: unknown): boolean {
   if (value === undefined || value === null || value === '') return false;
-  return !Array.isArray(value) || value.some(isSaid);
+  return !Array.isArray(value) || value.some(isPresent);
 }
 
 function middleOf({ keyIdentifier }: KeyMeta, restIsEmpty: boolean): string {
@@ -189,7 +189,7 @@ function middleOf({ keyIdentifier }: KeyMeta, restIsEmpty: boolean): string {
   return `;@${encodeText(keyIdentifier)}${restIsEmpty ? '' : '&'}`;
 }
 
-/** A call's arguments, or why they cannot be told. */
+/** The arguments of a call, or why they are not known. */
 export type Reconstruction = { readonly args: readonly unknown[] } | { readonly problem: string };
 
 interface NamedPart extends FieldPart {
@@ -197,13 +197,13 @@ interface NamedPart extends FieldPart {
 }
 
 /**
- * The way back from partition values to the arguments of a call: each argument that the key reads must stand, whole, in a
- * partition field of its own. What the key does not read makes no difference to the value, and is left out of the call.
+ * Reconstructs the arguments of a call from partition values, to compute a dropped value anew. Each argument that the key reads must be
+ * the whole value of a partition field. Arguments that the key does not read make no difference, and are left out of the call.
  */
 export class KeyArguments {
-  /** Why no values of partitions tell the arguments; `undefined` where some do. */
+  /** Why partition values never determine the arguments; `undefined` if they may. */
   readonly problem: string | undefined;
-  /** The partition fields that each argument stands in, by index. */
+  /** The partition fields of each argument, by its index. */
   readonly #fields = new Map<number, string[]>();
 
   constructor(
@@ -219,17 +219,17 @@ export class KeyArguments {
       .find((problem) => problem !== undefined);
   }
 
-  /** Whether every call is the same to the key, so that its arguments are always known. */
+  /** Whether the key reads no arguments, so that they are always known. */
   get isEmpty(): boolean {
     return this.problem === undefined && this.#fields.size === 0;
   }
 
-  /** Whether the key tells calls apart by the argument at this index. */
+  /** Whether the key reads the argument at this index. */
   reads(index: number): boolean {
     return this.#fields.has(index);
   }
 
-  /** A partition field that must be known, and is not among these. */
+  /** A partition field that must be known, and is not. */
   missingIn(known: { has(field: string): boolean }): string | undefined {
     return [...this.#fields.values()].find((fields) => !fields.some((field) => known.has(field)))?.[0];
   }

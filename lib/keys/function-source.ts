@@ -1,8 +1,82 @@
+/** The parameters a function declares. */
+export interface DeclaredParameters {
+  /** Their names, in order; `''` for a destructured one. */
+  readonly names: readonly string[];
+  /** Whether the last one is a rest parameter. */
+  readonly rest: boolean;
+}
+
+// The source of a function never changes, so it is read once.
+const known = new WeakMap<object, DeclaredParameters>();
+
+/**
+ * Reads the names of a function's declared parameters from its own source, once. Works for methods (async, generators,
+ * computed and quoted names), functions and arrow functions, with any default values, and for the output of TypeScript, swc and
+ * minifiers (a minifier that renames parameters renames them here too).
+ *
+ * A native or bound function declares nothing. A compiler that targets ES2015 or older may drop parameters with a default
+ * value; use indexes there.
+ *
+ * @param method the function to read
+ *
+ * @example
+ * ```ts
+ * readParameters(async function (id, { page } = {}, ...rest) {});
+ * // { names: ['id', '', 'rest'], rest: true }
+ * ```
+ */
+export function readParameters(method: Function): DeclaredParameters {
+  let parameters = known.get(method);
+  if (parameters === undefined) {
+    parameters = parse(Function.prototype.toString.call(method));
+    known.set(method, parameters);
+  }
+  return parameters;
+}
+
+function parse(source: string): DeclaredParameters {
+  const scanner = new SourceScanner(source);
+  let word = '';
+  for (let token = scanner.next(); token !== undefined; token = scanner.next()) {
+    if (token.text === '=>') return { names: [word], rest: false };
+    if (token.kind === 'word') word = decodeName(token.text);
+    if (token.kind === 'group' && token.text.startsWith('(')) return parseList(source, token);
+    if (token.kind === 'group' && token.text.startsWith('{')) break;
+  }
+  return { names: [], rest: false };
+}
+
+function parseList(source: string, list: SourceToken): DeclaredParameters {
+  const scanner = new SourceScanner(source, list.start + 1, list.end - 1);
+  const names: string[] = [];
+  let rest = false;
+  let atStart = true;
+  for (let token = scanner.next(); token !== undefined; token = scanner.next()) {
+    if (token.text === ',') {
+      atStart = true;
+    } else if (token.text === '...' && atStart) {
+      rest = true;
+    } else if (atStart) {
+      // `function () { [native code] }` never gets here; a group is a destructuring pattern.
+      names.push(token.kind === 'word' ? decodeName(token.text) : '');
+      atStart = false;
+    }
+  }
+  return { names, rest };
+}
+
+/** `\u0061b` declares `ab`. */
+function decodeName(name: string): string {
+  return name.replace(/\\u(?:\{([0-9a-f]+)\}|([0-9a-f]{4}))/gi, (_, braced?: string, plain?: string) =>
+    String.fromCodePoint(Number.parseInt(braced ?? plain!, 16)),
+  );
+}
+
 /** Words after which a slash begins a regular expression. */
 const OPERATOR_WORDS = new Set(
   'return typeof instanceof in of new delete void throw case do else await yield extends default'.split(' '),
 );
-/** Words whose parenthesis is followed by a statement. */
+/** Words whose parentheses a statement follows. */
 const STATEMENT_WORDS = new Set(['if', 'while', 'for', 'with']);
 
 const IDENTIFIER =
@@ -20,15 +94,16 @@ export interface SourceToken {
 }
 
 /**
- * Reads JavaScript source token by token, taking a bracketed group as one. It knows as much of the grammar as it takes
- * to tell brackets and commas of the code from those in strings, templates, comments and regular expressions.
+ * Reads JavaScript source token by token; a bracketed group is one token. It knows enough grammar to distinguish brackets and commas of
+ * the code from those in strings, templates, comments and regular expressions. (js-tokens takes `.default /` for the begin of a regular
+ * expression, so it is no replacement.)
  */
 export class SourceScanner {
   #position: number;
-  /** Whether a slash here would begin a regular expression, rather than divide. */
+  /** Whether a slash here begins a regular expression. Otherwise it divides. */
   #regexAllowed = true;
   #previous: SourceToken | undefined;
-  /** The word before the previous token, where it stands directly before it: `if` in `if (…)`. */
+  /** The word directly before the previous token: `if` in `if (…)`. */
   #wordBefore = '';
 
   constructor(
@@ -121,7 +196,7 @@ export class SourceScanner {
     }
   }
 
-  /** Whether the braces just read were a block of statements rather than an object or a function's body. */
+  /** Whether the braces just read are a block of statements: not an object, nor the body of a function. */
   #isBlock(): boolean {
     const previous = this.#previous;
     if (previous === undefined) return true;
@@ -140,78 +215,4 @@ export class SourceScanner {
     this.#position = Math.min(position, this.end);
     return kind;
   }
-}
-
-/** The parameters a function declares. */
-export interface DeclaredParameters {
-  /** Their names, in order; `''` for a destructured one. */
-  readonly names: readonly string[];
-  /** Whether the last one is a rest parameter. */
-  readonly rest: boolean;
-}
-
-// A function's source cannot change, but finding a name in it should happen once.
-const known = new WeakMap<object, DeclaredParameters>();
-
-/**
- * Reads the names of a function's declared parameters from its own source, once. Works for methods (async, generators,
- * computed and quoted names), functions and arrow functions, with any default values, and for what TypeScript, swc and
- * minifiers make of them (a minifier that renames parameters renames them here too).
- *
- * A native or bound function declares nothing. A compiler that targets ES2015 or older may drop parameters with a default
- * value; use indexes there.
- *
- * @param method the function to read
- *
- * @example
- * ```ts
- * readParameters(async function (id, { page } = {}, ...rest) {});
- * // { names: ['id', '', 'rest'], rest: true }
- * ```
- */
-export function readParameters(method: Function): DeclaredParameters {
-  let parameters = known.get(method);
-  if (parameters === undefined) {
-    parameters = parse(Function.prototype.toString.call(method));
-    known.set(method, parameters);
-  }
-  return parameters;
-}
-
-function parse(source: string): DeclaredParameters {
-  const scanner = new SourceScanner(source);
-  let word = '';
-  for (let token = scanner.next(); token !== undefined; token = scanner.next()) {
-    if (token.text === '=>') return { names: [word], rest: false };
-    if (token.kind === 'word') word = decodeName(token.text);
-    if (token.kind === 'group' && token.text.startsWith('(')) return parseList(source, token);
-    if (token.kind === 'group' && token.text.startsWith('{')) break;
-  }
-  return { names: [], rest: false };
-}
-
-function parseList(source: string, list: SourceToken): DeclaredParameters {
-  const scanner = new SourceScanner(source, list.start + 1, list.end - 1);
-  const names: string[] = [];
-  let rest = false;
-  let atStart = true;
-  for (let token = scanner.next(); token !== undefined; token = scanner.next()) {
-    if (token.text === ',') {
-      atStart = true;
-    } else if (token.text === '...' && atStart) {
-      rest = true;
-    } else if (atStart) {
-      // `function () { [native code] }` never gets here; a group is a destructuring pattern.
-      names.push(token.kind === 'word' ? decodeName(token.text) : '');
-      atStart = false;
-    }
-  }
-  return { names, rest };
-}
-
-/** `\u0061b` declares `ab`. */
-function decodeName(name: string): string {
-  return name.replace(/\\u(?:\{([0-9a-f]+)\}|([0-9a-f]{4}))/gi, (_, braced?: string, plain?: string) =>
-    String.fromCodePoint(Number.parseInt(braced ?? plain!, 16)),
-  );
 }

@@ -3,15 +3,15 @@ import { encodeText } from './scalars.js';
 import { KeyDefinitionError, KeyError } from './key-errors.js';
 import type { KeyHash } from './key.interface.js';
 
-/** How a digest is written. */
+/** Encoding of a digest. */
 export type HashEncoding = 'hex' | 'base64url';
 
 /**
- * Makes the function that hashes what is too long, or too private, to stand in a key.
+ * Makes the function that hashes texts too long, or too private, for a key.
  *
  * @param algorithm the name of a `node:crypto` digest, or a function from text to text; default `'sha256'`
  * @param encoding how the digest is written; default `'base64url'` (43 characters for SHA-256; hexadecimal has 64).
- *   What a function returns is taken as it is, and escaped like any other text.
+ *   The result of a function is escaped like any other text.
  * @throws {KeyDefinitionError} if the name is not one of a digest of this Node, with names to write instead
  *
  * @example
@@ -36,7 +36,7 @@ export function createKeyHash(
   return (text) => createHash(name).update(text).digest(encoding);
 }
 
-/** Digests of any length (SHAKE) have no safe default length, so they are not offered. */
+/** SHAKE is refused: its output has any length, and no safe default. */
 function isDigest(name: unknown): name is string {
   return (
     typeof name === 'string' &&

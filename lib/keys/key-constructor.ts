@@ -13,22 +13,21 @@ import { KeyDefinitionError } from './key-errors.js';
  */
 export interface KeyMeta {
   /**
-   * Groups keys: `wipe()` of one drops all that share it, also from processes that do not load their methods. Default: none, the
-   * method stands for itself.
+   * Groups keys: `wipe()` drops all entries of the namespace, also from processes that do not load their methods. Default: none.
    */
   readonly namespace?: string | undefined;
-  /** Raise it to leave all entries written so far behind. Stands in keys, never in tags. Default none. */
+  /** Part of keys, never of tags. Raise it to stop reading all earlier entries. Default none. */
   readonly version?: number | string | undefined;
-  /** A word that stands in every key, to tell constructors of one namespace apart. Default none. */
+  /** A word in every key, which distinguishes constructors of one namespace. Default none. */
   readonly keyIdentifier?: string | undefined;
-  /** Longer keys are hashed; over the module's `maxKeySuffixLength`. In characters; default: the module's. */
+  /** Longer keys are hashed. In characters; default: the module's `maxKeySuffixLength`. */
   readonly maxKeySuffixLength?: number | undefined;
   /** More combinations of partition fields that entries can be dropped by. Default none. */
   readonly partitions?: readonly (readonly string[])[] | undefined;
 }
 
 /**
- * Base class of the declarations of how a key is built: every property is a field of the key.
+ * Base class of key constructors: every property is a field of the key.
  *
  * A subclass inherits the fields and the `meta` of its base, member by member; a field of the same name replaces the
  * inherited one, and `undefined` removes it. Order makes no difference.
@@ -46,12 +45,12 @@ export interface KeyMeta {
  * @publicApi
  */
 export abstract class KeyConstructor {
-  // Gives the class a brand, so that not every object is a key constructor.
+  // A brand: without it, TypeScript would accept every object as a key constructor.
   declare protected readonly isKeyConstructor: true;
 }
 
 /**
- * A class that extends {@link KeyConstructor} and can be made without arguments.
+ * A class that extends {@link KeyConstructor} and has a constructor without arguments.
  *
  * @publicApi
  */
@@ -74,7 +73,7 @@ export function metaOf(keyConstructor: KeyConstructor): Readonly<Record<string, 
 /**
  * The fields of a key constructor, by name.
  *
- * @param refuse called for a property that is no field
+ * @param refuse called for a property that is not a field
  */
 export function fieldsOf(
   keyConstructor: KeyConstructor,
@@ -92,12 +91,12 @@ export function fieldsOf(
 export type KeyFields = Readonly<Record<string, KeyField>>;
 
 /**
- * What {@link inlineKeyConstructor} takes: the fields, and the members of `meta`.
+ * Options of {@link inlineKeyConstructor}: the fields, and the members of `meta`.
  *
  * @publicApi
  */
 export interface InlineKeyOptions extends KeyMeta {
-  /** By the names that stand in the key; `{}` says that all calls are one. */
+  /** By their names in the key; `{}` gives all calls one key. */
   readonly fields: KeyFields;
 }
 
@@ -136,14 +135,14 @@ export function inlineKeyConstructor(options: InlineKeyOptions): KeyConstructorC
 }
 
 /**
- * Everything that may be given as `keyConstructor`.
+ * Values of the option `keyConstructor`.
  *
  * @publicApi
  */
 export type KeyConstructorInput = KeyConstructorClass | KeyConstructor | KeyFields | KeyFunction;
 
 /**
- * Makes a key constructor of whatever was given as one.
+ * Makes a key constructor of a value of the option `keyConstructor`.
  *
  * @param input a class, an instance, a plain record of fields, or a function of the arguments whose result is encoded
  *   canonically (on a controller handler it gets the request)
@@ -168,7 +167,7 @@ export function toKeyConstructor(input: KeyConstructorInput, place = ''): KeyCon
   );
 }
 
-/** A function whose body is a block: without a return in it there is no key. */
+/** A function whose body is a block, which needs a return. */
 const HAS_BLOCK = /^(?:async\s+)?(?:function\b(?!.*\[native code\])|(?:\([^()]*\)|[\w$]+)\s*=>\s*\{)/s;
 
 function fromFunction(input: KeyConstructorClass | KeyFunction, where: string): KeyConstructor {
@@ -196,7 +195,7 @@ function isRecord(input: unknown): input is KeyFields {
 }
 
 /**
- * The default of `@CacheResult`: all arguments of the call, those beyond the declared ones included.
+ * The default of `@CacheResult`: all arguments of the call, undeclared ones included.
  *
  * @example
  * ```ts
@@ -273,7 +272,7 @@ export function readMeta(keyConstructor: KeyConstructor, refuse: (problem: strin
 const SWITCHES = ['partition', 'hashValue', 'sortLists', 'identity'];
 
 /**
- * Checks the options of a field. Those of a class that is not of this library may be more than it knows.
+ * Checks the options of a field. A class of the user may have more options than this library knows.
  *
  * @param fail called with what is wrong and what to write instead
  */
@@ -293,7 +292,7 @@ export function checkFieldOptions(field: KeyField, fail: (problem: string) => ne
   }
 }
 
-/** Whether code of the user's runs where the field is read. */
+/** Whether reading the field runs code of the user. */
 export function runsUserCode(field: KeyField): boolean {
   return declaredOptionsOf(field) === undefined || 'normalizer' in field.options;
 }

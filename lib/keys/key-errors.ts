@@ -1,5 +1,5 @@
 /**
- * What went wrong with a key, as the `code` of a {@link KeyError}.
+ * The `code` of a {@link KeyError}.
  *
  * @publicApi
  */
@@ -32,7 +32,7 @@ export class KeyError extends Error {
 }
 
 /**
- * A key constructor does not fit its method, or is written wrongly. Thrown when it is bound, never during a call.
+ * A key constructor is invalid, or does not fit its method. Thrown when it is bound, never during a call.
  *
  * @publicApi
  */
@@ -54,9 +54,9 @@ export class UnencodableError extends KeyError {
   override readonly name = 'UnencodableError';
 
   /**
-   * @param path where the value was met, from the encoded value inwards; empty for the value itself
+   * @param path path to the part without an encoding; empty for the value itself
    * @param reason what the value is, e.g. `'a function'`
-   * @param where the class and method whose key was built, where known
+   * @param where the class and method of the key, if known
    */
   constructor(
     readonly path: readonly string[],
@@ -75,7 +75,7 @@ export class UnencodableError extends KeyError {
 }
 
 /**
- * Values to drop by name a partition that entries carry no tag for.
+ * The given values name a partition that entries carry no tag for.
  *
  * @publicApi
  */

@@ -20,8 +20,7 @@ import { type BoundPart, KeySlot, KeyTemplate, tagHashOf } from './key-template.
 import { PartitionSubsets, PartitionTags } from './partitions.js';
 
 /**
- * A key constructor bound to a method: its fields found, its names checked. Each application then compiles it with its own
- * settings.
+ * A key constructor bound to a method, with its fields and names checked. Each application compiles it with its own settings.
  *
  * @example
  * ```ts
@@ -35,7 +34,7 @@ export class KeyPlan {
   readonly namespace: string | undefined;
   /** The names of the partition fields, sorted. */
   readonly partitionFields: readonly string[];
-  /** Whether the key tells users apart. */
+  /** Whether the key identifies the user. */
   readonly hasIdentity: boolean;
 
   private constructor(
@@ -87,7 +86,7 @@ export class KeyPlan {
   }
 
   /**
-   * Makes the key ready for calls.
+   * Compiles the key for calls.
    *
    * @param settings the application's
    * @param environment what is known once the application has started; default: what the plan was bound with
@@ -129,13 +128,13 @@ export class KeyPlan {
     });
   }
 
-  /** A new set of combinations: each application adds those of its own rules. */
+  /** New for each application, which adds the combinations of its rules. */
   private subsets(isContextMember?: (name: string) => boolean): PartitionSubsets {
     const partition = this.parts.filter((part) => part.partition);
     return new PartitionSubsets(partition, this.meta.partitions ?? [], this.where, isContextMember);
   }
 
-  /** The values that never change, checked to be encodable. */
+  /** The constants, checked to be encodable. */
   private constants(environment: KeyEnvironment): ReadonlyMap<BoundPart, unknown> {
     const constants = new Map<BoundPart, unknown>();
     for (const part of this.parts) {
@@ -169,7 +168,7 @@ function namedFields(keyConstructor: KeyConstructor, refuse: Refuse): ReadonlyMa
   );
 }
 
-/** A class without fields says that all calls are one, unless it has some that are no fields of its instances by mistake. */
+/** A class without fields gives all calls one key. Fails if it has static fields or getters, which are no fields of its instances. */
 function assertMeansNone({ constructor }: KeyConstructor, refuse: Refuse): void {
   const inStatic = Object.entries(constructor).find(
     ([, value]: [string, unknown]) => value instanceof KeyField,
@@ -187,7 +186,7 @@ function getterOf({ prototype }: Function): string | undefined {
   return members.find(([, { get }]) => get !== undefined)?.[0];
 }
 
-/** Binds all fields; their parts are sorted by name, so that the order of declarations makes no difference. */
+/** Binds all fields. Parts are sorted by name, so that the order of declarations makes no difference. */
 function bindFields(
   fields: ReadonlyMap<string, KeyField>,
   method: MethodShape,

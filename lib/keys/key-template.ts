@@ -6,15 +6,15 @@ import { asSet } from './fields/request-parts.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import { encodeText } from './scalars.js';
 
-/** One named value of a key: a text that never changes, or a slot that is read at each call. */
+/** One named value of a key: a constant text, or a slot that is read at each call. */
 export interface TemplatePart<Value extends string | KeySlot = string | KeySlot> {
   readonly name: string;
   readonly value: Value;
 }
 
-/** A text such as `user=42&v=1`, in which everything that never changes is written once. */
+/** Writes a text such as `user=42&v=1`. Constants are written once. */
 export class KeyTemplate {
-  /** What stands before, between and after the slots. */
+  /** The texts before, between and after the slots. */
   readonly #literals: readonly string[];
   readonly #slots: readonly KeySlot[];
   readonly #optional: readonly TemplatePart<KeySlot>[];
@@ -41,7 +41,7 @@ export class KeyTemplate {
     this.#optional = this.#named.filter((part) => isOptional(part.value));
   }
 
-  /** Whether nothing is written but, now and then, optional parts, which bring their separator along. */
+  /** Whether only optional parts are written. These write their own separator. */
   get isEmpty(): boolean {
     return this.#literals.length === 1 && this.#literals[0] === '';
   }
@@ -52,7 +52,8 @@ export class KeyTemplate {
     const literals = this.#literals;
     let text = literals[0]!;
     for (let index = 0; index < slots.length; index++) {
-      text += slots[index]!.text(source) + literals[index + 1]!;
+      const slot = slots[index]!;
+      text += slot.write(slot.value(source)) + literals[index + 1]!;
     }
     return this.#optional.length === 0 ? text : text + this.#renderOptional(source);
   }
@@ -61,7 +62,7 @@ export class KeyTemplate {
   findFailing(source: KeySource): string | undefined {
     const failing = this.#named.find(({ value }) => {
       try {
-        value.text(source);
+        value.write(value.value(source));
         return false;
       } catch {
         return true;
@@ -84,7 +85,7 @@ function isOptional(value: string | KeySlot): boolean {
   return typeof value !== 'string' && value.isOptional;
 }
 
-/** How a partition field writes values into tags: plain data, so that another process may write them alike. */
+/** How a partition field writes values into tags. Plain data, so that other processes can write the same tags. */
 export interface CoarseShape {
   readonly isSet: boolean;
   readonly sortLists: boolean;
@@ -95,18 +96,18 @@ export interface CoarseShape {
 export type PartitionShape = readonly (CoarseShape & { readonly name: string })[];
 
 /**
- * The hash of private values in tags. Tags must be the same in every build, so the *name* of a digest makes no difference to
- * them; a function does, because it may hold a secret that the built-in digest lacks.
+ * The hash of private values in tags. Every build must write the same tags, so the *name* of a digest in `keyHashAlgorithm` is ignored; a
+ * function is used, because it may hold a secret.
  */
 export const TAG_HASH: KeyHash = (text) => createHash('sha256').update(text).digest('base64url');
 
-/** @param hash where it is hashed: {@link TAG_HASH}, or a function of the user's */
+/** @param hash {@link TAG_HASH}, or a function of the user */
 export function writeCoarse(shape: CoarseShape, value: unknown, hash: KeyHash): string {
   const text = coarseValue(shape.isSet ? asSet(value) : value, shape.sortLists);
   return shape.isHashed ? `#${hash(text)}` : text;
 }
 
-/** What {@link CompiledKey.partitionTag} writes for these values, without the key. */
+/** Writes the tag that {@link CompiledKey.partitionTag} writes for these values, without the key. */
 export function writePartition(shape: PartitionShape, values: PartitionValues): string {
   return shape
     .map((field) => `${encodeText(field.name)}=${writeCoarse(field, values[field.name], TAG_HASH)}`)
@@ -120,9 +121,9 @@ export interface BoundPart extends FieldPart {
   readonly sortLists: boolean;
 }
 
-/** Reads one part of a key at each call and writes it, finely for the key and coarsely for tags. */
+/** Reads one part of a key at each call, and encodes it for the key or, coarsely, for tags. */
 export class KeySlot {
-  /** Whether nothing is written while the value is missing. */
+  /** Whether a missing value is left out. */
   readonly isOptional: boolean;
   readonly #argument: number;
   readonly #read: ((source: KeySource) => unknown) | undefined;
@@ -149,12 +150,7 @@ export class KeySlot {
     this.#coarse = { isSet: this.#isSet, sortLists: part.sortLists, isHashed: part.hashValue };
   }
 
-  /** The text of the value in the key. */
-  text(source: KeySource): string {
-    return this.write(this.value(source));
-  }
-
-  /** The text of a given value in the key. */
+  /** The text of a value in the key. */
   write(value: unknown): string {
     const text = this.#isList
       ? encodeList(value as readonly unknown[])
@@ -162,12 +158,12 @@ export class KeySlot {
     return this.#hash === undefined ? text : `#${this.#hash(text)}`;
   }
 
-  /** The text of a given value in tags. */
+  /** The text of a value in tags. */
   writeCoarse(value: unknown): string {
     return writeCoarse(this.#coarse, value, this.#tagHash);
   }
 
-  /** How values are written in tags; `undefined` where that takes a function, which stays in this process. */
+  /** How values are written in tags; `undefined` if that needs a function, which no other process has. */
   get coarseShape(): CoarseShape | undefined {
     return this.#coarse.isHashed && this.#tagHash !== TAG_HASH ? undefined : this.#coarse;
   }

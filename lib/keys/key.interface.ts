@@ -1,5 +1,5 @@
 /**
- * What a key may be built from: one call of a decorated method, or one HTTP request to a decorated handler.
+ * Input of a key: one call of a decorated method, or one HTTP request to a decorated handler.
  *
  * On a controller handler `args` is empty: the key is built before pipes run, from the raw request alone.
  *
@@ -20,7 +20,7 @@ export interface KeySource {
 export interface KeyRequest {
   /** Upper case. */
   readonly method?: string | undefined;
-  /** As it came, with the query. */
+  /** Unchanged, with the query. */
   readonly url?: string | undefined;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -28,7 +28,7 @@ export interface KeyRequest {
   readonly params?: unknown;
   /** As the platform parses it. */
   readonly query?: unknown;
-  /** As a parser made it; `undefined` where none did. */
+  /** As a parser made it; `undefined` without one. */
   readonly body?: unknown;
   /** As a parser made them. */
   readonly cookies?: unknown;
@@ -39,7 +39,7 @@ export interface KeyRequest {
 }
 
 /**
- * Where the raw value of a handler's argument comes from, as its Nest parameter decorator says.
+ * Source of the raw value of a handler's argument, according to its Nest parameter decorator.
  *
  * @publicApi
  */
@@ -52,7 +52,7 @@ export interface RouteArgument {
 }
 
 /**
- * What key fields may know about the decorated method when they are bound to it.
+ * The decorated method, as key fields see it when they are bound.
  *
  * @publicApi
  */
@@ -67,7 +67,7 @@ export interface MethodShape {
   readonly restParameter?: boolean | undefined;
   /** A method of a provider, or a handler. */
   readonly kind: 'result' | 'response';
-  /** Only for `kind: 'response'`: what the handler's parameter decorators name. */
+  /** Only for `kind: 'response'`: the handler's parameter decorators. */
   readonly routeArguments?: readonly RouteArgument[] | undefined;
   /**
    * Only for `kind: 'response'`: the names of all parameters of the route's pattern, those of a global prefix included,
@@ -77,7 +77,7 @@ export interface MethodShape {
 }
 
 /**
- * What is known only once the application has started.
+ * Information that is available once the application has started.
  *
  * @publicApi
  */
@@ -90,7 +90,7 @@ export interface KeyEnvironment {
 }
 
 /**
- * Hashes a text that is too long, or too private, to stand in a key. Must be deterministic across processes.
+ * Hashes a text that is too long, or too private, for a key. Must return the same in every process.
  *
  * @publicApi
  */
@@ -107,7 +107,7 @@ export interface KeySettings {
 }
 
 /**
- * The values of the partition fields a caller wants to drop by, e.g. `{ user: 42 }`.
+ * Values of partition fields, e.g. `{ user: 42 }`, whose entries are to be dropped.
  *
  * @publicApi
  */

@@ -9,13 +9,13 @@ import {
 import type { KeySource, PartitionValues } from './key.interface.js';
 import { encodeText } from './scalars.js';
 
-/** The most combinations of partition fields that entries carry tags for. */
+/** Maximum number of combinations of partition fields that entries carry tags for. */
 export const MAX_PARTITION_SUBSETS = 16;
 
 /** The names of a partition field. */
 export interface PartitionName {
   readonly name: string;
-  /** The name of the argument it reads, by which rules may mean it too. */
+  /** The name of its argument, which rules may use too. */
   readonly alias?: string;
 }
 
@@ -23,7 +23,7 @@ export interface PartitionName {
 export interface PartitionSubset {
   /** Sorted. */
   readonly fields: readonly string[];
-  /** Where they stand among all partition fields; -1 for a member of the ambient context. */
+  /** Their indexes among all partition fields; -1 for a member of the ambient context. */
   readonly indexes: readonly number[];
 }
 
@@ -31,8 +31,7 @@ export interface PartitionSubset {
 export type ContextMembers = ReadonlyMap<string, unknown>;
 
 /**
- * Which combinations of partition fields entries can be dropped by: each field alone, all together, and those that are
- * declared.
+ * The combinations of partition fields by which entries can be dropped: each field alone, all together, and declared ones.
  */
 export class PartitionSubsets {
   /** The names of the partition fields, sorted. */
@@ -69,13 +68,13 @@ export class PartitionSubsets {
     return this.#contextNames;
   }
 
-  /** No more combinations from here on: entries have been written with the tags of these. */
+  /** Refuses more combinations: entries are written with the tags of these only. */
   close(): readonly PartitionSubset[] {
     this.#closed = true;
     return this.all;
   }
 
-  /** The partition field that a name, its own or its argument's, stands for. */
+  /** The partition field with this name, or with an argument of this name. */
   resolve(name: string): string | undefined {
     if (this.names.includes(name)) return name;
     const meant = this.fields.filter((field) => field.alias === name);
@@ -103,11 +102,11 @@ export class PartitionSubsets {
     );
   }
 
-  /** Says that a name is no partition field, and which ones there are. */
+  /** Message that a name is not a partition field, with the names of those. */
   unknown(name: string): string {
     return this.names.length === 0
       ? `names "${name}", but the key has no partition field. Mark one with { partition: true }.`
-      : `names "${name}", which is no partition field. Write one of ${quoteNames(this.names)}.`;
+      : `names "${name}", which is not a partition field. Write one of ${quoteNames(this.names)}.`;
   }
 
   #add(names: readonly string[]): void {
@@ -139,16 +138,16 @@ function keyOf(names: readonly string[]): string {
   return names.map(encodeText).join('&');
 }
 
-/** Tags that lists may make of one subset. */
+/** Maximum number of tags that lists may make of one combination. */
 const MAX_LIST_TAGS = 1_000;
 
 /** How members of `keyContext` are written. */
 const PLAIN: CoarseShape = { isSet: false, sortLists: false, isHashed: false };
 
-/** How the coarse text of one partition field comes about. */
+/** Source of the coarse text of one partition field. */
 export interface PartitionWriter {
   readonly slot: KeySlot;
-  /** The text of a value that never changes. */
+  /** The text of a constant. */
   readonly constant?: string;
 }
 
@@ -168,8 +167,8 @@ export class PartitionTags {
   }
 
   /**
-   * The tags of one call, one for each subset. An entry of a list (`findMany(ids)`) stands in the partition of the whole
-   * list and in that of each member, so that a change of one of them drops it.
+   * The tags of one call, one for each combination. An entry for a list (`findMany(ids)`) is in the partition of the whole list and in
+   * that of each member, so that a change of one member drops it.
    *
    * @param context its members are partitions too; without it, only the tags of the key's own fields are written
    * @throws {UnencodableError} for lists with more combinations of members than an entry may carry tags
@@ -242,7 +241,7 @@ export class PartitionTags {
     return [...tags];
   }
 
-  /** The tag that entries of these values carry. */
+  /** The tag of entries with these values. */
   tag(values: PartitionValues): string {
     const { subsets } = this;
     const given = this.#byField(values);
@@ -268,7 +267,7 @@ export class PartitionTags {
       .join('&');
   }
 
-  /** How the tags of these fields are written; `undefined` where that takes a function. */
+  /** How the tags of these fields are written; `undefined` if that needs a function. */
   shapeOf(fields: readonly string[]): PartitionShape | undefined {
     const shape = [...fields].sort().map((name) => {
       const index = this.subsets.names.indexOf(name);

@@ -1,8 +1,8 @@
-/** What a character may do in a token, one bit each. */
+/** Where a character may stand in a token, one bit each. */
 const RAW_START = 1;
 const RAW = 2;
 const QUOTED = 4;
-/** Words that begin with these may be one of the reserved ones. */
+/** First letters of reserved words. */
 const RESERVED_START = 8;
 
 const CLASSES = new Uint8Array(128);
@@ -12,11 +12,11 @@ mark('~@+/:,$!', QUOTED);
 mark('tfnNI', RESERVED_START);
 
 /**
- * Encodes a text as one token of printable ASCII, without whitespace, glob characters, braces (Redis Cluster hash
- * tags) or the separators of keys. Words stay as they are; everything else is quoted, with `%XX` and `%uXXXX` for the
- * UTF-16 code units that may not stand for themselves, so that lone surrogates survive UTF-8 and no two texts meet.
+ * Encodes a text as one token of printable ASCII, without whitespace, glob characters, braces (Redis Cluster hash tags) or the
+ * separators of keys. Words are unchanged; other texts are quoted, with `%XX` and `%uXXXX` for UTF-16 code units that must be escaped,
+ * so that lone surrogates survive UTF-8 and no two texts have one token.
  *
- * Texts that would read as another type (`'1'`, `'null'`) are quoted too.
+ * Texts that look like another type (`'1'`, `'null'`) are quoted too.
  */
 export function encodeText(text: string): string {
   const length = text.length;
@@ -30,12 +30,12 @@ export function encodeText(text: string): string {
   return (common & QUOTED) !== 0 ? `'${text}'` : `'${escape(text)}'`;
 }
 
-/** Puts a text into quotes whatever it holds, escaping as {@link encodeText} does. */
+/** Quotes any text, escaped as by {@link encodeText}. */
 export function quoteText(text: string): string {
   return `'${escape(text)}'`;
 }
 
-/** The text that {@link encodeText} made a token of. */
+/** Inverse of {@link encodeText}. */
 export function decodeText(token: string): string {
   if (!token.startsWith("'")) return token;
   const unit = (_: string, long = '', short = ''): string => String.fromCharCode(parseInt(long || short, 16));
@@ -71,10 +71,10 @@ function mark(characters: string, bits: number): void {
   for (let index = 0; index < characters.length; index++) CLASSES[characters.charCodeAt(index)]! |= bits;
 }
 
-/** Values that have no members. */
+/** Values without members. */
 export type Scalar = string | number | boolean | bigint | null | undefined;
 
-/** The text of a value that has no members: `1`, `1n`, `'1'`, `true`, `null`, `~` for undefined. */
+/** Encodes a value without members: `1`, `1n`, `'1'`, `true`, `null`, `~` for undefined. */
 export function encodeScalar(value: Scalar): string {
   switch (typeof value) {
     case 'string':

@@ -154,7 +154,7 @@ describe('keyContext', () => {
   it('refuses to drop by a name that neither the key nor the context has', async () => {
     const application = await start({});
     await expect(application.cache.for(Users, 'find').deletePartition({ tennant: 'a' })).rejects.toThrow(
-      `names "tennant", which is no partition field`,
+      `names "tennant", which is not a partition field`,
     );
   });
 

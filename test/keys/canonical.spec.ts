@@ -189,7 +189,7 @@ describe('what is not data cannot be encoded, and the error says where it was me
         },
       },
     ],
-    ['a prototype of its own', Object.create({ a: 1 })],
+    ['a prototype without a class', Object.create({ a: 1 })],
     [
       'arguments',
       (function (..._: unknown[]) {

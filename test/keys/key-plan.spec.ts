@@ -277,7 +277,7 @@ describe('partition tags', () => {
     const error = thrownBy(() => compile({ user: fields.user }, shape).partitionTag({ usr: 1 }));
     expect(error).toBeInstanceOf(PartitionError);
     expect(error.message).toBe(
-      `UsersService.find: InlineKeyConstructor: the partition names "usr", which is no partition field. Write one of 'user'.`,
+      `UsersService.find: InlineKeyConstructor: the partition names "usr", which is not a partition field. Write one of 'user'.`,
     );
     expect(() => compile(undefined, shape).partitionTag({ user: 1 })).toThrow(
       'the key has no partition field. Mark one with { partition: true }',
@@ -305,7 +305,7 @@ describe('partition tags', () => {
     expect(() => compiled.addSubset(['user', 'email'])).toThrow(
       'was added after entries were written without its tag',
     );
-    expect(() => compiled.addSubset(['nobody'])).toThrow('names "nobody", which is no partition field');
+    expect(() => compiled.addSubset(['nobody'])).toThrow('names "nobody", which is not a partition field');
     expect(plan.compile(settings).subsets).toHaveLength(4);
   });
 
@@ -389,7 +389,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     [
       'a normalizer that is none',
       { user: new ArgsKeyField('userId', { normalizer: 'lower' as never }) },
-      'has a normalizer that is no function',
+      'has a normalizer that is not a function',
     ],
     [
       'except without all',
@@ -448,9 +448,9 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
       'has the options 5. Write an object: { partition: true }.',
     ],
     [
-      'an exception that is no list',
+      'an exception that is not a list',
       { user: new ArgsKeyField('*', { except: 'userId' as never }) },
-      `has { except } that is no list. Write new ArgsKeyField('*', { except: ['signal'] }).`,
+      `has { except } that is not a list. Write new ArgsKeyField('*', { except: ['signal'] }).`,
     ],
     [
       'a constant that has no encoding',
@@ -479,7 +479,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
     [{ partitions: [[]] }, `meta.partitions must be a list of lists`],
     [
       { partitions: [['user', 'page']] },
-      `the partition ['user', 'page'] names "page", which is no partition field. Write one of 'user'.`,
+      `the partition ['user', 'page'] names "page", which is not a partition field. Write one of 'user'.`,
     ],
   ])('meta %j', (meta, message) => {
     const fields = { user: new ArgsKeyField('userId', { partition: true }), page: new ArgsKeyField(1) };

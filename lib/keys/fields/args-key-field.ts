@@ -17,126 +17,15 @@ import {
   declareOptions,
 } from './key-field.js';
 
-/** How to read one argument of a method. */
-export interface ArgumentReader {
-  /** The declared name, or the index as a text. */
-  readonly name: string;
-  /** The index, where the value is just the argument at that index. */
-  readonly argument?: number;
-  readonly read: (source: KeySource) => unknown;
-  readonly identity?: boolean;
-  readonly readsBody?: boolean;
-  readonly set?: boolean;
-  readonly holds?: readonly (readonly string[])[];
-}
-
-const REQUEST_PARTS: Readonly<Partial<Record<RouteArgument['source'], RequestPart>>> = {
-  param: 'params',
-  query: 'query',
-  body: 'body',
-  header: 'headers',
-};
-
-/** The index of a declared parameter. A rest parameter may be meant by name (all of it) or by index (one of it). */
-export function resolveArgument(context: FieldContext, name: string | number): number | RestArguments {
-  const { parameters, restParameter = false } = context.method;
-  if (typeof name === 'number') {
-    if (Number.isInteger(name) && name >= 0 && (name < parameters.length || restParameter)) return name;
-    return context.fail(
-      `reads the argument ${name}, but the method declares ${declared(parameters)}. ` +
-        `Write an index from 0 to ${Math.max(parameters.length - 1, 0)}.`,
-    );
-  }
-  const index = name === '' ? -1 : parameters.indexOf(name);
-  if (index < 0) {
-    return context.fail(
-      `reads the argument ${JSON.stringify(name) ?? String(name)}, but the method declares ${declared(parameters)}. Write one of ` +
-        `these names; where a build renames parameters, or another decorator wraps the method, write its index instead.`,
-    );
-  }
-  return restParameter && index === parameters.length - 1 ? { from: index } : index;
-}
-
-/** All arguments of a rest parameter. */
-export interface RestArguments {
-  readonly from: number;
-}
-
-/** Readers of all declared parameters but those left out. */
-export function resolveEveryArgument(
-  context: FieldContext,
-  except: readonly (string | number)[],
-): readonly ArgumentReader[] {
-  const { parameters, restParameter = false } = context.method;
-  const excluded = new Set(except.map((name) => indexOf(resolveArgument(context, name))));
-  const readers: ArgumentReader[] = [];
-  parameters.forEach((_, index) => {
-    if (excluded.has(index)) return;
-    const isRest = restParameter && index === parameters.length - 1;
-    readers.push(argumentReader(context, isRest ? { from: index } : index));
-  });
-  return readers;
-}
-
-/** How to read an argument: from the call, or from the request to a handler. */
-export function argumentReader(context: FieldContext, argument: number | RestArguments): ArgumentReader {
-  const index = indexOf(argument);
-  const name = context.method.parameters[index] || String(index);
-  if (context.method.kind === 'response') return routeArgumentReader(context, index, name);
-  return typeof argument === 'number'
-    ? { name, argument, read: (source) => source.args[argument] }
-    : { name, read: (source) => readRest(source, argument.from) };
-}
-
-/** No rest arguments are as good as an absent argument. */
-function readRest(source: KeySource, from: number): unknown {
-  return source.args.length > from ? source.args.slice(from) : undefined;
-}
-
-function routeArgumentReader(context: FieldContext, index: number, name: string): ArgumentReader {
-  const route = context.method.routeArguments?.find((candidate) => candidate.index === index);
-  const part = route === undefined ? undefined : REQUEST_PARTS[route.source];
-  if (route === undefined || part === undefined) {
-    return context.fail(
-      `reads the argument "${name}" of a handler, ${
-        route === undefined
-          ? 'which has no parameter decorator'
-          : `which is ${route.source === 'request' ? 'the request itself' : 'made by a decorator whose source is not known'}`
-      }. Keys of responses are built from the raw request: write new RequestValueKeyField('user.id'), ` +
-        `HeadersKeyField or CookiesKeyField for what it holds, or leave it out with new ArgsKeyField('*', { except: ['${name}'] }).`,
-    );
-  }
-  const key = route.name;
-  return {
-    name,
-    set: part === 'query',
-    readsBody: part === 'body',
-    holds: key === undefined ? [] : pathsOf(part, key),
-    identity: part === 'headers' && key?.toLowerCase() === 'authorization',
-    read:
-      key === undefined
-        ? (source) => readAll(findRequest(source), part)
-        : (source) => readNamed(findRequest(source), part, key),
-  };
-}
-
-function indexOf(argument: number | RestArguments): number {
-  return typeof argument === 'number' ? argument : argument.from;
-}
-
-function declared(parameters: readonly string[]): string {
-  return parameters.length === 0 ? 'none' : `(${parameters.map((name) => name || '{…}').join(', ')})`;
-}
-
 /**
- * What {@link ArgsKeyField} may be told besides what every field may.
+ * Options of {@link ArgsKeyField}.
  *
  * @publicApi
  */
 export interface ArgsKeyFieldOptions extends KeyFieldOptions {
-  /** Read a part of the argument, by a dotted path: `'id'`, `'author.id'`. Default: the argument itself. */
+  /** Path to the part of the argument to read: `'id'`, `'author.id'`. Default: the argument itself. */
   readonly path?: string | undefined;
-  /** Maps the value (at the path) to what stands in the key. Must be pure. Default: the value itself. */
+  /** Maps the value (at the path) to the value in the key. Must be pure. Default: the value itself. */
   readonly normalizer?: ((value: never) => unknown) | undefined;
   /** Only with `'*'`: names or indexes of arguments to leave out. Default none. */
   readonly except?: readonly (string | number)[] | undefined;
@@ -146,7 +35,7 @@ export interface ArgsKeyFieldOptions extends KeyFieldOptions {
  * Arguments of the method. On a controller handler, the raw route parameter, query value, header or body field that the
  * argument's decorator names: keys of responses are built before pipes run.
  *
- * An argument that is absent and one that is `undefined` are one input.
+ * An absent argument and one that is `undefined` make the same key.
  *
  * @example
  * ```ts
@@ -183,7 +72,7 @@ export class ArgsKeyField extends KeyField {
       );
     }
     if (options.except !== undefined && !Array.isArray(options.except)) {
-      context.fail(`has { except } that is no list. Write new ArgsKeyField('*', { except: ['signal'] }).`);
+      context.fail(`has { except } that is not a list. Write new ArgsKeyField('*', { except: ['signal'] }).`);
     }
     if (names === '*') return this.bindAll(context, refine);
     if (!Array.isArray(names)) {
@@ -235,7 +124,7 @@ export class ArgsKeyField extends KeyField {
   private refinement(context: FieldContext): Refinement | undefined {
     const { path, normalizer } = this.options;
     if (normalizer !== undefined && typeof normalizer !== 'function') {
-      context.fail(`has a normalizer that is no function. Write { normalizer: (value) => … }.`);
+      context.fail(`has a normalizer that is not a function. Write { normalizer: (value) => … }.`);
     }
     const map = normalizer as ((value: unknown) => unknown) | undefined;
     if (path === undefined) return map;
@@ -250,7 +139,7 @@ export class ArgsKeyField extends KeyField {
 
 type Refinement = (value: unknown) => unknown;
 
-/** What is refined is no longer held as it is. */
+/** A refined value is not the value of the request any more, so the key does not hold that. */
 function heldBy(readers: readonly ArgumentReader[], refine: Refinement | undefined): FieldPart['holds'] {
   return refine === undefined ? readers.flatMap(({ holds }) => holds ?? []) : undefined;
 }
@@ -265,30 +154,34 @@ function partOf(reader: ArgumentReader, refine: Refinement | undefined): FieldPa
     : { name, identity, argument: reader.argument };
 }
 
-/** Where each stands in a call; `undefined` where one is no single argument of a method. */
+/** Indexes of the arguments; `undefined` if one reads anything but a single argument of a call. */
 function argumentsOf(readers: readonly ArgumentReader[]): readonly number[] | undefined {
   const indexes = readers.map(({ argument }) => argument);
   return indexes.every((index) => index !== undefined) ? indexes : undefined;
 }
 
-/** The value of an argument among others; alone, it is the part that knows about sets. */
-function readOne(reader: ArgumentReader, refine: Refinement, source: KeySource): unknown {
-  const value = refine(reader.read(source));
-  return reader.set === true ? asSet(value) : value;
+/** Reads one of several arguments. Alone, an argument is a part, and the key encodes its repeated values as a set. */
+function memberReader({ read, set }: ArgumentReader, refine: Refinement | undefined): ArgumentReader['read'] {
+  if (refine === undefined && set !== true) return read;
+  return (source) => {
+    const value = refine === undefined ? read(source) : refine(read(source));
+    return set === true ? asSet(value) : value;
+  };
 }
 
 function readRecord(
   readers: readonly ArgumentReader[],
-  refine: Refinement = itself,
+  refine: Refinement | undefined,
 ): (source: KeySource) => unknown {
+  const members = readers.map((reader) => [reader.name, memberReader(reader, refine)] as const);
   return (source) => {
     const values = Object.create(null) as Record<string, unknown>;
-    for (const reader of readers) values[reader.name] = readOne(reader, refine, source);
+    for (const [name, read] of members) values[name] = read(source);
     return values;
   };
 }
 
-/** Where lists are sorted, arguments must still keep their places. */
+/** With `sortLists`, an object of the arguments by index, since arguments keep their places. */
 function inPlaces(
   read: (source: KeySource) => readonly unknown[],
   sortLists = false,
@@ -296,17 +189,20 @@ function inPlaces(
   return sortLists ? (source) => ({ ...read(source) }) : read;
 }
 
-/** All arguments, in order: positions say which is which, so trailing absent ones are left out, as in the call. */
+/** Reads all arguments, in order. Trailing `undefined` is left out, since a call may leave it out. */
 function readEvery(
   readers: readonly ArgumentReader[],
   declared: number,
-  refine: Refinement = itself,
+  refine: Refinement | undefined,
 ): (source: KeySource) => readonly unknown[] {
+  const reads = readers.map((reader) => memberReader(reader, refine));
   return (source) => {
+    const { args } = source;
     const values: unknown[] = [];
-    for (const reader of readers) values.push(readOne(reader, refine, source));
-    if (source.args.length > declared) {
-      for (let index = declared; index < source.args.length; index++) values.push(refine(source.args[index]));
+    for (const read of reads) values.push(read(source));
+    if (args.length > declared) {
+      for (let index = declared; index < args.length; index++)
+        values.push(refine === undefined ? args[index] : refine(args[index]));
       return values;
     }
     while (values.length > 0 && values[values.length - 1] === undefined) values.pop();
@@ -314,6 +210,113 @@ function readEvery(
   };
 }
 
-function itself(value: unknown): unknown {
-  return value;
+/** Reads one argument of a method. */
+export interface ArgumentReader {
+  /** The declared name, or the index as a text. */
+  readonly name: string;
+  /** The index, if the value is the argument at that index. */
+  readonly argument?: number;
+  readonly read: (source: KeySource) => unknown;
+  readonly identity?: boolean;
+  readonly readsBody?: boolean;
+  readonly set?: boolean;
+  readonly holds?: readonly (readonly string[])[];
+}
+
+const REQUEST_PARTS: Readonly<Partial<Record<RouteArgument['source'], RequestPart>>> = {
+  param: 'params',
+  query: 'query',
+  body: 'body',
+  header: 'headers',
+};
+
+/** The index of a declared parameter. The name of a rest parameter means all its arguments, an index one of them. */
+export function resolveArgument(context: FieldContext, name: string | number): number | RestArguments {
+  const { parameters, restParameter = false } = context.method;
+  if (typeof name === 'number') {
+    if (Number.isInteger(name) && name >= 0 && (name < parameters.length || restParameter)) return name;
+    return context.fail(
+      `reads the argument ${name}, but the method declares ${declared(parameters)}. ` +
+        `Write an index from 0 to ${Math.max(parameters.length - 1, 0)}.`,
+    );
+  }
+  const index = name === '' ? -1 : parameters.indexOf(name);
+  if (index < 0) {
+    return context.fail(
+      `reads the argument ${JSON.stringify(name) ?? String(name)}, but the method declares ${declared(parameters)}. Write one of ` +
+        `these names; where a build renames parameters, or another decorator wraps the method, write its index instead.`,
+    );
+  }
+  return restParameter && index === parameters.length - 1 ? { from: index } : index;
+}
+
+/** All arguments of a rest parameter. */
+export interface RestArguments {
+  readonly from: number;
+}
+
+/** Readers of all declared parameters except those left out. */
+export function resolveEveryArgument(
+  context: FieldContext,
+  except: readonly (string | number)[],
+): readonly ArgumentReader[] {
+  const { parameters, restParameter = false } = context.method;
+  const excluded = new Set(except.map((name) => indexOf(resolveArgument(context, name))));
+  const readers: ArgumentReader[] = [];
+  parameters.forEach((_, index) => {
+    if (excluded.has(index)) return;
+    const isRest = restParameter && index === parameters.length - 1;
+    readers.push(argumentReader(context, isRest ? { from: index } : index));
+  });
+  return readers;
+}
+
+/** Makes a reader of one argument: from the call or, for a handler, from the request. */
+export function argumentReader(context: FieldContext, argument: number | RestArguments): ArgumentReader {
+  const index = indexOf(argument);
+  const name = context.method.parameters[index] || String(index);
+  if (context.method.kind === 'response') return routeArgumentReader(context, index, name);
+  return typeof argument === 'number'
+    ? { name, argument, read: (source) => source.args[argument] }
+    : { name, read: (source) => readRest(source, argument.from) };
+}
+
+/** Without rest arguments, the parameter is absent. */
+function readRest(source: KeySource, from: number): unknown {
+  return source.args.length > from ? source.args.slice(from) : undefined;
+}
+
+function routeArgumentReader(context: FieldContext, index: number, name: string): ArgumentReader {
+  const route = context.method.routeArguments?.find((candidate) => candidate.index === index);
+  const part = route === undefined ? undefined : REQUEST_PARTS[route.source];
+  if (route === undefined || part === undefined) {
+    return context.fail(
+      `reads the argument "${name}" of a handler, ${
+        route === undefined
+          ? 'which has no parameter decorator'
+          : `which is ${route.source === 'request' ? 'the request itself' : 'made by a decorator whose source is not known'}`
+      }. Keys of responses are built from the raw request: write new RequestValueKeyField('user.id'), ` +
+        `HeadersKeyField or CookiesKeyField for what it holds, or leave it out with new ArgsKeyField('*', { except: ['${name}'] }).`,
+    );
+  }
+  const key = route.name;
+  return {
+    name,
+    set: part === 'query',
+    readsBody: part === 'body',
+    holds: key === undefined ? [] : pathsOf(part, key),
+    identity: part === 'headers' && key?.toLowerCase() === 'authorization',
+    read:
+      key === undefined
+        ? (source) => readAll(findRequest(source), part)
+        : (source) => readNamed(findRequest(source), part, key),
+  };
+}
+
+function indexOf(argument: number | RestArguments): number {
+  return typeof argument === 'number' ? argument : argument.from;
+}
+
+function declared(parameters: readonly string[]): string {
+  return parameters.length === 0 ? 'none' : `(${parameters.map((name) => name || '{…}').join(', ')})`;
 }

@@ -11,10 +11,60 @@ import {
 /** A class with any constructor. */
 export type DtoClass = abstract new (...args: never[]) => unknown;
 
-/** What the shape of a DTO holds for one class: its properties, or a mark for one that is being described already. */
+/**
+ * The shape of a DTO: names, types and validators of its properties, those of nested DTOs included. After a build that changes the DTO,
+ * no payload of the old shape is read.
+ *
+ * Included are properties decorated by class-validator or @nestjs/swagger, and fields of `new Dto()`.
+ *
+ * @example
+ * ```ts
+ * shape = new DtoKeyField(UserDto);
+ * ```
+ * @publicApi
+ */
+export class DtoKeyField extends KeyField {
+  static {
+    declareOptions(this);
+  }
+
+  /**
+   * @param dto the class
+   * @param options see {@link KeyFieldOptions}
+   * @throws {KeyDefinitionError} when the application starts, if no property of the class is known at run time
+   */
+  constructor(
+    readonly dto: DtoClass,
+    options?: KeyFieldOptions,
+  ) {
+    super(options);
+  }
+
+  override bind(context: FieldContext): readonly FieldPart[] {
+    if (typeof this.dto !== 'function') {
+      context.fail(
+        `needs a class, but got ${String(this.dto)}. Write new DtoKeyField(UserDto); if the classes import each other, move one.`,
+      );
+    }
+    return [{ name: context.field, constant: () => this.shape(context) }];
+  }
+
+  private shape(context: FieldContext): string {
+    const shape = dtoShape(this.dto);
+    if (Object.keys(shape).length === 0) {
+      context.fail(
+        `needs the properties of ${this.dto.name}, of which none is known at run time. Decorate them (class-validator, ` +
+          `@ApiProperty) or give them initial values, or write a ConstantKeyField whose value you change with the DTO.`,
+      );
+    }
+    return createHash('sha256').update(encodeValue(shape)).digest('base64url').slice(0, 22);
+  }
+}
+
+/** Shape of one class: its properties, or a mark if the class contains itself. */
 export type DtoShape = { readonly [property: string]: unknown } | string;
 
-/** The parts of the libraries that describe properties, reached without importing them. */
+/** Parts of class-validator, @nestjs/swagger and reflect-metadata that are read; they are never imported. */
 interface Reflection {
   getMetadata?(key: string, target: object, property?: string): unknown;
 }
@@ -55,9 +105,8 @@ const BUILT_IN = new Set<unknown>([
 ]);
 
 /**
- * Describes the properties of a class as far as they are known at run time: those that class-validator or @nestjs/swagger
- * decorate, with their design types and rules, and those that `new Dto()` initialises; classes of properties likewise.
- * A class of which nothing is known is an empty object.
+ * Describes the properties of a class that are known at run time: those decorated by class-validator or @nestjs/swagger, with their
+ * design types and rules, and those that `new Dto()` initialises. The classes of properties are described likewise.
  */
 export function dtoShape(dto: DtoClass, above: readonly unknown[] = []): DtoShape {
   if (above.includes(dto)) return `circular ${dto.name}`;
@@ -132,7 +181,7 @@ function documentedProperties(dto: DtoClass): ReadonlyMap<string, DocumentedProp
   return properties;
 }
 
-/** Fields with initialisers (or any fields, as ES2022 defines them); a constructor that needs arguments says nothing. */
+/** Fields with initialisers (with ES2022, all fields); none if the constructor needs arguments. */
 function initialValues(dto: DtoClass): Readonly<Record<string, unknown>> {
   try {
     return new (dto as new () => Record<string, unknown>)();
@@ -143,54 +192,4 @@ function initialValues(dto: DtoClass): Readonly<Record<string, unknown>> {
 
 function reflect(key: string, target: object, property?: string): unknown {
   return (Reflect as Reflection).getMetadata?.(key, target, property);
-}
-
-/**
- * The shape of a DTO: names, types and validators of its properties, those of nested DTOs included. A build that changes
- * the DTO makes new keys, so payloads of the old shape are never read again.
- *
- * Known are properties that class-validator or @nestjs/swagger decorate, and fields that `new Dto()` has.
- *
- * @example
- * ```ts
- * shape = new DtoKeyField(UserDto);
- * ```
- * @publicApi
- */
-export class DtoKeyField extends KeyField {
-  static {
-    declareOptions(this);
-  }
-
-  /**
-   * @param dto the class
-   * @param options see {@link KeyFieldOptions}
-   * @throws {KeyDefinitionError} when the application starts, if nothing is known of the class at run time
-   */
-  constructor(
-    readonly dto: DtoClass,
-    options?: KeyFieldOptions,
-  ) {
-    super(options);
-  }
-
-  override bind(context: FieldContext): readonly FieldPart[] {
-    if (typeof this.dto !== 'function') {
-      context.fail(
-        `needs a class, but got ${String(this.dto)}. Write new DtoKeyField(UserDto); if the classes import each other, move one.`,
-      );
-    }
-    return [{ name: context.field, constant: () => this.shape(context) }];
-  }
-
-  private shape(context: FieldContext): string {
-    const shape = dtoShape(this.dto);
-    if (Object.keys(shape).length === 0) {
-      context.fail(
-        `needs the properties of ${this.dto.name}, of which none is known at run time. Decorate them (class-validator, ` +
-          `@ApiProperty) or give them initial values, or write a ConstantKeyField whose value you change with the DTO.`,
-      );
-    }
-    return createHash('sha256').update(encodeValue(shape)).digest('base64url').slice(0, 22);
-  }
 }

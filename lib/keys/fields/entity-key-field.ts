@@ -10,10 +10,10 @@ import {
 } from './key-field.js';
 
 /**
- * The shape of an entity's table: its columns with their types and nullability, and its relations. A migration that
- * changes the table makes new keys, so entries of the old shape are never read again.
+ * The shape of an entity's table: its columns with their types and nullability, and its relations. After a migration that changes the
+ * table, no entry of the old shape is read.
  *
- * The shape is found when the application has started, from the data source that knows the entity.
+ * The shape is read when the application has started, from the data source of the entity.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export class EntityKeyField extends KeyField {
   }
 }
 
-/** The parts of TypeORM's metadata that are read, recognised by their form: typeorm is never imported. */
+/** Parts of TypeORM's metadata that are read. Recognised by their form, since typeorm is never imported here. */
 interface TableLike {
   readonly tablePath?: unknown;
   readonly tableName?: unknown;

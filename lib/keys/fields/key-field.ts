@@ -1,20 +1,20 @@
 import type { KeyEnvironment, KeySource, MethodShape } from '../key.interface.js';
 
 /**
- * What every key field may be told. All default to false.
+ * Options of every key field. All default to false.
  *
  * @publicApi
  */
 export interface KeyFieldOptions {
-  /** Entries can be dropped by this field: its values are part of the partition and become tags. */
+  /** Entries can be dropped by this field: its value becomes part of a tag. */
   readonly partition?: boolean | undefined;
-  /** The key holds a hash of the value: for values that are long or private. */
+  /** The key holds a hash of the value, for long or private values. */
   readonly hashValue?: boolean | undefined;
   /** The order of lists makes no difference. */
   readonly sortLists?: boolean | undefined;
   /**
-   * The field tells users apart, so a key that holds it may serve authenticated requests. Fields that read the user, the
-   * session or the Authorization header do so unless this says `false`.
+   * The field identifies the user, so authenticated requests may be served under its key. Fields that read the user, the session or
+   * the Authorization header do so unless this is `false`.
    */
   readonly identity?: boolean | undefined;
 }
@@ -35,7 +35,7 @@ export function declaredOptionsOf({ constructor }: KeyField): readonly string[] 
 }
 
 /**
- * Where a field stands, when it is bound to a method.
+ * The place of a field when it is bound to a method.
  *
  * @publicApi
  */
@@ -45,55 +45,54 @@ export interface FieldContext {
   /** The method that the key is for. */
   readonly method: MethodShape;
   /**
-   * Throws a `KeyDefinitionError` that says where the field stands.
+   * Throws a `KeyDefinitionError` that names the field, the class and the method.
    *
-   * @param problem what is wrong and what to write instead, continuing "the key field "x" "
+   * @param problem what is wrong and what to write instead; follows `the key field "x" `
    */
   fail(problem: string): never;
 }
 
 /**
- * One value of a key: where it comes from, and how it is named. Exactly one of `argument`, `read` and `constant` is
- * given.
+ * One named value of a key and its source: exactly one of `argument`, `read` and `constant`.
  *
  * @publicApi
  */
 export interface FieldPart {
   /** The name in the key, unique in its constructor; for partitions, the name that rules and `deleteByPrefix` use. */
   readonly name: string;
-  /** Another name by which rules may mean this partition: the argument's. */
+  /** Another name of the partition in rules: the name of the argument. */
   readonly alias?: string | undefined;
   /** The value is the argument at this index. */
   readonly argument?: number | undefined;
-  /** The arguments that `read` reads, where it reads nothing else: who knows them knows the value. */
+  /** Indexes of the arguments that `read` reads, if it reads nothing else. */
   readonly arguments?: readonly number[] | undefined;
-  /** Reads the value at each call; `undefined` stands for missing. */
+  /** Reads the value at each call; `undefined` means missing. */
   readonly read?: ((source: KeySource) => unknown) | undefined;
-  /** Finds a value that never changes, once, when the application has started. */
+  /** Computes a value that never changes, once, when the application has started. */
   readonly constant?: ((environment: KeyEnvironment) => unknown) | undefined;
-  /** Whether what is read tells users apart. */
+  /** Whether the value identifies the user. */
   readonly identity?: boolean | undefined;
-  /** Whether the body of the request is read: a key for other methods than GET must hold it. */
+  /** Whether the value is read from the body of the request, which keys for methods other than GET must hold. */
   readonly readsBody?: boolean | undefined;
   /**
-   * The values of the request that are read as they are, each as its steps: `['cookies', 'theme']`, `['headers', 'cookie']`. The key holds
-   * them, so a handler that reads them too reads nothing that its key lacks.
+   * Paths of the values of the request that the key holds unchanged: `['cookies', 'theme']`, `['headers', 'cookie']`. A handler may read
+   * these without reading anything that its key lacks.
    */
   readonly holds?: readonly (readonly string[])[] | undefined;
-  /** Whether lists are sets. */
+  /** Whether the order of a list makes no difference. */
   readonly set?: boolean | undefined;
-  /** Whether `read` makes a new list at each call, whose members are the values. */
+  /** Whether `read` returns a new array at each call. */
   readonly list?: boolean | undefined;
   /**
-   * This part stands beside the partition of its field, in the key alone: values whose names were not known beforehand.
-   * While it reads `undefined`, nothing of it is written.
+   * The part stands in the key but not in the partition of its field: values whose names are known only at the call. Nothing is
+   * written while it reads `undefined`.
    */
   readonly undeclared?: boolean | undefined;
 }
 
 /**
- * One declared part of a key. Extend it and override {@link read} for values of your own; the result is encoded
- * canonically, so return what differs, not a text you joined.
+ * One declared part of a key. For other values, extend it and override {@link read}; the result is encoded canonically, so return
+ * the values themselves, not a joined text.
  *
  * Fields hold no state: one instance may serve many methods.
  *
@@ -113,8 +112,8 @@ export class KeyField {
   constructor(readonly options: KeyFieldOptions = {}) {}
 
   /**
-   * The value of the field for one call or request; `undefined` stands for missing. Runs at every call, so it must be
-   * fast and must not wait.
+   * The value of the field for one call or request; `undefined` means missing. Runs at every call, so it must be fast and
+   * synchronous.
    */
   read(source: KeySource): unknown;
   read(): unknown {
@@ -122,8 +121,8 @@ export class KeyField {
   }
 
   /**
-   * The parts of the key that this field makes for one method. Override it where the field must look at the method, or
-   * has several values; by default it is one part, named after the property, whose value {@link read} gives.
+   * The parts of the key that this field makes for one method. By default one part, named after the property, with the value of
+   * {@link read}. Override it if the field depends on the method or has several values.
    */
   bind(context: FieldContext): readonly FieldPart[] {
     if (this.read === KeyField.prototype.read) {

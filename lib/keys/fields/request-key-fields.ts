@@ -18,15 +18,15 @@ import {
   declareOptions,
 } from './key-field.js';
 
-/** One name, whose value stands in the key by itself; several names; or all of them. */
+/** One name, several names, or `'*'` for all. */
 export type Names = string | readonly string[];
 
 /**
- * What the fields that read a part of the request by name have in common.
+ * Base class of the fields that read named values of a part of the request.
  *
  * - `'page'`: one value, under the field's own name;
  * - `['page', 'sort']`: a value per name; as a partition, each name is a partition field of its own;
- * - `'*'`: all names there are; as a partition, those that are known when the application starts.
+ * - `'*'`: all names; as a partition, those that are known when the application starts.
  */
 export abstract class NamedRequestKeyField extends KeyField {
   protected abstract readonly part: RequestPart;
@@ -65,7 +65,7 @@ export abstract class NamedRequestKeyField extends KeyField {
     ];
   }
 
-  /** The names that `'*'` stands for in a partition. */
+  /** The names of a partition by `'*'`. */
   protected knownNames(context: FieldContext): readonly string[] {
     return context.fail(
       `is a partition of all ${this.part}, whose names are not known beforehand. Name them: ` +
@@ -112,13 +112,13 @@ function readList(request: KeyRequest, part: RequestPart, names: readonly string
   return values;
 }
 
-/** The names of the parameters in the route's pattern. */
+/** Names of the parameters in the route's pattern. */
 export function routeParamsOf(method: MethodShape): readonly string[] | undefined {
   return method.kind === 'response' ? method.routeParams : undefined;
 }
 
 /**
- * Query parameters. Repeated ones are sets: `?tag=a&tag=b` and `?tag=b&tag=a` are one request.
+ * Query parameters. The order of repeated ones makes no difference: `?tag=a&tag=b` and `?tag=b&tag=a` have one key.
  *
  * @example
  * ```ts
@@ -183,7 +183,7 @@ export class RouteParamsKeyField extends NamedRequestKeyField {
     }
     const parts = super.bind(context);
     if (this.names !== '*' || this.options.partition !== true || known === undefined) return parts;
-    // Patterns have parameters without a name (wildcards); they must not be missing from the key.
+    // Wildcards of the pattern have no name, and the key must hold their values.
     const read = (source: KeySource) => readOthers(findRequest(source), 'params', known);
     return [...parts, { name: context.field, undeclared: true, read }];
   }
@@ -200,7 +200,7 @@ export class RouteParamsKeyField extends NamedRequestKeyField {
 }
 
 /**
- * Request headers, by name in any case. A key that holds `authorization` tells users apart.
+ * Request headers, by name in any case. `authorization` identifies the user.
  *
  * @example
  * ```ts
@@ -216,7 +216,7 @@ export class HeadersKeyField extends NamedRequestKeyField {
   protected override readonly part = 'headers';
 
   /**
-   * @param names one name or several; there is no `'*'`, since no two requests have the same headers
+   * @param names one name or several; `'*'` is refused, since no two requests have the same headers
    * @param options see {@link KeyFieldOptions}; consider `hashValue` for secrets
    */
   constructor(names: Names, options?: KeyFieldOptions) {
@@ -238,8 +238,8 @@ export class HeadersKeyField extends NamedRequestKeyField {
 }
 
 /**
- * Cookies by name: from `request.cookies` (signed ones too) where a parser ran, else from the Cookie header. Say
- * `identity: true` for the cookie that tells users apart; no name is taken to.
+ * Cookies by name: from `request.cookies` (signed ones too) if a parser ran, otherwise from the Cookie header. No cookie identifies the
+ * user by default: write `identity: true` for the one that does.
  *
  * @example
  * ```ts
@@ -273,8 +273,8 @@ export class CookiesKeyField extends NamedRequestKeyField {
 }
 
 /**
- * The parsed body of the request, or members of it: for handlers that cache other methods than GET. Objects are one whatever
- * the order of their members; bytes count one by one.
+ * The parsed body of the request, or members of it, for handlers that cache methods other than GET. The order of members of objects
+ * makes no difference.
  *
  * @example
  * ```ts
@@ -300,12 +300,12 @@ export class BodyKeyField extends NamedRequestKeyField {
   }
 }
 
-/** Parts of a request that say who sends it. */
+/** Parts of a request that identify the user. */
 const IDENTITY_PATH = /^(?:user|session)(?:\.|$)|^headers\.authorization$/;
 
 /**
- * Any value of the request, by a dotted path. A path that begins with `user` or `session`, or is
- * `headers.authorization`, tells users apart (`identity: false` where it does not, as for `session.theme`).
+ * Any value of the request, by a dotted path. A path that begins with `user` or `session`, or is `headers.authorization`, identifies the
+ * user; write `identity: false` if it does not, as for `session.theme`.
  *
  * @example
  * ```ts

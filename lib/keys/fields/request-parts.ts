@@ -2,7 +2,7 @@ import { NO_MEMBERS } from '../canonical.js';
 import { KeyError } from '../key-errors.js';
 import type { KeyRequest, KeySource } from '../key.interface.js';
 
-/** Splits `'user.id'` into its steps; `undefined` for a path that is no path. */
+/** Splits `'user.id'` into its steps; `undefined` for a value that is not a path. */
 export function parsePath(path: unknown): readonly string[] | undefined {
   if (typeof path !== 'string') return undefined;
   const steps = path.split('.');
@@ -19,24 +19,24 @@ export function readPath(value: unknown, steps: readonly string[]): unknown {
   return current;
 }
 
-/** A member that a client named: own ones only, so that `constructor` is not found on every object. */
+/** Reads a member that a client named. Own members only, since every object inherits `constructor`. */
 export function readOwn(container: unknown, name: string): unknown {
   if (typeof container !== 'object' || container === null || !Object.hasOwn(container, name))
     return undefined;
   return (container as Readonly<Record<string, unknown>>)[name];
 }
 
-/** All own members, as a plain object; empty for what is no object. */
+/** The members of an object; empty for any other value. */
 export function ownMembers(container: unknown): Readonly<Record<string, unknown>> {
   return typeof container === 'object' && container !== null
     ? (container as Readonly<Record<string, unknown>>)
     : {};
 }
 
-/** The parts of a request that hold values by name. */
+/** Parts of a request that hold named values. */
 export type RequestPart = 'params' | 'query' | 'headers' | 'cookies' | 'body';
 
-/** Reads the value of one name from a part of a request, as it is there; `undefined` where it is missing. */
+/** Reads a named value of a part of a request, unchanged; `undefined` if it is missing. */
 export function readNamed(request: KeyRequest, part: RequestPart, name: string): unknown {
   switch (part) {
     case 'query':
@@ -52,7 +52,7 @@ export function readNamed(request: KeyRequest, part: RequestPart, name: string):
   }
 }
 
-/** Where in a request {@link readNamed} looks for the value of one name. */
+/** Paths in a request at which {@link readNamed} reads a name. */
 export function pathsOf(part: RequestPart, name: string): readonly (readonly string[])[] {
   if (part === 'headers') return [[part, name.toLowerCase()]];
   return part === 'cookies'
@@ -74,14 +74,14 @@ export function readAll(request: KeyRequest, part: RequestPart): unknown {
     case 'cookies':
       return request.cookies ?? parseCookies(request.headers.cookie);
     case 'params':
-      // Fastify's router makes them objects of a class of its own.
+      // A plain object, since Fastify's router has a class for them.
       return { ...ownMembers(request.params) };
     default:
       return request[part];
   }
 }
 
-/** The members of a part that have other names than these; `undefined` where there are none. */
+/** The members of a part except these names; `undefined` if there are none. */
 export function readOthers(request: KeyRequest, part: 'params', names: readonly string[]): unknown {
   const members = ownMembers(request[part]);
   let others: Record<string, unknown> | undefined;
@@ -93,23 +93,23 @@ export function readOthers(request: KeyRequest, part: 'params', names: readonly 
   return others;
 }
 
-/** A repeated query parameter is a set: its order says nothing. */
+/** Makes a set of a repeated query parameter, whose order makes no difference. */
 export function asSet(value: unknown): unknown {
   return Array.isArray(value) ? new Set<unknown>(value) : value;
 }
 
-/** The parsed query; a bare Node request (behind GraphQL, say) has only its URL. */
+/** The parsed query. A plain Node request, as GraphQL contexts have, has only its URL. */
 function queryOf(request: KeyRequest): unknown {
   const { url } = request;
   const start = url === undefined ? -1 : url.indexOf('?');
-  // Express parses the URL again each time it is asked. What middleware put there is a property of its own.
+  // Without `?` there is nothing to parse: the getter of Express parses the URL at each read. Middleware sets an own property.
   if (url !== undefined && start < 0 && !Object.hasOwn(request, 'query')) return NO_MEMBERS;
   const { query } = request;
   if (query !== undefined || url === undefined) return query;
   return collect(new URLSearchParams(url.slice(start + 1)));
 }
 
-/** Signed cookies are taken out of `cookies` by cookie-parser, so they are looked for beside it. */
+/** cookie-parser moves signed cookies from `cookies` to `signedCookies`. */
 function readCookie(request: KeyRequest, name: string): unknown {
   if (request.cookies === undefined || request.cookies === null) {
     return readOwn(parseCookies(request.headers.cookie), name);
@@ -118,7 +118,7 @@ function readCookie(request: KeyRequest, name: string): unknown {
   return value === undefined ? readOwn((request as { signedCookies?: unknown }).signedCookies, name) : value;
 }
 
-/** RFC 6265 section 4.2.1, values as they were sent; a name that is sent twice has both, in order. */
+/** RFC 6265 section 4.2.1, values unchanged; a name that is sent twice has both values, in order. */
 function parseCookies(header: string | string[] | undefined): Readonly<Record<string, unknown>> {
   if (header === undefined) return {};
   const text = Array.isArray(header) ? header.join(';') : header;
@@ -155,8 +155,8 @@ function mapMembers(
 }
 
 /**
- * The request a field reads from: the one the key is built for, else one among the arguments of a call, either itself or as
- * `req` / `request` of a context, as GraphQL contexts have it.
+ * Finds the request to read: that of the handler, or else an argument of the call that is a request, or a context (as of GraphQL)
+ * whose `req` or `request` is one.
  *
  * @throws {KeyError} `KEY_NO_REQUEST` if there is none
  */
@@ -181,7 +181,7 @@ export function findRequest(source: KeySource): KeyRequest {
 function isRequest(value: unknown): value is KeyRequest {
   if (typeof value !== 'object' || value === null) return false;
   const { method, headers } = value as { readonly method?: unknown; readonly headers?: unknown };
-  // The headers of a fetch Request are behind get(); it is not what Express or Fastify hand to a handler.
+  // The headers of a fetch Request are read by get(); Express and Fastify hand plain ones to a handler.
   return (
     typeof method === 'string' &&
     typeof headers === 'object' &&

@@ -7,8 +7,8 @@ import {
 } from './key-field.js';
 
 /**
- * A value that is the same for every call, e.g. the version of a payload's format: changing it leaves every old entry
- * behind. It stands in the key as `key=value` and costs nothing at run time.
+ * A value that is the same for every call, e.g. the version of a payload's format: after a change, no old entry is read. It stands in
+ * the key as `key=value` and costs nothing at run time.
  *
  * @example
  * ```ts
@@ -23,7 +23,7 @@ export class ConstantKeyField extends KeyField {
   }
 
   /**
-   * @param key the name in the key; of a partition, also the name to drop it by
+   * @param key the name in the key and, for a partition, in rules and `deleteByPrefix`
    * @param value any encodable value
    * @param options see {@link KeyFieldOptions}
    */
@@ -47,10 +47,10 @@ export class ConstantKeyField extends KeyField {
   }
 }
 
-/** A function that makes a key of the arguments, or of the request to a handler. */
+/** Computes a key from the arguments or, for a handler, from the request. */
 export type KeyFunction = (...args: never[]) => unknown;
 
-/** The result of a function, encoded canonically: what `keyConstructor: (id) => [id, …]` becomes. */
+/** The result of a function: the field behind `keyConstructor: (id) => [id, …]`. */
 export class FunctionKeyField extends KeyField {
   constructor(readonly compute: KeyFunction) {
     super();
@@ -58,7 +58,7 @@ export class FunctionKeyField extends KeyField {
 
   override bind(context: FieldContext): readonly FieldPart[] {
     const compute = this.compute as (...args: readonly unknown[]) => unknown;
-    // A handler's arguments do not exist yet when its key is built; its request does.
+    // The key of a handler is built before its arguments are.
     return context.method.kind === 'response'
       ? [{ name: context.field, read: (source) => compute(source.request) }]
       : [{ name: context.field, read: (source) => compute(...source.args) }];
