@@ -10,25 +10,25 @@ import { assertLoader } from '../common/options.js';
 import { currentLoad, LoadContext, runInLoad } from './engine/load-context.js';
 import { isLocalStamp } from './engine/outage.js';
 
-/** Computes the values of keys that are missing: one for each, in their order. */
+/** Loads the values of missing keys: one for each, in their order. */
 export type BatchLoader = (missing: readonly string[]) => Promise<readonly unknown[]>;
 
-/** One run of the loader, and the keys that came for it. */
+/** One run of the loader, and its keys. */
 interface Round {
   readonly keys: string[];
-  /** What the loader reads counts for each of its values. */
+  /** All values depend on everything that the loader reads. */
   readonly context: LoadContext;
   readonly values: Promise<readonly unknown[]>;
   start(): void;
 }
 
 /**
- * Many calls that are answered together: what is cached in one network wait, what is missing with one run of a loader.
- * Each of them takes the engine's way like any other call, so that it is shared, refreshed, stored and invalidated for
- * itself; only where it would load it takes a seat, and the loader runs when nobody else can be expected.
+ * Answers many calls together: reads cached values in one network wait, and loads missing ones by one run of a loader. The engine
+ * answers each call as any other, so that it is shared, refreshed, stored and invalidated by itself. Only its load waits: the loader
+ * runs once every call either wants to load or has left its seat.
  */
 export class Batch {
-  /** How many may still come to load. */
+  /** Calls that may still want to load. */
   #expected = 0;
   #round: Round | undefined;
   #needsGate = false;
@@ -42,16 +42,16 @@ export class Batch {
     assertLoader(loader, 'getOrSetMany()');
   }
 
-  /** The place of one key, whose call will come to load or leave. */
+  /** Adds a key. Its call loads or leaves. */
   seat(key: string): Seat {
     this.#expected++;
     return new Seat(this, key);
   }
 
-  /** @param calls of one store, each with a seat of its own */
+  /** @param calls of one store, each with its seat */
   async fetch(calls: readonly Call[]): Promise<unknown[]> {
     const asked = this.engine.reader.readMany(calls);
-    // Without a wait, where there is none: others may ask for the same meanwhile.
+    // No await without a promise: calls of one turn of the event loop must find each other's loads.
     const readings = isThenable(asked) ? await asked : asked;
     this.#patience = calls[0]?.target.policy.hardTimeout ?? Infinity;
     this.#needsGate =
@@ -68,7 +68,7 @@ export class Batch {
     );
   }
 
-  /** Computes all without reading or storing. */
+  /** Loads all without reading or storing. */
   async bypass(keys: readonly string[]): Promise<unknown[]> {
     this.counters.bypasses += keys.length;
     const values: unknown = await this.loader(keys);
@@ -77,7 +77,7 @@ export class Batch {
   }
 
   async load(key: string, seat: BatchSeat): Promise<unknown> {
-    // The engine runs each load in a context of its own.
+    // The engine runs each load in its own context.
     const own = currentLoad()!;
     const round = (this.#round ??= this.#openRound(own.store));
     const at = round.keys.push(key) - 1;
@@ -98,7 +98,7 @@ export class Batch {
     const context = new LoadContext(store);
     let start = (): void => undefined;
     const started = new Promise<void>((resolve) => (start = resolve));
-    // Refreshes and second attempts come when nobody is expected any more: those of one turn of the event loop go together.
+    // Refreshes and retries come after all calls have left: those of one turn of the event loop share a run.
     if (this.#expected === 0) setImmediate(() => this.#startRound());
     return { keys, context, start, values: started.then(() => this.#run(keys, context)) };
   }

@@ -10,7 +10,7 @@ export interface MethodReport {
   readonly kind: 'result' | 'response';
   /** Its name in `forRoot({ stores })`; `default` where it has none. */
   readonly store: string;
-  /** `null` where the lifetime is a function; seconds otherwise, `Infinity` for no expiry. */
+  /** In seconds, `Infinity` for no expiry; `null` if it is a function. */
   readonly ttl: number | null;
   /** That of its key constructor, where it has one. */
   readonly namespace: string | null;

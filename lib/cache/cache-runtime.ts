@@ -27,23 +27,23 @@ import { classesOf, KnownClasses } from './values/classes.js';
 import type { InvalidationHistory } from './invalidation-history.js';
 
 /**
- * What became of an invalidation: every store has it (`delivered`), or a shared store that does not answer will get it
- * (`queued`), while this process serves nothing that it covers.
+ * State of an invalidation: every store has it (`delivered`), or a shared store that does not answer will get it (`queued`), and until
+ * then this process serves no entry that it covers.
  *
  * @publicApi
  */
 export type Delivery = 'delivered' | 'queued';
 
-/** What the runtime of one application is made of; every option decided. */
+/** Settings of the runtime, defaults applied. */
 export interface RuntimeSettings extends KeySettings {
   readonly namespace: string;
   readonly version: string | undefined;
   /** Milliseconds. */
   readonly ttl: number;
   readonly enabled: boolean | (() => boolean);
-  /** By name; the unnamed one is `default`. */
+  /** By name; `default` is the one without a name. */
   readonly stores: ReadonlyMap<string, CacheStore>;
-  /** Loads that may run at one time while the store does not answer. */
+  /** Maximum number of loads at one time while the store does not answer. */
   readonly maxLoadsWhenDown: number;
   readonly clock: Clock;
   readonly log: OnceLog;
@@ -51,21 +51,21 @@ export interface RuntimeSettings extends KeySettings {
   readonly keyContext: KeyContextFunction | undefined;
 }
 
-/** The cache of one application: its engine, its stores, its decorated methods. Decorated methods find it by injection. */
+/** The cache of one application: its engine, its stores and its decorated methods, which get it by injection. */
 export class CacheRuntime {
   readonly engine: CacheEngine;
   readonly counters: CacheCounters;
-  /** How dispatchers are, of those that tell; set by whoever has them. */
+  /** States of the dispatchers that report one; set by the dispatcher registry. */
   dispatcherStates: () => Readonly<Record<string, DispatcherState>> = () => ({});
-  /** What dropped what; only where somebody may ask. */
+  /** Only if explanations are on. */
   invalidationHistory: InvalidationHistory | undefined;
   readonly space: KeySpace;
   readonly keyContext: KeyContextReader | undefined;
-  /** Classes whose instances may be stored; the data sources add their entities. */
+  /** Classes whose instances may be stored; data sources add their entities. */
   readonly classes = new KnownClasses();
-  /** Describes an entity's table for `EntityKeyField`; set by whoever knows the data sources. */
+  /** Describes an entity's table for `EntityKeyField`; set by the data sources. */
   describeEntity: KeyEnvironment['describeEntity'];
-  /** Called with each target that is made; set by whoever binds its rules. What it throws keeps the target from being used. */
+  /** Called with each new target, to bind its rules. A target for which it throws is not used. */
   onTargetCreated: ((target: MethodTarget) => void) | undefined;
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
@@ -94,7 +94,11 @@ export class CacheRuntime {
     try {
       return Boolean(assertSynchronous(this.#enabled()));
     } catch (error) {
-      this.log.error('enabled', 'The function given as enabled failed, the cache is not used', error);
+      this.log.error(
+        'enabled',
+        'The function of the option enabled failed, so the cache is off for this call',
+        error,
+      );
       return false;
     }
   }
@@ -103,7 +107,7 @@ export class CacheRuntime {
     this.#enabled = enabled;
   }
 
-  /** Whether a call made now may read and store: not in a context that is known to be inside an open transaction. */
+  /** Whether a call may read and store now: the cache is on, and the caller is not inside an open transaction. */
   mayUse(): boolean {
     if (currentTransaction() !== undefined)
       this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
@@ -112,7 +116,7 @@ export class CacheRuntime {
     return false;
   }
 
-  /** Every target made so far: after boot, every decorated method of every provider and controller. */
+  /** All targets so far: after boot, every decorated method of every provider and controller. */
   get targets(): IterableIterator<MethodTarget> {
     return this.#names.values();
   }
@@ -123,12 +127,12 @@ export class CacheRuntime {
     try {
       target = this.target(definition, self.constructor);
     } catch (error) {
-      return this.#untargeted(definition, self, args, error);
+      return this.#callUncached(definition, self, args, error);
     }
     return this.answer(this.call(target, self, args));
   }
 
-  /** A call of a cached method; where its arguments make no key, one that can only bypass the cache. */
+  /** A call of a cached method. If its arguments have no key, it bypasses the cache. */
   call(target: MethodTarget, self: object, args: readonly unknown[]): Call {
     try {
       return target.call(self, args);
@@ -141,13 +145,13 @@ export class CacheRuntime {
     }
   }
 
-  /** The value of a call: from the cache, or computed. */
+  /** The value of a call, from the cache or loaded. */
   answer(call: Call): MaybePromise<unknown> {
     return call.isKeyed && this.mayUse() ? this.engine.fetch(call) : this.engine.bypass(call);
   }
 
-  /** A class that cannot be cached was met only now (Nest made the instance by `ModuleRef.create`): its calls still work. */
-  #untargeted(
+  /** Calls a method whose target cannot be made. The boot did not see the class, since `ModuleRef.create` made the instance. */
+  #callUncached(
     definition: MethodDefinition,
     self: object,
     args: readonly unknown[],
@@ -158,7 +162,7 @@ export class CacheRuntime {
     return definition.original.apply(self, args as never[]);
   }
 
-  /** The target of a method of a class of this application, decorated or not; `undefined` where it is not cached. */
+  /** The target of a method of a class, decorated or cached by `cacheEverything`; `undefined` if it is not cached. */
   find(owner: Function, method: PropertyKey): MethodTarget | undefined {
     const declared = definitionOf(owner, method);
     for (const target of this.targets) {
@@ -170,7 +174,7 @@ export class CacheRuntime {
     return undefined;
   }
 
-  /** The target of a decorated method on a concrete class; made when it is first asked for. */
+  /** The target of a decorated method on a concrete class, made at the first call. */
   target(definition: MethodDefinition, owner: Function, shape?: Partial<MethodShape>): MethodTarget {
     let owners = this.#targets.get(definition);
     if (owners === undefined)
@@ -181,7 +185,7 @@ export class CacheRuntime {
     return target;
   }
 
-  /** What cannot work is not tried again with every call. */
+  /** The error is kept, so that it is not raised anew by every call. */
   #tryCreate(...what: Parameters<CacheRuntime['target']>): MethodTarget | Error {
     try {
       return this.#create(...what);
@@ -223,8 +227,8 @@ export class CacheRuntime {
   }
 
   /**
-   * Writes new generations for tags in every store. When it has returned (or its promise resolved), nothing that was
-   * loaded before is served as fresh.
+   * Writes new generations for tags in every store. After it has returned (or its promise resolved), no earlier value is served as
+   * fresh.
    */
   bump(
     tags: readonly string[],
@@ -243,7 +247,7 @@ export class CacheRuntime {
     });
   }
 
-  /** The same, by hand: what a store did not get yet does not fail whoever asked for it. */
+  /** Invalidates tags by hand: a bump that waits for its store does not fail the caller. */
   async invalidate(
     tags: readonly string[],
     mode: InvalidationMode,
@@ -260,7 +264,7 @@ export class CacheRuntime {
     }
   }
 
-  /** Forbids storing the load that the caller runs in, if any. */
+  /** Forbids storing the value of the load that the caller runs in, if any. */
   refuseCurrentLoad(reason: string): void {
     currentLoad()?.refuse(reason);
   }

@@ -35,20 +35,20 @@ type ArgsOf<M> = M extends (...args: infer A) => unknown ? A : never;
 type ResultOf<M> = M extends AnyAsync ? Awaited<ReturnType<M>> : M extends AnyMethod ? ReturnType<M> : never;
 
 /**
- * What `set` accepts beside the options of `getOrSet`.
+ * Options of `set`, those of `getOrSet` included.
  *
  * @publicApi
  */
 export interface SetOptions extends Omit<KeyedOptions, 'cacheIf' | 'cacheUnless'> {
   /**
-   * From {@link CacheService.stamp} of the same key and tags, read before the value was: then a change in between keeps
-   * it from being stored.
+   * Result of {@link CacheService.stamp} for the same key and tags, taken before the value was read: then the value is not stored if it
+   * changed in between.
    */
   stamp?: Stamp | undefined;
 }
 
 /**
- * The cache of the application, by hand. Inject it anywhere.
+ * The cache of the application, for use by hand. Inject it anywhere.
  *
  * @example
  * constructor(private readonly cache: CacheService) {}
@@ -69,7 +69,7 @@ export class CacheService {
    * A decorated method, with its own argument and result types.
    * @param owner its class; for request-scoped and transient providers the instance
    * @param method its name
-   * @throws CacheUsageError when the method is not decorated, or the class is no provider of this application
+   * @throws CacheUsageError if the method is not decorated, or the class is not a provider of this application
    */
   for<T extends object, K extends MethodName<T>>(
     owner: Type<T> | T,
@@ -79,8 +79,8 @@ export class CacheService {
   }
 
   /**
-   * The value under a key, or what `loader` computes, stored for `options.ttl`. One load serves all who wait for it,
-   * and an invalidation during the load keeps the value from being stored.
+   * The value under a key, or the result of `loader`, stored for `options.ttl`. Calls for the same key share one load, and the value is
+   * not stored if an invalidation came during the load.
    */
   async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
     const call = manualCall(this.#runtime, key, options, loader);
@@ -88,11 +88,11 @@ export class CacheService {
   }
 
   /**
-   * Many values at once: one network wait for what is cached, and one run of `loader` for all that is not.
+   * Many values: one network wait for the cached ones, and one run of `loader` for the others.
    *
-   * @param keys each is cached for itself
-   * @param loader gets the keys that are missing, and answers one value for each, in the same order
-   * @throws CacheUsageError when the loader answers another number of values
+   * @param keys each is cached by itself
+   * @param loader gets the missing keys, and returns one value for each, in the same order
+   * @throws CacheUsageError if the loader returns another number of values
    * @example
    * const users = await cache.getOrSetMany(ids.map((id) => `user:${id}`), (missing) => loadUsers(missing), { ttl: '5m' });
    */
@@ -140,17 +140,17 @@ export class CacheService {
   }
 
   /**
-   * Stores a value in place of what is there, which is dropped as by `delete`. Without a stamp nothing tells whether the value was read
-   * before or after a change: prefer `getOrSet`, or take a `stamp()` before reading.
-   * @returns when it was stored, or metadata without times if it was not (the log says why)
+   * Replaces the value under a key; the old one is dropped as by `delete`. Without a stamp the value may be older than the last change:
+   * prefer `getOrSet`, or take a `stamp()` before reading.
+   * @returns metadata of the entry, without times if the value was not stored (the log says why)
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<CacheMetadata> {
     const { stamp, ...rest } = options;
-    // A number or text is refused as what it is.
+    // Any other type is passed on unchanged, to be refused with its own name.
     const call = manualCall(this.#runtime, key, typeof options === 'object' ? rest : options, () => value);
     if (stamp !== undefined) assertStampCovers(call, stamp);
     if (!this.#runtime.mayUse() || !call.isKeyed) return call.metadata;
-    // A stamp that is given but undefined is one the store could not tell: then nothing fences the value.
+    // A stamp that is given but undefined comes from a store that did not answer: then nothing is stored.
     const { engine } = this.#runtime;
     const isGiven = 'stamp' in options && engine.reader.isTagged(call);
     const own = isGiven
@@ -181,9 +181,9 @@ export class CacheService {
   }
 
   /**
-   * Drops everything that carries one of these tags of yours.
-   * @param options `mode: 'expire'` lets it be served as stale while it reloads; default `'purge'`
-   * @throws CacheUsageError for another mode, and for what is no list of texts
+   * Drops all values with one of these tags.
+   * @param options with `mode: 'expire'` they may be served as stale while they reload; default `'purge'`
+   * @throws CacheUsageError for another mode, and if `tags` is not a list of texts
    */
   async invalidateTags(
     tags: readonly string[],
@@ -198,9 +198,9 @@ export class CacheService {
   }
 
   /**
-   * Drops what all methods with this key constructor cached, or with one that extends it: a partition, or without values
-   * everything, and then also what others with the `meta.namespace` that it declares cached.
-   * @throws PartitionError when the values name no declared partition; CacheUsageError for what is no key constructor
+   * Drops the cached values of all methods with this key constructor, or with one that extends it: those of a partition or, without
+   * `values`, all, and then also those of other methods with its `meta.namespace`.
+   * @throws PartitionError if the values name no declared partition; CacheUsageError if the class is not a key constructor
    * @example
    * await cache.wipe(UserPayloadKey, { user: 42 });
    */
@@ -208,26 +208,26 @@ export class CacheService {
     return this.#runtime.invalidate(this.#directory.tagsOf(keyConstructor, values), 'purge');
   }
 
-  /** Removes entries that earlier `meta.version`s of this key constructor left in the stores. */
+  /** Removes entries of earlier `meta.version`s of this key constructor from the stores. */
   async deletePreviousVersions(keyConstructor: Type<KeyConstructor>): Promise<void> {
     for (const target of this.#directory.withKey(keyConstructor)) {
       await target.store.sweep(this.#runtime.space.entries, (key) => target.isOtherVersion(key));
     }
   }
 
-  /** Drops everything this application cached, in all its stores; nothing outside its namespace. */
+  /** Drops all values of this application, in all its stores; nothing outside its namespace. */
   async clear(): Promise<Delivery> {
     const delivery = await this.#runtime.invalidate([this.#runtime.space.allTag], 'purge');
     if (delivery === 'delivered') await sweepStores(this.#runtime.settings, this.#runtime.space);
     return delivery;
   }
 
-  /** Whether the cache is used; when not, every cached call computes live (BYPASS). */
+  /** Whether the cache is on. If it is off, every cached call bypasses it. */
   get enabled(): boolean {
     return this.#runtime.enabled;
   }
 
-  /** Switches the cache on, whatever `forRoot({ enabled })` said. Invalidations are never switched off. */
+  /** Switches the cache on, in place of `forRoot({ enabled })`. Invalidations are never switched off. */
   enable(): void {
     this.#runtime.enabled = true;
   }
@@ -238,8 +238,8 @@ export class CacheService {
   }
 
   /**
-   * What was counted since the boot of this process, as plain JSON: what callers of each method were told and what its loads took,
-   * whether stores answer, what was invalidated.
+   * Counters since the boot of this process, as plain JSON: statuses and load times of each method, states of the stores,
+   * invalidations.
    * @example
    * const ratios = this.cache.metrics().methods.map(({ name, hits, misses }) => [name, hits / (hits + misses)]);
    */
@@ -248,8 +248,8 @@ export class CacheService {
   }
 
   /**
-   * Whether the stores do what they should, as far as this process knows now: nobody is asked, and it never throws. `degraded` is no
-   * reason to take an application out of service: it answers, without its cache.
+   * State of the stores and dispatchers as this process knows it: no store is asked, and it never throws. Do not take an application out
+   * of service because it is `degraded`: it answers without its cache.
    * @example
    * const { status, stores } = this.cache.health(); // 'degraded', { default: { kind: 'redis', status: 'down', waitingBumps: 3 } }
    */

@@ -8,30 +8,30 @@ import { currentLoad, type LoadContext } from './engine/load-context.js';
 import type { MethodTarget } from './method-target.js';
 
 /**
- * An HTTP request, as far as a handler's key reads it.
+ * The parts of an HTTP request that a handler's key reads.
  *
  * @publicApi
  */
 export interface RequestDescription {
-  /** Where the handler caches several. Default: the first of its `methods`. */
+  /** If the handler caches several methods. Default: the first of its `methods`. */
   readonly method?: string | undefined;
   /** Route parameters, as text. Default none. */
   readonly params?: Readonly<Record<string, string>> | undefined;
   /** As the platform parses it. Default none. */
   readonly query?: Readonly<Record<string, unknown>> | undefined;
-  /** In any case; `host` among them, where keys of several hosts are told apart. */
+  /** Names in any case; with `host`, if keys include it. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** As a parser makes them. Default none. */
+  /** Parsed. Default none. */
   readonly cookies?: Readonly<Record<string, string>> | undefined;
-  /** What a guard would set as `request.user`. */
+  /** The value that a guard sets as `request.user`. */
   readonly user?: unknown;
-  /** As it is parsed; of the type that `headers` say, or else JSON. */
+  /** Parsed; of the `content-type` in `headers`, or else JSON. */
   readonly body?: unknown;
 }
 
-/** How a cached method finds the instance to call, and a handler the key of a request. */
+/** Finds the instance of a cached method, and the key of a request to a handler. */
 export interface MethodAccess {
-  /** The instance whose method is run for `get`, `refresh` and `bypassCache`. */
+  /** The instance on which `get`, `refresh` and `bypassCache` call the method. */
   instance(): object;
   /** The call that names the entry of a request to a handler. */
   describe(target: MethodTarget, request: RequestDescription): Call;
@@ -40,7 +40,7 @@ export interface MethodAccess {
 }
 
 /**
- * A decorated method, by hand: read it, refresh it, drop what it cached. `Args` and `Result` are the method's own.
+ * Reads, refreshes and drops the cached values of a decorated method. `Args` and `Result` are those of the method.
  * For a controller handler `getCacheKey`, `getCachedMetadata` and `deleteCache` take a {@link RequestDescription}.
  *
  * @example
@@ -67,13 +67,13 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.#target.name;
   }
 
-  /** The value, from the cache or computed: the same as calling the method. */
+  /** The value, from the cache or computed, as a call of the method returns it. */
   async get(...args: Args): Promise<Result> {
     return (await this.#runtime.answer(this.#running(args))) as Result;
   }
 
   /**
-   * The value, and where it came from.
+   * The value and its metadata.
    * @example const [user, metadata] = await cache.for(UsersService, 'find').getWithMetadata(42);
    */
   async getWithMetadata(...args: Args): Promise<[value: Result, metadata: CacheMetadata]> {
@@ -92,7 +92,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return entry === undefined ? CACHE_MISSING : (this.#runtime.engine.serve(call, entry, status) as Result);
   }
 
-  /** When the cached value was stored and until when it is fresh; `null` when nothing is cached. */
+  /** Times at which the cached value was stored and stops being fresh; `null` if nothing is cached. */
   async getCachedMetadata(...args: Args | [request: RequestDescription]): Promise<CacheMetadata | null> {
     const entry = await this.#cached(this.#call(args));
     return entry === undefined ? null : metadataOf(this.#statusOf(entry), entry);
@@ -103,7 +103,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.#call(args).key;
   }
 
-  /** Runs the method and stores its value over what is cached; never takes the value of a call already in flight. */
+  /** Runs the method and replaces the cached value; never takes the value of a call already running. */
   async refresh(...args: Args): Promise<Result> {
     const call = this.#running(args);
     return (await (call.isKeyed && this.#runtime.mayUse()
@@ -116,15 +116,15 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return (await this.#runtime.engine.bypass(this.#running(args))) as Result;
   }
 
-  /** Drops what is cached for these arguments; a call in flight is not stored. */
+  /** Drops the cached value for these arguments; the value of a running call is not stored. */
   async deleteCache(...args: Args | [request: RequestDescription]): Promise<Delivery> {
     return this.#runtime.invalidate([this.#target.keyTag(this.#tagged(args))], 'purge');
   }
 
   /**
-   * Drops everything in a partition.
+   * Drops all cached values of a partition.
    * @param values partition field → value, e.g. `{ user: 42 }`; a string and a number of one spelling are one value
-   * @throws PartitionError when the fields are no declared subset of the key's partition fields
+   * @throws PartitionError unless the fields are a declared combination of the key's partition fields
    */
   async deleteByPrefix(values: PartitionValues): Promise<Delivery> {
     return this.#runtime.invalidate([this.#target.partitionTag(values)], 'purge');
@@ -135,7 +135,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.deleteByPrefix(values);
   }
 
-  /** Drops everything the method cached. */
+  /** Drops all cached values of the method. */
   async invalidateAll(): Promise<Delivery> {
     return this.#runtime.invalidate([this.#target.methodTag], 'purge');
   }
@@ -152,7 +152,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.#runtime.call(this.#target, this.#access.instance(), args);
   }
 
-  /** A call that only names an entry. */
+  /** A call that reads an entry and never runs the method. */
   #call(args: Args | [RequestDescription]): Call {
     if (this.#target.definition.kind === 'result') return this.#target.call(undefined, args);
     return this.#access.describe(this.#target, (args[0] ?? {}) as RequestDescription);
@@ -164,7 +164,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
     return this.#access.tagged(this.#target, (args[0] ?? {}) as RequestDescription);
   }
 
-  /** @param outer the load that is told where there is nothing */
+  /** @param outer the load to which a missing entry is reported */
   async #cached(call: Call, outer?: LoadContext): Promise<Entry | undefined> {
     const { engine } = this.#runtime;
     if (!this.#runtime.mayUse()) return undefined;

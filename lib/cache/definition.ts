@@ -69,7 +69,7 @@ export const ONE_CONDITION: ExclusiveOptions<CommonOptions> = {
   code: 'CACHE_CONDITION',
 };
 
-/** A decorated method, normalised once when its decorator ran; frozen. Shared by all applications of the process. */
+/** A decorated method. Made once by its decorator, frozen, and shared by all applications of the process. */
 export interface MethodDefinition {
   readonly kind: 'result' | 'response';
   readonly methodName: string;
@@ -77,28 +77,28 @@ export interface MethodDefinition {
   readonly methodKey: string | symbol;
   /** The class it was declared in. */
   readonly declaredIn: Function;
-  /** Where it was declared, for messages: `UsersService.find`. */
+  /** Its class and name in messages: `UsersService.find`. */
   readonly where: string;
   readonly original: (...args: never[]) => Promise<unknown>;
   readonly keyConstructor: KeyConstructorInput;
   /** The key constructor bound to the method; for handlers only at boot, when their routes are known. */
   readonly plan: (shape?: Partial<MethodShape>) => KeyPlan;
-  /** Without `ttl` where the module's default applies. */
+  /** Without `ttl` if the module's default applies. */
   readonly policy: Omit<CachePolicy, 'ttl'> & { readonly ttl: CachePolicy['ttl'] | undefined };
   readonly name: string | undefined;
   readonly store: string | undefined;
   readonly tags: ((...args: readonly unknown[]) => readonly string[]) | readonly string[] | undefined;
   readonly isolation: Isolation;
-  /** How values are handled, where not by isolation: for handlers. */
+  /** In place of `isolation`, for handlers. */
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
   /** Read by the invalidation room. */
   readonly rules: readonly unknown[];
-  /** What to ask a handler for after a change, for rules that compute anew. */
+  /** Makes the request for rewarming after a change. */
   readonly rewarmRequest?: ((change: never) => unknown) | undefined;
   /** Read by the http room; only for handlers. */
   readonly response: unknown;
-  /** Things to say at boot, when there is a logger. */
+  /** Warnings, logged at boot. */
   readonly hints: readonly string[];
 }
 

@@ -10,9 +10,9 @@ import { isText } from '../common/options.js';
 import { isThenable } from '../common/async.js';
 import { runtimeOf, warnOnceUnmanaged } from './patched-method.js';
 
-/** What a method invalidates after it succeeded, as its decorator says. */
+/** What a method invalidates after success, from `@InvalidatesCache`. */
 export interface Invalidation {
-  /** The class whose method cached it, or a function that returns the class. */
+  /** The class of the cached method, or a function that returns it. */
   readonly of?: Function;
   readonly method?: string;
   readonly partition?: (...args: readonly unknown[]) => PartitionValues;
@@ -25,13 +25,13 @@ interface Declared {
   readonly where: string;
 }
 
-/** Writes down on its class what a method invalidates, for {@link assertInvalidations}. */
+/** Stores an invalidation in the metadata of its class, for {@link assertInvalidations}. */
 export function declareInvalidation(prototype: object, declared: Declared): void {
   const others = (Reflect.getOwnMetadata(INVALIDATIONS_METADATA, prototype) ?? []) as readonly Declared[];
   Reflect.defineMetadata(INVALIDATIONS_METADATA, [...others, declared], prototype);
 }
 
-/** @throws CacheConfigurationError, at boot, for a method of the class that invalidates something that is not there */
+/** @throws CacheConfigurationError, at boot, if a method of the class invalidates a method that is not cached */
 export function assertInvalidations(runtime: CacheRuntime, owner: Function): void {
   const declared = (Reflect.getMetadata(INVALIDATIONS_METADATA, owner.prototype as object) ??
     []) as readonly Declared[];
@@ -41,8 +41,8 @@ export function assertInvalidations(runtime: CacheRuntime, owner: Function): voi
 }
 
 /**
- * Stands in place of a method whose writes no ORM sees: what it returned goes out after the invalidation. A method that
- * throws invalidates nothing, and an invalidation that fails does not fail the method.
+ * Wraps a method whose writes no ORM sees: it returns after the invalidation. A method that throws invalidates nothing, and a failed
+ * invalidation does not fail the method.
  */
 export function createInvalidating(
   original: Function,
@@ -65,7 +65,7 @@ export function createInvalidating(
   };
 }
 
-/** Before the first value, which may be all that somebody waits for, and again at the end: it may have written more by then. */
+/** Invalidates before the first value, which may be the only one a subscriber takes, and at the end, since more may be written by then. */
 function dropAround(values: Observable<unknown>, drop: () => Promise<void>): Observable<unknown> {
   const first = async (value: unknown): Promise<unknown> => (await drop(), value);
   return concat(

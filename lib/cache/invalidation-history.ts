@@ -2,21 +2,18 @@ import { LRUCache } from 'lru-cache';
 
 const MAX_TAGS = 10_000;
 
-/** One invalidation: what caused it, and which one in a row it was. */
+/** One invalidation: its cause and its number. */
 interface Drop {
   readonly cause: string;
   readonly turn: number;
 }
 
-/**
- * Remembers what dropped each tag last, in this process, for those who ask why something is not cached. Only there where somebody
- * may ask.
- */
+/** Remembers the last invalidation of each tag by this process, to explain why a value is not cached. */
 export class InvalidationHistory {
   readonly #drops = new LRUCache<string, Drop>({ max: MAX_TAGS });
   #turn = 0;
 
-  /** How many drops there were; what is seen now is dropped by a later one. */
+  /** Number of invalidations so far. */
   get turn(): number {
     return this.#turn;
   }
@@ -26,7 +23,7 @@ export class InvalidationHistory {
     for (const tag of tags) this.#drops.set(tag, drop);
   }
 
-  /** What dropped one of these tags last, after a turn. */
+  /** Cause of the last invalidation of one of these tags after `turn`. */
   lastOf(tags: readonly string[], after = 0): string | undefined {
     let last: Drop | undefined;
     for (const tag of tags) {

@@ -12,15 +12,15 @@ import type { CallContext } from './engine/call.js';
  */
 export type KeyContextFunction = () => Readonly<Record<string, unknown>>;
 
-/** Longer contexts stand in keys as their hash. Characters. */
+/** Keys hold the hash of longer contexts. Characters. */
 const MAX_LENGTH = 250;
 
-/** More members are not kept in mind. */
+/** Names of more members are not remembered. */
 const MAX_NAMES = 100;
 
 /** Reads `forRoot({ keyContext })`, once per call. */
 export class KeyContextReader {
-  /** Names of the members it had so far, those without a value included. */
+  /** Names of the members so far, those without a value included. */
   readonly #known = new Set<string>();
   #isTried = false;
 
@@ -36,7 +36,7 @@ export class KeyContextReader {
       try {
         this.context();
       } catch {
-        // A call that fails is told of.
+        // The calls log it.
       }
     }
     return this.#known.size === 0 || this.#known.has(name);

@@ -4,13 +4,12 @@ import { encodeValue } from '../keys/index.js';
 import { CacheConfigurationError } from '../common/errors.js';
 
 /**
- * How entries and tags are named in a store. Everything an application writes begins with its namespace; entries have
- * `:e:` after it, generations `:g:`. Versions stand in entry keys only, so that a worker running another build of the
- * application invalidates what this one cached.
+ * Names of entries and tags in a store. All names of an application begin with its namespace, followed by `:e:` for entries and `:g:`
+ * for generations. Only entry keys hold versions, so that another build of the application can invalidate the entries of this one.
  */
 export class KeySpace {
   readonly entries: string;
-  /** Carried by every entry: bumping it is `clear()`. */
+  /** Tag of every entry, which `clear()` bumps. */
   readonly allTag: string;
   readonly #tags: string;
   readonly #build: string;
@@ -27,14 +26,14 @@ export class KeySpace {
   }
 
   /**
-   * What the entry keys of a method begin with.
+   * The begin of a method's entry keys.
    * @param version of its key constructor
    */
   entryPrefix(target: string, version?: string | number): string {
     return `${this.#build}${segment(target)}:${segment(version)}:`;
   }
 
-  /** Whether a key holds an entry of this method that another version of its key constructor wrote, in any build. */
+  /** Whether a key of this method was written by another version of its key constructor, in any build. */
   isOtherVersion(key: string, target: string, version?: string | number): boolean {
     const [, name, keyVersion] = key.slice(this.entries.length).split(':', 3);
     return name === segment(target) && keyVersion !== segment(version);
@@ -48,7 +47,7 @@ export class KeySpace {
     return `${this.#tags}m:${segment(target)}`;
   }
 
-  /** Partition and key tags of a method begin with these. */
+  /** The begin of a method's partition tags. */
   partitionPrefix(target: string): string {
     return `${this.#tags}p:${segment(target)}:`;
   }
@@ -57,7 +56,7 @@ export class KeySpace {
     return `${this.#tags}k:${segment(target)}:`;
   }
 
-  /** A tag that covers another one and more: a method's for its partitions and keys, the whole cache's for the rest. */
+  /** A coarser tag: of the method for its partitions and keys, of the whole cache for others. */
   coarser(tag: string): string | undefined {
     if (tag === this.allTag || !tag.startsWith(this.#tags)) return undefined;
     const [kind, name] = tag.slice(this.#tags.length).split(':', 2);
@@ -65,24 +64,24 @@ export class KeySpace {
     return (kind === 'p' || kind === 'k') && !isKeyedByHand ? `${this.#tags}m:${name}` : this.allTag;
   }
 
-  /** The cached method that all entries with a tag are of, where there is one. */
+  /** The method of all entries with a tag, if there is one. */
   methodOf(tag: string): string | undefined {
     const [kind, name = ''] = tag.slice(this.#tags.length).split(':', 2);
     const isOfMethod = tag.startsWith(this.#tags) && (kind === 'm' || kind === 'p' || kind === 'k');
     return isOfMethod && name !== segment('') ? readSegment(name) : undefined;
   }
 
-  /** Where the rules stand that processes tell each other. It is no entry: `clear()` leaves it. */
+  /** Key of the rules that processes exchange. Not an entry: `clear()` keeps it. */
   get manifestKey(): string {
     return `${this.#tags}rules:1`;
   }
 
-  /** Renewed when that has changed. */
+  /** Bumped when the rules have changed. */
   get manifestTag(): string {
     return `${this.#tags}rules`;
   }
 
-  /** Tags of the user's own begin with this. */
+  /** The begin of the user's tags. */
   get userTagPrefix(): string {
     return `${this.#tags}t:`;
   }
@@ -92,10 +91,10 @@ export class KeySpace {
   }
 }
 
-/** Texts of the user's own are not longer in keys and tags. */
+/** Longer texts of the user are hashed in keys and tags. Characters. */
 const MAX_LENGTH = 250;
 
-/** A text of the user's as it stands at the end of keys and tags; where it is long its hash, which no other text looks like. */
+/** Encodes a text of the user for the end of a key or tag. The hash of a long one begins with `#`, as no encoded text does. */
 export function encodeUserText(text: string): string {
   return shortened(encodeValue(text));
 }
@@ -104,12 +103,12 @@ function shortened(text: string): string {
   return text.length <= MAX_LENGTH ? text : `#${createHash('sha256').update(text).digest('base64url')}`;
 }
 
-/** A part of a key that holds no colon of its own, so that parts never run into each other. */
+/** Encodes a part of a key, without colons, since these separate parts. */
 function segment(text: string | number | undefined): string {
   return text === undefined ? '' : encodeURIComponent(encodeValue(text));
 }
 
-/** The text of a segment; others may have written it. */
+/** Inverse of {@link segment}; `undefined` for a part that it did not write. */
 function readSegment(written: string): string | undefined {
   try {
     return decodeText(decodeURIComponent(written));

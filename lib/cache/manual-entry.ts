@@ -4,7 +4,6 @@ import { Call, type CallContext, type CacheTarget, type CachePolicy, type BatchS
 import type { CacheEngine } from './engine/engine.js';
 import { reportLoad } from './engine/enclosing-load.js';
 import { currentLoad } from './engine/load-context.js';
-
 import { CacheUsageError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
 import { assertLoader, checkOptions, isText, isTextList, type OptionTable } from '../common/options.js';
@@ -23,51 +22,16 @@ import { type TypeOption, KnownClasses, classesOf } from './values/classes.js';
 import { type Isolation, type ValueHandling, assertIsolation, isolateValues } from './values/isolation.js';
 
 /**
- * The stamp for a value that takes the place of what is there: that is dropped first, for who has it in the memory of another process, or
- * made something from it; `undefined` when the store did not take that. What the caller's load looked up in vain it has not to drop.
- */
-export async function dropThenStamp(
-  { log, reader }: CacheEngine,
-  call: Call,
-  keyTag: string,
-): Promise<Stamp | undefined> {
-  const { name, store, topic } = call.target;
-  if (currentLoad()?.missed.has(call.key) === true) return reader.stamp(call);
-  try {
-    await store.bump([keyTag], 'purge');
-  } catch (error) {
-    if (!(error instanceof StoreUnavailableError))
-      log.error(`replace ${topic}`, `A value of ${name} was not replaced`, error);
-    return undefined;
-  }
-  return reader.stamp(call);
-}
-
-/** Stores a value that was computed elsewhere, under the stamp that was read before it was. */
-export async function manualSet(
-  { loads, writer }: CacheEngine,
-  call: Call,
-  value: unknown,
-  stamp: Stamp | undefined,
-): Promise<void> {
-  const load = loads.beginReplacement(call.key, stamp, call.target.store);
-  const written = await writer.write(call, load, value);
-  if (written.isStored === true) call.entry = written.entry;
-  const outer = currentLoad();
-  if (outer?.missed.has(call.key) === true) reportLoad(call, load, outer);
-}
-
-/**
  * Options of `CacheService.getOrSet` and `set`.
  *
  * @publicApi
  */
 export interface KeyedOptions extends CommonOptions {
-  /** Tags of your own, to be dropped with `invalidateTags`. */
+  /** Tags by which `invalidateTags` drops the value. */
   tags?: readonly string[] | undefined;
   /** One of `forRoot({ stores })`. */
   store?: string | undefined;
-  /** The classes of the instances in the value, where they are no entities. */
+  /** The classes of the instances in the value, except entities. */
   type?: TypeOption | undefined;
   /** Default `'clone'`. */
   isolation?: Isolation | undefined;
@@ -89,10 +53,93 @@ const OPTIONS: OptionTable<KeyedOptions> = {
 /** Characters of a key that messages show. */
 const MAX_SHOWN = 100;
 
-/** No method has the empty name: under it stand the entries that are named by hand. */
+/** Name of the method in keys by hand: empty, as no method is called. */
 const BY_HAND = '';
 
-/** A value cached by hand under a key of the user's. */
+/** A call of a value cached by hand. If `keyContext` cannot be read, it has no key, and bypasses the cache. */
+export function manualCall(
+  runtime: CacheRuntime,
+  key: string,
+  options: KeyedOptions,
+  loader: () => unknown,
+  seat?: BatchSeat,
+): Call {
+  const call = new Call(new ManualTarget(runtime, key, options, loader, seat), undefined, []);
+  try {
+    call.ambient = runtime.keyContext?.context();
+  } catch (error) {
+    runtime.log.warn('unkeyed by hand', `${call.target.name} was not cached: ${(error as Error).message}`);
+    return call;
+  }
+  call.key = runtime.space.entryPrefix(BY_HAND) + (call.ambient?.text ?? '') + encodeUserText(key);
+  return call;
+}
+
+/**
+ * The tag of a key cached by hand.
+ * @param ambient the context; without it, the tag covers all contexts
+ */
+export function manualKeyTag(runtime: CacheRuntime, key: string, ambient?: CallContext): string {
+  assertKey(key);
+  return runtime.space.keyTagPrefix(BY_HAND) + encodeUserText(key) + (ambient?.text ?? '');
+}
+
+/**
+ * Drops the entry that a value replaces, and reads the stamp for the value. Without the drop, other processes would serve the old value
+ * from their memory, and values made from it would stay. Nothing is dropped for a key that the caller's load looked up and did not find.
+ * @returns `undefined` if the store did not take the drop: then the value must not be stored
+ */
+export async function dropThenStamp(
+  { log, reader }: CacheEngine,
+  call: Call,
+  keyTag: string,
+): Promise<Stamp | undefined> {
+  const { name, store, topic } = call.target;
+  if (currentLoad()?.missed.has(call.key) === true) return reader.stamp(call);
+  try {
+    await store.bump([keyTag], 'purge');
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError))
+      log.error(`replace ${topic}`, `A value of ${name} was not replaced`, error);
+    return undefined;
+  }
+  return reader.stamp(call);
+}
+
+/** @throws CacheUsageError if the stamp lacks a tag of the call, so that an invalidation would not reach the entry */
+export function assertStampCovers(call: Call, stamp: Stamp): void {
+  if (!(stamp instanceof Stamp)) {
+    throw new CacheUsageError(
+      'CACHE_STAMP',
+      `The stamp given to set() for ${call.target.name} is ${describe(stamp)}. Take it before the value is read: ` +
+        `cache.stamp(key, { tags }).`,
+    );
+  }
+  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
+  // A local stamp has no tags of the store; nothing is stored under it.
+  if (missing.length === 0 || isLocalStamp(stamp)) return;
+  throw new CacheUsageError(
+    'CACHE_STAMP',
+    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
+      `tags: cache.stamp(key, { tags }).`,
+  );
+}
+
+/** Stores a value under a stamp that was read before the value was computed. */
+export async function manualSet(
+  { loads, writer }: CacheEngine,
+  call: Call,
+  value: unknown,
+  stamp: Stamp | undefined,
+): Promise<void> {
+  const load = loads.beginReplacement(call.key, stamp, call.target.store);
+  const written = await writer.write(call, load, value);
+  if (written.isStored === true) call.entry = written.entry;
+  const enclosing = currentLoad();
+  if (enclosing?.missed.has(call.key) === true) reportLoad(call, load, enclosing);
+}
+
+/** A value cached by hand, under a key of the user. */
 export class ManualTarget implements CacheTarget {
   readonly name: string;
   readonly topic = 'getOrSet';
@@ -145,52 +192,5 @@ function assertKey(key: unknown): void {
   throw new CacheUsageError(
     'CACHE_KEY',
     `A cache key must be a string that is not empty, not ${describe(key)}.`,
-  );
-}
-
-/** A call of something cached by hand; where the context cannot be read, one that can only bypass the cache. */
-export function manualCall(
-  runtime: CacheRuntime,
-  key: string,
-  options: KeyedOptions,
-  loader: () => unknown,
-  seat?: BatchSeat,
-): Call {
-  const call = new Call(new ManualTarget(runtime, key, options, loader, seat), undefined, []);
-  try {
-    call.ambient = runtime.keyContext?.context();
-  } catch (error) {
-    runtime.log.warn('unkeyed by hand', `${call.target.name} was not cached: ${(error as Error).message}`);
-    return call;
-  }
-  call.key = runtime.space.entryPrefix(BY_HAND) + (call.ambient?.text ?? '') + encodeUserText(key);
-  return call;
-}
-
-/**
- * The tag of a key cached by hand.
- * @param ambient the context that is meant; all of them without it
- */
-export function manualKeyTag(runtime: CacheRuntime, key: string, ambient?: CallContext): string {
-  assertKey(key);
-  return runtime.space.keyTagPrefix(BY_HAND) + encodeUserText(key) + (ambient?.text ?? '');
-}
-
-/** @throws CacheUsageError when an entry under this stamp would not be found by its own key and tags */
-export function assertStampCovers(call: Call, stamp: Stamp): void {
-  if (!(stamp instanceof Stamp)) {
-    throw new CacheUsageError(
-      'CACHE_STAMP',
-      `The stamp given to set() for ${call.target.name} is ${describe(stamp)}. Take it before the value is read: ` +
-        `cache.stamp(key, { tags }).`,
-    );
-  }
-  const missing = call.tags().filter((tag) => !stamp.tags.includes(tag));
-  // While the store did not answer it could not be told which tags stand how: then nothing is stored.
-  if (missing.length === 0 || isLocalStamp(stamp)) return;
-  throw new CacheUsageError(
-    'CACHE_STAMP',
-    `The stamp given to set() for ${call.target.name} does not cover ${missing.join(', ')}. Take it for the same key and ` +
-      `tags: cache.stamp(key, { tags }).`,
   );
 }

@@ -7,7 +7,7 @@ import { CacheUsageError } from '../common/errors.js';
 import type { MethodTarget } from './method-target.js';
 import { describe } from '../common/messages.js';
 
-/** What the directory asks of other rooms. */
+/** Functions of other rooms that the directory uses. */
 export interface DirectoryLinks {
   /** The instance of a provider class. */
   resolve(owner: Function): object;
@@ -19,7 +19,7 @@ export interface DirectoryLinks {
   advice(): readonly string[];
 }
 
-/** A class that extends another is a part of what that stands for: its namespace is the other's. */
+/** Own `meta` only: the namespace of a base class covers more than the class. */
 function ownMetaOf(keyConstructor: object): KeyMeta {
   return Object.hasOwn(keyConstructor, 'meta') ? (keyConstructor as { meta: KeyMeta }).meta : {};
 }
@@ -64,7 +64,7 @@ export class MethodDirectory {
     );
   }
 
-  /** The methods whose key constructor is this class, or extends it. */
+  /** The methods with this key constructor, or with one that extends it. */
   withKey(keyConstructor: abstract new (...args: never[]) => KeyConstructor): readonly MethodTarget[] {
     if (typeof keyConstructor !== 'function' || !(keyConstructor.prototype instanceof KeyConstructor)) {
       throw new CacheUsageError(
@@ -81,8 +81,8 @@ export class MethodDirectory {
   }
 
   /**
-   * What stands for everything, or one partition, under a key constructor. Its namespace is known also to processes that do not load
-   * the methods.
+   * The tags of all entries of a key constructor, or of one partition. The tag of its namespace covers methods that this process does not
+   * load.
    */
   tagsOf(
     keyConstructor: abstract new (...args: never[]) => KeyConstructor,

@@ -6,12 +6,12 @@ import type { MethodTarget } from './method-target.js';
 /** Metadata on the prototype of a class: the `MethodDefinition`s of its own decorated methods. */
 export const CACHED_METHODS_METADATA = 'nestjs-restflow-cache:methods';
 
-/** Metadata on a class: what its methods invalidate after they succeeded. */
+/** Metadata on a class: invalidations by its methods after success. */
 export const INVALIDATIONS_METADATA = 'nestjs-restflow-cache:invalidations';
 
 /**
- * Writes down a decorated method on its class. Not on the function: a decorator above ours may put another function in
- * its place, and the rules of what it calls must be known all the same.
+ * Stores the definition of a decorated method in the metadata of its class: a decorator above may replace the function, but the rules
+ * must still be found.
  *
  * @throws CacheConfigurationError for a static method, or one that is decorated twice
  */
@@ -29,8 +29,8 @@ function unusable({ kind, where }: MethodDefinition, why: string): CacheConfigur
 }
 
 /**
- * The definition of a decorated method of a class, inherited ones included; an overridden one does not count. A class may say it of
- * a method that it inherits.
+ * The definition of a decorated method of a class, also an inherited one, unless the class overrides the method. A class may decorate a
+ * method that it inherits.
  */
 export function definitionOf(owner: Function, method: PropertyKey): MethodDefinition | undefined {
   for (const level of levelsOf(owner)) {
@@ -40,7 +40,7 @@ export function definitionOf(owner: Function, method: PropertyKey): MethodDefini
   return undefined;
 }
 
-/** A member of a prototype as it is declared, inherited ones included: accessors are not run. */
+/** A member of a prototype, also an inherited one. Accessors are not run. */
 export function memberOf(prototype: object, key: PropertyKey): unknown {
   for (const level of levelsFrom(prototype)) {
     const descriptor = Reflect.getOwnPropertyDescriptor(level, key);
@@ -70,7 +70,7 @@ function declaredOn(prototype: object): readonly MethodDefinition[] {
   return (Reflect.getOwnMetadata(CACHED_METHODS_METADATA, prototype) ?? []) as readonly MethodDefinition[];
 }
 
-/** The prototypes of a class and of those it extends, its own first. */
+/** The prototypes of a class and of its base classes, its own first. */
 function levelsOf(owner: Function): readonly object[] {
   return levelsFrom(owner.prototype as object | null | undefined);
 }
@@ -86,20 +86,20 @@ function levelsFrom(prototype: object | null | undefined): readonly object[] {
 }
 
 /**
- * What a method caches under. A name that its decorator gives is that of the class it stands in: subclasses never share.
- * An overridden method, called through `super`, has a name beside the overriding one.
+ * The name of a cached method. Subclasses never share the name that the decorator gives. An overridden method, which `super` calls, has
+ * another name than the overriding one.
  */
 export function nameOf(definition: MethodDefinition, owner: Function): string {
   const { declaredIn, methodKey, methodName } = definition;
   const declared = definitionOf(owner, methodKey);
-  // Without a decorator it is one of those that are cached because all are.
+  // Without a decorator it is cached by `cacheEverything`.
   const isOwn = declared === definition || (declared === undefined && declaredIn === owner);
   if (!isOwn) return `${owner.name}.${definition.where}`;
   if (definition.name === undefined) return `${owner.name}.${methodName}`;
   return owner === declaredIn ? definition.name : `${owner.name}.${definition.name}`;
 }
 
-/** The error of two that would cache under one name. */
+/** The error of two methods with one name. */
 export function duplicateName(
   name: string,
   twin: MethodTarget,

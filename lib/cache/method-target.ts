@@ -9,7 +9,7 @@ import type { KeyContextReader } from './key-context.js';
 import type { KeySpace } from './key-space.js';
 import type { ValueHandling } from './values/isolation.js';
 
-/** One decorated method of one concrete class in one application: its keys, its tags, its store. */
+/** One decorated method of one concrete class in one application: its keys, tags and store. */
 export class MethodTarget implements CacheTarget {
   readonly methodTag: string;
   readonly counters: MethodCounters;
@@ -21,7 +21,7 @@ export class MethodTarget implements CacheTarget {
 
   constructor(
     readonly definition: MethodDefinition,
-    /** The class whose instances it is called on; a subclass has targets of its own. */
+    /** The class of the instances; each subclass has another target. */
     readonly owner: Function,
     readonly name: string,
     readonly key: CompiledKey,
@@ -45,7 +45,7 @@ export class MethodTarget implements CacheTarget {
 
   /**
    * A call with its key.
-   * @param route what stands before the arguments in a handler's key: method, host and, where it has several, path
+   * @param route the text before the arguments in a handler's key: method, host and, if there are several, path
    * @param ambient the context, where it was read already
    * @throws KeyError when the arguments cannot be encoded, and CacheUsageError for a context that cannot be read
    */
@@ -54,7 +54,7 @@ export class MethodTarget implements CacheTarget {
     args: readonly unknown[],
     request?: KeyRequest,
     route = '',
-    ambient = this.#readContext(),
+    ambient = this.keyContext === undefined ? undefined : this.#readContext(this.keyContext),
   ): Call {
     const call = new Call(this, self, args, request);
     const before =
@@ -72,9 +72,8 @@ export class MethodTarget implements CacheTarget {
     return call;
   }
 
-  #readContext(): CallContext | undefined {
-    if (this.keyContext === undefined) return undefined;
-    const ambient = this.keyContext.context();
+  #readContext(keyContext: KeyContextReader): CallContext {
+    const ambient = keyContext.context();
     for (const name of this.key.contextNames) if (!ambient.members.has(name)) throw this.#lacks(name);
     return ambient;
   }
@@ -100,11 +99,11 @@ export class MethodTarget implements CacheTarget {
     return tags;
   }
 
-  /** The names of the user's tags. @throws what the user's function throws, and for what is no list of texts */
+  /** The tags of the user. @throws what the user's function throws, or CacheUsageError if it returns no list of texts */
   #ownTags(call: Call): readonly string[] {
     const { kind, tags } = this.definition;
     if (typeof tags !== 'function') return tags ?? [];
-    // A handler's arguments are not there before its pipes ran; it is told the request.
+    // The arguments of a handler exist only after its pipes, so the function gets the request.
     const names: unknown = tags(...(kind === 'response' ? [call.request] : call.args));
     if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
     throw new CacheUsageError(
@@ -118,17 +117,17 @@ export class MethodTarget implements CacheTarget {
     return this.#keyTagPrefix + call.key.slice(call.argumentsAt, call.key.length - call.variant.length);
   }
 
-  /** Whether a key holds an entry that an earlier (or later) version of the key constructor wrote. */
+  /** Whether a key was written by an earlier or later version of the key constructor. */
   isOtherVersion(key: string): boolean {
     return this.space.isOtherVersion(key, this.name, this.key.version);
   }
 
-  /** @throws PartitionError when these fields are no declared subset of the key's partition fields */
+  /** @throws PartitionError unless these fields are a declared combination of the key's partition fields */
   partitionTag(values: PartitionValues): string {
     return this.#partitionPrefix + this.key.partitionTag(values);
   }
 
-  /** The tag of a call's partition by these fields (or their arguments) alone; `undefined` where entries carry none. */
+  /** The tag of a call's partition by exactly these fields (or their arguments); `undefined` if entries carry no such tag. */
   partitionTagOf(call: Call, names: readonly string[]): string | undefined {
     const fields = new Set(names.map((name) => this.key.resolvePartitionField(name)));
     const at = this.key.subsets.findIndex(
@@ -136,7 +135,7 @@ export class MethodTarget implements CacheTarget {
     );
     if (at < 0) return undefined;
     const tags = this.key.partitionTags(call);
-    // A field that holds a list has a tag for each of its members.
+    // With a list in a field there are more tags, one for each of its members.
     return tags.length === this.key.subsets.length ? this.#partitionPrefix + tags[at]! : undefined;
   }
 

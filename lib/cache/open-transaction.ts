@@ -5,7 +5,7 @@ import type { InvalidationMode } from '../stores/store.interface.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MaybePromise } from '../stores/store.interface.js';
 
-/** A transaction, and those that were open around it. What lies behind it in time keeps the scope, but not the flag. */
+/** A transaction and the open ones around it. Code that runs after the transaction may still be in its async context. */
 interface Scope {
   readonly transaction: OpenTransaction;
   readonly outer: Scope | undefined;
@@ -15,8 +15,8 @@ const storage = new AsyncLocalStorage<Scope>();
 let open = 0;
 
 /**
- * A database transaction that is open. Cached calls in its context bypass the cache: what is cached does not have its
- * changes, and what it reads may be rolled back.
+ * An open database transaction. Cached calls in its context bypass the cache: cached values lack the changes of the transaction, and
+ * values it reads may be rolled back.
  */
 export class OpenTransaction {
   #isOpen = true;
@@ -30,30 +30,30 @@ export class OpenTransaction {
     return this.#isOpen;
   }
 
-  /** From here on the caller's context is inside the transaction. Reaches callers up to the first that has awaited. */
+  /** Puts the async context of the caller inside the transaction, and that of its callers up to the first `await`. */
   enter(): void {
     const outer = currentScope();
     for (let scope = outer; scope !== undefined; scope = scope.outer) if (scope.transaction === this) return;
     storage.enterWith({ transaction: this, outer });
   }
 
-  /** Has something done when the transaction is over, however it ended. */
+  /** Runs a callback when the transaction has ended, by COMMIT or ROLLBACK. */
   atEnd(callback: () => MaybePromise<void>): void {
     (this.#atEnd ??= []).push(callback);
   }
 
-  /** It is committed or rolled back. @returns a promise where something is to be done; it never rejects */
+  /** Called after COMMIT or ROLLBACK. @returns a promise if a callback is to be waited for; it never rejects */
   close(): Promise<void> | undefined {
     if (!this.#isOpen) return undefined;
     this.#isOpen = false;
-    // Up to Node 22 a storage in use makes every promise of the process dearer.
+    // Up to Node 22 a storage in use makes every promise of the process slower. Can go when Node 22 is dropped.
     if (--open === 0) storage.disable();
     const pending = this.#atEnd?.map((callback) => callback()).filter((one) => one instanceof Promise) ?? [];
     return pending.length === 0 ? undefined : Promise.allSettled(pending).then(() => undefined);
   }
 }
 
-/** The innermost open transaction that the caller is known to be inside of. */
+/** The innermost open transaction in the async context of the caller. */
 export function currentTransaction(): OpenTransaction | undefined {
   return currentScope()?.transaction;
 }
@@ -65,7 +65,7 @@ function currentScope(): Scope | undefined {
   return scope;
 }
 
-/** A transaction that names more tags than this drops the whole cache at its end. */
+/** A transaction that invalidates more tags drops the whole cache at its end. */
 const MAX_TAGS = 10_000;
 
 /** A write waits this long for what is invalidated again; then it goes on in the background. Milliseconds. */
@@ -74,8 +74,8 @@ const MAX_WAIT = 100;
 type TagsByMode = Record<InvalidationMode, Set<string>>;
 
 /**
- * What is invalidated by hand inside an open transaction is invalidated again when it ends: until its COMMIT, loads of
- * others still read what it replaces, and store it.
+ * Repeats invalidations by hand inside a transaction at its end: until its COMMIT, loads outside of it read the old rows, and store
+ * them after the first invalidation.
  */
 export class TransactionBumps {
   readonly #held = new WeakMap<OpenTransaction, TagsByMode>();

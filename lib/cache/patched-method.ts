@@ -4,10 +4,10 @@ import type { CacheRuntime } from './cache-runtime.js';
 import type { MethodDefinition } from './definition.js';
 import { currentLoad } from './engine/load-context.js';
 
-/** The provider under which decorated classes find the cache of their application. */
+/** Injection token of the cache of the application. */
 export const CACHE_RUNTIME = Symbol.for('nestjs-restflow-cache.runtime');
 
-/** The property of an instance that Nest injects the runtime into. */
+/** Property of an instance into which Nest injects the runtime. */
 const RUNTIME = Symbol('nestjs-restflow-cache.runtime');
 
 interface Managed {
@@ -15,27 +15,27 @@ interface Managed {
 }
 
 /**
- * What stands in a class in place of a method decorated with `@CacheResult`: it asks the application that made the
- * instance. The runtime comes by property injection, so that singletons, request-scoped and transient providers,
- * controllers and several applications in one process each find their own.
+ * Makes the function that replaces a method decorated with `@CacheResult`. It uses the cache of the application that made the
+ * instance: the runtime is injected into a property, so this works for singletons, request-scoped and transient providers, controllers,
+ * and several applications in one process.
  */
 export function createPatchedMethod(definition: MethodDefinition): (...args: unknown[]) => Promise<unknown> {
   const { original } = definition;
   const unmanaged = warnOnceUnmanaged(`${definition.where} runs uncached`);
-  const trampoline = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
+  const patched = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
     const runtime = this?.[RUNTIME];
     if (runtime === undefined) {
       unmanaged();
-      // What it depends on is not known here, so nothing that is made from it may be stored.
+      // The dependencies of this call are not known, so no value made from it may be stored.
       currentLoad()?.refuse(`${definition.where} inside it runs uncached`, true);
       return original.apply(this, args as never[]);
     }
     const answer = runtime.invoke(definition, this, args);
     return answer instanceof Promise ? answer : Promise.resolve(answer);
   };
-  Object.defineProperty(trampoline, 'name', { value: original.name, configurable: true });
-  Object.defineProperty(trampoline, 'length', { value: original.length, configurable: true });
-  return trampoline;
+  Object.defineProperty(patched, 'name', { value: original.name, configurable: true });
+  Object.defineProperty(patched, 'length', { value: original.length, configurable: true });
+  return patched;
 }
 
 /** Lets Nest inject the runtime into instances of the class that `prototype` belongs to. */
@@ -50,12 +50,12 @@ export function runtimeOf(instance: object): CacheRuntime | undefined {
   return (instance as Managed)[RUNTIME];
 }
 
-/** Says once what a decorated method does not do on an instance that has no cache. */
+/** Makes a function that warns, once, that a decorated method was called on an instance without a cache. */
 export function warnOnceUnmanaged(what: string): () => void {
-  let said = false;
+  let isWarned = false;
   return () => {
-    if (said) return;
-    said = true;
+    if (isWarned) return;
+    isWarned = true;
     new Logger('RestflowCache').warn(
       `${what} on an instance that Nest did not create, or without RestflowCacheModule. Let Nest create ` +
         `the instance (a provider class, not new or a factory), and import RestflowCacheModule.forRoot() once.`,
