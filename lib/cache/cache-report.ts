@@ -12,11 +12,11 @@ export interface MethodReport {
   readonly store: string;
   /** In seconds, `Infinity` for no expiry; `null` if it is a function. */
   readonly ttl: number | null;
-  /** That of its key constructor, where it has one. */
+  /** `meta.namespace` of its key constructor; `null` without one. */
   readonly namespace: string | null;
   /** By which entries can be dropped. */
   readonly partitionFields: readonly string[];
-  /** What drops it. */
+  /** Rules that drop its values. */
   readonly rules: readonly RuleReport[];
 }
 
@@ -30,30 +30,30 @@ export interface RuleReport {
   readonly id: string;
   /** The name of its entity. */
   readonly entity: string;
-  /** Whether what it hits may be served as stale while it is loaded anew. */
+  /** With `expire`, dropped values may be served as stale while they reload. */
   readonly mode: 'purge' | 'expire';
-  /** The name of the one that carries it out. */
+  /** Name of the dispatcher that runs it. */
   readonly dispatcher: string;
-  /** What a change drops: `all`, `invalidator`, or the partition fields it maps. */
+  /** Values that a change drops: `all`, those of an `invalidator`, or of the partition fields it maps. */
   readonly drops: 'all' | 'invalidator' | readonly string[];
-  /** Left out where what is dropped is not computed anew. */
+  /** Left out if dropped values are not computed anew. */
   readonly rewarm?: true | undefined;
 }
 
 /**
- * What `cache.status()` answers.
+ * Result of `cache.status()`.
  *
  * @publicApi
  */
 export interface CacheReport {
   /** Whether the cache is switched on now. */
   readonly enabled: boolean;
-  /** What all keys begin with. */
+  /** Prefix of all keys. */
   readonly namespace: string;
   /** The kind of each store, by its name. */
   readonly stores: Readonly<Record<string, string>>;
   /** Every cached method that is known so far. */
   readonly methods: readonly MethodReport[];
-  /** What the boot warned of: rules that can never fire, paths that entities have not, partitions that no rule reaches. */
+  /** Warnings of the boot: rules that can never fire, paths that no entity has, partitions that no rule reaches. */
   readonly advice: readonly string[];
 }

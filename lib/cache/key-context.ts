@@ -27,7 +27,7 @@ export class KeyContextReader {
   constructor(private readonly read: KeyContextFunction) {}
 
   /**
-   * Whether rules and callers may name a member. A function that fails outside of requests has told no names before the first of them:
+   * Whether rules and callers may name a member. If the function fails outside of requests, no names are known before the first request:
    * until then any name may be one, and a call that lacks what a rule names bypasses the cache.
    */
   readonly isMember = (name: string): boolean => {
@@ -63,7 +63,7 @@ export class KeyContextReader {
     }
     if (isThenable(values)) {
       Promise.resolve(values).catch(() => undefined);
-      throw unusable('answered with a promise, but a key is made at once');
+      throw unusable('returned a promise, but must be synchronous');
     }
     if (typeof values !== 'object' || values === null || Array.isArray(values))
       throw unusable(`answered ${describe(values)}`);

@@ -31,7 +31,7 @@ export class MethodDirectory {
     private readonly links: DirectoryLinks,
   ) {}
 
-  /** @throws CacheUsageError when there is no such cached method */
+  /** @throws CacheUsageError if there is no such cached method */
   find(owner: object, method: string): CachedMethod<readonly unknown[], unknown> {
     if (owner === null || (typeof owner !== 'object' && typeof owner !== 'function')) {
       throw new CacheUsageError(
@@ -60,7 +60,7 @@ export class MethodDirectory {
     }
     throw new CacheUsageError(
       'CACHE_NOT_PROVIDED',
-      `${owner.name} is no provider or controller of this application. Add it to the providers of a module that is imported.`,
+      `${owner.name} is not a provider or controller of this application. Add it to the providers of a module that is imported.`,
     );
   }
 
@@ -69,8 +69,8 @@ export class MethodDirectory {
     if (typeof keyConstructor !== 'function' || !(keyConstructor.prototype instanceof KeyConstructor)) {
       throw new CacheUsageError(
         'CACHE_KEY_CONSTRUCTOR',
-        `${describe(keyConstructor)} is no class that extends KeyConstructor. Write that of the keys that are meant, ` +
-          `cache.wipe(UserPayloadKey); what one method cached drops cache.for(UsersService, 'find').invalidateAll().`,
+        `${describe(keyConstructor)} is not a class that extends KeyConstructor. Write the class of the keys to drop, ` +
+          `cache.wipe(UserPayloadKey); to drop the values of one method, write cache.for(UsersService, 'find').invalidateAll().`,
       );
     }
     return [...this.runtime.targets].filter(({ definition: { keyConstructor: used } }) =>

@@ -112,7 +112,7 @@ export function duplicateName(
     what = `two methods, ${twin.definition.where} and ${definition.where},`;
   return new CacheConfigurationError(
     'CACHE_NAME',
-    `There are ${what} that would share the cached name '${name}'. Give one of them a name of its own: ` +
+    `There are ${what} that would share the cached name '${name}'. Give one of them another name: ` +
       `@Cache${definition.kind === 'result' ? 'Result' : 'Response'}({ name: '${name}2', … }).`,
   );
 }

@@ -86,7 +86,7 @@ export interface ReportedCache {
   readonly dispatcherStates: () => Readonly<Record<string, DispatcherState>>;
 }
 
-/** What an application counted so far. */
+/** Counters of an application since its boot. */
 export function metricsReport(cache: ReportedCache): CacheMetrics {
   const { counters, settings, targets } = cache;
   return {

@@ -49,6 +49,6 @@ function checkHash(hash: unknown): string {
   if (typeof hash === 'string' && hash !== '') return encodeText(hash);
   throw new KeyError(
     'KEY_HASH',
-    `keyHashAlgorithm: the function returned ${hash === '' ? 'an empty text' : typeof hash}; it must return a text, at once.`,
+    `keyHashAlgorithm: the function returned ${hash === '' ? 'an empty text' : typeof hash}; it must return a text, synchronously.`,
   );
 }

@@ -236,7 +236,7 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isList: Check = (value) => Array.isArray(value) && value.length > 0;
 
-/** What each member of `meta` must be, and how to say so. */
+/** Check of each member of `meta`, and its form in messages. */
 const MEMBERS: Readonly<Record<keyof KeyMeta, readonly [check: Check, form: string]>> = {
   namespace: [isText, `a text that is not empty, such as 'users'`],
   version: [(value) => isText(value) || Number.isFinite(value), `a number or a text, such as 1`],

@@ -176,7 +176,7 @@ function assertMeansNone({ constructor }: KeyConstructor, refuse: Refuse): void 
   const misplaced = inStatic?.[0] ?? getterOf(constructor);
   if (misplaced === undefined) return;
   refuse(
-    `"${misplaced}" is ${inStatic === undefined ? 'a getter' : 'static'}, so that it is no field, and all calls would share one value. ` +
+    `"${misplaced}" is ${inStatic === undefined ? 'a getter' : 'static'}, so that it is not a field, and all calls would share one value. ` +
       `Write ${misplaced} = new …KeyField(…) as a property; where one value for all is meant, keyConstructor: {}.`,
   );
 }

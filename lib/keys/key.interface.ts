@@ -24,7 +24,7 @@ export interface KeyRequest {
   readonly url?: string | undefined;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Those of the route. */
+  /** Route parameters. */
   readonly params?: unknown;
   /** As the platform parses it. */
   readonly query?: unknown;
@@ -32,9 +32,9 @@ export interface KeyRequest {
   readonly body?: unknown;
   /** As a parser made them. */
   readonly cookies?: unknown;
-  /** What a guard set. */
+  /** Set by a guard. */
   readonly user?: unknown;
-  /** What middleware set. */
+  /** Set by middleware. */
   readonly session?: unknown;
 }
 

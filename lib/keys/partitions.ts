@@ -155,7 +155,7 @@ export interface PartitionWriter {
 export class PartitionTags {
   readonly #prefixes: readonly string[];
   #all: readonly PartitionSubset[] | undefined;
-  /** Those of the key's own fields alone. */
+  /** Combinations of the key's own fields only. */
   #own: readonly PartitionSubset[] | undefined;
 
   /** @param writers one for each name in `subsets.names` */

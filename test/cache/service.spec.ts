@@ -143,7 +143,7 @@ describe('values by hand', () => {
       [() => given['invalidateTags']!([5]), /given the tags \[5\]/],
       [() => given['invalidateTags']!(), /given the tags undefined/],
       [() => given['wipe']!(Date), /wipe|no class that extends KeyConstructor/],
-      [() => given['deletePreviousVersions']!('ById'), /'ById' is no class that extends KeyConstructor/],
+      [() => given['deletePreviousVersions']!('ById'), /'ById' is not a class that extends KeyConstructor/],
     ] as const)
       await expect((async () => call())()).rejects.toMatchObject({
         name: expect.stringMatching(/^Cache(Usage|Configuration)Error$/),

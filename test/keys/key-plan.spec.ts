@@ -501,7 +501,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
       class UserKey extends KeyConstructor {
         static user = new ArgsKeyField('userId');
       },
-      'UserKey: "user" is static, so that it is no field, and all calls would share one value. Write user = new …KeyField(…) as a property',
+      'UserKey: "user" is static, so that it is not a field, and all calls would share one value. Write user = new …KeyField(…) as a property',
     ],
     [
       'a getter in place of a field',
@@ -510,7 +510,7 @@ describe('a wrong definition says what is wrong, where, and what to write', () =
           return new ArgsKeyField('userId');
         }
       },
-      'UserKey: "user" is a getter, so that it is no field, and all calls would share one value. Write user = new …KeyField(…) as a property',
+      'UserKey: "user" is a getter, so that it is not a field, and all calls would share one value. Write user = new …KeyField(…) as a property',
     ],
     [
       'a function whose braces are a block',

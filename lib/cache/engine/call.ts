@@ -13,7 +13,7 @@ import type { Load } from './loads.js';
  *
  * - `HIT`: from the cache, fresh.
  * - `MISS`: computed, and stored if it could be.
- * - `STALE`: from the cache, past its lifetime, while or because a fresh one could not be had at once.
+ * - `STALE`: from the cache, past its lifetime, since a fresh value is being loaded or cannot be.
  * - `BYPASS`: the cache was skipped; computed live, not stored.
  * - `REFRESH`: computed on demand and stored over what was there.
  *
@@ -36,7 +36,7 @@ export const CacheStatus = {
 export type CacheStatus = (typeof CacheStatus)[keyof typeof CacheStatus];
 
 /**
- * What `getCacheOnly()` and `get()` answer when nothing is cached: a cached `null` or `undefined` is a value.
+ * Result of `getCacheOnly()` and `get()` if nothing is cached: a cached `null` or `undefined` is a value.
  *
  * @example
  * const rate = await this.cache.get<number>('rate:eur');
@@ -52,7 +52,7 @@ export const CACHE_MISSING: unique symbol = Symbol.for('nestjs-restflow-cache.mi
  * @publicApi
  */
 export interface CacheMetadata {
-  /** What the cache did, or has. */
+  /** Source of the value. */
   readonly cacheStatus: CacheStatus;
   /** ISO 8601 time at which the value was stored; `null` when it was not. */
   readonly cachedAt: string | null;
@@ -82,7 +82,7 @@ export interface BatchSeat {
   leave(): void;
 }
 
-/** What is cached: one decorated method of one class, or a name given to `getOrSet`. */
+/** A cached thing: a decorated method of one class, or a key given to `getOrSet`. */
 export interface CacheTarget {
   /** For logs and errors, e.g. `UsersService.find`. */
   readonly name: string;
