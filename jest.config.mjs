@@ -16,6 +16,7 @@ const base = {
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
+  setupFiles: ['<rootDir>/test/support/deployment.ts'],
 };
 const modules = {
   '^(\\.{1,2}/.*)\\.js$': '$1',

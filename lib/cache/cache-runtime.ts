@@ -18,12 +18,13 @@ import { CacheEngine } from './engine/engine.js';
 import { currentLoad } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';
 import { type KeyContextFunction, KeyContextReader } from './key-context.js';
+import { fingerprintOf, fingerprintOfShape } from './fingerprint.js';
 import { KeySpace } from './key-space.js';
 import { definitionOf, nameOf, duplicateName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
 import { TransactionBumps, currentTransaction } from './open-transaction.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
-import { classesOf, KnownClasses } from './values/classes.js';
+import { classesOf, type InstanceClass, KnownClasses } from './values/classes.js';
 import type { InvalidationHistory } from './invalidation-history.js';
 
 /**
@@ -37,6 +38,8 @@ export type Delivery = 'delivered' | 'queued';
 /** Settings of the runtime, defaults applied. */
 export interface RuntimeSettings extends KeySettings {
   readonly namespace: string;
+  /** Whose entries these are; empty where nothing tells. */
+  readonly application: string;
   readonly version: string | undefined;
   /** Milliseconds. */
   readonly ttl: number;
@@ -65,17 +68,20 @@ export class CacheRuntime {
   readonly classes = new KnownClasses();
   /** Describes an entity's table for `EntityKeyField`; set by the data sources. */
   describeEntity: KeyEnvironment['describeEntity'];
+  /** Entities that a method may return, according to its rules; set by the module. */
+  returnedBy: ((definition: MethodDefinition) => readonly (Function | string)[]) | undefined;
   /** Called with each new target, to bind its rules. A target for which it throws is not used. */
   onTargetCreated: ((target: MethodTarget) => void) | undefined;
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
+  readonly #shapes = new WeakMap<InstanceClass, string>();
   readonly #atEnd: TransactionBumps;
 
   constructor(readonly settings: RuntimeSettings) {
     const { clock, log, maxLoadsWhenDown } = settings;
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
-    this.space = new KeySpace(settings.namespace, settings.version);
+    this.space = new KeySpace(settings.namespace, settings.application, settings.version);
     this.keyContext = settings.keyContext && new KeyContextReader(settings.keyContext);
     this.counters = new CacheCounters(settings.namespace);
     this.#atEnd = new TransactionBumps(clock, log, this.space.allTag, (tags, mode) =>
@@ -114,6 +120,19 @@ export class CacheRuntime {
     else if (this.enabled) return true;
     else this.refuseCurrentLoad('the cache was off meanwhile');
     return false;
+  }
+
+  /**
+   * Allows instances of a class to be stored. Their stored name holds the shape of the class, so that a build with another shape misses.
+   * @param table description of the entity's table, where the caller has it
+   */
+  know(type: InstanceClass, classes = this.classes, table?: unknown): void {
+    let shape = table === undefined ? this.#shapes.get(type) : undefined;
+    if (shape === undefined) {
+      shape = fingerprintOfShape(type, table ?? this.describeEntity?.(type));
+      this.#shapes.set(type, shape);
+    }
+    classes.add(type, shape);
   }
 
   /** All targets so far: after boot, every decorated method of every provider and controller. */
@@ -202,13 +221,27 @@ export class CacheRuntime {
     const store = this.store(definition.store, name);
     assertIsolation(definition.isolation, store.keepsReferences, name);
     const classes = new KnownClasses(this.classes);
-    if (definition.type !== undefined) classesOf(definition.type, name).forEach((one) => classes.add(one));
+    const declared = definition.type === undefined ? [] : classesOf(definition.type, name);
+    for (const one of declared) this.know(one, classes);
     const keySettings = { ...this.settings, isContextMember: this.keyContext?.isMember };
     const key = definition.plan(shape).compile(keySettings, { describeEntity: this.describeEntity });
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
     const values = definition.values ?? isolateValues(definition.isolation, classes);
-    const { space, keyContext } = this;
-    const target = new MethodTarget(definition, owner, name, key, store, policy, values, space, keyContext);
+    const { space, keyContext, describeEntity } = this;
+    const returned = [...(this.returnedBy?.(definition) ?? []), ...declared];
+    const fingerprint = fingerprintOf(definition, owner, { classes: returned, describeEntity });
+    const target = new MethodTarget(
+      definition,
+      owner,
+      name,
+      key,
+      store,
+      policy,
+      values,
+      space,
+      keyContext,
+      fingerprint,
+    );
     this.onTargetCreated?.(target);
     this.#names.set(name, target);
     return target;

@@ -5,38 +5,44 @@ import { CacheConfigurationError } from '../common/errors.js';
 
 /**
  * Names of entries and tags in a store. All names of an application begin with its namespace, followed by `:e:` for entries and `:g:`
- * for generations. Only entry keys hold versions, so that another build of the application can invalidate the entries of this one.
+ * for generations. Only entry keys hold the application, its version and the fingerprint of a class, so that other applications and builds can
+ * invalidate the entries of this one.
  */
 export class KeySpace {
   readonly entries: string;
   /** Tag of every entry, which `clear()` bumps. */
   readonly allTag: string;
   readonly #tags: string;
+  readonly #application: string;
   readonly #build: string;
 
   constructor(
     readonly namespace: string,
+    /** Whose entries these are; stands in entry keys only. */
+    application: string,
     version: string | undefined,
   ) {
     assertNamespace(namespace);
     this.entries = `${namespace}:e:`;
     this.#tags = `${namespace}:g:`;
     this.allTag = `${this.#tags}all`;
-    this.#build = `${this.entries}${segment(version)}:`;
+    this.#application = segment(application);
+    this.#build = `${this.entries}${this.#application}:${segment(version)}:`;
   }
 
   /**
-   * The begin of a method's entry keys.
+   * The beginning of a method's entry keys.
+   * @param fingerprint of the code that makes its entries; empty for entries set by hand
    * @param version of its key constructor
    */
-  entryPrefix(target: string, version?: string | number): string {
-    return `${this.#build}${segment(target)}:${segment(version)}:`;
+  entryPrefix(target: string, fingerprint = '', version?: string | number): string {
+    return `${this.#build}${segment(target)}:${fingerprint}:${segment(version)}:`;
   }
 
-  /** Whether a key of this method was written by another version of its key constructor, in any build. */
+  /** Whether a key of this method was written by another version of its key constructor, in any build of this application. */
   isOtherVersion(key: string, target: string, version?: string | number): boolean {
-    const [, name, keyVersion] = key.slice(this.entries.length).split(':', 3);
-    return name === segment(target) && keyVersion !== segment(version);
+    const [application, , name, , keyVersion] = key.slice(this.entries.length).split(':', 5);
+    return application === this.#application && name === segment(target) && keyVersion !== segment(version);
   }
 
   namespaceTag(keyNamespace: string): string {

@@ -169,7 +169,8 @@ export class ManualTarget implements CacheTarget {
     const isolation = options.isolation ?? 'clone';
     assertIsolation(isolation, this.store.keepsReferences, this.name);
     const classes = new KnownClasses(runtime.classes);
-    if (options.type !== undefined) classesOf(options.type, this.name).forEach((one) => classes.add(one));
+    if (options.type !== undefined)
+      classesOf(options.type, this.name).forEach((one) => runtime.know(one, classes));
     this.values = isolateValues(isolation, classes);
     const { space } = runtime;
     const own = (options.tags ?? []).map((tag) => space.userTag(tag));

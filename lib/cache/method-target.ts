@@ -30,10 +30,12 @@ export class MethodTarget implements CacheTarget {
     readonly values: ValueHandling,
     private readonly space: KeySpace,
     private readonly keyContext: KeyContextReader | undefined,
+    /** Tells the code that makes its entries from any other. */
+    fingerprint: string,
   ) {
     this.methodTag = space.methodTag(name);
     this.counters = new MethodCounters(name, space.namespace);
-    this.#entryPrefix = space.entryPrefix(name, key.version);
+    this.#entryPrefix = space.entryPrefix(name, fingerprint, key.version);
     this.#partitionPrefix = space.partitionPrefix(name);
     this.#keyTagPrefix = space.keyTagPrefix(name);
     this.#commonTags = [

@@ -25,7 +25,7 @@ export {
 export { InvalidationWorker } from './jobs/job-runner.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';
-export { InvalidationRule, invalidates, type InvalidatesOn } from './rules/invalidation-rule.js';
+export { entitiesOf, InvalidationRule, invalidates, type InvalidatesOn } from './rules/invalidation-rule.js';
 export {
   type BatchRuleOptions,
   type EntityClass,

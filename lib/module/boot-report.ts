@@ -15,12 +15,14 @@ export function bootLine(
   rules: readonly BoundRule[],
   dataSources: number,
   store: string,
+  { application, version }: { readonly application: string; readonly version: string | undefined },
 ): string {
   const methods = targets.map(({ name }) => name);
   const drops = rules.map(({ target, entityName }) => `${entityName} → ${target.name}`);
   return (
     `${counted(methods, 'cached methods')}; ${counted(drops, 'invalidation rules')}; ` +
-    `${dataSources} data sources; store ${store}`
+    `${dataSources} data sources; store ${store}; ` +
+    `application ${application || '-'}, version ${version ?? '-'}`
   );
 }
 

@@ -38,6 +38,7 @@ import { guardStore } from '../stores/guarded-store.js';
 import { memoryStore } from '../stores/memory-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';
+import { defaultApplication, deployedVersion } from './application.js';
 import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
 import type { DispatcherProvider } from './dispatchers.js';
 
@@ -55,7 +56,15 @@ export interface RestflowCacheOptions {
   ttl?: Duration | undefined;
   /** What every key of this application begins with. Default `'restflow'`. */
   namespace?: string | undefined;
-  /** Another build of the application reads another cache, e.g. `process.env.GIT_SHA`. Default: none. */
+  /**
+   * Whose entries these are: processes that are to share them set the same. Default: the name of the package that the process was started
+   * from, and the path of its entry file below it, e.g. `'shop/dist/main'`. Invalidations reach every application of the namespace.
+   */
+  application?: string | undefined;
+  /**
+   * Another build of the application reads another cache. Default: what the platform says of the deployment, in `GIT_SHA`,
+   * `HEROKU_BUILD_COMMIT`, `K_REVISION` and others; none where no such variable is set.
+   */
   version?: string | undefined;
   /**
    * Ambient values that belong in every key, of both decorators and of `getOrSet`, each member a partition of every cached method: a tenant
@@ -196,6 +205,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
     ],
     ttl: parsed,
     namespace: parsed,
+    application: [isText, `a text that is not empty, e.g. 'orders-api'`],
     version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
     keyContext: [isSync, 'a synchronous function: () => ({ tenant: storage.getStore()?.tenant })'],
     enabled: [
@@ -259,7 +269,8 @@ export function normaliseOptions(
   return {
     runtime: {
       namespace: options.namespace ?? 'restflow',
-      version: options.version,
+      application: options.application ?? defaultApplication() ?? '',
+      version: options.version ?? deployedVersion(),
       keyContext: options.keyContext,
       ttl: parseDuration(options.ttl === undefined ? 3600 : options.ttl, `ttl of ${WHERE}`, hint),
       enabled: options.enabled ?? true,

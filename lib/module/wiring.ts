@@ -21,6 +21,8 @@ import {
   assertEntities,
   type BoundRule,
   type Dispatcher,
+  entitiesOf,
+  type InvalidationRule,
   InvalidationService,
   type JobHandler,
   RuleExchange,
@@ -28,6 +30,7 @@ import {
 } from '../invalidation/index.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
+import { adviseOnVersion, assertApplication } from './application.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
 import { ModuleDispatchers } from './dispatchers.js';
@@ -118,6 +121,7 @@ export class ModuleWiring
       advice: () => this.#advice,
     });
     this.#shortcut = createShortcut(discovery, this.#config);
+    runtime.returnedBy = ({ rules }) => entitiesOf(rules as readonly InvalidationRule[]);
     this.#interceptor = createInterceptor(runtime, settings, this.#shortcut);
     // Before all others: an interceptor that wraps ours would run on hits.
     this.#config.getGlobalInterceptors().unshift(this.#interceptor);
@@ -136,7 +140,11 @@ export class ModuleWiring
 
   async onModuleInit(): Promise<void> {
     this.#platform ??= installPlatform(this.adapterHost);
-    bindCacheManager(this.runtime.settings.stores, this.discovery, true);
+    const { application, stores, version } = this.runtime.settings;
+    bindCacheManager(stores, this.discovery, true);
+    assertApplication(stores.values(), application);
+    const advice = adviseOnVersion(stores.values(), version);
+    if (advice !== undefined) this.runtime.log.warn('version', advice);
     this.#routes = new RouteTable(this.runtime, {
       platform: this.#platform,
       globalPrefix: this.#config.getGlobalPrefix(),
@@ -146,6 +154,8 @@ export class ModuleWiring
       keyLimit: this.settings.keyLimit,
       explain: this.settings.explain,
       inputs: this.settings.inputs,
+      mountsOf: (controller) =>
+        this.discovery.getControllers().filter(({ metatype }) => metatype === controller).length,
     });
     this.#interceptor.routes = this.#routes;
     this.attachDataSources();
@@ -154,9 +164,8 @@ export class ModuleWiring
       this.discovery.getProviders().map(({ instance }) => instance as unknown),
     );
     // One that two modules name has one set of routes.
-    const controllers = [
-      ...new Map(this.discovery.getControllers().map((wrapper) => [wrapper.metatype, wrapper])).values(),
-    ];
+    const mounted = this.discovery.getControllers();
+    const controllers = [...new Map(mounted.map((wrapper) => [wrapper.metatype, wrapper])).values()];
     const providers = this.discovery.getProviders();
     for (const wrapper of controllers) this.#explore(wrapper, true);
     for (const wrapper of providers) this.#explore(wrapper, false);
@@ -188,7 +197,13 @@ export class ModuleWiring
     const { stores } = this.runtime.settings;
     const targets = [...this.runtime.targets];
     this.runtime.log.info(
-      bootLine(targets, this.#rules.all(), this.#dataSources.count, stores.get('default')!.kind),
+      bootLine(
+        targets,
+        this.#rules.all(),
+        this.#dataSources.count,
+        stores.get('default')!.kind,
+        this.runtime.settings,
+      ),
     );
   }
 

@@ -84,8 +84,13 @@ export class CacheManagerStore implements CacheStore {
     this.#tellWhere();
   }
 
+  /** Whether its backend is memory of this process alone. */
+  get isInMemory(): boolean {
+    return this.#generations !== undefined && isInMemory(this.#generations);
+  }
+
   #tellWhere(): void {
-    if (this.#generations !== undefined && isInMemory(this.#generations)) {
+    if (this.isInMemory) {
       this.#host?.log(
         'The cache-manager store keeps values in the memory of this process: other processes hear of no invalidation.',
       );
@@ -227,6 +232,12 @@ function stampOf(tags: readonly string[], generations: Generations): Stamp {
 /** Keyv's own Map, and the memory stores of the cacheable family. */
 function isInMemory({ store }: KeyvLike): boolean {
   return store instanceof Map || /memory|map/i.test((store as object | undefined)?.constructor.name ?? '');
+}
+
+/** Whether a store is a cache-manager cache in the memory of this process, behind its guard. */
+export function isLocalCacheManager(store: CacheStore): boolean {
+  const inner = store instanceof GuardedStore ? store.inner : store;
+  return inner instanceof CacheManagerStore && inner.isInMemory;
 }
 
 /** The store behind a guard that has no backend yet. */

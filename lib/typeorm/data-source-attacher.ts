@@ -231,8 +231,10 @@ class DataSourceBinding implements ChangeSink {
     const { entityMetadatas } = this.dataSource;
     const index = this.#index;
     if (index?.revision === revision && index.metadatas === entityMetadatas) return index;
-    for (const target of entityClasses(this.dataSource))
-      this.runtime.classes.add(target as unknown as InstanceClass);
+    for (const target of entityClasses(this.dataSource)) {
+      const table = describeEntity(this.dataSource, target);
+      this.runtime.know(target as unknown as InstanceClass, this.runtime.classes, table);
+    }
     return (this.#index = this.#newIndex(revision, entityMetadatas));
   }
 

@@ -8,7 +8,9 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { CacheMetrics } from '../../lib/index.js';
+import type { AddressInfo } from 'node:net';
+import { type CacheMetrics, CacheService } from '../../lib/index.js';
+import { send } from '../http/support/application.js';
 import {
   codeBlocks,
   compilerOptions,
@@ -83,6 +85,40 @@ describe('the examples of README.md and docs/', () => {
       }
     },
   );
+});
+
+describe('the example of docs/multi-tenancy.md', () => {
+  it.each(['express', 'fastify'])('shares nothing between tenants, on %s', async (platform) => {
+    const blocks = codeBlocks(exportsOf(compilerOptions()));
+    const page = blocks.filter(({ where }) => where.startsWith('docs/multi-tenancy.md'));
+    const { MenuModule, MenuService } = await load(page[0]!);
+    const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app: INestApplication = await NestFactory.create(MenuModule!, adapter, {
+      abortOnError: false,
+      logger: ['error', 'warn'],
+    });
+    try {
+      await app.listen(0, '127.0.0.1');
+      const { port } = app.getHttpServer().address() as AddressInfo;
+      const read = async (tenant: string) => {
+        const { body, cache } = await send(port, '/menu/monday', {
+          headers: { host: `${tenant}.shop.test` },
+        });
+        return [cache, (JSON.parse(body) as string[])[0]];
+      };
+      expect(await read('acme')).toEqual(['MISS', 'acme: soup of monday']);
+      expect(await read('blue')).toEqual(['MISS', 'blue: soup of monday']);
+      expect(await read('acme')).toEqual(['HIT', 'acme: soup of monday']);
+      const dishes = app
+        .get(CacheService)
+        .for(MenuService as Type<{ dishes(day: string): Promise<unknown> }>, 'dishes');
+      await dishes.deletePartition({ tenant: 'acme' });
+      expect(await read('acme')).toEqual(['MISS', 'acme: soup of monday']);
+      expect(await read('blue')).toEqual(['HIT', 'blue: soup of monday']);
+    } finally {
+      await app.close();
+    }
+  });
 });
 
 describe('the example of docs/observability.md', () => {

@@ -122,7 +122,9 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     for (const start of ['restflow; fwd=uri-miss; stored', 'restflow; hit']) {
       const said = await status('/articles/a', { host: 'example.com' });
       expect(said.slice(0, start.length)).toBe(start);
-      expect(said).toMatch(/; key="restflow:e:[^"]*Pages\.article[^"]*GET example.com slug=a;[^"]*"; tags="/);
+      expect(said).toMatch(
+        /; key="restflow:e:[^"]*Pages\.article[^"]*GET example.com '\/articles\/:slug' slug=a;[^"]*"; tags="/,
+      );
       expect(said).toMatch(/; tags="[^"]*articles[^"]*"$/);
     }
   });

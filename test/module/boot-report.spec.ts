@@ -94,9 +94,13 @@ describe('the boot', () => {
   it('says in one line what is cached, and what drops it', async () => {
     const dataSource = new DataSource({ type: 'sqljs', entities: [Article], synchronize: true });
     await dataSource.initialize();
-    const { lines } = await boot({ controllers: [Articles], cache: { dataSources: [dataSource] } });
+    const { lines } = await boot({
+      controllers: [Articles],
+      cache: { dataSources: [dataSource], application: 'shop', version: '1' },
+    });
     expect(lines).toContain(
-      '1 cached methods (Articles.list); 1 invalidation rules (Article → Articles.list); 1 data sources; store memory',
+      '1 cached methods (Articles.list); 1 invalidation rules (Article → Articles.list); 1 data sources; store memory; ' +
+        'application shop, version 1',
     );
     await app?.close();
     app = undefined;

@@ -19,7 +19,7 @@ async function withMethods<T>(
     entities: [Author],
     synchronize: true,
   });
-  const app = await TestApplication.start([Methods], { store, ...options }, [database]);
+  const app = await TestApplication.start([Methods], { store, application: 'app', ...options }, [database]);
   try {
     return await work(app.get(Methods), store, app.cache);
   } finally {
@@ -84,7 +84,9 @@ describe('keys and tags stay as pinned:', () => {
     const lines: string[] = [];
     const options: RestflowCacheOptions[] = [
       { namespace: 'shop:prod' },
+      { application: 'shop/dist/main' },
       { version: '1.2.3:ü' },
+      { keyContext: () => ({ tenant: 'acme', locale: 'de' }) },
       { keyHashAlgorithm: 'sha512' },
       { keyHashAlgorithm: (text) => `own ${text.length}` },
       { maxKeySuffixLength: 64 },

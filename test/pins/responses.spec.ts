@@ -50,7 +50,7 @@ describe.each(platforms)('keys and tags of responses stay as pinned on %s:', (pl
     const store = new RecordingStore();
     const app = await start(platform, {
       controllers: [Routes, Undecorated],
-      cache: { store, cacheEverything: { ttl: 60 } },
+      cache: { store, application: 'app', cacheEverything: { ttl: 60 } },
       setup: (nest) => void nest.enableVersioning({ type: VersioningType.URI }),
     });
     try {

@@ -62,6 +62,7 @@ async function withValues<T>(
   const app = await TestApplication.start([Values], {
     store: await store(compression),
     namespace,
+    application: 'app',
     dataSources: false,
   });
   try {
@@ -120,7 +121,7 @@ describe('a shared store holds what is pinned:', () => {
   it('entries of responses', async () => {
     const app = await start('express', {
       controllers: [Responses],
-      cache: { store: await store(), namespace },
+      cache: { store: await store(), namespace, application: 'app' },
     });
     try {
       const lines: string[] = [];

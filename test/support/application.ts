@@ -6,10 +6,13 @@ import { ManualClock } from './manual-clock.js';
 
 /** Keeps what was logged. */
 export class LogBook implements LoggerService {
+  readonly lines: string[] = [];
   readonly warnings: string[] = [];
   readonly errors: string[] = [];
 
-  log(): void {}
+  log(message: string): void {
+    this.lines.push(message);
+  }
   warn(message: string): void {
     this.warnings.push(message);
   }

@@ -85,11 +85,13 @@ export class KnownClasses {
 
   constructor(private readonly parent?: KnownClasses) {}
 
-  add(target: InstanceClass): void {
+  /** @param shape tells instances of this build from those of one whose class of this name has other members */
+  add(target: InstanceClass, shape?: string): void {
     const prototype = target.prototype as object;
-    const twin = this.#prototypes.get(target.name);
-    this.#names.set(prototype, target.name);
-    this.#prototypes.set(target.name, twin === undefined || twin === prototype ? prototype : 'several');
+    const name = shape === undefined ? target.name : `${target.name}~${shape}`;
+    const twin = this.#prototypes.get(name);
+    this.#names.set(prototype, name);
+    this.#prototypes.set(name, twin === undefined || twin === prototype ? prototype : 'several');
   }
 
   has(prototype: object): boolean {
@@ -101,7 +103,7 @@ export class KnownClasses {
     const name = this.#names.get(prototype);
     if (name === undefined) return this.parent?.nameOf(prototype);
     if (this.#prototypes.get(name) !== prototype)
-      throw new Error(`two known classes are called ${name}; rename one`);
+      throw new Error(`two known classes are called ${name.split('~', 1)[0]!}; rename one`);
     return name;
   }
 

@@ -65,6 +65,8 @@ export class CachedRoute {
   readonly heldIdentity: HeldIdentity;
   /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
   readonly choosingHeaders: readonly string[];
+  /** As it stands in keys. */
+  readonly #onlyPath: string | undefined;
   readonly #encoded = new Map<string, string>();
 
   constructor(
@@ -76,8 +78,8 @@ export class CachedRoute {
     readonly keyLimit: KeyLimit,
     /** Whether each of its answers says why. */
     readonly explains: boolean,
-    /** Whether one handler answers several paths or versions, so that the path must stand in the key. */
-    private readonly severalPaths: boolean,
+    /** Its path, as its decorators and its controller's say; `undefined` where it has several, or several versions. */
+    onlyPath: string | undefined,
     private readonly version: RequestVersion | undefined,
     /** The parameters of the route that the key constructor knows of. */
     private readonly routeParams: ReadonlySet<string>,
@@ -90,6 +92,7 @@ export class CachedRoute {
     const options = response as ResponseOptions;
     const vary = [...new Set([...options.vary, ...declaredVary(original)])].sort();
     this.options = { ...options, vary };
+    this.#onlyPath = onlyPath && `${encodeValue(onlyPath)} `;
     const { holds } = target.key;
     this.heldIdentity = heldIdentity(vary, holds);
     this.choosingHeaders = [...new Set([...vary, ...headersOf(holds)])].sort();
@@ -106,7 +109,7 @@ export class CachedRoute {
     const { method = 'GET', params } = request;
     const isGet = method === 'GET' || method === 'HEAD';
     let route = `${isGet ? 'GET' : this.#methodAndType(method, request)} ${this.#encode(hostOf(request))} `;
-    if (this.severalPaths) route += `${this.#encode(this.platform.routePath(request))} `;
+    route += this.#onlyPath ?? `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
     // Parameters of mounted routers, which no decorator names, stand in the key, but are no partition.
     for (const name in params as object) {

@@ -35,6 +35,8 @@ export interface RouteSettings {
   readonly modulePaths: readonly string[];
   /** How versions are told apart, where one handler may answer several. */
   readonly versioning: Versioning | undefined;
+  /** How many modules have a controller among theirs: `RouterModule` may give each a path. */
+  readonly mountsOf: (controller: Function) => number;
   readonly setCacheHeaders: boolean;
   readonly keyLimit: KeyLimitSettings;
   /** `true` for every route; a secret for requests that are signed with it. */
@@ -105,7 +107,7 @@ export class RouteTable {
       setCacheHeaders ?? this.settings.setCacheHeaders,
       new KeyLimit(this.runtime.engine.clock, keyLimit ?? this.settings.keyLimit),
       explain ?? this.settings.explain === true,
-      this.#version !== undefined || pathsOf(handler).length * Math.max(1, pathsOf(controller).length) > 1,
+      this.#onlyPath(controller, handler),
       this.#version,
       new Set(shape.routeParams),
       headersOf(handler)
@@ -121,6 +123,14 @@ export class RouteTable {
     this.#routes.set(handler, controllers.set(controller, route));
     this.#byTarget.set(target, route);
     return target;
+  }
+
+  /** The path of a handler that has but one: then requests need not be asked, and descriptions of requests name it too. */
+  #onlyPath(controller: Function, handler: Function): string | undefined {
+    const [own, ...more] = pathsOf(handler);
+    const [before = '', ...others] = pathsOf(controller);
+    const several = more.length + others.length > 0 || this.settings.mountsOf(controller) > 1;
+    return this.#version !== undefined || several ? undefined : `/${before}/${own!}`.replace(/\/{2,}/g, '/');
   }
 
   #pattern(controller: Function, handler: Function): RoutePattern {

@@ -113,6 +113,11 @@ export function toRule(item: unknown, where: string): InvalidationRule {
   return prefixErrors(`invalidatesOn of ${where}`, () => new InvalidationRule(options));
 }
 
+/** The entities whose changes invalidate a method. */
+export function entitiesOf(rules: readonly InvalidationRule[]): readonly (EntityClass | string)[] {
+  return rules.map(({ options }) => resolveEntity(options.entity));
+}
+
 /** Resolves a reference to its class or name. A class has a prototype, an arrow function does not. */
 export function resolveEntity(reference: EntityReference): EntityClass | string {
   if (typeof reference !== 'function' || reference.prototype !== undefined)

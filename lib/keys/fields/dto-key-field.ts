@@ -64,6 +64,8 @@ export class DtoKeyField extends KeyField {
 /** Shape of one class: its properties, or a mark if the class contains itself. */
 export type DtoShape = { readonly [property: string]: unknown } | string;
 
+type InitialValues = (dto: DtoClass) => Readonly<Record<string, unknown>>;
+
 /** Parts of class-validator, @nestjs/swagger and reflect-metadata that are read; they are never imported. */
 interface Reflection {
   getMetadata?(key: string, target: object, property?: string): unknown;
@@ -107,19 +109,25 @@ const BUILT_IN = new Set<unknown>([
 /**
  * Describes the properties of a class that are known at run time: those decorated by class-validator or @nestjs/swagger, with their
  * design types and rules, and those that `new Dto()` initialises. The classes of properties are described likewise.
+ *
+ * @param initialOf reads the initial properties of an instance; by default from `new Dto()`
  */
-export function dtoShape(dto: DtoClass, above: readonly unknown[] = []): DtoShape {
+export function dtoShape(
+  dto: DtoClass,
+  above: readonly unknown[] = [],
+  initialOf: InitialValues = initialValues,
+): DtoShape {
   if (above.includes(dto)) return `circular ${dto.name}`;
   const rules = validationRules(dto);
   const documented = documentedProperties(dto);
-  const initial = initialValues(dto);
+  const initial = initialOf(dto);
   const names = new Set([...rules.keys(), ...documented.keys(), ...Object.keys(initial)]);
   const shape: Record<string, unknown> = {};
   for (const name of names) {
     const document = documented.get(name);
     const designed = reflect('design:type', dto.prototype as object, name);
     shape[name] = {
-      type: describeType(document?.type ?? designed ?? typeof initial[name], [...above, dto]),
+      type: describeType(document?.type ?? designed ?? typeof initial[name], [...above, dto], initialOf),
       array: designed === Array || document?.isArray === true,
       required: document?.required,
       rules: new Set(rules.get(name)),
@@ -128,12 +136,12 @@ export function dtoShape(dto: DtoClass, above: readonly unknown[] = []): DtoShap
   return shape;
 }
 
-function describeType(type: unknown, above: readonly unknown[]): unknown {
-  if (Array.isArray(type)) return [describeType(type[0], above)];
+function describeType(type: unknown, above: readonly unknown[], initialOf: InitialValues): unknown {
+  if (Array.isArray(type)) return [describeType(type[0], above, initialOf)];
   if (typeof type !== 'function') return String(type);
   if (BUILT_IN.has(type)) return type.name;
-  if (type.prototype === undefined) return describeType(resolveLazily(type), above); // () => Nested
-  return { class: type.name, properties: dtoShape(type as DtoClass, above) };
+  if (type.prototype === undefined) return describeType(resolveLazily(type), above, initialOf); // () => Nested
+  return { class: type.name, properties: dtoShape(type as DtoClass, above, initialOf) };
 }
 
 function resolveLazily(type: Function): unknown {

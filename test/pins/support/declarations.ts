@@ -12,6 +12,7 @@ export function declarationsOf(
   const options: ts.CompilerOptions = {
     ...ts.parseJsonConfigFileContent(config, ts.sys, root).options,
     outDir: folder,
+    declaration: true,
     emitDeclarationOnly: true,
     sourceMap: false,
     inlineSources: false,

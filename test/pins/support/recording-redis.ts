@@ -26,6 +26,12 @@ const packr = new Packr({ structuredClone: true, moreTypes: true, useRecords: tr
 const ALGORITHMS = ['plain', 'gzip', 'brotli', 'zstd'];
 
 /** Makes texts of fixed length out of what is random: the namespace, the history of Redis, generations, ids. */
+/** In keys of entries: it follows from the source of a class, which the compiler may change. */
+export const FINGERPRINT = /(:e:[^:\s]*:[^:\s]*:[^:\s]*:)[\w-]{16}(:)/g;
+
+/** Beside the names of classes in values, for the same reason. */
+const SHAPE = /(\w)~[\w-]{16}(?![\w-])/g;
+
 export class Fixed {
   constructor(
     private readonly namespace: string,
@@ -38,6 +44,8 @@ export class Fixed {
       .toString('latin1')
       .replaceAll(this.namespace, 'pins'.padEnd(this.namespace.length, '-'))
       .replaceAll(this.epoch, 'e'.repeat(this.epoch.length))
+      .replace(FINGERPRINT, '$1fingerprint----$2')
+      .replace(SHAPE, '$1~shape-----------')
       .replace(/(?<![\w-])[\w-]{12}\.[\w-]{12}(?![\w-])/g, 'hard-half---.soft-half---')
       .replace(
         /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g,
@@ -52,7 +60,7 @@ export function describeEntry(stored: Buffer, fixed: Fixed): string {
   const end = 6 + bytes.readUInt32BE(2);
   const algorithm = ALGORITHMS[bytes[1]!] ?? '?';
   const head = packr.unpack(bytes.subarray(6, end)) as unknown;
-  const rest = inflated(algorithm, stored.subarray(end));
+  const rest = Buffer.from(fixed.text(inflated(algorithm, stored.subarray(end))), 'latin1');
   return [
     `version ${bytes[0]}, ${algorithm}, a head of ${end - 6} bytes`,
     inspect(head, { depth: 20, breakLength: 100, maxStringLength: 200 }),

@@ -10,6 +10,7 @@ import {
   type StoreQuery,
   type Verdict,
 } from '../../../lib/index.js';
+import { FINGERPRINT } from './recording-redis.js';
 
 /** The memory store, which writes down the key and tags of every entry that it is given, and every tag that it drops. */
 export class RecordingStore implements CacheStore {
@@ -113,5 +114,6 @@ export async function written(title: string, store: RecordingStore, call: () => 
     const { name, code } = error as { name: string; code?: string };
     return [title, `  error  ${name} ${code}`].join('\n');
   }
-  return [title, ...store.take().map((line) => `  ${line}`)].join('\n');
+  const lines = store.take().map((line) => `  ${line.replace(FINGERPRINT, '$1<fingerprint>$2')}`);
+  return [title, ...lines].join('\n');
 }
