@@ -358,7 +358,7 @@ describe('a process that does not load the cached class', () => {
     it('is told to pass the store of the application', async () => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       await attachInvalidation(dataSource, { classes: [members(BY_ID)] }).detach();
-      expect(warn.mock.calls).toEqual([[expect.stringMatching(/given no store.*\{ store, namespace \}/)]]);
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/without a store.*\{ store, namespace \}/)]]);
     });
 
     it('drops everything where it never was', async () => {
