@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { IsEmail, IsInt, IsOptional, IsString, ValidateNested } from 'class-validator';
 import { Column, DataSource, Entity, JoinColumn, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
 import { DtoKeyField, EntityKeyField, KeyDefinitionError, KeyPlan } from '../../lib/keys/index.js';
+import { describeEntity } from '../../lib/typeorm/entities/entities.js';
 import { compile, method, settings, thrownBy } from './support.js';
 
 describe("the shape of an entity's table", () => {
@@ -62,6 +63,22 @@ describe("the shape of an entity's table", () => {
     ['a renamed table', { ...table, tablePath: 'articles' }],
   ])('%s makes a new key', (_, changed) => {
     expect(keyFor(changed)).not.toBe(keyFor(table));
+  });
+
+  it('a renamed column makes a new key where a data source describes the table', async () => {
+    const described = async (property: string): Promise<string> => {
+      class Renamed {}
+      Entity('renamed')(Renamed);
+      PrimaryGeneratedColumn()(Renamed.prototype, 'id');
+      Column({ type: 'text' })(Renamed.prototype, property);
+      const dataSource = new DataSource({ type: 'sqljs', entities: [Renamed] });
+      await dataSource.initialize();
+      const key = keyFor(describeEntity(dataSource as never, Renamed));
+      await dataSource.destroy();
+      return key;
+    };
+    expect(await described('title')).toBe(await described('title'));
+    expect(await described('title')).not.toBe(await described('name'));
   });
 
   it('does not depend on the order of columns', () => {

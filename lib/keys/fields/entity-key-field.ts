@@ -98,8 +98,10 @@ function tableShape(description: unknown): unknown {
   };
 }
 
+/** Recognises TypeORM's own metadata. The data sources of the module describe a table as plain data, which is taken whole. */
 function isTable(description: unknown): description is TableLike {
-  return typeof description === 'object' && Array.isArray((description as { columns?: unknown }).columns);
+  const { columns } = description as { columns?: unknown };
+  return Array.isArray(columns) && columns.some((column) => 'propertyPath' in (column as object));
 }
 
 function traits(of: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
