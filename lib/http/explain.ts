@@ -9,10 +9,10 @@ import { cacheStatusHeader, type CacheStatusParameters } from './answer/cache-st
 import type { AddedHeaders } from './platform.interface.js';
 import type { CachedRoute } from './route/cached-route.js';
 
-/** What signs explanations: shorter secrets can be tried out. Characters. */
+/** Shortest secret for signing explanations: shorter ones can be guessed by trying. Characters. */
 const MIN_SECRET = 32;
 
-/** No token is good for longer, whoever signed it. Milliseconds. */
+/** Longest lifetime of a token, whatever it says. Milliseconds. */
 const MAX_LIFETIME = 24 * 3600 * 1000;
 
 /** `<seconds since the epoch>.<base64url of 32 bytes>` */
@@ -70,10 +70,10 @@ function signatureOf(secret: string, expires: string): Buffer {
   return createHmac('sha256', secret).update(`restflow-explain.${expires}`).digest();
 }
 
-/** Outer caches must not hand out what one client alone may see. */
+/** An explanation is for one client only: outer caches must not store it. */
 const UNSHARED: AddedHeaders = { 'Cache-Control': 'no-store', 'CDN-Cache-Control': 'no-store' };
 
-/** What became of one request, for one who asked why. */
+/** Explains what the cache did with one request. */
 export class Explanation {
   /** `undefined` until its key is known. */
   call: Call | undefined;
@@ -87,21 +87,21 @@ export class Explanation {
   ) {}
 
   /**
-   * `Cache-Status` with all there is to say; said in the log too.
+   * `Cache-Status` with every parameter; also written to the log.
    *
-   * @param before what caches nearer to the origin said
-   * @param because a sentence for the log
+   * @param before `Cache-Status` of caches nearer to the origin
+   * @param reason a sentence for the log
    */
   headers(
     said: CacheStatusParameters,
     before?: Parameters<typeof cacheStatusHeader>[1],
-    because?: string,
+    reason?: string,
   ): AddedHeaders {
     const { call, explainer, request, route } = this;
     const more = call === undefined ? {} : this.#tellsOf(call, said);
     const header = cacheStatusHeader({ ...said, detail: said.detail ?? said.why, more }, before);
     const lines = [`${route.target.name} ${request.method} ${request.url}: ${header['Cache-Status']}`];
-    if (because !== undefined) lines.push(because);
+    if (reason !== undefined) lines.push(reason);
     if (call !== undefined) lines.push(`made of ${route.target.key.unhashedKey(call)}`);
     explainer.log(lines.join('; '));
     return this.isSigned ? { ...header, ...UNSHARED } : header;
@@ -128,13 +128,13 @@ const MAX_KEYS = 10_000;
 
 export type ExplainedRequest = Pick<KeyRequest, 'method' | 'url' | 'headers'>;
 
-/** When a key was last seen in the cache, and what dropped it would have dropped. */
+/** When a key was last seen in the cache, and the tags that it carried. */
 interface Sighting {
   readonly turn: number;
   readonly tags: readonly string[];
 }
 
-/** Knows whose requests are explained, and what became of the keys that it explained before. */
+/** Decides which requests are explained, and remembers the keys that it explained. */
 export class Explainer {
   readonly #seen = new LRUCache<string, Sighting>({ max: MAX_KEYS });
 
@@ -157,12 +157,12 @@ export class Explainer {
     return isExplainToken(this.secret, token, this.runtime.engine.clock.now());
   }
 
-  /** A key is stored, with these tags. */
+  /** Notes that a key is stored with these tags. */
   saw(key: string, tags: readonly string[]): void {
     this.#seen.set(key, { turn: this.runtime.invalidationHistory?.turn ?? 0, tags });
   }
 
-  /** What dropped a key since it was seen, or, where it never was, what dropped one of its tags last. */
+  /** The invalidation that dropped a key since it was seen; for a key never seen, the last one of its tags. */
   causeOf(key: string, tags: readonly string[]): string | undefined {
     const seen = this.#seen.get(key);
     return this.runtime.invalidationHistory?.lastOf(seen?.tags ?? tags, seen?.turn);

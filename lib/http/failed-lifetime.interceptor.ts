@@ -12,13 +12,13 @@ interface ResponseLike {
 }
 
 /**
- * Takes the lifetime that a decorator says from an answer that its handler did not give: an error would be served for as long.
- * What forbids stays.
+ * Removes the lifetime that a decorator sets from answers to errors: outer caches would serve the error for as long. Directives
+ * that forbid storing stay.
  */
 export class FailedLifetimeInterceptor implements NestInterceptor {
   /**
-   * @param cacheControl what the decorator says, which `@Header()` has set
-   * @param forbidding what of it holds for errors too; may be empty
+   * @param cacheControl the value of the decorator, set by `@Header()`
+   * @param forbidding its directives that hold for errors too; may be empty
    */
   constructor(
     private readonly cacheControl: string,
@@ -33,7 +33,7 @@ export class FailedLifetimeInterceptor implements NestInterceptor {
       tap({
         next: () => (answered = true),
         error: () => this.#fail(response),
-        // Whoever stands outside may give up waiting, and answer with an error too.
+        // An outer interceptor may give up waiting, and answer with an error too.
         unsubscribe: () => answered || this.#fail(response),
       }),
     );

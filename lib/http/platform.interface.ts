@@ -18,7 +18,7 @@ export interface RecordedResponse {
   readonly manner?: SendingManner | undefined;
 }
 
-/** What of a response's way out has to be done again, so that a replay is the same on the wire. */
+/** How a response was sent, as far as a replay must do the same to be equal on the wire. */
 export interface SendingManner {
   /** A reason phrase of the handler's own. HTTP/2 has none. */
   readonly reason?: string;
@@ -67,7 +67,7 @@ export interface ResponseHead {
   readonly status: number;
   /** Lower-case names; the live headers at our layer. */
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
-  /** What would be recorded of them. */
+  /** Those of them that would be recorded. */
   readonly changed: RecordedResponse['headers'];
   /** The whole body, when it is known as the head goes out. */
   readonly body: Buffer | undefined;
@@ -95,10 +95,10 @@ export interface ReplayOptions {
   readonly headOnly: boolean;
 }
 
-/** What the caller of `record()` tells it while the handler runs. */
+/** Lets the caller of `record()` end a recording while the handler runs. */
 export interface RecordingControl {
   /**
-   * The handler failed, or nobody waits for it any more (an outer timeout). If its answer had begun, the exception
+   * The handler failed, or was cancelled by a timeout. If its answer had begun, the exception
    * filter ends it where it stands, which looks complete on the wire: it is refused as 'aborted'. If it had not, the
    * answer of the exception filter is recorded.
    */
@@ -118,7 +118,7 @@ export interface HttpPlatform {
    * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).
    */
   replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
-  /** The same where Nest will not reply. A 206 is kept from being encoded. */
+  /** Like `replay`, before Nest's pipeline: Nest will not reply. A 206 is kept from being encoded. */
   send(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): void;
   /** Whether something between this layer and the wire may encode what it is given. */
   mayEncode(request: object, response: object): boolean;
@@ -126,7 +126,7 @@ export interface HttpPlatform {
   routePath(request: object): string;
 }
 
-/** What handlers and proxies' settings may ask of a connection. */
+/** Properties of a connection that handlers and `trust proxy` read. */
 export interface Peer {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;

@@ -6,15 +6,15 @@ export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'st
 export interface CacheStatusParameters {
   readonly hit?: boolean;
   readonly fwd?: ForwardReason;
-  /** What the handler answered, where the client got something else. */
+  /** Status of the handler's answer, where the client got another one. */
   readonly fwdStatus?: number;
   /** Seconds that remain; negative where the response is stale. */
   readonly ttl?: number | undefined;
   readonly stored?: boolean;
   readonly collapsed?: boolean;
-  /** A word of our own that says more. */
+  /** A further word. */
   readonly detail?: string | undefined;
-  /** The same, for those alone who asked for an explanation. */
+  /** A further word, only for clients that asked for an explanation. */
   readonly why?: string | undefined;
   /** Further parameters, as texts. */
   readonly more?: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export interface CacheStatusParameters {
 const NAME = 'restflow';
 
 /**
- * `Cache-Status` (RFC 9211): what this cache did, behind what caches nearer to the origin said.
+ * `Cache-Status` (RFC 9211): the member of this cache, after those of caches nearer to the origin.
  *
  * @param before the header as it came from the handler
  */

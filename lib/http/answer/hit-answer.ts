@@ -82,7 +82,7 @@ function reportedHeaders(
   };
   const metadata = metadataOf(status, entry);
   const headers = statusHeaders(exchange, metadata, parameters, stored.headers['cache-status']);
-  // A 416 is no answer to requests for the whole: it has neither its validators nor its lifetime.
+  // A 416 does not describe the whole response: it has neither its validators nor its lifetime.
   if (isUnsatisfiable) return headers;
   const isOld = status === CacheStatus.STALE || parameters.fwdStatus !== undefined;
   const tellsAge = isOld || route.options.cacheControl || stored.tellsLifetime;

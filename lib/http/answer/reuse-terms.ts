@@ -80,10 +80,10 @@ export function judgedFieldsOf(headers: ResponseHead['headers']): JudgedFields {
   return fields;
 }
 
-/** What a response says to this cache. */
+/** The directives of a response for this cache. */
 export interface ResponseDirectives {
   readonly directives: CacheControlDirectives;
-  /** It spoke to caches like this one; then Cache-Control and Expires say nothing to it (RFC 9213 §2.2). */
+  /** They come from CDN-Cache-Control, which replaces Cache-Control and Expires (RFC 9213 §2.2). */
   readonly isTargeted: boolean;
 }
 
@@ -93,23 +93,23 @@ export function directivesOf(fields: JudgedFields): ResponseDirectives {
   return { directives: parseCacheControl(fields['cache-control']), isTargeted: false };
 }
 
-/** When a response was asked for and when it came; milliseconds since the epoch. */
+/** When the request was sent and the response received. Milliseconds since the epoch. */
 export interface ExchangeTimes {
   readonly requestedAt: number;
   readonly receivedAt: number;
 }
 
-/** On what terms a stored response may be reused; durations in milliseconds. */
+/** The terms on which a stored response may be reused; durations in milliseconds. */
 export interface ReuseTerms {
   readonly lifetime: number;
-  /** How old it was when it came. */
+  /** Its age when it was received. */
   readonly initialAge: number;
   readonly receivedAt: number;
-  /** `no-cache`: never without asking the handler. */
+  /** `no-cache`: it must be validated before each reuse. */
   readonly alwaysValidate: boolean;
-  /** It must not be served stale, whatever allows it otherwise. */
+  /** It must not be served stale, whatever else allows it. */
   readonly validateWhenStale: boolean;
-  /** How long past its lifetime it may be served while it is validated, or instead of an error (RFC 5861). */
+  /** How long past its lifetime it may be served while it is validated, or in place of an error (RFC 5861). */
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
 }
@@ -155,7 +155,7 @@ function explicitLifetime(
   const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
   if (seconds !== undefined) return seconds * 1000;
   if (expires === undefined) return undefined;
-  // What is no date, `0` above all, is in the past (§5.3).
+  // An invalid date, `0` above all, is in the past (§5.3).
   return Math.max(0, (parseHttpDate(expires) ?? 0) - (parseHttpDate(date) ?? receivedAt));
 }
 

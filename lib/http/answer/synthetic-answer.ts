@@ -7,7 +7,7 @@ import type { HttpPlatform, RecordedResponse, SendingManner } from '../platform.
 import { asksForPart, type PartialRequest } from '../request/preconditions.js';
 import { statusHeaders } from './response-headers.js';
 
-/** An answer of this cache's own, to one request alone: kept by a cache outside, it would be the answer to all. */
+/** An answer made by this cache, for one request only: outer caches must not store it. */
 export function syntheticAnswer(status: number, headers: RecordedResponse['headers'] = []): RecordedResponse {
   return {
     status,
@@ -18,7 +18,7 @@ export function syntheticAnswer(status: number, headers: RecordedResponse['heade
   };
 }
 
-/** The answer to a request that wants what is stored or nothing, where nothing is (RFC 9111 §5.2.1.7). */
+/** The 504 for `only-if-cached` where nothing is stored (RFC 9111 §5.2.1.7). */
 export function notCached(exchange: Exchange): Observable<unknown> {
   const { route, request, response, counter } = exchange;
   counter.count(CacheStatus.MISS);
@@ -27,14 +27,14 @@ export function notCached(exchange: Exchange): Observable<unknown> {
   return of(route.platform.replay(request, response, syntheticAnswer(504), options));
 }
 
-/** Who asks, and what stands between the answer and the wire. */
+/** A request that may want a part, and the response that will carry it. */
 export interface RangeExchange {
   readonly request: PartialRequest;
   readonly response: object;
   readonly route: { readonly platform: HttpPlatform };
 }
 
-/** What If-Range is compared with. */
+/** Validators that If-Range is compared with. */
 export interface PartValidators {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;

@@ -3,7 +3,7 @@ export type CacheControlDirectives = ReadonlyMap<string, string | undefined>;
 
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 
-/** Found in a member that is no directive (`no-store;`, `public private`) they are obeyed all the same. */
+/** Obeyed also within a malformed member (`no-store;`, `public private`). */
 const RESTRICTING = new Set(['no-store', 'no-cache', 'private']);
 
 /** Directives whose argument lists header fields. Without it they mean the whole response. */
@@ -54,7 +54,7 @@ function addRestricting(directives: Map<string, string | undefined>, member: str
   }
 }
 
-/** What is no quoted text is taken as it stands, malformed or not. */
+/** An argument without complete quotes is taken as it stands. */
 function unquote(argument: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(argument);
   return quoted === null ? argument : quoted[1]!.replace(/\\(.)/g, '$1');

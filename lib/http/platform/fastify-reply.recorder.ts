@@ -49,7 +49,7 @@ export function observeNodeStream(stream: NodeStreamPayload, recording: Response
   });
 }
 
-/** The same stream, one chunk at a time and nothing read ahead, with what is read recorded. */
+/** A stream with the same chunks, which records each as it is read; nothing is read ahead. */
 export function observeWebStream(
   source: ReadableStream<Uint8Array>,
   recording: ResponseRecording,
@@ -97,15 +97,15 @@ export function drainWebStream(stream: ReadableStream<Uint8Array>, recording: Re
   return stop;
 }
 
-/** What cannot be written makes the response fail; it is not ours to say so. */
+/** Records a chunk. One that cannot be written makes the response fail by itself. */
 function addChunk(recording: ResponseRecording, chunk: unknown): void {
   if (isBytes(chunk)) recording.add(chunk);
   else recording.refuse('aborted');
 }
 
 /**
- * Records a Fastify reply at the first `onSend` hook, or, where a handler writes on `reply.raw` itself, there. What is
- * seen first decides: our methods on the raw response go as soon as the reply is sent the ordinary way.
+ * Records a Fastify reply at the first `onSend` hook, or on the raw response where a handler writes there. Whichever comes first
+ * decides: our methods on the raw response are removed as soon as the reply is sent the ordinary way.
  */
 export class FastifyReplyRecorder {
   readonly #request: FastifyRequestLike;
@@ -171,7 +171,7 @@ export class FastifyReplyRecorder {
     });
   }
 
-  /** What the reply holds goes out in lower case, whatever Node's response held before. */
+  /** Spellings of headers on Node's response; those of the reply go out in lower case. */
   #spellings(): readonly string[] | undefined {
     const reply = this.#reply;
     const internals = internalsOf(reply);

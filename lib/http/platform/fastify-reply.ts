@@ -12,7 +12,7 @@ import { bodyOf, isLowerCase, setReplyHead } from './replayed-head.js';
 
 type Head = Record<string, HeaderValue>;
 
-/** What a hit of one response sends, made once: `add` is the same object for each. */
+/** The head of a hit, made once: `add` is the same object for all hits of a response within a second. */
 const heads = new WeakMap<AddedHeaders, { readonly recorded: RecordedResponse; readonly head: Head }>();
 
 /**
@@ -52,7 +52,7 @@ function headOf(
   if (isEmpty(live)) {
     const known = heads.get(add);
     if (known?.recorded === recorded) return known.head;
-    // What was set on the raw response may have a Vary of its own, and names of which the spelling counts.
+    // Headers set on the raw response may include Vary, and their spelling counts.
     if (isPlain(recorded)) {
       const head = wholeHead(recorded, add);
       if (head['vary'] === undefined) {
@@ -118,7 +118,7 @@ function status(this: SuppressedReply, code: number): SuppressedReply {
   return this;
 }
 
-/** What Nest sends for a replay is empty, what an error handler sends is not. */
+/** Nest sends nothing after a replay; an error handler sends a payload. */
 function send(this: SuppressedReply, payload?: unknown): unknown {
   if (payload === undefined || !this[FAILED]) return ignore(this);
   this[STATUS_BEFORE] = undefined;

@@ -82,7 +82,7 @@ function isOver({ raw }: FastifyRequestLike, reply: Reply): boolean {
   return reply.sent || reply.raw.headersSent || reply.raw.destroyed || raw.socket?.destroyed === true;
 }
 
-/** What its handler wrote on Node's response passed neither the headers of the reply nor its hooks. */
+/** Replays a response that its handler wrote on Node's response, past the headers of the reply and its hooks. */
 function replayOnRaw(reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
   reply.hijack();
   writeReplay(reply.raw, recorded, options);

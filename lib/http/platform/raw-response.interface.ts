@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 /** Headers as Node hands them out: lower-case names, repeated values as a list. */
 export type LiveHeaders = Readonly<Record<string, string | string[] | number | undefined>>;
 
-/** What a response can be written with. */
+/** A chunk that a response can be written with. */
 export type Bytes = string | Uint8Array;
 
 /**

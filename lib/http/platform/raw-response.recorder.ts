@@ -134,7 +134,7 @@ export class RawResponseRecorder {
     this.#stopWatching();
   }
 
-  /** Puts the methods back that were there, where nobody has put others on top. */
+  /** Restores the methods, unless other middleware has patched them since. */
   restore(): void {
     for (const name of PATCHED) {
       if (this.#response[name] === this.#own[name])
@@ -181,7 +181,7 @@ export class RawResponseRecorder {
     return result;
   }
 
-  /** What ends a response whose own body goes nowhere. */
+  /** Arguments that end a response whose own body is discarded. */
   #replaced(args: unknown[]): unknown[] {
     const { recorded, headOnly = true, notModified = true } = this.#replacement ?? {};
     const callbacks = args.filter(isFunction);
@@ -247,7 +247,7 @@ export class RawResponseRecorder {
     this.#recording.refuse('replaced');
   }
 
-  /** What a lower layer throws means that this answer did not go out: an exception filter will send another. */
+  /** If the method of other middleware throws, this answer did not go out: an exception filter will send another. */
   #pass(name: Patched, args: unknown[]): unknown {
     try {
       return Reflect.apply(this.#otherMiddleware[name]!, this.#response, args);

@@ -67,7 +67,7 @@ export function setReason(response: RawResponse, { reason }: SendingManner): voi
   if (reason !== undefined && response.req?.httpVersionMajor === 1) response.statusMessage = reason;
 }
 
-/** What takes and gives headers: a Node response, or a Fastify reply. */
+/** A Node response, or a Fastify reply. */
 interface HeaderHolder {
   getHeaders(): LiveHeaders;
   removeHeader(name: string): unknown;

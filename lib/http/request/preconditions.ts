@@ -6,7 +6,7 @@ export interface Conditions {
   readonly ifModifiedSince: string | undefined;
 }
 
-/** What conditions are compared with. */
+/** Validators that conditions are compared with. */
 export interface Validators {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -24,7 +24,7 @@ export function conditionsOf(headers: Readonly<Record<string, string | string[] 
   };
 }
 
-/** Takes the conditions from the request, so that the handler answers in full and its answer can be stored. */
+/** Removes the conditions from the request, so that the handler answers in full and its answer can be stored. */
 export function hideConditions(headers: Record<string, string | string[] | undefined>): void {
   delete headers['if-none-match'];
   delete headers['if-modified-since'];
@@ -62,15 +62,15 @@ export interface PartialRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** Whether a request wants a part. HEAD knows none (RFC 9110 §14.2). */
+/** Whether a request wants a part. Range is ignored on HEAD (RFC 9110 §14.2). */
 export function asksForPart({ method, headers }: PartialRequest): boolean {
   return headers['range'] !== undefined && method !== 'HEAD';
 }
 
-/** They are about the whole, and fail where it is another one by now: that is for the handler to say (§13.1.1, §13.1.4). */
+/** They fail where the whole response has changed, which only the handler can tell (§13.1.1, §13.1.4). */
 const FAILING_CONDITIONS = ['if-match', 'if-unmodified-since'];
 
-/** Whether what is stored may answer a request with a Range: of GET, in bytes. Other units mean something to the handler alone. */
+/** Whether a stored response may answer a request with a Range: a GET, in bytes. Only the handler knows other units. */
 export function mayHavePart({ method, headers }: PartialRequest): boolean {
   if (method === 'HEAD') return true;
   if (method !== 'GET' || !/^bytes=/i.test(String(headers['range']))) return false;

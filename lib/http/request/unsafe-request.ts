@@ -3,18 +3,22 @@ import type { KeyRequest } from '../../keys/key.interface.js';
 import type { ResponseHead } from '../platform.interface.js';
 import { type ChangedUri, hostHeader, type StoredUris, uriOf } from '../route/stored-uris.js';
 
-/** Drops what carries these tags without making a response wait for it; in memory it is done when this returns. */
+/** Drops entries with these tags without delaying a response; in memory they are dropped when this returns. */
 export function bumpInBackground(
   runtime: CacheRuntime,
   tags: readonly string[],
   mode: 'purge' | 'expire',
 ): void {
   Promise.resolve(runtime.bump(tags, mode, 'response')).catch((error: unknown) => {
-    runtime.log.error('bump of a response', 'A stored response was not dropped', error);
+    runtime.log.error(
+      'bump of a response',
+      'A stored response was not dropped and may be served until its TTL ends',
+      error,
+    );
   });
 }
 
-/** RFC 9110 §9.2.1 and the registry of methods. What is not known to be safe is not (RFC 9111 §4.4). */
+/** RFC 9110 §9.2.1 and the registry of methods. Unknown methods count as unsafe (RFC 9111 §4.4). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH']);
 
 export function isUnsafe(method: string | undefined): boolean {

@@ -17,10 +17,10 @@ export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<str
 /** A request that takes longer is given up. Milliseconds. */
 const MAX_MS = 60_000;
 
-/** What {@link sendInProcess} brings for a request that came to no answer. */
+/** Result of {@link sendInProcess} for a request without an answer. */
 export const NO_ANSWER = 0;
 
-/** What a request for a whole answer, from the handler, does not carry. */
+/** Headers that are removed from a request which must get the whole answer of the handler. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'range',
   'if-range',
@@ -34,7 +34,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'content-length',
 ]);
 
-/** What a request is made of. */
+/** The parts of a request. */
 export interface MessageParts {
   readonly url: string | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -43,7 +43,7 @@ export interface MessageParts {
   readonly httpVersion?: string;
 }
 
-/** A GET for a whole answer, over HTTP/1.1, with nobody at the other end. */
+/** A GET for a whole answer over HTTP/1.1, on a socket without a client. */
 export function createMessage({
   url,
   headers,
@@ -74,7 +74,7 @@ export function createMessage({
 }
 
 /**
- * Gives a request to a server, middleware and guards included. What it answers goes nowhere.
+ * Sends a request through a server in process, middleware and guards included. The answer is discarded.
  * @returns the status of the answer, or {@link NO_ANSWER}
  */
 export function sendInProcess(server: EventEmitter, message: IncomingMessage, clock: Clock): Promise<number> {

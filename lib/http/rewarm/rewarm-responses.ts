@@ -148,8 +148,8 @@ interface Repeatable {
 }
 
 /**
- * Asks a handler behind the client's back (RFC 5861 §3): the request is given to the application's own server once more,
- * guards and middleware included, with nobody at the other end. A HEAD is repeated as a GET, which can be stored.
+ * Repeats requests in the background (RFC 5861 §3): each goes through the application's own server once more, guards and
+ * middleware included, and its answer is only stored. A HEAD is repeated as a GET, which can be stored.
  */
 export class BackgroundRequests {
   readonly #running = new Map<string, Promise<number>>();

@@ -91,9 +91,9 @@ export class HeaderFreshness implements FreshnessRules {
   }
 }
 
-/** What one run of the handler is about. */
+/** The state before one run of the handler. */
 interface Run {
-  /** What is stored, which the answer may freshen, or which may be sent in place of an error. */
+  /** The stored response: the answer may freshen it, or it may be sent in place of an error. */
   readonly stored: StoredResponse | undefined;
   /** The handler was asked whether the stored response is still good. */
   readonly isValidation: boolean;
@@ -155,7 +155,7 @@ class HeaderAnswerRules implements AnswerRules {
     const { stored, isAuthenticated } = this.run;
     const refusal = storingRefusal(head.status, this.#fields, vary, isAuthenticated);
     if (refusal !== undefined) {
-      // What is stored is out of date.
+      // The stored response is out of date.
       if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(refusal);
       const why = refusal.replace(/\W+/g, '-').toLowerCase();
       return { ...verdict, refusal: { reason: ADVICE[refusal], why } };

@@ -24,19 +24,19 @@ export function sharedResponse(
     ...listedFields(directives, 'private'),
   ]);
   const headers = recorded.headers.filter(([name]) => !omitted.has(name.toLowerCase()));
-  if (given.date !== undefined) return new StoredResponse({ ...recorded, headers }, told(given, times));
+  if (given.date !== undefined) return new StoredResponse({ ...recorded, headers }, judged(given, times));
   const date = new Date(times.receivedAt).toUTCString();
   return new StoredResponse(
     { ...recorded, headers: [...headers, ['Date', date]] },
-    told({ ...given, date }, times),
+    judged({ ...given, date }, times),
   );
 }
 
-function told(fields: JudgedFields, times: ExchangeTimes): StoredResponse['judged'] {
+function judged(fields: JudgedFields, times: ExchangeTimes): StoredResponse['judged'] {
   const { requestedAt, receivedAt } = times;
   return {
     etag: fields.etag,
-    // What a client that asks by a date is told about a response without Last-Modified (RFC 9111 §4.3.2).
+    // If-Modified-Since is compared with Date where there is no Last-Modified (RFC 9111 §4.3.2).
     lastModified: fields['last-modified'] ?? fields.date,
     cacheControl: fields['cache-control'],
     shared: { fields, requestedAt, receivedAt },

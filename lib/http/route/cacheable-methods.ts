@@ -1,7 +1,7 @@
 import type { KeyRequest } from '../../keys/key.interface.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 
-/** Methods whose answers may be reused; all others change something, which a hit would leave undone. */
+/** Methods whose answers may be reused; all others change something, which a hit would skip. */
 const REUSABLE = ['GET', 'POST', 'QUERY', 'SEARCH', 'REPORT', 'PROPFIND'] as const;
 
 /**
@@ -13,7 +13,7 @@ export type CacheableMethod = (typeof REUSABLE)[number];
 
 const GET_ALONE: ReadonlySet<string> = new Set(['GET']);
 
-/** @throws CacheConfigurationError for what is no list of methods whose answers may be reused */
+/** @throws CacheConfigurationError unless it is a list of methods whose answers may be reused */
 export function methodsOf(methods: readonly string[] | undefined, where: string): ReadonlySet<string> {
   if (methods === undefined) return GET_ALONE;
   const isList = Array.isArray(methods) && methods.length > 0;

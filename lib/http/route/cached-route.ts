@@ -83,9 +83,9 @@ export class CachedRoute {
     private readonly version: RequestVersion | undefined,
     /** The parameters of the route that the key constructor knows of. */
     private readonly routeParams: ReadonlySet<string>,
-    /** What `@Header('Vary', …)` says; Nest sets it before any interceptor. */
+    /** Vary of `@Header('Vary', …)`, which Nest sets before any interceptor. */
     readonly ownVary: readonly string[],
-    /** What the application says of the inputs of requests. */
+    /** The application's options on the inputs of requests. */
     readonly inputs: InputRules,
   ) {
     const { response, original } = target.definition;
@@ -248,7 +248,7 @@ export interface Versioning {
 /** Reads from a request which version it asks for. */
 export type RequestVersion = (request: KeyRequest) => unknown;
 
-/** What of a request decides its version, where one handler may serve several; versions in the URL stand in the path. */
+/** Reads the version of a request, where one handler may serve several; versions in the URL are part of the path. */
 export function requestVersion({ type, header = '', extractor }: Versioning): RequestVersion {
   const name = header.toLowerCase();
   if (type === VersioningType.HEADER) return ({ headers }) => headers[name];
@@ -258,7 +258,7 @@ export function requestVersion({ type, header = '', extractor }: Versioning): Re
   return () => undefined;
 }
 
-/** What stands before versions in paths; `undefined` where they do not stand there. */
+/** The prefix of versions in paths; `undefined` where versions are not in the path. */
 export function versionPrefix({ type, prefix = 'v' }: Versioning): string | undefined {
   if (type !== VersioningType.URI) return undefined;
   return prefix === false ? '' : prefix;

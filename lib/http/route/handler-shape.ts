@@ -11,7 +11,7 @@ import type { KeyRequest, MethodShape, RouteArgument } from '../../keys/key.inte
 /** Arguments that a key can be built from. */
 const SOURCES: ReadonlySet<ArgumentKind> = new Set(['request', 'body', 'query', 'param', 'header']);
 
-/** What Nest's decorators say about a handler: where its arguments come from, and the parameters of its route. */
+/** The shape of a handler by Nest's decorators: where its arguments come from, and the parameters of its route. */
 export function handlerShape(
   controller: Function,
   methodName: string,
@@ -75,8 +75,8 @@ export function handlesOnlyGet(method: object): boolean {
 }
 
 /**
- * What a handler asks for by name, `@Param('id')` or `@Query('page')`, and its key does not hold: requests that differ in it would share
- * an answer. Told by trying: the key of two requests that differ in nothing else. Empty where code of the user's makes the key.
+ * Arguments of a handler, such as `@Param('id')` or `@Query('page')`, that its key does not hold: requests that differ only in
+ * them would share an answer. Found by making the keys of two such requests. Empty where code of the application makes the key.
  */
 export function unreadArguments(key: CompiledKey, controller: Function, handler: string): readonly string[] {
   if (key.runsUserCode) return [];

@@ -2,19 +2,19 @@ import type { Socket } from 'node:net';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { Peer } from '../platform.interface.js';
 
-/** Hosts that are remembered for a route: anybody can send one. */
+/** Hosts that are remembered for a route: any client can send one. */
 const MAX_ORIGINS = 4;
 
-/** What of a request's headers says by which host it came. */
+/** Headers that name the host of a request. */
 const HEADERS = ['host', 'x-forwarded-host', 'x-forwarded-proto'] as const;
 
-/** By which host, and through which proxy, requests came: what their keys and links are made of. */
+/** Host and proxy headers of a recent request, replayed when rewarming: keys and links are made of them. */
 export interface RecentHost {
   readonly headers: Readonly<Record<string, string>>;
   readonly peer: Peer;
 }
 
-/** The hosts by which one route was asked last. */
+/** The hosts of the last requests to one route. */
 export class RecentHosts {
   #origins: readonly RecentHost[] = [];
 
@@ -33,7 +33,7 @@ export class RecentHosts {
     this.#origins = [origin, ...others].slice(0, MAX_ORIGINS);
   }
 
-  /** Those by which it was asked, the last one first; only those of a host, where one is given. */
+  /** The remembered hosts, the last one first; only those of a host name, where one is given. */
   of(host?: string): readonly RecentHost[] {
     if (host === undefined) return this.#origins;
     return this.#origins.filter(

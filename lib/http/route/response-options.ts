@@ -7,7 +7,7 @@ import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-li
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
 export interface ResponseOptions {
-  /** Who says how long a response is good: the TTL, or its own headers (RFC 9111). */
+  /** Whether the TTL decides how long a response is fresh, or its own headers (RFC 9111). */
   readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
   /** Upper case. HEAD goes with GET. */
@@ -17,7 +17,7 @@ export interface ResponseOptions {
   /** Lower-case names. */
   readonly vary: readonly string[];
   readonly shared: boolean;
-  /** Who judges If-None-Match and its like. */
+  /** Whether the cache or the handler judges If-None-Match and its like. */
   readonly conditional: 'cache' | 'handler';
   /** Whether Cache-Control of requests is obeyed; always with `freshness: 'headers'`. */
   readonly honourRequestDirectives: boolean;
@@ -29,7 +29,7 @@ export interface ResponseOptions {
   readonly explain: boolean | undefined;
   /** `undefined` where the module's default applies. */
   readonly keyLimit: KeyLimitSettings | undefined;
-  /** Where nobody decorated the handler: it is cached because all are. */
+  /** Set where the handler is not decorated but cached by `cacheEverything`. */
   readonly everything?: { readonly paths: ExcludedPaths | undefined };
 }
 
@@ -111,7 +111,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   });
 }
 
-/** @throws CacheConfigurationError for what is no name of a request header */
+/** @throws CacheConfigurationError unless all are names of request headers */
 export function assertHeaderNames(names: readonly string[], what: string): void {
   for (const name of names) {
     if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && name !== '*') continue;
@@ -128,7 +128,7 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
   );
 }
 
-/** What has no meaning where the headers of each response decide. */
+/** Options without a meaning where the headers of each response decide. */
 const DECIDED_BY_HEADERS = [
   ...[
     'ttl',
@@ -174,7 +174,7 @@ export function declareVary(handler: object, names: readonly string[]): void {
   Reflect.defineMetadata(VARY, [...all].sort(), handler);
 }
 
-/** What `@Vary()` and `@VaryOnCookie()` say of a handler. */
+/** Header names that `@Vary()` and `@VaryOnCookie()` declared for a handler. */
 export function declaredVary(handler: object): readonly string[] {
   return (Reflect.getMetadata(VARY, handler) as readonly string[] | undefined) ?? [];
 }

@@ -78,7 +78,7 @@ function withoutMount(path: string, { baseUrl }: KeyRequest & { readonly baseUrl
     : path;
 }
 
-/** What may stand before the path of a controller. */
+/** Prefixes of the paths of controllers. */
 export interface PathPrefixes {
   /** Of the application. */
   readonly global: string;

@@ -26,7 +26,7 @@ import { varyMembers } from '../headers/vary.js';
 import type { StoredUris } from './stored-uris.js';
 import { InvalidationHistory } from '../../cache/invalidation-history.js';
 
-/** What the routes of an application have in common. */
+/** Settings that all routes of an application share. */
 export interface RouteSettings {
   readonly platform: HttpPlatform | undefined;
   /** Of the application; may hold parameters. */
@@ -44,12 +44,12 @@ export interface RouteSettings {
   readonly inputs: InputRules;
 }
 
-/** What signs requests that are to be explained. */
+/** The secret that signs requests for an explanation. */
 export interface ExplainSecret {
   readonly secret: string;
 }
 
-/** Stands in where an application context serves no requests: it may drop by their descriptions all the same. */
+/** For application contexts, which serve no requests but may drop responses by descriptions of requests. */
 const NO_HTTP = { routePath: () => '' } as unknown as HttpPlatform;
 
 /** The cached handlers of an application. */
@@ -70,7 +70,7 @@ export class RouteTable {
     this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
   }
 
-  /** What unsafe requests drop; `undefined` where nothing is cached. */
+  /** Finds what unsafe requests drop; `undefined` where nothing is cached. */
   get storedUris(): StoredUris | undefined {
     return this.#paths.isEmpty ? undefined : this.#paths;
   }

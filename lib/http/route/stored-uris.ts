@@ -11,7 +11,7 @@ export class UriKeyConstructor extends KeyConstructor {
 const MAX_TAG = 200;
 
 /**
- * The tag that every entry for a URI carries, so that an unsafe request, or anybody by hand, can drop it:
+ * The tag that every entry for a URI carries, so that an unsafe request, or the application, can drop it:
  * `cache.invalidateTags(['uri:example.com/articles?page=2'])`. Coarser than the key: spellings of one URI share it.
  */
 export function uriTag(host: string, uri: string): string {
@@ -47,7 +47,7 @@ export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string
   };
 }
 
-/** What a successful unsafe request changed, as its answer says. */
+/** A URI that a successful unsafe request changed. */
 export interface ChangedUri {
   readonly host: string;
   readonly path: string;
@@ -55,7 +55,7 @@ export interface ChangedUri {
   readonly search: string;
 }
 
-/** Knows what is stored for URIs. */
+/** Finds what is stored for URIs. */
 export interface StoredUris {
   readonly platform: HttpPlatform;
   /** The tags that drop what is stored for a URI; the request is the one that changed it. */
