@@ -386,7 +386,7 @@ it('a function that answers with a promise switches off, whatever becomes of the
   answer = Promise.reject(new Error('no flags'));
   expect(await cache.getOrSet('k', () => 2)).toBe(2);
   expect(log.errors).toEqual([
-    expect.stringMatching(/given as enabled failed.*promise.*must be synchronous/),
+    expect.stringMatching(/option enabled failed.*promise.*must be synchronous/),
   ]);
 });
 
