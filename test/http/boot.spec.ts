@@ -96,7 +96,7 @@ const moduleOf = (parts: { providers?: Type[]; controllers?: Type[] }): Type => 
   return AppModule;
 };
 
-describe('what cannot work is an error at boot that names class and method', () => {
+describe('a configuration that cannot work is an error at boot that names class and method', () => {
   it.each<[string, { providers?: Type[]; controllers?: Type[] }, RegExp]>([
     ['a provider', { providers: [Resolver] }, /@CacheResponse\(\) on Resolver\.find.*@CacheResult\(\)/s],
     [
@@ -142,7 +142,7 @@ describe('what cannot work is an error at boot that names class and method', () 
   });
 });
 
-describe('without HTTP', () => {
+describe('an application without HTTP', () => {
   it('an application context caches results, and knows the handlers that others serve', async () => {
     handled = 0;
     const context = await NestFactory.createApplicationContext(

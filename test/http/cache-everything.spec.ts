@@ -216,7 +216,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     },
   );
 
-  it('says once what to write for requests with cookies', async () => {
+  it('logs once the advice for requests with cookies', async () => {
     await boot();
     await asks('/admin', { cookie: 'a=1' });
     expect(app.complaints.filter((line) => /Admin\.home .*cookies.*@VaryOnCookie/.test(line))).toHaveLength(
@@ -261,7 +261,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     expect(await asks('/mine', { cookie: 'sid=1' })).toEqual(['BYPASS', 'BYPASS']);
   });
 
-  it('keeps apart what a handler takes of the headers', async () => {
+  it('keeps apart requests by headers that a handler reads', async () => {
     await boot();
     for (const language of ['de', 'en']) {
       const { body, headers } = await app.get('/language', { headers: { 'accept-language': language } });
@@ -296,7 +296,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     expect(() => app.cache.for(Pages, 'never')).toThrow(/Pages\.never is not cached/);
   });
 
-  it('says at boot what it caches', async () => {
+  it('logs at boot the handlers that it caches', async () => {
     await boot({ ttl: 60 }, [Admin]);
     expect(app.lines).toContain('cacheEverything caches 2 handlers: Admin.home, Admin.user');
     expect(app.complaints).toEqual([]);
@@ -332,7 +332,7 @@ it('caches a controller that two modules name once', async () => {
   await app.close();
 });
 
-it('caches what is decorated and nothing else without it', async () => {
+it('caches only decorated handlers when it is off', async () => {
   const app = await start('express', { controllers: [Admin, Classy] });
   expect((await app.get('/admin')).cache).toBeUndefined();
   expect((await app.get('/classy')).cache).toBe('MISS');

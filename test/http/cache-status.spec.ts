@@ -65,14 +65,14 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
   const status = async (path: string, headers = {}): Promise<unknown> =>
     (await app.get(path, { headers })).headers['cache-status'];
 
-  it('tells misses, hits and what went stale or was dropped', async () => {
+  it('names misses, hits, stale and dropped responses', async () => {
     expect(await status('/page')).toBe('restflow; fwd=uri-miss; stored');
     expect(await status('/page')).toBe('restflow; hit; ttl=60');
     app.clock.advance(61);
     expect(await status('/page')).toMatch(/^restflow; fwd=(stale|uri-miss); stored$/);
   });
 
-  it('tells what went past the cache', async () => {
+  it('names the reason of a bypass', async () => {
     expect(await status('/page', { authorization: 'Bearer x' })).toBe('restflow; fwd=bypass');
     expect(await status('/page', { range: 'bytes=0-1' })).toBe('restflow; fwd=bypass');
     await status('/page');
@@ -93,7 +93,7 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
     expect(await status('/endless')).toBe('restflow; hit');
   });
 
-  it("tells what went past the cache, with freshness: 'headers'", async () => {
+  it("names the reason of a bypass, with freshness: 'headers'", async () => {
     expect(await status('/shared', { 'cache-control': 'only-if-cached' })).toBe(
       'restflow; detail=only-if-cached',
     );
@@ -103,13 +103,13 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
     expect(await status('/shared', { authorization: 'Bearer x' })).toBe('restflow; fwd=uri-miss');
   });
 
-  it('tells a variant that is missing from a URI that is', async () => {
+  it('tells a missing variant from a missing URI', async () => {
     expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; fwd=uri-miss; stored');
     expect(await status('/varied', { 'x-one': '2' })).toBe('restflow; fwd=vary-miss; stored');
     expect(await status('/varied', { 'x-one': '1' })).toBe('restflow; hit; ttl=60');
   });
 
-  it('tells who was answered with the answer to another', async () => {
+  it('names requests answered with the answer to another', async () => {
     const answers = Promise.all([status('/slow'), status('/slow'), status('/slow')]);
     await app.held(3);
     held.open();
@@ -120,12 +120,12 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
     ]);
   });
 
-  it('stands behind what a cache nearer to the origin said', async () => {
+  it('follows the member of a cache nearer to the origin', async () => {
     expect(await status('/upstream')).toBe('origin; hit, restflow; fwd=uri-miss; stored');
     expect(await status('/upstream')).toBe('origin; hit, restflow; hit; ttl=60');
   });
 
-  it("tells what became of a validation, with freshness: 'headers'", async () => {
+  it("names the result of a validation, with freshness: 'headers'", async () => {
     expect(await status('/shared')).toBe('restflow; fwd=uri-miss; stored');
     app.clock.advance(10);
     expect(await status('/shared')).toBe('restflow; hit; ttl=50');
@@ -138,7 +138,7 @@ describe.each(platforms)('Cache-Status on %s', (platform) => {
     expect(await status('/shared')).toBe('restflow; fwd=stale; fwd-status=304; ttl=60');
   });
 
-  it('tells that an error was stood in for', async () => {
+  it('says that a stale response replaced an error', async () => {
     await app.get('/shared?fails=1');
     app.clock.advance(70);
     expect(await status('/shared?fails=1')).toBe('restflow; fwd=stale; fwd-status=503; ttl=-10');

@@ -92,7 +92,7 @@ describe.each(platforms)('@CacheResponse on a controller on %s', (platform) => {
     expect(await app.get('/inherited')).toMatchObject({ cache: 'MISS' });
   });
 
-  it('gives way to the decorators of a base class, and to what overrides them', async () => {
+  it('gives way to the decorators of a base class and to overrides', async () => {
     for (const path of ['/decorated', '/inherited-never', '/overridden']) await app.get(path);
     app.clock.advance(61);
     expect(await app.get('/decorated')).toMatchObject({ cache: 'HIT' });

@@ -117,7 +117,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
   const status = async (path: string, headers = {}): Promise<string> =>
     String((await app.get(path, { headers })).headers['cache-status']);
 
-  it('tells the key and the tags, on misses and hits', async () => {
+  it('names the key and the tags, on misses and hits', async () => {
     await boot();
     for (const start of ['restflow; fwd=uri-miss; stored', 'restflow; hit']) {
       const said = await status('/articles/a', { host: 'example.com' });
@@ -129,13 +129,13 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     }
   });
 
-  it('tells the variant', async () => {
+  it('names the variant', async () => {
     await boot();
     await status('/varied', { 'x-one': '1' });
     expect(await status('/varied', { 'x-one': '2' })).toMatch(/variant="[^"]*x-one[^"]*2[^"]*"/);
   });
 
-  it('tells what dropped it', async () => {
+  it('names the invalidation that dropped it', async () => {
     await boot();
     await status('/articles/a');
     await app.get('/articles/a', { method: 'PUT' });
@@ -147,7 +147,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     expect(await status('/articles/a')).toMatch(/dropped-by="by hand"$/);
   });
 
-  it('tells nothing of drops from before it was cached', async () => {
+  it('names no invalidation from before it was cached', async () => {
     await boot();
     await app.cache.invalidateTags(['articles']);
     await status('/articles/a');
@@ -174,13 +174,13 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     expect(said.slice(0, start.length)).toBe(start);
   });
 
-  it('tells that the cache is switched off', async () => {
+  it('says that the cache is switched off', async () => {
     await boot();
     app.cache.disable();
     expect(await status('/articles/a')).toBe('restflow; fwd=bypass; detail=disabled');
   });
 
-  it('tells of a key that is hashed what it is made of, in the log', async () => {
+  it('logs the parts of a hashed key', async () => {
     await boot();
     const q = 'x'.repeat(300);
     expect(await status(`/long?q=${q}`)).not.toContain(q);
@@ -190,7 +190,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
     expect(lines[0]).toMatch(/Pages\.long GET \/long\?q=x+: restflow; fwd=uri-miss; stored; key=/);
   });
 
-  it('tells those who waited', async () => {
+  it('names requests that waited', async () => {
     await boot();
     const answers = Promise.all([status('/slow'), status('/slow')]);
     await until(() => handled === 1);
@@ -199,7 +199,7 @@ describe.each(platforms)('an explanation on %s', (platform) => {
       expect(said).toMatch(/^restflow; (fwd=uri-miss; (stored|collapsed)|hit; ttl=60); key="/);
   });
 
-  it('stands behind what a cache nearer to the origin said', async () => {
+  it('follows the member of a cache nearer to the origin', async () => {
     await boot();
     for (const _turn of [1, 2]) expect(await status('/upstream')).toMatch(/^origin; hit, restflow; .*key="/);
   });
@@ -304,7 +304,7 @@ class Notes {
   }
 }
 
-it('an explanation names the rule that dropped what was cached', async () => {
+it('an explanation names the rule that dropped the entry', async () => {
   const app = await start('express', {
     controllers: [Notes],
     imports: [TypeOrmModule.forRoot({ type: 'sqljs', entities: [Note], synchronize: true })],
@@ -319,7 +319,7 @@ it('an explanation names the rule that dropped what was cached', async () => {
 });
 
 describe('explainToken', () => {
-  it('makes what is good for so long', () => {
+  it('makes tokens with the given lifetime', () => {
     const token = explainToken(SECRET, '1h');
     for (const [minutes, isGood] of [
       [0, true],

@@ -121,7 +121,7 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
     expect(handled).toBe(1);
   });
 
-  it('setResponseCacheHeaders writes what it is given, and nothing for what is missing', async () => {
+  it('setResponseCacheHeaders writes the given fields and skips missing ones', async () => {
     const { headers } = await app.get('/by-hand');
     expect([headers['x-cache-status'], headers['x-cached-at'], headers['x-cache-reset-at']]).toEqual([
       'HIT',
@@ -169,7 +169,7 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
     expect(remaining).toBe(45);
   });
 
-  it('a lifetime beyond the last date there is is told as none', async () => {
+  it('a lifetime beyond the last possible date is sent as none', async () => {
     for (const status of ['MISS', 'HIT']) {
       const { headers } = await app.get('/for-ages');
       expect(headers['x-cache-status']).toBe(status);
@@ -205,7 +205,7 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
     expect([hit.cache, hit.headers['age']]).toEqual(['HIT', later]);
   });
 
-  it('cacheControl: true sends no lifetime for what has none, or may not be stored', async () => {
+  it('cacheControl: true sends no lifetime for answers without one, or that may not be stored', async () => {
     expect((await app.get('/forever')).headers['cache-control']).toBeUndefined();
     handled = 0;
     const first = await app.get('/page-if');

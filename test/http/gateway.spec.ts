@@ -138,7 +138,7 @@ describe.each(['express', 'fastify'] as const)('the gateway on %s', (platform) =
     expect(got).not.toMatch(/X-Own|TE\n/);
   });
 
-  it('sends from the store what came through the first time', async () => {
+  it('sends a stored response like the first one', async () => {
     const path = at((_, response) => {
       response.setHeader('X-Rep', ['1', '2']).setHeader('Content-Type', 'text/x');
       fresh(response).end('bytes');

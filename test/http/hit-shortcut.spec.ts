@@ -148,7 +148,7 @@ describe.each(platforms)('a hit on %s', (platform) => {
     expect(replied).toHaveBeenCalledTimes(1);
   });
 
-  it('asks what the options have to say once', async () => {
+  it('calls the functions of its options once a request', async () => {
     await begin();
     expect(await thrice('/plain/asked')).toEqual(['MISS', 'HIT', 'HIT']);
     expect(asked).toBe(3);
@@ -202,13 +202,13 @@ describe.each(platforms)('a hit on %s', (platform) => {
     expect((await app.get('/plain/headers')).headers['x-live']).toBe('4');
   });
 
-  it('makes what is made for each request', async () => {
+  it('makes request-scoped providers', async () => {
     await begin();
     expect(await thrice('/scoped')).toEqual(['MISS', 'HIT', 'HIT']);
     expect([made, handled]).toEqual([3, 1]);
   });
 
-  it('is none of a controller that inherits the handler and is not cached', async () => {
+  it('is never sent for an uncached controller that inherits the handler', async () => {
     await begin();
     expect(await thrice('/cached')).toEqual(['MISS', 'HIT', 'HIT']);
     expect(await thrice('/uncached')).toEqual([undefined, undefined, undefined]);
@@ -228,7 +228,7 @@ describe.each(platforms)('a hit on %s', (platform) => {
     app.complaints.length = 0;
   });
 
-  it('leaves to middleware what it does behind next()', async () => {
+  it('has the headers that middleware sets after next()', async () => {
     await begin({
       setup: (app) =>
         void app.use((_: object, response: ServerResponse, next: () => void) => {
@@ -256,7 +256,7 @@ describe('a hit on express alone', () => {
     }
   });
 
-  it('comes behind handlers of the application that were registered before', async () => {
+  it('runs after handlers that the application registered before', async () => {
     let before = 0;
     app = await start('express', {
       controllers: [Plain],

@@ -182,7 +182,7 @@ describe.each(platforms)('a hit on %s', (platform) => {
     expect((await app.get('/methods')).cache).toBe('MISS');
   });
 
-  it('is never what a Range request brought, which runs the handler where nothing is stored', async () => {
+  it('never comes from a Range request, which runs the handler where nothing is stored', async () => {
     const range = await app.get('/things/1', { range: 'bytes=0-1' });
     expect([range.cache, handled]).toEqual(['BYPASS', 1]);
     expect((await app.get('/things/1')).cache).toBe('MISS');

@@ -174,7 +174,7 @@ describe.each(platforms)('a hostile client on %s', (platform) => {
     expect(handled).toBeLessThanOrEqual(4);
   });
 
-  it('gets encoded bytes only if it asked for them, though it was middleware that said so in Vary', async () => {
+  it('gets encoded bytes only if it accepts them, though middleware set the Vary', async () => {
     await boot((app) => void app.use(varying));
     expect((await app.get('/gzip-behind-middleware', { 'accept-encoding': 'gzip' })).body).toBe('encoded');
     expect((await app.get('/gzip-behind-middleware')).body).toBe('plain');

@@ -93,7 +93,7 @@ describe.each(
     expect(handled).toBe(3);
   });
 
-  it('what one tenant has is dropped without the others, and by a description of the request in all', async () => {
+  it('drops the entries of one tenant alone, and by a description of the request those of all', async () => {
     const all = () => Promise.all(['a', 'b'].map((tenant) => as(tenant, '/own/1')));
     await all();
     await app.cache.for(Shop, 'own').deletePartition({ tenant: 'a' });

@@ -89,7 +89,7 @@ describe.each(platforms)('keyLimit on %s', (platform) => {
     expect(await caches(path, [4, 4])).toEqual(['MISS', 'HIT']);
   });
 
-  it('says once what to write', async () => {
+  it('logs its advice once', async () => {
     await boot();
     await ask('/list', [1, 2, 3, 4, 5]);
     expect(app.complaints).toHaveLength(1);
@@ -105,7 +105,7 @@ describe.each(platforms)('keyLimit on %s', (platform) => {
     expect(await caches('/list', [1, 2, 3, 1, 2, 3])).toEqual(['MISS', 'MISS', 'MISS', 'HIT', 'HIT', 'MISS']);
   });
 
-  it('stores anew what went stale, however many keys there were', async () => {
+  it('stores a stale key again, however many keys there were', async () => {
     await boot();
     await ask('/short', [1, 2, 3]);
     app.clock.advance(11);
@@ -162,7 +162,7 @@ describe.each(platforms)('keyLimit on %s', (platform) => {
     expect(await caches('/list', [4, 5, 4, 5])).toEqual(['MISS', 'MISS', 'HIT', 'HIT']);
   });
 
-  it('bounds what a client can store that invents parameters', async () => {
+  it('bounds the entries of a client that invents parameters', async () => {
     const store = memoryStore() as ReturnType<typeof memoryStore> & { size: { entries: number } };
     app = await start(platform, {
       controllers: [Lists],

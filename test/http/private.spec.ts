@@ -332,7 +332,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
     expect(await twice(app, '/public', { cookie: 'sid=a' })).toEqual(['MISS', 'HIT', 'public 3', 'public 3']);
   });
 
-  it('an answer that is not stored for what was read promises no lifetime to outer caches', async () => {
+  it('an answer refused for what its handler read promises no lifetime to outer caches', async () => {
     const answer = await app.get('/reads-session', { cookie: 'sid=a' });
     expect([answer.headers['cache-control'], answer.headers['expires']]).toEqual([undefined, undefined]);
     expect(answer.headers['x-cache-reset-at']).toBeUndefined();

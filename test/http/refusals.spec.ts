@@ -153,7 +153,7 @@ describe.each(platforms)('on %s', (platform) => {
       },
     );
 
-    it('tells a stream that proves too large once in the log', async () => {
+    it('logs once a stream that proves too large', async () => {
       door.open();
       for (const turn of ['1', '2'])
         expect((await app.get('/large-stream')).body).toMatch(new RegExp(`^${turn} l`));

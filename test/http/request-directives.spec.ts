@@ -111,7 +111,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
 
   describe.each(['/plain', '/guarded'])('of %s', (path) => {
     describe('no-store', () => {
-      it('goes past the cache, and nothing is stored', async () => {
+      it('bypasses the cache and stores nothing', async () => {
         expect(told(await get(path, 'no-store'))).toBe('BYPASS page 1; fwd=request');
         expect(told(await get(path))).toBe('MISS page 2; fwd=uri-miss; stored');
         expect(told(await get(path, 'max-age=60, No-Store'))).toBe('BYPASS page 3; fwd=request');
@@ -144,13 +144,13 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
         expect(told(await get(path))).toBe('HIT page 2; hit; ttl=60');
       });
 
-      it('is what Pragma says only where there is no Cache-Control', async () => {
+      it('is read from Pragma only where there is no Cache-Control', async () => {
         await get(path);
         expect((await get(path, 'max-age=100', { pragma: 'no-cache' })).cache).toBe('HIT');
         expect((await get(path, undefined, { pragma: 'cache' })).cache).toBe('HIT');
       });
 
-      it('waits for nobody who asked before, whose answer is not stored over its own', async () => {
+      it('waits for no earlier load, whose answer is not stored over its own', async () => {
         doors = [gate(), gate()];
         const before = get(path);
         await until(() => handled === 1);
@@ -178,7 +178,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
         expect(told(await get(path))).toBe('HIT page 1; hit; ttl=60');
       });
 
-      it('leaves the others with what is stored while the handler runs', async () => {
+      it('leaves the stored response to other requests while the handler runs', async () => {
         await get(path);
         doors = [undefined, gate()];
         const anew = get(path, 'no-cache');
@@ -188,14 +188,14 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
         expect((await anew).body).toBe('page 2');
       });
 
-      it('leaves what is stored where the handler fails', async () => {
+      it('leaves the stored response where the handler fails', async () => {
         await get(path);
         failing = true;
         expect((await get(path, 'no-cache')).status).toBe(500);
         expect(told(await get(path))).toBe('HIT page 1; hit; ttl=60');
       });
 
-      it('of a condition is judged by what the handler says now', async () => {
+      it("with a condition is judged by the handler's new answer", async () => {
         const etag = String((await get(path)).headers['etag']);
         expect((await get(path, 'max-age=0', { 'if-none-match': etag })).body).toBe('page 2');
         const newer = String((await get(path)).headers['etag']);
@@ -258,7 +258,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
         expect([directives, (await get(path, directives)).cache]).toEqual([directives, 'HIT']);
     });
 
-    it('only-if-cached is answered with what is stored, or 504', async () => {
+    it('only-if-cached is answered with the stored response, or 504', async () => {
       const nothing = await get(path, 'only-if-cached');
       expect([nothing.status, nothing.body, handled]).toEqual([504, '', 0]);
       expect(nothing.headers['cache-status']).toBe('restflow; detail=only-if-cached');
@@ -299,7 +299,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
     expect((await get('/plain', 'no-cache')).cache).toBe('REFRESH');
   });
 
-  it('only-if-cached waits for nobody', async () => {
+  it('only-if-cached waits for no load', async () => {
     doors = [gate()];
     const first = get('/plain');
     await until(() => handled === 1);
@@ -364,14 +364,14 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
       expect(told(await get('/error', 'max-stale'))).toMatch(/^MISS page 2/);
     });
 
-    it('takes of what was expired no more than all are served', async () => {
+    it('accepts an expired response no longer than all requests get it', async () => {
       await get('/error');
       await app.cache.invalidateTags(['error'], { mode: 'expire' });
       app.clock.advance(70);
       expect(told(await get('/error', 'max-stale'))).toMatch(/^MISS page 2/);
     });
 
-    it('is what all are served of what was expired, but those who want it to stay fresh', async () => {
+    it('is an expired response for all requests but those that want it to stay fresh', async () => {
       for (const [directives, expected] of [
         ['max-stale', 'STALE page 1'],
         ['min-fresh=1', 'MISS page 2'],
@@ -387,7 +387,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
       }
     });
 
-    it('is loaded anew behind the back of the client, where all are served what is stale', async () => {
+    it('starts a background refresh where all requests get the stale response', async () => {
       await get('/while');
       app.clock.advance(70);
       expect((await get('/while', 'max-stale')).cache).toBe('STALE');
@@ -409,7 +409,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
       expect(told(await get('/while', directives)).split(';')[0]).toBe(expected);
     });
 
-    it('no-cache and max-age=0 bring the error of a handler, others what stands in for it', async () => {
+    it('no-cache and max-age=0 get the error of a handler, others the stale response', async () => {
       await get('/error');
       app.clock.advance(70);
       failing = true;
@@ -423,7 +423,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
     });
   });
 
-  it('shares a load with those who came before, where what that brings is young enough', async () => {
+  it('shares an earlier load where its result is young enough', async () => {
     doors = [gate()];
     const both = [get('/plain'), get('/plain', 'max-age=5')];
     await app.held(2);
@@ -439,7 +439,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
     expect((await get('/limited?a=1')).body).toBe('page 3');
   });
 
-  it('is counted as a refresh where it refuses what is stored', async () => {
+  it('counts as a refresh where it refuses the stored response', async () => {
     for (const directives of ['no-cache', 'no-cache', 'max-age=60']) await get('/plain', directives);
     const { name, hits, misses, refreshes } = app.cache.metrics().methods.find(({ loads }) => loads > 0)!;
     expect({ name, hits, misses, refreshes }).toEqual({
@@ -458,7 +458,7 @@ describe.each(platforms)('what a request demands on %s', (platform) => {
     expect(await why('no-cache')).toMatch(/^restflow; fwd=request; stored; key="/);
   });
 
-  it('is not answered with what the fleet has stored, where it refuses that', async () => {
+  it('is not answered with a response of the fleet where it refuses stored ones', async () => {
     const store = Object.assign(memoryStore(), {
       acquire: async (): Promise<Lease> => ({ release: async () => undefined }),
     });

@@ -82,7 +82,7 @@ describe.each(platforms)("a handler with freshness: 'headers' on %s", (platform)
       expect([status, headers['cache-control']]).toEqual([504, 'no-store']);
     });
 
-    it('is asked with its own validator, and its 304 brings what is stored', async () => {
+    it('gets its own validator, and its 304 is answered with the stored response', async () => {
       await app.get('/page');
       app.clock.advance(91);
       const fresh = await app.get('/page', { 'if-none-match': '"other"' });
@@ -106,7 +106,7 @@ describe.each(platforms)("a handler with freshness: 'headers' on %s", (platform)
       expect(asked).toEqual([undefined, '"one"']);
     });
 
-    it('is stood in for by what is stored when it throws', async () => {
+    it('is replaced by the stored response when it throws', async () => {
       await app.get('/page');
       app.clock.advance(100);
       failing = true;

@@ -98,7 +98,7 @@ function hangUp(port: number, path: string, when: 'running' | 'data'): Promise<v
   });
 }
 
-describe.each(platforms)('requests at once on %s', (platform) => {
+describe.each(platforms)('concurrent requests on %s', (platform) => {
   let app: TestApplication;
   beforeEach(async () => {
     handled = loaded = 0;

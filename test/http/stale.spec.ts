@@ -93,7 +93,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
   const get: TestApplication['get'] = (...args) => running.get(...args);
 
   describe('with staleWhileRevalidate', () => {
-    it('is served at once, by a single run of the handler behind the back of all who ask', async () => {
+    it('is served without waiting, while one background request runs the handler', async () => {
       await get('/while/1');
       running.clock.advance(70);
       const door = gate();
@@ -277,7 +277,7 @@ describe.each(platforms)('a handler on %s', (platform) => {
     await running.close();
   });
 
-  it('is asked ahead of time with refreshAhead, while all are served what is fresh', async () => {
+  it('runs ahead of time with refreshAhead, while all requests get the fresh response', async () => {
     const running = await start(platform, { controllers: [Rates] });
     await running.get('/ahead/1');
     running.clock.advance(79);

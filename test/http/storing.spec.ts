@@ -149,7 +149,7 @@ function essence({ status, headers, body }: Answer): unknown {
   return { status, headers: comparable.sort(), body };
 }
 
-describe.each(platforms)('what is stored on %s', (platform) => {
+describe.each(platforms)('a stored response on %s', (platform) => {
   let app: TestApplication;
   beforeEach(async () => {
     handled = 0;
@@ -242,7 +242,7 @@ describe.each(platforms)('what is stored on %s', (platform) => {
     await until(() => app.complaints.some((line) => line.includes('cacheIf is broken')));
   });
 
-  it('what is switched off is neither read nor stored, until it is switched on', async () => {
+  it('a cache that is switched off neither reads nor stores until it is switched on', async () => {
     await app.get('/by-hand');
     app.cache.disable();
     expect((await app.get('/by-hand')).cache).toBe('BYPASS');

@@ -126,7 +126,7 @@ describe.each(platforms)('an unsafe request on %s', (platform) => {
   const isCached = async (path: string, headers = {}): Promise<boolean> =>
     (await app.get(path, { headers })).cache === 'HIT';
 
-  it('drops what is cached for its URI, whatever its route calls the parameter', async () => {
+  it('drops the responses of its URI, whatever its route calls the parameter', async () => {
     await boot();
     for (const method of ['PUT', 'DELETE']) {
       await app.get('/articles/a');
@@ -157,14 +157,14 @@ describe.each(platforms)('an unsafe request on %s', (platform) => {
     for (const path of others) expect(await isCached(path)).toBe(true);
   });
 
-  it('drops what its query says', async () => {
+  it('drops the response with its query', async () => {
     await boot();
     for (const path of ['/articles?page=1', '/articles?page=2']) await app.get(path);
     await app.get('/articles?page=1', { method: 'POST' });
     expect(await isCached('/articles?page=1')).toBe(false);
   });
 
-  it('drops what its Location and Content-Location name', async () => {
+  it('drops the responses of its Location and Content-Location', async () => {
     await boot();
     const paths = ['/articles', '/articles/created', '/articles?page=2'];
     for (const path of [...paths, '/articles?page=3']) await app.get(path);
@@ -173,7 +173,7 @@ describe.each(platforms)('an unsafe request on %s', (platform) => {
     expect(await isCached('/articles?page=3')).toBe(true);
   });
 
-  it('drops what it redirects to', async () => {
+  it('drops the response that it redirects to', async () => {
     await boot();
     await app.get('/articles/a');
     expect(await app.get('/articles/a/publish', { method: 'POST' })).toMatchObject({ status: 303 });
@@ -194,7 +194,7 @@ describe.each(platforms)('an unsafe request on %s', (platform) => {
     expect(await isCached('/articles/a')).toBe(true);
   });
 
-  it('drops what the same handler answered to GET', async () => {
+  it('drops the answer of the same handler to GET', async () => {
     await boot();
     await app.get('/all');
     expect(await app.get('/all', { method: 'OPTIONS' })).toMatchObject({ cache: 'BYPASS' });
@@ -203,7 +203,7 @@ describe.each(platforms)('an unsafe request on %s', (platform) => {
     expect(await isCached('/all')).toBe(false);
   });
 
-  it('drops what is below a wildcard', async () => {
+  it('drops responses below a wildcard', async () => {
     await boot();
     for (const path of ['/files/a/b%20c', '/files/a']) await app.get(path);
     await app.get('/files/a/b%20c', { method: 'PUT' });

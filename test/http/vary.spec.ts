@@ -141,7 +141,7 @@ describe.each(platforms)('Vary on %s', (platform) => {
     expect(await ask('/handler?held=1', 'en')).toBe('MISS in en');
   });
 
-  it('declared by the route makes variants, and is told to outer caches', async () => {
+  it('declared by the route makes variants and is sent to outer caches', async () => {
     const headers = (language: string, theme: string) => ({ 'accept-language': language, 'x-theme': theme });
     for (const turn of ['MISS', 'HIT']) {
       for (const [language, theme] of [
@@ -161,7 +161,7 @@ describe.each(platforms)('Vary on %s', (platform) => {
       expect((await app.get('/twice')).headers['vary']).toBe('Accept-Language, x-theme');
   });
 
-  it('tells outer caches of the headers that fields of the key read', async () => {
+  it('names to outer caches the headers that fields of the key read', async () => {
     for (const cache of ['MISS', 'HIT']) {
       const answer = await app.get('/keyed', { 'accept-language': 'de' });
       expect([answer.cache, answer.headers['vary']]).toEqual([cache, 'accept-language, cookie']);
@@ -169,7 +169,7 @@ describe.each(platforms)('Vary on %s', (platform) => {
     expect((await app.get('/keyed', { 'accept-language': 'en' })).body).toBe('in en');
   });
 
-  it('that only some answers carry still tells variants apart', async () => {
+  it('that only some answers carry still keeps variants apart', async () => {
     expect((await app.get('/sometimes', { 'x-ab': 'a' })).body).toBe('ab a');
     expect((await app.get('/sometimes')).body).toBe('ab undefined');
     expect((await app.get('/sometimes', { 'x-ab': 'b' })).body).toBe('ab b');

@@ -158,7 +158,7 @@ describe.each(platforms)('the head on %s', (platform) => {
     warned.mockRestore();
   });
 
-  it('of a HEAD request is told, but nothing is recorded', async () => {
+  it('of a HEAD request is judged, but not recorded', async () => {
     await startWith({ add: { 'X-Cache-Status': 'BYPASS' } });
     const miss = await fetchRaw(app.port, '/json', { method: 'HEAD' });
     const recordings = await app.recorder.settled(1);

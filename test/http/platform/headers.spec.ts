@@ -69,7 +69,7 @@ describe.each(platforms)('recorded headers on %s', (platform) => {
   const names = (headers: readonly (readonly [string, unknown])[] = []) =>
     headers.map(([name]) => name.toLowerCase());
 
-  it('are only what the handler added or changed; the rest comes from the live request', async () => {
+  it('are only those that the handler added or changed; the others come from the live request', async () => {
     const { miss, hit, recording } = await record('/plain');
     const recorded = recording?.response;
     expect(
@@ -108,7 +108,7 @@ describe.each(platforms)('recorded headers on %s', (platform) => {
     expect(hit.get('vary')).toBe('Origin, X-Live, Accept-Language, Accept, accept');
   });
 
-  it('never hold what belongs to the connection, the framing or the moment', async () => {
+  it('never hold headers of the connection, the framing or the moment', async () => {
     const { recording } = await record('/hop');
     expect(
       names(recording?.response?.headers)

@@ -97,7 +97,7 @@ const zipPayload = async (_request: unknown, reply: Reply, payload: unknown) => 
 describe('hooks on fastify', () => {
   type Hooked = { addHook(name: 'onSend', hook: unknown): void };
 
-  it('compress what is replayed as they compress what is recorded', async () => {
+  it('compress a replay as they compress the recorded response', async () => {
     app = await start('fastify', Layers, {
       setup: (_app, instance: Hooked) => instance.addHook('onSend', zipPayload),
     });
@@ -198,7 +198,7 @@ describe('hooks on fastify', () => {
 });
 
 describe('fastify', () => {
-  it('replays what a hijacked reply wrote on the raw response', async () => {
+  it('replays a response that a hijacked reply wrote on the raw response', async () => {
     app = await start('fastify', Layers);
     const miss = await fetchRaw(app.port, '/hijacked');
     await app.recorder.settled(1);

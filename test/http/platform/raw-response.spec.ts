@@ -31,7 +31,7 @@ async function written(write: (response: ServerResponse, request: IncomingMessag
   return { answer, recordings, heads, response, recorded: recordings[0]?.response };
 }
 
-describe('what is written on a raw response', () => {
+describe('writes on a raw response', () => {
   it.each<[string, string, (response: ServerResponse) => void]>([
     [
       'strings with encodings',

@@ -248,20 +248,20 @@ describe.each(platforms)('done() on %s', (platform) => {
     expect((await leave('/upgrade')).map(({ refusal }) => refusal)).toEqual(['hijacked']);
   });
 
-  it('records what an exception filter answers', async () => {
+  it('records the answer of an exception filter', async () => {
     const { answer, recordings } = await run('/not-found');
     expect(recordings[0]?.response?.status).toBe(404);
     expect(essence(await fetchRaw(app.port, '/not-found'))).toEqual(essence(answer as never));
     expect(recordings).toHaveLength(1);
   });
 
-  it('records the answer of the filter, not what the handler could not send', async () => {
+  it('records the answer of the filter, not the one that the handler failed to send', async () => {
     const { answer, recordings } = await run('/bad-chunk');
     expect('status' in answer && answer.status).toBe(500);
     expect(recordings.map(({ response }) => response?.status)).toEqual([500]);
   });
 
-  it('says aborted when a lower layer refuses the head, and the filter answers without what we added', async () => {
+  it('says aborted when other middleware refuses the head, and the filter answers without our headers', async () => {
     app = await start(platform, Refused);
     app.recorder.decide = () => ({ add: { 'X-Ours': '1' } });
     const answer = await fetchRaw(app.port, '/bad-status');
