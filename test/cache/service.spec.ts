@@ -385,9 +385,7 @@ it('a function that answers with a promise switches off, whatever becomes of the
   expect(await cache.get('k')).toBe(CACHE_MISSING);
   answer = Promise.reject(new Error('no flags'));
   expect(await cache.getOrSet('k', () => 2)).toBe(2);
-  expect(log.errors).toEqual([
-    expect.stringMatching(/option enabled failed.*promise.*must be synchronous/),
-  ]);
+  expect(log.errors).toEqual([expect.stringMatching(/option enabled failed.*promise.*must be synchronous/)]);
 });
 
 describe('applications that share a store', () => {
