@@ -14,7 +14,7 @@ export function excerpt(value: unknown): string {
   try {
     return String(JSON.stringify(value)).slice(0, 200);
   } catch {
-    return String(value);
+    return describe(value);
   }
 }
 

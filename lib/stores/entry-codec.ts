@@ -77,8 +77,18 @@ export function decodeEntry(buffer: Buffer): DecodedEntry | undefined {
 
 function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
   const [cachedAt, freshUntil, keepUntil, size, epoch, tags, generations, flags, valueSize, data] = head;
-  if (tags.length !== generations.length || ![cachedAt, freshUntil, keepUntil, size].every(isNumber))
-    throw new TypeError('not an entry');
+  const isEntry =
+    isTime(cachedAt) &&
+    isEndTime(freshUntil) &&
+    isEndTime(keepUntil) &&
+    isSize(size) &&
+    (valueSize === 0 || isSize(valueSize)) &&
+    Number.isSafeInteger(flags) &&
+    typeof epoch === 'string' &&
+    isTextList(tags) &&
+    isTextList(generations) &&
+    tags.length === generations.length;
+  if (!isEntry) throw new TypeError('not an entry');
   const stamp = new Stamp(epoch, tags, generations.map(splitGeneration));
   return {
     stamp,
@@ -91,8 +101,25 @@ function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
   };
 }
 
-function isNumber(value: unknown): boolean {
-  return typeof value === 'number';
+/** Others may write into a shared store, and a Date of any other number throws. Milliseconds since the epoch. */
+const LAST_TIME = 8.64e15;
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= LAST_TIME;
+}
+
+/** May be `Infinity`. */
+function isEndTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= -LAST_TIME;
+}
+
+/** A store in memory takes no other sizes. */
+function isSize(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }
 
 /** A generation as one text, as a shared store holds it under a tag. */

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { keyOf } from '../../lib/invalidation/rules/manifest-rule.js';
 import { RuleManifest } from '../../lib/invalidation/exchange/rule-manifest.js';
 import fc from 'fast-check';
-import { always } from '../support/randomised.js';
+import { KeySpace } from '../../lib/cache/key-space.js';
+import { RemoteRule } from '../../lib/invalidation/rules/remote-rule.js';
+import { mutate } from '../support/mutations.js';
+import { always, announce, randomNumbers, seed, soaked } from '../support/randomised.js';
 import { manifestRule } from './support/manifest-rules.js';
 
 const manifest = (...held: (readonly [n: number, until: number])[]): RuleManifest => {
@@ -42,6 +45,26 @@ describe('a manifest', () => {
     const known = manifest([1, 5]);
     expect(known.merge(read).map(({ name }) => name)).toEqual(['rule 2']);
     expect(shown(known)).toEqual(['rule 1 10', 'rule 2 20']);
+  });
+
+  it('of which somebody else wrote some is read as far as it holds rules', () => {
+    const space = new KeySpace('hostile', 'app', undefined);
+    const stored = manifest([1, 10], [2, 20]).toStored();
+    const count = soaked(20_000);
+    announce('hostile manifests', count);
+    const random = randomNumbers(seed);
+    const members = ['watchFields', 'invalidateWhen', 'dispatcherConfig', 'partition', 'shape', 'paths'];
+    for (let i = 0; i < count; i++) {
+      let mutated: unknown = stored;
+      for (let times = 1 + Math.floor(random() * 3); times > 0; times--)
+        mutated = mutate(mutated, random, members);
+      const { manifest: read, garbage } = RuleManifest.read(mutated);
+      for (const line of garbage) expect(typeof line).toBe('string');
+      for (const [, { rule, until }] of read.entries()) {
+        expect(Number.isFinite(until)).toBe(true);
+        expect(new RemoteRule(rule, space, 'inline').target.methodTag).toMatch(/^hostile:g:/);
+      }
+    }
   });
 
   it('is ahead of one that lacks a rule or would forget one earlier', () => {

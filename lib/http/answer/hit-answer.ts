@@ -94,7 +94,8 @@ function reportedHeaders(
 }
 
 function validators(route: CachedRoute, stored: StoredResponse): AddedHeaders {
-  return { ETag: stored.etag!, ...standingHeaders(route, stored.cacheControl) };
+  const { etag, cacheControl } = stored;
+  return { ...(etag !== undefined && { ETag: etag }), ...standingHeaders(route, cacheControl) };
 }
 
 function agedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {

@@ -2,21 +2,12 @@ import { createHash } from 'node:crypto';
 import type { ValueHandling } from '../../cache/values/isolation.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { parseDelta } from '../headers/cache-control.js';
-import type { AddedHeaders, RecordedResponse, SendingManner } from '../platform.interface.js';
+import type { AddedHeaders, RecordedResponse } from '../platform.interface.js';
+import { assertResponseData, type JudgedHeaders } from './response-shape.js';
 import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
-/** Headers that an answer is judged by: also those that `@Header()` and middleware set before the recording began. */
-export interface JudgedHeaders {
-  readonly etag?: string | undefined;
-  readonly lastModified?: string | undefined;
-  readonly cacheControl?: string | undefined;
-  /** All that reuse is judged by; only with `freshness: 'headers'`. */
-  readonly shared?: SharedHeaders;
-}
-
-export interface SharedHeaders extends ExchangeTimes {
-  readonly fields: JudgedFields;
-}
+const NO_FIELDS: JudgedFields = {};
+const LONG_AGO: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
 
 /** A response as it is cached: the recorded one, its validators and its size. */
 export class StoredResponse implements ResponseView {
@@ -53,8 +44,12 @@ export class StoredResponse implements ResponseView {
 
   /** The terms of its reuse; only with `freshness: 'headers'`. */
   get terms(): ReuseTerms {
-    const { shared } = this.judged;
-    return (this.#terms ??= reuseTermsOf(this.status, shared!.fields, shared!));
+    return (this.#terms ??= reuseTermsOf(this.status, this.fields, this.judged.shared ?? LONG_AGO));
+  }
+
+  /** Headers that its reuse is judged by; only with `freshness: 'headers'`. */
+  get fields(): JudgedFields {
+    return this.judged.shared?.fields ?? NO_FIELDS;
   }
 
   get status(): number {
@@ -71,8 +66,6 @@ export class StoredResponse implements ResponseView {
     ));
   }
 }
-
-type ResponseData = [number, RecordedResponse['headers'], string[], string[], JudgedHeaders, SendingManner?];
 
 /** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
 export const responseValues: ValueHandling = {
@@ -92,8 +85,10 @@ export const responseValues: ValueHandling = {
     };
   },
   decode({ data, bytes }) {
-    const [status, headers, removed, vary, told, manner] = data as ResponseData;
-    return new StoredResponse({ status, headers, removed, vary, body: bytes!, manner }, told);
+    assertResponseData(data);
+    if (!Buffer.isBuffer(bytes)) throw new TypeError('a response without a body');
+    const [status, headers, removed, vary, judged, manner] = data;
+    return new StoredResponse({ status, headers, removed, vary, body: bytes, manner }, judged);
   },
 };
 

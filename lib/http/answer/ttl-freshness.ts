@@ -12,7 +12,8 @@ import type { AnswerRules, Verdict } from './recorded-answer.js';
 import { lifetimeHeaders, standingHeaders, statusHeaders } from './response-headers.js';
 import type { Reuse, StaleResponses } from './stale-responses.js';
 import { judgeResponse, varyOf } from './storable.js';
-import { ageOf, etagOf, joined, type JudgedHeaders, single, StoredResponse } from './stored-response.js';
+import { ageOf, etagOf, joined, single, StoredResponse } from './stored-response.js';
+import type { JudgedHeaders } from './response-shape.js';
 
 /** Routes with `freshness: 'ttl'`: the decorator says how long an answer is fresh, the handler may shorten that or forbid it. */
 export class TtlFreshness implements FreshnessRules {

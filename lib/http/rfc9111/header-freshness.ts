@@ -214,7 +214,7 @@ class HeaderAnswerRules implements AnswerRules {
 
   /** Stores a freshened response, or drops the stored one where it must not be kept any more. */
   #keep(freshened: StoredResponse, answer: RecordedAnswer): void {
-    const { fields } = freshened.judged.shared!;
+    const { fields } = freshened;
     const vary = varyMembers(freshened.headers['vary']?.toString() ?? '');
     const refusal = storingRefusal(freshened.status, fields, vary, this.run.isAuthenticated);
     if (refusal === undefined && isWorthKeeping(freshened.terms, fields)) {
@@ -281,6 +281,6 @@ function storedAnswer(
 
 /** The handler's own validators: others are not strong. */
 function rangeValidators(stored: StoredResponse): Parameters<typeof partOf>[2] {
-  const { etag, date, 'last-modified': lastModified } = stored.judged.shared!.fields;
+  const { etag, date, 'last-modified': lastModified } = stored.fields;
   return { etag, lastModified, date: parseHttpDate(date) };
 }

@@ -56,7 +56,7 @@ export function freshened(
   times: ExchangeTimes,
 ): StoredResponse {
   const { recorded } = stored;
-  const { fields } = stored.judged.shared!;
+  const { fields } = stored;
   const newer = update.filter(([name]) => !KEPT_ON_UPDATE.has(name.toLowerCase()));
   const replaced = new Set(newer.map(([name]) => name.toLowerCase()));
   const headers: Headers = [
@@ -76,7 +76,7 @@ function isTimeOf(name: string): boolean {
 
 /** Whether a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
 export function isAbout(given: JudgedFields, stored: StoredResponse): boolean {
-  const { fields } = stored.judged.shared!;
+  const { fields } = stored;
   if (given.etag !== undefined && fields.etag !== undefined)
     return opaque(given.etag) === opaque(fields.etag);
   const [newer, older] = [given['last-modified'], fields['last-modified']];

@@ -12,7 +12,7 @@ export function isManifestRule(value: unknown): value is ManifestRule {
     isList(tables) &&
     (mode === 'purge' || mode === 'expire') &&
     [eager, triggerOnCreate].every((one) => typeof one === 'boolean') &&
-    typeof life === 'number' &&
+    Number.isFinite(life) &&
     isOptional(watchFields, isList) &&
     [invalidateWhen, dispatcherConfig].every((one) => isOptional(one, isRecord)) &&
     isOptional(partition, isPartition)
@@ -40,6 +40,15 @@ function isField(value: unknown): value is ManifestPartition['shape'][number] {
     isText(value['name']) &&
     [value['isSet'], value['sortLists'], value['isHashed']].every((one) => typeof one === 'boolean')
   );
+}
+
+/** Rules are told apart by their JSON. */
+function isJson(rule: ManifestRule): boolean {
+  try {
+    return JSON.stringify(rule) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function isOptional(value: unknown, test: (value: unknown) => boolean): boolean {
@@ -88,7 +97,8 @@ export class RuleManifest {
       return { manifest, garbage: ['the stored value is not a rule manifest of this version'] };
     const garbage: string[] = [];
     for (const held of rules as Partial<HeldRule>[]) {
-      if (typeof held?.until === 'number' && isManifestRule(held.rule)) manifest.add(held.rule, held.until);
+      if (Number.isFinite(held?.until) && isManifestRule(held.rule) && isJson(held.rule))
+        manifest.add(held.rule, held.until!);
       else garbage.push(`the manifest contains ${excerpt(held)}`);
     }
     return { manifest, garbage };

@@ -136,8 +136,9 @@ function parse(text: string): Message | undefined {
       tags: unknown;
       mode: unknown;
     }>;
-    if (Array.isArray(message.tags) && (message.mode === 'purge' || message.mode === 'expire'))
-      return message as Message;
+    const { tags } = message;
+    const areTexts = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
+    if (areTexts && (message.mode === 'purge' || message.mode === 'expire')) return message as Message;
     return typeof message.ping === 'string' && typeof message.sentAt === 'number'
       ? (message as Message)
       : undefined;
