@@ -118,7 +118,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     restore: async ({ redis }) => {
       await redis.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
     },
-    says: [/takes no writes/, /takes writes again/],
+    says: [/refuses writes/, /accepts writes again/],
   },
   'is full, and evicts what it likes': {
     async disturb({ redis, undo }) {
