@@ -66,7 +66,7 @@ export class KeyContextReader {
       throw unusable('returned a promise, but must be synchronous');
     }
     if (typeof values !== 'object' || values === null || Array.isArray(values))
-      throw unusable(`answered ${describe(values)}`);
+      throw unusable(`returned ${describe(values)}`);
     return values as Readonly<Record<string, unknown>>;
   }
 }

@@ -199,7 +199,7 @@ describe('keyContext', () => {
       'threw "no request"',
     ],
     ['answers with a promise', () => Promise.reject(new Error('later')) as never, 'returned a promise'],
-    ['answers nothing', () => undefined as never, 'answered undefined'],
+    ['answers nothing', () => undefined as never, 'returned undefined'],
     ['holds what has no encoding', () => ({ tenant: () => 1 }) as never, 'a member without an encoding'],
   ])('bypasses the cache where it %s, and says what to write', async (_, failing, message) => {
     const application = await start({ keyContext: failing });
