@@ -175,11 +175,11 @@ describe('docs/options.md', () => {
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],
-    ['lib/invalidation/rules/invalidation-rule.ts', 'InvalidationRuleOptions'],
+    ['lib/invalidation/rules/rule-options.ts', 'InvalidationRuleOptions'],
     ['lib/stores/tiered-store.ts', 'TieredStoreOptions'],
     ['lib/decorators/cache-control.decorator.ts', 'CacheControlOptions'],
     ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],
-    ['lib/cache/cached-method.ts', 'KeyedOptions'],
+    ['lib/cache/manual-entry.ts', 'KeyedOptions'],
     ['lib/cache/cache.service.ts', 'SetOptions'],
     ['lib/module/attach-invalidation.ts', 'AttachInvalidationOptions'],
   ])('names every option of %s, %s', (file, name) => {
@@ -190,11 +190,11 @@ describe('docs/options.md', () => {
 describe('the pages of dispatchers', () => {
   it.each([
     ['background', 'background.dispatcher.ts', 'BackgroundSettings'],
-    ['bullmq', 'bullmq/bullmq.dispatcher.ts', 'BullMqOptions'],
-    ['pg-boss', 'pg-boss/pg-boss.dispatcher.ts', 'PgBossOptions'],
-    ['microservice', 'microservice/microservice.dispatcher.ts', 'MicroserviceOptions'],
-    ['microservice', 'microservice/invalidation.controller.ts', 'InvalidationControllerOptions'],
-    ['outbox', 'outbox/outbox.dispatcher.ts', 'OutboxOptions'],
+    ['bullmq', 'bullmq.dispatcher.ts', 'BullMqOptions'],
+    ['pg-boss', 'pg-boss.dispatcher.ts', 'PgBossOptions'],
+    ['microservice', 'microservice.dispatcher.ts', 'MicroserviceOptions'],
+    ['microservice', 'invalidation.controller.ts', 'InvalidationControllerOptions'],
+    ['outbox', 'outbox.dispatcher.ts', 'OutboxOptions'],
   ])('docs/dispatchers/%s.md names every option of %s', (page, file, name) => {
     expect(
       withoutRow(readPage(`docs/dispatchers/${page}.md`), membersOf(`lib/dispatchers/${file}`, name)),
