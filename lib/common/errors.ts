@@ -1,6 +1,6 @@
 /**
- * Base of the errors of the cache, its options and its rules: `code` is stable, the message says what was wrong, where, and what to
- * write. Errors about keys are `KeyError`s, values of a wrong type or unit TypeErrors, both with a `code` as well.
+ * Base of the errors of the cache, its options and its rules. `code` is stable; the message says what is wrong, where, and what to write.
+ * Errors about keys are `KeyError`s, and values of a wrong type or unit are TypeErrors, both with a `code` as well.
  *
  * @example
  * if (error instanceof RestflowCacheError && error.code === 'CACHE_NOT_CACHED') …
@@ -27,7 +27,7 @@ export class RestflowCacheError extends Error {
 export class CacheConfigurationError extends RestflowCacheError {}
 
 /**
- * A call on `CacheService` or a cached method that cannot be answered, e.g. an unknown partition. Codes: `CACHE_STAMP`, `CACHE_HANDLER` and
+ * A call on `CacheService` or a cached method that cannot work, e.g. with an unknown partition. Codes: `CACHE_STAMP`, `CACHE_HANDLER` and
  * others that begin with `CACHE_`.
  *
  * @publicApi
@@ -35,8 +35,7 @@ export class CacheConfigurationError extends RestflowCacheError {}
 export class CacheUsageError extends RestflowCacheError {}
 
 /**
- * A load took longer than its `hardTimeout`. It goes on in the background, and what it brings is stored. Code:
- * `CACHE_TIMEOUT`.
+ * A load took longer than its `hardTimeout`. It goes on in the background, and its value is stored. Code: `CACHE_TIMEOUT`.
  *
  * @example
  * try {

@@ -2,7 +2,7 @@ import { CacheOptionTypeError } from './errors.js';
 import { describe } from './messages.js';
 
 /**
- * The one door to time. Tests put their own clock behind it (`forRoot({ clock })`).
+ * The source of time. Tests give their own clock: `forRoot({ clock })`.
  *
  * @publicApi
  */
@@ -13,11 +13,11 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void;
 }
 
-/** Timers beyond this overflow in Node and would fire at once. */
+/** Node fires timers with a longer delay immediately. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  // Looked up at each call, as timers are: tests that fake time put another Date in its place.
+  // Date is looked up at each call, as timers are: tests that fake time replace it.
   now: () => Date.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_TIMEOUT));
@@ -30,7 +30,7 @@ type Unit = 'ms' | 's' | 'm' | 'h' | 'd';
 
 /**
  * A length of time: a number is whole **seconds** (as in HTTP); a string carries its unit, `'500ms'`, `'90s'`, `'15m'`,
- * `'1h'`, `'7d'`; `null` is without end.
+ * `'1h'`, `'7d'`; `null` is unlimited.
  *
  * @publicApi
  */
@@ -39,11 +39,11 @@ export type Duration = number | `${number}${Unit}` | null;
 const UNITS: Record<Unit, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const PATTERN = /^(\d{1,15})(ms|s|m|h|d)$/;
 
-/** A number above this is more likely milliseconds, as cache-manager counts them, than seconds. */
+/** A larger number is probably meant as milliseconds, the unit of cache-manager. */
 const SUSPICIOUS_SECONDS = 30 * 86_400;
 
 /**
- * Turns a duration into milliseconds.
+ * Converts a duration into milliseconds.
  *
  * @param duration whole seconds, a string with a unit, or `null`
  * @param where names the option, class and method for the error, e.g. `@CacheResult() ttl of UsersService.find`

@@ -36,7 +36,7 @@ export function isKeyv(value: unknown): value is KeyvLike {
   );
 }
 
-/** A backend of this kind says nothing of a history that it lost; see docs/stores.md. */
+/** Backends of this kind do not report that they lost their history; see docs/stores.md. */
 const EPOCH = 'cache-manager';
 
 /** By tag, as the backend holds them. */
@@ -46,8 +46,8 @@ type Generations = Map<string, string | undefined>;
 const TIMEOUT_MS = 1_000;
 
 /**
- * Entries and generations in any cache-manager 7 or Keyv 5 backend. With several tiers the generations live in the last,
- * which is the one that processes share. A backend has no atomic update, so an expire purges.
+ * Entries and generations in any cache-manager 7 or Keyv 5 backend. With several tiers the generations live in the last one, which
+ * processes share. Backends have no atomic update, so an expire purges.
  */
 export class CacheManagerStore implements CacheStore {
   readonly kind = 'cache-manager';
@@ -55,7 +55,7 @@ export class CacheManagerStore implements CacheStore {
   #entries: CacheLike | KeyvLike | undefined;
   #generations: KeyvLike | undefined;
   #host: StoreHost | undefined;
-  /** By tag, those that are under way. */
+  /** Running creations of generations, by tag. */
   readonly #creations = new Map<string, { readonly begun: number; readonly text: Promise<string> }>();
 
   constructor(backend: unknown) {
@@ -76,23 +76,23 @@ export class CacheManagerStore implements CacheStore {
     }
     this.#entries = backend;
     this.#generations = isCache(backend) ? backend.stores[backend.stores.length - 1]! : backend;
-    this.#tellWhere();
+    this.#reportMemory();
   }
 
   attach(host: StoreHost): void {
     this.#host = host;
-    this.#tellWhere();
+    this.#reportMemory();
   }
 
-  /** Whether its backend is memory of this process alone. */
+  /** Whether its backend keeps values in the memory of this process only. */
   get isInMemory(): boolean {
     return this.#generations !== undefined && isInMemory(this.#generations);
   }
 
-  #tellWhere(): void {
+  #reportMemory(): void {
     if (this.isInMemory) {
       this.#host?.log(
-        'The cache-manager store keeps values in the memory of this process: other processes hear of no invalidation.',
+        'The cache-manager store keeps values in the memory of this process: invalidations do not reach other processes.',
       );
     }
   }
@@ -128,18 +128,18 @@ export class CacheManagerStore implements CacheStore {
     (await this.#readMany(names)).forEach((text, i) => generations.set(names[i]!, text));
   }
 
-  /** Two processes may both create an absent generation; the entry of the one that was overwritten is dead, no more. */
+  /** Two processes may create an absent generation at the same time: entries under the overwritten one are never served, which is safe. */
   async #create(tags: ReadonlySet<string>, generations: Generations): Promise<void> {
     const absent = [...tags].filter((tag) => parseGeneration(generations.get(tag)) === undefined);
     await Promise.all(absent.map(async (tag) => generations.set(tag, await this.#createOnce(tag))));
   }
 
-  /** Within the process it is created once, or callers who come together would each load under a generation of their own. */
+  /** One creation for all callers of this process: otherwise concurrent callers would load under different generations. */
   #createOnce(tag: string): Promise<string> {
     const now = this.#host?.now() ?? Date.now();
-    const underWay = this.#creations.get(tag);
-    // One that hangs must not keep those from creating it who come when the backend is back.
-    if (underWay !== undefined && now < underWay.begun + TIMEOUT_MS) return underWay.text;
+    const running = this.#creations.get(tag);
+    // A creation that hangs must not block callers after the backend is back.
+    if (running !== undefined && now < running.begun + TIMEOUT_MS) return running.text;
     const creation = { begun: now, text: this.#createNow(tag) };
     this.#creations.set(tag, creation);
     const over = (): void => {
@@ -149,10 +149,10 @@ export class CacheManagerStore implements CacheStore {
     return creation.text;
   }
 
-  /** Reads it again: another creation may have ended since it was found absent. */
+  /** Reads the generation again first: another creation may have ended since it was found absent. */
   async #createNow(tag: string): Promise<string> {
-    const [there] = await this.#readMany([tag]);
-    if (there !== undefined && parseGeneration(there) !== undefined) return there;
+    const [current] = await this.#readMany([tag]);
+    if (current !== undefined && parseGeneration(current) !== undefined) return current;
     const text = newGeneration();
     await this.#generations!.set(tag, text, IDLE_MS);
     return text;
@@ -174,8 +174,8 @@ export class CacheManagerStore implements CacheStore {
   }
 
   /**
-   * Reads back what it wrote: a Keyv reports an error of its backend as an event and goes on. What is there instead may be
-   * the bump of another, which is as good, or the old generation that ours did not replace.
+   * Reads the generations back: Keyv reports an error of its backend as an event and goes on. Another value than ours is either the bump
+   * of another process, which is as good, or the old generation, which ours did not replace.
    */
   async bump(tags: readonly string[]): Promise<void> {
     const before = await this.#readMany(tags);
@@ -184,10 +184,10 @@ export class CacheManagerStore implements CacheStore {
     const read = await this.#readMany(tags);
     const isLost = (text: string | undefined, i: number): boolean =>
       text === undefined || (text !== texts[i] && text === before[i]);
-    if (read.some(isLost)) throw new Error('the backend did not take an invalidation');
+    if (read.some(isLost)) throw new Error('the backend did not store an invalidation');
   }
 
-  /** No backend lists its keys; what was bumped is unreachable, and goes with its time to live. */
+  /** Backends do not list their keys: bumped entries are unreachable, and end with their time to live. */
   sweep(): void {}
 
   get #backend(): CacheLike | KeyvLike {
@@ -204,14 +204,14 @@ export class CacheManagerStore implements CacheStore {
   }
 }
 
-/** An entry that does not carry one of the tags was written by a build that did not know it: its bump would not end it. */
+/** An entry that lacks a tag of its key was written by a build without that tag, so that bumps of the tag would not end it: a miss. */
 function decodeFor(query: StoreQuery, value: unknown): DecodedEntry | undefined {
   const decoded = typeof value === 'string' ? decodeEntry(Buffer.from(value, 'base64')) : undefined;
   const isWhole = query.tags().every((tag) => decoded?.stamp.tags.includes(tag));
   return isWhole && decoded?.stamp.epoch === EPOCH ? decoded : undefined;
 }
 
-/** Data that cannot be brought back is a miss. */
+/** A value that cannot be decoded is a miss. */
 function openCurrent(decoded: DecodedEntry, query: StoreQuery, current: Generations): Entry | undefined {
   if (judgeStamp(decoded.stamp, (tag) => current.get(tag)) !== 'current') return undefined;
   try {
@@ -229,7 +229,7 @@ function stampOf(tags: readonly string[], generations: Generations): Stamp {
   );
 }
 
-/** Keyv's own Map, and the memory stores of the cacheable family. */
+/** The default Map of Keyv, and the memory stores of the cacheable packages. */
 function isInMemory({ store }: KeyvLike): boolean {
   return store instanceof Map || /memory|map/i.test((store as object | undefined)?.constructor.name ?? '');
 }

@@ -1,10 +1,10 @@
-/** So many failures in a row open the circuit. */
+/** Consecutive failures that open the circuit. */
 const MAX_FAILURES = 3;
 
-/** How long nothing is asked of a store that fails, in milliseconds; then one call finds out whether it is back. */
+/** How long the circuit stays open before one call probes the store, in milliseconds. */
 const OPEN_MS = 1_000;
 
-/** Keeps calls away from a store that does not answer, so that each does not wait for its own timeout. */
+/** Keeps calls away from a store that does not answer, so that they do not all wait for their timeouts. */
 export class CircuitBreaker {
   #failures = 0;
   #openUntil = 0;
@@ -19,15 +19,15 @@ export class CircuitBreaker {
     return this.#failures >= MAX_FAILURES;
   }
 
-  /** Whether it is open, and it is not time to find out whether the store is back, or it is being found out. */
-  get isResting(): boolean {
+  /** Whether calls are blocked: the circuit is open, and a probe is not due yet or is running. */
+  get isBlocking(): boolean {
     return this.isOpen && (this.#probing || this.now() < this.#openUntil);
   }
 
-  /** Whether a call may go through now. While the circuit is open one at a time may, each {@link OPEN_MS}. */
+  /** Whether a call may pass now. While the circuit is open, one call passes as a probe after each {@link OPEN_MS}. */
   allows(): boolean {
     if (!this.isOpen) return true;
-    if (this.isResting) return false;
+    if (this.isBlocking) return false;
     this.#probing = true;
     return true;
   }
@@ -45,10 +45,10 @@ export class CircuitBreaker {
   }
 }
 
-/** After a refusal the store counts as taking writes again when it took one this much later. Milliseconds. */
+/** A write that succeeds this long after the last refusal shows that the store accepts writes again. Milliseconds. */
 const CALM_MS = 1_000;
 
-/** Whether a store that answers takes what is written to it (Redis may be read-only, or full), told when it changes. */
+/** Whether a store that answers refuses writes (Redis may be read-only, or full). Reports each change. */
 export class WriteRefusals {
   #last: number | undefined;
 
@@ -67,7 +67,7 @@ export class WriteRefusals {
     if (isFirst) this.onChange(true, error);
   }
 
-  taken(): void {
+  accepted(): void {
     if (this.#last === undefined || this.now() - this.#last < CALM_MS) return;
     this.#last = undefined;
     this.onChange(false, undefined);

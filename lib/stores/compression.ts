@@ -4,34 +4,34 @@ import { checkOptions, isWholeFrom, type OptionTable, typeError } from '../commo
 import type { MaybePromise } from './store.interface.js';
 
 /**
- * How a value may be compressed; `'zstd'` needs Node 22.15, or 23.8.
+ * Compression algorithms; `'zstd'` needs Node 22.15 or 23.8.
  *
  * @publicApi
  */
 export type CompressionAlgorithm = 'gzip' | 'brotli' | 'zstd';
 
 /**
- * Compression of what is stored.
+ * Compression of stored values.
  *
  * @publicApi
  */
 export interface CompressionOptions {
-  /** `'gzip'` and `'brotli'` every Node knows; `'zstd'`, the fastest, Node 22.15 and 23.8 do. */
+  /** Every Node has `'gzip'` and `'brotli'`; `'zstd'`, the fastest, needs Node 22.15 or 23.8. */
   algorithm: CompressionAlgorithm;
-  /** Bytes of a packed value, or of a response and its body, from which it is compressed. Default 4,096. */
+  /** Smaller values are stored uncompressed. Bytes of a packed value, or of a response and its body. Default 4,096. */
   threshold?: number | undefined;
 }
 
-/** {@link CompressionOptions}, decided. */
+/** {@link CompressionOptions} with their defaults. */
 export interface Compression {
   readonly algorithm: CompressionAlgorithm;
   readonly threshold: number;
 }
 
-/** A larger value is stored as it is, and what claims to be one is not inflated: that bounds what a read may cost. */
+/** Larger values are stored uncompressed, and entries that claim to be larger are not inflated: this bounds the cost of a read. */
 export const MAX_RAW_BYTES = 64 * 1024 * 1024;
 
-/** Up to here to inflate at once takes less time than to have another thread do it. */
+/** Up to this size, inflating synchronously takes less time than handing the work to another thread. */
 const INLINE_BYTES = 32 * 1024;
 
 const DEFAULT_THRESHOLD = 4_096;
@@ -40,7 +40,7 @@ type Options = zlib.ZlibOptions & zlib.BrotliOptions;
 type Transform<Result> = (input: Buffer, options: Options) => Result;
 
 interface Algorithm {
-  /** Stands in each entry. */
+  /** Identifies the algorithm in stored entries. */
   readonly id: number;
   readonly compress: Transform<Promise<Buffer>>;
   readonly inflate: Transform<Promise<Buffer>>;
@@ -71,7 +71,7 @@ const ALGORITHMS: Readonly<Record<CompressionAlgorithm, Algorithm | undefined>> 
 
 const BY_ID = new Map(Object.values(ALGORITHMS).map((algorithm) => [algorithm?.id, algorithm]));
 
-/** The declarations of the oldest Node that is supported do not know it. */
+/** The type declarations of the oldest supported Node lack it. Until Node 22.14 is no longer supported. */
 function zstd(): Algorithm | undefined {
   type Callback = (error: Error | null, result: Buffer) => void;
   type Asynchronous = (input: Buffer, options: Options, callback: Callback) => void;
@@ -125,18 +125,18 @@ export async function compress(
   algorithm: CompressionAlgorithm,
 ): Promise<{ readonly id: number; readonly bytes: Buffer }> {
   const { id, compress: run } = ALGORITHMS[algorithm]!;
-  // One chunk, so that the other thread is asked once.
+  // One chunk, so that the work is handed to the other thread once.
   return { id, bytes: await run(raw, { chunkSize: Math.max(raw.length, zlib.constants.Z_MIN_CHUNK) }) };
 }
 
 /**
- * Brings back what {@link compress} made, in another thread where it is much.
- * @param rawBytes how much there must be: nothing is inflated beyond it
- * @throws Error for anything else than so many bytes in an algorithm that this Node has
+ * Reverses {@link compress}, in another thread where the value is large.
+ * @param rawBytes expected size: nothing is inflated beyond it
+ * @throws Error for an unknown algorithm, and for data that does not inflate to that size
  */
 export function inflate(id: number, bytes: Buffer, rawBytes: number): MaybePromise<Buffer> {
   const algorithm = BY_ID.get(id);
-  if (algorithm === undefined) throw new TypeError('compressed in a way that is not known here');
+  if (algorithm === undefined) throw new TypeError('unknown compression algorithm');
   if (!Number.isSafeInteger(rawBytes) || rawBytes <= 0 || rawBytes > MAX_RAW_BYTES)
     throw new TypeError('too large to inflate');
   const chunkSize = Math.max(rawBytes, zlib.constants.Z_MIN_CHUNK);

@@ -1,24 +1,24 @@
 import { type Generation, judgeGeneration, Stamp, type Verdict } from './stamp.js';
 import type { InvalidationMode } from './store.interface.js';
 
-/** The place of one tag. Entries hold it, so that a hit compares pointers instead of looking tags up. */
+/** Holds the current generation of one tag. Entries refer to it, so that a hit compares pointers instead of looking tags up. */
 export interface Cell {
   readonly tag: string;
   generation: Generation;
-  /** How many stored entries carry the tag. */
+  /** Number of stored entries that carry the tag. */
   entries: number;
 }
 
 /**
- * The generations of a store in memory. A cell lives while an entry carries it; cells that no entry carries (loads in
- * flight, loads that were not storable) are kept in order of age, at most `maxIdle` of them. Dropping one is safe:
- * a stamp whose generation is missing is purged.
+ * The generations of a store in memory. A cell lives while an entry carries its tag. Cells without entries (of loads in flight, and of
+ * loads that were not stored) are kept in order of age, at most `maxIdle` of them. Dropping one is safe: a stamp whose generation is missing
+ * counts as purged.
  */
 export class GenerationTable {
   readonly #epoch = `memory-${Math.random().toString(36).slice(2)}`;
   readonly #cells = new Map<string, Cell>();
   readonly #idle = new Set<Cell>();
-  /** One iterator for good: each new one would walk over the gaps that those before it left at the front. */
+  /** One iterator for the whole life: a new one would walk over all gaps that deletions left at the front. */
   readonly #byAge = this.#idle.values();
   #last = 0;
   #bumps = 0;
@@ -45,7 +45,7 @@ export class GenerationTable {
   bump(tags: readonly string[], mode: InvalidationMode): void {
     for (const tag of tags) {
       const cell = this.#cells.get(tag);
-      // A tag without a cell has no entry, and a load under it that is in flight is purged already.
+      // A tag without a cell has no entry, and a load in flight under it counts as purged already.
       if (cell === undefined) continue;
       this.#bumps++;
       const soft = ++this.#last;
@@ -53,7 +53,7 @@ export class GenerationTable {
     }
   }
 
-  /** Takes hold of the cells of a stamp; `undefined` when it is purged. */
+  /** Counts one more entry in the cells of a stamp; `undefined` for a purged stamp. */
   hold(stamp: Stamp): Cell[] | undefined {
     if (this.judge(stamp) === 'purged') return undefined;
     return stamp.tags.map((tag) => {
@@ -73,7 +73,7 @@ export class GenerationTable {
     return this.#cells.size;
   }
 
-  /** While it stays the same, so do the generations of all tags that entries carry. */
+  /** While this number is unchanged, so are the generations of all tags that entries carry. */
   get bumps(): number {
     return this.#bumps;
   }
@@ -98,17 +98,17 @@ export class GenerationTable {
   }
 }
 
-/** Tags remembered with the time of their last bump; beyond them everything counts as bumped. */
+/** Tags whose last bump is remembered; where older ones are forgotten, everything counts as bumped. */
 const MAX_TAGS = 20_000;
 
-/** Which tags were bumped of late, so that a read can tell whether one of its entry's tags was, while it was under way. */
+/** Recently bumped tags, so that a read can find out whether a tag of its entry was bumped while it ran. */
 export class BumpLog {
   #last = new Map<string, number>();
   #counter = 0;
-  /** Up to here nothing is known any more. */
+  /** Bumps up to this point in time are forgotten. */
   #forgotten = 0;
 
-  /** A point in time. */
+  /** The current point in time, to be given to {@link bumpedSince}. */
   now(): number {
     return this.#counter;
   }
@@ -132,7 +132,7 @@ export class BumpLog {
     this.#forgotten = ++this.#counter;
   }
 
-  /** Whether one of these tags was bumped, or the key written. */
+  /** Whether one of these tags was bumped, or the key was written. */
   bumpedSince(time: number, tags: readonly string[], key?: string): boolean {
     const since = (name: string): boolean => (this.#last.get(name) ?? 0) > time;
     return this.#forgotten > time || (key !== undefined && since(key)) || tags.some(since);

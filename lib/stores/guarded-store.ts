@@ -135,7 +135,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   state(): StoreState {
     const known = this.inner.state?.();
     const isAway =
-      known === undefined ? this.#breaker.isOpen : this.#breaker.isResting || known.status === 'down';
+      known === undefined ? this.#breaker.isOpen : this.#breaker.isBlocking || known.status === 'down';
     return {
       ...known,
       status: isAway || this.#refusals.isRefusing ? 'down' : 'up',
@@ -192,9 +192,9 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     const encoded = this.#encoding === undefined ? entry : await this.#encoding.encode(query, entry);
     if (encoded === undefined) return false;
     try {
-      const taken = await this.#guard(() => this.inner.set(query, encoded));
-      this.#refusals.taken();
-      return taken;
+      const isStored = await this.#guard(() => this.inner.set(query, encoded));
+      this.#refusals.accepted();
+      return isStored;
     } catch (error) {
       if (error instanceof StoreUnavailableError) return false;
       throw error;
@@ -207,7 +207,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     const mark = this.#unsent.add(tags, mode);
     try {
       await this.#send(tags, mode, mark, !isFirst);
-      this.#refusals.taken();
+      this.#refusals.accepted();
     } catch (error) {
       this.#unsent.bound(this.#host.coarser);
       this.#retryLater();

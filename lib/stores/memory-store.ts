@@ -23,17 +23,17 @@ const OPTIONS: OptionTable<MemoryStoreOptions> = {
   error: typeError,
 };
 
-/** An entry and what this store knows of it, in one object: what a hit has to reach for is what it costs. */
+/** An entry and the state that this store keeps about it, in one object: each further object that a hit reads costs a cache line. */
 class HeldEntry extends Entry {
-  /** How many bumps there were when it was found current last: without another, it still is. */
+  /** The number of bumps when it was last found current: while there are no more, it still is. */
   currentAt = NEVER;
 
   constructor(
     { value, cachedAt, freshUntil, keepUntil, stamp, size, expired }: Entry,
-    /** The entry's generations as they were stamped here, and the places where the current ones stand. */
-    readonly held: Stamp,
+    /** The entry's generations as stamped here, and the cells of the current ones. */
+    readonly heldStamp: Stamp,
     readonly cells: readonly Cell[],
-    /** How many entries were stored before its turn in the order of dropping was renewed last. */
+    /** The number of stored entries when it last moved to the front of the LRU order. */
     public usedAt: number,
   ) {
     super(value, cachedAt, freshUntil, keepUntil, stamp, size);
@@ -46,17 +46,17 @@ const MIB = 1024 * 1024;
 const NEVER = -1;
 
 /**
- * An entry that was used before no more than a sixteenth (two to this power) of the entries were stored counts as used just
- * now: to keep the order exactly, each hit would write to five places far apart.
+ * An entry moves to the front of the LRU order only when at least a sixteenth (two to this power) of the entries were stored since it
+ * moved last: with an exact order, each hit would write to five distant places.
  */
 const RECENT = 4;
 
-/** Tags that loads in flight may be waiting under, beyond those that entries carry. */
+/** Tags without entries that are kept for loads in flight. */
 const MAX_IDLE_TAGS = 50_000;
 
 /**
- * Entries and generations in the memory of this process, the least recently used dropped first.
- * Other processes neither see its entries nor hear of its invalidations.
+ * Entries and generations in the memory of this process; the least recently used are dropped first.
+ * Other processes see neither its entries nor its invalidations.
  */
 export class MemoryStore implements CacheStore {
   readonly kind = 'memory';
@@ -85,7 +85,7 @@ export class MemoryStore implements CacheStore {
     return queries.map((query) => this.get(query));
   }
 
-  /** The entry under a key, unless it was purged; for a tier above, which stamps elsewhere. */
+  /** The entry under a key, unless it was purged. Called by a tiered store, whose stamps come from L2. */
   find(key: string): Entry | undefined {
     const held = this.#entries.peek(key);
     if (held === undefined) return undefined;
@@ -98,7 +98,7 @@ export class MemoryStore implements CacheStore {
     held.usedAt = this.#stored;
   }
 
-  /** The entry, unless it was purged, after there was some bump. */
+  /** The entry, unless it was purged. Called after any bump. */
   #judge(key: string, held: HeldEntry): Entry | undefined {
     const verdict = judgeHeld(held);
     if (verdict === 'current') held.currentAt = this.#generations.bumps;
@@ -120,7 +120,7 @@ export class MemoryStore implements CacheStore {
     return this.#hold(key, entry, entry.stamp);
   }
 
-  /** Keeps an entry that another store stamped, under the generations of its tags as they are here and now. */
+  /** Keeps an entry that another store stamped, under this store's current generations of its tags. */
   keep(key: string, entry: Entry): void {
     this.#hold(key, entry, this.#generations.stamp(entry.stamp.tags));
   }
@@ -130,21 +130,21 @@ export class MemoryStore implements CacheStore {
   }
 
   #hold(key: string, entry: Entry, stamp: Stamp): boolean {
-    if (this.#isFresher(key, stamp)) return false;
+    if (this.#isNewer(key, stamp)) return false;
     const cells = this.#generations.hold(stamp);
     if (cells === undefined) return false;
     const held = new HeldEntry(entry, stamp, cells, ++this.#stored);
     this.#entries.set(key, held);
-    // An entry larger than the whole store is refused without a call of dispose.
+    // An entry larger than the whole store is refused, and dispose is not called for it.
     const isHeld = this.#entries.peek(key) === held;
     if (!isHeld) this.#generations.release(cells);
     return isHeld;
   }
 
-  /** Whether what is there is current and what is to come is not: an expire overtook it while it was loading. */
-  #isFresher(key: string, stamp: Stamp): boolean {
-    const there = this.#entries.peek(key);
-    return there !== undefined && judgeHeld(there) === 'current' && this.judge(stamp) !== 'current';
+  /** Whether the stored entry is current and the new one is not: an expire overtook the load. */
+  #isNewer(key: string, stamp: Stamp): boolean {
+    const stored = this.#entries.peek(key);
+    return stored !== undefined && judgeHeld(stored) === 'current' && this.judge(stamp) !== 'current';
   }
 
   bump(tags: readonly string[], mode: InvalidationMode): void {
@@ -162,16 +162,16 @@ export class MemoryStore implements CacheStore {
     return { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0, entries, bytes };
   }
 
-  /** How many entries and tags are held. */
+  /** Numbers of entries and tags, and the estimated bytes of the entries. */
   get size(): { entries: number; tags: number; bytes: number } {
     return { entries: this.#entries.size, tags: this.#generations.size, bytes: this.#entries.calculatedSize };
   }
 }
 
-/** No tag is looked up, the entry's cells are compared in place. */
+/** Compares the entry's cells in place, without looking tags up. */
 function judgeHeld(held: HeldEntry): Verdict {
   const { cells } = held;
-  const { generations } = held.held;
+  const { generations } = held.heldStamp;
   let verdict: Verdict = 'current';
   for (let i = 0; i < cells.length; i++) {
     const current = cells[i]!.generation;

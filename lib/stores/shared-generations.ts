@@ -4,26 +4,26 @@ import { judgeGeneration, type Generation, type Stamp, type Verdict } from './st
 
 const DAY_MS = 86_400_000;
 
-/** How long a generation lives that nobody writes entries under; entries without expiry live as long. */
+/** Lifetime of a generation under which no entry is written, and of entries without expiry. */
 export const IDLE_MS = 30 * DAY_MS;
 
 /** A generation outlives the entries under it by this much. */
 const MARGIN_MS = DAY_MS;
 
-/** Longer lifetimes are cut: the entry is loaded again then. */
+/** Longer lifetimes are shortened to this: afterwards the entry is loaded again. */
 const MAX_LIFE_MS = 365 * DAY_MS;
 
-/** A new generation, as a shared store holds it. */
+/** A new generation, as shared stores hold it. */
 export function newGeneration(): string {
   return joinGeneration({ hard: newHalf(), soft: newHalf() });
 }
 
-/** Half of a generation: random, so that no two writers ever choose the same. */
+/** Half of a generation: random, so that two writers never choose the same. */
 export function newHalf(): string {
   return randomBytes(9).toString('base64url');
 }
 
-/** What is missing or unreadable is `undefined`. */
+/** @returns `undefined` for a missing or unreadable generation */
 export function parseGeneration(text: string | null | undefined): Generation | undefined {
   if (typeof text !== 'string') return undefined;
   try {
@@ -33,7 +33,7 @@ export function parseGeneration(text: string | null | undefined): Generation | u
   }
 }
 
-/** Compares a stamp with generations as a shared store holds them. */
+/** Compares a stamp with generations as shared stores hold them. */
 export function judgeStamp(stamp: Stamp, current: (tag: string) => string | null | undefined): Verdict {
   let verdict: Verdict = 'current';
   for (let i = 0; i < stamp.tags.length; i++) {
@@ -44,12 +44,12 @@ export function judgeStamp(stamp: Stamp, current: (tag: string) => string | null
   return verdict;
 }
 
-/** How long an entry and its generations live in a shared store, in milliseconds. */
+/** Lifetimes of an entry and its generations in a shared store, in milliseconds. */
 export function physicalLife(entry: { readonly cachedAt: number; readonly keepUntil: number }): {
   entry: number;
   generations: number;
 } {
   const life = Math.ceil(Math.min(entry.keepUntil - entry.cachedAt, MAX_LIFE_MS));
-  const own = Number.isFinite(entry.keepUntil) ? Math.max(1, life) : IDLE_MS;
-  return { entry: own, generations: Math.max(IDLE_MS, own + MARGIN_MS) };
+  const entryLife = Number.isFinite(entry.keepUntil) ? Math.max(1, life) : IDLE_MS;
+  return { entry: entryLife, generations: Math.max(IDLE_MS, entryLife + MARGIN_MS) };
 }

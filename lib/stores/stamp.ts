@@ -12,8 +12,8 @@ export interface Generation {
 }
 
 /**
- * What an entry was loaded under: the history of the store (epoch) and the generations of all its tags, read before
- * the load began. An entry is fresh only while its stamp equals the current generations.
+ * The state under which an entry was loaded: the history of the store (epoch) and the generations of all its tags, read before the load
+ * began. An entry is fresh only while its stamp equals the current generations.
  *
  * @publicApi
  */
@@ -24,7 +24,7 @@ export class Stamp {
     readonly generations: readonly Generation[],
   ) {}
 
-  /** Whether both stamps were read in one state of the same tags, so that their loads would see the same data. */
+  /** Whether both stamps were read in the same state of the same tags, so that their loads see the same data. */
   equals(other: Stamp): boolean {
     if (this === other) return true;
     if (this.epoch !== other.epoch || this.tags.length !== other.tags.length) return false;
@@ -37,8 +37,8 @@ export class Stamp {
 }
 
 /**
- * One stamp of all the tags of several.
- * @returns `undefined` when they were not read in one state of their tags: then not all of them can be current
+ * One stamp with the tags of all given stamps.
+ * @returns `undefined` where two stamps have different generations of a tag: then not all of them can be current
  */
 export function uniteStamps(stamps: readonly Stamp[]): Stamp | undefined {
   const generations = new Map<string, Generation>();
@@ -55,8 +55,8 @@ export function uniteStamps(stamps: readonly Stamp[]): Stamp | undefined {
 }
 
 /**
- * How a stamp stands against the current generations: `current`; `expired`, some soft generation was renewed; or
- * `purged`, some hard generation was renewed or is missing (missing is miss: it can never come back to life).
+ * Result of comparing a stamp with the current generations: `current`; `expired`: some soft generation was renewed; or `purged`: some hard
+ * generation was renewed or is missing (a missing generation never comes back).
  *
  * @publicApi
  */

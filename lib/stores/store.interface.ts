@@ -10,32 +10,32 @@ import type { Stamp, Verdict } from './stamp.js';
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * A purge forbids ever serving what it hits again; an expire allows it as stale while a fresh load runs.
+ * After a purge, an entry is never served again; after an expire it may be served as stale while a load runs.
  *
  * @publicApi
  */
 export type InvalidationMode = 'purge' | 'expire';
 
 /**
- * A value on its way into bytes: plain data for a binary codec, and bytes that stay as they are.
+ * A value prepared for encoding: plain data for a binary codec, and raw bytes.
  *
  * @publicApi
  */
 export interface Wire {
   /** Plain data. */
   readonly data: unknown;
-  /** Small bits of the value's own. */
+  /** A few bits for the codec of the value. */
   readonly flags: number;
   /** Estimated size in memory. */
   readonly size: number;
-  /** Kept as they are, after the data. */
+  /** Raw bytes, stored after the data. */
   readonly bytes?: Buffer | undefined;
-  /** The bytes are compressed already. */
+  /** Whether the bytes are compressed already. */
   readonly isDense?: boolean | undefined;
 }
 
 /**
- * Turns the stored form of a value into plain data and back; stores that keep references do without.
+ * Converts the stored form of a value into plain data and back. Stores that keep references do not use it.
  *
  * @publicApi
  */
@@ -44,28 +44,28 @@ export interface ValueCodec {
   encode(stored: unknown): Wire;
   /**
    * @param kept whether the store keeps the decoded value for other reads, so that each needs a copy
-   * @throws anything, when the data is not what `encode` wrote: the read is a miss
+   * @throws anything, for data that `encode` did not write: the read is a miss
    */
   decode(wire: Wire, kept: boolean): unknown;
 }
 
 /**
- * One read: the key, and its tags, computed only by stores that need them to answer.
+ * One read: the key and its tags, which are computed only where a store needs them.
  *
  * @publicApi
  */
 export interface StoreQuery {
   /** Complete, namespace included. */
   readonly key: string;
-  /** How the value gets into bytes and back. */
+  /** Encodes and decodes the value. */
   readonly values: ValueCodec;
-  /** The tags that the entry carries, complete. */
+  /** The complete tags that the entry carries. */
   tags(): readonly string[];
 }
 
 /**
- * Where entries and generations live. Keys and tags arrive complete (namespace included) and never collide, so a
- * store may use them as they are. A store may throw or reject: the engine then treats the read as a miss.
+ * Holds entries and generations. Keys and tags arrive complete (namespace included) and never collide, so that a store may use them as
+ * they are. A store may throw or reject: the engine then treats the read as a miss.
  *
  * @publicApi
  */
@@ -73,72 +73,71 @@ export interface CacheStore {
   /** A short name for logs and `cache.status()`, e.g. `memory`. */
   readonly kind: string;
   /**
-   * True when a value comes back as the very object that was stored, so that the engine must copy it;
-   * false when every read decodes a new one.
+   * True where reads return the very object that was stored, so that the engine must copy it; false where every read decodes a new one.
    */
   readonly keepsReferences: boolean;
   /**
    * Reads an entry and the generations it depends on, in one network wait.
-   * @returns the entry, with `expired` set where a tag was expired; or, when there is none or it was purged, the
-   * stamp under which a new one may be loaded.
+   * @returns the entry, with `expired` set where a tag was expired; or, without an entry or after a purge, the stamp under which a new
+   * one may be loaded.
    */
   get(query: StoreQuery): MaybePromise<Entry | Stamp>;
   /**
-   * Reads many at once, and answers each as `get` does, in their order. Optional: without it they are read one beside
-   * the other.
+   * Reads many keys at once, with the results of `get`, in the order of the queries. Optional: without it, concurrent calls of `get`
+   * take its place.
    */
   getMany?(queries: readonly StoreQuery[]): MaybePromise<readonly (Entry | Stamp)[]>;
-  /** Reads the current generations of these tags; absent ones are created. */
+  /** Reads the current generations of these tags, and creates absent ones. */
   stamp(tags: readonly string[]): MaybePromise<Stamp>;
-  /** Compares a stamp with the current generations. Creates nothing: missing is `purged`. */
+  /** Compares a stamp with the current generations. Creates none: a missing generation is `purged`. */
   judge(stamp: Stamp): MaybePromise<Verdict>;
   /**
    * Stores an entry until its `keepUntil`, and extends the lives of its generations.
-   * @returns false when the store knows that it did not: the entry is too large, or its stamp is past
+   * @returns false where the store knows that it did not store it: the entry is too large, or its stamp is outdated
    */
   set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void>;
   /**
-   * Told of each entry without expiry that a tier above serves in its place, which it may keep alive then. Optional, and at once:
-   * nobody waits for what it does.
+   * Called for each entry without expiry that L1 serves in place of this store, so that the store may extend its life. Optional and
+   * synchronous: no caller waits for its effect.
    */
   touch?(key: string, entry: Entry): void;
-  /** Writes new generations for these tags. When it has returned, nothing stamped before is fresh. */
+  /** Writes new generations for these tags. After it has returned, no entry with an earlier stamp is fresh. */
   bump(tags: readonly string[], mode: InvalidationMode): MaybePromise<void>;
-  /** Removes the entries whose keys begin with `prefix` and that `drop` says to: what was bumped is unreachable already. */
+  /** Removes the entries whose keys begin with `prefix` and for which `drop` returns true. They were bumped before, and so unreachable. */
   sweep(prefix: string, drop: (key: string) => boolean): MaybePromise<void>;
-  /** How the store is, as far as is known without asking it; for `cache.metrics()` and `cache.health()`. */
+  /** State of the store, as far as is known without asking it; for `cache.metrics()` and `cache.health()`. */
   state?(): StoreState;
-  /** Tells the store of the application that uses it. */
+  /** Connects the store to the application that uses it. */
   attach?(host: StoreHost): void;
-  /** Resolves when the store can be asked, or at once where it always can. Never rejects; the boot waits for it a while. */
+  /** Resolves when the store is ready for calls. Never rejects; the boot waits for it for a limited time. */
   ready?(): Promise<void>;
-  /** Closes what the store itself opened. */
+  /** Closes the connections that the store itself opened. */
   close?(): MaybePromise<void>;
 }
 
 /**
- * What is stored under a key. Times are milliseconds since the Unix epoch; `Infinity` means never.
+ * The value under a key, with its times and its stamp. Times are milliseconds since the Unix epoch; `Infinity` means never.
  *
  * @publicApi
  */
 export class Entry {
-  /** True once one of its tags was expired (a soft bump): it may be served stale, never as fresh. */
+  /** True after one of its tags was expired (a soft bump): it may be served as stale, never as fresh. */
   expired = false;
 
   constructor(
-    /** The value as the engine prepared it: a snapshot nobody else holds, or a recorded response. */
+    /** The value as the engine prepared it: a snapshot that no other code refers to, or a recorded response. */
     readonly value: unknown,
     readonly cachedAt: number,
-    /** Until when it may be served as fresh. */
+    /** End of the time in which it may be served as fresh. */
     readonly freshUntil: number,
-    /** Until when it is kept for `staleWhileRevalidate` and `staleIfError`; never before `freshUntil`. */
+    /** End of the time in which it is kept for `staleWhileRevalidate` and `staleIfError`; never before `freshUntil`. */
     readonly keepUntil: number,
     readonly stamp: Stamp,
     /** Estimated size in bytes, key and tags included. */
     readonly size: number,
   ) {}
 
-  /** The same with its value in another form. */
+  /** A copy with its value in another form. */
   with(value: unknown): Entry {
     const { cachedAt, freshUntil, keepUntil, stamp, size } = this;
     const entry = new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
@@ -146,24 +145,24 @@ export class Entry {
     return entry;
   }
 
-  /** Whether it is within its lifetime. Milliseconds since 1970. */
+  /** @param now milliseconds since the Unix epoch */
   isFresh(now: number): boolean {
     return now < this.freshUntil && !this.expired;
   }
 }
 
 /**
- * The right to load a key, for the whole fleet; it ends by itself when its holder does.
+ * The right to load a key in the whole fleet; it ends by itself when its holder dies.
  *
  * @publicApi
  */
 export interface Lease {
-  /** Gives it back. Never rejects: what is not given back ends by itself. */
+  /** Gives the lease back. Never rejects: a lease that is not given back ends by itself. */
   release(): Promise<void>;
 }
 
 /**
- * What a store adds to {@link CacheStore} for `lock: 'distributed'`: processes agree through it on who loads.
+ * Members that a store adds to {@link CacheStore} for `lock: 'distributed'`: through them, processes agree on which of them loads.
  *
  * @example
  * class LockingStore implements CacheStore, LeaseStore {
@@ -178,13 +177,13 @@ export interface Lease {
  */
 export interface LeaseStore {
   /**
-   * @param key what is to be loaded
-   * @returns the lease, or `undefined` when somebody else holds it
+   * @param key of the entry to be loaded
+   * @returns the lease, or `undefined` where another process holds it
    */
   acquire(key: string): Promise<Lease | undefined>;
-  /** Reads as `get` does, but past what this process keeps to itself; without it `get` does that already. */
+  /** Reads as `get` does, but bypasses the memory of this process. Optional for stores whose `get` reads no such memory. */
   getShared?(query: StoreQuery): MaybePromise<Entry | Stamp>;
-  /** Whether every lease is granted, since nothing behind this store is shared by processes that agree. Default false. */
+  /** Whether every lease is granted, because the store behind has no leases. Default false. */
   readonly grantsAll?: boolean | undefined;
 }
 
@@ -192,29 +191,29 @@ export function hasLeases(store: object): store is LeaseStore {
   return typeof (store as Partial<LeaseStore>).acquire === 'function';
 }
 
-/** Whether processes that use a store agree on who loads. */
+/** Whether the processes that use a store agree on which of them loads. */
 export function agreesOnLoads(store: object): boolean {
   return hasLeases(store) && store.grantsAll !== true;
 }
 
 /**
- * Tells other processes' L1 about bumps, and proves that it does. Bumps are published by the store that writes them.
+ * Reports bumps to the L1 of other processes, and monitors that they arrive. The store that writes a bump publishes it.
  *
  * @publicApi
  */
 export interface Bus {
-  /** Whether everything that was published up to one heartbeat ago is known to have arrived. */
+  /** Whether all bumps that were published up to one heartbeat ago have provably arrived. */
   isTrusted(): boolean;
-  /** @param onReset called when messages may have been missed: what was kept may be stale */
+  /** @param onReset called when messages may have been missed: entries in L1 may be outdated */
   listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void;
   /** Called once, by the application that uses the store. */
   attach(host: StoreHost): void;
-  /** Ends what {@link BusStore.openBus} began. */
+  /** Closes the connection that {@link BusStore.openBus} opened. */
   close(): Promise<void>;
 }
 
 /**
- * What a store adds to {@link CacheStore} to be the `l2` of a `tieredStore` with `consistency: 'bus'`.
+ * Members that a store adds to {@link CacheStore} to be the `l2` of a `tieredStore` with `consistency: 'bus'`.
  *
  * @publicApi
  */
@@ -223,7 +222,7 @@ export interface BusStore {
   openBus(): Bus;
 }
 
-/** Reads many keys at once where the store can, else one beside the other. */
+/** Reads many keys at once where the store can, and otherwise with concurrent calls. */
 export function readMany(
   store: CacheStore,
   queries: readonly StoreQuery[],
@@ -233,25 +232,25 @@ export function readMany(
 }
 
 /**
- * What a store is told of the application that uses it.
+ * The application that uses a store, as the store sees it.
  *
  * @publicApi
  */
 export interface StoreHost {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Runs a callback later; the timer never keeps the process alive. Returns its cancellation. */
   readonly after: (ms: number, callback: () => void) => () => void;
-  /** Tells the application, once for what happens once. */
+  /** Writes to the log of the application. */
   readonly log: (message: string) => void;
-  /** Tells the application that the store does not answer any more, or takes no writes, or is back. */
+  /** Reports that the store does not answer any more, or refuses writes, or is back. */
   readonly changed?: ((status: 'up' | 'down', reason?: unknown) => void) | undefined;
-  /** A tag that covers another one and more; `undefined` for the one that covers all. */
+  /** A tag that covers the given one and others; `undefined` for the tag that covers all. */
   readonly coarser: (tag: string) => string | undefined;
 }
 
 /**
- * The store does not answer, or was not asked because it did not answer lately. It was reported when it went.
+ * The store does not answer, or is not asked because it recently did not answer. It was reported when it went down.
  *
  * @publicApi
  */
@@ -267,12 +266,12 @@ export class StoreTimeoutError extends StoreUnavailableError {
   }
 }
 
-/** The store answers, but does not take what is written to it. Reads go on. */
+/** The store answers, but refuses writes. Reads go on. */
 export class StoreRefusedError extends StoreUnavailableError {
   override readonly code = 'STORE_REFUSED';
 }
 
-/** An invalidation did not reach the store yet: it is kept and sent again, and this process serves nothing it covers. */
+/** An invalidation has not reached the store yet: it is kept and sent again, and this process serves nothing that it covers. */
 export class BumpQueuedError extends StoreUnavailableError {
   override readonly code = 'BUMP_QUEUED';
 }

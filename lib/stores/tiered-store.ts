@@ -30,9 +30,9 @@ export interface TieredStoreOptions {
   /** The store that all processes share, e.g. `redisStore({ url })`. */
   l2: CacheStore;
   /**
-   * How L1 hears of other processes' bumps. `'bus'` (default): over a channel with a heartbeat; other processes may serve
-   * what was invalidated for at most one heartbeat (1 s). `'validate'`: every hit in L1 asks L2 for its generations, and
-   * saves the transfer and decoding of the value alone.
+   * How L1 learns of bumps by other processes. `'bus'` (default): over a channel with a heartbeat; other processes may serve an
+   * invalidated value for at most one heartbeat (1 s). `'validate'`: every hit in L1 asks L2 for the generations, and saves only the
+   * transfer and decoding of the value.
    */
   consistency?: 'bus' | 'validate' | undefined;
 }
@@ -56,7 +56,7 @@ function isShared(value: unknown): boolean {
 /**
  * Values in the memory of this process, over a store that all processes share.
  *
- * @throws TypeError for unknown options, when `l1` is no memory store, or `l2` has no bus and `consistency` is `'bus'`
+ * @throws TypeError for unknown options, when `l1` is not a memory store, and when `l2` has no bus and `consistency` is `'bus'`
  * @example
  * tieredStore({ l1: memoryStore(), l2: redisStore({ url: 'redis://localhost:6379' }) })
  *
@@ -69,7 +69,7 @@ export function tieredStore(options: TieredStoreOptions): CacheStore {
   if (consistency === 'validate') return new TieredStore(l1, guardStore(l2), undefined);
   if (!hasBus(l2)) {
     throw new TypeError(
-      `The ${l2.kind} store has no bus to tell other processes of invalidations: write consistency: 'validate'.`,
+      `tieredStore(): the ${l2.kind} store has no bus that reports invalidations to other processes. Write consistency: 'validate'.`,
     );
   }
   return new TieredStore(l1, guardStore(l2), l2.openBus());
@@ -82,19 +82,19 @@ function hasBus(store: CacheStore): store is CacheStore & BusStore {
 export class TieredStore implements CacheStore {
   readonly kind: string;
   readonly keepsReferences = false;
-  readonly #log = new BumpLog();
+  readonly #bumps = new BumpLog();
   #now = (): number => Date.now();
 
   constructor(
     private readonly l1: MemoryStore,
     private readonly l2: CacheStore,
-    /** Without a bus every hit in L1 is validated in L2. */
+    /** Without a bus, L2 validates every hit in L1. */
     private readonly bus: Bus | undefined,
   ) {
     this.kind = `memory over ${l2.kind}`;
     bus?.listen(
       (tags, mode) => this.#bumpL1(tags, mode),
-      () => this.#startClean(),
+      () => this.#clearL1(),
     );
   }
 
@@ -104,7 +104,7 @@ export class TieredStore implements CacheStore {
     this.bus?.attach(host);
   }
 
-  /** L2's, and what L1 holds; `down` also while the bus is silent, so that every read goes to L2. */
+  /** State of L2, with the entries of L1; also `down` while the bus is silent, when every read goes to L2. */
   state(): StoreState {
     const { entries, bytes } = this.l1.size;
     const l2 = this.l2.state?.() ?? { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0 };
@@ -129,24 +129,24 @@ export class TieredStore implements CacheStore {
   }
 
   get(query: StoreQuery): MaybePromise<Entry | Stamp> {
-    const entry = this.#fresh(query);
+    const entry = this.#freshInL1(query);
     if (entry === undefined) return this.#read(query);
     return this.bus === undefined ? this.#validate(query, entry) : entry;
   }
 
   getMany(queries: readonly StoreQuery[]): MaybePromise<readonly (Entry | Stamp)[]> {
-    const kept = queries.map((query) => this.#fresh(query));
+    const kept = queries.map((query) => this.#freshInL1(query));
     const entries = kept.filter((entry) => entry !== undefined);
     if (entries.length === 0) return this.#readMany(queries);
     if (this.bus === undefined) return this.#validateMany(queries, kept, entries);
     return entries.length === queries.length ? entries : this.#readOthers(queries, kept);
   }
 
-  /** What L1 has and may be served, after validation where there is no bus. */
-  #fresh({ key }: StoreQuery): Entry | undefined {
+  /** The entry of L1, where it is fresh and the bus is trusted. Without a bus it must be validated. */
+  #freshInL1({ key }: StoreQuery): Entry | undefined {
     if (this.bus?.isTrusted() === false) return undefined;
     const entry = this.l1.find(key);
-    // Another process may have loaded it anew: it need not be done twice.
+    // A stale one is read from L2: another process may have loaded it again.
     if (entry?.isFresh(this.#now()) !== true) return undefined;
     if (entry.keepUntil === Infinity) this.l2.touch?.(key, entry);
     return entry;
@@ -159,7 +159,7 @@ export class TieredStore implements CacheStore {
     return entry;
   }
 
-  /** Asks for all generations at once; when one was bumped, all is read again. */
+  /** Validates all entries in one wait; when one is not current, everything is read again. */
   async #validateMany(
     queries: readonly StoreQuery[],
     kept: readonly (Entry | undefined)[],
@@ -171,7 +171,7 @@ export class TieredStore implements CacheStore {
     return verdict === 'current' ? readings : this.#readMany(queries);
   }
 
-  /** Reads from L2 what L1 does not have. */
+  /** Reads the entries from L2 that L1 does not have. */
   async #readOthers(
     queries: readonly StoreQuery[],
     kept: readonly (Entry | undefined)[],
@@ -182,24 +182,24 @@ export class TieredStore implements CacheStore {
   }
 
   async #read(query: StoreQuery): Promise<Entry | Stamp> {
-    const began = this.#log.now();
-    return this.#keep(query, await this.l2.get(new KeptQuery(query)), began);
+    const began = this.#bumps.now();
+    return this.#keepInL1(query, await this.l2.get(new KeptQuery(query)), began);
   }
 
   async #readMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
     if (queries.length === 0) return [];
-    const began = this.#log.now();
+    const began = this.#bumps.now();
     const readings = await readMany(
       this.l2,
       queries.map((query) => new KeptQuery(query)),
     );
-    return readings.map((reading, i) => this.#keep(queries[i]!, reading, began));
+    return readings.map((reading, i) => this.#keepInL1(queries[i]!, reading, began));
   }
 
-  /** What L2 had enters L1 with what is left of its life, unless one of its tags was bumped since the read began. */
-  #keep({ key }: StoreQuery, reading: Entry | Stamp, began: number): Entry | Stamp {
+  /** Keeps an entry of L2 in L1 for the rest of its life, unless one of its tags was bumped since the read began. */
+  #keepInL1({ key }: StoreQuery, reading: Entry | Stamp, began: number): Entry | Stamp {
     if (reading instanceof Entry && !reading.expired && this.bus?.isTrusted() !== false) {
-      if (!this.#log.bumpedSince(began, reading.stamp.tags, key)) this.l1.keep(key, reading);
+      if (!this.#bumps.bumpedSince(began, reading.stamp.tags, key)) this.l1.keep(key, reading);
     }
     return reading;
   }
@@ -213,14 +213,14 @@ export class TieredStore implements CacheStore {
   }
 
   /**
-   * L1 gets the entry with the next read: only a read tells whether a bump came between. One that is under way may bring
-   * the entry before this one, and is not kept.
+   * L1 gets the entry with the next read: only a read can detect a bump in between. A running read may return the previous entry, which
+   * is not kept.
    */
   async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
     try {
       return await this.l2.set(query, entry);
     } finally {
-      this.#log.note([query.key]);
+      this.#bumps.note([query.key]);
       this.l1.drop(query.key);
     }
   }
@@ -228,7 +228,7 @@ export class TieredStore implements CacheStore {
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     this.#bumpL1(tags, mode);
     await this.l2.bump(tags, mode);
-    // Again for what came from L2 before it had the bump.
+    // Again, for entries that were read from L2 before it had the bump.
     this.#bumpL1(tags, mode);
   }
 
@@ -243,18 +243,18 @@ export class TieredStore implements CacheStore {
   }
 
   #bumpL1(tags: readonly string[], mode: InvalidationMode): void {
-    this.#log.note(tags);
+    this.#bumps.note(tags);
     this.l1.bump(tags, mode);
   }
 
-  /** Messages may have been missed. */
-  #startClean(): void {
-    this.#log.noteAll();
+  /** Called when messages may have been missed. */
+  #clearL1(): void {
+    this.#bumps.noteAll();
     this.l1.sweep('', () => true);
   }
 }
 
-/** A read whose value will be kept in L1, and so must be copied for each who gets it. */
+/** A read whose value is kept in L1, so that each caller needs a copy. */
 class KeptQuery implements StoreQuery {
   readonly key: string;
   readonly values: StoreQuery['values'];

@@ -1,9 +1,9 @@
 import type { InvalidationMode } from './store.interface.js';
 
-/** Beyond this many tags that wait the queue makes them coarser; it never drops one. */
+/** Where more tags wait, they are replaced by coarser ones; none is dropped. */
 const MAX_TAGS = 10_000;
 
-/** When a bump of each mode was asked for last that the store does not have; {@link NEVER} where there is none. */
+/** Marks of the last bump of each mode that has not reached the store; {@link NEVER} where there is none. */
 interface Unsent {
   readonly purge: number;
   readonly expire: number;
@@ -12,20 +12,20 @@ interface Unsent {
 const NEVER = 0;
 
 /**
- * Bumps that the shared store does not have yet. What they cover is not served by this process, and they are sent again
- * until the store has them.
+ * Bumps that have not reached the shared store yet. They are sent again until it has them; until then this process serves nothing that
+ * they cover.
  */
 export class UnsentBumps {
   #tags = new Map<string, Unsent>();
   #counter = NEVER;
-  /** Whether some tags took the place of others, so that no caller of {@link add} will remove them. */
+  /** Whether coarser tags replaced others, so that no caller of {@link add} will remove them. */
   hasCoarse = false;
 
   get size(): number {
     return this.#tags.size;
   }
 
-  /** @returns a mark for {@link remove}: bumps that are added later stay */
+  /** @returns a mark for {@link remove}, which keeps bumps that are added later */
   add(tags: readonly string[], mode: InvalidationMode): number {
     const since = ++this.#counter;
     for (const tag of tags) {
@@ -35,12 +35,12 @@ export class UnsentBumps {
     return since;
   }
 
-  /** Makes room where a store did not take what it was sent. What is on its way for the first time is its sender's to hold. */
+  /** Makes tags coarser where too many wait. Called after a failure only: bumps of a first attempt are held by their senders. */
   bound(coarser: (tag: string) => string | undefined): void {
     while (this.#tags.size > MAX_TAGS && this.#coarsen(coarser));
   }
 
-  /** @param mode how they were sent: a purge does what an expire before it would, but not the other way round */
+  /** @param mode of the bump that the store has: a purge includes an earlier expire, but not the other way round */
   remove(tags: Iterable<string>, mode: InvalidationMode, mark: number): void {
     for (const tag of tags) {
       const unsent = this.#tags.get(tag);
@@ -57,14 +57,14 @@ export class UnsentBumps {
     return tags.some((tag) => this.#tags.has(tag));
   }
 
-  /** All that is to be sent again, and the mark to remove it with. */
+  /** The tags to be sent again in this mode, and the mark to remove them with. */
   take(mode: InvalidationMode): { readonly tags: readonly string[]; readonly mark: number } {
     const isPurge = mode === 'purge';
     const tags = [...this.#tags].filter(([, { purge }]) => (purge !== NEVER) === isPurge).map(([tag]) => tag);
     return { tags, mark: this.#counter };
   }
 
-  /** @returns whether that made the queue smaller */
+  /** @returns whether the queue became smaller */
   #coarsen(coarser: (tag: string) => string | undefined): boolean {
     const since = ++this.#counter;
     const before = this.#tags.size;

@@ -14,14 +14,14 @@ import {
 import type { Stamp, Verdict } from '../stores/stamp.js';
 
 /**
- * What goes wrong, and how often: each a probability between 0 and 1; default 0.
+ * Faults and their probabilities, between 0 and 1; default 0.
  *
  * @publicApi
  */
 export interface ChaosOptions {
-  /** The same seed makes the same faults for the same calls. */
+  /** The same seed gives the same faults for the same calls. */
   seed: number;
-  /** A call is answered later, by up to `maxDelay`. */
+  /** A call is delayed by up to `maxDelay`. */
   delay?: number | undefined;
   /** Milliseconds. Default 20. */
   maxDelay?: number | undefined;
@@ -29,7 +29,7 @@ export interface ChaosOptions {
   error?: number | undefined;
   /** A call is never answered. */
   hang?: number | undefined;
-  /** A read is answered with something that is no entry. */
+  /** A read returns something that is not an entry. */
   garbage?: number | undefined;
   /** A write is acknowledged and lost. Bumps are never lost silently: no store may do that. */
   lostWrite?: number | undefined;
@@ -38,10 +38,10 @@ export interface ChaosOptions {
 const GARBAGE: readonly unknown[] = [null, undefined, 42, 'garbage', {}, [], Buffer.from('garbage')];
 
 /**
- * A store in which things go wrong, for tests of what is built on it. It has the leases of the store inside, and no bus: as the `l2` of a
+ * Injects faults into a store, for tests of the code that uses it. It has the leases of the inner store, and no bus: as the `l2` of a
  * `tieredStore` it needs `consistency: 'validate'`.
  *
- * @throws TypeError for what is no probability, and without a seed
+ * @throws TypeError for a value that is not a probability, and without a seed
  * @example
  * const store = chaosStore(memoryStore(), { seed: 7, delay: 0.5, error: 0.1 });
  *
@@ -96,40 +96,40 @@ class ChaosStore implements CacheStore {
   }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
-    await this.#suffer();
-    return this.#isSpoilt() ? this.#garbage() : this.inner.get(query);
+    await this.#injectFault();
+    return this.#isGarbled() ? this.#garbage() : this.inner.get(query);
   }
 
-  /** One call goes wrong as a whole, but for garbage. */
+  /** A fault hits the whole call; garbage hits single results. */
   async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
-    await this.#suffer();
+    await this.#injectFault();
     const readings = await readMany(this.inner, queries);
-    return readings.map((reading) => (this.#isSpoilt() ? this.#garbage() : reading));
+    return readings.map((reading) => (this.#isGarbled() ? this.#garbage() : reading));
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
-    await this.#suffer();
+    await this.#injectFault();
     return this.inner.stamp(tags);
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
-    await this.#suffer();
+    await this.#injectFault();
     return this.inner.judge(stamp);
   }
 
   async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
-    await this.#suffer();
+    await this.#injectFault();
     if (this.#random() < (this.options.lostWrite ?? 0)) return;
     return this.inner.set(query, entry);
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
-    await this.#suffer();
+    await this.#injectFault();
     await this.inner.bump(tags, mode);
   }
 
   async sweep(prefix: string, drop: (key: string) => boolean): Promise<void> {
-    await this.#suffer();
+    await this.#injectFault();
     await this.inner.sweep(prefix, drop);
   }
 
@@ -137,26 +137,26 @@ class ChaosStore implements CacheStore {
     await this.inner.close?.();
   }
 
-  /** Who loads is agreed on as without chaos, but that asking suffers. */
+  /** The leases of the inner store, with faults in `acquire`. */
   leasesOf(inner: LeaseStore): Pick<LeaseStore, 'acquire' | 'grantsAll'> {
     return {
       grantsAll: inner.grantsAll === true,
       acquire: async (key) => {
-        await this.#suffer();
+        await this.#injectFault();
         return inner.acquire(key);
       },
     };
   }
 
-  async #suffer(): Promise<void> {
+  async #injectFault(): Promise<void> {
     const { delay = 0, maxDelay = 20, error = 0, hang = 0 } = this.options;
-    const fate = [this.#random(), this.#random(), this.#random()] as const;
-    if (fate[0] < delay) await pause(systemClock, this.#random() * maxDelay);
-    if (fate[1] < error) throw new Error('chaos');
-    if (fate[2] < hang) await new Promise<never>(() => undefined);
+    const [delayed, failed, hung] = [this.#random(), this.#random(), this.#random()] as const;
+    if (delayed < delay) await pause(systemClock, this.#random() * maxDelay);
+    if (failed < error) throw new Error('chaos');
+    if (hung < hang) await new Promise<never>(() => undefined);
   }
 
-  #isSpoilt(): boolean {
+  #isGarbled(): boolean {
     return this.#random() < (this.options.garbage ?? 0);
   }
 
@@ -166,7 +166,7 @@ class ChaosStore implements CacheStore {
 }
 
 /**
- * mulberry32: small, fast, and good enough to shuffle faults.
+ * Random numbers from 0 to below 1 (mulberry32): small, fast, and good enough for faults.
  *
  * @publicApi
  */

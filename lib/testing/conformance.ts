@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { Stamp } from '../stores/stamp.js';
 import { type CacheStore, Entry, type StoreQuery, type ValueCodec } from '../stores/store.interface.js';
 
-/** Hands values through as they are: what is kept by a store must come back equal. */
+/** Passes values through unchanged: a store must return equal values. */
 const PLAIN: ValueCodec = {
   encode: (stored) =>
     Buffer.isBuffer(stored)
@@ -13,7 +13,7 @@ const PLAIN: ValueCodec = {
 
 let counter = 0;
 
-/** Names that no other case uses, with characters that stores trip over. */
+/** Names that no other case uses, with characters that stores often mishandle. */
 export function fresh(): { key: string; tags: string[] } {
   const id = `conf-${process.pid}-${Date.now()}-${++counter}`;
   return { key: `${id}:e:*[a]{b}'ü\u2028`, tags: [`${id}:g:all`, `${id}:g:m:{x}`, `${id}:g:p:*?[y]'é`] };
@@ -29,7 +29,7 @@ export function entry(value: unknown, stamp: Stamp, now = Date.now()): Entry {
 
 export async function stampOf(store: CacheStore, at: StoreQuery): Promise<Stamp> {
   const reading = await store.get(at);
-  ok(reading instanceof Stamp, 'an absent entry is answered with a stamp');
+  ok(reading instanceof Stamp, 'a read of an absent entry returns a stamp');
   return reading;
 }
 
@@ -52,13 +52,13 @@ export type SharedCase = (
   names: { key: string; tags: string[] },
 ) => Promise<void>;
 
-/** Values, and `undefined` for what is missing; a store that cannot read many at once has nothing to prove. */
+/** Values, and `undefined` for missing entries; `undefined` for a store without `getMany`, which is optional. */
 async function valuesOf(store: CacheStore, queries: readonly StoreQuery[]): Promise<unknown[] | undefined> {
   const readings = await store.getMany?.(queries);
   if (readings === undefined) return undefined;
-  strictEqual(readings.length, queries.length, 'each is answered');
+  strictEqual(readings.length, queries.length, 'one result for each query');
   return readings.map((reading) => {
-    ok(reading instanceof Entry || reading instanceof Stamp, 'by an entry or a stamp');
+    ok(reading instanceof Entry || reading instanceof Stamp, 'an entry or a stamp');
     return reading instanceof Entry ? reading.value : undefined;
   });
 }
@@ -76,13 +76,13 @@ async function holds(
   if (values !== undefined) deepStrictEqual(values, expected);
 }
 
-/** Three keys that share their tags but for one each. */
+/** Three keys with common tags, and one tag of its own each. */
 const threeOf = ({ key, tags }: { key: string; tags: readonly string[] }): readonly StoreQuery[] =>
   ['a', 'b', 'c'].map((name) => query(key + name, [...tags, `${tags[0]!}${name}`]));
 
-/** What `getMany` promises, where a store has it. */
+/** Promises of `getMany`, which is optional. */
 export const MANY: Readonly<Record<string, Case>> = {
-  'many that are read at once are answered as each alone': async (store, names) => {
+  'getMany() returns the results of single reads': async (store, names) => {
     const [a, b, c] = threeOf(names) as [StoreQuery, StoreQuery, StoreQuery];
     await holds(store, [], []);
     await holds(store, [a, b], [undefined, undefined]);
@@ -95,7 +95,7 @@ export const MANY: Readonly<Record<string, Case>> = {
     await store.bump([a.tags()[0]!], 'purge');
     await holds(store, [a, b, c], [undefined, undefined, undefined]);
   },
-  'stamps that are taken of many at once are those of each alone': async (store, names) => {
+  'getMany() returns the stamps of single reads': async (store, names) => {
     const queries = threeOf(names);
     const readings = (await store.getMany?.(queries)) ?? [];
     for (const [i, stamp] of readings.entries()) {
@@ -107,7 +107,7 @@ export const MANY: Readonly<Record<string, Case>> = {
     }
     if (readings.length > 0) await holds(store, queries, ['value', 'value', 'value']);
   },
-  'tags that only an entry knows count when many are read at once': async (store, { key, tags }) => {
+  'getMany() judges tags that only the entry carries': async (store, { key, tags }) => {
     const [asked, inherited] = [tags.slice(0, 1), tags.slice(1)];
     const queries = [query(`${key}1`, asked), query(`${key}2`, asked)];
     for (const at of queries) await store.set(at, entry('value', await store.stamp(tags)));
@@ -118,7 +118,7 @@ export const MANY: Readonly<Record<string, Case>> = {
 };
 
 export const SHARED_MANY: Readonly<Record<string, SharedCase>> = {
-  'what one process purged another does not serve when it reads many at once': async (store, peer, names) => {
+  'getMany() returns no entry that another process purged': async (store, peer, names) => {
     const queries = threeOf(names);
     for (const at of queries) await write(store, at, 'value');
     for (let i = 0; i < 2; i++) await holds(peer, queries, ['value', 'value', 'value']);
@@ -130,16 +130,16 @@ export const SHARED_MANY: Readonly<Record<string, SharedCase>> = {
 };
 
 /**
- * What the suite needs to know of a store.
+ * The store to be tested.
  *
  * @publicApi
  */
 export interface ConformanceOptions {
-  /** Makes a store that is ready to be used. Called once for every case; the suite closes it. */
+  /** Creates a store that is ready for use. Called once for every case; the suite closes it. */
   create(): Promise<CacheStore> | CacheStore;
-  /** Makes another store on the same data, as another process would; where a store is not shared, leave it out. */
+  /** Creates another store on the same data, as another process would. Leave it out for stores that processes do not share. */
   createPeer?(): Promise<CacheStore> | CacheStore;
-  /** Whether an expire leaves entries to be served as stale; a store without atomic update purges. Default true. */
+  /** Whether entries may be served as stale after an expire; stores without atomic updates purge instead. Default true. */
   expires?: boolean | undefined;
   /** Whether `sweep` removes entries at once. Default true. */
   sweeps?: boolean | undefined;
@@ -151,19 +151,19 @@ export interface ConformanceOptions {
  * @publicApi
  */
 export interface ConformanceCase {
-  /** What is promised. */
+  /** The promise, as a test title. */
   readonly name: string;
-  /** Rejects where the promise is broken. */
+  /** Rejects where the store breaks the promise. */
   run(): Promise<void>;
 }
 
 const CASES: Readonly<Record<string, Case>> = {
-  'an absent entry is answered with a stamp of all its tags': async (store, { key, tags }) => {
+  'a read of an absent entry returns a stamp of all its tags': async (store, { key, tags }) => {
     const stamp = await stampOf(store, query(key, tags));
     deepStrictEqual([...stamp.tags], tags);
     ok(stamp.equals(await store.stamp(tags)), 'the stamp stays the same while nothing is bumped');
   },
-  'what was stored comes back equal, with its times': async (store, { key, tags }) => {
+  'a stored entry comes back equal, with its times': async (store, { key, tags }) => {
     const at = query(key, tags);
     for (const value of [
       { a: [1, 'x', null, undefined, new Date(5), new Map([[1, new Set(['a'])]]), 12n] },
@@ -195,42 +195,42 @@ const CASES: Readonly<Record<string, Case>> = {
       strictEqual(await valueOf(store, other), 'other');
     }
   },
-  'a load that began before a purge is never served': async (store, { key, tags }) => {
+  'an entry whose load began before a purge is never served': async (store, { key, tags }) => {
     const stamp = await stampOf(store, query(key, tags));
     await store.bump([tags[1]!], 'purge');
     await store.set(query(key, tags), entry('old', stamp));
     await isMissing(store, query(key, tags));
     strictEqual(await store.judge(stamp), 'purged');
   },
-  'tags that only the entry knows count': async (store, { key, tags }) => {
+  'tags that only the entry carries are judged': async (store, { key, tags }) => {
     const [asked, inherited] = [tags.slice(0, 1), tags.slice(1)];
     await store.set(query(key, asked), entry('value', await store.stamp(tags)));
     for (let i = 0; i < 2; i++) strictEqual(await valueOf(store, query(key, asked)), 'value');
     await store.bump(inherited.slice(0, 1), 'purge');
     await isMissing(store, query(key, asked));
   },
-  'a stamp is judged by what is there now': async (store, { tags }) => {
+  'a stamp is judged by the current generations': async (store, { tags }) => {
     const stamp = await store.stamp(tags);
     strictEqual(await store.judge(stamp), 'current');
     strictEqual(await store.judge(new Stamp('another history', stamp.tags, stamp.generations)), 'purged');
     const missing = stamp.tags.map((tag) => `${tag}-missing`);
     strictEqual(await store.judge(new Stamp(stamp.epoch, missing, stamp.generations)), 'purged');
   },
-  'an entry that carries no tag stays, whatever is purged': async (store, { key, tags }) => {
+  'an entry without tags survives every purge': async (store, { key, tags }) => {
     const at = query(key, []);
     const { epoch } = await store.stamp(tags);
-    ok((await store.get(at)) instanceof Stamp, 'an absent entry is answered with a stamp of no tags');
+    ok((await store.get(at)) instanceof Stamp, 'a read of an absent entry returns a stamp without tags');
     await store.set(at, entry('value', new Stamp(epoch, [], [])));
     await store.bump(tags, 'purge');
     strictEqual(await valueOf(store, at), 'value');
   },
-  'a bump of tags that nothing carries does no harm': async (store, { key, tags }) => {
+  'a bump of tags without entries does no harm': async (store, { key, tags }) => {
     await store.bump(tags, 'purge');
     await store.bump(tags, 'expire');
     await store.set(query(key, tags), entry('value', await store.stamp(tags)));
     strictEqual(await valueOf(store, query(key, tags)), 'value');
   },
-  'many tags at once are no different': async (store, { key, tags }) => {
+  'an entry with 300 tags is served, and ended by a purge of 200 of them': async (store, { key, tags }) => {
     const many = Array.from({ length: 300 }, (_, i) => `${tags[0]!}${i}`);
     await store.set(query(key, many), entry('value', await store.stamp(many)));
     strictEqual(await valueOf(store, query(key, many)), 'value');
@@ -242,7 +242,7 @@ const CASES: Readonly<Record<string, Case>> = {
     for (const value of ['first', 'second']) await store.set(query(key, tags), entry(value, stamp));
     strictEqual(await valueOf(store, query(key, tags)), 'second');
   },
-  'stamps that are taken together agree': async (store, { tags }) => {
+  'of stamps that are taken concurrently at least one is current': async (store, { tags }) => {
     const stamps = await Promise.all(Array.from({ length: 10 }, () => store.stamp(tags)));
     const verdicts = await Promise.all(stamps.map((stamp) => store.judge(stamp)));
     ok(verdicts.includes('current'), 'at least the last of them is current');
@@ -277,11 +277,11 @@ const SWEEPS: Case = async (store, { key, tags }) => {
 
 /** Cases of two processes on one store. */
 const SHARED: Readonly<Record<string, SharedCase>> = {
-  'what one process stored another serves': async (store, peer, { key, tags }) => {
+  'an entry that one process stored is served by another': async (store, peer, { key, tags }) => {
     await store.set(query(key, tags), entry({ a: 1 }, await store.stamp(tags)));
     deepStrictEqual(await valueOf(peer, query(key, tags)), { a: 1 });
   },
-  'what one process purged another does not serve, nor what it was loading': async (
+  'an entry that one process purged is not served by another, and neither is its running load': async (
     store,
     peer,
     { key, tags },
@@ -298,7 +298,7 @@ const SHARED: Readonly<Record<string, SharedCase>> = {
 };
 
 /**
- * The promises every store has to keep, for users who write their own. Independent of the test runner.
+ * The promises that every store must keep, as test cases for your own stores. Independent of the test runner.
  *
  * @example
  * for (const { name, run } of storeConformance({ create: () => new MyStore() })) it(name, run);
@@ -308,9 +308,9 @@ const SHARED: Readonly<Record<string, SharedCase>> = {
 export function storeConformance(options: ConformanceOptions): readonly ConformanceCase[] {
   const { create, createPeer, expires = true, sweeps = true } = options;
   const cases: Record<string, Case> = { ...CASES };
-  if (expires) cases['an expire leaves an entry to be served as stale, never as fresh'] = EXPIRES;
-  else cases['an expire purges, since the store cannot update atomically'] = EXPIRE_PURGES;
-  if (sweeps) cases['a sweep removes what begins with a prefix, taken to the letter'] = SWEEPS;
+  if (expires) cases['an entry is served as stale after an expire, never as fresh'] = EXPIRES;
+  else cases['an expire purges where the store has no atomic update'] = EXPIRE_PURGES;
+  if (sweeps) cases['a sweep removes entries whose keys begin with the literal prefix'] = SWEEPS;
   const alone = Object.entries(cases).map(([name, run]) => ({
     name,
     run: () => withStores([create], ([store]) => run(store!, fresh())),

@@ -6,13 +6,13 @@ interface Timer {
 }
 
 /**
- * A clock that stands still until a test moves it: what the cache knows of time it has from there. Timers of other code, of databases and
- * of dispatchers are not moved.
+ * A clock that stands still until a test advances it. It moves the time of the cache, but not timers of other code, databases and
+ * dispatchers.
  *
  * @example
  * const clock = new ManualClock();
  * RestflowCacheModule.forRoot({ clock });
- * clock.advance(60_000); // what lives for a minute is over
+ * clock.advance(60_000); // entries with a lifetime of a minute have ended
  *
  * @publicApi
  */
@@ -28,7 +28,7 @@ export class ManualClock implements Clock {
   /** Milliseconds since the Unix epoch. */
   readonly now = (): number => this.#now;
 
-  /** Runs `callback` when the clock was moved by `ms` milliseconds. Returns its cancellation. */
+  /** Runs `callback` when the clock has been advanced by `ms` milliseconds. Returns the cancellation. */
   after(ms: number, callback: () => void): () => void {
     const timer = { at: this.#now + ms, callback };
     this.#timers.add(timer);
@@ -36,9 +36,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets time pass; timers that come due run in their order.
+   * Lets time pass; due timers run in their order.
    * @param ms milliseconds; never negative
-   * @throws RangeError for what is no length of time: time does not go back
+   * @throws RangeError for a negative number, or NaN: time does not go back
    */
   advance(ms: number): void {
     if (!(ms >= 0))

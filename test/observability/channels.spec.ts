@@ -66,7 +66,7 @@ describe('the load channel', () => {
     return { cache, clock, provider: get };
   };
 
-  it('tells each load from its start to its end, and nothing of hits', async () => {
+  it('reports each load from its start to its end, and no hits', async () => {
     const { clock, provider } = await things();
     const told = heardLoads();
     provider.body = () => clock.advance(2_000);
@@ -81,7 +81,7 @@ describe('the load channel', () => {
     ]);
   });
 
-  it('tells what a load threw', async () => {
+  it('reports the error of a load', async () => {
     const { provider } = await things();
     const told = heardLoads();
     const error = new Error('down');
@@ -91,7 +91,7 @@ describe('the load channel', () => {
     expect(told[2]![1]).toMatchObject({ method: 'things', error });
   });
 
-  it('runs the loader in what a subscriber binds to its start, as tracers do', async () => {
+  it('runs the loader in the context that a subscriber binds to its start, as tracers do', async () => {
     const { provider } = await things();
     const spans = new AsyncLocalStorage<string>();
     const { start: begin } = tracingChannel<string, LoadEvent>(CACHE_CHANNELS.load);
@@ -107,7 +107,7 @@ describe('the load channel', () => {
     expect(spans.getStore()).toBeUndefined();
   });
 
-  it('names neither keys nor arguments nor values, also of what is cached by hand', async () => {
+  it('contains neither keys nor arguments nor values, also of values cached by hand', async () => {
     const { cache, provider } = await things();
     const told = heardLoads();
     provider.body = () => SECRET;
@@ -138,7 +138,7 @@ describe.each(platforms)('the load channel of a handler on %s', (platform) => {
   });
   afterEach(() => app.close());
 
-  it('tells its run, inside of what a subscriber binds to its start', async () => {
+  it('reports its run, in the context that a subscriber binds to its start', async () => {
     const told = heardLoads();
     const spans = new AsyncLocalStorage<string>();
     const { start: begin } = tracingChannel<string, LoadEvent>(CACHE_CHANNELS.load);
@@ -156,7 +156,7 @@ describe.each(platforms)('the load channel of a handler on %s', (platform) => {
     expect(told[0]![1]).toEqual({ namespace: 'restflow', method: 'page' });
   });
 
-  it('tells what it threw', async () => {
+  it('reports its error', async () => {
     const told = heardLoads();
     const error = new Error('down');
     Pages.answer = () => Promise.reject(error);
@@ -167,7 +167,7 @@ describe.each(platforms)('the load channel of a handler on %s', (platform) => {
 });
 
 describe('the invalidate channel', () => {
-  it('tells what was invalidated, by which cause, of which methods; tags where they are asked for', async () => {
+  it('reports invalidations with their cause and methods, and with tags on request', async () => {
     const Things = method('the things', { ttl: 60, tags: [SECRET] });
     const { cache } = await start([Things], { namespace: 'shop' });
     const told = heard<InvalidateEvent>(CACHE_CHANNELS.invalidate);
@@ -194,7 +194,7 @@ describe('the invalidate channel', () => {
 });
 
 describe('the store channel', () => {
-  it('tells when a store goes and when it is back, by its names', async () => {
+  it('reports a store that goes down and is back, with its names', async () => {
     const it = { fails: true };
     const inner = memoryStore();
     const get: CacheStore['get'] = async (query) => {

@@ -38,7 +38,7 @@ class Mine implements Dispatcher {
 }
 
 describe('the health of an application', () => {
-  it('is degraded while a dispatcher is down, or fails to tell', async () => {
+  it('is degraded while a dispatcher is down, or its state() fails', async () => {
     const mine = new Mine();
     const { cache } = await start([], { dispatchers: [mine] });
     const background = { status: 'up', waitingJobs: 0 };
@@ -56,7 +56,7 @@ describe('the health of an application', () => {
 });
 
 describe('the metrics of dispatchers', () => {
-  it('list all of them from the boot on, and count what they say failed', async () => {
+  it('list all dispatchers from the boot on, and count the failures that they report', async () => {
     const mine = new Mine();
     const { cache } = await start([], { dispatchers: [mine] });
     const none = { jobs: 0, carriedOut: 0, failures: 0, waitingJobs: 0 };
@@ -71,8 +71,8 @@ describe('the metrics of dispatchers', () => {
   });
 });
 
-describe('what waits', () => {
-  it('in a sender are jobs that its queue did not take, and those on the way; it is down until they are taken', async () => {
+describe('the waiting jobs', () => {
+  it('of a sender are those that its queue did not accept, and those being sent; it is down until they are accepted', async () => {
     const taken = new Deferred();
     let attempts = 0;
     const send = (): Promise<void> => (++attempts === 1 ? Promise.reject(new Error('away')) : taken.promise);
@@ -89,7 +89,7 @@ describe('what waits', () => {
     expect(sender.state).toEqual({ status: 'up', waitingJobs: 0 });
   });
 
-  it('in the background dispatcher are jobs that are queued or being carried out', async () => {
+  it('of the background dispatcher are those that are queued or running', async () => {
     const dispatcher = new BackgroundDispatcher();
     const gate = new Gate();
     const jobs = Array.from({ length: 6 }, (_, i) => job(`${i}`));

@@ -16,27 +16,27 @@ function world(rule: object, options?: WorldOptions) {
 const NOTHING = { bumps: 0, tags: 0, failures: 0, changes: 0, widened: 0, ruleErrors: 0 };
 
 describe('the metrics of invalidations', () => {
-  it('count changes, and what is bumped for them: once for each commit', async () => {
+  it('count changes, and one bump for each commit', async () => {
     const { one, counted } = world({});
     expect(counted()).toEqual(NOTHING);
     await one.commit(inserted({ id: 1 }), updated({ id: 2 }, { id: 3 }));
     expect(counted()).toEqual({ ...NOTHING, changes: 2, bumps: 1, tags: 3 });
   });
 
-  it('count rules that cannot tell what of their method changed', async () => {
+  it('count commits after which a rule drops all of its method', async () => {
     const { one, counted } = world({});
     await one.commit(bulk());
     await one.commit(inserted({ id: 1 }));
     expect(counted()).toEqual({ ...NOTHING, changes: 2, widened: 1, bumps: 2, tags: 2 });
   });
 
-  it('count no rule as widened that drops everything by declaration', async () => {
+  it('do not count rules as widened that drop everything by declaration', async () => {
     const { one, counted } = world({ fieldMapping: undefined, scope: 'all' });
     await one.commit(bulk());
     expect(counted()).toMatchObject({ widened: 0, bumps: 1 });
   });
 
-  it('count rules that fail, and what they drop therefore', async () => {
+  it('count failures of rules, and the bumps that follow from them', async () => {
     const { one, counted } = world({
       fieldMapping: undefined,
       invalidator: () => {
@@ -47,7 +47,7 @@ describe('the metrics of invalidations', () => {
     expect(counted()).toMatchObject({ ruleErrors: 1, widened: 1, bumps: 1 });
   });
 
-  it('count invalidations that the store did not take', async () => {
+  it('count invalidations that the store did not accept', async () => {
     const { one, counted } = world({});
     const store = one.runtime.settings.stores.get('default')!;
     store.bump = () => Promise.reject(new Error('away'));
@@ -75,7 +75,7 @@ class Durable extends Taking {
 }
 
 describe.each([Taking, Durable])('the metrics of a dispatcher, %s', (Kind) => {
-  it('count jobs that it was given, failures, and jobs that were carried out here', async () => {
+  it('count jobs that it was given, failures, and jobs that ran in this process', async () => {
     const mine = new Kind();
     const { one, metrics } = world({ dispatcher: 'mine' }, { dispatchers: { mine } });
     await one.transaction(inserted({ id: 1 }));
@@ -94,7 +94,7 @@ describe.each([Taking, Durable])('the metrics of a dispatcher, %s', (Kind) => {
 });
 
 describe('the metrics of the inline dispatcher', () => {
-  it('count what it has to do: what a store took at once is no job', async () => {
+  it('count jobs only for invalidations that a store did not accept at once', async () => {
     const { one, metrics } = world({});
     await one.commit(inserted({ id: 1 }));
     expect(metrics().dispatchers).toEqual({});

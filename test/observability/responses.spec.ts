@@ -121,7 +121,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     },
   );
 
-  it('count requests that go past the cache, which are no loads', async () => {
+  it('count requests that bypass the cache, which are not loads', async () => {
     await ask('plain', { headers: { authorization: 'Bearer me' } });
     await ask('plain', { headers: { range: 'bytes=0-1' } });
     app.cache.disable();
@@ -139,7 +139,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(toldOf('plain')).toEqual(told['plain']);
   });
 
-  it('count those who wait for one answer as they are told', async () => {
+  it('count requests that wait for one answer under the status that they get', async () => {
     const open = gate();
     answer = () => open.promise.then(() => 'late');
     const asked = Promise.all([ask('plain'), ask('plain'), ask('plain')]);
@@ -150,7 +150,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(toldOf('plain')).toEqual(told['plain']);
   });
 
-  it('count what is served stale, and not the request that is repeated behind it', async () => {
+  it('count stale responses, and not the background request that refreshes them', async () => {
     await ask('stale');
     app.clock.advance(61);
     expect(await ask('stale')).toBe('STALE');
@@ -160,7 +160,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(toldOf('stale')).toEqual(told['stale']);
   });
 
-  it('count what stands in for an error as stale, and the error as one of the load', async () => {
+  it('count a response that replaces an error as stale, and the error as a load error', async () => {
     await ask('stale');
     app.clock.advance(100);
     answer = () => Promise.reject(new Error('down'));
@@ -177,7 +177,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(counts('plain')).toEqual({ misses: 1, loads: 1, loadErrors: 1 });
   });
 
-  it('count a request once whose time is over', async () => {
+  it('count a request once that exceeds its hardTimeout', async () => {
     const open = gate();
     answer = () => open.promise;
     const [leads, waits] = await Promise.all([app.get('/hard'), app.get('/hard')]);
@@ -189,7 +189,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(counts('hard')).not.toHaveProperty('hits');
   });
 
-  it('count a request whose time is over before its turn came', async () => {
+  it('count a request whose hardTimeout ends while it waits for the distributed lock', async () => {
     const store = Object.assign(memoryStore(), { acquire: async () => undefined });
     const other = await start(platform, { controllers: [Pages], cache: { store } });
     try {
@@ -200,7 +200,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     }
   });
 
-  it('count answers that may not be stored', async () => {
+  it('count responses that must not be stored', async () => {
     await ask('cookie');
     await ask('cookie');
     expect(counts('cookie')).toEqual({ misses: 2, loads: 2, notStored: 2 });
@@ -213,7 +213,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     expect(counts('plain')).toMatchObject({ loads: 1, loadSeconds: 2 });
   });
 
-  it("count what a route with freshness: 'headers' tells", async () => {
+  it("count the statuses of a route with freshness: 'headers'", async () => {
     expect(await ask('shared')).toBe('MISS');
     expect(await ask('shared')).toBe('HIT');
     app.clock.advance(61);
@@ -234,7 +234,7 @@ describe.each(platforms)('the metrics of cached handlers on %s', (platform) => {
     });
   });
 
-  it('count a request that wants only what is cached, and gets 504, as a miss', async () => {
+  it('count a request with only-if-cached that gets 504 as a miss', async () => {
     const headers = { 'cache-control': 'only-if-cached' };
     expect((await app.get('/shared', { headers })).status).toBe(504);
     expect(counts('shared')).toEqual({ misses: 1 });

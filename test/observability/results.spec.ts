@@ -31,7 +31,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ hits: 2, misses: 1, loads: 1 });
   });
 
-  it('count each that waits for one load as a miss', async () => {
+  it('count each caller that waits for one load as a miss', async () => {
     const { provider, counts } = await things();
     const gate = new Gate();
     provider.body = () => gate.pass();
@@ -42,7 +42,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ misses: 4, loads: 1 });
   });
 
-  it('count what is served stale, and the load behind it as nobody’s call', async () => {
+  it('count stale values, and their background loads as loads without a call', async () => {
     const { clock, provider, counts } = await things({ staleWhileRevalidate: 20 });
     await provider.call(1);
     clock.advance(10_000);
@@ -51,7 +51,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ misses: 1, stale: 1, loads: 2 });
   });
 
-  it('count what goes past the cache, which is no load', async () => {
+  it('count calls that bypass the cache, which are not loads', async () => {
     const { cache, cached, provider, counts } = await things();
     await cached.bypassCache(1);
     cache.disable();
@@ -67,7 +67,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ bypasses: 1 });
   });
 
-  it('count what is asked for anew, also where it fails', async () => {
+  it('count refreshes, also where they fail', async () => {
     const { cached, provider, counts } = await things();
     await cached.refresh(1);
     provider.body = () => Promise.reject(new Error('down'));
@@ -88,7 +88,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ misses: 2, stale: 1, loads: 3, loadErrors: 2 });
   });
 
-  it('count a look without a load', async () => {
+  it('count get(), which does not load', async () => {
     const { cached, provider, counts } = await things();
     await cached.getCacheOnly(1);
     await provider.call(1);
@@ -97,7 +97,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ hits: 1, misses: 2, loads: 1 });
   });
 
-  it('count a call once that was answered before its load ended', async () => {
+  it('count a call once whose answer came before its load ended', async () => {
     const { clock, provider, counts } = await things({
       staleIfError: 60,
       softTimeout: '1s',
@@ -120,7 +120,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toMatchObject({ misses: 2, stale: 1, loads: 3 });
   });
 
-  it('count a call once that waited in vain and was answered by what another one loaded', async () => {
+  it('count a call once that joined a load without a usable value and was answered by another load', async () => {
     const { cache, provider, counts } = await things();
     const first = new Deferred();
     provider.body = () => first.promise;
@@ -135,7 +135,7 @@ describe('the metrics of a cached method', () => {
     expect(counts()).toEqual({ hits: 1, misses: 2, loads: 2, notStored: 1 });
   });
 
-  it('count values that are not stored: overtaken by a change, unwanted, or not to be stored', async () => {
+  it('count values that are not stored: overtaken by a change, refused by cacheIf, or not storable', async () => {
     const { cache, provider, counts } = await things({ cacheIf: (value: unknown) => value !== 'unwanted' });
     provider.body = async () => void (await cache.invalidateTags(['tag']));
     await provider.call(1);
@@ -194,7 +194,7 @@ describe('the metrics of a cached method', () => {
     );
   });
 
-  it('count what callers were told, whatever happens, and nothing twice', async () => {
+  it('count the status of each call exactly once, in every interleaving', async () => {
     const steps = soaked(20_000);
     announce('what callers are told is what is counted', steps);
     const random = randomNumbers(seed);
@@ -244,7 +244,7 @@ describe('the metrics of a cached method', () => {
   });
 });
 
-describe('the metrics of what is cached by hand', () => {
+describe('the metrics of values cached by hand', () => {
   const hand = async () => {
     const { cache } = await start();
     return { cache, counts: () => countsOf(cache, 'CacheService') };
@@ -275,7 +275,7 @@ describe('the metrics of what is cached by hand', () => {
     expect(counts()).toEqual({ misses: 2, loads: 1, loadErrors: 1 });
   });
 
-  it('count what get() finds, and what not', async () => {
+  it('count hits and misses of get()', async () => {
     const { cache, counts } = await hand();
     await cache.get('a');
     await cache.set('a', 1);

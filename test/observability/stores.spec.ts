@@ -26,7 +26,7 @@ afterAll(reapProcesses);
 const dispatchers = { background: { status: 'up', waitingJobs: 0 } };
 
 describe('a store in memory', () => {
-  it('tells how many entries it holds, and is up', async () => {
+  it('reports the number of its entries, and is up', async () => {
     const { cache } = await start();
     await cache.set('a', 'value');
     expect(cache.metrics().stores).toEqual({
@@ -43,7 +43,7 @@ describe('a store in memory', () => {
   });
 });
 
-describe('a store of the user’s', () => {
+describe('a store of an application', () => {
   const own = (state?: CacheStore['state']): CacheStore => {
     const inner = new MemoryStore();
     return Object.assign(Object.create(inner) as CacheStore, {
@@ -53,7 +53,7 @@ describe('a store of the user’s', () => {
     });
   };
 
-  it('that says nothing of itself counts as up', async () => {
+  it('without state() counts as up', async () => {
     const { cache } = await start([], { store: own() });
     expect(cache.health()).toMatchObject({
       status: 'up',
@@ -61,7 +61,7 @@ describe('a store of the user’s', () => {
     });
   });
 
-  it('that fails to say how it is, is down, and fails nobody', async () => {
+  it('whose state() throws counts as down, and no call fails', async () => {
     const fails = (): never => {
       throw new Error('no');
     };
@@ -100,7 +100,7 @@ describe('a guarded store', () => {
     return Object.assign(it, { guard, clock, said });
   };
 
-  it('is down while it does not answer, and up when a call found it back', async () => {
+  it('is down while it does not answer, and up after a call that it answered', async () => {
     const world = guarded();
     const { guard, clock, said } = world;
     world.fail = new StoreUnavailableError('away');
@@ -127,7 +127,7 @@ describe('a guarded store', () => {
     expect(world.guard.state()).toEqual({ status: 'up', waitingBumps: 0, timeouts: 1, errors: 0 });
   });
 
-  it('is down while it takes no writes', async () => {
+  it('is down while it refuses writes', async () => {
     const world = guarded();
     const { guard, clock, said } = world;
     world.fail = new StoreRefusedError('read only');
@@ -143,7 +143,7 @@ describe('a guarded store', () => {
 });
 
 describe('a tiered store', () => {
-  it('is down while its bus is silent, and tells how many entries this process holds', () => {
+  it('is down while its bus is silent, and reports the number of entries in this process', () => {
     const bus = { trusted: true, isTrusted: () => bus.trusted, listen: () => undefined } as unknown as Bus & {
       trusted: boolean;
     };
@@ -164,7 +164,7 @@ const SHARED: Readonly<Record<string, (url: string) => CacheStore>> = {
 };
 
 describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kind, open) => {
-  it('is told down though nobody calls, with the invalidations that wait, and up when it is back', async () => {
+  it('is reported down without any call, with the invalidations that wait, and up when it is back', async () => {
     const redis = await RedisProcess.start();
     try {
       const Things = method('things', { ttl: 60, tags: ['tag'] });

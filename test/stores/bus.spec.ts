@@ -62,7 +62,7 @@ async function killSubscribers(urls: readonly string[]): Promise<number> {
 }
 
 describe.each(Object.entries(SERVERS))('the bus over %s', (_, urls) => {
-  it('has other processes drop what was bumped, and read it anew', async () => {
+  it('makes other processes drop bumped entries and read them again', async () => {
     const [one, other] = [await tiers(urls), await tiers(urls)];
     for (let round = 0; round < 5; round++) {
       const at = uniqueQuery();
@@ -77,7 +77,7 @@ describe.each(Object.entries(SERVERS))('the bus over %s', (_, urls) => {
     }
   });
 
-  it('is not trusted while it is not connected, and starts clean when it is again', async () => {
+  it('is not trusted while it is disconnected, and clears L1 when it is connected again', async () => {
     const [one, other] = [await tiers(urls), await tiers(urls)];
     const at = uniqueQuery();
     await write(one, at);

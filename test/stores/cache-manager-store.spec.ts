@@ -5,7 +5,7 @@ import { Entry, type StoreQuery } from '../../lib/stores/store.interface.js';
 import { storeHost } from '../support/store-host.js';
 import { until } from '../support/until.js';
 
-it('an invalidation that the backend did not take is not acknowledged', async () => {
+it('an invalidation that the backend did not store is not acknowledged', async () => {
   const kept = new Map<string, unknown>();
   let takesWrites = true;
   const keyv = new Keyv({
@@ -20,7 +20,7 @@ it('an invalidation that the backend did not take is not acknowledged', async ()
   store.attach?.(storeHost);
   const stamp = await store.stamp(['tag']);
   takesWrites = false;
-  await expect(store.bump(['tag'], 'purge')).rejects.toThrow('did not take');
+  await expect(store.bump(['tag'], 'purge')).rejects.toThrow('did not store');
   expect(await store.judge(stamp)).toBe('purged');
   await store.close?.();
 });
@@ -33,7 +33,7 @@ it('invalidations of one tag at the same time are all acknowledged', async () =>
   expect(await store.judge(stamp)).toBe('purged');
 });
 
-it('values that have no encoding are not stored, and say nothing of the store', async () => {
+it('values without an encoding are not stored, and do not count as failures of the store', async () => {
   const logged: string[] = [];
   const store = cacheManagerStore(new Keyv({ store: new Map() }));
   store.attach?.({ ...storeHost, log: (message) => void logged.push(message) });
@@ -49,7 +49,7 @@ it('values that have no encoding are not stored, and say nothing of the store', 
   expect(logged).toEqual([]);
 });
 
-it('callers who find a generation absent at one time are stamped alike', async () => {
+it('concurrent callers that find a generation absent get equal stamps', async () => {
   const store = cacheManagerStore(new Keyv());
   store.attach?.(storeHost);
   const stamps = await Promise.all(Array.from({ length: 50 }, () => store.stamp(['a', 'b'])));
@@ -57,7 +57,7 @@ it('callers who find a generation absent at one time are stamped alike', async (
   expect(await store.judge(stamps[0]!)).toBe('current');
 });
 
-it('a generation whose creation never ended is created by those who come later', async () => {
+it('a generation whose creation hangs is created by later callers', async () => {
   let hangs = true;
   let hanging = 0;
   let now = 0;

@@ -44,7 +44,7 @@ describe('chaosStore', () => {
     expect(count(told, 'stamp')).toBe(100 - count(told, what));
   });
 
-  it('makes the same faults for the same seed, and others for another', async () => {
+  it('injects the same faults for the same seed, and others for another seed', async () => {
     const options = { error: 0.2, garbage: 0.2, hang: 0.2 };
     const first = await fates(options);
     expect(await fates(options)).toEqual(first);
@@ -60,7 +60,7 @@ describe('chaosStore', () => {
     expect(await store.judge(stamp)).toBe('purged');
   });
 
-  it('does nothing where it is told nothing', async () => {
+  it('injects no faults without probabilities', async () => {
     const store = chaotic({});
     await store.set(query, entryUnder(await store.stamp(['tag'])));
     expect(await store.get(query)).toBeInstanceOf(Entry);

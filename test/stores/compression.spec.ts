@@ -84,7 +84,7 @@ describe.each<CompressionOptions['algorithm']>(['gzip', 'brotli', ...(hasZstd ? 
       expect(compressed).toBeLessThan((await redis.strlen(at.key)) / 2);
     });
 
-    it('ends with a purge, and may be kept in a tier above', async () => {
+    it('ends with a purge, and may be kept in L1', async () => {
       const [l2, at] = [redisStore({ url, timeout: 2_000, compression: { algorithm } }), query()];
       const store = await ready(tieredStore({ l1: memoryStore(), l2, consistency: 'validate' }));
       await write(store, at, rows(1_000));
@@ -93,7 +93,7 @@ describe.each<CompressionOptions['algorithm']>(['gzip', 'brotli', ...(hasZstd ? 
       expect(await read(store, at)).toBeUndefined();
     });
 
-    it('is a miss when a part of it is missing, and no error when a part of it is damaged', async () => {
+    it('is a miss where a part of it is missing, and not an error where a part is damaged', async () => {
       const [store, at] = [await start({ algorithm }), query()];
       await write(store, at, rows(1_000));
       const whole = (await redis.getBuffer(at.key))!;
@@ -113,7 +113,7 @@ describe.each<CompressionOptions['algorithm']>(['gzip', 'brotli', ...(hasZstd ? 
 );
 
 describe('compression', () => {
-  it('leaves alone what is below the threshold, and what it would not make smaller', async () => {
+  it('leaves values alone that are below the threshold, or that it would not make smaller', async () => {
     const store = await start({ algorithm: 'gzip', threshold: 10 * KIB });
     const [small, random] = [query(), query()];
     await write(store, small, 'x'.repeat(9 * KIB));
@@ -153,7 +153,7 @@ describe('compression', () => {
     expect((value as StoredResponse).headers).toEqual(response.headers);
   });
 
-  it('lets what is stored later win, also when it takes less time', async () => {
+  it('lets the later of two writes win, also where it takes less time', async () => {
     const [store, at] = [await start({ algorithm: 'gzip' }), query()];
     for (const later of ['small', rows(10)]) {
       const first = write(store, at, rows(10_000));
@@ -163,7 +163,7 @@ describe('compression', () => {
     }
   });
 
-  it('inflates no more than a value claims to be, and nothing that claims too much', async () => {
+  it('inflates a value no further than the size it claims, and not at all beyond the limit', async () => {
     const [store, at] = [await start(), query()];
     // A gigabyte of zeros: gzip takes many members for one file.
     const member = zlib.gzipSync(Buffer.alloc(MIB));
@@ -177,7 +177,7 @@ describe('compression', () => {
     expect((process.resourceUsage().maxRSS - before) / KIB).toBeLessThan(300);
   });
 
-  it('in a way that is not known here is a miss', async () => {
+  it('by an unknown algorithm is a miss', async () => {
     const [store, at] = [await start(), query()];
     const value = new EncodedValue(99, { data: [1, 2], flags: 0, size: 1, bytes: Buffer.alloc(2) });
     await redis.set(at.key, encodeEntry(await entryOf(store, at, value, 1), at.values));

@@ -130,7 +130,7 @@ describe('a Cluster', () => {
   let before: Awaited<ReturnType<typeof counts>>;
   beforeAll(async () => void (before = await counts()));
 
-  it('is asked the right node about each key, and about keys of one slot at a time', async () => {
+  it('gets each command at the node of its keys, with keys of one slot only', async () => {
     for (const { run } of storeConformance(shared(cluster))) await run();
     const after = await counts();
     expect(after.calls - before.calls).toBeGreaterThan(500);

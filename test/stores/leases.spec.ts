@@ -22,7 +22,7 @@ function leasing(
   });
 }
 
-it('a lease that is granted after its caller went on is given back', async () => {
+it('a lease that is granted after the timeout of its caller is given back', async () => {
   const held = new Set<string>();
   const granted = new Deferred();
   const clock = new ManualClock();
@@ -40,7 +40,7 @@ it('a lease that is granted after its caller went on is given back', async () =>
   expect(held.size).toBe(0);
 });
 
-it('a lease is given back by a load, also when the store failed after it had granted it', async () => {
+it('a load gives its lease back, also where the store failed after granting it', async () => {
   const held = new Set<string>();
   const store = leasing(held);
   const application = await TestApplication.start([], { store });

@@ -22,7 +22,7 @@ function holds(store: MemoryStore, key: string): boolean {
 }
 
 describe('bounds', () => {
-  it('by entries: the least recently used goes', () => {
+  it('by entries: the least recently used entry is dropped', () => {
     const store = new MemoryStore({ maxEntries: 3 });
     for (const key of ['a', 'b', 'c']) put(store, key);
     store.get(query('a'));
@@ -56,7 +56,7 @@ describe('bounds', () => {
     },
   );
 
-  it('an entry larger than the store is refused, and what was there of its key goes', () => {
+  it('an entry larger than the store is refused, and the previous entry of its key is dropped', () => {
     const store = new MemoryStore({ maxBytes: 1_000 });
     expect(put(store, 'a')).toBe(true);
     expect(put(store, 'a', { size: 1_001 })).toBe(false);
@@ -64,7 +64,7 @@ describe('bounds', () => {
     expect(store.size).toMatchObject({ entries: 0, bytes: 0 });
   });
 
-  it.each([0, -1, 1.5, NaN, Infinity, '5' as never])('%p is no bound', (bound) => {
+  it.each([0, -1, 1.5, NaN, Infinity, '5' as never])('%p is refused as a bound', (bound) => {
     expect(() => memoryStore({ maxBytes: bound })).toThrow(TypeError);
     expect(() => memoryStore({ maxEntries: bound })).toThrow(
       /memoryStore\(\): maxEntries is .*Write a positive whole number/,
@@ -97,7 +97,7 @@ describe('tags leave with their entries', () => {
     expect(store.size.tags).toBeLessThanOrEqual(IDLE + 1);
   });
 
-  it('a tag that an entry carries stays, however many idle ones there are', () => {
+  it('a tag with an entry is kept, however many tags have none', () => {
     const store = new MemoryStore();
     put(store, 'kept');
     for (let i = 0; i < 2 * IDLE; i++) store.stamp([`idle${i}`]);
@@ -107,8 +107,8 @@ describe('tags leave with their entries', () => {
   });
 });
 
-describe('missing is miss', () => {
-  it('a load whose tags were forgotten meanwhile is not stored', () => {
+describe('a missing generation', () => {
+  it('keeps a load from being stored whose tags were forgotten meanwhile', () => {
     const store = new MemoryStore();
     const asked = query('a');
     const stamp = store.stamp(asked.tags());
@@ -118,7 +118,7 @@ describe('missing is miss', () => {
     expect(holds(store, 'a')).toBe(false);
   });
 
-  it('a tag that comes again is another one', () => {
+  it('is replaced by another one when its tag is used again', () => {
     const store = new MemoryStore();
     const stamp = store.stamp(['a']);
     for (let i = 0; i < 60_000; i++) store.stamp([`idle${i}`]);
@@ -126,7 +126,7 @@ describe('missing is miss', () => {
     expect(store.judge(stamp)).toBe('purged');
   });
 
-  it('a stamp of another store, or of no store, is purged', () => {
+  it('makes a stamp of another store, or of no store, purged', () => {
     const [store, other] = [new MemoryStore(), new MemoryStore()];
     // They count alike.
     const own = store.stamp(['a']);
@@ -136,7 +136,7 @@ describe('missing is miss', () => {
     expect(store.set(query('a'), entry(other.stamp(['a'])))).toBe(false);
   });
 
-  it('judging creates nothing', () => {
+  it('is not created by judging a stamp', () => {
     const store = new MemoryStore();
     store.judge(new MemoryStore().stamp(['a', 'b']));
     store.bump(['c'], 'purge');
@@ -145,7 +145,7 @@ describe('missing is miss', () => {
 });
 
 describe('a bump', () => {
-  it('purge: what carries the tag is gone, the rest stays', () => {
+  it('purge: ends the entries that carry the tag, and no others', () => {
     const store = new MemoryStore();
     put(store, 'a', { tags: ['x', 'y'] });
     put(store, 'b', { tags: ['x'] });
@@ -155,7 +155,7 @@ describe('a bump', () => {
     expect(holds(store, 'b')).toBe(false);
   });
 
-  it('expire: what carries the tag is there, and marked', () => {
+  it('expire: keeps the entries that carry the tag, marked as expired', () => {
     const store = new MemoryStore();
     put(store, 'a');
     store.bump(['all'], 'expire');
@@ -163,7 +163,7 @@ describe('a bump', () => {
     expect([found.expired, found.isFresh(0)]).toEqual([true, false]);
   });
 
-  it('expire, then purge; purge, then expire: gone', () => {
+  it('expire, then purge; purge, then expire: ends the entry', () => {
     for (const modes of [
       ['expire', 'purge'],
       ['purge', 'expire'],
@@ -175,7 +175,7 @@ describe('a bump', () => {
     }
   });
 
-  it('during a load, purge: it is not stored; expire: it is stored as expired, but not over what is fresh', () => {
+  it('purge during a load: it is not stored; expire: it is stored as expired, but not over a fresh entry', () => {
     const store = new MemoryStore();
     const asked = query('a');
     const early = store.stamp(asked.tags());
@@ -192,7 +192,7 @@ describe('a bump', () => {
   });
 });
 
-it('a sweep removes what begins with the prefix and is to be dropped', () => {
+it('a sweep removes the entries that begin with the prefix and that drop() selects', () => {
   const store = new MemoryStore();
   for (const key of ['a:1', 'a:2', 'b:1']) put(store, key);
   store.sweep('a:', (key) => key.endsWith('1'));

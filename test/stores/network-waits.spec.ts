@@ -64,7 +64,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
     client.disconnect();
   });
 
-  it.each(Object.keys(STORES))('answers what is cached in one network wait, with %s', async (kind) => {
+  it.each(Object.keys(STORES))('serves cached values in one network wait, with %s', async (kind) => {
     const cache = await start({ store: STORES[kind]!(client) });
     const read = (): Promise<unknown> => cache.getOrSetMany(keys, echo, { tags: ['items'] });
     expect(await read()).toEqual(keys);
@@ -75,7 +75,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
     else expect(new Set(commandsOf(traffic))).toEqual(new Set(['mget']));
   });
 
-  it('answers half of them from memory and half from Redis in one network wait', async () => {
+  it('serves half of the values from memory and half from Redis in one network wait', async () => {
     const cache = await start({ store: STORES['validated memory over redis']!(client) });
     await cache.getOrSetMany(keys, echo);
     await cache.getOrSetMany(keys.slice(0, COUNT / 2), echo);
@@ -83,7 +83,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
     expect(traffic.waits).toBe(1);
   });
 
-  it('loads what is missing after two waits, runs the loader once, and stores it in a third', async () => {
+  it('loads missing values after two waits, runs the loader once, and stores them in a third', async () => {
     const cache = await start({ store: redisStore({ client, timeout: 5_000 }) });
     const asked: number[] = [];
     const load = (missing: readonly string[]): Promise<string[]> => {
@@ -97,7 +97,7 @@ describe.each(Object.keys(CLIENTS))('getOrSetMany on %s', (where) => {
   });
 });
 
-it('a read asks for the tags that its entry inherited, not for those of the entries before it', async () => {
+it('a read includes the tags that its entry inherited, and not those of earlier entries', async () => {
   const client = new Redis(serverUrl('redis'));
   const application = await TestApplication.start([], {
     namespace: uniqueName('inherited'),
@@ -119,7 +119,7 @@ it('a read asks for the tags that its entry inherited, not for those of the entr
   client.disconnect();
 });
 
-it('a Cluster gets what is read at once in one write for each of its nodes', async () => {
+it('a Cluster gets concurrent reads in one write for each node', async () => {
   const client = new Cluster(addresses);
   const application = await TestApplication.start([], {
     namespace: uniqueName('writes'),

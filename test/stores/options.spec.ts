@@ -3,7 +3,7 @@ import { memoryStore } from '../../lib/stores/memory-store.js';
 import { redisStore } from '../../lib/stores/redis/redis-store.factory.js';
 import { tieredStore } from '../../lib/stores/tiered-store.js';
 
-describe('a store refuses what it cannot be made of, and says what to write', () => {
+describe('a store refuses options that cannot work, and says what to write', () => {
   const l1 = memoryStore();
 
   it.each<[string, (options: never) => unknown, unknown, RegExp]>([

@@ -84,8 +84,8 @@ afterAll(async () => {
   for (const backend of backends) await backend.disconnect();
 });
 
-describe.each(Object.keys(STORES))('on %s, a load that was overtaken', (name) => {
-  it.each(Object.keys(LEVELS))('by an invalidation of its %s is served to nobody', async (level) => {
+describe.each(Object.keys(STORES))('on %s, the value of a load that was overtaken', (name) => {
+  it.each(Object.keys(LEVELS))('by an invalidation of its %s is never served', async (level) => {
     const application = await TestApplication.start([Things], {
       store: STORES[name]!(),
       clock: systemClock,

@@ -66,7 +66,7 @@ describe('the bus over Redis', () => {
     await settled();
   });
 
-  it('is trusted for one heartbeat from when the ping that came back was sent', () => {
+  it('is trusted for one heartbeat after the returned ping was sent', () => {
     expect(bus.isTrusted()).toBe(false);
     const [ping] = node.published.splice(0);
     clock.advance(HEARTBEAT_MS - 100);
@@ -78,7 +78,7 @@ describe('the bus over Redis', () => {
     expect(bus.isTrusted()).toBe(false);
   });
 
-  it('is not trusted for longer because the clock was set back', () => {
+  it('is not trusted for longer when the clock is set back', () => {
     const now = clock.now();
     let shift = 0;
     bus.attach({ ...UNATTACHED, now: () => now + shift, after: () => () => undefined });
@@ -88,13 +88,13 @@ describe('the bus over Redis', () => {
     expect(bus.isTrusted()).toBe(false);
   });
 
-  it('does not trust the pings of others', () => {
+  it('ignores the pings of other processes', () => {
     node.published.length = 0;
     node.say(JSON.stringify({ ping: 'somebody else', sentAt: clock.now() }));
     expect(bus.isTrusted()).toBe(false);
   });
 
-  it('begins anew with a subscription, since what was read before may have missed a message', async () => {
+  it('clears L1 with each subscription, since messages may have been missed before it', async () => {
     node.deliver();
     expect(bus.isTrusted()).toBe(true);
     const before = resets;
@@ -109,7 +109,7 @@ describe('the bus over Redis', () => {
     expect(bus.isTrusted()).toBe(true);
   });
 
-  it('hears nothing more from a connection that it gave up', () => {
+  it('ignores messages of a connection that it gave up', () => {
     const [old] = node.subscriptions;
     old!.emit('close');
     expect(old!.isOver).toBe(true);
@@ -117,7 +117,7 @@ describe('the bus over Redis', () => {
     expect(bus.isTrusted()).toBe(false);
   });
 
-  it('leaves a connection that looks alive and has been silent', () => {
+  it('gives up a connection that looks alive but is silent', () => {
     node.deliver();
     clock.advance(SILENT_MS);
     expect(node.subscriptions).toHaveLength(1);
@@ -126,7 +126,7 @@ describe('the bus over Redis', () => {
     expect(node.subscriptions[0]!.isOver).toBe(true);
   });
 
-  it('tells of bumps, and of what it cannot read that something may have been missed', () => {
+  it('reports bumps, and reports an unreadable message as possibly missed bumps', () => {
     const before = resets;
     node.say(bumpMessage(['a', 'b'], 'expire'));
     expect([bumps, resets]).toEqual([[[['a', 'b'], 'expire']], before]);

@@ -27,7 +27,7 @@ function entry(stamp: Stamp, lifetime = 60_000): Entry {
   return new Entry('value', now, now + lifetime, now + lifetime, stamp, 10);
 }
 
-it('a client that connects when it is first asked is connected by the store', async () => {
+it('the store connects a client that would connect at its first command', async () => {
   const client = new Redis(serverUrl('redis'), { lazyConnect: true });
   const store = redisStore({ client, timeout: 5_000 });
   store.attach!(UNATTACHED);
@@ -90,7 +90,7 @@ describe('in Redis', () => {
       await client.unlink(`${at.key} of a minute`);
     });
 
-    it('live on also where Redis knows no options of PEXPIRE (before 7)', async () => {
+    it('live on also where PEXPIRE has no options (before Redis 7)', async () => {
       const before7 = new Redis(serverUrl('redis'));
       const { sendCommand } = before7;
       before7.sendCommand = function (command, ...rest) {
@@ -130,7 +130,7 @@ describe('in Redis', () => {
       expect([purged[0] === hard, purged[1] === expired[1]]).toEqual([false, false]);
     });
 
-    it('that cannot be read are missing: a bump takes them away, and the next load has one', async () => {
+    it('count as missing where they are unreadable: a bump deletes them, and the next load creates one', async () => {
       await store.set(at, entry(await store.stamp(at.tags())));
       await client.set(tag, 'garbage');
       expect(await store.get(at)).toBeInstanceOf(Stamp);
@@ -139,7 +139,7 @@ describe('in Redis', () => {
       expect(await client.get(tag)).toBeNull();
     });
 
-    it('are those of whoever was first: a reader beside it changes nothing', async () => {
+    it('are those of the first of concurrent creations', async () => {
       const [one, other] = await Promise.all([store.stamp(at.tags()), store.stamp(at.tags())]);
       expect(one.equals(other)).toBe(true);
       expect(await store.judge(one)).toBe('current');
@@ -191,7 +191,7 @@ describe('in Redis', () => {
       expect(names(await read(many))).toContain('pexpire');
     });
 
-    it('is kept when a tier above serves it', async () => {
+    it('lives on while L1 serves it', async () => {
       const tiers = tieredStore({ l1: memoryStore(), l2: store, consistency: 'validate' });
       tiers.attach!({ ...UNATTACHED, now: clock.now });
       await put();
@@ -202,7 +202,7 @@ describe('in Redis', () => {
       for (const life of await lives()) expect(life).toBeGreaterThan(29 * DAY);
     });
 
-    it('goes when it is not read, like those that are young or expire', async () => {
+    it('ends when it is not read', async () => {
       await put();
       clock.advance(14 * DAY);
       expect(names(await read())).toEqual(['mget', 'ping']);
@@ -212,7 +212,7 @@ describe('in Redis', () => {
       for (const life of await lives()) expect(life).toBeLessThanOrEqual(12 * DAY);
     });
 
-    it('is kept by the next read where that did not work; no read waits for it', async () => {
+    it('is extended by the next read where an extension failed; no read waits for it', async () => {
       await put();
       clock.advance(18 * DAY);
       const { pipeline } = client;
@@ -260,7 +260,7 @@ describe('in Redis', () => {
       expect(await client.get(at.key)).toBeNull();
     });
 
-    it('that was lost is neither renewed nor taken from who has it now', async () => {
+    it('that was lost is neither renewed nor taken from its new holder', async () => {
       const lease = await acquire();
       await client.set(at.key, 'somebody else');
       clock.advance(1_000);
@@ -315,7 +315,7 @@ describe('when Redis begins another history', () => {
     expect(await redis.store.get(at)).toBeInstanceOf(Entry);
   });
 
-  it('nothing of the one before is served, though all generations are the same', async () => {
+  it('no entry of the previous one is served, though all generations are equal', async () => {
     const stamp = await redis.store.stamp(at.tags());
     redis.epoch = 'two';
     expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
@@ -334,12 +334,12 @@ describe('when Redis begins another history', () => {
     await expect(ask(redis.store)).rejects.toThrow('changed its history');
   });
 
-  it('a second read for tags that only the entry knows is no answer either', async () => {
+  it('a read is a failure where the history changes before its second read, for tags that only the entry names', async () => {
     redis.meanwhile = () => queueMicrotask(() => (redis.epoch = 'two'));
     await expect(redis.store.get(more)).rejects.toThrow('changed its history');
   });
 
-  it('a load that began in the one before stores nothing', async () => {
+  it('a load that began in the previous one stores nothing', async () => {
     const stamp = await redis.store.stamp(at.tags());
     redis.epoch = 'two';
     expect(await redis.store.set(at, entry(stamp))).toBe(false);

@@ -80,12 +80,12 @@ describe('memory over a shared store, with a bus', () => {
     };
   };
 
-  it('serves from memory what it has read once', async () => {
+  it('serves a value from memory after one read', async () => {
     await write(shared, 'value');
     expect([await read(), await read(), reads]).toEqual(['value', 'value', 1]);
   });
 
-  it('tells the shared store of what never expires and is served from memory', async () => {
+  it('reports an entry without expiry that it serves from memory to the shared store', async () => {
     await write(shared, 'value');
     await read();
     await read();
@@ -112,14 +112,14 @@ describe('memory over a shared store, with a bus', () => {
     expect(fresh.get(at)).not.toBeInstanceOf(Entry);
   });
 
-  it.each(['a', 'b'])('drops what another process bumped: %s', async (tag) => {
+  it.each(['a', 'b'])('drops an entry whose tag another process bumped: %s', async (tag) => {
     await write(shared, 'value');
     await read();
     bus.bumped([tag], 'purge');
     expect(isKept()).toBe(false);
   });
 
-  it('keeps nothing that was bumped while it was read', async () => {
+  it('keeps no entry that was bumped while it was read', async () => {
     await write(shared, 'old');
     const answer = await reading();
     bus.bumped(['b'], 'purge');
@@ -127,7 +127,7 @@ describe('memory over a shared store, with a bus', () => {
     expect(isKept()).toBe(false);
   });
 
-  it('keeps nothing that was on its way when messages may have been missed, and forgets what it had', async () => {
+  it('keeps no entry that was being read when messages may have been missed, and drops its entries', async () => {
     await write(shared, 'old');
     await read();
     bus.reset();
@@ -139,7 +139,7 @@ describe('memory over a shared store, with a bus', () => {
     expect(isKept()).toBe(false);
   });
 
-  it('keeps nothing that was stored anew while it was read', async () => {
+  it('keeps no entry that was replaced while it was read', async () => {
     await write(shared, 'first');
     const answer = await reading();
     await write(store, 'second');
@@ -147,7 +147,7 @@ describe('memory over a shared store, with a bus', () => {
     expect(await read()).toBe('second');
   });
 
-  it('forgets what it has when it stores something else', async () => {
+  it('drops its entry when another is stored under the key', async () => {
     await write(store, 'first');
     await read();
     await write(store, 'second');
@@ -167,7 +167,7 @@ describe('memory over a shared store, with a bus', () => {
     expect(await read()).toBe('anew');
   });
 
-  it('serves nothing that it bumps itself, before the shared store has the bump and after', async () => {
+  it('serves no entry that it bumps itself, before and after the shared store has the bump', async () => {
     await write(shared, 'value');
     await read();
     const bump = shared.bump.bind(shared);

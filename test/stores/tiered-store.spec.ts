@@ -41,7 +41,7 @@ async function read(store: CacheStore, at: StoreQuery): Promise<unknown> {
   return reading instanceof Entry ? reading.value : undefined;
 }
 
-it('what another process loaded anew is read, once the copy in memory is past its lifetime', async () => {
+it('an entry that another process loaded again is read when the copy in memory is stale', async () => {
   const [one, other, at] = [await tiers(), await tiers(), uniqueQuery()];
   await write(one, at, 'first', 1_000);
   expect(await read(one, at)).toBe('first');
@@ -82,7 +82,7 @@ it.each(['bus', 'validate'] as const)(
   },
 );
 
-it('a read that was under way when a value was stored does not put the one before over it', async () => {
+it('a read that was running when a value was stored does not put the previous value into memory', async () => {
   const [store, at] = [await tiers(), uniqueQuery()];
   await write(store, at, 'first', 60_000);
   const stamp = await store.stamp(at.tags());

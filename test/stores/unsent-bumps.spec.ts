@@ -16,8 +16,8 @@ import { Deferred, Gate, settled } from '../support/gate.js';
 const coarser = (tag: string): string | undefined =>
   tag === 'all' ? undefined : tag.startsWith('m') ? 'all' : `m${tag.split(':')[0]}`;
 
-describe('bumps that the store does not have', () => {
-  it('become coarser when there are too many, and cover no less', () => {
+describe('unsent bumps', () => {
+  it('become coarser where there are too many, and cover no less', () => {
     const unsent = new UnsentBumps();
     for (let i = 0; i < 25_000; i++) {
       unsent.add([`${i % 3}:${i}`], 'expire');
@@ -99,7 +99,7 @@ describe('a guarded store', () => {
     return world;
   };
 
-  it('sends a bump again until the store has it, and calls nothing current that it covers', async () => {
+  it('sends a bump again until the store has it, and judges no stamp current that it covers', async () => {
     const world = guarded();
     const stamp = await world.guard.stamp(['1:a']);
     world.isUp = false;
@@ -173,7 +173,7 @@ describe('a guarded store', () => {
     for (const reading of await Promise.all(readings)) expect(reading).toBeInstanceOf(Stamp);
   });
 
-  it('sends coarser bumps too, which took the place of those that callers know of', async () => {
+  it('sends coarser bumps too, which replaced those of callers', async () => {
     const world = guarded();
     const many = Array.from({ length: 10_001 }, (_, i) => `${i % 3}:${i}`);
     world.isUp = false;
@@ -188,7 +188,7 @@ describe('a guarded store', () => {
     expect(await world.guard.judge(await world.guard.stamp(['m0']))).toBe('current');
   });
 
-  it('sends many in parts, so that a store that is slow has them in the end', async () => {
+  it('sends many tags in parts, so that a slow store accepts them in the end', async () => {
     const world = guarded();
     const { bump } = world.store;
     // It takes a thousand within the timeout.
@@ -209,7 +209,7 @@ describe('a guarded store', () => {
     expect(world.bumps.flatMap(([part]) => part)).toEqual(tags);
   });
 
-  it('makes nothing coarser while the store takes what it is sent, however much that is', async () => {
+  it('makes no bump coarser while the store accepts them, however many there are', async () => {
     const world = guarded();
     const tags = Array.from({ length: 25_000 }, (_, i) => `1:${i}`);
     const stamp = await world.guard.stamp(['m1', '1:other']);
@@ -221,7 +221,7 @@ describe('a guarded store', () => {
     expect(world.bumps).toHaveLength(50);
   });
 
-  it('asks a store that failed again after a second, once: others do without until that is answered', async () => {
+  it('probes a failed store with one call after a second; other calls fail until it is answered', async () => {
     const world = guarded();
     let asked = 0;
     let answer = (): Promise<Stamp> => Promise.reject(new StoreUnavailableError('away'));
@@ -248,7 +248,7 @@ describe('a guarded store', () => {
     expect([await probe, await ask(), asked]).toEqual(['answered', 'answered', 5]);
   });
 
-  it('tries what is unsent once more when it is closed', async () => {
+  it('sends unsent bumps once more when it is closed', async () => {
     const world = guarded();
     world.isUp = false;
     await expect(world.guard.bump(['1:a'], 'purge')).rejects.toThrow('did not reach');

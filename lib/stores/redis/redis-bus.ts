@@ -3,10 +3,10 @@ import type { Bus, InvalidationMode, StoreHost } from '../store.interface.js';
 import type { RedisNode } from './redis-client.interface.js';
 import { HEARTBEAT_MS, SILENT_MS, type RedisConnection } from './redis-connection.js';
 
-/** Every store on one Redis shares it: tags hold their namespace. */
+/** Shared by all stores on one Redis: tags contain their namespace. */
 export const BUS_CHANNEL = 'restflow:bus';
 
-/** So that one late ping does not end the trust. */
+/** Several pings in each heartbeat, so that one late ping does not end the trust. */
 const PING_MS = HEARTBEAT_MS / 3;
 
 type Message =
@@ -19,10 +19,9 @@ export function bumpMessage(tags: readonly string[], mode: InvalidationMode): st
 }
 
 /**
- * The bus over Redis pub/sub. A connection that looks alive may be half open, so each process sends itself pings: what
- * was published before a ping that came back has arrived. The bus is trusted for one heartbeat after that ping was sent.
- * It connects to the node that all publish at, and anew by itself: ioredis would take another node of a Cluster, and say
- * nothing of what was missed meanwhile.
+ * The bus over Redis pub/sub. A connection that looks alive may be half open, so each process sends pings to itself: messages that were
+ * published before a returned ping have arrived. The bus is trusted for one heartbeat after that ping was sent. It subscribes at the node
+ * where all processes publish, and reconnects by itself: ioredis would choose another node of a Cluster, and would not report missed messages.
  */
 export class RedisBus implements Bus {
   readonly #id = randomUUID();
@@ -40,7 +39,7 @@ export class RedisBus implements Bus {
 
   isTrusted(): boolean {
     const now = this.#host?.now() ?? 0;
-    // Before `from` the clock was set back.
+    // Before `from`: the clock was set back.
     return now >= this.#trusted.from && now < this.#trusted.until;
   }
 
@@ -74,7 +73,7 @@ export class RedisBus implements Bus {
       const ping: Message = { ping: this.#id, sentAt: now };
       executor.publish(BUS_CHANNEL, JSON.stringify(ping)).catch(() => undefined);
     } catch {
-      // The node is not known now; the next beat tries again, and until a ping comes back the bus is not trusted.
+      // The node is unknown now. The next beat tries again; until a ping returns, the bus is not trusted.
     }
   }
 
@@ -98,7 +97,7 @@ export class RedisBus implements Bus {
       if (this.#subscriber === subscriber) this.#receive(text, this.#host?.now() ?? 0);
     });
     subscriber.subscribe(BUS_CHANNEL).then(() => {
-      // What was read before may have missed a message.
+      // Entries that were read before may have missed a message.
       if (this.#subscriber === subscriber) this.#distrust();
     }, lost);
   }

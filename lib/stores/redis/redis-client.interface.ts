@@ -1,4 +1,4 @@
-/** The parts of ioredis 5 and 6 that the store uses, so that its declarations need no version of it. */
+/** The members of ioredis 5 and 6 that the store uses, so that its declarations depend on neither version. */
 export interface RedisCommands {
   mgetBuffer(...keys: string[]): Promise<(Buffer | null)[]>;
   set(...args: (string | Buffer | number)[]): Promise<unknown>;
@@ -18,7 +18,7 @@ export interface RedisPipeline extends Record<keyof RedisCommands, (...args: nev
 /** One connection to one Redis. */
 export interface RedisNode extends RedisCommands {
   readonly status: string;
-  /** The socket; there is none before the first connection. */
+  /** The socket; absent before the first connection. */
   readonly stream?: {
     readonly writableCorked: number;
     cork(): void;
@@ -44,7 +44,7 @@ export interface RedisCluster extends RedisNode {
   nodes(role: 'master'): RedisNode[];
   /** The nodes of each slot, its master first, each as `host:port`. */
   readonly slots: readonly (readonly string[] | undefined)[];
-  /** Asks the nodes for the slots. */
+  /** Reads the slots from the nodes again. */
   refreshSlotsCache(): void;
 }
 

@@ -9,22 +9,22 @@ import { isCluster, type RedisClient, type RedisCluster, type RedisNode } from '
 export type RedisCommand = readonly [name: string, ...args: (string | number | Buffer)[]];
 
 /**
- * The same few operations on one Redis and on a Cluster: on one Redis a pipeline or MGET, on a Cluster one command for
- * each slot, sent together, in one write for each node. No command touches two slots.
+ * The same operations on one Redis and on a Cluster: on one Redis a pipeline or MGET; on a Cluster one command for each slot, all sent
+ * together, in one write for each node. No command touches two slots.
  */
 export interface RedisExecutor {
   /** Reads many keys in one network wait. */
   readMany(keys: readonly string[]): Promise<(Buffer | null)[]>;
-  /** Runs commands on one key each, in one network wait; rejects if one fails. */
+  /** Runs commands that have one key each, in one network wait; rejects where one fails. */
   runAll(commands: readonly RedisCommand[]): Promise<unknown[]>;
   /**
    * The servers that hold data.
    * @throws Error when not all of them are known
    */
   masters(): readonly RedisNode[];
-  /** The server that a channel's messages go through: what is published there one after the other arrives so. */
+  /** The server that a channel's messages go through, which keeps their order. */
   channelNode(channel: string): RedisNode;
-  /** Publishes there, after these commands have had their effect: who hears the message sees it. */
+  /** Publishes there after the effect of these commands, so that receivers of the message see it. */
   publish(channel: string, message: string, after?: readonly RedisCommand[]): Promise<unknown>;
 }
 
@@ -64,14 +64,14 @@ class NodeExecutor implements RedisExecutor {
   }
 }
 
-/** Commands that are sent in one turn of the event loop go out in one write: system calls are most of what a hit costs. */
+/** Sends all commands of one turn of the event loop in one write: system calls are most of the cost of a hit. */
 function gatherWrites({ stream }: RedisNode): void {
   if (stream === undefined || stream === null || stream.writableCorked > 0) return;
   stream.cork();
   process.nextTick(() => stream.uncork());
 }
 
-/** The channel is named as a key, so that the command goes to the node of its slot, and none else takes it. */
+/** The channel is passed as a key, so that only the node of its slot runs the command. */
 const PUBLISH_SCRIPT = `return redis.call('PUBLISH', ARGV[1], ARGV[2])`;
 
 class ClusterExecutor implements RedisExecutor {
@@ -116,26 +116,26 @@ class ClusterExecutor implements RedisExecutor {
   }
 
   /**
-   * A Cluster sends a message to all its nodes, but over links that may break and be made again: then one that was
-   * published at another node is lost, and a later one arrives. So all go through one node.
+   * A Cluster forwards messages between its nodes over links that may break and reconnect: then a message of another node is lost while
+   * a later one arrives. So all messages go through one node.
    */
   channelNode(channel: string): RedisNode {
     return this.#node(this.#ownerOf(slotOf(this.keyPrefix + channel)));
   }
 
   async publish(channel: string, message: string, after: readonly RedisCommand[] = []): Promise<unknown> {
-    // Other nodes: sent together with it, they may be late.
+    // They go to other nodes: sent together with the message, they could take effect after it.
     await this.runAll(after);
     return this.client.eval(PUBLISH_SCRIPT, 1, channel, channel, message);
   }
 
   #ownerOf(slot: number): string {
     const owner = this.client.slots[slot]?.[0];
-    if (owner === undefined) throw new Error(`no node of the Cluster is known to own slot ${slot}`);
+    if (owner === undefined) throw new Error(`no node of the Cluster owns slot ${slot}`);
     return owner;
   }
 
-  /** A node that we lost is looked for at once, not with the next regular look at the Cluster. */
+  /** For a lost node, the slots are read again at once, not with the next regular refresh. */
   #node(owner: string): RedisNode {
     const { client } = this;
     const node = client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === owner);
@@ -147,7 +147,10 @@ class ClusterExecutor implements RedisExecutor {
 
 const SLOTS = 16_384;
 
-/** The slot of a key: CRC16 of its hash tag, or of all of it (Redis Cluster specification, "Hash tags"). */
+/**
+ * The slot of a key: CRC16 of its hash tag, or of the whole key (Redis Cluster specification, "Hash tags"). Package cluster-key-slot 1.1.1,
+ * which ioredis loads, has no types and computes another slot for `foo{}{bar}` than the specification.
+ */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open === -1 ? -1 : key.indexOf('}', open + 1);
@@ -166,13 +169,13 @@ function crc16(text: string): number {
   return crc;
 }
 
-/** An entry that may be current: it was read, of this history, and carries every tag of its key. */
+/** A stored entry of the current history that carries every tag of its key; its tags must still be judged. */
 export interface Candidate {
   readonly query: StoreQuery;
   readonly decoded: DecodedEntry;
 }
 
-/** What stands under names, as Redis answered in one history. */
+/** Values of keys and tags, as Redis returned them in one history. */
 export class RedisReading {
   readonly #values = new Map<string, Buffer | null>();
 
@@ -188,22 +191,22 @@ export class RedisReading {
     names.forEach((name, i) => this.#values.set(name, values[i]!));
   }
 
-  /** Whether it was asked for. */
+  /** Whether the name was read. */
   has(name: string): boolean {
     return this.#values.has(name);
   }
 
-  /** Whether something stands there. */
-  isTaken(name: string): boolean {
+  /** Whether the name has a value. */
+  isPresent(name: string): boolean {
     return this.#values.get(name) != null;
   }
 
-  /** What is missing or unreadable is `undefined`. */
+  /** @returns `undefined` for a missing or unreadable generation */
   generation(tag: string): Generation | undefined {
     return parseGeneration(this.#text(tag));
   }
 
-  /** An entry that lacks a tag was written by a build that did not know it: a bump of the tag would not end it. */
+  /** An entry that lacks a tag of its key was written by a build without that tag, so that bumps of the tag would not end it: a miss. */
   candidate(query: StoreQuery): Candidate | undefined {
     const decoded = decodeOf(this.#values.get(query.key), this.epoch);
     if (decoded === undefined) return undefined;
@@ -211,7 +214,7 @@ export class RedisReading {
     return query.tags().every((tag) => tags.includes(tag)) ? { query, decoded } : undefined;
   }
 
-  /** The entry of a candidate, unless it was purged. Every tag it carries must have been asked for. */
+  /** The entry of a candidate, unless it was purged. All its tags must have been read. */
   open({ query, decoded }: Candidate): Entry | undefined {
     const verdict = judgeStamp(decoded.stamp, (tag) => this.#text(tag));
     const entry = verdict === 'purged' ? undefined : open(decoded, query);
@@ -225,7 +228,7 @@ export class RedisReading {
 }
 
 /**
- * The entry of the common case, in which it carries the tags that were asked for, in their order, and none was bumped.
+ * The entry in the common case: it carries exactly the given tags, in their order, and none was bumped.
  *
  * @param values of the key, and then of the tags
  */
@@ -249,7 +252,7 @@ function decodeOf(bytes: Buffer | null | undefined, epoch: string): DecodedEntry
   return decoded?.stamp.epoch === epoch ? decoded : undefined;
 }
 
-/** Data that cannot be brought back, e.g. an instance of a class unknown here, is a miss. */
+/** A value that cannot be decoded, e.g. an instance of an unknown class, is a miss. */
 function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
   try {
     return decoded.open(query.values);
@@ -260,12 +263,12 @@ function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
 
 const BATCH = 500;
 
-/** How long one batch may take. Milliseconds. */
+/** Timeout of one batch, in milliseconds. */
 const BATCH_MS = 5_000;
 
 /**
- * Unlinks keys that begin with a prefix and that `drop` says to, in batches. Only `clear()` and
- * `deletePreviousVersions()` scan; what they removed was unreachable before.
+ * Unlinks keys that begin with a prefix and for which `drop` returns true, in batches. Only `clear()` and `deletePreviousVersions()` scan, for
+ * keys that are unreachable already.
  * @throws StoreTimeoutError when a batch takes too long
  */
 export async function sweepKeys(
@@ -286,14 +289,14 @@ export async function sweepKeys(
       const [next, found] = await answered(node.scan(cursor, 'MATCH', pattern, 'COUNT', BATCH));
       cursor = next;
       const keys = found.filter((key) => drop(key.slice(keyPrefix.length)));
-      // The nodes of a Cluster do not put the prefix before keys themselves. One key a command: a node holds many slots.
+      // Nodes of a Cluster do not add the key prefix themselves. One key for each command: a node holds many slots.
       const known = node.options.keyPrefix?.length ?? 0;
       await answered(Promise.all(keys.map((key) => node.unlink(key.slice(known)))));
     } while (cursor !== '0');
   }
 }
 
-/** A glob character in a namespace stands for itself. */
+/** Glob characters of a namespace match themselves. */
 function escapeGlob(text: string): string {
   return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }

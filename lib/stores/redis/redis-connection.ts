@@ -4,10 +4,10 @@ import { isCluster, type RedisClient, type RedisNode } from './redis-client.inte
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
 
 /**
- * Reads which history of Redis we are in: the replication ids of its masters. A restart from an old dump, a promoted
- * replica and a failback each begin a new one, and end the life of every entry before it.
+ * Reads the epoch, which identifies the history of Redis: the replication ids of its masters. A restart from an old dump, a promoted
+ * replica and a failback each begin a new history, after which no earlier entry is served.
  *
- * @throws Error when a server is no master: generations are read from masters only
+ * @throws Error where a server is not a master: generations are read from masters only
  */
 export async function readEpoch(executor: RedisExecutor): Promise<string> {
   const masters = executor.masters();
@@ -21,19 +21,19 @@ async function replicationId(node: RedisNode): Promise<string> {
   const role = /^role:(\w+)/m.exec(info)?.[1];
   const id = /^master_replid:(\w+)/m.exec(info)?.[1];
   if (role !== 'master' || id === undefined)
-    throw new Error(`a Redis server is ${role ?? 'of no role'}, not a master`);
+    throw new Error(`a Redis server has the role ${role ?? 'unknown'}, not master`);
   return id;
 }
 
 /** How often the epoch is read again, in milliseconds. */
 export const HEARTBEAT_MS = 1_000;
 
-/** A connection that looks alive and answers nothing for so long leads nowhere (half open). Milliseconds. */
+/** A connection that looks alive but has not answered for this long is half open. Milliseconds. */
 export const SILENT_MS = 3 * HEARTBEAT_MS;
 
 /**
- * The connection of a store, and which history of Redis it leads to. While it is down, or the history is not known,
- * reading the epoch throws, and so does everything that needs one.
+ * The connection of a store, and the history of Redis that it leads to. While it is down, or the history is unknown, reading the epoch
+ * throws, and so does every operation that needs it.
  */
 export class RedisConnection {
   readonly executor: RedisExecutor;
@@ -48,7 +48,7 @@ export class RedisConnection {
 
   constructor(
     readonly client: RedisClient,
-    /** Whether the store made the client, and so has to end it. */
+    /** Whether the store created the client, and so must close it. */
     private readonly owned: boolean,
   ) {
     this.executor = createExecutor(client);
@@ -57,7 +57,7 @@ export class RedisConnection {
     for (const event of LOST) client.on(event, this.#onLost);
     client.on('error', IGNORED);
     if (client.status === 'ready') this.#onReady();
-    // With `lazyConnect` it waits for somebody to ask: without a history nobody would.
+    // With `lazyConnect` it connects at the first command, which is never sent without an epoch.
     if (client.status === 'wait') client.connect().catch(IGNORED);
   }
 
@@ -76,14 +76,14 @@ export class RedisConnection {
     return this.#known;
   }
 
-  /** Redis said that it is no master: nothing is believed until one is found. */
+  /** Called when Redis says that it is not a master: nothing is read until one is found. */
   distrust(): void {
     if (this.#epoch === undefined) return;
     this.#epoch = undefined;
     this.#lookForMasters();
   }
 
-  /** Begins to read the epoch with every heartbeat. */
+  /** Starts to read the epoch with every heartbeat. */
   attach(host: StoreHost): void {
     this.#cancel?.();
     this.#answeredAt = host.now();
@@ -119,7 +119,7 @@ export class RedisConnection {
     void this.#read();
   };
 
-  /** What was read before may be of a history that is over. */
+  /** Earlier readings may belong to a history that is over. */
   readonly #onLost = (): void => {
     this.#epoch = undefined;
   };
@@ -139,7 +139,7 @@ export class RedisConnection {
     }
   }
 
-  /** A server that was demoted keeps its connections: a new one, or another look at the Cluster, finds the master. */
+  /** A demoted server keeps its connections: a new connection, or new slots of the Cluster, lead to the master. */
   #lookForMasters(): void {
     if (isCluster(this.client)) this.client.refreshSlotsCache();
     else if (this.owned) this.client.disconnect(true);
@@ -148,33 +148,33 @@ export class RedisConnection {
 
 const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;
 
-/** ioredis prints errors that nobody listens to; the store reports its state itself. */
+/** ioredis prints errors without a listener; the store reports its state itself. */
 const IGNORED = (): void => undefined;
 
-/** What a Redis answers that cannot be asked now: it loads its data, is no master, or lost its Cluster. */
+/** Errors of a Redis that cannot answer now: it loads its data, is not a master, or lost its Cluster. */
 const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;
 
-/** Whether Redis says that it is no master: what is read from it may be old. */
+/** Whether Redis says that it is not a master: values read from it may be outdated. */
 export function isDemotion(error: unknown): boolean {
   return isAnswer(error) && error.message.startsWith('READONLY');
 }
 
 /**
- * Why a read failed. Without an answer, or where Redis says it cannot answer now, it is not available; any other answer
- * (e.g. NOPERM, WRONGTYPE) is something that somebody has to repair, and goes on as it is.
+ * The error of a failed read. Without an answer, or where Redis cannot answer now, the store is unavailable; any other answer (e.g. NOPERM,
+ * WRONGTYPE) is an error that somebody must repair, and is passed on unchanged.
  */
 export function readError(error: unknown): unknown {
   return isAnswer(error) && !NOT_NOW.test(error.message) ? error : unavailable(error);
 }
 
-/** Why a write failed: Redis refused it (it is read-only, full, or misses its replicas), or did not answer. */
+/** The error of a failed write: Redis refused it (it is read-only, full, or lacks replicas), or did not answer. */
 export function writeError(error: unknown): unknown {
   return isAnswer(error) && !NOT_NOW.test(error.message)
     ? new StoreRefusedError(error.message, { cause: error })
     : unavailable(error);
 }
 
-/** ioredis tells an error that Redis answered from its own by the name. */
+/** ioredis distinguishes errors that Redis returned from its own by their name. */
 function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
 }

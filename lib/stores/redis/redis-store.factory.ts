@@ -26,13 +26,13 @@ export interface IoredisYetStore {
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`; several for the nodes of a Cluster. The store opens the connection and closes it. */
   url?: string | readonly string[] | undefined;
-  /** An ioredis 5 or 6 `Redis` or `Cluster` of yours; you close it. */
+  /** A `Redis` or `Cluster` of ioredis 5 or 6 that you opened and close. */
   client?: object | undefined;
   /** A cache-manager-ioredis-yet store, whose ioredis connection is used. */
   store?: IoredisYetStore | undefined;
-  /** How long a call may take, in milliseconds, before the value is loaded instead. Default 250. */
+  /** How long a call may take, in milliseconds; then the value is loaded instead. Default 250. */
   timeout?: number | undefined;
-  /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. What is compressed is read with or without it. */
+  /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. Compressed values are read with or without it. */
   compression?: CompressionOptions | undefined;
 }
 
@@ -61,14 +61,14 @@ const OPTIONS: OptionTable<RedisStoreOptions> = {
   error: typeError,
 };
 
-/** How long the store waits between attempts to connect, at most. Milliseconds. */
+/** Longest pause between attempts to connect. Milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
 
 /**
  * A store in Redis or a Redis Cluster, shared by every process that uses the same one and the same namespace.
  *
  * @param options where Redis is
- * @throws TypeError when not exactly one of `url`, `client` and `store` is given, for unknown options, or where this Node lacks the
+ * @throws TypeError unless exactly one of `url`, `client` and `store` is given, for unknown options, and where this Node lacks the
  *   compression
  * @example
  * RestflowCacheModule.forRoot({ store: redisStore({ url: 'redis://localhost:6379' }) })

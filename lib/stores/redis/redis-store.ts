@@ -33,13 +33,13 @@ import {
 } from './redis-commands.js';
 import { isDemotion, readError, type RedisConnection, writeError } from './redis-connection.js';
 
-/** A holder that crashed keeps others waiting for at most this long. Milliseconds. */
+/** A crashed holder keeps other processes waiting for at most this long. Milliseconds. */
 const LEASE_MS = 3_000;
 
 const RENEW_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
 const RELEASE_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 
-/** Takes a lease in Redis, and renews it while its holder lives; `undefined` when another holds it. */
+/** Takes a lease in Redis, and renews it while its holder lives; `undefined` where another process holds it. */
 export async function acquireLease(
   executor: RedisExecutor,
   host: StoreHost,
@@ -64,33 +64,33 @@ export async function acquireLease(
   };
 }
 
-/** Entries without expiry whose lives were extended; of one that was forgotten that is done once more. */
+/** Entries without expiry whose last extension is remembered; a forgotten one is extended again. */
 const MAX_EXTENDED = 10_000;
 
-/** What servers before Redis 7 answer to an option of PEXPIRE. */
-const KNOWS_NO_OPTION = /wrong number of arguments|syntax error|unsupported option/i;
+/** Errors of Redis 6 for an option of PEXPIRE. Until Redis 6 is no longer supported. */
+const LACKS_GT = /wrong number of arguments|syntax error|unsupported option/i;
 
-/** How long entries and generations are kept in Redis, where others may need them for longer. */
+/** Extends the lives of keys in Redis, never shortening those that other entries need for longer. */
 export class RedisLifetimes {
-  #knowsGreater = true;
-  /** When, by key. */
+  #hasGt = true;
+  /** Times of the last extensions, by key. */
   readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
 
-  /** Has keys live for so many milliseconds at least. Before Redis 7 it is exactly as many: what needed more is a miss then. */
+  /** Lets keys live for at least `ms` milliseconds. Before Redis 7 exactly as long: entries that need their generations longer are then misses. */
   extend(keys: readonly string[], ms: number): RedisCommand[] {
-    return keys.map((key) => (this.#knowsGreater ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
+    return keys.map((key) => (this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
   }
 
-  /** Whether a command failed for its option, which is left out from now on. */
-  learnsFrom(error: unknown): boolean {
-    if (!this.#knowsGreater || !KNOWS_NO_OPTION.test(String(error))) return false;
-    this.#knowsGreater = false;
+  /** Whether a command failed because of its option, which is then left out from now on. */
+  detectsRedis6(error: unknown): boolean {
+    if (!this.#hasGt || !LACKS_GT.test(String(error))) return false;
+    this.#hasGt = false;
     return true;
   }
 
   /**
-   * What keeps an entry that never expires, and is still read, when half of the time is over for which it is kept unread.
-   * A read of any other needs nothing.
+   * Commands that extend the life of an entry without expiry, when half of its idle lifetime is over; `undefined` where nothing is to be
+   * done.
    */
   renew(key: string, entry: Entry, now: number): RedisCommand[] | undefined {
     if (entry.keepUntil !== Infinity || now - entry.cachedAt < IDLE_MS / 2) return undefined;
@@ -100,16 +100,16 @@ export class RedisLifetimes {
     return [...this.extend([key], life.entry), ...this.extend(entry.stamp.tags, life.generations)];
   }
 
-  /** It did not work: the next read tries again. */
+  /** Called after a failed extension: the next read tries again. */
   forget(key: string): void {
     this.#extended.delete(key);
   }
 }
 
-/** Keys whose entries carried more tags than their arguments tell; the others are asked for along with them. */
+/** Keys whose entries carry more tags than those of the query; the further tags are read together with the key. */
 const MAX_HINTS = 10_000;
 
-/** Renews the soft half of a generation in one atomic step; a missing one stays missing. */
+/** Renews the soft half of a generation atomically; a missing one stays missing. */
 const EXPIRE_SCRIPT = `
 local g = redis.call('GET', KEYS[1])
 if not g then return 0 end
@@ -133,7 +133,8 @@ export class RedisStore implements CacheStore {
     const names = [query.key, ...tags];
     const { epoch, values } = await this.#read(names);
     const entry = openUnchanged(query, epoch, tags, values);
-    if (entry === undefined) return (await this.#settle([query], new RedisReading(epoch, names, values)))[0]!;
+    if (entry === undefined)
+      return (await this.#resultsOf([query], new RedisReading(epoch, names, values)))[0]!;
     this.touch(query.key, entry);
     return entry;
   }
@@ -142,19 +143,19 @@ export class RedisStore implements CacheStore {
     if (queries.length === 0) return [];
     const names = [...new Set(queries.flatMap((query) => [query.key, ...this.#tagsOf(query)]))];
     const { epoch, values } = await this.#read(names);
-    return this.#settle(queries, new RedisReading(epoch, names, values));
+    return this.#resultsOf(queries, new RedisReading(epoch, names, values));
   }
 
-  /** Its own tags, and those that its entry is known to carry beside them. */
+  /** The tags of the query, and further tags that its entry is known to carry. */
   #tagsOf(query: StoreQuery): readonly string[] {
     const hinted = this.#hints.get(query.key);
     return hinted === undefined ? query.tags() : [...query.tags(), ...hinted];
   }
 
-  /** Answers queries by what was read: entries where they are current, stamps where not. */
-  async #settle(queries: readonly StoreQuery[], reading: RedisReading): Promise<(Entry | Stamp)[]> {
+  /** Results of the queries: entries where they are current, stamps where not. */
+  async #resultsOf(queries: readonly StoreQuery[], reading: RedisReading): Promise<(Entry | Stamp)[]> {
     const candidates = queries.map((query) => reading.candidate(query));
-    await this.#readUnasked(candidates, reading);
+    await this.#readFurtherTags(candidates, reading);
     const entries = candidates.map((candidate) => candidate && reading.open(candidate));
     entries.forEach((entry, i) => entry && this.touch(queries[i]!.key, entry));
     const missing = queries.filter((_, i) => entries[i] === undefined).map((query) => query.tags());
@@ -162,24 +163,28 @@ export class RedisStore implements CacheStore {
     return entries.map((entry) => entry ?? stamps.shift()!);
   }
 
-  /** Tags that nobody knew of cost a second wait, and are asked for from then on. */
-  async #readUnasked(candidates: readonly (Candidate | undefined)[], reading: RedisReading): Promise<void> {
-    const unasked = new Set<string>();
+  /** Tags that only the entries name cost a second wait; from then on they are read in the first. */
+  async #readFurtherTags(
+    candidates: readonly (Candidate | undefined)[],
+    reading: RedisReading,
+  ): Promise<void> {
+    const further = new Set<string>();
     for (const candidate of candidates) {
       if (candidate === undefined) continue;
       const { tags } = candidate.decoded.stamp;
       const unknown = tags.filter((tag) => !reading.has(tag));
-      if (unknown.length > 0 || tags.length !== this.#tagsOf(candidate.query).length) this.#learn(candidate);
-      for (const tag of unknown) unasked.add(tag);
+      if (unknown.length > 0 || tags.length !== this.#tagsOf(candidate.query).length)
+        this.#rememberTags(candidate);
+      for (const tag of unknown) further.add(tag);
     }
-    if (unasked.size === 0) return;
-    const { epoch, values } = await this.#read([...unasked]);
+    if (further.size === 0) return;
+    const { epoch, values } = await this.#read([...further]);
     if (epoch !== reading.epoch) throw historyChanged();
-    reading.add([...unasked], values);
+    reading.add([...further], values);
   }
 
-  /** What the entry of a key carries beside its own tags: not what those before it did. */
-  #learn({ query, decoded }: Candidate): void {
+  /** Remembers the further tags of a key's entry, in place of those of earlier entries. */
+  #rememberTags({ query, decoded }: Candidate): void {
     const own = new Set(query.tags());
     const beyond = decoded.stamp.tags.filter((tag) => !own.has(tag));
     if (beyond.length > 0) this.#hints.set(query.key, beyond);
@@ -191,7 +196,7 @@ export class RedisStore implements CacheStore {
     return (await this.#stamps([tags], new RedisReading(epoch, tags, values)))[0]!;
   }
 
-  /** @throws StoreUnavailableError, also when the connection was lost meanwhile: the answer may be of another history */
+  /** @throws StoreUnavailableError, also where the connection was lost meanwhile: the answer may belong to another history */
   async #read(
     keys: readonly string[],
   ): Promise<{ readonly epoch: string; readonly values: readonly (Buffer | null)[] }> {
@@ -215,22 +220,22 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** Stamps by what was read; absent generations are created, and whoever was first is believed. */
+  /** Stamps with the generations that were read. Absent ones are created; of concurrent creations the first counts. */
   async #stamps(tagLists: readonly (readonly string[])[], reading: RedisReading): Promise<Stamp[]> {
     const generations = new Map<string, Generation | undefined>();
     for (const tag of tagLists.flat()) generations.set(tag, reading.generation(tag));
     const absent = [...generations.keys()].filter((tag) => generations.get(tag) === undefined);
     if (absent.length > 0) {
       const commands = absent.flatMap((tag): RedisCommand[] => [
-        // An unreadable one is in the way of NX; it is missing, so it is written over.
-        reading.isTaken(tag)
+        // An unreadable generation counts as missing and is overwritten; NX would keep it.
+        reading.isPresent(tag)
           ? ['set', tag, newGeneration(), 'PX', IDLE_MS]
           : ['set', tag, newGeneration(), 'PX', IDLE_MS, 'NX'],
         ['get', tag],
       ]);
       const replies = await this.#write(commands);
       absent.forEach((tag, i) => {
-        // Gone already (Redis is full): what is loaded under one that nobody else knows is never served.
+        // Evicted already (Redis is full): an entry under a generation that only this process knows is never served.
         const created = parseGeneration(replies[2 * i + 1] as string | null);
         generations.set(tag, created ?? splitGeneration(newGeneration()));
       });
@@ -253,7 +258,7 @@ export class RedisStore implements CacheStore {
   }
 
   async set(query: StoreQuery, entry: Entry): Promise<boolean> {
-    // Written under another history, it would be dead.
+    // Under another history it would never be served.
     if (entry.stamp.epoch !== this.connection.epoch) return false;
     const life = physicalLife(entry);
     const set: RedisCommand = ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry];
@@ -262,18 +267,18 @@ export class RedisStore implements CacheStore {
     try {
       await write();
     } catch (error) {
-      if (!this.#lifetimes.learnsFrom(error)) throw error;
+      if (!this.#lifetimes.detectsRedis6(error)) throw error;
       await write();
     }
     return true;
   }
 
-  /** Nobody waits for it: without it the entry is loaded again some day. */
+  /** No caller waits for it: where it fails, the entry is loaded again at some time. */
   touch(key: string, entry: Entry): void {
     const commands = this.#lifetimes.renew(key, entry, this.#host.now());
     if (commands === undefined) return;
     this.#write(commands).catch((error: unknown) => {
-      this.#lifetimes.learnsFrom(error);
+      this.#lifetimes.detectsRedis6(error);
       this.#lifetimes.forget(key);
     });
   }
@@ -281,7 +286,7 @@ export class RedisStore implements CacheStore {
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
     const commands = tags.map((tag) => bumpCommand(tag, mode));
     try {
-      // Processes without a bus of their own publish too: others may have one.
+      // Processes without a bus publish too: others may have one.
       await this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands);
     } catch (error) {
       throw this.#writeError(error);
@@ -310,7 +315,7 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** By its connection, whose heartbeat finds out. */
+  /** State of the connection, which the heartbeat keeps up to date. */
   state(): StoreState {
     const status = this.connection.isReady ? 'up' : 'down';
     return { status, waitingBumps: 0, timeouts: 0, errors: 0 };
@@ -329,7 +334,7 @@ export class RedisStore implements CacheStore {
   }
 }
 
-/** A tag that is absent has no live entry: it is not created. */
+/** An absent tag has no current entry: it is not created. */
 export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
   if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
   return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
