@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Module, type INestApplication, type Type } from '@nestjs/common';
@@ -36,6 +36,14 @@ describe('the examples of README.md and docs/', () => {
   it('compile against the library', () => {
     expect(blocks.length).toBeGreaterThan(20);
     expect(typeErrors(blocks, options)).toEqual([]);
+  });
+
+  it('name files of lib/ that exist', () => {
+    const named = [...readPage('docs/architecture.md').matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.ts)`/g)].map(
+      ([, file]) => file!,
+    );
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((file) => !existsSync(join(root, 'lib', file)))).toEqual([]);
   });
 
   it('begin with one of 15 lines', () => {
