@@ -45,6 +45,7 @@ export type { CacheableMethod } from './http/route/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module/cache-everything.js';
 export { explainToken } from './http/explain.js';
 export type { KeyLimitOption } from './http/route/key-limit.js';
+export { watchRequests, type MiddlewareHost } from './http/platform/watched-requests.js';
 export type { IgnoreCookiesOption } from './http/inputs/cookies.js';
 export type { QueryOption } from './http/route/query-filter.js';
 export type { ResponseView } from './http/answer/stored-response.js';

@@ -83,6 +83,7 @@ export class CacheRuntime {
     this.engine = new CacheEngine(clock, log, maxLoadsWhenDown, () => this.enabled);
     this.space = new KeySpace(settings.namespace, settings.application, settings.version);
     this.keyContext = settings.keyContext && new KeyContextReader(settings.keyContext);
+    this.engine.loads.trustsContexts = this.keyContext !== undefined;
     this.counters = new CacheCounters(settings.namespace);
     this.#atEnd = new TransactionBumps(clock, log, this.space.allTag, (tags, mode) =>
       this.invalidate(tags, mode),

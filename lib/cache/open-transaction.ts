@@ -2,7 +2,7 @@ import { within } from '../common/async.js';
 import type { Clock } from '../common/time.js';
 import type { OnceLog } from '../observability/once-log.js';
 import type { InvalidationMode } from '../stores/store.interface.js';
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { privateStorage } from './engine/async-storages.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
 /** A transaction and the open ones around it. Code that runs after the transaction may still be in its async context. */
@@ -11,7 +11,7 @@ interface Scope {
   readonly outer: Scope | undefined;
 }
 
-const storage = new AsyncLocalStorage<Scope>();
+const storage = privateStorage<Scope>();
 let open = 0;
 
 /**

@@ -97,6 +97,12 @@ export function isEventStream(handler: object): boolean {
   return Reflect.hasMetadata(NEST_METADATA.sse, handler);
 }
 
+/** Lower-case names of all headers that `@Header()` sets, before any interceptor runs. */
+export function declaredHeaderNames(handler: object): readonly string[] {
+  const headers = Reflect.getMetadata(NEST_METADATA.headers, handler) as { name: string }[] | undefined;
+  return (headers ?? []).map(({ name }) => name.toLowerCase());
+}
+
 /** The headers that `@Header()` names; values that are functions are left out. */
 export function headersOf(handler: object): readonly { name: string; value: string }[] {
   const headers = Reflect.getMetadata(NEST_METADATA.headers, handler) as

@@ -24,6 +24,8 @@ export type BypassReason =
   | 'authenticated' // it carries credentials, and the key does not identify users
   | 'unidentified' // it carries credentials, and the key holds none of them
   | 'cookie' // it carries cookies that may matter, and the key holds none
+  | 'unwatched' // code may have read the request unseen, before the cache was asked
+  | 'target' // its target is no path on this host
   | 'excluded'; // by `cacheEverything`
 
 /** Finds the cached route of a handler; `undefined` for handlers that are not decorated. */

@@ -1,5 +1,6 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { tap, type Observable } from 'rxjs';
+import { runUnobserved } from './inputs/observed-reads.js';
 
 interface ResponseLike {
   /** Of Express and Node; of Fastify `sent`. */
@@ -41,7 +42,7 @@ export class FailedLifetimeInterceptor implements NestInterceptor {
 
   #fail(response: ResponseLike): void {
     const isOut = response.headersSent === true || response.sent === true;
-    if (isOut || response.getHeader('cache-control') !== this.cacheControl) return;
+    if (isOut || runUnobserved(() => response.getHeader('cache-control')) !== this.cacheControl) return;
     response.removeHeader('cache-control');
     if (this.forbidding === '') return;
     if (response.setHeader) response.setHeader('Cache-Control', this.forbidding);

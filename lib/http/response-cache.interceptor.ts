@@ -26,6 +26,8 @@ import type { BypassReason, Exchange, Lookup, RouteLookup } from './exchange.js'
 import { Explainer } from './explain.js';
 import { addHeaders } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
+import { runUnobserved } from './inputs/observed-reads.js';
+import { messageOf, watchOf } from './inputs/request-watch.js';
 import { NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
 import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
@@ -67,6 +69,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   }
 
   tryHit(route: CachedRoute, request: Exchange['request'], response: object): (() => void) | Lookup {
+    watchOf(request)?.arrive(messageOf(request), request, response);
     const lookup = this.#lookUp(route, request);
     const { call, reading, directives, explanation, isRefresh } = lookup;
     if (typeof call === 'string' || !(reading instanceof Entry)) return lookup;
@@ -74,6 +77,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const { engine } = this.runtime;
     const reuse = this.#stale.serve(call, reading, request);
     if (reuse === undefined) return lookup;
+    if (call.variant !== '') route.variants.read(call);
     engine.serve(call, reading, reuse.status);
     const answer = hitAnswer({ route, request, response, explanation }, reuse, engine.clock.now());
     return () => {
@@ -82,13 +86,15 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     };
   }
 
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
+  intercept(context: ExecutionContext, handler: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return handler.handle();
     const http = context.switchToHttp();
     const request = http.getRequest<Exchange['request']>();
     const response = http.getResponse<object>();
     const route = this.routes.find(context.getHandler(), context.getClass());
     if (isAstray(request, route)) throw new NotFoundException();
+    watchOf(request)?.arrive(messageOf(request), request, response);
+    const next = watchedHandler(handler, request);
     const before = this.shortcut.arrive(request, route, context);
     if (request.method !== 'GET') this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
@@ -165,6 +171,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const { route, request, response, counter } = exchange;
     const { engine } = this.runtime;
     counter.count(reuse.status);
+    if (call.variant !== '') route.variants.read(call);
     engine.serve(call, reuse.entry, reuse.status);
     const answer = this.#rulesOf(exchange).answer(exchange, reuse, engine.clock.now(), reported);
     return of(route.platform.replay(request, response, answer.recorded, answer));
@@ -193,7 +200,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     // The answer to a HEAD has no body to store or to share.
     const isHead = exchange.request.method === 'HEAD';
     if (isHead && !this.#rulesOf(exchange).loadsForHead) {
-      recordHead(exchange);
+      recordHead(exchange, call);
       return next.handle();
     }
     const joined = directives.reload || isHead ? undefined : engine.join(call, stamp);
@@ -233,7 +240,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const rules = this.#rulesOf(exchange).begin(exchange, call, load, stale);
     const handler = new HandlerLoad(this.runtime, route);
     const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
-    const control = route.platform.record(request, response, answer);
+    const control = runUnobserved(() => route.platform.record(request, response, answer));
     return runInLoad(load.context, () => handler.run(next, control));
   }
 
@@ -255,6 +262,16 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   #replayLoaded(exchange: Exchange, call: Call, reuse: Reuse): Observable<unknown> {
     return this.#replay(exchange, call, reuse, { fwd: forwardReason(exchange, call), collapsed: true });
   }
+}
+
+/** A handler whose reads are watched from the moment it runs. */
+function watchedHandler(handler: CallHandler, request: object): CallHandler {
+  return {
+    handle: () => {
+      watchOf(request)?.handOver(messageOf(request));
+      return handler.handle();
+    },
+  };
 }
 
 const NO_ROUTES: RouteLookup = { find: () => undefined, storedUris: undefined };

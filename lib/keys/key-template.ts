@@ -127,7 +127,6 @@ export class KeySlot {
   readonly isOptional: boolean;
   readonly #argument: number;
   readonly #read: ((source: KeySource) => unknown) | undefined;
-  readonly #isSet: boolean;
   readonly #isList: boolean;
   readonly #sortLists: boolean;
   readonly #hash: KeyHash | undefined;
@@ -142,19 +141,16 @@ export class KeySlot {
     this.isOptional = part.undeclared === true;
     this.#argument = part.argument ?? -1;
     this.#read = part.read;
-    this.#isSet = part.set === true;
     this.#isList = part.list === true;
     this.#sortLists = part.sortLists;
     this.#hash = part.hashValue ? hash : undefined;
     this.#tagHash = tagHash;
-    this.#coarse = { isSet: this.#isSet, sortLists: part.sortLists, isHashed: part.hashValue };
+    this.#coarse = { isSet: part.set === true, sortLists: part.sortLists, isHashed: part.hashValue };
   }
 
   /** The text of a value in the key. */
   write(value: unknown): string {
-    const text = this.#isList
-      ? encodeList(value as readonly unknown[])
-      : encodeValue(this.#isSet ? asSet(value) : value, this.#sortLists);
+    const text = this.#isList ? encodeList(value as readonly unknown[]) : encodeValue(value, this.#sortLists);
     return this.#hash === undefined ? text : `#${this.#hash(text)}`;
   }
 

@@ -9,6 +9,7 @@ import {
 import { type HitSource, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform, FastifyPlatform } from '../http/platform/express.platform.js';
+import { watchExpress, watchFastify } from '../http/platform/watched-requests.js';
 import { isAuthenticatedByDefault } from '../http/request/admission.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
 import { RewarmResponses } from '../http/rewarm/rewarm-responses.js';
@@ -38,8 +39,12 @@ export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform 
   // There is none in an application context, and not yet in a testing module.
   const adapter = httpAdapter as typeof httpAdapter | null | undefined;
   const type = adapter?.getType();
-  if (type === 'express') return new ExpressPlatform();
+  if (type === 'express') {
+    watchExpress(adapter!.getInstance());
+    return new ExpressPlatform();
+  }
   if (type !== 'fastify') return undefined;
+  watchFastify(adapter!.getInstance());
   FastifyPlatform.install(adapter!.getInstance());
   return new FastifyPlatform();
 }

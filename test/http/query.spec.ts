@@ -32,7 +32,7 @@ describe.each(platforms)('query on %s', (platform) => {
   afterEach(() => app.close());
 
   it.each([
-    ['/named?page=1&tag=a&tag=b', '/named?utm_source=x&tag=b&tag=a&page=1', { page: '1', tag: ['a', 'b'] }],
+    ['/named?page=1&tag=a&tag=b', '/named?utm_source=x&tag=a&tag=b&page=1', { page: '1', tag: ['a', 'b'] }],
     ['/named', '/named?other=1', {}],
     ['/ignoring?page=1', '/ignoring?page=1&utm_source=x&utm_=y&fb.clid=z', { page: '1' }],
     ['/none', '/none?page=2', {}],

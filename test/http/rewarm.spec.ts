@@ -177,7 +177,7 @@ describe.each(platforms)('a handler with rewarmRequest on %s', (platform) => {
 
   it('is asked with a host that it names, and the headers that it names, and nothing else', async () => {
     const dataSource = await boot(platform);
-    wanted = () => ({ url: 'https://other.example/pages/one?from=rewarm' });
+    wanted = () => ({ url: 'http://other.example/pages/one?from=rewarm' });
     await change(dataSource, 'new');
     await until(() => asked.includes('other.example one'));
     expect(await told('/pages/one?from=rewarm', { host: 'other.example' })).toBe('HIT new');

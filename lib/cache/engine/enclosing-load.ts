@@ -17,6 +17,7 @@ export function reportEntry(call: Call, enclosing: LoadContext): void {
 /** Reports a load, also one that failed or whose value was not stored. */
 export function reportLoad(call: Call, load: Load, enclosing: LoadContext): void {
   if (load.context.refusal !== undefined) enclosing.refuse(load.context.refusal, load.context.lasting);
+  enclosing.inheritInputs(load.context);
   const stamp = load.stamp && load.context.complete(load.stamp);
   if (stamp === undefined)
     return enclosing.refuse(`the data ${call.target.name} depends on changed during the load`);

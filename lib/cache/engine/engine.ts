@@ -8,7 +8,7 @@ import { CacheStatus, type Call, hasTimeouts, isRefreshDue } from './call.js';
 import { reportEntry, reportLoad } from './enclosing-load.js';
 import { EntryWriter } from './entry-writer.js';
 import { waitForFleetLock } from './fleet-lock.js';
-import { currentLoad, type LoadContext, runInLoad } from './load-context.js';
+import { currentLoad, type LoadContext, runInLoad, watchContexts } from './load-context.js';
 import { loadWithTimeouts } from './load-timeouts.js';
 import { HitForMiss, type Load, LoadTable } from './loads.js';
 import { LoadGate, LocalStamps } from './outage.js';
@@ -42,6 +42,7 @@ export class CacheEngine {
     /** Whether values may be stored now. */
     isEnabled: () => boolean,
   ) {
+    watchContexts();
     this.loads = new LoadTable(MAX_SHARED_LOADS, clock);
     this.pauses = new RefreshPauses(clock);
     this.hitForMiss = new HitForMiss(clock);
@@ -201,6 +202,7 @@ export class CacheEngine {
 
   /** An error too depends on the data that the load read, inner calls included. */
   async #isErrorCurrent(call: Call, load: Load): Promise<boolean> {
+    if (load.context.inputs.length > 0) return false;
     const stamp = load.context.complete(load.stamp!);
     return stamp !== undefined && (await this.reader.isCurrent(call, stamp));
   }

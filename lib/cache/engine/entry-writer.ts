@@ -70,6 +70,11 @@ export class EntryWriter {
     const { refusal, lasting } = load.context;
     if (refusal !== undefined)
       return this.#refused(call, refusal, `stored: ${refusal}.`, { prepared, isHitForMiss: lasting });
+    const [input] = load.context.inputs;
+    if (input !== undefined) {
+      const reason = `its load read ${input.name}, which its key does not hold: ${input.advice}`;
+      return this.#refused(call, input.name, `stored: ${reason}.`, { prepared, isHitForMiss: true });
+    }
     const stamp = load.stamp && load.context.complete(load.stamp);
     const { freshUntil } = load.context;
     if (stamp === undefined || freshUntil <= now) return { prepared };

@@ -1,9 +1,29 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Generation, Stamp } from '../../stores/stamp.js';
 import type { CacheStore } from '../../stores/store.interface.js';
+import {
+  type AnyStorage,
+  isFollowed,
+  isOfObserver,
+  listenToStorages,
+  packageOf,
+  privateStorage,
+  storesHere,
+} from './async-storages.js';
+
+/** One input is enough to keep a value from being stored; the others are for the log. */
+const MAX_INPUTS = 16;
+const NO_INPUTS: readonly LoadInput[] = [];
 
 /** An entry with more tags would cost more to check than to load. */
 export const MAX_TAGS = 2_000;
+
+/** Something that a load read and that chooses its value, such as a request header. */
+export interface LoadInput {
+  /** For the log, e.g. `the request header x-tenant`. Each input once in a load. */
+  readonly name: string;
+  /** What to write so that the value may be stored. */
+  readonly advice: string;
+}
 
 /**
  * Collects during a load what decides whether and for how long its value is stored: tags, stamps and lifetimes of the cached calls
@@ -16,9 +36,16 @@ export class LoadContext {
   readonly missed = new Set<string>();
   /** Whether the next load would be refused too, since the reason lies in the code. */
   lasting = false;
+  /** What the load reads of ambient contexts stands in its key. */
+  trustsContexts = false;
+  /** Decides about inputs in place of this context, which stores no value that was made from one: its key holds none. */
+  inputSink: ((input: LoadInput) => void) | undefined;
   #refusal: string | undefined;
+  #inputs: Map<string, LoadInput> | undefined;
   #inherited: Map<string, Generation> | undefined;
   #epoch: string | undefined;
+  /** Stores of ambient contexts that were entered before the load began. */
+  #stores: ReadonlyMap<AnyStorage, unknown> | undefined;
   #isOpen = true;
   #isEntered = false;
   readonly #awaited = new Set<LoadContext>();
@@ -40,6 +67,7 @@ export class LoadContext {
   enter(): void {
     if (this.#isEntered || !this.#isOpen) return;
     this.#isEntered = true;
+    if (!this.trustsContexts) this.#stores = storesHere();
     openLoads++;
   }
 
@@ -78,6 +106,39 @@ export class LoadContext {
     this.lasting ||= lasting;
   }
 
+  /** Notes an input that the load read. */
+  readInput(input: LoadInput): void {
+    if (!this.#isOpen) return;
+    if (this.inputSink !== undefined) return this.inputSink(input);
+    this.#inputs ??= new Map();
+    if (this.#inputs.size < MAX_INPUTS) this.#inputs.set(input.name, input);
+  }
+
+  /** Notes that a store of an ambient context was read. @returns what its reader gets */
+  readStore(storage: AnyStorage, store: unknown): unknown {
+    if (!this.#isOpen || this.trustsContexts || isOfObserver(storage)) return store;
+    const before = this.#stores?.get(storage);
+    // Entered within the load: what it was made of was read there.
+    if (isFollowed(storage) && store !== before) return store;
+    if (packageOf(storage) === 'nestjs-cls' && typeof store === 'object' && store !== null)
+      return membersRead(store, () => this.readInput(storeInput(storage, store)));
+    this.readInput(storeInput(storage, store));
+    return store;
+  }
+
+  /** Inputs that the key does not hold: with one of them the value is that of one caller. */
+  get inputs(): readonly LoadInput[] {
+    return this.#inputs === undefined ? NO_INPUTS : [...this.#inputs.values()];
+  }
+
+  /** Takes over what an inner load read: the outer value was made from it too. */
+  inheritInputs(inner: LoadContext): void {
+    for (const input of inner.inputs) {
+      if (input instanceof StoreInput) this.readStore(input.storage, input.store);
+      else this.readInput(input);
+    }
+  }
+
   /**
    * Adds the stamp and lifetime of an inner cached call. If two inner calls saw different generations of one tag, a bump came
    * between them: the outer value is made from data before and after it, and is not stored.
@@ -105,6 +166,7 @@ export class LoadContext {
   /** Adds everything another context collected: a batch runs one loader for several loads. */
   absorb(other: LoadContext): void {
     if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting);
+    this.inheritInputs(other);
     this.limit(other.freshUntil);
     if (other.#inherited === undefined) return;
     this.inherit(
@@ -132,11 +194,61 @@ export class LoadContext {
   }
 }
 
+/** An ambient context that was entered before a load and read in it; or was not there. */
+class StoreInput implements LoadInput {
+  readonly name = 'an ambient context (AsyncLocalStorage)';
+  readonly advice =
+    'pass what it needs as an argument, or say what every key holds of the context: ' +
+    `forRoot({ keyContext: () => ({ tenant: … }) })`;
+
+  constructor(
+    readonly storage: AnyStorage,
+    readonly store: unknown,
+  ) {}
+}
+
+function storeInput(storage: AnyStorage, store: unknown): LoadInput {
+  return new StoreInput(storage, store);
+}
+
+/** Members under which nestjs-cls keeps its own state and that of its plugins; what it saves of a request is watched there. */
+const OWN_OF_CLS = /^(?:CLS_|TRANSACTION)/;
+
+/** A store of nestjs-cls, which reports reads of members that the application put there. */
+function membersRead(store: object, report: () => void): object {
+  const look = (name: string | symbol): void => {
+    if (typeof name === 'symbol' ? !OWN_OF_CLS.test(name.description ?? '') : !(name in Object.prototype))
+      report();
+  };
+  return new Proxy(store, {
+    get(target, name) {
+      look(name);
+      return Reflect.get(target, name) as unknown;
+    },
+    has(target, name) {
+      look(name);
+      return Reflect.has(target, name);
+    },
+    ownKeys(target) {
+      report();
+      return Reflect.ownKeys(target);
+    },
+  });
+}
+
 function sameGeneration(a: Generation, b: Generation): boolean {
   return a.hard === b.hard && a.soft === b.soft;
 }
 
-const storage = new AsyncLocalStorage<LoadContext>();
+const storage = privateStorage<LoadContext>();
+
+/** Has loads told of the ambient contexts that they read. To be called once there may be loads. */
+export function watchContexts(): void {
+  listenToStorages(readInLoad);
+}
+
+const readInLoad = (read: AnyStorage, store: unknown): unknown =>
+  currentLoad()?.readStore(read, store) ?? store;
 
 /** The storage is switched off after this time without loads. Milliseconds. */
 const IDLE_MS = 100;

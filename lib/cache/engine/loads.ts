@@ -11,6 +11,8 @@ export interface LoadOutcome {
   readonly failed: boolean;
 }
 
+const NO_RESULT: LoadOutcome = { failed: false };
+
 /** Order of loads of one key that superseded each other. */
 interface Succession {
   begun: number;
@@ -26,9 +28,11 @@ export class Load {
   #isOutdated = false;
   #outcome: LoadOutcome | undefined;
   #waiters: ((outcome: LoadOutcome) => void)[] | undefined;
+  #onEnd: (() => void)[] | undefined;
 
   constructor(
-    readonly key: string,
+    /** Changes where the load shows what its value depends on; see {@link LoadTable.move}. */
+    public key: string,
     /** Read before the loader runs; `undefined` if the tags are not known: then nothing is stored. */
     readonly stamp: Stamp | undefined,
     store: CacheStore,
@@ -63,8 +67,20 @@ export class Load {
     this.#outcome = outcome;
     this.context.close();
     this.onSettled(this);
-    for (const waiter of this.#waiters ?? []) waiter(outcome);
+    this.#tell(outcome);
+    for (const callback of this.#onEnd ?? []) callback();
+    this.#onEnd = undefined;
+  }
+
+  /** Lets the waiters go without a result, each to a load of its own or to this one under another key. The load goes on. */
+  releaseWaiters(): void {
+    this.#tell(NO_RESULT);
+  }
+
+  #tell(outcome: LoadOutcome): void {
+    const waiters = this.#waiters;
     this.#waiters = undefined;
+    for (const waiter of waiters ?? []) waiter(outcome);
   }
 
   /** Whether it has ended with a result that other calls may take: an entry or an error. */
@@ -72,7 +88,13 @@ export class Load {
     return this.#outcome !== undefined && (this.#outcome.failed || this.#outcome.entry !== undefined);
   }
 
-  /** Resolves when the load has ended; never rejects. */
+  /** Calls back when the load has ended. */
+  whenEnded(callback: () => void): void {
+    if (this.#outcome === undefined) (this.#onEnd ??= []).push(callback);
+    else callback();
+  }
+
+  /** Resolves when the load has ended, or lets its waiters go; never rejects. */
   wait(): Promise<LoadOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
     return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
@@ -92,6 +114,8 @@ export interface Readers {
 export class LoadTable {
   readonly #loads = new Map<string, Load>();
   readonly #readers = new Map<string, Readers>();
+  /** The ambient context stands in every key, so that loads may read it. */
+  trustsContexts = false;
 
   constructor(
     private readonly maxLoads: number,
@@ -117,6 +141,16 @@ export class LoadTable {
     return enclosing !== undefined && this.#loads.get(key)?.context.dependsOn(enclosing) === true;
   }
 
+  /** Goes on with a load under another key: calls that wait for it find it there, if they ask for that key. */
+  move(load: Load, key: string): void {
+    if (load.key === key) return;
+    const isShared = this.#loads.get(load.key) === load;
+    if (isShared) this.#loads.delete(load.key);
+    load.key = key;
+    if (isShared && !this.#loads.has(key)) this.#loads.set(key, load);
+    load.releaseWaiters();
+  }
+
   /** Begins a load that others may join, and supersedes the running one. */
   begin(key: string, stamp: Stamp | undefined, store: CacheStore, timeout = Infinity): Load {
     const load = this.beginReplacement(key, stamp, store, timeout);
@@ -140,7 +174,9 @@ export class LoadTable {
     superseded?: Load,
   ): Load {
     const joinableUntil = timeout === Infinity ? Infinity : this.clock.now() + timeout;
-    return new Load(key, stamp, store, timeout, joinableUntil, this.#remove, superseded);
+    const load = new Load(key, stamp, store, timeout, joinableUntil, this.#remove, superseded);
+    load.context.trustsContexts = this.trustsContexts;
+    return load;
   }
 
   /** Notes that a call reads a key from a store. */

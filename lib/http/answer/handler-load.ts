@@ -56,7 +56,7 @@ export function withFleetLock(
   const acquired = acquire.then((lock) => {
     const lease = lock === 'taken' ? undefined : lock.lease;
     // Released with the load, also where the request was cancelled before the lock was held.
-    if (lease !== undefined) void load.wait().then(() => lease.release());
+    if (lease !== undefined) load.whenEnded(() => void lease.release());
     return lock;
   });
   return from(acquired).pipe(
@@ -74,7 +74,7 @@ export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observabl
   const entering = gate.enterFor(load);
   if (entering === undefined) return run();
   // The place is given back with the load, also where the request was cancelled before there was one.
-  const admitted = Promise.resolve(entering).then((leave) => void load.wait().then(leave));
+  const admitted = Promise.resolve(entering).then((leave) => load.whenEnded(leave));
   return from(admitted).pipe(switchMap(run));
 }
 

@@ -94,14 +94,17 @@ function reportedHeaders(
 }
 
 function validators(route: CachedRoute, stored: StoredResponse): AddedHeaders {
-  const { etag, cacheControl } = stored;
-  return { ...(etag !== undefined && { ETag: etag }), ...standingHeaders(route, cacheControl) };
+  const { etag, cacheControl, judged } = stored;
+  return {
+    ...(etag !== undefined && { ETag: etag }),
+    ...standingHeaders(route, cacheControl, judged.isPrivate),
+  };
 }
 
 function agedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
-  const { cacheControl, headers } = responseOf(entry);
+  const { cacheControl, headers, judged } = responseOf(entry);
   return {
-    ...lifetimeHeaders(route, cacheControl, entry.cachedAt, entry.freshUntil),
+    ...lifetimeHeaders(route, cacheControl, entry.cachedAt, entry.freshUntil, judged.isPrivate),
     Age: String(ageOf(headers['age']) + Math.max(0, Math.ceil((now - entry.cachedAt) / 1000))),
   };
 }

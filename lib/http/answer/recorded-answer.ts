@@ -119,7 +119,11 @@ export class RecordedAnswer implements RecordOptions {
     if (covered === 'too-many')
       return this.#refuse({ reason: `it varies by too many headers: ${vary.join(', ')}` });
     // Waiting requests may have asked for another variant: their key did not tell.
-    if (covered === 'moved') load.settle({ failed: false });
+    if (covered === 'moved') this.runtime.engine.loads.move(load, call.key);
+    if (!this.exchange.route.variants.takes(call))
+      return this.#refuse({
+        reason: 'it has more variants than are read; hold in its key what chooses between them',
+      });
     void this.runtime.engine.writer.write(call, load, response, lifetime);
     return true;
   }

@@ -70,12 +70,20 @@ export function statusHeaders(
  * Headers for outer caches, on every answer of a route. A route with rules says `no-cache`, unless its handler says otherwise:
  * a browser or CDN would serve what was dropped here. Headers that choose between answers here must choose there too.
  */
-export function standingHeaders(route: CachedRoute, cacheControl: string | undefined): AddedHeaders {
+export function standingHeaders(
+  route: CachedRoute,
+  cacheControl: string | undefined,
+  isPrivate = false,
+  variedBy: readonly string[] = [],
+): AddedHeaders {
   const { options, choosingHeaders } = route;
   const headers: Record<string, string> = {};
-  if (route.hasRules && cacheControl === undefined && !options.cacheControl)
-    headers['Cache-Control'] = 'no-cache';
-  if (choosingHeaders.length > 0) headers['Vary'] = choosingHeaders.join(', ');
+  if (cacheControl === undefined && !options.cacheControl) {
+    const directives = [...(isPrivate ? ['private'] : []), ...(route.hasRules ? ['no-cache'] : [])];
+    if (directives.length > 0) headers['Cache-Control'] = directives.join(', ');
+  }
+  const vary = variedBy.length === 0 ? choosingHeaders : [...choosingHeaders, ...variedBy];
+  if (vary.length > 0) headers['Vary'] = vary.join(', ');
   return headers;
 }
 
@@ -88,10 +96,12 @@ export function lifetimeHeaders(
   cacheControl: string | undefined,
   cachedAt: number,
   freshUntil: number,
+  isPrivate = false,
 ): AddedHeaders {
   if (!route.options.cacheControl || cacheControl !== undefined || isoTime(freshUntil) === null) return {};
   const seconds = Math.max(0, Math.floor((freshUntil - cachedAt) / 1000));
-  const scope = route.target.key.hasIdentity && !route.options.shared ? 'private, ' : '';
+  const isOfUser = route.target.key.hasIdentity && !route.options.shared;
+  const scope = isOfUser || isPrivate ? 'private, ' : '';
   return {
     'Cache-Control': `${scope}max-age=${seconds}`,
     Expires: new Date(cachedAt + seconds * 1000).toUTCString(),

@@ -8,6 +8,8 @@ export interface JudgedHeaders {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly cacheControl?: string | undefined;
+  /** Something chose it that outer caches do not see. */
+  readonly isPrivate?: true;
   /** All that reuse is judged by; only with `freshness: 'headers'`. */
   readonly shared?: SharedHeaders;
 }
@@ -67,9 +69,10 @@ function isHeader(header: unknown): boolean {
 
 function isJudged(judged: unknown): boolean {
   if (!isRecord(judged)) return false;
-  const { etag, lastModified, cacheControl, shared } = judged;
+  const { etag, lastModified, cacheControl, isPrivate, shared } = judged;
   return (
     [etag, lastModified, cacheControl].every((one) => one === undefined || isValue(one)) &&
+    (isPrivate === undefined || isPrivate === true) &&
     (shared === undefined || isShared(shared))
   );
 }

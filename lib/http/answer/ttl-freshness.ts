@@ -3,8 +3,12 @@ import { CacheStatus, type Call } from '../../cache/engine/call.js';
 import type { Load } from '../../cache/engine/loads.js';
 import type { Entry } from '../../stores/store.interface.js';
 import type { Exchange } from '../exchange.js';
+import { varyMembers } from '../headers/vary.js';
+import type { RequestInput } from '../inputs/request-input.js';
+import type { CachedRoute } from '../route/cached-route.js';
+import { baseOf } from '../route/variants.js';
 import type { AddedHeaders, RecordedResponse, ResponseHead } from '../platform.interface.js';
-import { watchIdentity } from '../request/identity-watch.js';
+import { watchLoad } from '../inputs/load-inputs.js';
 import { type Conditions, conditionsOf, hideConditions, isNotModified } from '../request/preconditions.js';
 import type { FreshnessRules } from './freshness-rules.js';
 import { hitAnswer } from './hit-answer.js';
@@ -30,32 +34,64 @@ export class TtlFreshness implements FreshnessRules {
     return reuse ?? (entry.isFresh(this.engine.clock.now()) ? 'request' : 'stale');
   }
 
-  begin(exchange: Exchange, _call: Call, load: Load): AnswerRules {
+  begin(exchange: Exchange, call: Call, load: Load): AnswerRules {
     const { route, request, counter, forwarded } = exchange;
-    const { options, target } = route;
+    const { options } = route;
     const conditions = conditionsOf(request.headers);
     // REFRESH where the client refused what is stored.
     const status = forwarded === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
     counter.count(status);
     hideConditions(request.headers);
+    const stopWatching = this.#watch(exchange, call, load);
     options.query?.hide(request);
-    const isPublic = options.shared || target.key.hasIdentity;
-    const stopWatching = isPublic
-      ? noop
-      : watchIdentity(request, load.context, target.name, route.heldIdentity);
-    return new TtlAnswerRules(exchange, load, status, conditions, stopWatching);
+    return new TtlAnswerRules(exchange, call, load, status, conditions, stopWatching);
+  }
+
+  /** A load may have waited for its turn: other loads have shown what answers depend on, or code has gone on with the request. */
+  #renewKey({ route, request }: Exchange, call: Call, load: Load): void {
+    const { key, variant } = route.call(request, call.ambient);
+    if (baseOf(call) !== key.slice(0, key.length - variant.length))
+      return load.context.refuse('its request was changed while it waited');
+    call.key = key;
+    call.variant = variant;
+    this.engine.loads.move(load, key);
+  }
+
+  /** Follows what the load reads of its request. @returns what ends it */
+  #watch(exchange: Exchange, call: Call, load: Load): () => void {
+    const { route, request, response } = exchange;
+    this.#renewKey(exchange, call, load);
+    for (const input of route.inputsOf(call)) this.#report(route, input);
+    const hold = (input: RequestInput): boolean => {
+      const covered = route.variants.cover(call, [input]);
+      // Requests that wait for it may have sent another value.
+      if (covered === 'moved') this.engine.loads.move(load, call.key);
+      this.#report(route, input);
+      return covered !== 'too-many';
+    };
+    const { inputs: rules, held, declaredHeaders } = route;
+    const isAnswered = route.answersWhoAsks(request);
+    return watchLoad(load.context, { request, response }, { rules, held, declaredHeaders, isAnswered, hold });
+  }
+
+  #report(route: CachedRoute, { name, advice }: RequestInput): void {
+    if (!route.reports(name)) return;
+    this.engine.log.info(
+      `The answers of ${route.target.name} vary by ${name}, which code reads. To share them among its values, ${advice}.`,
+    );
   }
 }
-
-const noop = (): void => undefined;
 
 class TtlAnswerRules implements AnswerRules {
   readonly verbatim = false;
   #judged: JudgedHeaders = {};
   #lifetime = 0;
+  /** Headers that chose the answer without being named by anybody. */
+  #variedBy: readonly string[] = [];
 
   constructor(
     private readonly exchange: Exchange,
+    private readonly call: Call,
     private readonly load: Load,
     readonly status: CacheStatus,
     readonly conditions: Conditions,
@@ -70,7 +106,9 @@ class TtlAnswerRules implements AnswerRules {
     const cacheControl = joined(headers['cache-control']);
     const etag = etagOf(single(headers['etag']), body);
     const lastModified = single(headers['last-modified']);
-    this.#judged = { etag, lastModified, cacheControl };
+    const isPrivate = route.isPrivate(this.call);
+    this.#variedBy = route.varyOf(this.call);
+    this.#judged = { etag, lastModified, cacheControl, ...(isPrivate && { isPrivate }) };
     const judgement = judgeResponse(status, cacheControl, ageOf(headers['age']), vary, route.options);
     if (typeof judgement === 'number') this.#lifetime = judgement;
     const refusal = typeof judgement === 'number' ? undefined : judgement;
@@ -84,21 +122,29 @@ class TtlAnswerRules implements AnswerRules {
 
   headers({ status }: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders {
     const { route } = this.exchange;
-    const { etag, cacheControl } = this.#judged;
+    const { etag, cacheControl, isPrivate } = this.#judged;
     return {
-      ...standingHeaders(route, cacheControl),
+      ...standingHeaders(route, cacheControl, isPrivate, this.#variedBy),
       ...(etag !== undefined && route.options.statuses.has(status) && { ETag: etag }),
-      ...(freshUntil !== undefined && lifetimeHeaders(route, cacheControl, now, freshUntil)),
+      ...(freshUntil !== undefined && lifetimeHeaders(route, cacheControl, now, freshUntil, isPrivate)),
     };
   }
 
   stored(recorded: RecordedResponse): ReturnType<AnswerRules['stored']> {
-    return { response: new StoredResponse(recorded, this.#judged), lifetime: this.#lifetime };
+    const response = new StoredResponse(withVary(recorded, this.#variedBy), this.#judged);
+    return { response, lifetime: this.#lifetime };
   }
 }
 
+/** Replays must tell outer caches what chose them. */
+function withVary(recorded: RecordedResponse, names: readonly string[]): RecordedResponse {
+  const known = varyMembers(recorded.vary);
+  const missing = names.filter((name) => !known.includes(name));
+  return missing.length === 0 ? recorded : { ...recorded, vary: [...recorded.vary, ...missing] };
+}
+
 /** Gives the answer to a HEAD the headers, and the status, that a GET would have; it has no body to store. */
-export function recordHead(exchange: Exchange): void {
+export function recordHead(exchange: Exchange, call: Call): void {
   const { route, request, response, counter, forwarded = 'uri-miss' } = exchange;
   counter.count(CacheStatus.MISS);
   const conditions = conditionsOf(request.headers);
@@ -112,7 +158,12 @@ export function recordHead(exchange: Exchange): void {
       const lastModified = single(headers['last-modified']);
       return {
         add: {
-          ...standingHeaders(route, joined(headers['cache-control'])),
+          ...standingHeaders(
+            route,
+            joined(headers['cache-control']),
+            route.isPrivate(call),
+            route.varyOf(call),
+          ),
           ...(etag !== undefined && route.options.statuses.has(status) && { ETag: etag }),
           ...statusHeaders(
             exchange,

@@ -10,6 +10,7 @@ import {
 } from './fastify-internals.js';
 import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import { isBytes, type ResponseRecording, viewOf } from './response-recording.js';
+import { runUnobserved } from '../inputs/observed-reads.js';
 import { bodyOf, restoreHeaders, setReplyHead } from './replayed-head.js';
 
 /** The part of a Node Readable, or of an older stream, that is looked at. */
@@ -125,8 +126,10 @@ export class FastifyReplyRecorder {
   /** The reply is being sent with this payload; hands on the one to send. */
   onSend(payload: unknown, next: NextPayload): void {
     this.#raw.restore();
-    if (this.#recording.judged) this.#replaced(next);
-    else this.#first(payload, next);
+    runUnobserved(() => {
+      if (this.#recording.judged) this.#replaced(next);
+      else this.#first(payload, next);
+    });
   }
 
   #first(payload: unknown, next: NextPayload): void {

@@ -4,6 +4,7 @@ import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { isBytes, type ResponseRecording, viewOf } from './response-recording.js';
+import { runUnobserved } from '../inputs/observed-reads.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 
 /** One listener per connection: Node warns at eleven, and pipelined responses may be many. */
@@ -210,6 +211,10 @@ export class RawResponseRecorder {
   /** @param body the whole body, where it goes out with the head */
   #judge(body: Buffer | undefined, reason = this.#response.statusMessage): void {
     this.#judged = true;
+    runUnobserved(() => this.#judgeUnobserved(body, reason));
+  }
+
+  #judgeUnobserved(body: Buffer | undefined, reason: string | undefined): void {
     const response = this.#response;
     const decision = this.#recording.judge({
       status: response.statusCode,
@@ -250,7 +255,8 @@ export class RawResponseRecorder {
   /** If the method of other middleware throws, this answer did not go out: an exception filter will send another. */
   #pass(name: Patched, args: unknown[]): unknown {
     try {
-      return Reflect.apply(this.#otherMiddleware[name]!, this.#response, args);
+      const call = (): unknown => Reflect.apply(this.#otherMiddleware[name]!, this.#response, args);
+      return runUnobserved(call);
     } catch (error) {
       if (this.#judged) this.#giveUp();
       throw error;

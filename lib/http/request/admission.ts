@@ -5,6 +5,7 @@ import { assertSynchronous } from '../../common/async.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
+import { watchOf } from '../inputs/request-watch.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { ResponseOptions } from '../route/response-options.js';
 import type { RequestDirectives } from './directives.js';
@@ -34,6 +35,8 @@ export class Admission {
     const { options, target } = route;
     const byTtl = options.freshness === 'ttl';
     if (!route.caches(method)) return 'method';
+    const unseen = byTtl ? this.#refusalOfUnseen(route, request) : undefined;
+    if (unseen !== undefined) return unseen;
     if (noStore) return 'no-store';
     if (byTtl && headers['range'] !== undefined && !mayHavePart(request)) return 'range';
     for (const name of handlerConditions(options, method))
@@ -68,6 +71,20 @@ export class Admission {
     }
   }
 
+  /** What code before the cache read of a request must be known, and the target must be a path of this host. */
+  #refusalOfUnseen({ target: { name } }: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const watch = watchOf(request);
+    if (watch === undefined || watch.isLate || watch.isReplaced) {
+      const what =
+        watch?.isReplaced === true
+          ? 'middleware replaced request.headers, so that reads of them went unseen. Have it change single headers'
+          : 'middleware may have read the request unseen. Put watchRequests(app) before it';
+      this.runtime.log.warn(`unwatched ${name}`, `${name} bypasses the cache: ${what}.`);
+      return 'unwatched';
+    }
+    return watch.target.startsWith('/') ? undefined : 'target';
+  }
+
   #warnOfBody({ target: { name, key } }: CachedRoute): 'body' {
     const why = key.readsBody
       ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
@@ -95,14 +112,14 @@ export class Admission {
 
   /** A cookie may be a credential like any other: a session that middleware resolves, say. */
   #refusalOfCookies(
-    { heldIdentity, inputs, target }: CachedRoute,
+    { held, inputs, target }: CachedRoute,
     request: KeyRequest,
     cookie: string | string[],
   ): BypassReason | undefined {
-    if (heldIdentity.whole.has('cookie')) return undefined;
-    const held = heldIdentity.members.get('cookies');
+    if (held.headers.has('cookie')) return undefined;
+    const cookies = held.members.get('cookies');
     const unheld = [...cookieNames(cookie)].filter(
-      (name) => held?.has(name) !== true && !inputs.isIgnoredCookie(name),
+      (name) => cookies?.has(name) !== true && !inputs.isIgnoredCookie(name),
     );
     if (unheld.length === 0) return undefined;
     if (target.key.hasIdentity && target.key.identifies({ args: [], request })) return undefined;

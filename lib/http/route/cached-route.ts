@@ -1,8 +1,8 @@
 import { VersioningType } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import type { Call, CallContext } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { CacheUsageError } from '../../common/errors.js';
+import { declaredHeaderNames } from '../../common/nest-internals.js';
 import {
   BodyKeyField,
   createKeyHash,
@@ -15,59 +15,46 @@ import {
 } from '../../keys/index.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
+import { heldInputs, type HeldInputs } from '../inputs/held-inputs.js';
 import type { InputRules } from '../inputs/input-rules.js';
+import { headerInput, type RequestInput } from '../inputs/request-input.js';
+import { CREDENTIAL_HEADERS, messageOf, type RequestWatch, watchOf } from '../inputs/request-watch.js';
 import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
 import { declaredVary, type ResponseOptions } from './response-options.js';
-import { heldIdentity, type HeldIdentity } from './held-identity.js';
 import type { KeyLimit } from './key-limit.js';
 import { RecentHosts } from './recent-hosts.js';
 import { UriKeyConstructor } from './stored-uris.js';
+import { baseOf, RouteVariants } from './variants.js';
 
-const MAX_KEYS = 10_000;
-const MAX_NAMES = 8;
-
-/**
- * What a response says in `Vary` is known only once it was loaded. The names are remembered for its key, so that the
- * next request's key holds the values of those headers. Forgetting one costs a load.
- */
-export class RememberedVary {
-  /** Made when first needed: it reserves its space at once, and every cached route has its own. */
-  #names: LRUCache<string, readonly string[]> | undefined;
-
-  /** The header names that choose between the variants of this key, sorted. */
-  get(key: string): readonly string[] | undefined {
-    return this.#names?.get(key);
-  }
-
-  /** @returns whether the names were few enough to be kept */
-  add(key: string, names: readonly string[]): boolean {
-    const all = [...new Set([...(this.#names?.get(key) ?? []), ...names])].sort();
-    if (all.length > MAX_NAMES) return false;
-    this.#names ??= new LRUCache({ max: MAX_KEYS });
-    this.#names.set(key, all);
-    return true;
-  }
-}
+/** Code may read headers that clients name. */
+const MAX_REPORTED = 100;
 
 /** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
 const MAX_HOST = 540;
 
-/** Longer header values stand in keys as their hash. Characters. */
-const MAX_VARIANT = 250;
+/** Longer types of bodies stand in keys as their hash. Characters. */
+const MAX_TYPE = 250;
 
 /** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
 export class CachedRoute {
   readonly options: ResponseOptions;
-  readonly rememberedVary = new RememberedVary();
+  readonly variants: RouteVariants;
   /** Remembered only where requests are made from nothing but a path. */
   readonly recentHosts: RecentHosts | undefined;
-  /** What the key holds of who is asking. */
-  readonly heldIdentity: HeldIdentity;
+  /** What the key holds of its requests. */
+  readonly held: HeldInputs;
+  /** Lower-case names of the response headers that `@Header()` sets. */
+  readonly declaredHeaders: ReadonlySet<string>;
   /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
   readonly choosingHeaders: readonly string[];
   /** As it stands in keys. */
   readonly #onlyPath: string | undefined;
   readonly #encoded = new Map<string, string>();
+  readonly #reported = new Set<string>();
+  /** Names of what code left on the last request: keys by description are made as though it had left as much. */
+  #recentNames = '';
+  /** Its own headers do not say what its answers depend on. */
+  readonly #isWatched: boolean;
 
   constructor(
     readonly target: MethodTarget,
@@ -94,7 +81,15 @@ export class CachedRoute {
     this.options = { ...options, vary };
     this.#onlyPath = onlyPath && `${encodeValue(onlyPath)} `;
     const { holds } = target.key;
-    this.heldIdentity = heldIdentity(vary, holds);
+    this.held = heldInputs(vary, holds);
+    this.declaredHeaders = new Set(declaredHeaderNames(original));
+    this.#isWatched = options.freshness === 'ttl';
+    this.variants = new RouteVariants(
+      vary.map(headerInput),
+      inputs,
+      this.#isWatched && !options.shared,
+      keyLimit.clock,
+    );
     this.choosingHeaders = [...new Set([...vary, ...headersOf(holds)])].sort();
     if (target.definition.rewarmRequest !== undefined) this.recentHosts = new RecentHosts();
   }
@@ -111,6 +106,8 @@ export class CachedRoute {
     let route = `${isGet ? 'GET' : this.#methodAndType(method, request)} ${this.#encode(hostOf(request))} `;
     route += this.#onlyPath ?? `${this.#encode(this.platform.routePath(request))} `;
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
+    const watch = this.#isWatched ? watchOf(request) : undefined;
+    route += watch === undefined ? this.#recentNames : this.#upstreamOf(watch, request);
     // Parameters of mounted routers, which no decorator names, stand in the key, but are no partition.
     for (const name in params as object) {
       if (this.routeParams.has(name)) continue;
@@ -118,14 +115,63 @@ export class CachedRoute {
       break;
     }
     const call = this.target.call(undefined, [], request, route, ambient);
-    const varying = this.#varying(call.key);
-    if (varying.length > 0) chooseVariant(call, varying);
+    this.variants.choose(call, this.variants.inputsOf(call.key, watch));
     return call;
   }
 
   /** Whether the key holds a request header. @param name in lower case */
   keyHolds(name: string): boolean {
-    return this.choosingHeaders.includes(name) || this.heldIdentity.whole.has(name);
+    return this.choosingHeaders.includes(name) || this.held.headers.has(name);
+  }
+
+  /** The inputs that choose between the variants of a call's key, sorted. */
+  inputsOf(call: Call): readonly RequestInput[] {
+    return this.variants.inputsOf(baseOf(call), this.#isWatched ? watchOf(call.request!) : undefined);
+  }
+
+  /** Request headers that caches outside must choose by: those that choose here, and reach those caches. */
+  varyOf(call: Call): readonly string[] {
+    const written = watchOf(call.request!)?.written ?? [];
+    return this.inputsOf(call).flatMap(({ header }) =>
+      header === undefined ||
+      CREDENTIAL_HEADERS.has(header) ||
+      written.includes(header) ||
+      this.choosingHeaders.includes(header)
+        ? []
+        : [header],
+    );
+  }
+
+  /** Whether something chooses among the answers to a call that caches outside do not see. */
+  isPrivate(call: Call): boolean {
+    const written = watchOf(call.request!)?.written ?? [];
+    return this.inputsOf(call).some(({ header }) => header === undefined || written.includes(header));
+  }
+
+  /** Whether an input, by its name for the log, is to be reported: once, and no declared one. */
+  reports(name: string): boolean {
+    if (this.#reported.has(name) || this.#reported.size >= MAX_REPORTED) return false;
+    this.#reported.add(name);
+    return !this.options.vary.some((declared) => headerInput(declared).name === name);
+  }
+
+  /** Whether a key, or `shared: true`, answers who asks. */
+  answersWhoAsks(request: KeyRequest): boolean {
+    const { key } = this.target;
+    return this.options.shared || (key.hasIdentity && key.identifies({ args: [], request }));
+  }
+
+  /** What code before the load made of the request, and is not told by its other parts. */
+  #upstreamOf(watch: RequestWatch, request: KeyRequest): string {
+    let text = '';
+    const rewriting = watch.rewriting(messageOf(request));
+    if (rewriting !== undefined) text += `${encodeValue(rewriting)} `;
+    if (this.options.query === undefined && hasBrackets(watch.target))
+      text += `${encodeValue(queryPairs(watch.target))} `;
+    if (this.answersWhoAsks(request)) return text;
+    const names = watch.leftNames(this.inputs);
+    this.#recentNames = names === '' ? '' : `+${this.#encode(names)} `;
+    return text + this.#recentNames;
   }
 
   /** Whether answers to a method are stored, and stored ones served. */
@@ -136,33 +182,17 @@ export class CachedRoute {
   /** A method whose requests may have a body, with the type of that. */
   #methodAndType(method: string, request: KeyRequest): string {
     const type = bodyTypeOf(request);
-    return `${method} ${type.length > MAX_VARIANT ? `#${hashVariant(type)}` : this.#encode(type)}`;
+    return `${method} ${type.length > MAX_TYPE ? `#${hashType(type)}` : this.#encode(type)}`;
   }
 
-  /**
-   * Makes the key of a call hold every header that its response varies by, and remembers them for the next request. The
-   * key may be older than what is remembered: it was made before the load.
-   */
+  /** Makes the key of a call hold every header that its response names in `Vary`. */
   cover(call: Call, names: readonly string[]): 'covered' | 'moved' | 'too-many' {
-    if (names.length === 0) return 'covered';
-    const { key } = call;
-    const base = key.slice(0, key.length - call.variant.length);
-    if (!this.rememberedVary.add(base, names)) return 'too-many';
-    call.key = base;
-    chooseVariant(call, this.#varying(base));
-    return call.key === key ? 'covered' : 'moved';
+    return this.variants.cover(call, names.map(headerInput));
   }
 
   /** Whether there was a response for the URI of a call that missed, and for other values of its `Vary` headers alone. */
-  missOf({ key, variant }: Call): 'uri-miss' | 'vary-miss' {
-    const base = key.slice(0, key.length - variant.length);
-    return this.rememberedVary.get(base) === undefined ? 'uri-miss' : 'vary-miss';
-  }
-
-  #varying(base: string): readonly string[] {
-    const hinted = this.rememberedVary.get(base);
-    if (hinted === undefined) return this.options.vary;
-    return this.options.vary.length === 0 ? hinted : [...new Set([...this.options.vary, ...hinted])].sort();
+  missOf(call: Call): 'uri-miss' | 'vary-miss' {
+    return this.variants.has(call) ? 'vary-miss' : 'uri-miss';
   }
 
   /** Hosts and paths are few; their encodings are kept. */
@@ -184,23 +214,7 @@ function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
   });
 }
 
-const hashVariant = createKeyHash();
-
-function chooseVariant(call: Call, names: readonly string[]): void {
-  const { headers } = call.request!;
-  const text = encodeValue(names.map((name) => [name, normaliseList(headers[name])]));
-  call.variant = `|${text.length > MAX_VARIANT ? `#${hashVariant(text)}` : text}`;
-  call.key += call.variant;
-}
-
-/** Two requests whose header values differ in white space alone are one (RFC 9111 §4.1). */
-function normaliseList(value: string | string[] | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  return String(value)
-    .trim()
-    .replace(/\s*,\s*/g, ',')
-    .replace(/\s+/g, ' ');
-}
+const hashType = createKeyHash();
 
 /**
  * The host a request was sent to. Behind a proxy that the platform trusts, handlers see the one that it forwards, and the
@@ -210,6 +224,8 @@ function hostOf(request: KeyRequest): string {
   const { headers } = request;
   const host = headers['host'] ?? headers[':authority'];
   let text = typeof host === 'string' ? host : '';
+  const { socket } = messageOf(request) as { readonly socket?: { readonly encrypted?: boolean } | null };
+  if (socket?.encrypted === true) text = `https://${text}`;
   if (headers['x-forwarded-host'] !== undefined || headers['x-forwarded-proto'] !== undefined) {
     const seen = request as { readonly host?: unknown; readonly protocol?: unknown };
     text += ` ${String(seen.protocol)}://${String(seen.host)}`;
@@ -220,6 +236,23 @@ function hostOf(request: KeyRequest): string {
       `its Host header is longer than ${MAX_HOST} characters, which no name is. Refuse such requests in front of the application.`,
     );
   return text.toLowerCase();
+}
+
+/** Parsers make one of `sort=a` and `sort[]=a`. */
+function hasBrackets(target: string): boolean {
+  const start = target.indexOf('?');
+  return start >= 0 && /\[|%5b/i.test(target.slice(start));
+}
+
+/** The pairs of a query as the client sent them, in their order but sorted by what stands before the brackets. */
+function queryPairs(target: string): readonly (readonly string[])[] {
+  const search = target.slice(target.indexOf('?') + 1);
+  const pairs = [...new URLSearchParams(search)];
+  const rootOf = (name: string): string => name.slice(0, Math.max(0, name.indexOf('['))) || name;
+  return pairs.sort(([one], [other]) => {
+    const [left, right] = [rootOf(one), rootOf(other)];
+    return left === right ? 0 : left < right ? -1 : 1;
+  });
 }
 
 /** The key of a handler that names none: what may choose between its answers, as its options say. */

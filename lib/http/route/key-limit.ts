@@ -51,7 +51,7 @@ export class KeyLimit {
   #end = 0;
 
   constructor(
-    private readonly clock: Clock,
+    readonly clock: Clock,
     private readonly settings: KeyLimitSettings,
   ) {}
 

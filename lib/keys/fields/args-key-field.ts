@@ -1,6 +1,5 @@
 import type { KeySource, RouteArgument } from '../key.interface.js';
 import {
-  asSet,
   findRequest,
   parsePath,
   pathsOf,
@@ -160,13 +159,9 @@ function argumentsOf(readers: readonly ArgumentReader[]): readonly number[] | un
   return indexes.every((index) => index !== undefined) ? indexes : undefined;
 }
 
-/** Reads one of several arguments. Alone, an argument is a part, and the key encodes its repeated values as a set. */
-function memberReader({ read, set }: ArgumentReader, refine: Refinement | undefined): ArgumentReader['read'] {
-  if (refine === undefined && set !== true) return read;
-  return (source) => {
-    const value = refine === undefined ? read(source) : refine(read(source));
-    return set === true ? asSet(value) : value;
-  };
+/** Reads one of several arguments. */
+function memberReader({ read }: ArgumentReader, refine: Refinement | undefined): ArgumentReader['read'] {
+  return refine === undefined ? read : (source) => refine(read(source));
 }
 
 function readRecord(

@@ -1,6 +1,5 @@
 import type { KeyRequest, KeySource, MethodShape } from '../key.interface.js';
 import {
-  asSet,
   findRequest,
   parsePath,
   pathsOf,
@@ -106,8 +105,7 @@ export abstract class NamedRequestKeyField extends KeyField {
 function readList(request: KeyRequest, part: RequestPart, names: readonly string[]): unknown {
   const values = Object.create(null) as Record<string, unknown>;
   for (const name of names) {
-    const value = readNamed(request, part, name);
-    values[name] = part === 'query' ? asSet(value) : value;
+    values[name] = readNamed(request, part, name);
   }
   return values;
 }
@@ -118,7 +116,8 @@ export function routeParamsOf(method: MethodShape): readonly string[] | undefine
 }
 
 /**
- * Query parameters. The order of repeated ones makes no difference: `?tag=a&tag=b` and `?tag=b&tag=a` have one key.
+ * Query parameters. The order of repeated ones counts, as in `?sort=a&sort=b`, unless `sortLists` says otherwise; tags of partitions
+ * take them for sets.
  *
  * @example
  * ```ts

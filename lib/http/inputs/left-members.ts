@@ -1,0 +1,213 @@
+import type { KeyRequest } from '../../keys/key.interface.js';
+import { runUnobserved } from './observed-reads.js';
+import {
+  type MemberHolder,
+  OBSERVER_MEMBERS,
+  type PlatformMembers,
+  platformMembers,
+} from './platform-members.js';
+import { headerInput, type RequestInput, type RequestObjects } from './request-input.js';
+
+type Name = string | symbol;
+
+/** How one kind of object is reached from a request, and what its members are called. */
+interface Place {
+  readonly kind: MemberHolder | 'locals';
+  readonly prefix: string;
+  of(objects: RequestObjects): object | undefined;
+}
+
+const rawOf = (object: object): object | undefined => (object as { readonly raw?: object }).raw;
+const localsOf = ({ response }: RequestObjects): object | undefined => {
+  const { locals } = response as { readonly locals?: unknown };
+  return typeof locals === 'object' && locals !== null ? locals : undefined;
+};
+
+const EXPRESS: readonly Place[] = [
+  { kind: 'express.request', prefix: '', of: ({ request }) => request },
+  { kind: 'express.response', prefix: 'response.', of: ({ response }) => response },
+  { kind: 'locals', prefix: 'locals.', of: localsOf },
+];
+
+const FASTIFY: readonly Place[] = [
+  { kind: 'fastify.request', prefix: '', of: ({ request }) => request },
+  { kind: 'fastify.raw', prefix: 'raw.', of: ({ request }) => rawOf(request) },
+  { kind: 'fastify.reply', prefix: 'response.', of: ({ response }) => response },
+  { kind: 'fastify.rawResponse', prefix: 'raw.response.', of: ({ response }) => rawOf(response) },
+  { kind: 'locals', prefix: 'locals.', of: localsOf },
+];
+
+/** Own members that objects had before other code ran, by their prototype and number: those of tests and adapters have others. */
+const pristine = new WeakMap<object, Map<number, PlatformMembers>>();
+
+/** Notes which members an object of Node or of Express has before other code ran. */
+export function notePristine(kind: MemberHolder, object: object): PlatformMembers {
+  const prototype = Object.getPrototypeOf(object) as object;
+  let byCount = pristine.get(prototype);
+  if (byCount === undefined) pristine.set(prototype, (byCount = new Map()));
+  const count = Object.keys(object).length;
+  let members = byCount.get(count);
+  if (members === undefined) {
+    members = platformMembers(kind, object);
+    if (byCount.size < MAX_PRISTINE) byCount.set(count, members);
+  }
+  return members;
+}
+
+const MAX_PRISTINE = 50;
+
+/** A member that upstream code left for the load. */
+export interface LeftMember {
+  readonly target: object;
+  readonly member: Name;
+  /** As in `ignoreProperties`. */
+  readonly name: string;
+  readonly input: RequestInput;
+}
+
+/** The members of one request that are not the platform's. */
+export class LeftMembers {
+  readonly #places: readonly Place[];
+  readonly #pristine: Partial<Record<MemberHolder, PlatformMembers>>;
+
+  /** Called before other code ran, with the objects of Node or Express. */
+  constructor(platform: 'express' | 'fastify', message: object, response: object) {
+    this.#places = platform === 'express' ? EXPRESS : FASTIFY;
+    this.#pristine =
+      platform === 'express'
+        ? {
+            'express.request': notePristine('express.request', message),
+            'express.response': notePristine('express.response', response),
+          }
+        : {
+            'fastify.raw': notePristine('fastify.raw', message),
+            'fastify.rawResponse': notePristine('fastify.rawResponse', response),
+          };
+  }
+
+  /** Their names, for the key: what is absent from one request may be there for the next. Empty where there are none. */
+  names(objects: RequestObjects, ignored: ReadonlySet<string>): string {
+    let names = '';
+    for (const place of this.#places) {
+      const target = place.of(objects);
+      if (target === undefined) continue;
+      const found = this.#foreign(place, target, place.prefix === '');
+      for (const member of found) {
+        const name = place.prefix + labelOf(member);
+        if (!ignored.has(name) && !isOfEvery(place, member)) names += names === '' ? name : `,${name}`;
+      }
+    }
+    return names;
+  }
+
+  find(objects: RequestObjects, ignored: ReadonlySet<string>): readonly LeftMember[] {
+    return this.#places.flatMap((place) => {
+      const target = place.of(objects);
+      if (target === undefined) return [];
+      return this.#foreign(place, target, true)
+        .map((member) => ({ target, member, name: place.prefix + labelOf(member) }))
+        .filter(({ name }) => !ignored.has(name))
+        .map((left) => ({ ...left, input: new MemberInput(place, left.member, left.name) }));
+    });
+  }
+
+  /** @param isWhole symbols and members that are not enumerable too, which takes longer to list */
+  #foreign({ kind }: Place, target: object, isWhole: boolean): readonly Name[] {
+    const keys = isWhole ? Reflect.ownKeys(target) : Object.keys(target);
+    if (kind === 'locals') return keys;
+    const members = (this.#pristine[kind] ??= notePristine(kind, target));
+    return foreignOf(members, target, keys);
+  }
+}
+
+/** Requests of one route have the same members, mostly: what was found for a list of them is remembered. */
+const found = new WeakMap<
+  PlatformMembers,
+  { readonly keys: readonly Name[]; readonly foreign: readonly Name[] }[]
+>();
+const MAX_FOUND = 8;
+
+function foreignOf(members: PlatformMembers, target: object, keys: readonly Name[]): readonly Name[] {
+  let lists = found.get(members);
+  if (lists === undefined) found.set(members, (lists = []));
+  for (const list of lists) if (isSameList(list.keys, keys)) return list.foreign;
+  const known = new Set(keys);
+  const foreign = members
+    .foreign(target)
+    .filter((member) => (known.has(member) || !Object.hasOwn(target, member)) && !isOfObserver(member));
+  lists.unshift({ keys, foreign });
+  lists.length = Math.min(lists.length, MAX_FOUND);
+  return foreign;
+}
+
+function isSameList(one: readonly Name[], other: readonly Name[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = one.length - 1; index >= 0; index--) if (one[index] !== other[index]) return false;
+  return true;
+}
+
+/** Requests of Fastify all have an id, which is an input where it is read. */
+function isOfEvery({ kind }: Place, member: Name): boolean {
+  return kind === 'fastify.request' && member === 'id';
+}
+
+/** Members of loggers and tracers, and of this library. */
+function isOfObserver(member: Name): boolean {
+  if (typeof member === 'string') return OBSERVER_MEMBERS.has(member);
+  const description = member.description ?? '';
+  return description.startsWith('restflow-cache:') || OBSERVER_MEMBERS.has(`Symbol(${description})`);
+}
+
+function labelOf(member: Name): string {
+  return typeof member === 'string' ? member : `[${member.description ?? ''}]`;
+}
+
+/** The input that a body is which no client sent. */
+export function bodyInput(): RequestInput {
+  return new MemberInput(EXPRESS[0]!, 'body', 'body');
+}
+
+/** Values of which the key can hold the whole. */
+export function isPrimitive(value: unknown): boolean {
+  return (
+    value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
+  );
+}
+
+class MemberInput implements RequestInput {
+  readonly label: string;
+  readonly header = undefined;
+
+  constructor(
+    private readonly place: Place,
+    private readonly member: Name,
+    private readonly path: string,
+  ) {
+    this.label = `@${path}`;
+  }
+
+  get name(): string {
+    const { prefix } = this.place;
+    return prefix === '' ? `request.${this.path}` : this.path;
+  }
+
+  get advice(): string {
+    if (this.path === 'cookies' || this.path === 'signedCookies') return headerInput('cookie').advice;
+    return (
+      `give the handler a keyConstructor with new RequestValueKeyField('${this.path}'), or say forRoot({ ignoreProperties: ['${this.path}'] }) if ` +
+      `it chooses no answer, or shared: true if the answer is the same for all`
+    );
+  }
+
+  /** What cannot stand in a key makes one that no answer is stored under: the load refuses it. */
+  keyValueOf(_headers: KeyRequest['headers'], objects: RequestObjects | undefined): unknown {
+    if (objects?.atLoad?.has(this.label) === true) return objects.atLoad.get(this.label);
+    try {
+      const target = objects && this.place.of(objects);
+      const value: unknown = target && runUnobserved(() => Reflect.get(target, this.member) as unknown);
+      return isPrimitive(value) ? value : { not: 'held' };
+    } catch {
+      return { not: 'read' };
+    }
+  }
+}

@@ -1,0 +1,261 @@
+import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import type { HeldInputs } from './held-inputs.js';
+import type { InputRules } from './input-rules.js';
+import { isPrimitive, type LeftMember } from './left-members.js';
+import { isObserved } from './observed-reads.js';
+import { hideReadsOf, membersWatched, observeMember } from './observed-objects.js';
+import { headerInput, type RequestInput, type RequestObjects } from './request-input.js';
+import {
+  ALL_HEADERS,
+  CREDENTIAL_HEADERS,
+  type LoadObserver,
+  messageOf,
+  type RequestHeaders,
+  type RequestWatch,
+  watchOf,
+} from './request-watch.js';
+
+/**
+ * Follows what a load reads of its request, from now on.
+ * @returns what ends it: from then on, layers below the load read
+ */
+export function watchLoad(context: LoadContext, objects: RequestObjects, terms: LoadTerms): () => void {
+  const watch = watchOf(objects.request);
+  if (watch === undefined) return () => undefined;
+  const inputs = new LoadInputs(context, watch, objects, terms);
+  watch.handOver(messageOf(objects.request), inputs);
+  return inputs.stop;
+}
+
+/** What a load of a route may read, and what becomes of the rest. */
+export interface LoadTerms {
+  readonly rules: InputRules;
+  readonly held: HeldInputs;
+  /** Lower-case names of response headers that `@Header()` sets before the load. */
+  readonly declaredHeaders: ReadonlySet<string>;
+  /** The key, or `shared: true`, answers who asks. */
+  readonly isAnswered: boolean;
+  /** Makes the key hold an input. @returns false where it holds too many */
+  hold(input: RequestInput): boolean;
+}
+
+const ADDRESS: LoadInput = {
+  name: 'the address of the client',
+  advice: `hold it in the key, new RequestValueKeyField('ip'), or say shared: true if the answer is the same for all`,
+};
+
+const ADDRESS_MEMBERS = ['ip', 'ips'];
+
+/** Members of the platform that the key holds, and that ask for the client's address to know which proxies to trust. */
+const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdomains'];
+
+/** Headers as they came, all at once. */
+const WHOLE_MEMBERS = ['rawHeaders', 'headersDistinct'];
+
+const RESPONSE_READS = ['getHeader', 'hasHeader', 'getHeaders', 'getHeaderNames'] as const;
+
+type AnyMethod = (...args: unknown[]) => unknown;
+
+/**
+ * Follows what the load of a cached route reads of its request: what the key does not hold becomes part of the variant, where it is a
+ * header or a plain value, and else keeps the answer from being stored.
+ */
+class LoadInputs implements LoadObserver {
+  readonly #values = new Map<string, unknown>();
+  readonly #headers: RequestHeaders;
+  readonly #written = new Set<string>();
+  #isActive = true;
+
+  constructor(
+    readonly context: LoadContext,
+    private readonly watch: RequestWatch,
+    private readonly objects: RequestObjects,
+    private readonly terms: LoadTerms,
+  ) {
+    this.#headers = watch.freeze(this.#values);
+    context.inputSink = (input) => this.#readInherited(input);
+    const { request, response } = objects;
+    const message = messageOf(request) as object;
+    for (const member of WHOLE_MEMBERS)
+      observeMember(message, member, (value) =>
+        this.#reports(value, () => this.readAllHeaders(), ALL_HEADERS),
+      );
+    hideReadsOf(request, HELD_MEMBERS);
+    if (terms.isAnswered) return;
+    for (const left of watch.leftFor(terms.rules)) this.#observe(left);
+    this.#observeBody(request);
+    if (!terms.held.whole.has('ip')) this.#observeAddress(request, message);
+    this.#observeResponse(response);
+  }
+
+  /** What is read from now on, layers below the load read. */
+  readonly stop = (): void => {
+    this.#isActive = false;
+  };
+
+  readHeader(name: string): void {
+    const { rules, held, isAnswered } = this.terms;
+    if (
+      !this.#isActive ||
+      rules.ignoredHeaders.has(name) ||
+      held.headers.has(name) ||
+      this.#written.has(name)
+    )
+      return;
+    if (CREDENTIAL_HEADERS.has(name)) {
+      if (isAnswered) return;
+      if (this.#headers[name] !== undefined) return this.#refuse(headerInput(name));
+    }
+    this.#hold(headerInput(name));
+  }
+
+  readAllHeaders(): void {
+    if (this.#isActive) this.#refuse(ALL_HEADERS);
+  }
+
+  wroteHeader(name: string): void {
+    this.#written.add(name);
+  }
+
+  #hold(input: RequestInput): void {
+    if (this.context.refusal === undefined && !this.#tryHold(input))
+      this.context.refuse(
+        `its answers vary by too many inputs, ${input.name} among them: ${input.advice}`,
+        true,
+      );
+  }
+
+  /** Code that reads a request must not fail because its value makes no key. */
+  #tryHold(input: RequestInput): boolean {
+    try {
+      return this.terms.hold(input);
+    } catch {
+      return false;
+    }
+  }
+
+  #refuse({ name, advice }: LoadInput): void {
+    this.context.refuse(`its load read ${name}, which its key does not hold: ${advice}`, true);
+  }
+
+  /** Of a value that was loaded within this load, or of an ambient context. */
+  #readInherited(input: LoadInput): void {
+    if (!this.#isActive) return;
+    const { header, keyValueOf } = input as Partial<RequestInput>;
+    if (header !== undefined) this.readHeader(header);
+    else if (keyValueOf !== undefined) this.#hold(input as RequestInput);
+    else if (input === ALL_HEADERS || !this.terms.isAnswered) this.#refuse(input);
+  }
+
+  #reports(value: unknown, own: () => void, input: LoadInput): unknown {
+    const inner = currentLoad();
+    if (inner !== undefined && inner !== this.context) inner.readInput(input);
+    if (this.#isActive) own();
+    return value;
+  }
+
+  #observe({ target, member, name, input }: LeftMember): void {
+    const { held } = this.terms;
+    const isOfRequest = target === this.objects.request && typeof member === 'string';
+    if (isOfRequest && held.whole.has(member)) return;
+    const names = isOfRequest ? held.members.get(member) : undefined;
+    const refuse = (): void => this.#refuse(input);
+    const isObserved = observeMember(target, member, (value) => {
+      if (names !== undefined && this.#isActive) return membersWatched(value, names, refuse) ?? value;
+      return this.#reports(value, () => this.#readMember(name, input, value), input);
+    });
+    if (!isObserved) refuse();
+  }
+
+  #readMember(name: string, input: RequestInput, value: unknown): void {
+    // Made of a header that is not there.
+    if ((name === 'cookies' || name === 'signedCookies') && this.#headers['cookie'] === undefined)
+      return this.readHeader('cookie');
+    if (!isPrimitive(value)) return this.#refuse(input);
+    this.#values.set(input.label, value);
+    this.#hold(input);
+  }
+
+  /** One that no client sent was put there by middleware. */
+  #observeBody(request: object): void {
+    const input = this.watch.bodyLeft(request);
+    if (input !== undefined)
+      observeMember(request, 'body', (value) =>
+        this.#reports(value, () => this.#readMember('body', input, value), input),
+      );
+  }
+
+  #observeAddress(request: object, message: object): void {
+    const read = (value: unknown): unknown => this.#reports(value, () => this.#refuse(ADDRESS), ADDRESS);
+    for (const target of new Set([request, message]))
+      for (const member of ADDRESS_MEMBERS) if (member in target) observeMember(target, member, read);
+    const { socket } = message as { readonly socket?: object };
+    if (socket !== undefined) observeSocket(socket);
+  }
+
+  /** Headers that upstream code set on the response are values like those on the request. */
+  #observeResponse(response: object): void {
+    const methods = response as Record<(typeof RESPONSE_READS)[number], AnyMethod | undefined>;
+    const { getHeader, getHeaders } = methods;
+    if (typeof getHeaders !== 'function' || typeof getHeader !== 'function') return;
+    const before = { ...(Reflect.apply(getHeaders, response, []) as Record<string, unknown>) };
+    const names = Object.keys(before).filter((name) => !this.terms.declaredHeaders.has(name));
+    if (names.length === 0) return;
+    const read = (name: string): void => {
+      // Another value is one that the load has set.
+      const value: unknown = names.includes(name) ? before[name] : undefined;
+      if (value === undefined || Reflect.apply(getHeader, response, [name]) !== value) return;
+      const input = responseHeaderInput(name);
+      this.#reports(value, () => this.#readMember(input.label, input, plain(value)), input);
+    };
+    for (const method of RESPONSE_READS) {
+      const original = methods[method];
+      if (typeof original !== 'function') continue;
+      const value = (...args: unknown[]): unknown => {
+        if (this.#isActive && isObserved())
+          for (const name of args.length > 0 ? [String(args[0]).toLowerCase()] : names) read(name);
+        return Reflect.apply(original, response, args);
+      };
+      Reflect.defineProperty(response, method, {
+        value,
+        configurable: true,
+        writable: true,
+        enumerable: false,
+      });
+    }
+  }
+}
+
+function plain(value: unknown): unknown {
+  return Array.isArray(value) ? String(value) : value;
+}
+
+function responseHeaderInput(header: string): RequestInput {
+  return {
+    label: `@response.headers.${header}`,
+    header: undefined,
+    name: `the response header ${header} that middleware set`,
+    advice: `say shared: true if the answer is the same for all`,
+    keyValueOf: (_headers, objects) => {
+      const response = objects?.response as { getHeader?(name: string): unknown } | undefined;
+      const value = objects?.atLoad?.get(`@response.headers.${header}`) ?? response?.getHeader?.(header);
+      return plain(value);
+    },
+  };
+}
+
+const observedSockets = new WeakSet<object>();
+
+/** Connections outlive requests: whose load reads the address is told by its context. */
+function observeSocket(socket: object): void {
+  if (observedSockets.has(socket)) return;
+  observedSockets.add(socket);
+  try {
+    observeMember(socket, 'remoteAddress', (value) => {
+      currentLoad()?.readInput(ADDRESS);
+      return value;
+    });
+  } catch {
+    // The socket of HTTP/2 is a proxy that refuses it.
+  }
+}

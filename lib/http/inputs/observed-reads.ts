@@ -1,0 +1,31 @@
+/**
+ * Code whose synchronous reads are not watched: layers below that read as the head goes out, and classes that the application lists as
+ * `unwatched`. A counter, since such code never awaits while it counts.
+ */
+let unobserved = 0;
+
+/** Whether a read that happens now counts. */
+export function isObserved(): boolean {
+  return unobserved === 0;
+}
+
+/** Runs code whose synchronous reads of requests do not count. */
+export function runUnobserved<T>(body: () => T): T {
+  unobserved++;
+  try {
+    return body();
+  } finally {
+    unobserved--;
+  }
+}
+
+/** Runs code whose reads count again, within {@link runUnobserved}. */
+export function runObserved<T>(body: () => T): T {
+  const before = unobserved;
+  unobserved = 0;
+  try {
+    return body();
+  } finally {
+    unobserved = before;
+  }
+}

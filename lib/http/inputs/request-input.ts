@@ -1,0 +1,76 @@
+import type { LoadInput } from '../../cache/engine/load-context.js';
+import type { KeyRequest } from '../../keys/key.interface.js';
+
+/** The objects that upstream code can leave something on for a load. */
+export interface RequestObjects {
+  readonly request: object;
+  readonly response: object;
+  /** Values that a load read, by the labels of their inputs: it may have changed them since. */
+  readonly atLoad?: ReadonlyMap<string, unknown> | undefined;
+}
+
+/** A value of a request that chooses between answers, and how the key of another request comes by it. */
+export interface RequestInput extends LoadInput {
+  /** Name of the header, or of a member behind a character that no name of a header has: `@request.tenant`. */
+  readonly label: string;
+  /** Lower-case name of the request header that holds it. */
+  readonly header: string | undefined;
+  /** What the key holds of it; must not throw. */
+  keyValueOf(headers: KeyRequest['headers'], objects: RequestObjects | undefined): unknown;
+}
+
+const headers = new Map<string, RequestInput>();
+
+/** Clients do not choose what code reads, but code may read what clients choose. */
+const MAX_KNOWN = 1_000;
+
+/** The input that a request header is. @param name in lower case */
+export function headerInput(name: string): RequestInput {
+  const known = headers.get(name);
+  if (known !== undefined) return known;
+  const input = new HeaderInput(name);
+  if (headers.size < MAX_KNOWN) headers.set(name, input);
+  return input;
+}
+
+class HeaderInput implements RequestInput {
+  readonly label: string;
+  readonly header: string;
+
+  constructor(header: string) {
+    this.label = this.header = header;
+  }
+
+  get name(): string {
+    return `the request header ${this.header}`;
+  }
+
+  get advice(): string {
+    if (this.header === 'cookie')
+      return (
+        `decorate the handler with @VaryOnCookie(), or give it a keyConstructor with new CookiesKeyField('name') for each of ` +
+        `request.cookies that it reads, or say shared: true`
+      );
+    if (this.header === 'authorization')
+      return 'give the handler a keyConstructor that holds the user, or say shared: true';
+    return (
+      `hold it in the key, new HeadersKeyField('${this.header}') or an argument, or say forRoot({ ignoreHeaders: ['${this.header}'] }) ` +
+      `if it chooses no answer`
+    );
+  }
+
+  keyValueOf(headers: KeyRequest['headers']): unknown {
+    return normaliseList(headers[this.header]);
+  }
+}
+
+/** Two requests whose header values differ in white space alone are one (RFC 9111, section 4.1). One pass: clients send the value. */
+export function normaliseList(value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' ? value : String(value);
+  if (!/[\s,]/.test(text)) return text;
+  return text
+    .split(',')
+    .map((member) => member.trim().split(/\s+/).join(' '))
+    .join(',');
+}

@@ -1,0 +1,257 @@
+import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import { HeaderEnumeration } from './header-enumeration.js';
+import { alwaysNeutralNames, neutralUpstreamNames } from './neutral-headers.js';
+import type { InputRules } from './input-rules.js';
+import { bodyInput, type LeftMember, type LeftMembers } from './left-members.js';
+import { isObserved } from './observed-reads.js';
+import { headerInput, type RequestInput, type RequestObjects } from './request-input.js';
+
+export type RequestHeaders = Record<string, string | string[] | undefined>;
+
+/** Node's message, below whatever a framework made of it. */
+export interface WatchedMessage {
+  headers: RequestHeaders;
+  url?: string | undefined;
+  originalUrl?: string | undefined;
+  [WATCH]?: RequestWatch;
+}
+
+const WATCH = Symbol('restflow-cache:watch');
+
+/** Who gets to know what the load of a cached route reads. */
+export interface LoadObserver {
+  readonly context: LoadContext;
+  readHeader(name: string): void;
+  readAllHeaders(): void;
+  wroteHeader(name: string): void;
+}
+
+/** Credentials have rules of their own: requests that carry them are not shared. */
+export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
+
+export const ALL_HEADERS: LoadInput = {
+  name: 'all request headers at once',
+  advice: 'read those by name that it needs: each chooses among answers then',
+};
+
+const NOTHING: readonly string[] = [];
+
+/**
+ * Watches the headers of one request from its first middleware on: it is the handler of the proxy that stands in for
+ * `request.headers`. Upstream, before the request comes to a cached route, it collects names; the cache itself reads the headers as they
+ * are; while a handler runs, each read is told to its load.
+ */
+export class RequestWatch implements ProxyHandler<RequestHeaders> {
+  /** Target as the client sent it. */
+  readonly target: string;
+  /** Whether code may have run before the watch began. */
+  readonly isLate: boolean;
+  /** Another object stands in place of the headers, so that reads of it went unseen. */
+  isReplaced = false;
+  observer: LoadObserver | undefined;
+  /** Set when the request comes to the cache. */
+  objects: RequestObjects | undefined;
+  #frozen: RequestHeaders | undefined;
+  readonly #proxy: RequestHeaders;
+  readonly #url: string;
+  #phase: 'upstream' | 'cache' | 'handler' = 'upstream';
+  #read = NOTHING;
+  #written = NOTHING;
+  #enumeration: HeaderEnumeration | undefined;
+
+  constructor(
+    message: WatchedMessage,
+    private readonly headers: RequestHeaders,
+    private readonly left: LeftMembers,
+    isLate: boolean,
+  ) {
+    this.#url = message.url ?? '';
+    this.target = message.originalUrl ?? this.#url;
+    this.isLate = isLate;
+    this.#proxy = new Proxy(headers, this);
+  }
+
+  /** Stands in for the headers. */
+  install(message: WatchedMessage): void {
+    message[WATCH] = this;
+    setHeaders(message, this.#proxy);
+  }
+
+  /** The request has come to the cache, which reads the headers as they are. */
+  arrive(message: WatchedMessage, request: object, response: object): void {
+    if (this.#phase === 'cache') return;
+    if (this.#phase === 'upstream') {
+      this.#endEnumeration();
+      this.isReplaced = message.headers !== this.#proxy;
+    }
+    this.#phase = 'cache';
+    this.objects = { request, response };
+    if (!this.isReplaced) setHeaders(message, this.headers);
+  }
+
+  /** The handler begins. @param observer of a load of a cached route */
+  handOver(message: WatchedMessage, observer?: LoadObserver): void {
+    if (this.#phase !== 'cache') return;
+    this.#phase = 'handler';
+    this.observer = observer;
+    setHeaders(message, this.#proxy);
+  }
+
+  /** Headers as they stand in the key. */
+  get values(): RequestHeaders {
+    return this.#frozen ?? this.headers;
+  }
+
+  /** A load begins: its own writes change no key. @param values of members, as the load reads them */
+  freeze(values: ReadonlyMap<string, unknown>): RequestHeaders {
+    this.objects = { ...this.objects!, atLoad: values };
+    return (this.#frozen = { ...this.headers });
+  }
+
+  /** Names of what upstream code left for the load; empty where it left nothing. */
+  leftNames({ ignoredProperties }: InputRules): string {
+    const names = this.left.names(this.objects!, ignoredProperties);
+    if (this.bodyLeft(this.objects!.request) === undefined) return names;
+    return names === '' ? 'body' : `${names},body`;
+  }
+
+  leftFor({ ignoredProperties }: InputRules): readonly LeftMember[] {
+    return this.left.find(this.objects!, ignoredProperties);
+  }
+
+  /** A body that no client sent. */
+  bodyLeft(request: object): RequestInput | undefined {
+    const { 'content-length': length, 'transfer-encoding': encoding } = this.headers;
+    const { body } = request as { readonly body?: unknown };
+    if (body === undefined || body === null || encoding !== undefined) return undefined;
+    if (length !== undefined && String(length) !== '0') return undefined;
+    if (this.headers[':method'] !== undefined && this.headers[':method'] !== 'GET') return undefined;
+    const isBare =
+      Object.getPrototypeOf(body) === Object.prototype && Object.keys(body as object).length === 0;
+    return isBare ? undefined : bodyInput();
+  }
+
+  /** Names of headers that upstream code read or set, and whose values may have chosen what it did. */
+  get upstream(): readonly string[] {
+    return this.#written.length === 0 ? this.#read : [...new Set([...this.#read, ...this.#written])];
+  }
+
+  /** Names of headers that upstream code set, changed or removed: no client sends them so. */
+  get written(): readonly string[] {
+    return this.#written;
+  }
+
+  /** The client's target and the URL that upstream code, or the application that this one is mounted in, made of it. */
+  rewriting({ url = '' }: { readonly url?: string | undefined }): string | undefined {
+    return url === this.#url && url === this.target ? undefined : `${this.target} ${url}`;
+  }
+
+  get(headers: RequestHeaders, name: string | symbol): unknown {
+    if (typeof name === 'string') this.#readOne(headers, name, true);
+    return headers[name as string];
+  }
+
+  has(headers: RequestHeaders, name: string | symbol): boolean {
+    if (typeof name === 'string') this.#readOne(headers, name, false);
+    return Reflect.has(headers, name);
+  }
+
+  getOwnPropertyDescriptor(headers: RequestHeaders, name: string | symbol): PropertyDescriptor | undefined {
+    if (typeof name === 'string' && this.#enumeration?.described(name) !== true)
+      this.#readOne(headers, name, false);
+    return Reflect.getOwnPropertyDescriptor(headers, name);
+  }
+
+  ownKeys(headers: RequestHeaders): (string | symbol)[] {
+    const names = Reflect.ownKeys(headers);
+    if (this.#phase === 'upstream') {
+      this.#endEnumeration();
+      this.#enumeration = new HeaderEnumeration(names);
+    }
+    this.#readAll();
+    return names;
+  }
+
+  set(headers: RequestHeaders, name: string | symbol, value: unknown): boolean {
+    this.#write(headers, name, value);
+    return Reflect.set(headers, name, value);
+  }
+
+  defineProperty(headers: RequestHeaders, name: string | symbol, descriptor: PropertyDescriptor): boolean {
+    this.#write(headers, name, descriptor.value);
+    return Reflect.defineProperty(headers, name, descriptor);
+  }
+
+  deleteProperty(headers: RequestHeaders, name: string | symbol): boolean {
+    this.#write(headers, name, undefined);
+    return Reflect.deleteProperty(headers, name);
+  }
+
+  #readOne(headers: RequestHeaders, name: string, isValue: boolean): void {
+    if (this.#phase === 'cache' || !isObserved()) return;
+    if (this.#phase === 'upstream') {
+      if (isValue && this.#enumeration?.read(name) === true) return;
+      if (!neutralUpstreamNames.has(name) && isHeaderName(headers, name)) this.#note(name);
+    }
+    if (alwaysNeutralNames.has(name) || !isHeaderName(headers, name)) return;
+    const inner = currentLoad();
+    if (this.observer !== undefined) this.observer.readHeader(name);
+    if (inner !== undefined && inner !== this.observer?.context) inner.readInput(headerInput(name));
+  }
+
+  #readAll(): void {
+    if (this.#phase === 'cache' || !isObserved()) return;
+    const inner = currentLoad();
+    if (this.observer !== undefined) this.observer.readAllHeaders();
+    if (inner !== undefined && inner !== this.observer?.context) inner.readInput(ALL_HEADERS);
+  }
+
+  #note(name: string): void {
+    if (!this.#read.includes(name)) this.#read = [...this.#read, name];
+  }
+
+  #write(headers: RequestHeaders, name: string | symbol, value: unknown): void {
+    if (typeof name !== 'string') return;
+    if (this.#phase === 'handler') this.observer?.wroteHeader(name);
+    if (this.#phase !== 'upstream' || headers[name] === value) return;
+    this.#endEnumeration();
+    if (!this.#written.includes(name)) this.#written = [...this.#written, name];
+  }
+
+  #endEnumeration(): void {
+    if (this.#enumeration === undefined) return;
+    for (const name of this.#enumeration.singled()) if (!neutralUpstreamNames.has(name)) this.#note(name);
+    this.#enumeration = undefined;
+  }
+}
+
+/** Names with capitals are never there, unless code put them there; methods of objects are no headers. */
+function isHeaderName(headers: RequestHeaders, name: string): boolean {
+  if (Object.hasOwn(headers, name)) return true;
+  return !(name in Object.prototype) && name === name.toLowerCase();
+}
+
+/** On HTTP/2 the class has a getter alone. */
+function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
+  if (Reflect.set(message, 'headers', headers) && message.headers === headers) return;
+  Reflect.defineProperty(message, 'headers', {
+    value: headers,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+}
+
+/** Begins to watch a request, unless somebody did before. @param isLate code that nobody watched may have run before */
+export function watchRequest(message: WatchedMessage, left: LeftMembers, isLate = false): void {
+  if (message[WATCH] === undefined) new RequestWatch(message, message.headers, left, isLate).install(message);
+}
+
+/** The watch over a request of Express, of Fastify, or of Node. */
+export function watchOf(request: object): RequestWatch | undefined {
+  return messageOf(request)[WATCH];
+}
+
+export function messageOf(request: object): WatchedMessage {
+  return (request as { readonly raw?: WatchedMessage }).raw ?? (request as WatchedMessage);
+}
