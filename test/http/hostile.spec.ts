@@ -137,7 +137,8 @@ describe.each(platforms)('a hostile client on %s', (platform) => {
     expect(JSON.parse(forged.body)).toMatchObject({ id: 'evil', query: { q: '2' } });
     const honest = await app.get('/items/a?q=1');
     expect([honest.cache, JSON.parse(honest.body)]).toMatchObject(['MISS', { id: 'a', query: { q: '1' } }]);
-    expect((await app.get('/items/evil?q=2')).body).toBe(forged.body);
+    const evil = await app.get('/items/evil?q=2');
+    expect([evil.cache, JSON.parse(evil.body)]).toMatchObject(['MISS', { id: 'evil', query: { q: '2' } }]);
   });
 
   it.each(['authorization', 'cookie'])(

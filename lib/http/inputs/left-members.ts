@@ -116,8 +116,16 @@ export class LeftMembers {
     const keys = isWhole ? Reflect.ownKeys(target) : Object.keys(target);
     if (kind === 'locals') return keys;
     const members = (this.#pristine[kind] ??= notePristine(kind, target));
-    return foreignOf(members, target, keys);
+    const foreign = foreignOf(members, target, keys);
+    // Its members are watched instead: @fastify/view gives every reply an object for them, and enumerates it.
+    const hasLocals = kind === 'fastify.reply' && foreign.includes('locals') && isObject(target, 'locals');
+    return hasLocals ? foreign.filter((member) => member !== 'locals') : foreign;
   }
+}
+
+function isObject(target: object, member: string): boolean {
+  const value: unknown = Reflect.get(target, member);
+  return typeof value === 'object' && value !== null;
 }
 
 /** Requests of one route have the same members, mostly: what was found for a list of them is remembered. */

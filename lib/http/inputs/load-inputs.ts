@@ -14,6 +14,7 @@ import {
   type RequestWatch,
   watchOf,
 } from './request-watch.js';
+import { ADDRESS_MEMBERS } from './platform-members.js';
 
 /**
  * Follows what a load reads of its request, from now on.
@@ -43,8 +44,6 @@ const ADDRESS: LoadInput = {
   name: 'the address of the client',
   advice: `hold it in the key, new RequestValueKeyField('ip'), or say shared: true if the answer is the same for all`,
 };
-
-const ADDRESS_MEMBERS = ['ip', 'ips'];
 
 /** Members of the platform that the key holds, and that ask for the client's address to know which proxies to trust. */
 const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdomains'];

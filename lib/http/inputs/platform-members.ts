@@ -22,10 +22,10 @@ export interface PlatformMembers {
 }
 
 /** Members that hold the client's address: they belong to the platform, and are inputs when the load reads them. */
-export const ADDRESS_MEMBERS: ReadonlySet<PropertyKey> = new Set(['ip', 'ips']);
+export const ADDRESS_MEMBERS: ReadonlySet<string> = new Set(['ip', 'ips']);
 
 /** Members that hold the headers of a request. They count as the platform's: the watch over headers reports their reads. */
-export const HEADER_MEMBERS: ReadonlySet<PropertyKey> = new Set([
+const HEADER_MEMBERS: ReadonlySet<PropertyKey> = new Set([
   'headers',
   'rawHeaders',
   'headersDistinct',

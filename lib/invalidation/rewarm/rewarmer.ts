@@ -104,7 +104,9 @@ export class Rewarmer {
   }
 
   #add(rewarm: Rewarm): Promise<unknown> {
-    const key = JSON.stringify(rewarm);
+    const key = JSON.stringify(rewarm, (_, value: unknown) =>
+      typeof value === 'bigint' ? `${value}n` : value,
+    );
     const known = this.#waiting.get(key);
     if (known !== undefined) return known.done;
     if (this.#isClosed) return Promise.resolve();

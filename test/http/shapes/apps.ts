@@ -26,6 +26,8 @@ export function startShapes(
   return start(platform, {
     controllers: [controllerOf(shapes, freshness, runs)],
     adapter: http2 ? { http2: true } : {},
+    // @fastify/view decorates replies with a function, which could know more than it is given.
+    cache: { ignoreProperties: ['response.view'] },
     setup: async (app) => {
       app.use(
         (_request: object, response: { setHeader(name: string, value: string): void }, next: () => void) => {
