@@ -28,8 +28,6 @@ const modules = {
 export default {
   // A test that hangs is told from one on a machine that ten others share.
   testTimeout: 180_000,
-  // By default jest leaves one core to itself: half of a machine of two.
-  maxWorkers: '100%',
   // Modules of the specs that were run stay in a process: with gigabytes of them, each one after takes several times as long.
   workerIdleMemoryLimit: '1GB',
   projects: [

@@ -134,7 +134,8 @@ class Pages {
 describe.each(platforms)('the load channel of a handler on %s', (platform) => {
   let app: TestApplication;
   beforeEach(async () => {
-    app = await startHttp(platform, { controllers: [Pages] });
+    // The handler reads the context of the tracer, which chooses no answer.
+    app = await startHttp(platform, { controllers: [Pages], cache: { keyContext: () => ({}) } });
   });
   afterEach(() => app.close());
 
