@@ -97,7 +97,7 @@ function appOn(database: string): new () => object {
           : { ...base, type: 'postgres', url: serverUrl('postgres'), schema: 'main_job', poolSize: 20 },
       ),
       TypeOrmModule.forFeature([Article]),
-      RestflowCacheModule.forRoot({ keyContext: () => ({}) }),
+      RestflowCacheModule.forRoot({ keyContext: () => ({}), ignoreHeaders: ['x-phase'] }),
     ],
     providers: [ArticlesService],
     controllers: [ArticlesController],

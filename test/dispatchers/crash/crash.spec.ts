@@ -86,6 +86,7 @@ async function resultOf(scene: Scene): Promise<Result> {
   const { namespace } = scene;
   const reader = await TestApplication.start([Items], {
     namespace,
+    application: 'crash',
     store: storeOf(scene),
     dataSources: [dataSource],
     clock: systemClock,
@@ -106,6 +107,7 @@ async function work(scene: Scene, dispatchers: Dispatcher[]): Promise<void> {
   const { namespace } = scene;
   const worker = await TestApplication.start([], {
     namespace,
+    application: 'crash',
     store: storeOf(scene),
     dataSources: [dataSource],
     clock: systemClock,

@@ -19,6 +19,7 @@ const Items = itemsService(scene.dispatcher);
 class Victim {}
 const cache = RestflowCacheModule.forRoot({
   namespace: scene.namespace,
+  application: 'crash',
   store: storeOf(scene),
   dataSources: [dataSource],
   dispatchers: await dispatchersOf(scene, false),
