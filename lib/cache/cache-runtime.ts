@@ -167,7 +167,8 @@ export class CacheRuntime {
 
   /** The value of a call, from the cache or loaded. */
   answer(call: Call): MaybePromise<unknown> {
-    return call.isKeyed && this.mayUse() ? this.engine.fetch(call) : this.engine.bypass(call);
+    const { isScoped } = call.target as MethodTarget;
+    return call.isKeyed && !isScoped && this.mayUse() ? this.engine.fetch(call) : this.engine.bypass(call);
   }
 
   /** Calls a method whose target cannot be made. The boot did not see the class, since `ModuleRef.create` made the instance. */

@@ -106,7 +106,7 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   /** Runs the method and replaces the cached value; never takes the value of a call already running. */
   async refresh(...args: Args): Promise<Result> {
     const call = this.#running(args);
-    return (await (call.isKeyed && this.#runtime.mayUse()
+    return (await (call.isKeyed && !this.#target.isScoped && this.#runtime.mayUse()
       ? this.#runtime.engine.refresh(call)
       : this.#runtime.engine.bypass(call))) as Result;
   }

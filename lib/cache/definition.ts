@@ -92,6 +92,8 @@ export interface MethodDefinition {
   /** In place of `isolation`, for handlers. */
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
+  /** The value is the same for every caller; of `@CacheResult`, handlers say so in `response`. */
+  readonly shared?: boolean | undefined;
   /** Read by the invalidation room. */
   readonly rules: readonly unknown[];
   /** Makes the request for rewarming after a change. */

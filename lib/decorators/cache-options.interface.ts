@@ -74,6 +74,11 @@ export interface CacheResultOptions extends CacheOptions {
   cacheUnless?: ((value: never, context: ValueContext) => MaybePromise<boolean>) | undefined;
   /** The classes of the instances in the value, where they are no entities: `type: () => UserDto`. */
   type?: TypeOption | undefined;
+  /**
+   * The value is the same for every caller, so that it is stored too where the class is made for each request. Default `false`: then
+   * it is stored only with `keyContext`, or with a key field that identifies users.
+   */
+  shared?: boolean | undefined;
   /** How callers are kept from changing what is cached. Default `'clone'`. */
   isolation?: Isolation | undefined;
 }

@@ -7,7 +7,7 @@ import {
   VALUE_OPTIONS,
 } from '../cache/definition.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { checkOptions, type OptionTable } from '../common/options.js';
+import { checkOptions, isBoolean, type OptionTable } from '../common/options.js';
 import type { Duration } from '../common/time.js';
 import { createPatchedMethod, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/method-names.js';
@@ -17,7 +17,7 @@ import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './ca
 import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 
 const OPTIONS: OptionTable<CacheResultOptions> = {
-  rows: { ...VALUE_OPTIONS, ...METHOD_OPTIONS },
+  rows: { ...VALUE_OPTIONS, ...METHOD_OPTIONS, shared: [isBoolean, 'true or false'] },
   example: `an object: { ttl: '5m' }`,
   exclusive: [ONE_CONDITION],
 };
@@ -91,6 +91,7 @@ function define(
     isolation: options.isolation ?? 'clone',
     values: undefined,
     type: options.type,
+    shared: options.shared,
     rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
     response: undefined,
     hints,

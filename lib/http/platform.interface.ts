@@ -40,7 +40,12 @@ export type RecordingRefusal =
   | 'replaced'; // another response went out in its place
 
 export type Recording =
-  | { readonly response: RecordedResponse; readonly refusal?: undefined }
+  | {
+      readonly response: RecordedResponse;
+      /** Cache-Control as it went out, where layers below this one may have changed it. */
+      readonly sentCacheControl?: string | undefined;
+      readonly refusal?: undefined;
+    }
   | { readonly response?: undefined; readonly refusal: RecordingRefusal; readonly status?: number };
 
 /** Which extra headers our layer adds to the live response after it was judged, both on a miss and on a hit. */

@@ -24,9 +24,12 @@ import { notCached } from './answer/synthetic-answer.js';
 import { recordHead, TtlFreshness } from './answer/ttl-freshness.js';
 import type { BypassReason, Exchange, Lookup, RouteLookup } from './exchange.js';
 import { Explainer } from './explain.js';
-import { addHeaders } from './headers/vary.js';
+import { addHeaders, addIfAbsent } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
 import { runUnobserved } from './inputs/observed-reads.js';
+import type { InputRules } from './inputs/input-rules.js';
+import { watchInnerLoads } from './inputs/load-inputs.js';
+import type { RequestObjects } from './inputs/request-input.js';
 import { messageOf, watchOf } from './inputs/request-watch.js';
 import { NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
@@ -56,6 +59,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     isAuthenticated: IsAuthenticated,
     private readonly explainSecret: string | undefined,
     private readonly shortcut: HitShortcut,
+    private readonly inputRules: InputRules,
   ) {
     const { engine } = runtime;
     this.#explainer = new Explainer(runtime, explainSecret);
@@ -94,7 +98,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const route = this.routes.find(context.getHandler(), context.getClass());
     if (isAstray(request, route)) throw new NotFoundException();
     watchOf(request)?.arrive(messageOf(request), request, response);
-    const next = watchedHandler(handler, request);
+    const next = watchedHandler(handler, { request, response }, this.inputRules);
     const before = this.shortcut.arrive(request, route, context);
     if (request.method !== 'GET') this.#watchUnsafe(route, request, response);
     if (route === undefined) return next.handle();
@@ -134,6 +138,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     // Without its key, an explanation would add headers that forbid outer caches what the handler may allow them.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
     addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
+    if (FOR_ONE.has(why)) addIfAbsent(exchange.response, 'Cache-Control', 'private');
     return exchange.next.handle();
   }
 
@@ -265,13 +270,17 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
 }
 
 /** A handler whose reads are watched from the moment it runs. */
-function watchedHandler(handler: CallHandler, request: object): CallHandler {
+function watchedHandler(handler: CallHandler, objects: RequestObjects, rules: InputRules): CallHandler {
   return {
     handle: () => {
-      watchOf(request)?.handOver(messageOf(request));
+      const watch = watchOf(objects.request);
+      if (watch?.handOver(messageOf(objects.request)) === true) watchInnerLoads(objects, rules);
       return handler.handle();
     },
   };
 }
+
+/** Reasons for which outer caches must not share an answer either, where its handler says nothing of caching. */
+const FOR_ONE: ReadonlySet<BypassReason> = new Set(['authenticated', 'unidentified', 'cookie']);
 
 const NO_ROUTES: RouteLookup = { find: () => undefined, storedUris: undefined };

@@ -27,11 +27,11 @@ import type { ModuleSettings } from './options.js';
 
 export function createInterceptor(
   runtime: CacheRuntime,
-  { isAuthenticated = isAuthenticatedByDefault, explain }: ModuleSettings,
+  { isAuthenticated = isAuthenticatedByDefault, explain, inputs }: ModuleSettings,
   shortcut: HitShortcut,
 ): ResponseCacheInterceptor {
   const secret = typeof explain === 'object' ? explain.secret : undefined;
-  return new ResponseCacheInterceptor(runtime, isAuthenticated, secret, shortcut);
+  return new ResponseCacheInterceptor(runtime, isAuthenticated, secret, shortcut, inputs);
 }
 
 /** What the application answers HTTP with. To be called as early as possible: hooks run in the order in which they were added. */

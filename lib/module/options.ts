@@ -105,6 +105,11 @@ export interface RestflowCacheOptions {
    * no answer. Default: none.
    */
   ignoreProperties?: readonly string[] | undefined;
+  /**
+   * Classes of interceptors that only log: what they read synchronously in `intercept()`, outside of `next.handle()`, chooses no
+   * answer. Default: none.
+   */
+  unwatched?: readonly Function[] | undefined;
   /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
   keyHashAlgorithm?: string | KeyHash | undefined;
   /** Longer key suffixes are hashed. Characters; default 250. */
@@ -179,6 +184,7 @@ export interface ModuleSettings {
   readonly explain: boolean | ExplainSecret;
   readonly isAuthenticated: IsAuthenticated | undefined;
   readonly inputs: InputRules;
+  readonly unwatched: readonly Function[];
   readonly defaultDispatcher: string;
   readonly dispatcherSettings: DispatcherSettings;
   readonly jobSecrets: readonly string[];
@@ -194,6 +200,9 @@ const WHERE = 'RestflowCacheModule';
 
 const isClock = (value: unknown): boolean =>
   isFunction((value as Clock | null)?.now) && isFunction((value as Clock).after);
+const isInterceptors = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((one: { prototype?: { intercept?: unknown } } | null) => isFunction(one?.prototype?.intercept));
 const isChangeSource = (value: Partial<ChangeSource> | null): boolean => isFunction(value?.start);
 
 const OPTIONS: OptionTable<RestflowCacheOptions> = {
@@ -219,6 +228,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
     isAuthenticated: [isSync, 'a synchronous function: (request) => boolean'],
     ignoreCookies: parsed,
     ignoreHeaders: [isTextList, `a list of names of request headers: ['x-trace-state']`],
+    unwatched: [isInterceptors, 'a list of classes of interceptors: [LoggingInterceptor]'],
     ignoreProperties: [isTextList, `a list of members of requests: ['requestTime']`],
     keyHashAlgorithm: [
       (value) => isText(value) || typeof value === 'function',
@@ -288,6 +298,7 @@ export function normaliseOptions(
       options.cacheEverything === undefined ? undefined : new CacheEverything(options.cacheEverything, log),
     isAuthenticated: options.isAuthenticated as IsAuthenticated | undefined,
     inputs: inputRulesOf(options),
+    unwatched: options.unwatched ?? [],
     defaultDispatcher: options.defaultDispatcher ?? 'inline',
     dispatcherSettings: options.dispatcherSettings ?? {},
     jobSecrets: jobSecretsOf(options.jobSecret),
@@ -307,7 +318,7 @@ function inputRulesOf(options: RestflowCacheOptions): InputRules {
     ignoredHeaders: new Set(ignoreHeaders.map((name) => name.toLowerCase())),
     ignoredProperties: new Set(ignoreProperties),
     hasOwnAuthentication: isAuthenticated !== undefined,
-    hasKeyContext: false,
+    hasKeyContext: options.keyContext !== undefined,
   };
 }
 

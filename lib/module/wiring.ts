@@ -13,6 +13,7 @@ import { MethodDirectory } from '../cache/method-directory.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { propertyOf } from '../common/property-of.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
+import { leaveUnwatched } from '../http/inputs/unwatched.js';
 import type { HitShortcut } from '../http/answer/hit-shortcut.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import type { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';
@@ -122,6 +123,7 @@ export class ModuleWiring
     });
     this.#shortcut = createShortcut(discovery, this.#config);
     runtime.returnedBy = ({ rules }) => entitiesOf(rules as readonly InvalidationRule[]);
+    leaveUnwatched(settings.unwatched);
     this.#interceptor = createInterceptor(runtime, settings, this.#shortcut);
     // Before all others: an interceptor that wraps ours would run on hits.
     this.#config.getGlobalInterceptors().unshift(this.#interceptor);
@@ -154,6 +156,10 @@ export class ModuleWiring
       keyLimit: this.settings.keyLimit,
       explain: this.settings.explain,
       inputs: this.settings.inputs,
+      isScoped: (controller) =>
+        this.discovery
+          .getControllers()
+          .some((wrapper) => wrapper.metatype === controller && !wrapper.isDependencyTreeStatic()),
       mountsOf: (controller) =>
         this.discovery.getControllers().filter(({ metatype }) => metatype === controller).length,
     });
@@ -267,11 +273,15 @@ export class ModuleWiring
       return this.#rules.add(this.#routes!.add(definition, owner));
     }
     const target = this.runtime.target(definition, owner);
-    if (!wrapper.isDependencyTreeStatic() && !isController && !target.key.hasIdentity) {
+    const isAnswered =
+      definition.shared === true || target.key.hasIdentity || this.settings.inputs.hasKeyContext;
+    if (!wrapper.isDependencyTreeStatic() && !isAnswered) {
+      target.isScoped = true;
       this.runtime.log.warn(
         `scoped ${target.name}`,
-        `${target.name} is cached on a request-scoped provider: requests with equal arguments share its values. If they depend ` +
-          `on the user, pass the user as an argument, or mark the key field that tells users apart { identity: true }.`,
+        `${target.name} runs uncached: its class is made for each request, and may have read anything of it. If its values are the ` +
+          `same for every caller, say shared: true; if they depend on the user, mark the key field that tells users apart ` +
+          `{ identity: true }; if on a context, say forRoot({ keyContext }).`,
       );
     }
     this.#rules.add(target);

@@ -79,7 +79,7 @@ class BooksResolver {
 @Resolver()
 class RequestScopedResolver {
   @Query(() => Int)
-  @CacheResult('1m')
+  @CacheResult({ ttl: '1m', shared: true })
   async count(@Args('genre') genre: string): Promise<number> {
     runs.push(`count ${genre}`);
     return genre.length;

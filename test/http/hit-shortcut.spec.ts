@@ -70,7 +70,7 @@ class PerRequest {
 class Scoped {
   constructor(@Inject(PerRequest) readonly perRequest: PerRequest) {}
 
-  @Get() @CacheResponse(60) find(): unknown {
+  @Get() @CacheResponse({ ttl: 60, shared: true }) find(): unknown {
     return { handled: ++handled };
   }
 }
@@ -166,15 +166,19 @@ describe.each(platforms)('a hit on %s', (platform) => {
       { setup: (app: INestApplication) => void app.useGlobalGuards(new CountingGuard()) },
     ],
     ['of a module', '/plain', { providers: [PerRequest, { provide: APP_GUARD, useClass: CountingGuard }] }],
-    [
-      'of a module, made for each request',
-      '/plain',
-      { providers: [PerRequest, { provide: APP_GUARD, useClass: CountingGuard, scope: Scope.REQUEST }] },
-    ],
   ])('runs the guards %s', async (_where, path, options) => {
     await begin(options);
     expect(await thrice(path)).toEqual(['MISS', 'HIT', 'HIT']);
     expect([guarded, handled]).toEqual([3, 1]);
+  });
+
+  it('runs the guards that are made for each request, and then stores nothing', async () => {
+    await begin({
+      providers: [PerRequest, { provide: APP_GUARD, useClass: CountingGuard, scope: Scope.REQUEST }],
+    });
+    expect(await thrice('/plain')).toEqual(['MISS', 'MISS', 'MISS']);
+    expect([guarded, handled]).toEqual([3, 3]);
+    expect(app.complaints.splice(0).join()).toContain('made for each request');
   });
 
   it.each(['guards', 'headers', 'host', 'sse'] as const)(

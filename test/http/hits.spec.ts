@@ -87,14 +87,14 @@ class Things {
 
 @Controller('scoped')
 class PerRequestBase {
-  @Get('inherited') @CacheResponse(60) inherited(): unknown {
+  @Get('inherited') @CacheResponse({ ttl: 60, shared: true }) inherited(): unknown {
     return { handled: ++handled };
   }
 }
 
 @Controller({ path: 'scoped', scope: Scope.REQUEST })
 class PerRequest extends PerRequestBase {
-  @Get() @CacheResponse(60) find(): unknown {
+  @Get() @CacheResponse({ ttl: 60, shared: true }) find(): unknown {
     return { handled: ++handled };
   }
 }

@@ -11,7 +11,7 @@ import {
   statusHeaders,
 } from './response-headers.js';
 import type { Reuse } from './stale-responses.js';
-import { ageOf, responseOf, type StoredResponse } from './stored-response.js';
+import { ageOf, mayBeEncoded, responseOf, type StoredResponse, weak } from './stored-response.js';
 import { partOf, type RangeExchange } from './synthetic-answer.js';
 
 /**
@@ -40,11 +40,16 @@ export function hitAnswer(
     status !== CacheStatus.STALE &&
     exchange.explanation === undefined &&
     part?.status !== 416;
+  const added = isPlain
+    ? hitHeaders(exchange.route, entry, now)
+    : reportedHeaders(exchange, reuse, now, reported, part?.status === 416);
+  const { ETag: tag } = added;
   return {
     recorded: part ?? recorded,
-    add: isPlain
-      ? hitHeaders(exchange.route, entry, now)
-      : reportedHeaders(exchange, reuse, now, reported, part?.status === 416),
+    add:
+      tag !== undefined && part === undefined && mayBeEncoded(exchange)
+        ? { ...added, ETag: weak(tag) }
+        : added,
     notModified,
     headOnly: method === 'HEAD',
   };

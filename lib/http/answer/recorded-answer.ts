@@ -47,6 +47,11 @@ export interface AnswerRules {
   freshUntil?(now: number): number;
   /** Headers to add. @param freshUntil where the answer will be stored, and its lifetime is told */
   headers?(head: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders;
+  /**
+   * Judges once more what has gone out: layers below may have changed it.
+   * @param cacheControl as it went out
+   */
+  refusalOfSent?(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined;
   /** What to store, and for how many milliseconds. */
   stored(recorded: RecordedResponse): { readonly response: StoredResponse; readonly lifetime: number };
 }
@@ -100,7 +105,8 @@ export class RecordedAnswer implements RecordOptions {
     const refusal =
       recording.response === undefined
         ? { reason: whyNotRecorded(recording.refusal, this.maxBodyBytes) }
-        : this.#verdict!.refusal;
+        : (this.#verdict!.refusal ??
+          this.rules.refusalOfSent?.(recording.response, recording.sentCacheControl));
     if (refusal !== undefined) return this.#refuse(refusal);
     const { response, lifetime } = this.rules.stored(recording.response!);
     return this.store(response, lifetime, this.#verdict!.vary);

@@ -128,6 +128,23 @@ function strongETag(body: Buffer): string {
   return `"${body.length.toString(16)}-${digest.slice(0, 27)}"`;
 }
 
+/** Whether a layer below may encode the body for a client that accepts that: then one strong validator would name two bodies. */
+export function mayBeEncoded({ route, request, response }: EncodableExchange): boolean {
+  const accepted = request.headers['accept-encoding'];
+  if (accepted === undefined || !/gzip|br|deflate|zstd|\*/i.test(String(accepted))) return false;
+  return route.platform.mayEncode(request, response);
+}
+
+interface EncodableExchange {
+  readonly route: { readonly platform: { mayEncode(request: object, response: object): boolean } };
+  readonly request: { readonly headers: Readonly<Record<string, string | string[] | undefined>> };
+  readonly response: object;
+}
+
+export function weak(etag: string): string {
+  return etag.startsWith('W/') ? etag : `W/${etag}`;
+}
+
 /** The Age of an answer when its handler sent it (from an upstream cache), in seconds; 0 without one. */
 export function ageOf(header: string | readonly string[] | number | undefined): number {
   return header === undefined ? 0 : (parseDelta(single(header)) ?? 0);

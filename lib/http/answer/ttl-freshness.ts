@@ -15,8 +15,8 @@ import { hitAnswer } from './hit-answer.js';
 import type { AnswerRules, Verdict } from './recorded-answer.js';
 import { lifetimeHeaders, standingHeaders, statusHeaders } from './response-headers.js';
 import type { Reuse, StaleResponses } from './stale-responses.js';
-import { judgeResponse, varyOf } from './storable.js';
-import { ageOf, etagOf, joined, single, StoredResponse } from './stored-response.js';
+import { judgeResponse, type Refusal, varyOf } from './storable.js';
+import { ageOf, etagOf, joined, mayBeEncoded, weak, single, StoredResponse } from './stored-response.js';
 import type { JudgedHeaders } from './response-shape.js';
 
 /** Routes with `freshness: 'ttl'`: the decorator says how long an answer is fresh, the handler may shorten that or forbid it. */
@@ -42,9 +42,11 @@ export class TtlFreshness implements FreshnessRules {
     const status = forwarded === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
     counter.count(status);
     hideConditions(request.headers);
+    // Asked before the recording puts methods of its own on the response.
+    const isEncodable = mayBeEncoded(exchange);
     const stopWatching = this.#watch(exchange, call, load);
     options.query?.hide(request);
-    return new TtlAnswerRules(exchange, call, load, status, conditions, stopWatching);
+    return new TtlAnswerRules(exchange, call, load, status, conditions, isEncodable, stopWatching);
   }
 
   /** A load may have waited for its turn: other loads have shown what answers depend on, or code has gone on with the request. */
@@ -71,6 +73,7 @@ export class TtlFreshness implements FreshnessRules {
     };
     const { inputs: rules, held, declaredHeaders } = route;
     const isAnswered = route.answersWhoAsks(request);
+    if (route.isScoped && !isAnswered && !rules.hasKeyContext) load.context.refuse(SCOPED, true);
     return watchLoad(load.context, { request, response }, { rules, held, declaredHeaders, isAnswered, hold });
   }
 
@@ -82,12 +85,19 @@ export class TtlFreshness implements FreshnessRules {
   }
 }
 
+const SCOPED =
+  'something that its handler runs is made for each request: say shared: true, hold the user in its key, or give keyContext';
+
 class TtlAnswerRules implements AnswerRules {
   readonly verbatim = false;
   #judged: JudgedHeaders = {};
   #lifetime = 0;
   /** Headers that chose the answer without being named by anybody. */
   #variedBy: readonly string[] = [];
+  /** Cache-Control as this layer leaves it. */
+  #cacheControl: string | undefined;
+  /** Values of the live response's own headers that no body of another one may repeat. */
+  #secrets: readonly string[] = [];
 
   constructor(
     private readonly exchange: Exchange,
@@ -95,11 +105,12 @@ class TtlAnswerRules implements AnswerRules {
     private readonly load: Load,
     readonly status: CacheStatus,
     readonly conditions: Conditions,
+    private readonly isEncodable: boolean,
     /** The handler has said all it has to say; middleware may read who the user is from now on. */
     private readonly stopWatching: () => void,
   ) {}
 
-  judge({ status, headers, body }: ResponseHead): Verdict {
+  judge({ status, headers, body, changed }: ResponseHead): Verdict {
     const { route } = this.exchange;
     if (body !== undefined) this.stopWatching();
     const vary = [...varyOf(headers), ...route.ownVary];
@@ -108,6 +119,7 @@ class TtlAnswerRules implements AnswerRules {
     const lastModified = single(headers['last-modified']);
     const isPrivate = route.isPrivate(this.call);
     this.#variedBy = route.varyOf(this.call);
+    this.#secrets = secretsOf(headers, changed);
     this.#judged = { etag, lastModified, cacheControl, ...(isPrivate && { isPrivate }) };
     const judgement = judgeResponse(status, cacheControl, ageOf(headers['age']), vary, route.options);
     if (typeof judgement === 'number') this.#lifetime = judgement;
@@ -123,17 +135,63 @@ class TtlAnswerRules implements AnswerRules {
   headers({ status }: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders {
     const { route } = this.exchange;
     const { etag, cacheControl, isPrivate } = this.#judged;
-    return {
+    const tag = etag !== undefined && route.options.statuses.has(status) ? etag : undefined;
+    const added: AddedHeaders = {
       ...standingHeaders(route, cacheControl, isPrivate, this.#variedBy),
-      ...(etag !== undefined && route.options.statuses.has(status) && { ETag: etag }),
+      ...(tag !== undefined && { ETag: this.isEncodable ? weak(tag) : tag }),
       ...(freshUntil !== undefined && lifetimeHeaders(route, cacheControl, now, freshUntil, isPrivate)),
     };
+    this.#cacheControl = added['Cache-Control'] ?? cacheControl;
+    return added;
+  }
+
+  refusalOfSent(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined {
+    if (this.#secrets.some((secret) => recorded.body.includes(secret))) return REPEATS_SECRET;
+    if (cacheControl === undefined || cacheControl === this.#cacheControl) return undefined;
+    const { options } = this.exchange.route;
+    const judgement = judgeResponse(recorded.status, cacheControl, 0, [], options);
+    if (typeof judgement !== 'number') return judgement;
+    this.#lifetime = Math.min(this.#lifetime, judgement);
+    return undefined;
   }
 
   stored(recorded: RecordedResponse): ReturnType<AnswerRules['stored']> {
     const response = new StoredResponse(withVary(recorded, this.#variedBy), this.#judged);
     return { response, lifetime: this.#lifetime };
   }
+}
+
+const REPEATS_SECRET: Refusal = {
+  reason:
+    'its body repeats a nonce, a token or an id that a header of this response alone names; have the page use hashes, or leave its ' +
+    'handler without @CacheResponse()',
+  why: 'nonce',
+};
+
+/** Response headers whose value is another one for each response. */
+const OF_ONE_RESPONSE = [
+  ...['x-request-id', 'request-id', 'x-correlation-id', 'correlation-id', 'x-trace-id'],
+  ...['x-csrf-token', 'csrf-token', 'x-xsrf-token'],
+];
+
+const POLICIES = ['content-security-policy', 'content-security-policy-report-only'];
+
+/** Shorter values stand in bodies by chance. */
+const SHORTEST_SECRET = 8;
+
+/** @param changed headers that are stored with the body, so that they go with it */
+function secretsOf(headers: ResponseHead['headers'], changed: ResponseHead['changed']): readonly string[] {
+  const live = (name: string): string =>
+    headers[name] === undefined || changed.some(([stored]) => stored.toLowerCase() === name)
+      ? ''
+      : String(headers[name]);
+  const nonces = POLICIES.flatMap((name) =>
+    [...live(name).matchAll(/'nonce-([^']+)'/g)].map(([, nonce]) => nonce!),
+  );
+  // Pages escape the padding, or leave it out.
+  return [...nonces.map((nonce) => nonce.replace(/=+$/, '')), ...OF_ONE_RESPONSE.map(live)].filter(
+    (secret) => secret.length >= SHORTEST_SECRET,
+  );
 }
 
 /** Replays must tell outer caches what chose them. */

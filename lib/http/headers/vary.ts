@@ -46,6 +46,15 @@ export interface HeaderTarget {
   header?(name: string, value: string): unknown;
 }
 
+/** Adds a header that the response does not have yet; the handler may say otherwise. */
+export function addIfAbsent(
+  response: HeaderTarget & { getHeader?(name: string): unknown },
+  name: string,
+  value: string,
+): void {
+  if (response.getHeader?.(name) === undefined) addHeaders(response, { [name]: value });
+}
+
 /** Adds headers to a response at once, before the handler runs. */
 export function addHeaders(response: HeaderTarget, headers: AddedHeaders): void {
   for (const name in headers) {

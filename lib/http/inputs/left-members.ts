@@ -116,16 +116,8 @@ export class LeftMembers {
     const keys = isWhole ? Reflect.ownKeys(target) : Object.keys(target);
     if (kind === 'locals') return keys;
     const members = (this.#pristine[kind] ??= notePristine(kind, target));
-    const foreign = foreignOf(members, target, keys);
-    // Its members are watched instead: @fastify/view gives every reply an object for them, and enumerates it.
-    const hasLocals = kind === 'fastify.reply' && foreign.includes('locals') && isObject(target, 'locals');
-    return hasLocals ? foreign.filter((member) => member !== 'locals') : foreign;
+    return foreignOf(members, target, keys);
   }
-}
-
-function isObject(target: object, member: string): boolean {
-  const value: unknown = Reflect.get(target, member);
-  return typeof value === 'object' && value !== null;
 }
 
 /** Requests of one route have the same members, mostly: what was found for a list of them is remembered. */
@@ -142,10 +134,19 @@ function foreignOf(members: PlatformMembers, target: object, keys: readonly Name
   const known = new Set(keys);
   const foreign = members
     .foreign(target)
-    .filter((member) => (known.has(member) || !Object.hasOwn(target, member)) && !isOfObserver(member));
+    .filter((member) => (known.has(member) || isDecorator(target, member)) && !isOfObserver(member));
   lists.unshift({ keys, foreign });
   lists.length = Math.min(lists.length, MAX_FOUND);
   return foreign;
+}
+
+/** Inherited by all requests of the application: a getter may tell of one of them, a method or a value may not. */
+function isDecorator(target: object, member: Name): boolean {
+  if (Object.hasOwn(target, member)) return false;
+  let level = Object.getPrototypeOf(target) as object | null;
+  while (level !== null && !Object.hasOwn(level, member))
+    level = Object.getPrototypeOf(level) as object | null;
+  return level !== null && Reflect.getOwnPropertyDescriptor(level, member)?.get !== undefined;
 }
 
 function isSameList(one: readonly Name[], other: readonly Name[]): boolean {
@@ -159,9 +160,12 @@ function isOfEvery({ kind }: Place, member: Name): boolean {
   return kind === 'fastify.request' && member === 'id';
 }
 
+/** Members whose content is looked at by itself: the key holds the query, and `locals` is a place of its own. */
+const CONTAINERS: ReadonlySet<string> = new Set(['query', 'locals']);
+
 /** Members of loggers and tracers, and of this library. */
 function isOfObserver(member: Name): boolean {
-  if (typeof member === 'string') return OBSERVER_MEMBERS.has(member);
+  if (typeof member === 'string') return OBSERVER_MEMBERS.has(member) || CONTAINERS.has(member);
   const description = member.description ?? '';
   return description.startsWith('restflow-cache:') || OBSERVER_MEMBERS.has(`Symbol(${description})`);
 }

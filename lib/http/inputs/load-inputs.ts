@@ -28,6 +28,30 @@ export function watchLoad(context: LoadContext, objects: RequestObjects, terms: 
   return inputs.stop;
 }
 
+/**
+ * Follows what loads of values read, inside a handler whose own answer is not stored: `getOrSet` in a loader that closes over the
+ * request.
+ */
+export function watchInnerLoads(objects: RequestObjects, rules: InputRules): void {
+  const watch = watchOf(objects.request);
+  if (watch === undefined) return;
+  const message = messageOf(objects.request) as object;
+  const observe = (target: object, member: string | symbol, input: LoadInput): void => {
+    observeMember(target, member, (value) => {
+      currentLoad()?.readInput(input);
+      return value;
+    });
+  };
+  if (watch.leftNames(rules) !== '')
+    for (const { target, member, input } of watch.leftFor(rules)) observe(target, member, input);
+  const body = watch.bodyLeft(objects.request);
+  if (body !== undefined) observe(objects.request, 'body', body);
+  for (const member of WHOLE_MEMBERS) observe(message, member, ALL_HEADERS);
+  observeTarget(objects.request, undefined);
+  const { socket } = message as { readonly socket?: object };
+  if (socket !== undefined) observeSocket(socket);
+}
+
 /** What a load of a route may read, and what becomes of the rest. */
 export interface LoadTerms {
   readonly rules: InputRules;
@@ -75,13 +99,16 @@ class LoadInputs implements LoadObserver {
     context.inputSink = (input) => this.#readInherited(input);
     const { request, response } = objects;
     const message = messageOf(request) as object;
+    // Before members of the request are replaced here: those would be found too.
+    const leftMembers = terms.isAnswered ? [] : watch.leftFor(terms.rules);
     for (const member of WHOLE_MEMBERS)
       observeMember(message, member, (value) =>
         this.#reports(value, () => this.readAllHeaders(), ALL_HEADERS),
       );
     hideReadsOf(request, HELD_MEMBERS);
+    observeTarget(request, context);
     if (terms.isAnswered) return;
-    for (const left of watch.leftFor(terms.rules)) this.#observe(left);
+    for (const left of leftMembers) this.#observe(left);
     this.#observeBody(request);
     if (!terms.held.whole.has('ip')) this.#observeAddress(request, message);
     this.#observeResponse(response);
@@ -143,6 +170,7 @@ class LoadInputs implements LoadObserver {
     const { header, keyValueOf } = input as Partial<RequestInput>;
     if (header !== undefined) this.readHeader(header);
     else if (keyValueOf !== undefined) this.#hold(input as RequestInput);
+    else if (input === TARGET) return;
     else if (input === ALL_HEADERS || !this.terms.isAnswered) this.#refuse(input);
   }
 
@@ -241,6 +269,27 @@ function responseHeaderInput(header: string): RequestInput {
       return plain(value);
     },
   };
+}
+
+const TARGET: LoadInput = {
+  name: 'the URL of the request',
+  advice: 'make what it needs of it a part of the key',
+};
+
+/** Members of requests that the keys of routes hold, and those of values that are loaded within do not. */
+const TARGET_MEMBERS = ['params', 'query', 'url', 'originalUrl'];
+
+/** @param own the load whose key holds them */
+function observeTarget(request: object, own: LoadContext | undefined): void {
+  const { raw } = request as { readonly raw?: object };
+  for (const target of raw === undefined ? [request] : [request, raw])
+    for (const member of TARGET_MEMBERS)
+      if (member in target)
+        observeMember(target, member, (value) => {
+          const inner = currentLoad();
+          if (inner !== undefined && inner !== own) inner.readInput(TARGET);
+          return value;
+        });
 }
 
 const observedSockets = new WeakSet<object>();

@@ -1,4 +1,5 @@
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import { allowClones, IS_WATCHED } from './cloned-headers.js';
 import { HeaderEnumeration } from './header-enumeration.js';
 import { alwaysNeutralNames, neutralUpstreamNames } from './neutral-headers.js';
 import type { InputRules } from './input-rules.js';
@@ -89,12 +90,13 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     if (!this.isReplaced) setHeaders(message, this.headers);
   }
 
-  /** The handler begins. @param observer of a load of a cached route */
-  handOver(message: WatchedMessage, observer?: LoadObserver): void {
-    if (this.#phase !== 'cache') return;
+  /** The handler begins. @param observer of a load of a cached route @returns false where it has begun already */
+  handOver(message: WatchedMessage, observer?: LoadObserver): boolean {
+    if (this.#phase !== 'cache') return false;
     this.#phase = 'handler';
     this.observer = observer;
     setHeaders(message, this.#proxy);
+    return true;
   }
 
   /** Headers as they stand in the key. */
@@ -148,6 +150,7 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
 
   get(headers: RequestHeaders, name: string | symbol): unknown {
     if (typeof name === 'string') this.#readOne(headers, name, true);
+    else if (name === IS_WATCHED) return true;
     return headers[name as string];
   }
 
@@ -244,6 +247,7 @@ function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
 
 /** Begins to watch a request, unless somebody did before. @param isLate code that nobody watched may have run before */
 export function watchRequest(message: WatchedMessage, left: LeftMembers, isLate = false): void {
+  allowClones();
   if (message[WATCH] === undefined) new RequestWatch(message, message.headers, left, isLate).install(message);
 }
 

@@ -120,7 +120,15 @@ export class FastifyReplyRecorder {
     this.#reply = reply;
     this.#recording = recording;
     this.#raw = new RawResponseRecorder(request.raw, reply.raw, recording, true);
+    recording.sentCacheControl = () => this.#sentCacheControl();
     this.#refuseTrailers();
+  }
+
+  /** Layers below write on Node's response. */
+  #sentCacheControl(): string | undefined {
+    const reply = this.#reply;
+    const value = reply.raw.getHeader('cache-control') ?? reply.getHeader('cache-control');
+    return value === undefined ? undefined : String(value);
   }
 
   /** The reply is being sent with this payload; hands on the one to send. */
@@ -142,7 +150,11 @@ export class FastifyReplyRecorder {
     const observed = this.#recording.settled ? content : this.#observed(content);
     if (notModified) this.#drain(observed);
     next(null, notModified ? null : observed);
-    if (!isStream(content)) this.#recording.complete();
+    if (isStream(content)) return;
+    const { raw } = this.#reply;
+    // Hooks that run later may still change the head.
+    if (raw.headersSent || raw.writableEnded) this.#recording.complete();
+    else raw.once('finish', () => this.#recording.complete());
   }
 
   #replaceBy(replacement: Replacement, content: unknown, next: NextPayload): void {

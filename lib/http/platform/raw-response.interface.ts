@@ -18,6 +18,7 @@ export interface RawResponse {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   readonly writableEnded: boolean;
+  once(event: 'close' | 'finish', listener: () => void): unknown;
   readonly socket: Socket | null;
   write(...args: unknown[]): boolean;
   end(...args: unknown[]): unknown;

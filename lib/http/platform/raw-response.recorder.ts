@@ -126,6 +126,7 @@ export class RawResponseRecorder {
     this.#patch();
     this.#stopWatching = onceClosed(request, response, () => recording.refuse('aborted'));
     response.on('pipe', this.#onPipe);
+    recording.sentCacheControl = () => textOf(response.getHeader('cache-control'));
     recording.onSettled(() => this.#release());
   }
 
@@ -269,6 +270,10 @@ export class RawResponseRecorder {
     this.restore();
     if (!this.#response.headersSent) for (const name of this.#added) this.#response.removeHeader(name);
   }
+}
+
+function textOf(value: number | string | readonly string[] | undefined): string | undefined {
+  return value === undefined ? undefined : String(value);
 }
 
 /** The reason of a status that another one took the place of. */

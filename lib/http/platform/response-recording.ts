@@ -105,6 +105,8 @@ export class ResponseRecording implements RecordingControl {
   readonly #before: HeaderSnapshot;
   readonly #options: RecordOptions;
   readonly #body: RecordedBody;
+  /** Tells Cache-Control as it went out, once it has. */
+  sentCacheControl: () => string | undefined = () => undefined;
   #head: JudgedHead | undefined;
   #settled = false;
   #beginsAsText: boolean | undefined;
@@ -169,7 +171,7 @@ export class ResponseRecording implements RecordingControl {
     const { declaredLength, status } = head;
     const isComplete = declaredLength === undefined || declaredLength === this.#body.length;
     if (!isComplete && !hasNoBody(status)) this.refuse('length-mismatch');
-    else this.#settle({ response: this.#responseOf(head) });
+    else this.#settle({ response: this.#responseOf(head), sentCacheControl: this.sentCacheControl() });
   }
 
   /** Only the first reason counts. */

@@ -82,15 +82,26 @@ interface FastifyApplication {
   addHook(name: 'onRequest', hook: (request: never, reply: never, next: () => void) => void): unknown;
 }
 
-/** Puts the watch before all hooks of a Fastify application, and before `rewriteUrl`, where it has one. */
+/**
+ * Puts the watch before all hooks of a Fastify application, and before `rewriteUrl`, where it has one. `addHook()` would put it behind
+ * those that are there already: of Nest's middleware, for one.
+ */
 export function watchFastify(app: FastifyApplication): void {
-  app.addHook('onRequest', beginReply as never);
-  const hooks = (internal(app, 'fastify.hooks') as { onRequest?: unknown[] } | undefined)?.onRequest;
-  if (hooks !== undefined) hooks.unshift(...hooks.splice(hooks.length - 1, 1));
+  if (!putFirst(app)) app.addHook('onRequest', beginReply as never);
   const options = internal(app, 'fastify.options') as { rewriteUrl?: unknown } | undefined;
   if (options?.rewriteUrl === undefined) return;
   app.server?.prependListener?.('request', ((raw: WatchedMessage, response: object) =>
     watchRequest(raw, new LeftMembers('fastify', raw, response))) as never);
+}
+
+/** @returns false in a Fastify that keeps its hooks otherwise */
+function putFirst(app: object): boolean {
+  const hooks = internal(app, 'fastify.hooks') as { readonly onRequest?: unknown } | undefined;
+  if (!Array.isArray(hooks?.onRequest)) return false;
+  if (!hooks.onRequest.includes(beginReply)) hooks.onRequest.unshift(beginReply);
+  const children = internal(app, 'fastify.children');
+  if (Array.isArray(children)) for (const child of children as object[]) putFirst(child);
+  return true;
 }
 
 function internal(app: object, description: string): unknown {

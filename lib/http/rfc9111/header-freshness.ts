@@ -77,7 +77,9 @@ export class HeaderFreshness implements FreshnessRules {
     );
   }
 
-  begin(exchange: Exchange, call: Call, _load: Load, stale: Entry | undefined): AnswerRules {
+  begin(exchange: Exchange, call: Call, load: Load, stale: Entry | undefined): AnswerRules {
+    // The headers of the answer say what it depends on.
+    load.context.inputSink = () => undefined;
     const { request } = exchange;
     const stored = stale && responseOf(stale);
     const conditions = conditionsOf(request.headers);

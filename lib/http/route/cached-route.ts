@@ -74,6 +74,8 @@ export class CachedRoute {
     readonly ownVary: readonly string[],
     /** The application's options on the inputs of requests. */
     readonly inputs: InputRules,
+    /** Something that it runs is made for each request, before its load can be watched. */
+    readonly isScoped: boolean,
   ) {
     const { response, original } = target.definition;
     const options = response as ResponseOptions;

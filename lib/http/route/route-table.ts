@@ -42,6 +42,8 @@ export interface RouteSettings {
   /** `true` for every route; a secret for requests that are signed with it. */
   readonly explain: boolean | ExplainSecret;
   readonly inputs: InputRules;
+  /** Whether a controller, or something that its handlers run, is made for each request. */
+  readonly isScoped: (controller: Function) => boolean;
 }
 
 /** The secret that signs requests for an explanation. */
@@ -114,7 +116,9 @@ export class RouteTable {
         .filter(({ name }) => name.toLowerCase() === 'vary')
         .flatMap(({ value }) => varyMembers(value)),
       this.settings.inputs,
+      this.settings.isScoped(controller),
     );
+    this.#warnOfScope(route);
     const pattern = this.#pattern(controller, handler);
     this.#paths.add(route, pattern);
     this.#patterns.set(route, pattern);
@@ -131,6 +135,16 @@ export class RouteTable {
     const [before = '', ...others] = pathsOf(controller);
     const several = more.length + others.length > 0 || this.settings.mountsOf(controller) > 1;
     return this.#version !== undefined || several ? undefined : `/${before}/${own!}`.replace(/\/{2,}/g, '/');
+  }
+
+  #warnOfScope({ isScoped, inputs, options, target }: CachedRoute): void {
+    if (!isScoped || inputs.hasKeyContext || options.shared || target.key.hasIdentity) return;
+    this.runtime.log.warn(
+      `scoped ${target.name}`,
+      `No answer of ${target.name} is stored: something that it runs is made for each request, and may have read anything of it. If ` +
+        `the answer is the same for all, say shared: true; if it depends on the user, hold the user in its key; if on a context, say ` +
+        `forRoot({ keyContext }).`,
+    );
   }
 
   #pattern(controller: Function, handler: Function): RoutePattern {
