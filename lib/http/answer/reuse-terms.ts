@@ -18,7 +18,7 @@ const ITEM = [
   '\\?[01]', // boolean
 ].join('|');
 const PARAMETERS = `(?:; *${KEY}(?:=(?:${ITEM}))?)*`;
-const INNER_LIST = `\\( *(?:(?:${ITEM})${PARAMETERS}(?: +(?:${ITEM})${PARAMETERS})*)? *\\)`;
+const INNER_LIST = `\\( *(?:(?:${ITEM})${PARAMETERS}(?: +(?:${ITEM})${PARAMETERS})* *)?\\)`;
 const MEMBER = new RegExp(`(${KEY})(?:=(${INNER_LIST}|${ITEM}))?${PARAMETERS}`, 'y');
 const COMMA = /[ \t]*,[ \t]*/y;
 
@@ -29,7 +29,7 @@ const COMMA = /[ \t]*,[ \t]*/y;
  * @returns `undefined` for an empty field or one that does not parse: then Cache-Control and Expires count
  */
 export function parseTargeted(value: string | undefined): CacheControlDirectives | undefined {
-  const text = value?.replace(/^ +| +$/g, '') ?? '';
+  const text = withoutOuterSpaces(value ?? '');
   if (text === '') return undefined;
   const directives = new Map<string, string | undefined>();
   for (let at = 0; ;) {
@@ -46,6 +46,15 @@ export function parseTargeted(value: string | undefined): CacheControlDirectives
     if (comma === null) return undefined;
     at += comma[0].length;
   }
+}
+
+/** Spaces alone: a tab is no member. */
+function withoutOuterSpaces(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === ' ') start++;
+  while (end > start && text[end - 1] === ' ') end--;
+  return text.slice(start, end);
 }
 
 /** A text keeps its quotes where it is a number: `max-age="10"` has the wrong type (RFC 9213 §2.1). */

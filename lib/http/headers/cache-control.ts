@@ -28,9 +28,32 @@ export function parseCacheControl(value: string | readonly string[] | undefined)
 
 /** The members of a list header, trimmed and not empty. A comma in a quoted text is part of it (RFC 9110 §5.6.1). */
 export function splitList(text: string): string[] {
-  // A quote without its end quotes nothing: else what stands behind it would be lost.
-  const members = text.match(/(?:"(?:[^"\\]|\\.)*"|[^,])+/g) ?? [];
-  return members.map((member) => member.trim()).filter((member) => member !== '');
+  const members: string[] = [];
+  let start = 0;
+  let endsQuotes = true;
+  for (let at = 0; at <= text.length; at++) {
+    const character = text[at];
+    if (character === '"' && endsQuotes) {
+      const end = endOfQuoted(text, at);
+      // A quote without its end quotes nothing: else what stands behind it would be lost. Those behind it have no end either.
+      if (end < 0) endsQuotes = false;
+      else at = end;
+    } else if (character === ',' || character === undefined) {
+      const member = text.slice(start, at).trim();
+      if (member !== '') members.push(member);
+      start = at + 1;
+    }
+  }
+  return members;
+}
+
+/** @returns where the quoted text ends that begins at `from`; -1 where it does not end */
+function endOfQuoted(text: string, from: number): number {
+  for (let at = from + 1; at < text.length; at++) {
+    if (text[at] === '\\') at++;
+    else if (text[at] === '"') return at;
+  }
+  return -1;
 }
 
 function addDirective(

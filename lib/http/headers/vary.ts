@@ -28,7 +28,7 @@ export function appendVary(current: VaryValue, members: readonly string[]): stri
   if (current === undefined || current === '') return members.length === 1 ? members[0]! : members.join(', ');
   const present = varyMembers(current);
   if (present.includes('*') || members.includes('*')) return '*';
-  const each = members.flatMap((member) => member.split(/\s*,\s*/));
+  const each = members.flatMap(listMembers);
   const missing = each.filter((member) => !present.includes(member.toLowerCase()));
   if (missing.length === 0) return typeof current === 'number' ? String(current) : current;
   return [String(current), ...missing].join(', ');

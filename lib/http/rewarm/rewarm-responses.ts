@@ -7,6 +7,7 @@ import type { Clock } from '../../common/time.js';
 import type { Peer } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { RecentHost } from '../route/recent-hosts.js';
+import { MAX_PATH } from '../route/route-paths.js';
 import { sendInProcess, createMessage, NO_ANSWER } from './in-process-request.js';
 
 interface RequestToRepeat {
@@ -91,7 +92,11 @@ export class RewarmResponses {
 /** Whether routers and middleware cannot read different paths from it. */
 function isPlainPath(path: string): boolean {
   const [name = ''] = path.split('?', 1);
-  return /^[!-~]*$/.test(path) && !/[#\\]|%(?:2f|5c|2e|00)|\/\.{1,2}(?:\/|$)|\/\//i.test(name);
+  return (
+    name.length <= MAX_PATH &&
+    /^[!-~]*$/.test(path) &&
+    !/[#\\]|%(?:2f|5c|2e|00)|\/\.{1,2}(?:\/|$)|\/\//i.test(name)
+  );
 }
 
 /** Requests that may reach one handler alone. */

@@ -3,14 +3,7 @@ import { type FieldContext, type FieldPart, type KeyField, QueryParamsKeyField }
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { uriOf } from './stored-uris.js';
-
-/** The source of a regular expression for a text in which `*` stands for anything. */
-export function wildcardPattern(text: string): string {
-  return text
-    .split('*')
-    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-    .join('.*');
-}
+import { wildcardMatcher } from './wildcard.js';
 
 /**
  * Which query parameters choose between responses: all, these, or all but these.
@@ -21,11 +14,11 @@ export type QueryOption = '*' | readonly string[] | { readonly ignore: readonly 
 
 /** Decides by its name whether a query parameter counts. */
 export class QueryFilter {
-  readonly #names: RegExp;
+  readonly #isNamed: readonly ((name: string) => boolean)[];
   readonly #isIgnored: boolean;
 
   private constructor(patterns: readonly string[], isIgnored: boolean) {
-    this.#names = new RegExp(`^(?:${patterns.map(wildcardPattern).join('|')})$`);
+    this.#isNamed = patterns.map(wildcardMatcher);
     this.#isIgnored = isIgnored;
   }
 
@@ -45,7 +38,7 @@ export class QueryFilter {
   /** The parameters that count. */
   of(query: unknown): Record<string, unknown> {
     const entries = Object.entries((query ?? {}) as object).filter(
-      ([name]) => this.#names.test(name) !== this.#isIgnored,
+      ([name]) => this.#isNamed.some((fits) => fits(name)) !== this.#isIgnored,
     );
     return Object.fromEntries(entries);
   }
@@ -88,19 +81,23 @@ export type ExcludedPaths = (request: KeyRequest, platform: HttpPlatform) => boo
  */
 export function excludedPaths(patterns: readonly string[]): ExcludedPaths | undefined {
   if (patterns.length === 0) return undefined;
-  const regexp = new RegExp(`^(?:${patterns.map(toPattern).join('|')})/?$`, 'is');
+  const matchers = patterns.flatMap(withAllBelow).map(wildcardMatcher);
+  const isExcluded = (path: string): boolean => {
+    const text = path.toLowerCase();
+    const spellings = text.endsWith('/') ? [text, text.slice(0, -1)] : [text];
+    return matchers.some((fits) => spellings.some(fits));
+  };
   // As it came, as routers read it, and as the route has it: one of them may say more than the others.
   return (request, platform) => {
-    const path = uriOf(request).replace(/[?#].*$/s, '');
-    return [path, decoded(path), platform.routePath(request)].some((one) => regexp.test(one));
+    const path = uriOf(request).split(/[?#]/, 1)[0]!;
+    return [path, decoded(path), platform.routePath(request)].some(isExcluded);
   };
 }
 
-function toPattern(path: string): string {
-  const whole = path.replace(/(?!^)\/+$/, '');
-  const isBelow = whole.endsWith('/*');
-  const plain = wildcardPattern(isBelow ? whole.slice(0, -2) : whole);
-  return isBelow ? `${plain}(?:/.*)?` : plain;
+/** `/admin/*` holds `/admin` too. */
+function withAllBelow(path: string): readonly string[] {
+  const whole = path.replace(/(?!^)\/+$/, '').toLowerCase();
+  return whole.endsWith('/*') ? [whole, whole.slice(0, -2)] : [whole];
 }
 
 function decoded(path: string): string {

@@ -6,6 +6,9 @@ import { hasBodies } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { type ChangedUri, type StoredUris, uriOf, uriTag } from './stored-uris.js';
 
+/** A longer path is not taken apart: patterns of several parameters take more time than its length. Characters. */
+export const MAX_PATH = 2_048;
+
 /** The cached routes by the paths that lead to them: what is stored for the URIs that an unsafe request changed. */
 export class RoutePaths implements StoredUris {
   readonly #routes: { readonly route: CachedRoute; readonly pattern: RoutePattern }[] = [];
@@ -31,6 +34,10 @@ export class RoutePaths implements StoredUris {
       : [];
     const path = withoutMount(uri.path, request);
     for (const { route, pattern } of this.#routes) {
+      if (path.length > MAX_PATH) {
+        if (pattern.hasParams) tags.push(route.target.methodTag);
+        continue;
+      }
       const params = pattern.match(path);
       if (params !== undefined) tags.push(...this.#tagsOf(route, getOf(uri, path, params, request), params));
     }
@@ -119,6 +126,11 @@ export class RoutePattern {
       `^${before}${this.#anyOf(controllerPaths)}${this.#anyOf(methodPaths)}/?$`,
       'iu',
     );
+  }
+
+  /** Whether paths of any length may lead to it. */
+  get hasParams(): boolean {
+    return this.#groups.length > 0;
   }
 
   /** @param path of a URI, percent-encoded as it came */

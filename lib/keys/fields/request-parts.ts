@@ -134,8 +134,8 @@ function collect(pairs: Iterable<[string, string]>): Readonly<Record<string, unk
   const members = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of pairs) {
     const earlier = members[name];
-    members[name] =
-      earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
+    if (Array.isArray(earlier)) earlier.push(value);
+    else members[name] = earlier === undefined ? value : [earlier, value];
   }
   return members;
 }

@@ -1,0 +1,21 @@
+/**
+ * A test for texts that fit a pattern in which `*` stands for anything. Its parts are looked for one after the other, so that the time
+ * grows with the text alone: a regular expression tries every way in which several `*` may share a text that a client chose.
+ */
+export function wildcardMatcher(pattern: string): (text: string) => boolean {
+  const parts = pattern.split('*');
+  if (parts.length === 1) return (text) => text === pattern;
+  const first = parts.shift()!;
+  const last = parts.pop()!;
+  return (text) => {
+    const end = text.length - last.length;
+    if (end < first.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+    let from = first.length;
+    for (const part of parts) {
+      const at = text.indexOf(part, from);
+      if (at < 0 || at + part.length > end) return false;
+      from = at + part.length;
+    }
+    return true;
+  };
+}
