@@ -18,7 +18,7 @@ import type { ForwardReason } from './cache-status-header.js';
 import type { HandlerLoad } from './handler-load.js';
 import { statusHeaders } from './response-headers.js';
 import { isStorable, isTooLarge, type Refusal } from './storable.js';
-import type { StoredResponse } from './stored-response.js';
+import { joined, type StoredResponse } from './stored-response.js';
 
 /** A judgement on an answer whose head is complete. */
 export interface Verdict extends Validators {
@@ -49,7 +49,7 @@ export interface AnswerRules {
   headers?(head: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders;
   /**
    * Judges once more what has gone out: layers below may have changed it.
-   * @param cacheControl as it went out
+   * @param cacheControl as a layer below has changed it
    */
   refusalOfSent?(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined;
   /** What to store, and for how many milliseconds. */
@@ -62,6 +62,8 @@ export class RecordedAnswer implements RecordOptions {
   readonly verbatim: boolean;
   readonly #fwd: ForwardReason;
   #verdict: Verdict | undefined;
+  /** Cache-Control as this layer leaves it. */
+  #cacheControl: string | undefined;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -86,7 +88,9 @@ export class RecordedAnswer implements RecordOptions {
     const verdict = (this.#verdict = this.#judge(head, canStore));
     this.#releaseWaiters(verdict);
     const notModified = head.status === 200 && isNotModified(rules.conditions, verdict);
-    return { add: this.#headers(head, verdict, canStore), notModified };
+    const add = this.#headers(head, verdict, canStore);
+    this.#cacheControl = add['Cache-Control'] ?? joined(head.headers['cache-control']);
+    return { add, notModified };
   }
 
   done(recording: Recording): void {
@@ -106,10 +110,14 @@ export class RecordedAnswer implements RecordOptions {
       recording.response === undefined
         ? { reason: whyNotRecorded(recording.refusal, this.maxBodyBytes) }
         : (this.#verdict!.refusal ??
-          this.rules.refusalOfSent?.(recording.response, recording.sentCacheControl));
+          this.rules.refusalOfSent?.(recording.response, this.#changedBelow(recording.sentCacheControl)));
     if (refusal !== undefined) return this.#refuse(refusal);
     const { response, lifetime } = this.rules.stored(recording.response!);
     return this.store(response, lifetime, this.#verdict!.vary);
+  }
+
+  #changedBelow(cacheControl: string | undefined): string | undefined {
+    return cacheControl === this.#cacheControl ? undefined : cacheControl;
   }
 
   /**

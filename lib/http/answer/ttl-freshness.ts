@@ -94,8 +94,6 @@ class TtlAnswerRules implements AnswerRules {
   #lifetime = 0;
   /** Headers that chose the answer without being named by anybody. */
   #variedBy: readonly string[] = [];
-  /** Cache-Control as this layer leaves it. */
-  #cacheControl: string | undefined;
   /** Values of the live response's own headers that no body of another one may repeat. */
   #secrets: readonly string[] = [];
 
@@ -136,18 +134,16 @@ class TtlAnswerRules implements AnswerRules {
     const { route } = this.exchange;
     const { etag, cacheControl, isPrivate } = this.#judged;
     const tag = etag !== undefined && route.options.statuses.has(status) ? etag : undefined;
-    const added: AddedHeaders = {
+    return {
       ...standingHeaders(route, cacheControl, isPrivate, this.#variedBy),
       ...(tag !== undefined && { ETag: this.isEncodable ? weak(tag) : tag }),
       ...(freshUntil !== undefined && lifetimeHeaders(route, cacheControl, now, freshUntil, isPrivate)),
     };
-    this.#cacheControl = added['Cache-Control'] ?? cacheControl;
-    return added;
   }
 
   refusalOfSent(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined {
     if (this.#secrets.some((secret) => recorded.body.includes(secret))) return REPEATS_SECRET;
-    if (cacheControl === undefined || cacheControl === this.#cacheControl) return undefined;
+    if (cacheControl === undefined) return undefined;
     const { options } = this.exchange.route;
     const judgement = judgeResponse(recorded.status, cacheControl, 0, [], options);
     if (typeof judgement !== 'number') return judgement;
