@@ -91,7 +91,7 @@ export class LeftMembers {
     for (const place of this.#places) {
       const target = place.of(objects);
       if (target === undefined) continue;
-      const found = this.#foreign(place, target, place.prefix === '');
+      const found = this.#foreign(place, target, place.prefix === '' || place.prefix === 'raw.');
       for (const member of found) {
         const name = place.prefix + labelOf(member);
         if (!ignored.has(name) && !isOfEvery(place, member)) names += names === '' ? name : `,${name}`;
