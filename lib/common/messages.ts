@@ -34,6 +34,11 @@ export function describe(value: unknown): string {
   return typeof name !== 'string' || name === 'Object' ? 'an object' : `an instance of ${name}`;
 }
 
+/** `1 rule`, `2 rules`. @param what in the singular */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 export function isClass(value: Function): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value));
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { Duration } from '../common/time.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
-import { readParameters, type MethodShape } from '../keys/index.js';
+import { methodParameters, type MethodShape } from '../keys/index.js';
 
 /** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */
 export function optionsOf<T extends object>(options: Duration | T, where: string): T | { ttl: Duration } {
@@ -72,6 +72,10 @@ export function shapeOf(
   methodName: string,
   original: Function,
 ): MethodShape {
-  const { names: parameters, rest: restParameter } = readParameters(original);
-  return { className: target.constructor.name, methodName, kind, parameters, restParameter };
+  const {
+    names: parameters,
+    rest: restParameter,
+    hasUnknownArity,
+  } = methodParameters(target.constructor, methodName, original);
+  return { className: target.constructor.name, methodName, kind, parameters, restParameter, hasUnknownArity };
 }

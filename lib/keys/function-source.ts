@@ -40,13 +40,14 @@ function parse(source: string): DeclaredParameters {
   for (let token = scanner.next(); token !== undefined; token = scanner.next()) {
     if (token.text === '=>') return { names: [word], rest: false };
     if (token.kind === 'word') word = decodeName(token.text);
-    if (token.kind === 'group' && token.text.startsWith('(')) return parseList(source, token);
+    if (token.kind === 'group' && token.text.startsWith('(')) return readList(source, token);
     if (token.kind === 'group' && token.text.startsWith('{')) break;
   }
   return { names: [], rest: false };
 }
 
-function parseList(source: string, list: SourceToken): DeclaredParameters {
+/** Reads the parameters in a list, given with its parentheses. */
+export function readList(source: string, list: SourceToken): DeclaredParameters {
   const scanner = new SourceScanner(source, list.start + 1, list.end - 1);
   const names: string[] = [];
   let rest = false;

@@ -36,4 +36,5 @@ export { CompiledKey, type Reconstruction } from './compiled-key.js';
 export { createKeyHash } from './hash.js';
 export { KeyPlan } from './key-plan.js';
 export { readParameters } from './function-source.js';
+export { methodParameters } from './method-parameters.js';
 export { type PartitionShape, writePartition } from './key-template.js';

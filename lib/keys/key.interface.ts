@@ -65,6 +65,11 @@ export interface MethodShape {
   readonly parameters: readonly string[];
   /** Whether the last parameter is a rest parameter (`...ids`). Default false. */
   readonly restParameter?: boolean | undefined;
+  /**
+   * Whether it may take more arguments than are declared here, as a method that another decorator wraps. Then an index may name any
+   * argument. Default false.
+   */
+  readonly hasUnknownArity?: boolean | undefined;
   /** A method of a provider, or a handler. */
   readonly kind: 'result' | 'response';
   /** Only for `kind: 'response'`: the handler's parameter decorators. */

@@ -1,4 +1,5 @@
 import type { MethodTarget } from '../cache/method-target.js';
+import { counted } from '../common/messages.js';
 import { deltaSeconds, parseCacheControl } from '../http/headers/cache-control.js';
 import { headersOf } from '../common/nest-internals.js';
 import { unreadArguments } from '../http/route/handler-shape.js';
@@ -20,16 +21,16 @@ export function bootLine(
   const methods = targets.map(({ name }) => name);
   const drops = rules.map(({ target, entityName }) => `${entityName} → ${target.name}`);
   return (
-    `${counted(methods, 'cached methods')}; ${counted(drops, 'invalidation rules')}; ` +
-    `${dataSources} data sources; store ${store}; ` +
+    `${listed(methods, 'cached method')}; ${listed(drops, 'invalidation rule')}; ` +
+    `${counted(dataSources, 'data source')}; store ${store}; ` +
     `application ${application || '-'}, version ${version ?? '-'}`
   );
 }
 
-function counted(names: readonly string[], what: string): string {
+function listed(names: readonly string[], what: string): string {
   const rest = names.length > MAX_NAMES ? `, and ${names.length - MAX_NAMES} more` : '';
-  const listed = names.length > 0 ? ` (${names.slice(0, MAX_NAMES).join(', ')}${rest})` : '';
-  return `${names.length} ${what}${listed}`;
+  const list = names.length > 0 ? ` (${names.slice(0, MAX_NAMES).join(', ')}${rest})` : '';
+  return `${counted(names.length, what)}${list}`;
 }
 
 /** Finds mistakes in valid options of cached methods. `adviseOn()` does so for their rules. */

@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
+import { counted } from '../common/messages.js';
 import { checkOptions, type OptionTable } from '../common/options.js';
 import type { CacheResponseOptions } from '../decorators/cache-options.interface.js';
 import { CACHE_RESPONSE_OPTIONS, defineResponse } from '../decorators/cache-response.decorator.js';
@@ -90,7 +91,7 @@ export class CacheEverything {
       }
     }
     const names = this.#cached.length > 0 ? `: ${this.#cached.join(', ')}` : '';
-    this.log.info(`cacheEverything caches ${this.#cached.length} handlers${names}`);
+    this.log.info(`cacheEverything caches ${counted(this.#cached.length, 'handler')}${names}`);
   }
 
   #definitionOf(controller: Function, name: string, { targets }: CacheRuntime): MethodDefinition | undefined {

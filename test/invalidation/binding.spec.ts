@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   ArgsKeyField,
   CacheResult,
+  DefaultKeyConstructor,
   invalidates,
   InvalidationDispatcher,
   InvalidationRule,
@@ -37,6 +38,11 @@ describe('a rule that cannot work is an error that names the method and the way 
       /fieldMapping.*scope.*invalidator/s,
     ],
     [
+      'says nothing, on a method without arguments',
+      () => new World([invalidates(User, {})], { method: async () => 1, key: () => 'all' }),
+      /Users\.find on User does not say.*scope: 'all'/s,
+    ],
+    [
       'says nothing, on a method with rest arguments',
       () => new World([invalidates(User, {})], { method: async (...ids: number[]) => ids, key: () => 1 }),
       /fieldMapping.*scope.*invalidator/s,
@@ -50,6 +56,11 @@ describe('a rule that cannot work is an error that names the method and the way 
       'maps a field that is no partition',
       () => new World([invalidates(User, USER)], { key: { user: new ArgsKeyField('user') } }),
       /not a partition field.*partition: true/s,
+    ],
+    [
+      'maps a field of a method without a keyConstructor',
+      () => new World([invalidates(User, USER)], { key: DefaultKeyConstructor }),
+      /It has none: write keyConstructor: \{ user: new ArgsKeyField\('user', \{ partition: true \}\) \}/,
     ],
     ['maps nothing', () => invalidates(User, { fieldMapping: {} }), /fieldMapping is empty/],
     [
@@ -200,12 +211,6 @@ describe('a rule that is bound', () => {
       { dispatchers: { mine: silent } },
     ).rules.all();
     expect(describeRule(rule!, []).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
-  });
-
-  it('drops the one entry of a method without arguments, where it says nothing more', async () => {
-    const world = new World([invalidates(User, {})], { method: async () => 1, key: () => 'all' });
-    await world.commit(inserted({ id: 1 }));
-    expect(world.bumps).toEqual([{ tags: [world.target.methodTag], mode: 'purge' }]);
   });
 
   it('maps an argument name to the field that reads it', async () => {

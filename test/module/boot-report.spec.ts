@@ -99,7 +99,7 @@ describe('the boot', () => {
       cache: { dataSources: [dataSource], application: 'shop', version: '1' },
     });
     expect(lines).toContain(
-      '1 cached methods (Articles.list); 1 invalidation rules (Article → Articles.list); 1 data sources; store memory; ' +
+      '1 cached method (Articles.list); 1 invalidation rule (Article → Articles.list); 1 data source; store memory; ' +
         'application shop, version 1',
     );
     await app?.close();

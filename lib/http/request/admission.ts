@@ -2,6 +2,7 @@ import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { assertSynchronous } from '../../common/async.js';
+import { ResponseCacheKeyConstructor } from '../../keys/index.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
@@ -85,10 +86,10 @@ export class Admission {
     return watch.target.startsWith('/') ? undefined : 'target';
   }
 
-  #warnOfBody({ target: { name, key } }: CachedRoute): 'body' {
+  #warnOfBody({ target: { name, key, definition } }: CachedRoute): 'body' {
     const why = key.readsBody
       ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
-      : `a body, which its key does not hold: if it reads the body, add body: new BodyKeyField() to its keyConstructor`;
+      : `a body, which its key does not hold: if it reads the body, ${bodyAdvice(definition.keyConstructor)}`;
     this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
     return 'body';
   }
@@ -169,6 +170,13 @@ function missesBody(request: KeyRequest, readsBody: boolean): boolean {
   // Some parsers leave an empty object where the type of the body is not theirs.
   const isBare = typeof body === 'object' && !Buffer.isBuffer(body) && Object.keys(body).length === 0;
   return isBare && !/json|urlencoded/i.test(String(headers['content-type'] ?? ''));
+}
+
+/** The lines that put the body into a key: a handler may have no keyConstructor to change. */
+function bodyAdvice(keyConstructor: unknown): string {
+  return keyConstructor === ResponseCacheKeyConstructor
+    ? `write keyConstructor: PageKey, with class PageKey extends ResponseCacheKeyConstructor { body = new BodyKeyField() }`
+    : `add body: new BodyKeyField() to its keyConstructor`;
 }
 
 /** Tells whether a request carries credentials, so that its answer may be meant for one user alone. */

@@ -1,6 +1,7 @@
 import type { RuleReport } from '../../cache/cache-report.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { CacheConfigurationError } from '../../common/errors.js';
+import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
@@ -98,8 +99,19 @@ export class BoundRule implements ActiveRule {
       `The rule of ${this.target.name} on ${this.entityName} maps '${name}', which is not a partition field of its key. ` +
         (known.length > 0
           ? `Its partition fields are: ${known.join(', ')}.`
-          : `It has none: mark the field { partition: true } in its keyConstructor, or write scope: 'all'.`),
+          : `It has none: ${this.#partitionAdvice(name)}, or write scope: 'all'.`),
     );
+  }
+
+  /** The lines that make a partition field: a method may have no keyConstructor to change. */
+  #partitionAdvice(name: string): string {
+    const { kind, keyConstructor } = this.target.definition;
+    if (keyConstructor !== DefaultKeyConstructor && keyConstructor !== ResponseCacheKeyConstructor)
+      return 'mark the field { partition: true } in its keyConstructor';
+    return kind === 'result'
+      ? `write keyConstructor: { ${name}: new ArgsKeyField('${name}', { partition: true }) } beside invalidatesOn`
+      : `write keyConstructor: ArticleKey beside invalidatesOn, with class ArticleKey extends ResponseCacheKeyConstructor { ` +
+          `${name} = new QueryParamsKeyField('${name}', { partition: true }) }`;
   }
 
   #noEffectError(): CacheConfigurationError {

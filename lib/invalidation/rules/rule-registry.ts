@@ -1,7 +1,6 @@
 import type { RuleReport } from '../../cache/cache-report.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 import type { MethodTarget } from '../../cache/method-target.js';
-import { readParameters } from '../../keys/index.js';
 import { adviseOn, type InstanceProblem } from '../boot-advisor.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
@@ -47,16 +46,7 @@ export class RuleRegistry {
     const where = `The rule of ${target.name} on ${rule.entityName}`;
     const dispatcher = this.dispatcherOf(rule.options, where);
     const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
-    return new BoundRule(this.#complete(rule, target), target, dispatcher, invalidator);
-  }
-
-  /** A rule that only names its entity means `scope: 'all'` on a method without arguments, which has one entry. */
-  #complete(rule: InvalidationRule, { definition, key }: MethodTarget): InvalidationRule {
-    const { fieldMapping, scope, invalidator } = rule.options;
-    const hasEffect = fieldMapping !== undefined || scope !== undefined || invalidator !== undefined;
-    const { names } = readParameters(definition.original);
-    const hasArguments = names.length > 0 || key.partitionFields.length > 0;
-    return !hasEffect && !hasArguments ? new InvalidationRule({ ...rule.options, scope: 'all' }) : rule;
+    return new BoundRule(rule, target, dispatcher, invalidator);
   }
 
   all(): readonly BoundRule[] {

@@ -227,9 +227,10 @@ const REQUEST_PARTS: Readonly<Partial<Record<RouteArgument['source'], RequestPar
 
 /** The index of a declared parameter. The name of a rest parameter means all its arguments, an index one of them. */
 export function resolveArgument(context: FieldContext, name: string | number): number | RestArguments {
-  const { parameters, restParameter = false } = context.method;
+  const { parameters, restParameter = false, hasUnknownArity = false } = context.method;
   if (typeof name === 'number') {
-    if (Number.isInteger(name) && name >= 0 && (name < parameters.length || restParameter)) return name;
+    const isOpen = restParameter || hasUnknownArity;
+    if (Number.isInteger(name) && name >= 0 && (isOpen || name < parameters.length)) return name;
     return context.fail(
       `reads the argument ${name}, but the method declares ${declared(parameters)}. ` +
         `Write an index from 0 to ${Math.max(parameters.length - 1, 0)}.`,
