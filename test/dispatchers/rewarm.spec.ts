@@ -3,7 +3,7 @@ import { ClientProxyFactory, Transport, type ClientOptions } from '@nestjs/micro
 import { Test } from '@nestjs/testing';
 import { Queue } from 'bullmq';
 import PgBoss from 'pg-boss';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { bullMqDispatcher } from '../../lib/bullmq.js';
 import {
   memoryStore,
@@ -54,6 +54,13 @@ async function start(
   const started = await startItems(dispatcher, given);
   open.push(() => started.app.close());
   return started;
+}
+
+/** Another connection, as a worker has: what entities it knows is part of the identity of the values that it makes. */
+async function ownDataSource(): Promise<DataSource> {
+  const own = await new DataSource({ ...dataSource.options, synchronize: false }).initialize();
+  open.push(() => own.destroy());
+  return own;
 }
 
 const change = (): Promise<unknown> => dataSource.manager.save(Item, { id: 1, text: 'new' });
@@ -121,7 +128,7 @@ describe.each(['bullmq', 'pg-boss'] as const)('the %s dispatcher', (name) => {
 
   it('recomputes in the process that works its queue', async () => {
     const writer = await start(name, [work(false)]);
-    const worker = await start(name, [work(true)], { dataSources: false });
+    const worker = await start(name, [work(true)], { dataSources: [await ownDataSource()] });
     await recomputes(writer, worker.items);
   });
 
@@ -149,7 +156,8 @@ describe('the microservice dispatcher', () => {
     });
 
   async function startWorker(log: LogBook, ...providers: ReturnType<typeof itemsService>[]) {
-    const options = { namespace, store, dataSources: false as const, dispatchers: [dispatcher()] };
+    const dataSources = [await ownDataSource()];
+    const options = { namespace, store, dataSources, dispatchers: [dispatcher()] };
     const module = await Test.createTestingModule({
       imports: [RestflowCacheModule.forRoot(options)],
       controllers: [invalidationController({ namespace, ack: true })],
