@@ -11,31 +11,31 @@ import { whereOf } from './decorator-options.js';
  * @publicApi
  */
 export interface CacheControlOptions {
-  /** How long any cache may reuse the answer. Seconds, or `'5m'`; no default: not sent. */
+  /** How long any cache may reuse the answer. Seconds, or `'5m'`. Default: not sent. */
   maxAge?: Duration | undefined;
-  /** How long shared caches may, in place of `maxAge`. Seconds, or `'5m'`. */
+  /** Replaces `maxAge` in shared caches. Seconds, or `'5m'`. */
   sMaxage?: Duration | undefined;
-  /** How long after that it may be served while it is asked for anew (RFC 5861 §3). */
+  /** How long after `maxAge` a cache may serve the stale answer while it revalidates (RFC 5861 §3). */
   staleWhileRevalidate?: Duration | undefined;
-  /** How long after that it may be served where asking fails (RFC 5861 §4). */
+  /** How long after `maxAge` a cache may serve the stale answer if revalidation fails (RFC 5861 §4). */
   staleIfError?: Duration | undefined;
-  /** Shared caches may keep it, though the request carried credentials. */
+  /** Shared caches may store the answer even if the request carried credentials. */
   public?: boolean | undefined;
-  /** Only the caches of its user may keep it; this one does not. */
+  /** Only caches of the user (a browser) may store the answer. This cache does not. */
   private?: boolean | undefined;
-  /** Caches must ask before each reuse. */
+  /** Caches must revalidate before each reuse. */
   noCache?: boolean | undefined;
-  /** No cache may keep it. */
+  /** No cache may store the answer. */
   noStore?: boolean | undefined;
-  /** Nobody on the way may change the body. */
+  /** Proxies must not change the body. */
   noTransform?: boolean | undefined;
-  /** Never served past its lifetime. */
+  /** Caches must not serve the answer stale. */
   mustRevalidate?: boolean | undefined;
-  /** Never served past its lifetime by shared caches. */
+  /** Shared caches must not serve the answer stale. */
   proxyRevalidate?: boolean | undefined;
-  /** Kept by caches alone that know its status code. */
+  /** Only caches that understand the status code may store the answer. */
   mustUnderstand?: boolean | undefined;
-  /** It never changes while it is fresh (RFC 8246). */
+  /** The answer does not change while it is fresh (RFC 8246). */
   immutable?: boolean | undefined;
 }
 
@@ -59,14 +59,15 @@ const OPTIONS: OptionTable<CacheControlOptions> = {
   exclusive: [{ names: ['public', 'private'] }],
 };
 
-/** What holds for errors as well. */
-const FORBIDDING = new Set(['private', 'no-cache', 'no-store', 'no-transform']);
+/** Directives that restrict caches. Errors carry them too. */
+const RESTRICTIONS = new Set(['private', 'no-cache', 'no-store', 'no-transform']);
 
 /**
- * Sends Cache-Control with every answer of a handler; with errors that it throws, what forbids alone. The cache here obeys it as it does what a handler sets itself: a
- * `maxAge` (or `sMaxage`) below the TTL shortens it, and what is private, not to be cached or not to be stored is not.
+ * Sends Cache-Control with every answer of a handler. Errors that the handler throws carry only the directives that restrict caches.
+ * This cache obeys the header like one that the handler sets itself: a `maxAge` (or `sMaxage`) below the TTL shortens the TTL, and an
+ * answer with `private`, `noCache` or `noStore` is not stored.
  *
- * @throws CacheConfigurationError for unknown or contradicting directives; TypeError for what is no duration
+ * @throws CacheConfigurationError for unknown or contradicting directives; TypeError for an invalid duration
  * @example
  * @Get() @CacheResponse('1h') @CacheControl({ public: true, maxAge: '5m' })
  * list() { … }
@@ -78,14 +79,14 @@ export function CacheControl(options: CacheControlOptions): MethodDecorator {
   return (target, propertyKey, descriptor) => {
     const value = cacheControlOf(options, `@CacheControl() on ${whereOf(target, propertyKey)}`);
     Header('Cache-Control', value)(target, propertyKey, descriptor);
-    const forbidding = value.split(', ').filter((directive) => FORBIDDING.has(directive));
-    const interceptor = new FailedLifetimeInterceptor(value, forbidding.join(', '));
+    const restrictions = value.split(', ').filter((directive) => RESTRICTIONS.has(directive));
+    const interceptor = new FailedLifetimeInterceptor(value, restrictions.join(', '));
     UseInterceptors(interceptor)(target, propertyKey, descriptor);
   };
 }
 
 function cacheControlOf(options: CacheControlOptions, where: string): string {
-  // A directive that is false is not sent.
+  // A directive with the value false is not sent.
   const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== false));
   checkOptions(OPTIONS, isRecord(options) ? given : options, where);
   const directives: string[] = [];
@@ -95,15 +96,18 @@ function cacheControlOf(options: CacheControlOptions, where: string): string {
     const directive = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     directives.push(value === true ? directive : `${directive}=${seconds(value, `${name} of ${where}`)}`);
   }
-  if (directives.length === 0) throw invalid(`${where} says nothing. Write for example { maxAge: '5m' }.`);
+  if (directives.length === 0)
+    throw invalid(`${where} has no directive. Write for example { maxAge: '5m' }.`);
   return directives.join(', ');
 }
 
-/** Whole ones, rounded down: never longer than was meant. */
+/** Whole seconds, rounded down: never longer than the given duration. */
 function seconds(duration: unknown, where: string): number {
   const milliseconds = parseDuration(duration, where);
   if (Number.isFinite(milliseconds)) return Math.floor(milliseconds / 1000);
-  throw invalid(`${where} is null, but no header says 'for ever'. Write a duration, e.g. '1d'.`);
+  throw invalid(
+    `${where} is null, but Cache-Control cannot express an unlimited lifetime. Write a duration, e.g. '1d'.`,
+  );
 }
 
 function invalid(message: string): CacheConfigurationError {

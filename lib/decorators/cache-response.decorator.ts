@@ -36,9 +36,9 @@ export const CACHE_RESPONSE_OPTIONS: OptionTable<CacheResponseOptions> = {
 };
 
 /**
- * A handler whose answers are cached, normalised.
+ * Checks the options of a cached handler and completes them.
  *
- * @throws CacheConfigurationError or TypeError for options that cannot work
+ * @throws CacheConfigurationError or TypeError for invalid options
  */
 export function defineResponse(
   target: object,
@@ -64,7 +64,7 @@ export function defineResponse(
     original,
     keyConstructor,
     plan: (route?: Partial<MethodShape>) => KeyPlan.bind(keyConstructor, { ...shape, ...route }),
-    // Where the headers decide, what the store keeps has no lifetime of its own.
+    // With freshness: 'headers' the stored headers hold the lifetime, so the entry itself does not expire.
     policy: normalisePolicy(byHeaders ? { ...options, ttl: null } : options, where, hints),
     name: options.name,
     store: options.store,
@@ -79,7 +79,7 @@ export function defineResponse(
   });
 }
 
-/** @throws CacheConfigurationError for one that no rule calls */
+/** @throws CacheConfigurationError if no rule calls the function */
 function rewarmRequestOf(
   { rewarmRequest }: CacheResponseOptions,
   rules: readonly InvalidationRule[],
@@ -100,12 +100,12 @@ function rewarmRequestOf(
  * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
  * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
  *
- * On a controller class it stands for every handler that answers GET, inherited ones included, but for those with a decorator of
- * their own and those with `@NoCache()`.
+ * On a controller class it applies to every handler that answers GET, including inherited ones, except handlers that have
+ * `@CacheResponse()` themselves or `@NoCache()`.
  *
  * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
- * @throws TypeError for a lifetime that is no duration
- * @throws CacheConfigurationError for options that cannot work, naming class and method
+ * @throws TypeError for an invalid lifetime
+ * @throws CacheConfigurationError for invalid options, with class and method
  * @example
  * @Get(':slug')
  * @CacheResponse({ ttl: '5m', invalidatesOn: [invalidates(Article, { fieldMapping: { slug: 'slug' } })] })
@@ -137,7 +137,7 @@ function declare(
   declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));
 }
 
-/** On a class: every handler that answers GET and says nothing of caching itself. */
+/** Decorates every handler of a class that answers GET and has no caching decorator. */
 function declareAll(controller: Function, given: Duration | CacheResponseOptions): void {
   const prototype = controller.prototype as object;
   const options = optionsOf(given, `@CacheResponse() on ${controller.name}`) as CacheResponseOptions;

@@ -23,12 +23,12 @@ const OPTIONS: OptionTable<CacheResultOptions> = {
 };
 
 /**
- * Caches what an async method returns, by its arguments. Works on any provider, resolver or controller that Nest
+ * Caches the result of an async method by its arguments. Works on any provider, resolver or controller that Nest
  * creates: singletons, request-scoped and transient ones, inherited methods, calls through `this`.
  *
  * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResultOptions}
- * @throws TypeError for a lifetime that is no duration
- * @throws CacheConfigurationError (or KeyDefinitionError) for options that cannot work, naming class and method
+ * @throws TypeError for an invalid lifetime
+ * @throws CacheConfigurationError (or KeyDefinitionError) for invalid options, with class and method
  * @example
  * @CacheResult('5m')
  * async find(id: number): Promise<User> { … }
@@ -54,11 +54,11 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
       ) as AsyncMethod,
       optionsOf(options, `@CacheResult() on ${whereOf(target, methodName)}`),
     );
-    const trampoline = createPatchedMethod(definition);
-    copyMetadata(definition.original, trampoline);
+    const patched = createPatchedMethod(definition);
+    copyMetadata(definition.original, patched);
     declareCachedMethod(target, definition);
     injectRuntime(target);
-    descriptor.value = trampoline as AsyncMethod as T;
+    descriptor.value = patched as AsyncMethod as T;
   };
 }
 
@@ -98,7 +98,7 @@ function define(
   });
 }
 
-/** TypeScript refuses methods that return no promise; for those it cannot see, the emitted type is asked. */
+/** The type of the decorator rejects synchronous methods. Where it is not checked (JavaScript, any), the emitted metadata tells. */
 function assertReturnsPromise(
   target: object,
   methodKey: string | symbol,
@@ -108,13 +108,13 @@ function assertReturnsPromise(
   if (/Generator/.test(Object.prototype.toString.call(original))) {
     throw new CacheConfigurationError(
       'CACHE_NOT_ASYNC',
-      `@CacheResult() on ${where}: the method is a generator, which can be run through once. Return a list from an async method.`,
+      `@CacheResult() on ${where}: the method is a generator, whose result can be read only once. Return a list from an async method.`,
     );
   }
   const type = Reflect.getMetadata('design:returntype', target, methodKey) as Function | undefined;
   if (type === undefined || type === Promise || type === Object) return;
   throw new CacheConfigurationError(
     'CACHE_NOT_ASYNC',
-    `@CacheResult() on ${where}: the method returns ${type.name}, not a Promise. Make it async: a cache may have to ask a store.`,
+    `@CacheResult() on ${where}: the method returns ${type.name}, not a Promise. Make it async: reading a store can take a network request.`,
   );
 }

@@ -4,9 +4,9 @@ import { CacheConfigurationError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
 import { methodParameters, type MethodShape } from '../keys/index.js';
 
-/** `@CacheResult('5m')` is `@CacheResult({ ttl: '5m' })`. What is no object is a lifetime, right or wrong. */
+/** Makes `{ ttl: '5m' }` of `'5m'`. Any argument other than an object is a lifetime, which is checked later. */
 export function optionsOf<T extends object>(options: Duration | T, where: string): T | { ttl: Duration } {
-  // TypeScript takes a function for options: it has a `name`.
+  // TypeScript accepts a function as options, because it has a `name`.
   if (typeof options === 'function') {
     throw new CacheConfigurationError(
       'CACHE_OPTION',
@@ -17,17 +17,17 @@ export function optionsOf<T extends object>(options: Duration | T, where: string
   return typeof options === 'object' && options !== null ? options : { ttl: options };
 }
 
-/** Class and method, for messages. The target is the prototype, or the class itself for a static method. */
+/** `Class.method`, for messages. The target is the prototype, or the class itself for a static method. */
 export function whereOf(target: object, methodKey: string | symbol): string {
   const owner = typeof target === 'function' ? target : target.constructor;
   return `${owner.name}.${String(methodKey)}`;
 }
 
 /**
- * The method that a decorator stands on.
+ * The decorated method.
  *
- * @param what the decorator can do, and only for methods
- * @throws CacheConfigurationError for a class, an accessor, a property, and where TypeScript's own decorators are switched off
+ * @param what what the decorator applies to, for the error
+ * @throws CacheConfigurationError for a class, an accessor, a property, and a call as a standard (TC39) decorator
  */
 export function methodOf(
   decorator: string,
@@ -36,7 +36,7 @@ export function methodOf(
   methodKey: string | symbol | undefined,
   descriptor: PropertyDescriptor | undefined,
 ): (...args: never[]) => unknown {
-  // What the standard's decorators are called with: the method, and an object that describes it.
+  // A standard decorator is called with the method and an object that describes it.
   if (typeof methodKey === 'object') {
     throw wrongPlace(
       `@${decorator}() was called as a standard decorator. Nest's are those of TypeScript: set experimentalDecorators and ` +
@@ -50,7 +50,8 @@ export function methodOf(
   }
   const value: unknown = descriptor?.value;
   if (typeof value === 'function') return value as (...args: never[]) => unknown;
-  const kind = descriptor === undefined ? 'a property; write a method in place of an arrow function' : 'none';
+  const kind =
+    descriptor === undefined ? 'a property. Write a method instead of an arrow function' : 'an accessor';
   throw wrongPlace(`@${decorator}() on ${whereOf(target, methodKey)}: ${what}, and this is ${kind}.`);
 }
 
@@ -58,14 +59,14 @@ function wrongPlace(message: string): CacheConfigurationError {
   return new CacheConfigurationError('CACHE_METHOD', message);
 }
 
-/** Decorators that ran before ours wrote their metadata on the function that ours replaces. */
+/** Copies the metadata that earlier decorators wrote on the function which this decorator replaces. */
 export function copyMetadata(from: object, to: object): void {
   for (const key of Reflect.getMetadataKeys(from) as unknown[]) {
     Reflect.defineMetadata(key, Reflect.getMetadata(key, from), to);
   }
 }
 
-/** What is known of a decorated method, for its key. */
+/** The shape of a decorated method, from which its key is planned. */
 export function shapeOf(
   kind: MethodShape['kind'],
   target: object,

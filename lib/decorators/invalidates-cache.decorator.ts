@@ -18,30 +18,29 @@ import {
 import { copyMetadata, methodOf, whereOf } from './decorator-options.js';
 
 /**
- * What `@InvalidatesCache` drops: tags of your own, or what a method cached.
+ * Options of `@InvalidatesCache`: tags to drop, or the cached method whose entries are dropped.
  *
  * @publicApi
  */
 export interface InvalidatesCacheOptions<T extends object = object> {
-  /** The class whose cached method is meant, or `() => Class` where imports are circular. */
+  /** The class of the cached method, or `() => Class` if imports are circular. */
   of?: Type<T> | (() => Type<T>) | undefined;
   /** The cached method. */
   method?: MethodName<T> | undefined;
-  /** Drops one partition of it, made from the arguments of the decorated method. Default: all that it cached. */
+  /** The partition to drop, made from the arguments of the decorated method. Default: all entries of the cached method. */
   partition?: ((...args: never[]) => PartitionValues) | undefined;
-  /** Drops what carries these tags. */
+  /** Tags to drop: a list, or a function of the arguments. */
   tags?: readonly string[] | ((...args: never[]) => readonly string[]) | undefined;
-  /** Default `'purge'`. */
+  /** `'purge'` (default) drops entries, `'expire'` makes them stale. */
   mode?: InvalidationMode | undefined;
 }
 
 /**
- * Invalidates after a handler or method succeeded, for writes that no ORM sees: another service, a file, a queue. Works on any
- * provider or controller that Nest creates; what it throws invalidates nothing. The caller gets the answer after the
- * invalidation.
+ * Invalidates after a method succeeded, for writes that no ORM sees: another service, a file, a queue. Works on any provider or
+ * controller that Nest creates. A method that throws invalidates nothing. The caller gets the result after the invalidation.
  *
- * @param options what to drop; several decorators may stand on one method
- * @throws CacheConfigurationError when it names neither a method nor tags
+ * @param options the tags or the cached method; a method may have several of these decorators
+ * @throws CacheConfigurationError if the options name neither a method nor tags
  * @example
  * @Put(':sku')
  * @InvalidatesCache({ of: StockController, method: 'find', partition: (sku: string) => ({ sku }) })
@@ -86,7 +85,7 @@ function normalise<T extends object>(options: InvalidatesCacheOptions<T>, where:
     throw new CacheConfigurationError(
       'CACHE_INVALIDATES',
       `@InvalidatesCache() on ${where} does not say what to drop. Write { of: Class, method: 'name' }, with partition: (…args) => ({ … }) ` +
-        `for a part of it, or { tags: […] }. A class that is undefined is usually a circular import: of: () => Class.`,
+        `for one partition, or { tags: […] }. A class that is undefined is usually a circular import: write of: () => Class.`,
     );
   }
   return {

@@ -3,10 +3,10 @@ import 'reflect-metadata';
 const NO_CACHE = 'restflow-cache:no-cache';
 
 /**
- * Keeps a handler from being cached by the `@CacheResponse` of its class, or by `forRoot({ cacheEverything })`; on a class, all its
- * handlers by the latter. The nearest decorator wins.
+ * Excludes a handler from the `@CacheResponse` of its class and from `forRoot({ cacheEverything })`. On a class, excludes all its
+ * handlers from `cacheEverything`. The decorator of a handler overrides that of its class.
  *
- * Source: Django, `never_cache`, as far as this cache is concerned.
+ * Source: Django, `never_cache`, without its response headers.
  *
  * @example
  * @Controller('articles')
@@ -25,12 +25,12 @@ export function NoCache(): ClassDecorator & MethodDecorator {
   return decorate as ClassDecorator & MethodDecorator;
 }
 
-/** Whether a handler, or a class or one that it extends, says so. */
+/** Tells whether a handler, or a class or its base class, has `@NoCache()`. */
 export function isNoCache(target: object): boolean {
   return Reflect.hasMetadata(NO_CACHE, target);
 }
 
-/** Whether a class says so itself. */
+/** Tells whether a class itself, not a base class, has `@NoCache()`. */
 export function isItselfNoCache(controller: Function): boolean {
   return Reflect.hasOwnMetadata(NO_CACHE, controller);
 }

@@ -2,11 +2,11 @@ import { assertHeaderNames, declareVary } from '../http/route/response-options.j
 import { whereOf } from './decorator-options.js';
 
 /**
- * Names request headers that choose between the answers of a cached handler: each value has an answer of its own, and
- * `Vary` tells caches outside. The same as `@CacheResponse({ vary })`, for a handler whose class is decorated.
+ * Names request headers that the response of a cached handler depends on: each combination of their values is stored separately,
+ * and the response header `Vary` names them. Equals `@CacheResponse({ vary })`, for a handler whose class is decorated.
  *
- * @param names of request headers, in any case
- * @throws CacheConfigurationError for what is no header name
+ * @param names names of request headers, case-insensitive
+ * @throws CacheConfigurationError for an invalid header name
  * @example
  * @Get() @CacheResponse('15m') @Vary('Accept-Language', 'User-Agent')
  * list() { … }
@@ -22,9 +22,9 @@ export function Vary(...names: string[]): MethodDecorator {
 }
 
 /**
- * Gives each value of the Cookie header an answer of its own, so that a handler may read cookies and still be cached.
+ * Stores a separate response for each value of the Cookie header, so that a handler may read cookies and still be cached.
  *
- * Every cookie counts, those of analytics too; where one matters, `new CookiesKeyField('theme')` shares more.
+ * Every cookie counts, including those of analytics scripts. If only one cookie matters, `new CookiesKeyField('theme')` gives more hits.
  *
  * @example
  * @Get('welcome') @CacheResponse('5m') @VaryOnCookie()

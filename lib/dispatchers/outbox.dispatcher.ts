@@ -7,7 +7,7 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
-import { isLeft } from '../invalidation/jobs/job.js';
+import { hasWork } from '../invalidation/jobs/job.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { flag, positive, text } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
@@ -110,7 +110,7 @@ class OutboxDispatcher implements Dispatcher {
    * reports the change may hold the last connection of the pool.
    */
   dispatch(jobs: readonly InvalidationJob[]): void {
-    const undone = jobs.filter(isLeft);
+    const undone = jobs.filter(hasWork);
     if (undone.length === 0) return;
     this.#sender ??= new Sender(
       'the outbox',

@@ -7,7 +7,7 @@ import type {
   DispatcherHost,
   InvalidationJob,
 } from '../invalidation/jobs/dispatcher.interface.js';
-import { InvalidationJobError, isLeft } from '../invalidation/jobs/job.js';
+import { InvalidationJobError, hasWork } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
@@ -120,7 +120,7 @@ class PgBossDispatcher implements Dispatcher {
 
   /** For a change without a transaction: sends the jobs whose tags could not be bumped after the change. */
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
-    const undone = jobs.filter(isLeft);
+    const undone = jobs.filter(hasWork);
     if (undone.length === 0) return;
     const key = JSON.stringify(config);
     let sender = this.#senders.get(key);

@@ -1,7 +1,7 @@
 import type { MethodDefinition } from '../cache/definition.js';
 import { nearestNames } from '../common/messages.js';
 import { coarseValue, KeyConstructor, ResponseCacheKeyConstructor } from '../keys/index.js';
-import { misfitOf } from './rewarm/rewarm-result.js';
+import { parameterProblem } from './rewarm/rewarm-result.js';
 import type { BoundRule } from './rules/bound-rule.js';
 import type { EntityCatalogue, EntityShape } from './rules/entity-catalogue.interface.js';
 
@@ -17,7 +17,7 @@ export function rewarmProblem(rule: BoundRule, instanceProblem: InstanceProblem)
       ? `its handler has no rewarmRequest. Write rewarmRequest: (change) => ({ url: '/…' }) beside invalidatesOn`
       : undefined;
   }
-  const problem = instanceProblem(owner) ?? key.arguments.problem ?? misfitOf(rule.target);
+  const problem = instanceProblem(owner) ?? key.arguments.problem ?? parameterProblem(rule.target);
   if (problem !== undefined) return problem;
   if (rule.options.scope === 'all') {
     return key.arguments.isEmpty

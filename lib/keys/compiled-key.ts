@@ -238,7 +238,8 @@ export class KeyArguments {
   from(values: ReadonlyMap<string, unknown>): Reconstruction {
     if (this.problem !== undefined) return { problem: this.problem };
     const missing = this.missingIn(values);
-    if (missing !== undefined) return { problem: `the change does not say its partition '${missing}'` };
+    if (missing !== undefined)
+      return { problem: `the change does not contain the value of its partition '${missing}'` };
     const args: unknown[] = [];
     for (const [index, fields] of this.#fields)
       args[index] = values.get(fields.find((field) => values.has(field))!);

@@ -5,8 +5,8 @@ import { isLocalCacheManager } from '../stores/cache-manager-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 
 /**
- * Variables that say which build runs, each documented by a platform, in the order in which they are asked. One that is the same
- * for every process of a deployment stands before one that each service has for itself.
+ * Environment variables that identify the running build, each documented by a platform. The first one that is set counts: variables with
+ * the same value in every process of a deployment come before those that differ by service.
  */
 export const DEPLOYMENT_VARIABLES = [
   'GIT_SHA', // by convention, in images that a build writes it into
@@ -15,7 +15,7 @@ export const DEPLOYMENT_VARIABLES = [
   'SOURCE_COMMIT', // Docker Hub's automated builds, Coolify
   'SOURCE_VERSION', // Heroku's build
   'HEROKU_BUILD_COMMIT', // Heroku's dynos, with dyno metadata
-  'HEROKU_SLUG_COMMIT', // the same, deprecated there
+  'HEROKU_SLUG_COMMIT', // Heroku's dynos, deprecated
   'VERCEL_GIT_COMMIT_SHA',
   'RENDER_GIT_COMMIT',
   'RAILWAY_GIT_COMMIT_SHA',
@@ -37,22 +37,22 @@ export const DEPLOYMENT_VARIABLES = [
   'CONTAINER_APP_REVISION', // Azure Container Apps: each app has its own
 ] as const;
 
-/** Variables of platforms that start processes by a file of their own, which is the same for every application. */
+/** Variables of platforms whose entry file is the same for every application. */
 const FOREIGN_ENTRIES = ['AWS_LAMBDA_RUNTIME_API', 'FUNCTIONS_WORKER_RUNTIME'] as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What runs here, as far as the process tells. */
+/** The build that runs, from the first {@link DEPLOYMENT_VARIABLES} that is set. */
 export function deployedVersion(environment: Environment = process.env): string | undefined {
   const name = DEPLOYMENT_VARIABLES.find((variable) => Boolean(environment[variable]));
   return name && environment[name];
 }
 
 /**
- * The name of the package that the process was started from and the path of its entry file below it: `shop/dist/worker`. `undefined` where
- * there is no such package, or the file is a platform's own.
+ * The name of the package that the process was started from, and the path of its entry file in it: `shop/dist/worker`. `undefined` if
+ * there is no such package, or if the entry file belongs to the platform.
  *
- * @param entry the file that was started; directories inside `node_modules` are no packages of the application's
+ * @param entry the file that was started; packages inside `node_modules` are skipped
  */
 export function defaultApplication(
   entry: string | undefined = process.argv[1],
@@ -77,7 +77,7 @@ function packageName(folder: string): string | undefined {
   }
 }
 
-/** `node dist/main` and `node dist/main.js` start one application. */
+/** `node dist/main` and `node dist/main.js` start the same application. */
 function withoutExtension(path: string): string {
   return path
     .split(sep)
@@ -85,24 +85,24 @@ function withoutExtension(path: string): string {
     .replace(/\.[cm]?[jt]s$/, '');
 }
 
-/** Whether other processes may read what is stored: one in memory decodes nothing. */
+/** Tells whether other processes may read the entries of a store. */
 export function isShared(store: CacheStore): boolean {
   return !store.keepsReferences && !isLocalCacheManager(store);
 }
 
-/** @throws CacheConfigurationError where entries of another application may be read, because nothing tells them from those of this one */
+/** @throws CacheConfigurationError for a shared store if the application has no name: it could read the entries of another */
 export function assertApplication(stores: Iterable<CacheStore>, application: string): void {
   const shared = [...stores].find(isShared);
   if (shared === undefined || application !== '') return;
   throw new CacheConfigurationError(
     'CACHE_APPLICATION',
-    `RestflowCacheModule: the ${shared.kind} store is shared with other processes, and no package.json above the file that started this ` +
-      `one tells which application it is: it could read the entries of another. Write forRoot({ application: 'orders-api' }), the ` +
-      `same in all processes that are to share entries.`,
+    `RestflowCacheModule: the ${shared.kind} store is shared with other processes, and no package.json above the entry file names this ` +
+      `application: it could read the entries of another. Write forRoot({ application: 'orders-api' }), with the same name in all ` +
+      `processes that share entries.`,
   );
 }
 
-/** What to say of a build that nothing tells from the next one; `undefined` where there is nothing to say. */
+/** Warns of a shared store without a version: the next build would read the entries of this one. `undefined` if all is well. */
 export function adviseOnVersion(
   stores: Iterable<CacheStore>,
   version: string | undefined,
@@ -110,8 +110,8 @@ export function adviseOnVersion(
   const shared = [...stores].find(isShared);
   if (shared === undefined || version !== undefined) return undefined;
   return (
-    `RestflowCacheModule has no version: after a deployment the ${shared.kind} store still serves what the build before stored, where no ` +
-    `class of a cached method changed but what it calls did. Write forRoot({ version: process.env.GIT_SHA }), or set GIT_SHA where the ` +
-    `process starts.`
+    `RestflowCacheModule has no version: after a deployment the ${shared.kind} store still serves values of the previous build if the ` +
+    `class of a cached method is unchanged, even if the code that it calls has changed. Write ` +
+    `forRoot({ version: process.env.GIT_SHA }), or set the variable GIT_SHA.`
   );
 }

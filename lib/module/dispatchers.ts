@@ -139,8 +139,11 @@ function isObject(given: unknown): given is object {
 }
 
 function nameless(given: unknown): CacheConfigurationError {
-  const wayOut = isObject(given)
+  const problem = isObject(given)
     ? `${describe(given)}, which has no name. Write @InvalidationDispatcher('name') on the class.`
     : `${String(given)}. Write a class, an instance, or { useFactory } that returns one; an undefined class is usually a circular import.`;
-  return new CacheConfigurationError('DISPATCHER_NAME', `RestflowCacheModule: dispatchers holds ${wayOut}`);
+  return new CacheConfigurationError(
+    'DISPATCHER_NAME',
+    `RestflowCacheModule: dispatchers contains ${problem}`,
+  );
 }

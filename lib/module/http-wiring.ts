@@ -34,9 +34,12 @@ export function createInterceptor(
   return new ResponseCacheInterceptor(runtime, isAuthenticated, secret, shortcut, inputs);
 }
 
-/** What the application answers HTTP with. To be called as early as possible: hooks run in the order in which they were added. */
+/**
+ * Adds the hooks of the application's HTTP platform, as early as possible: hooks run in the order in which they were added.
+ *
+ * @returns `undefined` in an application context, and in a testing module that has no adapter yet
+ */
 export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform | undefined {
-  // There is none in an application context, and not yet in a testing module.
   const adapter = httpAdapter as typeof httpAdapter | null | undefined;
   const type = adapter?.getType();
   if (type === 'express') {
@@ -49,35 +52,35 @@ export function installPlatform({ httpAdapter }: HttpAdapterHost): HttpPlatform 
   return new FastifyPlatform();
 }
 
-/** The shortcut of an application, for handlers whose pipeline has no effect before the interceptors. */
+/** Makes the hit shortcut of an application, for handlers that have nothing before the interceptors: no guards, no middleware of Nest. */
 export function createShortcut(discovery: DiscoveryService, config: ApplicationConfigLike): HitShortcut {
   return new HitShortcut((handler, controller) => {
     const wrappers = discovery.getControllers().filter(({ metatype }) => metatype === controller);
-    // One that is made for each request runs its constructor, and those of what it injects.
+    // A request-scoped controller is left out: its constructor, and those of its dependencies, must run for each request.
     const isStatic = wrappers.every((wrapper) => wrapper.isDependencyTreeStatic());
     return isStatic && isPlainPipeline(config, handler, controller);
   });
 }
 
-/** Lets hits skip Nest's pipeline, where nothing in it can be missed. */
+/** Lets hits skip Nest's pipeline for handlers that the shortcut accepts. */
 export function installShortcut(
   shortcut: HitShortcut,
   { httpAdapter }: HttpAdapterHost,
   source: HitSource,
   log: OnceLog,
 ): void {
-  // The application observes which routes run, hits included.
+  // The application observes every route that runs: the shortcut would hide hits from it.
   if (httpAdapter.getOnRouteTriggered?.() !== undefined) return;
   if (canTellPlainPipelines()) shortcut.install(httpAdapter as unknown as RegisteringAdapter, source);
   else
     log.warn(
       'no shortcut',
-      'Hits run through the whole pipeline of Nest and are slower: this version of @nestjs/core keeps guards and headers ' +
-        'where they cannot be read. Use Nest 11 or 12.',
+      'Hits run through the whole pipeline of Nest and are slower: the metadata of guards and headers cannot be read in this version ' +
+        'of @nestjs/core. Use Nest 11 or 12.',
     );
 }
 
-/** Computes entries anew in a process that has their providers; others say that they have none. */
+/** Makes the rewarmer, which computes entries again in a process that has their providers. */
 export function createRewarmer(
   runtime: CacheRuntime,
   moduleRef: ModuleRef,
@@ -105,17 +108,17 @@ function rewarmWith(
     if (!runtime.enabled) return 'the cache is switched off';
     const target = [...runtime.targets].find(({ name }) => name === method);
     if (target === undefined)
-      return 'no provider or controller of this process caches it; import its module where its jobs are carried out';
+      return 'no provider or controller of this process caches it; import its module in the process that runs its jobs';
     if (!rules.rewarms(target)) return 'none of its rules in this process has rewarm: true';
     if (request !== undefined) return responses.rewarm(target, request, isTrusted);
     if (values === undefined || target.definition.kind === 'response')
-      return 'its job says neither a request nor values';
+      return 'its job contains neither a request nor values';
     const problem = instanceProblem(moduleRef, target.owner);
     return problem ?? rewarmResult(runtime, target, instanceOf(moduleRef, target.owner), values);
   };
 }
 
-/** Why no method of a class can be called outside of a request; `undefined` where it can. */
+/** The reason why methods of a class cannot be called outside of a request; `undefined` if they can. */
 export function instanceProblem(moduleRef: ModuleRef, owner: Function): string | undefined {
   try {
     instanceOf(moduleRef, owner);
@@ -125,7 +128,7 @@ export function instanceProblem(moduleRef: ModuleRef, owner: Function): string |
   }
 }
 
-/** The instance of a provider class. @throws CacheUsageError where there is no single one */
+/** The instance of a provider class. @throws CacheUsageError for request-scoped and transient providers, and unknown classes */
 export function instanceOf(moduleRef: ModuleRef, owner: Function): object {
   try {
     return moduleRef.get<object>(owner as never, { strict: false });

@@ -43,112 +43,114 @@ import { CacheEverything, type CacheEverythingOptions } from './cache-everything
 import type { DispatcherProvider } from './dispatchers.js';
 
 /**
- * Options of `RestflowCacheModule.forRoot`. Everything has a default.
+ * Options of `RestflowCacheModule.forRoot`. All are optional.
  *
  * @publicApi
  */
 export interface RestflowCacheOptions {
-  /** Where values live. Default `memoryStore()`: in this process. */
+  /** The store of the entries. Default `memoryStore()`: in this process. */
   store?: CacheStore | undefined;
   /** More stores, chosen by name: `@CacheResult({ store: 'bulk' })`. */
   stores?: Readonly<Record<string, CacheStore>> | undefined;
-  /** Lifetime of what says none: whole **seconds** or a string with a unit. Default 3600. */
+  /** Lifetime of values whose method has no `ttl`: whole **seconds** or a string with a unit. Default 3600. */
   ttl?: Duration | undefined;
-  /** What every key of this application begins with. Default `'restflow'`. */
+  /** Prefix of every key. Default `'restflow'`. */
   namespace?: string | undefined;
   /**
-   * Whose entries these are: processes that are to share them set the same. Default: the name of the package that the process was started
-   * from, and the path of its entry file below it, e.g. `'shop/dist/main'`. Invalidations reach every application of the namespace.
+   * Owner of the entries: processes share entries only if they set the same application. Default: the name of the package that the process
+   * was started from and the path of its entry file in it, e.g. `'shop/dist/main'`. Invalidations reach every application of the namespace.
    */
   application?: string | undefined;
   /**
-   * Another build of the application reads another cache. Default: what the platform says of the deployment, in `GIT_SHA`,
-   * `HEROKU_BUILD_COMMIT`, `K_REVISION` and others; none where no such variable is set.
+   * Build of the application: builds with different versions do not share entries. Default: the variable in which the platform names the
+   * deployment, such as `GIT_SHA`, `HEROKU_BUILD_COMMIT` or `K_REVISION`; no version if no such variable is set.
    */
   version?: string | undefined;
   /**
-   * Ambient values that belong in every key, of both decorators and of `getOrSet`, each member a partition of every cached method: a tenant
-   * or locale that middleware put into a context. Asked once per call; where it throws, the call bypasses the cache. Default: none.
+   * Ambient values that every key contains, such as a tenant or locale that middleware put into a context: keys of both decorators and of
+   * `getOrSet`. Each member is a partition of every cached method. Called once per call; if it throws, the call bypasses the cache.
+   * Default: none.
    * @example keyContext: () => ({ tenant: storage.getStore()?.tenant })
    */
   keyContext?: KeyContextFunction | undefined;
-  /** Whether the cache is used; a function is asked on every call. Default `true`. */
+  /** Switches the cache off if false; a function is called on every call. Default `true`. */
   enabled?: boolean | (() => boolean) | undefined;
   /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
   setCacheHeaders?: boolean | undefined;
   /** Default of `keyLimit` of every `@CacheResponse`. Default `{ keys: 10_000, window: '1m' }`; `false` for none. */
   keyLimit?: KeyLimitOption | undefined;
   /**
-   * Whether answers say why they are as they are, in `Cache-Status` and in the log: `true` for all, in development;
-   * `{ secret }` for requests with an `X-Cache-Explain` header of `explainToken(secret)`. Default `false`.
+   * Explains answers in `Cache-Status` and in the log. `true`: all answers, for development. `{ secret }`: answers to requests with an
+   * `X-Cache-Explain` header of `explainToken(secret)`. Default `false`.
    */
   explain?: boolean | ExplainSecret | undefined;
   /**
    * Caches every handler with `@Get()` that has neither `@CacheResponse()` nor `@NoCache()`: `{ ttl: '1m', exclude: ['/admin/*'] }`.
-   * Requests with cookies or credentials bypass it. Default: only what is decorated is cached.
+   * Requests with cookies or credentials bypass it. Default: only decorated handlers are cached.
    */
   cacheEverything?: CacheEverythingOptions | undefined;
   /**
-   * Whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. TypeScript does
-   * not know the platform: annotate the request, `(request: Request) => …`.
+   * Tells whether a request carries credentials. Default: Authorization, x-api-key, user, session user, client certificate. TypeScript
+   * does not know the platform: annotate the request, `(request: Request) => …`.
    */
   isAuthenticated?: ((request: never) => boolean) | undefined;
   /**
-   * Cookies that choose no answer: requests that bring no others are cached. Names beside those of analytics scripts and load
-   * balancers, which are ignored by default, `['promo', 'ab_*']`, or `{ allBut: ['sid', 'lang'] }`.
+   * Cookies on which no answer depends: requests that carry no other cookies are cached. Names in addition to those of analytics
+   * scripts and load balancers, which are always ignored: `['promo', 'ab_*']`; or all except some: `{ allBut: ['sid', 'lang'] }`.
    */
   ignoreCookies?: IgnoreCookiesOption | undefined;
-  /** Request headers that choose no answer, although code reads them: `['x-trace-state']`. Default: none beside the usual ones. */
+  /** Request headers that code reads but on which no answer depends: `['x-trace-state']`. Default: only the usual ones. */
   ignoreHeaders?: readonly string[] | undefined;
   /**
-   * Members that middleware and guards leave on the request (`'requestTime'`) or in `response.locals` (`'locals.now'`) and that choose
-   * no answer. Default: none.
+   * Members that middleware and guards put on the request (`'requestTime'`) or in `response.locals` (`'locals.now'`) and on which no
+   * answer depends. Default: none.
    */
   ignoreProperties?: readonly string[] | undefined;
   /**
-   * Classes of interceptors that only log: what they read synchronously in `intercept()`, outside of `next.handle()`, chooses no
-   * answer. Default: none.
+   * Classes of interceptors that only log: no answer depends on what they read synchronously in `intercept()`, outside of
+   * `next.handle()`. Default: none.
    */
   unwatched?: readonly Function[] | undefined;
-  /** A digest of `node:crypto`, or a function, for parts of keys that are too long. Default `'sha256'`. */
+  /** Hashes key parts that are too long: a digest of `node:crypto`, or a function. Default `'sha256'`. */
   keyHashAlgorithm?: string | KeyHash | undefined;
-  /** Longer key suffixes are hashed. Characters; default 250. */
+  /** Longest key suffix that is not hashed, in characters. Default 250. */
   maxKeySuffixLength?: number | undefined;
-  /** How many loads may run at one time while the store does not answer; the others wait in line. Default 64. */
+  /** Number of loads that may run at the same time while the store does not answer; further loads wait. Default 64. */
   maxLoadsWhenDown?: number | undefined;
-  /** The dispatcher of rules that name none. Default `'inline'`. */
+  /** The dispatcher of rules without `dispatcher`. Default `'inline'`. */
   defaultDispatcher?: string | undefined;
-  /** Settings of dispatchers, by name; `raiseException` is read here, the rest is handed to the dispatcher. */
+  /** Settings of dispatchers by name. The module reads `raiseException`; the dispatcher gets the others. */
   dispatcherSettings?: DispatcherSettings | undefined;
-  /** Dispatchers beside `inline` and `background`: classes, instances, or providers of them; only in `forRoot`. */
+  /** Dispatchers in addition to `inline` and `background`: classes, instances, or providers of them; only in `forRoot`. */
   dispatchers?: readonly DispatcherProvider[] | undefined;
   /**
-   * Signs what jobs of rules with `rewarm: true` want computed anew, and refuses what is not signed, for queues that others can write to.
-   * At least 32 characters; of a list the first one signs, and all are accepted. Default: not signed.
+   * Signs the rewarm requests in jobs of rules with `rewarm: true`, and rejects unsigned ones: for queues that others can write to.
+   * At least 32 characters. A list rotates secrets: the first one signs, all are accepted. Default: not signed.
    */
   jobSecret?: string | readonly string[] | undefined;
-  /** Whether a failing invalidation rejects the write that caused it. Default `false`: it is logged. */
+  /** Rejects the write whose invalidation failed. Default `false`: the failure is logged. */
   raiseException?: boolean | undefined;
-  /** `'auto'` (default): every TypeORM DataSource that Nest provides; or a list; or `false` to go without. */
+  /** TypeORM DataSources whose changes invalidate: `'auto'` (default), all that Nest provides; a list; or `false` for none. */
   dataSources?: 'auto' | false | readonly object[] | undefined;
   /**
-   * How far replicas may be behind, for DataSources with `replication`: what changed is invalidated again after it.
-   * Whole **seconds** or a string with a unit. Default 0: once.
+   * Replication lag of DataSources with `replication`: changes are invalidated a second time after it. Whole **seconds** or a
+   * string with a unit. Default 0: only once.
    */
   replicaLag?: Duration | undefined;
   /**
-   * Whether bulk statements (`update(criteria)`, `delete(criteria)`, query builders) on PostgreSQL report the rows they change,
-   * so that only those partitions drop. The account must be allowed to read the tables. Default false: they drop everything of a method.
+   * Bulk statements (`update(criteria)`, `delete(criteria)`, query builders) on PostgreSQL report the rows they change, so only the
+   * partitions of those rows are dropped. The database user must be allowed to read the tables. Default false: they drop all entries of a
+   * method.
    */
   exactStatements?: boolean | undefined;
-  /** Sources of changes that the DataSources do not see, e.g. `postgresChanges(…)`. Default none. */
+  /** Sources of changes that no DataSource sees, e.g. `postgresChanges(…)`. Default: none. */
   changeSources?: readonly ChangeSource[] | undefined;
-  /** The source of time; for tests. */
+  /** Replaces the system clock, for tests. */
   clock?: Clock | undefined;
 }
 
 /**
- * A class that makes the options, for `forRootAsync({ useClass })`.
+ * Makes the options for `forRootAsync({ useClass })`.
  *
  * @publicApi
  */
@@ -163,19 +165,19 @@ export interface RestflowCacheOptionsFactory {
  * @publicApi
  */
 export interface RestflowCacheAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** What `useFactory` is called with. */
+  /** Providers that are the arguments of `useFactory`. */
   inject?: readonly (Type | string | symbol | Function)[] | undefined;
   /** Makes the options. */
   useFactory?: ((...args: never[]) => RestflowCacheOptions | Promise<RestflowCacheOptions>) | undefined;
-  /** A provider that makes the options; it is created for that. */
+  /** A class that makes the options; the module provides it. */
   useClass?: Type<RestflowCacheOptionsFactory> | undefined;
-  /** The same, of a provider that is there already. */
+  /** A class that makes the options; one of `imports` provides it. */
   useExisting?: Type<RestflowCacheOptionsFactory> | undefined;
-  /** Dispatchers; they are providers, so they must be known before the options are. */
+  /** Dispatchers. They are providers, so Nest must know them before the options are made. */
   dispatchers?: readonly DispatcherProvider[] | undefined;
 }
 
-/** The options, each decided; what the rooms get. */
+/** The checked options, with defaults filled in. */
 export interface ModuleSettings {
   readonly runtime: RuntimeSettings;
   readonly setCacheHeaders: boolean;
@@ -262,7 +264,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
   example: `an object: { ttl: '5m' }`,
 };
 
-/** Checks and completes the options. @throws CacheConfigurationError or TypeError that says what to write instead */
+/** Checks the options and fills in defaults. @throws CacheConfigurationError or TypeError that says what to write instead */
 export function normaliseOptions(
   options: RestflowCacheOptions = {},
   log = new OnceLog(),
@@ -338,18 +340,18 @@ function jobSecretsOf(given: RestflowCacheOptions['jobSecret']): readonly string
 function twoDefaults(): CacheConfigurationError {
   return new CacheConfigurationError(
     'CACHE_STORE',
-    `${WHERE}: stores has one called 'default'. Give that one as store: …; stores are those chosen by other names.`,
+    `${WHERE}: stores contains the name 'default', which is the name of the option store. Pass that store as store: …, or rename it.`,
   );
 }
 
-/** One that a user wrote may hang or fail: it is asked behind a guard, as the tiers of a tiered one are already. */
+/** Guards a store, because one that a user wrote may hang or fail. The tiers of a tiered store are guarded already. */
 function usable(name: string, store: CacheStore): CacheStore {
   if (typeof store?.get === 'function' && typeof store.bump === 'function')
     return store instanceof TieredStore ? store : guardStore(store);
   const isObject = typeof store === 'object' && store !== null;
   throw new CacheConfigurationError(
     'CACHE_STORE',
-    `${WHERE}: the store '${name}' is ${isObject ? 'no CacheStore' : describe(store)}. Write memoryStore(), or another ` +
-      `store of this library; a cache-manager cache is none.`,
+    `${WHERE}: the store '${name}' is ${isObject ? 'not a CacheStore' : describe(store)}. Write memoryStore() or another store of ` +
+      `this library; wrap a cache of cache-manager with cacheManagerStore(cache).`,
   );
 }

@@ -55,12 +55,12 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
     this.#wiring()?.beforeRoutes();
   }
 
-  /** Called by Nest. @throws CacheConfigurationError where nobody imports `forRoot()` */
+  /** Called by Nest. @throws CacheConfigurationError if the application imports the class without `forRoot()` */
   onModuleInit(): void {
     this.#wiring();
   }
 
-  /** `undefined` where this is the class alone, imported beside `forRoot()`. */
+  /** `undefined` if this module was imported without `forRoot()`, and another module with it. */
   #wiring(): ModuleWiring | undefined {
     const [own, any] = [true, false].map((strict) => {
       try {
@@ -77,14 +77,14 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   }
 
   /**
-   * The module with these options.
+   * Configures the cache. Import the result once, in the root module.
    *
-   * @param options see {@link RestflowCacheOptions}; everything has a default
-   * @throws CacheConfigurationError or TypeError for options that cannot work
+   * @param options see {@link RestflowCacheOptions}; all are optional
+   * @throws CacheConfigurationError or TypeError for invalid options
    */
   static forRoot(options: RestflowCacheOptions = {}): DynamicModule {
-    // Options that cannot work throw here; hints are for the application's log, when it has one. The store of the check is
-    // discarded, and a large one reserves its space at once.
+    // Invalid options throw here, with the caller in the stack trace. Hints are logged later, when the application has a logger. The
+    // default store of this check is thrown away, so it is a small one: a memory store reserves its space when it is made.
     normaliseOptions(options, new OnceLog(SILENT_LOGGER), () => memoryStore({ maxEntries: 1 }));
     return compose(
       { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
@@ -94,9 +94,9 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   }
 
   /**
-   * The same, with options that other providers make: `useFactory`, `useClass` or `useExisting`.
+   * Configures the cache with options that other providers make: `useFactory`, `useClass` or `useExisting`.
    *
-   * @throws CacheConfigurationError where not exactly one of them is given; at boot, what {@link forRoot} throws
+   * @throws CacheConfigurationError unless exactly one of them is given; invalid options throw at boot
    * @example
    * RestflowCacheModule.forRootAsync({
    *   imports: [ConfigModule],
@@ -113,7 +113,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   }
 }
 
-/** Code that only a booting application needs is loaded then: importing decorators and keys does not pay for it. */
+/** Loads the wiring and all that it imports when an application boots, so that importing decorators stays fast. */
 const wiringProvider: Provider = {
   provide: MODULE_WIRING,
   inject: [
@@ -198,7 +198,7 @@ function settingsProvider({
 const ASYNC_OPTIONS: OptionTable<RestflowCacheAsyncOptions> = {
   rows: {
     imports: [isList, 'a list of modules'],
-    inject: [isList, 'a list of what useFactory is called with: [ConfigService]'],
+    inject: [isList, 'a list of providers, the arguments of useFactory: [ConfigService]'],
     useFactory: [isFunction, 'a function that returns the options: (config) => ({ … })'],
     useClass: [isClassOrFunction, 'a class that implements RestflowCacheOptionsFactory'],
     useExisting: [isClassOrFunction, 'a class that implements RestflowCacheOptionsFactory, of a provider'],
@@ -208,7 +208,7 @@ const ASYNC_OPTIONS: OptionTable<RestflowCacheAsyncOptions> = {
   exclusive: [{ names: ['useFactory', 'useClass', 'useExisting'], isRequired: true }],
 };
 
-/** Checks options that a factory made. */
+/** Checks the options that a factory returned. */
 function normaliseMade(options: RestflowCacheOptions | null | undefined): ModuleSettings {
   if (options === undefined || options === null) {
     throw new CacheConfigurationError(

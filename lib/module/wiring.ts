@@ -49,10 +49,10 @@ import { releaseStore, takeStore } from '../cache/store-set.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** Applications whose module is already there: a second `forRoot` would cache every answer twice. */
+/** Applications that have imported the module: a second `forRoot` would cache every answer twice. */
 const wired = new WeakSet<object>();
 
-/** Puts the rooms together: this class alone knows them all. */
+/** Connects the parts of the cache of one application, in the order of Nest's lifecycle hooks. */
 export class ModuleWiring
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
@@ -65,7 +65,7 @@ export class ModuleWiring
   readonly #exchange: RuleExchange;
   readonly #changeSources: ModuleChangeSources;
   readonly #config: ApplicationConfigLike;
-  /** What it has taken, and gives back when it ends. */
+  /** The stores that this application uses, each once. They are released at shutdown. */
   readonly #stores: CacheStore[];
   readonly #interceptor: ResponseCacheInterceptor;
   readonly #shortcut: HitShortcut;
@@ -133,7 +133,7 @@ export class ModuleWiring
     for (const store of this.#stores) takeStore(store);
   }
 
-  /** The last moment before Nest registers the routes. */
+  /** Called by the module's `configure()`, the last hook before Nest registers the routes. */
   beforeRoutes(): void {
     this.#platform ??= installPlatform(this.adapterHost);
     if (this.#platform === undefined) return;
@@ -169,7 +169,7 @@ export class ModuleWiring
       this.given,
       this.discovery.getProviders().map(({ instance }) => instance as unknown),
     );
-    // One that two modules name has one set of routes.
+    // A controller that two modules declare is explored once.
     const mounted = this.discovery.getControllers();
     const controllers = [...new Map(mounted.map((wrapper) => [wrapper.metatype, wrapper])).values()];
     const providers = this.discovery.getProviders();
@@ -187,7 +187,7 @@ export class ModuleWiring
     this.attachDataSources();
     this.#assertEntities(this.#rules.all());
     this.#advise();
-    // A class that is no provider is met with its first instance, made by ModuleRef.create(): its rules count too.
+    // A class that is not a provider is found when ModuleRef.create() makes its first instance. Its rules are added then.
     this.runtime.onTargetCreated = (target) => {
       this.#rules.add(target, (rules) => this.#assertEntities(rules));
       this.#advise();
@@ -196,10 +196,10 @@ export class ModuleWiring
     await this.#exchange.start();
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
     await this.#changeSources.start();
-    this.#sayHello();
+    this.#logBoot();
   }
 
-  #sayHello(): void {
+  #logBoot(): void {
     const { stores } = this.runtime.settings;
     const targets = [...this.runtime.targets];
     this.runtime.log.info(
@@ -230,7 +230,7 @@ export class ModuleWiring
     assertEntities(rules, (rule) => this.#dataSources.knows(rule), where);
   }
 
-  /** Before data sources are destroyed: what is queued is still carried out. */
+  /** Runs queued jobs while the DataSources are still open. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.#changeSources.close();
     await this.#service.drain();
@@ -239,7 +239,7 @@ export class ModuleWiring
   }
 
   async onApplicationShutdown(): Promise<void> {
-    // The requests that were under way have ended.
+    // Requests that ran during beforeApplicationShutdown() have ended by now: their jobs are drained here.
     await this.#service.drain();
     await this.#dispatchers.close(this.runtime);
     await this.runtime.engine.refreshes.drain();
@@ -249,7 +249,7 @@ export class ModuleWiring
     await endAll(this.#stores.splice(0), releaseStore, this.runtime.log, 'A store');
   }
 
-  /** Attaches the data sources that are there now; those that come later are found at the end of the boot. */
+  /** Attaches the DataSources that exist by now. Called again at the end of the boot, for those that Nest makes later. */
   attachDataSources(): void {
     const { dataSources } = this.settings;
     if (dataSources === false) return;
@@ -269,7 +269,7 @@ export class ModuleWiring
 
   #add(definition: MethodDefinition, owner: Function, wrapper: Wrapper, isController: boolean): void {
     if (definition.kind === 'response') {
-      if (!isController) throw notARoute(definition.where, 'is no method of a controller');
+      if (!isController) throw notARoute(definition.where, 'is not a method of a controller');
       return this.#rules.add(this.#routes!.add(definition, owner));
     }
     const target = this.runtime.target(definition, owner);
@@ -279,16 +279,16 @@ export class ModuleWiring
       target.isScoped = true;
       this.runtime.log.warn(
         `scoped ${target.name}`,
-        `${target.name} runs uncached: its class is made for each request, and may have read anything of it. If its values are the ` +
-          `same for every caller, say shared: true; if they depend on the user, mark the key field that tells users apart ` +
-          `{ identity: true }; if on a context, say forRoot({ keyContext }).`,
+        `${target.name} runs uncached: its class is request-scoped, so its values may depend on anything in the request. If they are the ` +
+          `same for every caller, write shared: true; if they depend on the user, mark the key field of the user ` +
+          `{ identity: true }; if they depend on a context, write forRoot({ keyContext }).`,
       );
     }
     this.#rules.add(target);
   }
 }
 
-/** Whether something has a prototype on which decorators may have left metadata. */
+/** Tells whether something has a prototype on which decorators may have written metadata. */
 function isClassLike(metatype: unknown): metatype is Function {
   return typeof metatype === 'function' && typeof propertyOf(metatype, 'prototype') === 'object';
 }

@@ -211,7 +211,7 @@ describe('what cannot be cached is an error when the decorator runs', () => {
         }
         void Users;
       },
-      /@CacheResult\(\) on Users\.find: only methods.*this is a property; write a method in place of an arrow function/,
+      /@CacheResult\(\) on Users\.find: only methods.*this is a property. Write a method instead of an arrow function/,
     ],
     [
       'a class',

@@ -226,7 +226,7 @@ describe.each(platforms)('a handler with rewarmRequest on %s', (platform) => {
     [
       'is asked with no text',
       () => ({ url: '/pages/one', headers: { a: 1 } }),
-      /its headers are no record of texts/,
+      /its headers must be an object of strings/,
     ],
     ['would have to be waited for', async () => undefined, /must be synchronous/],
     [

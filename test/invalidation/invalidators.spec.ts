@@ -143,7 +143,7 @@ describe('a custom invalidator whose promise is not returned', () => {
     work.resolve();
     await settled();
     expect(await world.loads(1, 1)).toBe(true);
-    expect(world.log.errors.join()).toMatch(/when it had ended.*return the promise of its work/s);
+    expect(world.log.errors.join()).toMatch(/after it had ended.*return the promise of its work/s);
   });
 });
 

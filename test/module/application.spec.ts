@@ -283,7 +283,7 @@ describe('the application', () => {
     expect(() => assertApplication([redis], 'shop')).not.toThrow();
     for (const store of [redis, tieredStore({ l1: memoryStore(), l2: redis, consistency: 'validate' })]) {
       expect(() => assertApplication([memoryStore(), store], '')).toThrow(
-        `forRoot({ application: 'orders-api' }), the same in all processes that are to share entries`,
+        `forRoot({ application: 'orders-api' }), with the same name in all processes that share entries`,
       );
     }
     client.disconnect();

@@ -15,14 +15,14 @@ import { groupJobs, type JobGroup } from './job.js';
 import { INLINE, type RuleOptions } from '../rules/rule-options.js';
 
 /**
- * Settings of dispatchers, by name: handed to them, but for `raiseException`.
+ * Settings of dispatchers by name. The module reads `raiseException`; the dispatcher gets the others.
  *
  * @publicApi
  */
 export type DispatcherSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** How to get the dispatchers of this library that an application must ask for. */
-const TO_ASK_FOR: ReadonlyMap<string, string> = new Map([
+/** Dispatchers of this library that an application must register, and how. */
+const OPTIONAL_DISPATCHERS: ReadonlyMap<string, string> = new Map([
   ['bullmq', withPackages('bullmq ioredis', 'bullMqDispatcher({ connection })', 'bullmq')],
   ['pg-boss', withPackages('pg-boss', 'pgBossDispatcher({ boss })', 'pg-boss')],
   [
@@ -47,8 +47,8 @@ function withPackages(packages: string, call: string, subpath: string): string {
 export class DispatcherRegistry {
   readonly #dispatchers = new Map<string, Dispatcher>();
   #isClosed = false;
-  /** What was given jobs after it was closed. */
-  readonly #reopened = new Set<Dispatcher>();
+  /** Dispatchers that were given jobs after {@link close}. */
+  readonly #usedAfterClose = new Set<Dispatcher>();
 
   constructor(
     private readonly defaultDispatcher: string,
@@ -57,7 +57,7 @@ export class DispatcherRegistry {
     private readonly nameOfClass: (type: object) => string | undefined,
   ) {}
 
-  /** @throws CacheConfigurationError when the name is taken by another dispatcher */
+  /** @throws CacheConfigurationError if another dispatcher has the name */
   add(name: string, dispatcher: Dispatcher): void {
     const known = this.#dispatchers.get(name);
     if (known !== undefined && known !== dispatcher) {
@@ -80,7 +80,7 @@ export class DispatcherRegistry {
 
   /**
    * The name of the dispatcher of a rule.
-   * @throws CacheConfigurationError where it is not there, or cannot work with `dispatcherConfig` of the rule
+   * @throws CacheConfigurationError if the application has no such dispatcher, or the dispatcher rejects `dispatcherConfig` of the rule
    */
   of({ dispatcher, dispatcherConfig = {} }: RuleOptions, where: string): string {
     const name = this.resolve(dispatcher, where);
@@ -93,18 +93,21 @@ export class DispatcherRegistry {
     return name;
   }
 
-  /** The name of a dispatcher that is asked for. @throws CacheConfigurationError for one that is not there */
+  /**
+   * The name of a dispatcher that was given by name or class, or of the default dispatcher.
+   * @throws CacheConfigurationError if the application has no such dispatcher
+   */
   resolve(wanted: unknown, where: string): string {
     const name = typeof wanted === 'function' ? this.nameOfClass(wanted) : (wanted ?? this.defaultDispatcher);
     if (typeof name === 'string' && this.#dispatchers.has(name)) return name;
     const asked = typeof wanted === 'function' ? wanted.name : `'${String(name)}'`;
-    const wayOut =
-      TO_ASK_FOR.get(String(name)) ??
-      `${this.#meant(name)}Write one of ${[...this.#dispatchers.keys()].join(', ')}, or register your own: ` +
+    const remedy =
+      OPTIONAL_DISPATCHERS.get(String(name)) ??
+      `${this.#didYouMean(name)}Write one of ${[...this.#dispatchers.keys()].join(', ')}, or register your own: ` +
         `forRoot({ dispatchers: [MyDispatcher] }) with @InvalidationDispatcher('name') on the class.`;
     throw new CacheConfigurationError(
       'DISPATCHER_UNKNOWN',
-      `${where} asks for the dispatcher ${asked}, which is not there. ${wayOut}`,
+      `${where} names the dispatcher ${asked}, which this application does not have. ${remedy}`,
     );
   }
 
@@ -112,7 +115,7 @@ export class DispatcherRegistry {
     return name === INLINE;
   }
 
-  /** Whether a dispatcher writes its jobs inside the transaction of the change. */
+  /** Tells whether a dispatcher writes its jobs inside the transaction of the change. */
   isDurable(name: string): boolean {
     return this.#dispatchers.get(name)?.enqueue !== undefined;
   }
@@ -122,7 +125,7 @@ export class DispatcherRegistry {
     return typeof raise === 'boolean' ? raise : undefined;
   }
 
-  /** Rules by dispatcher and configuration. */
+  /** Groups rules by dispatcher. */
   group(rules: readonly ActiveRule[]): Map<string, ActiveRule[]> {
     const groups = new Map<string, ActiveRule[]>();
     for (const rule of rules) {
@@ -133,7 +136,7 @@ export class DispatcherRegistry {
     return groups;
   }
 
-  /** Hands jobs on; those of rules with equal `dispatcherConfig` together. */
+  /** Passes jobs to a dispatcher. Jobs of rules with equal `dispatcherConfig` are passed together. */
   dispatch(
     name: string,
     rules: readonly ActiveRule[],
@@ -141,15 +144,15 @@ export class DispatcherRegistry {
     work: JobWork,
   ): MaybePromise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
-    if (this.#isClosed) this.#reopened.add(dispatcher);
-    // One that throws keeps no other group from being handed on.
+    if (this.#isClosed) this.#usedAfterClose.add(dispatcher);
+    // async: if the dispatcher throws for one group, the other groups are still dispatched.
     const pending = this.#byConfig(name, rules, jobs).map(async (group) =>
       dispatcher.dispatch(group.jobs, { config: group.config, ...work }),
     );
     return Promise.all(pending).then(() => undefined);
   }
 
-  /** Writes jobs inside a transaction. Rejects when one group could not be written: the transaction must fail. */
+  /** Writes jobs inside a transaction. Rejects if a group could not be written: the transaction must fail. */
   async enqueue(
     name: string,
     rules: readonly ActiveRule[],
@@ -158,12 +161,12 @@ export class DispatcherRegistry {
     transaction: ChangeTransaction,
   ): Promise<void> {
     const dispatcher = this.#dispatchers.get(name)!;
-    // One after the other: a connection answers one statement at a time.
+    // In sequence: a connection runs one statement at a time.
     for (const group of this.#byConfig(name, rules, jobs))
       await dispatcher.enqueue!(group.jobs, { config: group.config, ...work }, transaction);
   }
 
-  /** Lets the dispatchers begin to work. */
+  /** Starts all dispatchers. */
   async start(hostOf: (name: string) => Omit<DispatcherHost, 'config'>): Promise<void> {
     for (const [name, dispatcher] of this.#dispatchers) {
       const host = hostOf(name);
@@ -172,7 +175,7 @@ export class DispatcherRegistry {
     }
   }
 
-  /** How those are that tell. One that fails to is not well. */
+  /** States of the dispatchers that report one. A dispatcher whose `state()` throws is down. */
   states(): Readonly<Record<string, DispatcherState>> {
     const states: [string, DispatcherState][] = [];
     for (const [name, dispatcher] of this.#dispatchers) {
@@ -186,24 +189,24 @@ export class DispatcherRegistry {
     return Object.fromEntries(states);
   }
 
-  /** Ends them all, whatever becomes of one; when called again, those that were given jobs meanwhile. */
+  /** Closes all dispatchers, even if one fails. A second call closes those that were given jobs since the first. */
   async close(failed: (error: unknown) => void): Promise<void> {
-    const open = new Set(this.#isClosed ? this.#reopened : this.#dispatchers.values());
+    const open = new Set(this.#isClosed ? this.#usedAfterClose : this.#dispatchers.values());
     this.#isClosed = true;
-    this.#reopened.clear();
+    this.#usedAfterClose.clear();
     const closing = [...open].map(async (dispatcher) => dispatcher.close?.());
     for (const result of await Promise.allSettled(closing))
       if (result.status === 'rejected') failed(result.reason);
   }
 
-  #meant(name: unknown): string {
-    const known = [...this.#dispatchers.keys(), ...TO_ASK_FOR.keys()];
+  #didYouMean(name: unknown): string {
+    const known = [...this.#dispatchers.keys(), ...OPTIONAL_DISPATCHERS.keys()];
     const [nearest] = typeof name === 'string' ? nearestNames(name, known) : [];
     return nearest === undefined ? '' : `Did you mean '${nearest}'? `;
   }
 
   #settingsOf(name: string): Readonly<Record<string, unknown>> {
-    const { raiseException: _ours, ...settings } = this.settings[name] ?? {};
+    const { raiseException: _ofModule, ...settings } = this.settings[name] ?? {};
     return settings;
   }
 

@@ -3,50 +3,51 @@ import type { InvalidationMode, MaybePromise } from '../../stores/store.interfac
 import type { Rewarm } from '../rewarm/rewarm.js';
 
 /**
- * The work of invalidation that a change asked for: plain JSON. The tags were computed where the change was seen, so
- * any worker of the namespace can carry it out, whatever build it runs.
+ * The invalidation that a rule derived from a change, as plain JSON. The tags were computed in the process of the change, so
+ * any worker of the namespace can run the job, whichever build it runs.
  *
  * @publicApi
  */
 export interface InvalidationJob {
-  /** Unique; carrying a job out twice does no harm. */
+  /** Unique. Running a job twice does no harm. */
   readonly id: string;
-  /** That of the application: workers of others refuse it. */
+  /** Namespace of the application: workers of other namespaces reject the job. */
   readonly namespace: string;
-  /** The id of the rule that asked for it. */
+  /** Id of the rule that made the job. */
   readonly rule: string;
-  /** What to drop, complete. */
+  /** All tags to drop. */
   readonly tags: readonly string[];
-  /** Whether what is dropped may be served as stale while it is loaded anew. */
+  /** `'expire'` if dropped entries may be served stale while they are loaded again; else `'purge'`. */
   readonly mode: InvalidationMode;
-  /** False when the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
+  /** False if the tags were not yet invalidated when the job was made (`eager: false`, or before the commit). */
   readonly done: boolean;
-  /** What to compute anew once the tags are invalidated, for rules with `rewarm: true`; left out where there is nothing. */
+  /** Entries to compute again after the invalidation, for rules with `rewarm: true`; omitted if there are none. */
   readonly rewarm?: readonly Rewarm[] | undefined;
 }
 
 /**
- * Carries a job out: invalidates its tags in every store; what its rules want computed anew then is, in the background. It takes what a queue delivered, as it was delivered.
+ * Runs a job, given as the queue delivered it: invalidates its tags in every store, then computes the entries of `rewarm` in the
+ * background.
  *
- * @throws InvalidationJobError for what can never be carried out, so need not be tried again
+ * @throws InvalidationJobError for a job that can never run, so the queue need not retry it
  */
 export type JobHandler = (job: unknown) => MaybePromise<void>;
 
 /**
- * What a dispatcher is told about the rules that its jobs come from.
+ * What a dispatcher gets with its jobs: the configuration of their rules, and the functions that run them in this process.
  *
  * @publicApi
  */
 export interface DispatchContext {
-  /** `dispatcherConfig` of the rules, laid over `dispatcherSettings` of the module. */
+  /** `dispatcherSettings` of the module, overridden by `dispatcherConfig` of the rules. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Carries a job out, in this process. */
+  /** Runs a job in this process. */
   readonly handle: JobHandler;
-  /** Computes anew what the rules of jobs want so, and invalidates nothing: for jobs that are `done`, in this process. Never rejects. */
+  /** Computes the entries of `rewarm` in this process, without invalidating: for jobs that are `done`. Never rejects. */
   readonly rewarm?: ((jobs: readonly InvalidationJob[]) => MaybePromise<void>) | undefined;
 }
 
-/** How a dispatcher carries out jobs in the process of the change. */
+/** The functions with which a dispatcher runs jobs in the process of the change. */
 export type JobWork = Omit<DispatchContext, 'config'>;
 
 /**
@@ -55,7 +56,7 @@ export type JobWork = Omit<DispatchContext, 'config'>;
  * @publicApi
  */
 export interface ChangeTransaction {
-  /** TypeORM's query runner of the transaction: what it runs is committed with the change, or not at all. */
+  /** TypeORM's query runner of the transaction: its statements are committed with the change, or rolled back with it. */
   readonly queryRunner: {
     query(sql: string, parameters?: unknown[], structured?: boolean): Promise<unknown>;
   };
@@ -64,30 +65,30 @@ export interface ChangeTransaction {
 }
 
 /**
- * The application, as a dispatcher that works jobs sees it.
+ * The application, for a dispatcher that runs jobs of a queue.
  *
  * @publicApi
  */
 export interface DispatcherHost {
-  /** That of the application. */
+  /** Namespace of the application. */
   readonly namespace: string;
   /** `dispatcherSettings` of the module for this dispatcher. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Carries a job out, in this process. */
+  /** Runs a job in this process. */
   readonly handle: JobHandler;
   /** The TypeORM DataSources that the module watches. */
   readonly dataSources: readonly object[];
-  /** A tag that covers this one and more; `undefined` where it covers the whole cache already. */
+  /** The next wider tag, which covers this one; `undefined` for the tag of the whole cache. */
   coarser(tag: string): string | undefined;
   /** Logs a failure, once for each topic. */
   failed(topic: string, message: string, error: unknown): void;
 }
 
 /**
- * Decides where and how durably the work of invalidation runs. Tags are invalidated at commit, unless a rule says
- * `eager: false`; a dispatcher repeats that where it must not be lost.
+ * Decides where invalidation jobs run and how durable they are. The process of a change invalidates the tags itself at commit,
+ * unless a rule says `eager: false`; a durable dispatcher repeats it, in case that process crashes.
  *
- * A dispatcher with `enqueue` is durable: it is given its jobs before COMMIT, and a rejection fails the transaction.
+ * A dispatcher with `enqueue` is durable: it gets its jobs before COMMIT, and a rejection fails the transaction.
  *
  * @example
  * @InvalidationDispatcher('my-runtime')
@@ -99,26 +100,26 @@ export interface DispatcherHost {
  * @publicApi
  */
 export interface Dispatcher {
-  /** Takes jobs over after the commit. The write waits for it at most 100 ms; what it throws is logged. */
+  /** Takes jobs after the commit. The write waits for it at most 100 ms; an error is logged. */
   dispatch(jobs: readonly InvalidationJob[], context: DispatchContext): MaybePromise<void>;
   /**
-   * Writes jobs inside the transaction of the change, through its query runner. What could not be enqueued there (a
-   * statement without a transaction) is given to `dispatch` after the fact.
+   * Writes jobs inside the transaction of the change, through its query runner. Jobs of a statement without a transaction
+   * go to `dispatch` after it.
    */
   enqueue?(
     jobs: readonly InvalidationJob[],
     context: DispatchContext,
     transaction: ChangeTransaction,
   ): Promise<void>;
-  /** Called at boot with the `dispatcherConfig` of each rule. Throws for what cannot work: the boot then fails. */
+  /** Called at boot with the `dispatcherConfig` of each rule. If it throws CacheConfigurationError, the boot fails. */
   check?(config: Readonly<Record<string, unknown>>): void;
-  /** How it is, as far as it knows, for `cache.health()`: answers at once, asks nobody. */
+  /** The last known state, for `cache.health()`. Synchronous; makes no request. */
   state?(): DispatcherState;
-  /** Called when the application has started: begins to work jobs, where the dispatcher does. */
+  /** Called when the application has started. A dispatcher that runs jobs of a queue starts doing so here. */
   start?(host: DispatcherHost): MaybePromise<void>;
   /**
-   * Called when the application shuts down, while its stores and data sources still answer. Requests that are under way may still
-   * dispatch; then it is called once more, after the last of them.
+   * Called when the application shuts down, while its stores and DataSources are still open. Requests that still run may dispatch
+   * further jobs; then it is called once more, after the last request.
    */
   close?(): MaybePromise<void>;
 }

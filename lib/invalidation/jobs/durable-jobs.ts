@@ -2,7 +2,6 @@ import { within } from '../../common/async.js';
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { RestflowCacheError } from '../../common/errors.js';
 import { messageOf } from '../../common/messages.js';
-import type { Clock } from '../../common/time.js';
 import type { Change } from '../change.interface.js';
 import { type InvalidationPlan, jobOf } from '../invalidation-plan.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
@@ -13,34 +12,34 @@ import type { ChangeTransaction, JobWork } from './dispatcher.interface.js';
 /** The rules that a change concerns. */
 export type RulesOf = (change: Change) => readonly ActiveRule[];
 
-/** Does work in a transaction, which goes on as if it had not been tried when it fails. */
+/** Runs work inside a savepoint: if it fails, the transaction goes on without it. */
 export type Attempt = (work: () => Promise<void>) => Promise<void>;
 
-/** A transaction waits this long for custom invalidators of durable rules; then they drop all of their methods. Milliseconds. */
+/** Time that a transaction waits for custom invalidators of durable rules; then the rules drop all entries of their methods. Milliseconds. */
 const MAX_WAIT = 100;
 
 /**
- * A durable job could not be written, so the transaction that it belongs to is not committed.
+ * A durable job could not be written, so its transaction is rolled back.
  *
  * @publicApi
  */
 export class InvalidationEnqueueError extends RestflowCacheError {}
 
-/** What was written with the changes of a transaction. */
+/** The jobs that were written in one transaction. */
 export interface WrittenJobs {
-  /** Its invalidators may still be speaking: they were counted as dropping everything of their methods. */
+  /** Invalidators in it may still run: the jobs of their rules drop all entries of their methods. */
   readonly plan: InvalidationPlan;
-  /** Whose jobs were written, or have nothing to do. */
+  /** Rules whose jobs were written, or have nothing to do. */
   readonly rules: Set<ActiveRule>;
-  /** What went wrong with rules, whose jobs drop everything of their methods therefore. */
+  /** Rules whose invalidator failed: their jobs drop all entries of their methods. */
   readonly failures: readonly (readonly [rule: ActiveRule, error: unknown])[];
 }
 
 const NONE: readonly WrittenJobs[] = [];
 
-/** Jobs that are written inside the transaction of the change, before its COMMIT. */
+/** Writes jobs inside the transaction of a change, before its COMMIT. */
 export class DurableJobs {
-  /** What was written with a change. Forgotten with it. */
+  /** The jobs that were written with a change. */
   readonly #written = new WeakMap<Change, WrittenJobs>();
   #writes = false;
   /** The dispatchers that have written into transactions of a data source. */
@@ -54,8 +53,8 @@ export class DurableJobs {
   ) {}
 
   /**
-   * Writes the jobs of durable rules. Rejects when one cannot be written, and only then.
-   * @returns nothing where no durable rule is concerned
+   * Writes the jobs of durable rules. Rejects only if a job cannot be written.
+   * @returns `undefined` if no durable rule applies to the changes
    */
   write(
     changes: readonly Change[],
@@ -77,12 +76,12 @@ export class DurableJobs {
     return this.#write({ plan, rules, failures }, changes, transaction, attempt);
   }
 
-  /** Whether the job of this rule for this change is written already. */
+  /** Tells whether the job of this rule for this change was written. */
   has(rule: ActiveRule, change: Change): boolean {
     return this.#writes && this.#written.get(change)?.rules.has(rule) === true;
   }
 
-  /** What was written with these changes, and is still to be invalidated now. */
+  /** The jobs that were written with these changes; their tags must still be invalidated in this process. */
   of(changes: readonly Change[]): readonly WrittenJobs[] {
     if (!this.#writes) return NONE;
     const all = new Set(changes.flatMap((change) => this.#written.get(change) ?? []));
@@ -134,7 +133,10 @@ export class DurableJobs {
     this.#proven.set(transaction.dataSource, proven.add(name));
   }
 
-  /** Rules of other processes are met by the names of entities: a dispatcher that never wrote here may be at home in another database. */
+  /**
+   * Enqueues jobs of rules of other processes. Those rules match changes by the name of the entity only, so the change may be in a
+   * database that their dispatcher does not use: a failure is logged and does not fail the transaction.
+   */
   async #tryEnqueue(name: string, enqueue: () => Promise<void>): Promise<boolean> {
     try {
       await enqueue();
@@ -142,8 +144,8 @@ export class DurableJobs {
     } catch (error) {
       this.runtime.log.warn(
         `durable elsewhere ${name}`,
-        `Rules of other processes want jobs of the dispatcher '${name}' in transactions of a DataSource where it has never written any. ` +
-          `They are dispatched after the commit instead: ${messageOf((error as Error).cause ?? error)}`,
+        `The dispatcher '${name}' could not write jobs of rules of other processes into a transaction, and never has with this DataSource. ` +
+          `The jobs are dispatched after the commit instead: ${messageOf((error as Error).cause ?? error)}`,
       );
       return false;
     }
@@ -155,37 +157,5 @@ export class DurableJobs {
 
   #isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
-  }
-}
-
-/** A write waits this long for its invalidations; then they go on in the background. Milliseconds. */
-const MAX_WRITE_WAIT = 100;
-
-/** The shutdown waits this long for them. Milliseconds. */
-const MAX_DRAIN = 5_000;
-
-/** Invalidations that writes wait for, but not for ever. */
-export class BackgroundWork {
-  readonly #running = new Set<Promise<unknown>>();
-
-  constructor(private readonly clock: Clock) {}
-
-  /** The work goes on; the write no longer waits for it. */
-  atMost(work: Promise<void>, onTimeout: () => void): Promise<void> {
-    const waiting = within(this.clock, MAX_WRITE_WAIT, work, onTimeout);
-    this.add(work.catch(() => undefined));
-    return waiting;
-  }
-
-  /** Work that no write waits for. It must not reject. */
-  add(work: Promise<unknown>): void {
-    const running = work.finally(() => this.#running.delete(running));
-    this.#running.add(running);
-  }
-
-  /** Resolves when nothing goes on any more, or after {@link MAX_DRAIN}. */
-  async drain(): Promise<void> {
-    if (this.#running.size === 0) return;
-    await within(this.clock, MAX_DRAIN, Promise.all(this.#running));
   }
 }

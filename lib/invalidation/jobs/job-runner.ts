@@ -7,7 +7,7 @@ import type { InvalidationJob, JobHandler } from './dispatcher.interface.js';
 import { readJob, rewarmsOf } from './job.js';
 import type { CommitOutcome, RuleFailures } from './rule-failures.js';
 
-/** Carries out jobs in this process. */
+/** Runs jobs in this process. */
 export class JobRunner {
   constructor(
     private readonly runtime: CacheRuntime,
@@ -16,9 +16,9 @@ export class JobRunner {
   ) {}
 
   /**
-   * Carries out what a dispatcher or a queue delivered. Doing it twice does no harm.
+   * Runs a job that a dispatcher or a queue delivered. Running it twice does no harm.
    * @param by the dispatcher that delivered it
-   * @throws InvalidationJobError for what is no job of this namespace
+   * @throws InvalidationJobError for anything but a job of this namespace
    */
   handle(delivered: unknown, by = 'InvalidationWorker'): MaybePromise<void> {
     const job = readJob(delivered, this.runtime.space);
@@ -26,7 +26,7 @@ export class JobRunner {
     if (rewarmsOf(job).length !== (job.rewarm?.length ?? 0)) this.#reportMalformed(job, by);
     const done = (): void => {
       this.runtime.counters.dispatcher(by).carriedOut++;
-      // The next job must not wait for loads: what it invalidates is stale until it does.
+      // In the background: entries that the next job invalidates are stale until it runs.
       this.recompute([job]);
     };
     const bumped = this.runtime.bump(job.tags, job.mode, 'job');
@@ -36,16 +36,16 @@ export class JobRunner {
   #reportMalformed({ rewarm }: InvalidationJob, by: string): void {
     this.runtime.log.warn(
       `malformed rewarm ${by}`,
-      `A job that ${by} delivered asks to recompute something that is malformed, which stays dropped: ${excerpt(rewarm)}`,
+      `A job that ${by} delivered asks to recompute malformed entries, which stay dropped: ${excerpt(rewarm)}`,
     );
   }
 
-  /** Computes anew what jobs want so, in the background. */
+  /** Computes the entries of `rewarm` of jobs, in the background. */
   recompute(jobs: readonly InvalidationJob[]): void {
     void this.rewarmer?.add(jobs.flatMap(rewarmsOf));
   }
 
-  /** The same, for a write that waits. What failed is logged by then. */
+  /** Computes the entries of `rewarm` for a write that waits. Failures are logged, and added to the outcome if the rule raises. */
   async recomputeFor(
     jobs: readonly InvalidationJob[],
     rules: readonly ActiveRule[],
@@ -62,8 +62,8 @@ export class JobRunner {
 }
 
 /**
- * Carries out jobs that reached this process by a way of your own: a consumer of Kafka or SQS, a cron, a function. It
- * needs no cached class here, only the application's store and namespace.
+ * Runs jobs that your own code delivers: a consumer of Kafka or SQS, a cron job, a serverless function. The process needs only
+ * the application's store and namespace, not its cached classes.
  *
  * @example
  * constructor(private readonly worker: InvalidationWorker) {}
@@ -79,11 +79,11 @@ export class InvalidationWorker {
   }
 
   /**
-   * Invalidates what a job names. Twice, or out of order, does no harm.
+   * Invalidates the tags of a job. Running jobs twice or out of order does no harm.
    *
    * @param job an `InvalidationJob`, as it was delivered
-   * @throws InvalidationJobError for what is no job of this namespace: trying again is no use
-   * @throws what the store threw: try again later
+   * @throws InvalidationJobError for anything but a job of this namespace: do not retry
+   * @throws the error of the store: retry later
    */
   async handle(job: unknown): Promise<void> {
     await this.#handle(job);

@@ -7,37 +7,37 @@ import type { ActiveRule } from '../rules/bound-rule.js';
 import type { InvalidationJob } from './dispatcher.interface.js';
 
 /**
- * A job that can never be carried out here: it is malformed, or of another namespace. A queue need not try it again.
+ * A job that can never run here: it is malformed, or of another namespace. A queue need not retry it.
  *
  * @publicApi
  */
 export class InvalidationJobError extends RestflowCacheError {}
 
-/** Reads what a queue delivered. @throws InvalidationJobError for what is no job of this namespace */
+/** Checks what a queue delivered. @throws InvalidationJobError for anything but a job of this namespace */
 export function readJob(delivered: unknown, space: KeySpace): InvalidationJob {
   const job = delivered as InvalidationJob;
   if (!isJob(job)) {
     throw new InvalidationJobError(
       'JOB_MALFORMED',
-      `This is no invalidation job: ${excerpt(delivered)}. A queue of invalidations must hold nothing else.`,
+      `A queue delivered something other than an invalidation job: ${excerpt(delivered)}. Use a separate queue for invalidations.`,
     );
   }
-  // A tag of another namespace has nothing coarser here.
+  // coarser() knows only tags of this namespace.
   const isOurs = (tag: string): boolean => tag === space.allTag || space.coarser(tag) !== undefined;
   if (job.namespace === space.namespace && job.tags.every(isOurs)) return job;
   throw new InvalidationJobError(
     'JOB_NAMESPACE',
     `The invalidation job ${excerpt(job.id)} is of the namespace ${excerpt(job.namespace)}, this application has '${space.namespace}'. ` +
-      `Give each namespace a queue of its own, or both applications the same namespace.`,
+      `Use a separate queue for each namespace, or the same namespace in both applications.`,
   );
 }
 
-/** Whether there is anything left to do for a job: in a dispatcher that does not repeat what was done. */
-export function isLeft({ done, rewarm }: InvalidationJob): boolean {
+/** Tells whether a job still has work, for a dispatcher that does not repeat invalidations which are done. */
+export function hasWork({ done, rewarm }: InvalidationJob): boolean {
   return !done || rewarm !== undefined;
 }
 
-/** What a delivered job wants computed anew; another build may have written it. */
+/** The valid entries of `rewarm` of a delivered job: another build may have written it. */
 export function rewarmsOf({ rewarm }: InvalidationJob): readonly Rewarm[] {
   return Array.isArray(rewarm) ? (rewarm as unknown[]).filter(isRewarm) : [];
 }
@@ -54,7 +54,7 @@ function isJob(job: Partial<Record<keyof InvalidationJob, unknown>> | null): boo
   );
 }
 
-/** Jobs that are handed to a dispatcher together. */
+/** Jobs that are passed to a dispatcher together. */
 export interface JobGroup {
   readonly config: Readonly<Record<string, unknown>>;
   readonly jobs: readonly InvalidationJob[];
@@ -71,7 +71,7 @@ interface OpenGroup {
  * Groups the jobs of one dispatcher by configuration; those of rules with `batch: true` become one job for each mode.
  *
  * @param jobs one for each of `rules`
- * @param settings of the dispatcher, under the configuration of each rule
+ * @param settings settings of the dispatcher, which the configuration of a rule overrides
  */
 export function groupJobs(
   rules: readonly ActiveRule[],
@@ -90,12 +90,12 @@ export function groupJobs(
   });
   return [...groups.values()].map(({ config, alone, batches }) => ({
     config,
-    jobs: [...alone, ...[...batches.values()].map(asOne)],
+    jobs: [...alone, ...[...batches.values()].map(merge)],
   }));
 }
 
-/** One job of several, which is done, and fails, as a whole. */
-function asOne(jobs: readonly InvalidationJob[]): InvalidationJob {
+/** Merges jobs into one, which succeeds or fails as a whole. */
+function merge(jobs: readonly InvalidationJob[]): InvalidationJob {
   if (jobs.length === 1) return jobs[0]!;
   const rewarm = jobs.flatMap((job) => job.rewarm ?? []);
   return {
@@ -108,7 +108,7 @@ function asOne(jobs: readonly InvalidationJob[]): InvalidationJob {
   };
 }
 
-/** Equal configurations have one key; those that JSON cannot tell apart have none. */
+/** Equal configurations have the same key; a configuration that JSON cannot represent has none. */
 function groupKey(config: JobGroup['config']): string | undefined {
   try {
     return JSON.stringify(config, (_, value: unknown) => {

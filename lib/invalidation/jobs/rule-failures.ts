@@ -6,17 +6,17 @@ import type { Rewarms } from '../rewarm/rewarms.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
 import type { DispatcherRegistry } from './dispatcher-registry.js';
 
-/** What becomes of errors: they stay in the log, unless a rule wants them raised. */
+/** Logs errors of rules, and collects those that must reject the write. */
 export class RuleFailures {
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly dispatchers: DispatcherRegistry,
-    /** Of the module. */
+    /** `raiseException` of the module. */
     private readonly raiseException: boolean,
   ) {}
 
   failed(rules: readonly ActiveRule[], error: unknown, outcome: CommitOutcome): void {
-    // What is queued was reported when the store went.
+    // The failure of a store whose bumps are queued was logged when the store went down.
     if (!(error instanceof BumpQueuedError)) for (const rule of rules) this.report(rule, error);
     if (rules.some((rule) => this.raises(rule))) outcome.errors.push(error);
   }
@@ -30,19 +30,19 @@ export class RuleFailures {
     this.runtime.log.error(`rule ${rule.id}`, `The rule ${rule.id} failed`, error);
   }
 
-  /** An invalidator whose promise was not returned. */
+  /** Logs that an invalidator called its methods after it had returned. */
   reportLate(rule: ActiveRule): void {
     this.runtime.log.error(
       `late ${rule.id}`,
-      `The invalidator of the rule ${rule.id} named what to drop when it had ended, so that reads after the write were served it`,
+      `The invalidator of the rule ${rule.id} dropped entries after it had ended, so reads after the write may have been served old values`,
       'return the promise of its work: async (cached, change) => { … }',
     );
   }
 }
 
 /**
- * An invalidation failed after its change was committed, and its rule, its dispatcher or the module says
- * `raiseException: true`: the write rejects with this, though its data is there. `cause` is what went wrong.
+ * An invalidation failed after its change was committed, and its rule, its dispatcher or the module has
+ * `raiseException: true`: the write rejects with this error, although its data is committed. `cause` is the original error.
  *
  * @publicApi
  */
@@ -56,14 +56,14 @@ export class InvalidationFailedError extends RestflowCacheError {
   }
 }
 
-/** What became of one commit: whose tags could not be invalidated, and errors to raise. */
+/** Result of the invalidation of one commit: rules whose tags could not be invalidated, and errors to raise. */
 export class CommitOutcome {
   readonly unbumped = new Set<ActiveRule>();
   readonly errors: unknown[] = [];
 
   constructor(readonly rewarms: Rewarms) {}
 
-  /** @returns a rejection for the first error that a rule wants raised */
+  /** @returns a rejection with the first error of a rule with `raiseException` */
   raise(): MaybePromise<void> {
     if (this.errors.length > 0) return Promise.reject(new InvalidationFailedError(this.errors[0]));
   }

@@ -9,11 +9,12 @@ import type { RewarmValue } from './rewarm.js';
 type Values = Readonly<Record<string, RewarmValue>>;
 
 /**
- * Has the value of a call cached anew. Whoever loads it: a value that a reader brought since the invalidation will do, and a load that
- * is under way is waited for.
+ * Caches the value of a call again: calls the method, joins a running load, or keeps a value that a reader has loaded since the
+ * invalidation.
  *
  * @param self the instance to call
- * @returns why not, where the call cannot be told from the values
+ * @param values values of the partition, from which the arguments are derived
+ * @returns the reason why the value cannot be computed; `undefined` if it was
  */
 export async function rewarmResult(
   { engine }: CacheRuntime,
@@ -21,31 +22,32 @@ export async function rewarmResult(
   self: object,
   values: Values,
 ): Promise<string | undefined> {
-  const told = argumentsOf(target, values);
-  if ('problem' in told) return told.problem;
-  const call = target.call(self, told.args);
-  // Outside of requests, and in a worker, the context of the entry's readers is not there.
+  const derived = argumentsOf(target, values);
+  if ('problem' in derived) return derived.problem;
+  const call = target.call(self, derived.args);
+  // Readers have a context, a job has none: the key would be another one.
   if (call.ambient?.members.size === 0)
-    return 'keyContext tells nothing where it is computed, so that its readers would not find it';
-  const isMeant = Object.keys(values).length === 0 || target.tags(call).includes(target.partitionTag(values));
-  if (!isMeant)
-    return `the call that its partition stands for is in another one: ${JSON.stringify({ values, args: told.args })}`;
-  // Nobody asked for it.
+    return 'keyContext returns no members outside of requests, so readers would not find the entry';
+  const isInPartition =
+    Object.keys(values).length === 0 || target.tags(call).includes(target.partitionTag(values));
+  if (!isInPartition)
+    return `the arguments derived from its partition belong to another partition: ${JSON.stringify({ values, args: derived.args })}`;
+  // Not counted: no caller waits for it.
   await engine.fetch(call, UNCOUNTED);
   return undefined;
 }
 
-/** The arguments of the call that these values stand for, each of the type that its parameter declares. */
+/** Derives the arguments of a call from the values of its partition, each converted to the declared type of its parameter. */
 function argumentsOf({ key, definition }: MethodTarget, values: Values): Reconstruction {
-  const told = key.arguments.from(new Map(Object.entries(values)));
-  if ('problem' in told) return told;
+  const derived = key.arguments.from(new Map(Object.entries(values)));
+  if ('problem' in derived) return derived;
   const types = parameterTypes(definition);
   const args: unknown[] = [];
-  for (const [index, value] of told.args.entries()) {
+  for (const [index, value] of derived.args.entries()) {
     const arg = value === undefined ? value : convert(value as RewarmValue, types[index]);
-    if (arg === MISFIT) {
+    if (arg === NOT_CONVERTIBLE) {
       return {
-        problem: `its argument ${index} is declared as ${types[index]!.name}: ${String(value)} is none`,
+        problem: `its argument ${index} is declared as ${types[index]!.name}, and ${String(value)} cannot be converted to it`,
       };
     }
     args.push(arg);
@@ -53,34 +55,34 @@ function argumentsOf({ key, definition }: MethodTarget, values: Values): Reconst
   return { args };
 }
 
-/** Why a parameter that must be known takes no value of a column; `undefined` where it may. */
-export function misfitOf({ key, definition }: MethodTarget): string | undefined {
+/** The reason why a parameter of the key cannot be derived from a column; `undefined` if all can. */
+export function parameterProblem({ key, definition }: MethodTarget): string | undefined {
   const type = parameterTypes(definition).find(
     (one, index) => key.arguments.reads(index) && one !== undefined && !CONVERSIONS.has(one),
   );
-  return type && `its parameter of the type ${type.name} takes no value of a column`;
+  return type && `its parameter of the type ${type.name} cannot be derived from a column`;
 }
 
-/** What TypeScript (`emitDecoratorMetadata`) says of the parameters; nothing where it is off. */
+/** The declared types of the parameters, from `emitDecoratorMetadata`; empty without it. */
 function parameterTypes({ declaredIn, methodKey }: MethodDefinition): readonly (Function | undefined)[] {
   const types: unknown = Reflect.getMetadata('design:paramtypes', declaredIn.prototype as object, methodKey);
   return Array.isArray(types) ? (types as Function[]) : [];
 }
 
-const MISFIT = Symbol('misfit');
+const NOT_CONVERTIBLE = Symbol('not convertible');
 
 const same = (value: RewarmValue): unknown => value;
 
-/** From a column's value to a parameter's: drivers tell bigints as texts, routes tell ids as texts. */
+/** Converts the value of a column to the type of a parameter: drivers return bigint columns as text, routes pass ids as text. */
 const CONVERSIONS = new Map<Function, (value: RewarmValue) => unknown>([
   [Object, same],
-  [String, (value) => (typeof value === 'boolean' ? MISFIT : String(value))],
-  [Number, (value) => (String(Number(value)) === String(value) ? Number(value) : MISFIT)],
-  [Boolean, (value) => (typeof value === 'boolean' ? value : MISFIT)],
-  [BigInt, (value) => (/^-?\d+$/.test(String(value)) ? BigInt(value) : MISFIT)],
+  [String, (value) => (typeof value === 'boolean' ? NOT_CONVERTIBLE : String(value))],
+  [Number, (value) => (String(Number(value)) === String(value) ? Number(value) : NOT_CONVERTIBLE)],
+  [Boolean, (value) => (typeof value === 'boolean' ? value : NOT_CONVERTIBLE)],
+  [BigInt, (value) => (/^-?\d+$/.test(String(value)) ? BigInt(value) : NOT_CONVERTIBLE)],
 ]);
 
 function convert(value: RewarmValue, type: Function | undefined): unknown {
   const conversion = type === undefined ? same : CONVERSIONS.get(type);
-  return conversion === undefined ? MISFIT : conversion(value);
+  return conversion === undefined ? NOT_CONVERTIBLE : conversion(value);
 }

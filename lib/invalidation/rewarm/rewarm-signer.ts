@@ -3,23 +3,23 @@ import { isRecord } from '../../common/options.js';
 import type { Rewarm } from './rewarm.js';
 
 /**
- * Tells what this application wanted recomputed from what somebody else put into a queue. Jobs are trusted with invalidation, which at
- * worst costs loads; what runs code or carries credentials is not taken on trust.
+ * Signs rewarm entries and checks their signatures, because others may be able to write to a queue of jobs. An unsigned job may
+ * invalidate, which costs loads at worst; it may not call methods or send requests with credentials.
  */
 export class RewarmSigner {
-  /** Those that were made in this process and never left it. */
+  /** Entries that were made in this process: they need no signature. */
   readonly #own = new WeakSet<Rewarm>();
 
   /**
-   * @param namespace of the application: a signature is good for no other
-   * @param secrets the first signs, all of them are accepted; none: nothing is signed
+   * @param namespace namespace of the application: a signature is valid for it only
+   * @param secrets the first one signs, all are accepted; without one, nothing is signed
    */
   constructor(
     private readonly namespace = '',
     private readonly secrets: readonly string[] = [],
   ) {}
 
-  /** Marks one that a rule of this process wants, and signs it for those that its job may travel to. */
+  /** Marks an entry of this process as trusted, and signs it for other processes that may get its job. */
   sign(rewarm: Rewarm): Rewarm {
     const [secret] = this.secrets;
     const signed =
@@ -30,13 +30,13 @@ export class RewarmSigner {
     return signed;
   }
 
-  /** Why it is not to be computed, `undefined` where it may be. */
+  /** The reason why an entry must not be computed; `undefined` if it may. */
   refusalOf(rewarm: Rewarm): string | undefined {
     if (this.secrets.length === 0 || this.trusts(rewarm)) return undefined;
     return 'its job is not signed with the jobSecret of this process';
   }
 
-  /** Whether it is known to come from this application. */
+  /** Tells whether an entry provably comes from this application. */
   trusts(rewarm: Rewarm): boolean {
     if (this.#own.has(rewarm)) return true;
     if (rewarm.signature === undefined) return false;
@@ -53,7 +53,7 @@ export class RewarmSigner {
   }
 }
 
-/** JSON whose members are sorted: databases that hold JSON keep no order. */
+/** JSON with sorted members: databases do not keep the order of members in JSON columns. */
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
   if (!isRecord(value)) return JSON.stringify(value);

@@ -2,44 +2,44 @@ import { excerpt } from '../../common/messages.js';
 import { isRecord } from '../../common/options.js';
 
 /**
- * A request that the application repeats to itself, so that its answer is cached.
+ * A request that the application sends to its own handler, so that the answer is cached.
  *
  * @publicApi
  */
 export interface RewarmRequest {
   /**
-   * The path and query of the handler, `/articles/intro`: asked with the hosts by which the handler was asked last. Or with a host,
-   * `https://shop.example/articles/intro`.
+   * Path and query of the handler, `/articles/intro`: sent once for each host of recent requests to the handler. Or a URL with one
+   * host, `https://shop.example/articles/intro`.
    */
   readonly url: string;
-  /** All that it carries: credentials, cookies and what the answer varies by. Default none. */
+  /** All headers of the request: credentials, cookies and those that the answer varies by. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * A value that JSON hands on as it is.
+ * A value that JSON represents exactly.
  *
  * @publicApi
  */
 export type RewarmValue = string | number | boolean;
 
 /**
- * What is computed anew after an invalidation: the call of a method by its partition's values, or a request to a handler.
+ * An entry to compute again after an invalidation: a call of a method, by the values of its partition, or a request to a handler.
  *
  * @publicApi
  */
 export interface Rewarm {
-  /** The name under which it caches, e.g. `UsersService.find`. */
+  /** Name of the cached method, e.g. `UsersService.find`. */
   readonly method: string;
-  /** By partition field; of a method. */
+  /** Of a method: the values of the partition, by field. */
   readonly values?: Readonly<Record<string, RewarmValue>> | undefined;
-  /** Of a handler. */
+  /** Of a handler: the request to send. */
   readonly request?: RewarmRequest | undefined;
-  /** Of an application with a `jobSecret`: that it is one of its own. */
+  /** Proof that the entry comes from this application, with `jobSecret`. */
   readonly signature?: string | undefined;
 }
 
-/** No client may send a longer head by default (Node's `maxHeaderSize`). Characters. */
+/** Longest request: the default limit of Node for heads (`maxHeaderSize`). Characters. */
 const MAX_REQUEST = 16_384;
 
 /** A path, or a URL of HTTP, without white space and control characters. */
@@ -48,10 +48,10 @@ const URL_TEXT = /^(?:\/(?!\/)|https?:\/\/)[^\s\p{Cc}]*$/iu;
 /** RFC 9110 §5.1. */
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** RFC 9110 §5.5: no control characters but the tab. */
+/** RFC 9110 §5.5: no control characters except the tab. */
 const HEADER_VALUE = /^(?:\t|\P{Cc})*$/u;
 
-/** @throws TypeError for what is no request to repeat */
+/** @throws TypeError for an invalid request */
 export function assertRequest(given: unknown): RewarmRequest {
   const { url, headers } = (given ?? {}) as Partial<Record<keyof RewarmRequest, unknown>>;
   if (typeof url !== 'string' || !URL_TEXT.test(url))
@@ -60,7 +60,7 @@ export function assertRequest(given: unknown): RewarmRequest {
     );
   if (headers === undefined) return { url };
   if (!isRecord(headers) || !Object.entries(headers).every(isHeader))
-    throw new TypeError(`its headers are no record of texts. Write { authorization: 'Bearer …' }`);
+    throw new TypeError(`its headers must be an object of strings. Write { authorization: 'Bearer …' }`);
   const length = Object.entries(headers).reduce((sum, pair) => sum + pair.join().length, url.length);
   if (length > MAX_REQUEST) throw new TypeError(`it is longer than ${MAX_REQUEST} characters`);
   return { url, headers: headers as Record<string, string> };
@@ -74,7 +74,7 @@ export function isRewarmValue(value: unknown): value is RewarmValue {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }
 
-/** Whether something that a queue delivered is a {@link Rewarm}: another build may have written it, or anybody. */
+/** Tells whether a queue delivered a valid {@link Rewarm}: another build, or a third party, may have written it. */
 export function isRewarm(given: unknown): given is Rewarm {
   if (!isRecord(given)) return false;
   const { method, values, request, signature } = given;

@@ -7,49 +7,49 @@ import type { Rewarm } from './rewarm.js';
 import { RewarmSigner } from './rewarm-signer.js';
 
 /**
- * Has one entry cached anew, in this process.
- * @param isTrusted whether it is known to come from this application
- * @returns why it cannot be done here; rejects with what the method threw
+ * Computes one entry again, in this process.
+ * @param isTrusted whether the entry provably comes from this application
+ * @returns the reason why it cannot be computed here; rejects with the error of the method
  */
 export type RunRewarm = (rewarm: Rewarm, isTrusted: boolean) => Promise<string | undefined>;
 
-/** Entries that are computed at one time, so that the database has time for requests. */
+/** Entries that are computed at the same time: few, to leave the database to requests. */
 const MAX_RUNNING = 4;
 
-/** Entries that wait to be computed; beyond it they stay dropped. */
+/** Entries that wait to be computed; further ones stay dropped. */
 const MAX_WAITING = 1_000;
 
-/** A write waits this long for what it has computed anew. Milliseconds. */
-const MAX_PATIENCE = 100;
+/** Time that a write waits for its entries to be computed. Milliseconds. */
+const MAX_WRITE_WAIT = 100;
 
-/** For so long no write waits after one that waited in vain. Milliseconds. */
-const IMPATIENCE = 10_000;
+/** Time without waiting writes after one that waited {@link MAX_WRITE_WAIT} in vain. Milliseconds. */
+const PAUSE_AFTER_TIMEOUT = 10_000;
 
-/** The shutdown waits this long. Milliseconds. */
+/** Time that the shutdown waits for entries. Milliseconds. */
 const MAX_DRAIN = 5_000;
 
-/** Methods that the log names one by one. */
+/** Methods that have a log topic each; further ones share a topic. */
 const MAX_NAMED = 200;
 
-/** A name that may stand in the log as it is. */
+/** A name that is safe to log unchanged. */
 const METHOD_NAME = /^[\x20-\x7e]{1,200}$/;
 
 interface Task {
   readonly rewarm: Rewarm;
-  /** With what the method threw; never rejects. */
+  /** Resolves with the error of the method, or `undefined`. Never rejects. */
   readonly done: Promise<unknown>;
   readonly settle: (error?: unknown) => void;
 }
 
-/** Computes entries anew after they were invalidated: beside the requests, a few at one time, each key once. */
+/** Computes invalidated entries again in the background: a few at a time, each key once. */
 export class Rewarmer {
   readonly #waiting = new Map<string, Task>();
   readonly #running = new Set<Promise<void>>();
-  /** What is computed must not depend on the request whose write asked for it. */
+  /** Detaches computations from the async context of the request whose write caused them. */
   readonly #scope = new AsyncResource('RestflowCacheRewarm');
   readonly #named = new Set<string>();
-  #isAwaited = false;
-  #patientFrom = 0;
+  #isWriteWaiting = false;
+  #nextWaitAt = 0;
   #isClosed = false;
 
   constructor(
@@ -60,9 +60,9 @@ export class Rewarmer {
   ) {}
 
   /**
-   * To be called once the invalidation is done. What already waits under a key is computed once; what runs under it may have begun
-   * before, and is computed again.
-   * @returns when all is done, what went wrong with each; never rejects
+   * Adds entries, after they were invalidated. An entry that already waits is computed once. One that already runs may have read
+   * old rows, so it is computed again.
+   * @returns resolves when all are computed, with the error of each or `undefined`; never rejects
    */
   add(rewarms: readonly Rewarm[] = []): Promise<readonly unknown[]> {
     const done = rewarms.map((rewarm) => this.#add(rewarm));
@@ -71,22 +71,22 @@ export class Rewarmer {
   }
 
   /**
-   * The same, for a write that waits. It holds a connection of the pool, which the others need to compute anything: so one write waits
-   * at a time, and none for a while after one did in vain.
+   * Adds entries for a write that waits for them, but at most {@link MAX_WRITE_WAIT}. A waiting write may hold a connection of the pool,
+   * which the computation needs: so one write waits at a time, and none for {@link PAUSE_AFTER_TIMEOUT} after a timeout.
    */
   async addFor(rewarms: readonly Rewarm[] = []): Promise<readonly unknown[]> {
     const done = this.add(rewarms);
-    if (rewarms.length === 0 || this.#isAwaited || this.clock.now() < this.#patientFrom) return [];
-    this.#isAwaited = true;
-    const errors = await within(this.clock, MAX_PATIENCE, done, () => {
-      this.#patientFrom = this.clock.now() + IMPATIENCE;
+    if (rewarms.length === 0 || this.#isWriteWaiting || this.clock.now() < this.#nextWaitAt) return [];
+    this.#isWriteWaiting = true;
+    const errors = await within(this.clock, MAX_WRITE_WAIT, done, () => {
+      this.#nextWaitAt = this.clock.now() + PAUSE_AFTER_TIMEOUT;
       return [];
     });
-    this.#isAwaited = false;
+    this.#isWriteWaiting = false;
     return errors;
   }
 
-  /** Computes what waits, for at most {@link MAX_DRAIN}; from then on nothing. */
+  /** Computes waiting entries for at most {@link MAX_DRAIN}, then stops. */
   async close(): Promise<void> {
     const idle = async (): Promise<void> => {
       while (this.#running.size > 0 && !this.#isClosed) await Promise.race(this.#running);
@@ -97,7 +97,7 @@ export class Rewarmer {
     if (left > 0)
       this.log.warn(
         'rewarm close',
-        `${left} entries were not recomputed before the shutdown, they stay dropped.`,
+        `${left} entries were not recomputed before the shutdown; they stay dropped.`,
       );
     for (const task of this.#waiting.values()) task.settle();
     this.#waiting.clear();
@@ -111,7 +111,7 @@ export class Rewarmer {
     if (known !== undefined) return known.done;
     if (this.#isClosed) return Promise.resolve();
     if (this.#waiting.size >= MAX_WAITING) {
-      this.#say(rewarm, `more than ${MAX_WAITING} entries wait to be recomputed`);
+      this.#warn(rewarm, `more than ${MAX_WAITING} entries wait to be recomputed`);
       return Promise.resolve();
     }
     let settle: Task['settle'] = () => undefined;
@@ -133,31 +133,31 @@ export class Rewarmer {
     this.#running.add(running);
   }
 
-  /** @returns what the method threw */
+  /** @returns the error of the method, or `undefined` */
   async #try(rewarm: Rewarm): Promise<unknown> {
     try {
       const { signer } = this;
       const reason = signer.refusalOf(rewarm) ?? (await this.run(rewarm, signer.trusts(rewarm)));
-      if (reason !== undefined) this.#say(rewarm, reason);
+      if (reason !== undefined) this.#warn(rewarm, reason);
       return undefined;
     } catch (error) {
-      this.#say(rewarm, error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+      this.#warn(rewarm, error instanceof Error ? `${error.name}: ${error.message}` : String(error));
       return error ?? new Error('It failed without an error.');
     }
   }
 
-  /** Jobs may name any method: those that a queue invents share a topic. */
-  #say({ method }: Rewarm, reason: string): void {
+  /** Logs why an entry was not computed. A queue may deliver any name: unsafe names, and those beyond {@link MAX_NAMED}, share a topic. */
+  #warn({ method }: Rewarm, reason: string): void {
     if (this.#named.size < MAX_NAMED && METHOD_NAME.test(method)) this.#named.add(method);
     const isNamed = this.#named.has(method);
     this.log.warn(
       `rewarm ${isNamed ? method : ''} ${kindOfReason(reason)}`,
-      `${isNamed ? method : excerpt(method)} was not recomputed after a change, it stays dropped: ${reason}.`,
+      `${isNamed ? method : excerpt(method)} was not recomputed after a change; it stays dropped: ${reason}.`,
     );
   }
 }
 
-/** What stands before the first value or path: there is no end to those, and the log keeps a topic for each kind. */
+/** The part of a reason before its first value or path: the topic of the log, so that the number of topics stays small. */
 export function kindOfReason(reason: string): string {
   return reason.split(/[:/"]/, 1)[0]!;
 }
