@@ -123,6 +123,7 @@ export type {
   StoreMetrics,
   StoreState,
 } from './observability/metrics.js';
+export type { DurationMetrics } from './observability/histogram.js';
 export type { LoadEvent } from './observability/load-watch.js';
 export { RestflowCacheModule } from './module/restflow-cache.module.js';
 export type { DispatcherProvider } from './module/dispatchers.js';

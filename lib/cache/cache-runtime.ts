@@ -15,6 +15,7 @@ import type { MethodDefinition } from './definition.js';
 import type { Call } from './engine/call.js';
 
 import { CacheEngine } from './engine/engine.js';
+import { HitSampler } from './engine/hit-sampler.js';
 import { currentLoad } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';
 import { type KeyContextFunction, KeyContextReader } from './key-context.js';
@@ -157,10 +158,9 @@ export class CacheRuntime {
     try {
       return target.call(self, args);
     } catch (error) {
-      this.log.warn(
-        `unkeyed ${target.name}`,
-        `A call of ${target.name} was not cached: ${unkeyedReason(error)}`,
-      );
+      const line = `A call of ${target.name} was not cached: ${unkeyedReason(error)}`;
+      target.counters.refusals.count('unkeyed', line);
+      this.log.warn(`unkeyed ${target.name}`, line);
       return target.callWithoutKey(self, args);
     }
   }
@@ -168,7 +168,14 @@ export class CacheRuntime {
   /** The value of a call, from the cache or loaded. */
   answer(call: Call): MaybePromise<unknown> {
     const { isScoped } = call.target as MethodTarget;
-    return call.isKeyed && !isScoped && this.mayUse() ? this.engine.fetch(call) : this.engine.bypass(call);
+    if (call.isKeyed && !isScoped && this.mayUse()) return this.engine.fetch(call);
+    if (call.isKeyed) call.target.counters.refusals.count(isScoped ? 'scoped' : this.#whyUnused());
+    return this.engine.bypass(call);
+  }
+
+  /** Why {@link mayUse} says no. */
+  #whyUnused(): 'transaction' | 'disabled' {
+    return currentTransaction() === undefined ? 'disabled' : 'transaction';
   }
 
   /** Calls a method whose target cannot be made. The boot did not see the class, since `ModuleRef.create` made the instance. */
@@ -297,6 +304,12 @@ export class CacheRuntime {
       if (error instanceof BumpQueuedError) return 'queued';
       throw error;
     }
+  }
+
+  /** Measures one hit in `every` from now on; the most frequent sampling that was asked for counts. */
+  sampleHits(every: number): void {
+    const { reader } = this.engine;
+    if (reader.sampler === undefined || every < reader.sampler.every) reader.sampler = new HitSampler(every);
   }
 
   /** Forbids storing the value of the load that the caller runs in, if any. */

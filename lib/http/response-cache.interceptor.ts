@@ -134,6 +134,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
 
   #bypass(exchange: Exchange, why: BypassReason): Observable<unknown> {
     exchange.counter.count(CacheStatus.BYPASS);
+    exchange.route.target.counters.refusals.count(why);
     const fwd = why === 'method' ? why : why === 'no-store' ? 'request' : 'bypass';
     // Without its key, an explanation would add headers that forbid outer caches what the handler may allow them.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
@@ -152,6 +153,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const reuse = this.#rulesOf(exchange).reuse(exchange, call, reading);
     if (typeof reuse !== 'string') return this.#replay(exchange, call, reuse);
     const forwarded: Exchange = { ...exchange, forwarded: reuse };
+    if (reuse === 'stale') exchange.route.target.counters.expired++;
     const { directives, request } = exchange;
     const mayFallBack =
       reuse === 'stale' &&

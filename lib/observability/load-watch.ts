@@ -66,6 +66,7 @@ export class LoadWatch {
     // The clock may have been set back.
     const took = Math.max(0, this.clock.now() - this.#began);
     this.counters.loadTime += took;
+    this.counters.loadTimes.observe(took / 1000);
     if (this.#event === undefined) return;
     this.#event.seconds = took / 1000;
     channels.asyncStart.publish(this.#event);

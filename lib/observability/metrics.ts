@@ -1,3 +1,6 @@
+import { type DurationMetrics, DurationHistogram, HIT_BOUNDS, LOAD_BOUNDS } from './histogram.js';
+import { RefusalCounts } from './refusals.js';
+
 /**
  * Counts of the calls of one cached method since the boot of this process; they never decrease. A field here is a metric: `MethodMetrics`
  * and `cache.metrics()` have it too.
@@ -22,6 +25,11 @@ class MethodCounts {
    * store does not take it.
    */
   notStored = 0;
+  /**
+   * Entries that a call found past their lifetime, and did not serve at once. Those that a shared store has removed by then are not
+   * known.
+   */
+  expired = 0;
 }
 
 /**
@@ -37,6 +45,15 @@ export interface MethodMetrics extends Readonly<MethodCounts> {
   readonly name: string;
   /** Total duration of all loads, in seconds. */
   readonly loadSeconds: number;
+  /** Loads by their duration. */
+  readonly loadTimes: DurationMetrics;
+  /** Hits by their duration, as far as they were sampled: only if something asks for it, e.g. `nestjs-restflow-cache/prometheus`. */
+  readonly hitTimes: DurationMetrics;
+  /**
+   * Why the cache was not asked or the value not stored, by kind: `cookie`, `authenticated`, `input`, `condition` … A kind appears with
+   * its first refusal.
+   */
+  readonly refusals: Readonly<Record<string, number>>;
 }
 
 /**
@@ -57,6 +74,10 @@ export interface StoreState {
   readonly entries?: number | undefined;
   /** Estimated bytes of these entries. */
   readonly bytes?: number | undefined;
+  /** Entries that gave way to others because the memory was full. Only of stores with memory. */
+  readonly evictions?: number | undefined;
+  /** Seconds that the last message took to come back over the bus. Only of stores with a bus, once one has. */
+  readonly busLag?: number | undefined;
 }
 
 /**
@@ -157,6 +178,9 @@ export type CountedStatus = keyof typeof FIELDS;
 export class MethodCounters extends MethodCounts {
   /** Milliseconds. The clock's rounding errors cancel out over many loads. */
   loadTime = 0;
+  readonly loadTimes = new DurationHistogram(LOAD_BOUNDS);
+  readonly hitTimes = new DurationHistogram(HIT_BOUNDS);
+  readonly refusals = new RefusalCounts();
 
   constructor(
     readonly name: string,
@@ -172,8 +196,15 @@ export class MethodCounters extends MethodCounts {
   }
 
   report(): MethodMetrics {
-    const { name, namespace: _, loadTime, ...counts } = this;
-    return { name, ...counts, loadSeconds: loadTime / 1000 };
+    const { name, namespace: _, loadTime, loadTimes, hitTimes, refusals, ...counts } = this;
+    return {
+      name,
+      ...counts,
+      loadSeconds: loadTime / 1000,
+      loadTimes: loadTimes.report(),
+      hitTimes: hitTimes.report(),
+      refusals: Object.fromEntries(refusals.report().map(({ kind, count }) => [kind, count])),
+    };
   }
 }
 

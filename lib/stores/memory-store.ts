@@ -64,6 +64,7 @@ export class MemoryStore implements CacheStore {
   readonly #generations = new GenerationTable(MAX_IDLE_TAGS);
   readonly #entries: LRUCache<string, HeldEntry>;
   #stored = 0;
+  #evictions = 0;
 
   constructor(options: MemoryStoreOptions = {}) {
     const { maxBytes = 64 * MIB, maxEntries = 100_000 } = options;
@@ -71,7 +72,10 @@ export class MemoryStore implements CacheStore {
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: (held) => held.size,
-      dispose: (held) => this.#generations.release(held.cells),
+      dispose: (held, _key, reason) => {
+        if (reason === 'evict') this.#evictions++;
+        this.#generations.release(held.cells);
+      },
     });
   }
 
@@ -159,7 +163,13 @@ export class MemoryStore implements CacheStore {
 
   state(): StoreState {
     const { entries, bytes } = this.size;
-    return { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0, entries, bytes };
+    const evictions = this.#evictions;
+    return { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0, entries, bytes, evictions };
+  }
+
+  /** Entries that gave way to others because the memory was full. */
+  get evictions(): number {
+    return this.#evictions;
   }
 
   /** Numbers of entries and tags, and the estimated bytes of the entries. */

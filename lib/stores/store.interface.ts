@@ -204,6 +204,8 @@ export function agreesOnLoads(store: object): boolean {
 export interface Bus {
   /** Whether all bumps that were published up to one heartbeat ago have provably arrived. */
   isTrusted(): boolean;
+  /** Seconds that the last message of this process took to come back; `undefined` until one has. */
+  lag?(): number | undefined;
   /** @param onReset called when messages may have been missed: entries in L1 may be outdated */
   listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void;
   /** Called once, by the application that uses the store. */

@@ -109,7 +109,15 @@ export class TieredStore implements CacheStore {
     const { entries, bytes } = this.l1.size;
     const l2 = this.l2.state?.() ?? { status: 'up', waitingBumps: 0, timeouts: 0, errors: 0 };
     const status = this.bus?.isTrusted() === false ? 'down' : l2.status;
-    return { ...l2, status, entries, bytes };
+    const busLag = this.bus?.lag?.();
+    return {
+      ...l2,
+      status,
+      entries,
+      bytes,
+      evictions: this.l1.evictions,
+      ...(busLag !== undefined && { busLag }),
+    };
   }
 
   get grantsAll(): boolean {

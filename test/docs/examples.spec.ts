@@ -134,10 +134,11 @@ describe('the example of docs/observability.md', () => {
     const blocks = codeBlocks(exportsOf(compilerOptions()));
     const { MetricsController } = await load(blocks.find(({ code }) => code.includes('prometheusText'))!);
     const counts = { hits: 3, misses: 1, stale: 0, bypasses: 0, refreshes: 0 };
-    const loads = { loads: 1, loadErrors: 0, loadSeconds: 0.25, notStored: 0 };
+    const times = { count: 0, seconds: 0, bounds: [], buckets: [0] };
+    const loads = { loads: 1, loadErrors: 0, loadSeconds: 0.25, notStored: 0, expired: 0, refusals: {} };
     const metrics = (): CacheMetrics => ({
       namespace: 'shop',
-      methods: [{ name: 'the "best"', ...counts, ...loads }],
+      methods: [{ name: 'the "best"', ...counts, ...loads, loadTimes: times, hitTimes: times }],
       stores: { default: { kind: 'redis', status: 'down', waitingBumps: 2, timeouts: 1, errors: 3 } },
       invalidation: { bumps: 1, tags: 1, failures: 0, changes: 0, widened: 0, ruleErrors: 0 },
       dispatchers: { outbox: { jobs: 5, carriedOut: 5, failures: 1, waitingJobs: 0 } },

@@ -16,7 +16,8 @@ export function reportEntry(call: Call, enclosing: LoadContext): void {
 
 /** Reports a load, also one that failed or whose value was not stored. */
 export function reportLoad(call: Call, load: Load, enclosing: LoadContext): void {
-  if (load.context.refusal !== undefined) enclosing.refuse(load.context.refusal, load.context.lasting);
+  if (load.context.refusal !== undefined)
+    enclosing.refuse(load.context.refusal, load.context.lasting, load.context.refusalKind);
   enclosing.inheritInputs(load.context);
   const stamp = load.stamp && load.context.complete(load.stamp);
   if (stamp === undefined)

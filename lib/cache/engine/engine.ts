@@ -76,6 +76,7 @@ export class CacheEngine {
         counters.stale++;
         return this.serve(call, reading, CacheStatus.STALE);
       }
+      counters.expired++;
     }
     return this.#miss(call, reading, counters);
   }
@@ -84,6 +85,7 @@ export class CacheEngine {
   serve(call: Call, entry: Entry, status: CacheStatus): unknown {
     call.status = status;
     call.entry = entry;
+    if (this.reader.sampler !== undefined) this.reader.sampler.served(call, status);
     const enclosing = currentLoad();
     if (enclosing !== undefined) reportEntry(call, enclosing);
     return call.target.values.present(entry.value);

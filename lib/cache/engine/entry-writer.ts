@@ -44,6 +44,7 @@ export class EntryWriter {
       written = await this.#write(call, load, value, lifetime);
     } catch (error) {
       written = UNCACHEABLE;
+      call.target.counters.refusals.count('error');
       load.context.limit(this.clock.now());
       this.log.error(`write ${call.target.topic}`, `A value of ${call.target.name} was not stored`, error);
     }
@@ -60,31 +61,45 @@ export class EntryWriter {
     // A value that is not stored has a lifetime too, which limits values made from it.
     if (typeof policy.ttl === 'number') load.context.limit(this.clock.now() + policy.ttl);
     if (prepared instanceof Unstorable)
-      return this.#refused(call, prepared.what, `cached: ${String(prepared)}`, UNCACHEABLE);
-    if (policy.condition !== undefined && !(await policy.condition(value, call.context)))
+      return this.#refused(call, 'value', prepared.what, `cached: ${String(prepared)}`, UNCACHEABLE);
+    const { refusals } = call.target.counters;
+    if (policy.condition !== undefined && !(await policy.condition(value, call.context))) {
+      refusals.count('condition');
       return { prepared, isHitForMiss: true };
+    }
     const now = this.clock.now();
     const ttl = Math.min(this.ttlOf(call, value) * (1 - policy.jitter * Math.random()), lifetime);
     load.context.limit(now + ttl);
-    if (ttl <= 0) return { prepared, isHitForMiss: true };
-    const { refusal, lasting } = load.context;
+    if (ttl <= 0) {
+      refusals.count('ttl');
+      return { prepared, isHitForMiss: true };
+    }
+    const { refusal, refusalKind, lasting } = load.context;
     if (refusal !== undefined)
-      return this.#refused(call, refusal, `stored: ${refusal}.`, { prepared, isHitForMiss: lasting });
+      return this.#refused(call, refusalKind, refusal, `stored: ${refusal}.`, {
+        prepared,
+        isHitForMiss: lasting,
+      });
     const [input] = load.context.inputs;
     if (input !== undefined) {
       const reason = `its load read ${input.name}, which its key does not hold: ${input.advice}`;
-      return this.#refused(call, input.name, `stored: ${reason}.`, { prepared, isHitForMiss: true });
+      return this.#refused(call, 'input', input.name, `stored: ${reason}.`, { prepared, isHitForMiss: true });
     }
     const stamp = load.stamp && load.context.complete(load.stamp);
     const { freshUntil } = load.context;
-    if (stamp === undefined || freshUntil <= now) return { prepared };
+    if (stamp === undefined || freshUntil <= now) {
+      refusals.count('changed');
+      return { prepared };
+    }
     if (stamp.tags.length > MAX_TAGS) {
       const reason = `with what it was made from it has more than ${MAX_TAGS} tags`;
-      return this.#refused(call, reason, `stored: ${reason}.`, { prepared, isHitForMiss: true });
+      return this.#refused(call, 'tags', reason, `stored: ${reason}.`, { prepared, isHitForMiss: true });
     }
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
-    return { prepared, entry, isStored: !isLocalStamp(stamp) && (await this.#store(call, load, entry)) };
+    const isStored = !isLocalStamp(stamp) && (await this.#store(call, load, entry));
+    if (!isStored) refusals.count('store');
+    return { prepared, entry, isStored };
   }
 
   async #store(call: Call, load: Load, entry: Entry): Promise<boolean> {
@@ -116,9 +131,14 @@ export class EntryWriter {
     context.limit(this.clock.now() + ttl);
   }
 
-  /** @param topic the same for every value, so that the line is logged once */
-  #refused(call: Call, topic: string, reason: string, written: WriteResult): WriteResult {
-    this.log.warn(`${call.target.topic} ${topic}`, `A value of ${call.target.name} is not ${reason}`);
+  /**
+   * @param kind counted under
+   * @param topic the same for every value, so that the line is logged once
+   */
+  #refused(call: Call, kind: string, topic: string, reason: string, written: WriteResult): WriteResult {
+    const line = `A value of ${call.target.name} is not ${reason}`;
+    call.target.counters.refusals.count(kind, line);
+    this.log.warn(`${call.target.topic} ${topic}`, line);
     return written;
   }
 }

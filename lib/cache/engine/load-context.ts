@@ -41,6 +41,7 @@ export class LoadContext {
   /** Decides about inputs in place of this context, which stores no value that was made from one: its key holds none. */
   inputSink: ((input: LoadInput) => void) | undefined;
   #refusal: string | undefined;
+  #refusalKind = 'load';
   #inputs: Map<string, LoadInput> | undefined;
   #inherited: Map<string, Generation> | undefined;
   #epoch: string | undefined;
@@ -100,8 +101,14 @@ export class LoadContext {
     return this.#refusal;
   }
 
+  /** The word under which the refusal is counted. */
+  get refusalKind(): string {
+    return this.#refusalKind;
+  }
+
   /** Forbids storing the value. The first reason is kept. */
-  refuse(reason: string, lasting = false): void {
+  refuse(reason: string, lasting = false, kind = 'load'): void {
+    if (this.#refusal === undefined) this.#refusalKind = kind;
     this.#refusal ??= reason;
     this.lasting ||= lasting;
   }
@@ -165,7 +172,7 @@ export class LoadContext {
 
   /** Adds everything another context collected: a batch runs one loader for several loads. */
   absorb(other: LoadContext): void {
-    if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting);
+    if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting, other.#refusalKind);
     this.inheritInputs(other);
     this.limit(other.freshUntil);
     if (other.#inherited === undefined) return;

@@ -5,6 +5,7 @@ import { Stamp, type Verdict } from '../../stores/stamp.js';
 import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { LoadTable } from './loads.js';
+import type { HitSampler } from './hit-sampler.js';
 import { isLocalStamp, type LocalStamps } from './outage.js';
 
 /** The entry of a call, or the stamp to load it under; `undefined` if its tags are not known, so that nothing may be stored. */
@@ -12,6 +13,9 @@ type Reading = Entry | Stamp | undefined;
 
 /** Reads stores for calls. Never throws: a store that fails is read as a miss. */
 export class StoreReader {
+  /** Measures hits, where something asked for it. */
+  sampler: HitSampler | undefined = undefined;
+
   constructor(
     private readonly log: OnceLog,
     private readonly localStamps: LocalStamps,
@@ -20,6 +24,7 @@ export class StoreReader {
 
   /** Reads the entry of a call, or the stamp to load it under: one of {@link LocalStamps} if the store fails. */
   read(call: Call): MaybePromise<Reading> {
+    if (this.sampler !== undefined) this.sampler.begin(call);
     try {
       const answer: unknown = call.target.store.get(call);
       return isThenable(answer) ? this.#readLater(call, answer) : this.#assertReading(call, answer);

@@ -108,10 +108,10 @@ export class RecordedAnswer implements RecordOptions {
     }
     const refusal =
       recording.response === undefined
-        ? { reason: whyNotRecorded(recording.refusal, this.maxBodyBytes) }
+        ? { reason: whyNotRecorded(recording.refusal, this.maxBodyBytes), why: recording.refusal }
         : (this.#verdict!.refusal ??
           this.rules.refusalOfSent?.(recording.response, this.#changedBelow(recording.sentCacheControl)));
-    if (refusal !== undefined) return this.#refuse(refusal);
+    if (refusal !== undefined) return this.#refuseCounted(refusal);
     const { response, lifetime } = this.rules.stored(recording.response!);
     return this.store(response, lifetime, this.#verdict!.vary);
   }
@@ -131,12 +131,16 @@ export class RecordedAnswer implements RecordOptions {
     const vary = [...new Set([...varyMembers(response.recorded.vary), ...varyOfAnswer])];
     const covered = this.exchange.route.cover(call, vary);
     if (covered === 'too-many')
-      return this.#refuse({ reason: `it varies by too many headers: ${vary.join(', ')}` });
+      return this.#refuseCounted({
+        reason: `it varies by too many headers: ${vary.join(', ')}`,
+        why: 'variants',
+      });
     // Waiting requests may have asked for another variant: their key did not tell.
     if (covered === 'moved') this.runtime.engine.loads.move(load, call.key);
     if (!this.exchange.route.variants.takes(call))
-      return this.#refuse({
+      return this.#refuseCounted({
         reason: 'it has more variants than are read; hold in its key what chooses between them',
+        why: 'variants',
       });
     void this.runtime.engine.writer.write(call, load, response, lifetime);
     return true;
@@ -196,6 +200,15 @@ export class RecordedAnswer implements RecordOptions {
     if (head.headers['set-cookie'] !== undefined) return { why: 'set-cookie' };
     if (isTooLarge(head, this.maxBodyBytes)) return { why: 'too-large' };
     return { why: canStore ? 'undecided' : 'store-down' };
+  }
+
+  /** Once for each answer: its head may have been refused before. */
+  #refuseCounted(refusal: Refusal): false {
+    const { counters, name } = this.call.target;
+    const { why, detail, reason } = refusal;
+    const line = reason === undefined ? undefined : `An answer of ${name} is not cached: ${reason}.`;
+    counters.refusals.count(why ?? detail ?? 'answer', line);
+    return this.#refuse(refusal);
   }
 
   #refuse({ reason }: Refusal): false {

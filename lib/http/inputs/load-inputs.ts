@@ -148,6 +148,7 @@ class LoadInputs implements LoadObserver {
       this.context.refuse(
         `its answers vary by too many inputs, ${input.name} among them: ${input.advice}`,
         true,
+        'variants',
       );
   }
 
@@ -161,7 +162,7 @@ class LoadInputs implements LoadObserver {
   }
 
   #refuse({ name, advice }: LoadInput): void {
-    this.context.refuse(`its load read ${name}, which its key does not hold: ${advice}`, true);
+    this.context.refuse(`its load read ${name}, which its key does not hold: ${advice}`, true, 'input');
   }
 
   /** Of a value that was loaded within this load, or of an ambient context. */

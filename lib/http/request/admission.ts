@@ -1,6 +1,5 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { Call } from '../../cache/engine/call.js';
-import type { MethodTarget } from '../../cache/method-target.js';
 import { assertSynchronous } from '../../common/async.js';
 import { ResponseCacheKeyConstructor } from '../../keys/index.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
@@ -73,25 +72,25 @@ export class Admission {
   }
 
   /** What code before the cache read of a request must be known, and the target must be a path of this host. */
-  #refusalOfUnseen({ target: { name } }: CachedRoute, request: KeyRequest): BypassReason | undefined {
+  #refusalOfUnseen(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const { name } = route.target;
     const watch = watchOf(request);
     if (watch === undefined || watch.isLate || watch.isReplaced) {
       const what =
         watch?.isReplaced === true
           ? 'middleware replaced request.headers, so that reads of them went unseen. Have it change single headers'
           : 'middleware may have read the request unseen. Put watchRequests(app) before it';
-      this.runtime.log.warn(`unwatched ${name}`, `${name} bypasses the cache: ${what}.`);
-      return 'unwatched';
+      return this.#refuse(route, 'unwatched', `${name} bypasses the cache: ${what}.`);
     }
     return watch.target.startsWith('/') ? undefined : 'target';
   }
 
-  #warnOfBody({ target: { name, key, definition } }: CachedRoute): 'body' {
+  #warnOfBody(route: CachedRoute): BypassReason {
+    const { name, key, definition } = route.target;
     const why = key.readsBody
       ? `a body that no parser took: enable one for its type, e.g. app.useBodyParser('text')`
       : `a body, which its key does not hold: if it reads the body, ${bodyAdvice(definition.keyConstructor)}`;
-    this.runtime.log.warn(`body ${name}`, `A request to ${name} was not cached: it has ${why}.`);
-    return 'body';
+    return this.#refuse(route, 'body', `A request to ${name} was not cached: it has ${why}.`);
   }
 
   /** Whether the answer may be meant for one user alone, and the key does not say which. */
@@ -99,13 +98,13 @@ export class Admission {
     const { options, target } = route;
     if (options.shared) return undefined;
     if (this.isAuthenticated(request)) {
-      if (target.key.hasIdentity) return this.#identifies(target, request) ? undefined : 'unidentified';
-      this.runtime.log.warn(
-        `authenticated ${target.name}`,
+      if (target.key.hasIdentity) return this.#refusalOfUnidentified(route, request);
+      return this.#refuse(
+        route,
+        'authenticated',
         `${target.name} bypasses the cache for authenticated requests. If its answer is the same for all, say shared: true; ` +
           `if it depends on the user, give it a keyConstructor with new RequestValueKeyField('user.id').`,
       );
-      return 'authenticated';
     }
     const { cookie } = request.headers;
     return cookie === undefined ? undefined : this.#refusalOfCookies(route, request, cookie);
@@ -113,10 +112,11 @@ export class Admission {
 
   /** A cookie may be a credential like any other: a session that middleware resolves, say. */
   #refusalOfCookies(
-    { held, inputs, target }: CachedRoute,
+    route: CachedRoute,
     request: KeyRequest,
     cookie: string | string[],
   ): BypassReason | undefined {
+    const { held, inputs, target } = route;
     if (held.headers.has('cookie')) return undefined;
     const cookies = held.members.get('cookies');
     const unheld = [...cookieNames(cookie)].filter(
@@ -125,24 +125,32 @@ export class Admission {
     if (unheld.length === 0) return undefined;
     if (target.key.hasIdentity && target.key.identifies({ args: [], request })) return undefined;
     const names = unheld.slice(0, MAX_NAMED_COOKIES).map((name) => `'${name}'`);
-    this.runtime.log.warn(
-      `cookie ${target.name}`,
+    return this.#refuse(
+      route,
+      'cookie',
       `${target.name} bypasses the cache for requests with the cookies ${names.join(', ')}: they may tell users apart. If they do ` +
         `not matter to any answer, say forRoot({ ignoreCookies: [${names.join(', ')}] }); if they choose its answer, decorate it with ` +
         `@VaryOnCookie(), or hold them: new CookiesKeyField([${names.join(', ')}]); if its answer is the same for all, say shared: true.`,
     );
-    return 'cookie';
   }
 
   /** Credentials that the key's fields know nothing of are those of anybody. */
-  #identifies(target: MethodTarget, request: KeyRequest): boolean {
-    if (target.key.identifies({ args: [], request })) return true;
-    this.runtime.log.warn(
-      `unidentified ${target.name}`,
+  #refusalOfUnidentified(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
+    const { target } = route;
+    if (target.key.identifies({ args: [], request })) return undefined;
+    return this.#refuse(
+      route,
+      'unidentified',
       `${target.name} bypasses the cache for requests whose credentials its key does not see: what its keyConstructor reads of ` +
         `the user is empty. Check that a guard sets it (e.g. request.user.id), or read what it does set.`,
     );
-    return false;
+  }
+
+  /** Logs why requests to a route bypass the cache, and keeps it for reports. */
+  #refuse({ target }: CachedRoute, why: BypassReason, line: string): BypassReason {
+    target.counters.refusals.explain(why, line);
+    this.runtime.log.warn(`${why} ${target.name}`, line);
+    return why;
   }
 }
 

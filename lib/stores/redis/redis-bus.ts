@@ -31,6 +31,7 @@ export class RedisBus implements Bus {
   #host: StoreHost | undefined;
   #trusted: { readonly from: number; readonly until: number } = NEVER;
   #heardAt = 0;
+  #lag: number | undefined;
   #cancel: (() => void) | undefined;
   #onBump: (tags: readonly string[], mode: InvalidationMode) => void = () => undefined;
   #onReset: () => void = () => undefined;
@@ -41,6 +42,10 @@ export class RedisBus implements Bus {
     const now = this.#host?.now() ?? 0;
     // Before `from`: the clock was set back.
     return now >= this.#trusted.from && now < this.#trusted.until;
+  }
+
+  lag(): number | undefined {
+    return this.#lag;
   }
 
   listen(onBump: (tags: readonly string[], mode: InvalidationMode) => void, onReset: () => void): void {
@@ -121,6 +126,7 @@ export class RedisBus implements Bus {
     if ('tags' in message) return this.#onBump(message.tags, message.mode);
     if (message.ping !== this.#id) return;
     this.#heardAt = now;
+    this.#lag = Math.max(0, now - message.sentAt) / 1000;
     this.#trusted = { from: message.sentAt, until: message.sentAt + HEARTBEAT_MS };
   }
 }
