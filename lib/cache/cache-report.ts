@@ -36,7 +36,7 @@ export interface RuleReport {
   readonly dispatcher: string;
   /** Values that a change drops: `all`, those of an `invalidator`, or of the partition fields it maps. */
   readonly drops: 'all' | 'invalidator' | readonly string[];
-  /** Left out if dropped values are not computed anew. */
+  /** Left out if dropped values are not computed again. */
   readonly rewarm?: true | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface RuleReport {
  * @publicApi
  */
 export interface CacheReport {
-  /** Whether the cache is switched on now. */
+  /** True if the cache is switched on now. */
   readonly enabled: boolean;
   /** Prefix of all keys. */
   readonly namespace: string;

@@ -115,7 +115,7 @@ export class CacheRuntime {
     this.#enabled = enabled;
   }
 
-  /** Whether a call may read and store now: the cache is on, and the caller is not inside an open transaction. */
+  /** True if a call may read and store now: the cache is on, and the caller is not inside an open transaction. */
   mayUse(): boolean {
     if (currentTransaction() !== undefined)
       this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
@@ -213,7 +213,7 @@ export class CacheRuntime {
     return target;
   }
 
-  /** The error is kept, so that it is not raised anew by every call. */
+  /** The error is kept, so that it is not raised again by every call. */
   #tryCreate(...what: Parameters<CacheRuntime['target']>): MethodTarget | Error {
     try {
       return this.#create(...what);

@@ -222,7 +222,7 @@ export class CacheService {
     return delivery;
   }
 
-  /** Whether the cache is on. If it is off, every cached call bypasses it. */
+  /** True if the cache is on. If it is off, every cached call bypasses it. */
   get enabled(): boolean {
     return this.#runtime.enabled;
   }

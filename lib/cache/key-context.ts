@@ -27,7 +27,7 @@ export class KeyContextReader {
   constructor(private readonly read: KeyContextFunction) {}
 
   /**
-   * Whether rules and callers may name a member. If the function fails outside of requests, no names are known before the first request:
+   * True if rules and callers may name a member. If the function fails outside of requests, no names are known before the first request:
    * until then any name may be one, and a call that lacks what a rule names bypasses the cache.
    */
   readonly isMember = (name: string): boolean => {

@@ -39,7 +39,7 @@ export class KeySpace {
     return `${this.#build}${segment(target)}:${fingerprint}:${segment(version)}:`;
   }
 
-  /** Whether a key of this method was written by another version of its key constructor, in any build of this application. */
+  /** True if a key of this method was written by another version of its key constructor, in any build of this application. */
   isOtherVersion(key: string, target: string, version?: string | number): boolean {
     const [application, , name, , keyVersion] = key.slice(this.entries.length).split(':', 5);
     return application === this.#application && name === segment(target) && keyVersion !== segment(version);

@@ -121,7 +121,7 @@ export class MethodTarget implements CacheTarget {
     return this.#keyTagPrefix + call.key.slice(call.argumentsAt, call.key.length - call.variant.length);
   }
 
-  /** Whether a key was written by an earlier or later version of the key constructor. */
+  /** True if a key was written by an earlier or later version of the key constructor. */
   isOtherVersion(key: string): boolean {
     return this.space.isOtherVersion(key, this.name, this.key.version);
   }

@@ -92,7 +92,7 @@ export function methodOf(handler: object): string {
   return RequestMethod[method ?? RequestMethod.GET];
 }
 
-/** Whether a handler is decorated with `@Sse()`: a stream of events has no end to wait for. */
+/** True if a handler is decorated with `@Sse()`: a stream of events has no end to wait for. */
 export function isEventStream(handler: object): boolean {
   return Reflect.hasMetadata(NEST_METADATA.sse, handler);
 }
@@ -161,7 +161,7 @@ export function applicationConfigOf(moduleRef: ModuleRef): ApplicationConfigLike
 }
 
 /**
- * Whether Nest's pipeline reaches the first interceptor without any effect that a client or the application can see: no
+ * True if Nest's pipeline reaches the first interceptor without any effect that a client or the application can see: no
  * guards, no `@Header()`, no choice by host, or by a version outside of the path.
  *
  * Controllers that are made for each request are left to the caller: no metadata tells them.
@@ -226,7 +226,7 @@ const EFFECTS: readonly ((probe: Probe) => void)[] = [
 ];
 
 /**
- * Whether {@link isPlainPipeline} sees the guards and headers that this Nest's decorators write. If it does not, every
+ * True if {@link isPlainPipeline} sees the guards and headers that this Nest's decorators write. If it does not, every
  * handler would seem to have none, so that nothing may be answered before the pipeline.
  */
 export function canTellPlainPipelines(): boolean {

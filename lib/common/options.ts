@@ -22,7 +22,7 @@ export interface OptionTable<T extends object> {
 /** Options of which at most one may be given. */
 export interface ExclusiveOptions<T extends object> {
   readonly names: readonly (keyof T & string)[];
-  /** Whether one of them must be given. */
+  /** True if one of them must be given. */
   readonly isRequired?: boolean;
   /** What to write instead. */
   readonly advice?: string;

@@ -25,7 +25,7 @@ export interface BullMqOptions {
   connection: ConnectionOptions;
   /** Name of the queue. Default: the namespace and `-invalidation`. */
   queue?: string | undefined;
-  /** Whether this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes; a list names the queues. */
+  /** True if this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes; a list names the queues. */
   work?: boolean | readonly string[] | undefined;
   /** Attempts of a job whose store fails, before it is dead. Default 25, over an hour and a half. */
   attempts?: number | undefined;

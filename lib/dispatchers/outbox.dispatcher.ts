@@ -24,7 +24,7 @@ import { Sender, hostOnceStarted } from './sender.js';
 export interface OutboxOptions {
   /** Name of the table. Default `'restflow_outbox'`. */
   table?: string | undefined;
-  /** Whether this process runs the jobs in the table. Default `true`; `false` leaves them to other processes. */
+  /** True if this process runs the jobs in the table. Default `true`; `false` leaves them to other processes. */
   work?: boolean | undefined;
   /** Interval between polls of the table when it is empty, in milliseconds. Default 1000. */
   pollInterval?: number | undefined;

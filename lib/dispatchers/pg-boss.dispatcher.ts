@@ -25,7 +25,7 @@ export interface PgBossOptions {
   boss: PgBossLike;
   /** Name of the queue. Default: the namespace and `-invalidation`. Dead jobs go to the queue of this name and `-dead`. */
   queue?: string | undefined;
-  /** Whether this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes. */
+  /** True if this process runs the jobs of the queue. Default `true`; `false` leaves them to other processes. */
   work?: boolean | undefined;
   /** Retries of a job whose store fails. Default 12, over an hour. */
   retryLimit?: number | undefined;

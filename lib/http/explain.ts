@@ -43,7 +43,7 @@ export function explainToken(secret: string, lifetime: Duration = '10m'): string
   return `${expires}.${signatureOf(secret, expires).toString('base64url')}`;
 }
 
-/** Whether a header holds a token that was signed with the secret and is still good. */
+/** True if a header holds a token that was signed with the secret and is still good. */
 export function isExplainToken(secret: string, header: unknown, now: number): boolean {
   const [, expires, signature] = (typeof header === 'string' ? TOKEN.exec(header) : null) ?? [];
   if (expires === undefined) return false;
@@ -82,7 +82,7 @@ export class Explanation {
     private readonly explainer: Explainer,
     private readonly route: CachedRoute,
     private readonly request: ExplainedRequest,
-    /** Whether a signed header asked for it. */
+    /** True if a signed header asked for it. */
     private readonly isSigned: boolean,
   ) {}
 

@@ -125,7 +125,7 @@ export interface HttpPlatform {
   replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
   /** Like `replay`, before Nest's pipeline: Nest will not reply. A 206 is kept from being encoded. */
   send(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): void;
-  /** Whether something between this layer and the wire may encode what it is given. */
+  /** True if something between this layer and the wire may encode what it is given. */
   mayEncode(request: object, response: object): boolean;
   /** The pattern of the matched route, e.g. `/articles/:slug`. */
   routePath(request: object): string;

@@ -33,7 +33,7 @@ export class InvalidationPlan {
   constructor(
     private readonly space: KeySpace,
     private readonly onError: (rule: ActiveRule, error: unknown) => void,
-    /** Collects the entries to compute anew. */
+    /** Collects the entries to compute again. */
     readonly rewarms: Rewarms,
     /** Called with tags that an invalidator names after it has returned: this plan may be carried out already. */
     private readonly onLate: (rule: ActiveRule, tags: RuleTags) => void,

@@ -49,7 +49,7 @@ export class InvalidationService {
     return this.runtime.counters.invalidation;
   }
 
-  /** Whether the rule's dispatcher writes its jobs inside the transaction of the change. */
+  /** True if the rule's dispatcher writes its jobs inside the transaction of the change. */
   isDurable(rule: ActiveRule): boolean {
     return this.dispatchers.isDurable(rule.dispatcher);
   }

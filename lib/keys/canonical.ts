@@ -115,7 +115,7 @@ export class GraphEncoder {
     return encodeScalar(value);
   }
 
-  /** Whether a member of an object is left out. */
+  /** True if a member of an object is left out. */
   protected isAbsent(value: unknown): boolean {
     return value === undefined;
   }

@@ -34,11 +34,11 @@ export class CompiledKey {
   readonly namespace: string | undefined;
   /** `meta.version`: part of entry keys, before the suffix, never of tags. */
   readonly version: number | string | undefined;
-  /** Whether the key identifies the user, so that authenticated requests may be served. */
+  /** True if the key identifies the user, so that authenticated requests may be served. */
   readonly hasIdentity: boolean;
-  /** Whether one of its fields reads the body of the request. */
+  /** True if one of its fields reads the body of the request. */
   readonly readsBody: boolean;
-  /** Whether writing the key runs code of the user, so that its inputs are not known. */
+  /** True if writing the key runs code of the user, so that its inputs are not known. */
   readonly runsUserCode: boolean;
   /** The values of the request that stand in it as they are, each as its steps: `['headers', 'cookie']`. */
   readonly holds: readonly (readonly string[])[];
@@ -143,7 +143,7 @@ export class CompiledKey {
   }
 
   /**
-   * Whether the key of this call identifies the user. If no guard turned the credentials of a request into a user, or it put the id
+   * True if the key of this call identifies the user. If no guard turned the credentials of a request into a user, or it put the id
    * elsewhere, the identity fields are empty for everybody.
    */
   identifies(source: KeySource): boolean {
@@ -197,7 +197,7 @@ interface NamedPart extends FieldPart {
 }
 
 /**
- * Reconstructs the arguments of a call from partition values, to compute a dropped value anew. Each argument that the key reads must be
+ * Reconstructs the arguments of a call from partition values, to compute a dropped value again. Each argument that the key reads must be
  * the whole value of a partition field. Arguments that the key does not read make no difference, and are left out of the call.
  */
 export class KeyArguments {
@@ -219,12 +219,12 @@ export class KeyArguments {
       .find((problem) => problem !== undefined);
   }
 
-  /** Whether the key reads no arguments, so that they are always known. */
+  /** True if the key reads no arguments, so that they are always known. */
   get isEmpty(): boolean {
     return this.problem === undefined && this.#fields.size === 0;
   }
 
-  /** Whether the key reads the argument at this index. */
+  /** True if the key reads the argument at this index. */
   reads(index: number): boolean {
     return this.#fields.has(index);
   }

@@ -2,7 +2,7 @@
 export interface DeclaredParameters {
   /** Their names, in order; `''` for a destructured one. */
   readonly names: readonly string[];
-  /** Whether the last one is a rest parameter. */
+  /** True if the last one is a rest parameter. */
   readonly rest: boolean;
 }
 
@@ -101,7 +101,7 @@ export interface SourceToken {
  */
 export class SourceScanner {
   #position: number;
-  /** Whether a slash here begins a regular expression. Otherwise it divides. */
+  /** True if a slash here begins a regular expression. Otherwise it divides. */
   #regexAllowed = true;
   #previous: SourceToken | undefined;
   /** The word directly before the previous token: `if` in `if (…)`. */
@@ -197,7 +197,7 @@ export class SourceScanner {
     }
   }
 
-  /** Whether the braces just read are a block of statements: not an object, nor the body of a function. */
+  /** True if the braces just read are a block of statements: not an object, nor the body of a function. */
   #isBlock(): boolean {
     const previous = this.#previous;
     if (previous === undefined) return true;

@@ -292,7 +292,7 @@ export function checkFieldOptions(field: KeyField, fail: (problem: string) => ne
   }
 }
 
-/** Whether reading the field runs code of the user. */
+/** True if reading the field runs code of the user. */
 export function runsUserCode(field: KeyField): boolean {
   return declaredOptionsOf(field) === undefined || 'normalizer' in field.options;
 }

@@ -34,7 +34,7 @@ export class KeyPlan {
   readonly namespace: string | undefined;
   /** The names of the partition fields, sorted. */
   readonly partitionFields: readonly string[];
-  /** Whether the key identifies the user. */
+  /** True if the key identifies the user. */
   readonly hasIdentity: boolean;
 
   private constructor(

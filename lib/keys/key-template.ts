@@ -41,7 +41,7 @@ export class KeyTemplate {
     this.#optional = this.#named.filter((part) => isOptional(part.value));
   }
 
-  /** Whether only optional parts are written. These write their own separator. */
+  /** True if only optional parts are written. These write their own separator. */
   get isEmpty(): boolean {
     return this.#literals.length === 1 && this.#literals[0] === '';
   }
@@ -123,7 +123,7 @@ export interface BoundPart extends FieldPart {
 
 /** Reads one part of a key at each call, and encodes it for the key or, coarsely, for tags. */
 export class KeySlot {
-  /** Whether a missing value is left out. */
+  /** True if a missing value is left out. */
   readonly isOptional: boolean;
   readonly #argument: number;
   readonly #read: ((source: KeySource) => unknown) | undefined;

@@ -63,10 +63,10 @@ export interface MethodShape {
   readonly methodName: string;
   /** Names of the declared parameters, in order; a destructured one has the name `''`. */
   readonly parameters: readonly string[];
-  /** Whether the last parameter is a rest parameter (`...ids`). Default false. */
+  /** True if the last parameter is a rest parameter (`...ids`). Default false. */
   readonly restParameter?: boolean | undefined;
   /**
-   * Whether it may take more arguments than are declared here, as a method that another decorator wraps. Then an index may name any
+   * True if it may take more arguments than are declared here, as a method that another decorator wraps. Then an index may name any
    * argument. Default false.
    */
   readonly hasUnknownArity?: boolean | undefined;
@@ -107,7 +107,7 @@ export interface KeySettings {
   readonly keyHashAlgorithm: string | KeyHash;
   /** Suffixes longer than this many characters are replaced by their hash. Default 250. */
   readonly maxKeySuffixLength: number;
-  /** Whether a name may be that of a member of `keyContext`, which is a partition of every key. Default: none is. */
+  /** True if a name may be that of a member of `keyContext`, which is a partition of every key. Default: none is. */
   readonly isContextMember?: ((name: string) => boolean) | undefined;
 }
 

@@ -2,7 +2,7 @@ import { type DeclaredParameters, readList, readParameters, SourceScanner } from
 
 /** The parameters of a method of a class. */
 export interface MethodParameters extends DeclaredParameters {
-  /** Whether it may take more arguments than its source declares. */
+  /** True if it may take more arguments than its source declares. */
   readonly hasUnknownArity: boolean;
 }
 

@@ -72,7 +72,7 @@ export class InvalidateEvent {
     readonly cause: InvalidationCause,
     /** Cached methods of which everything, a partition or a key is dropped, named as in `cache.status()`. */
     readonly methods: readonly string[],
-    /** Whether everything that the application cached is dropped. */
+    /** True if everything that the application cached is dropped. */
     readonly everything: boolean,
     tags: readonly string[],
   ) {

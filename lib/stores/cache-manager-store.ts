@@ -84,7 +84,7 @@ export class CacheManagerStore implements CacheStore {
     this.#reportMemory();
   }
 
-  /** Whether its backend keeps values in the memory of this process only. */
+  /** True if its backend keeps values in the memory of this process only. */
   get isInMemory(): boolean {
     return this.#generations !== undefined && isInMemory(this.#generations);
   }
@@ -234,7 +234,7 @@ function isInMemory({ store }: KeyvLike): boolean {
   return store instanceof Map || /memory|map/i.test((store as object | undefined)?.constructor.name ?? '');
 }
 
-/** Whether a store is a cache-manager cache in the memory of this process, behind its guard. */
+/** True if a store is a cache-manager cache in the memory of this process, behind its guard. */
 export function isLocalCacheManager(store: CacheStore): boolean {
   const inner = store instanceof GuardedStore ? store.inner : store;
   return inner instanceof CacheManagerStore && inner.isInMemory;

@@ -19,12 +19,12 @@ export class CircuitBreaker {
     return this.#failures >= MAX_FAILURES;
   }
 
-  /** Whether calls are blocked: the circuit is open, and a probe is not due yet or is running. */
+  /** True if calls are blocked: the circuit is open, and a probe is not due yet or is running. */
   get isBlocking(): boolean {
     return this.isOpen && (this.#probing || this.now() < this.#openUntil);
   }
 
-  /** Whether a call may pass now. While the circuit is open, one call passes as a probe after each {@link OPEN_MS}. */
+  /** True if a call may pass now. While the circuit is open, one call passes as a probe after each {@link OPEN_MS}. */
   allows(): boolean {
     if (!this.isOpen) return true;
     if (this.isBlocking) return false;
@@ -48,7 +48,7 @@ export class CircuitBreaker {
 /** A write that succeeds this long after the last refusal shows that the store accepts writes again. Milliseconds. */
 const CALM_MS = 1_000;
 
-/** Whether a store that answers refuses writes (Redis may be read-only, or full). Reports each change. */
+/** True if a store that answers refuses writes (Redis may be read-only, or full). Reports each change. */
 export class WriteRefusals {
   #last: number | undefined;
 

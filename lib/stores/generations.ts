@@ -132,7 +132,7 @@ export class BumpLog {
     this.#forgotten = ++this.#counter;
   }
 
-  /** Whether one of these tags was bumped, or the key was written. */
+  /** True if one of these tags was bumped, or the key was written. */
   bumpedSince(time: number, tags: readonly string[], key?: string): boolean {
     const since = (name: string): boolean => (this.#last.get(name) ?? 0) > time;
     return this.#forgotten > time || (key !== undefined && since(key)) || tags.some(since);

@@ -126,7 +126,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     await within(this.#host, BOOT_MS, Promise.all([this.inner.ready?.(), encoding]));
   }
 
-  /** Whether the store answers, as far as is known. */
+  /** True if the store answers, as far as is known. */
   get isAvailable(): boolean {
     return !this.#breaker.isOpen;
   }
@@ -170,7 +170,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     return this.#encoding.decode(query, reading).catch(() => this.stamp(query.tags()));
   }
 
-  /** Whether a bump of its tags has not reached the store, or reached it during the read: the store may have called it current. */
+  /** True if a bump of its tags has not reached the store, or reached it during the read: the store may have called it current. */
   #isCovered(reading: Entry | Stamp, began: number): boolean {
     if (this.#unsent.size === 0 && this.#late.now() === began) return false;
     if (!(reading instanceof Entry)) return false;

@@ -145,7 +145,7 @@ export class MemoryStore implements CacheStore {
     return isHeld;
   }
 
-  /** Whether the stored entry is current and the new one is not: an expire overtook the load. */
+  /** True if the stored entry is current and the new one is not: an expire overtook the load. */
   #isNewer(key: string, stamp: Stamp): boolean {
     const stored = this.#entries.peek(key);
     return stored !== undefined && judgeHeld(stored) === 'current' && this.judge(stamp) !== 'current';

@@ -4,7 +4,7 @@ import type { addExtension, Packr } from 'msgpackr';
 let packr: Packr | undefined;
 let opening: Promise<void> | undefined;
 
-/** Whether {@link pack} and {@link unpack} may be called. */
+/** True if {@link pack} and {@link unpack} may be called. */
 export function isPackingOpen(): boolean {
   return packr !== undefined;
 }

@@ -24,7 +24,7 @@ export class Stamp {
     readonly generations: readonly Generation[],
   ) {}
 
-  /** Whether both stamps were read in the same state of the same tags, so that their loads see the same data. */
+  /** True if both stamps were read in the same state of the same tags, so that their loads see the same data. */
   equals(other: Stamp): boolean {
     if (this === other) return true;
     if (this.epoch !== other.epoch || this.tags.length !== other.tags.length) return false;

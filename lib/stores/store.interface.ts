@@ -30,7 +30,7 @@ export interface Wire {
   readonly size: number;
   /** Raw bytes, stored after the data. */
   readonly bytes?: Buffer | undefined;
-  /** Whether the bytes are compressed already. */
+  /** True if the bytes are compressed already. */
   readonly isDense?: boolean | undefined;
 }
 
@@ -183,7 +183,7 @@ export interface LeaseStore {
   acquire(key: string): Promise<Lease | undefined>;
   /** Reads as `get` does, but bypasses the memory of this process. Optional for stores whose `get` reads no such memory. */
   getShared?(query: StoreQuery): MaybePromise<Entry | Stamp>;
-  /** Whether every lease is granted, because the store behind has no leases. Default false. */
+  /** True if every lease is granted, because the store behind has no leases. Default false. */
   readonly grantsAll?: boolean | undefined;
 }
 
@@ -191,7 +191,7 @@ export function hasLeases(store: object): store is LeaseStore {
   return typeof (store as Partial<LeaseStore>).acquire === 'function';
 }
 
-/** Whether the processes that use a store agree on which of them loads. */
+/** True if the processes that use a store agree on which of them loads. */
 export function agreesOnLoads(store: object): boolean {
   return hasLeases(store) && store.grantsAll !== true;
 }
@@ -202,7 +202,7 @@ export function agreesOnLoads(store: object): boolean {
  * @publicApi
  */
 export interface Bus {
-  /** Whether all bumps that were published up to one heartbeat ago have provably arrived. */
+  /** True if all bumps that were published up to one heartbeat ago have provably arrived. */
   isTrusted(): boolean;
   /** Seconds that the last message of this process took to come back; `undefined` until one has. */
   lag?(): number | undefined;

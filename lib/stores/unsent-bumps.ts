@@ -18,7 +18,7 @@ const NEVER = 0;
 export class UnsentBumps {
   #tags = new Map<string, Unsent>();
   #counter = NEVER;
-  /** Whether coarser tags replaced others, so that no caller of {@link add} will remove them. */
+  /** True if coarser tags replaced others, so that no caller of {@link add} will remove them. */
   hasCoarse = false;
 
   get size(): number {

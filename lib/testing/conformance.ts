@@ -139,9 +139,9 @@ export interface ConformanceOptions {
   create(): Promise<CacheStore> | CacheStore;
   /** Creates another store on the same data, as another process would. Leave it out for stores that processes do not share. */
   createPeer?(): Promise<CacheStore> | CacheStore;
-  /** Whether entries may be served as stale after an expire; stores without atomic updates purge instead. Default true. */
+  /** True if entries may be served as stale after an expire; stores without atomic updates purge instead. Default true. */
   expires?: boolean | undefined;
-  /** Whether `sweep` removes entries at once. Default true. */
+  /** True if `sweep` removes entries at once. Default true. */
   sweeps?: boolean | undefined;
 }
 

@@ -70,7 +70,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return [...this.#bindings.keys()];
   }
 
-  /** Whether a DataSource has the entity of a rule, or may have it once it is initialised. */
+  /** True if a DataSource has the entity of a rule, or may have it once it is initialised. */
   knows(rule: BoundRule): boolean {
     return [...this.#bindings.keys()].some(
       (dataSource) =>

@@ -12,7 +12,7 @@ export interface CollectorHandle {
 }
 
 /**
- * Whether a value is a DataSource of TypeORM 0.3 or 1, judged by its shape: typeorm itself is never imported. Every provider of an
+ * True if a value is a DataSource of TypeORM 0.3 or 1, judged by its shape: typeorm itself is never imported. Every provider of an
  * application is asked, so its methods decide first: other members are read, accessors included, only where it has those.
  */
 export function isDataSource(value: unknown): value is OrmDataSource {

@@ -178,7 +178,7 @@ describe.each(platforms)('a hit on %s', (platform) => {
     });
     expect(await thrice('/plain')).toEqual(['MISS', 'MISS', 'MISS']);
     expect([guarded, handled]).toEqual([3, 3]);
-    expect(app.complaints.splice(0).join()).toContain('made for each request');
+    expect(app.complaints.splice(0).join()).toContain('request-scoped');
   });
 
   it.each(['guards', 'headers', 'host', 'sse'] as const)(

@@ -96,10 +96,10 @@ const MODES: [string, CacheResponseOptions, Row[]][] = [
         'private',
         {},
         'fwd=uri-miss',
-        /says Cache-Control: private; leave that out if all may have the answer/,
+        /sends Cache-Control: private; remove it if every client may get the answer/,
       ],
-      ['no-store', {}, 'fwd=uri-miss', /says Cache-Control: no-store; leave that out/],
-      ['no-life', {}, 'fwd=uri-miss', /says Cache-Control: max-age=0; leave that out/],
+      ['no-store', {}, 'fwd=uri-miss', /sends Cache-Control: no-store; remove it/],
+      ['no-life', {}, 'fwd=uri-miss', /sends Cache-Control: max-age=0; remove it/],
       ['vary', {}, 'fwd=uri-miss', /Vary: \*, .*; name the request headers that it depends on/],
       ['personal', BEARER, 'fwd=bypass', /bypasses the cache for authenticated .*shared: true/],
     ],
@@ -109,8 +109,8 @@ const MODES: [string, CacheResponseOptions, Row[]][] = [
     { freshness: 'headers' },
     [
       ...COMMON,
-      ['private', {}, 'fwd=uri-miss', /it says private; send s-maxage if all may have it/],
-      ['no-store', {}, 'fwd=uri-miss', /it says no-store; send max-age or s-maxage/],
+      ['private', {}, 'fwd=uri-miss', /it has private; send s-maxage if every client may get it/],
+      ['no-store', {}, 'fwd=uri-miss', /it has no-store; send max-age or s-maxage/],
       ['vary', {}, 'fwd=uri-miss', /Vary: \*; name the request headers that it depends on/],
       ['personal', BEARER, 'fwd=uri-miss', /has credentials; send public or s-maxage/],
     ],
@@ -172,7 +172,7 @@ describe.each(platforms)('on %s', (platform) => {
         if (why === 'the client goes away') socket.destroy();
         else streams[0]!.destroy(new Error('broken'));
         expect((await waiting).body).toBe('2 end');
-        await until(() => told(/before it was complete. .*let the handler finish/).length === 1);
+        await until(() => told(/before the answer was complete; .*let the handler finish/).length === 1);
         const next = await app.get('/slow?breaks=1');
         expect(next.headers['cache-status']).toMatch(/^restflow; hit; ttl=/);
         socket.destroy();

@@ -91,7 +91,7 @@ export function storesHere(): ReadonlyMap<AnyStorage, unknown> {
   return stores;
 }
 
-/** Whether it is known when a storage is entered. */
+/** True if it is known when a storage is entered. */
 export function isFollowed(storage: AnyStorage): boolean {
   return holder[HUB]?.entered.has(storage) === true;
 }
@@ -138,7 +138,7 @@ const OBSERVERS: readonly string[] = [
   ...['@mikro-orm/', 'mongoose', 'sequelize', 'typeorm-transactional', 'typeorm-transactional-cls-hooked'],
 ];
 
-/** Whether a storage belongs to a package that only observes. */
+/** True if a storage belongs to a package that only observes. */
 export function isOfObserver(storage: AnyStorage): boolean {
   const name = packageOf(storage);
   return OBSERVERS.some((observer) =>

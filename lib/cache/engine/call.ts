@@ -94,7 +94,7 @@ export interface CacheTarget {
   /** Counts its calls by status. */
   readonly counters: MethodCounters;
   readonly seat?: BatchSeat | undefined;
-  /** Whether another call with the same key may carry other tags. */
+  /** True if another call with the same key may carry other tags. */
   readonly hasOwnTags?: boolean | undefined;
   /** All tags of the call's entry, computed from the arguments. */
   tags(call: Call): readonly string[];
@@ -201,7 +201,7 @@ export interface ValueContext {
   readonly request?: unknown;
 }
 
-/** Whether a value is stored, for how long, and how it is loaded. All options have a value here. */
+/** True if a value is stored, for how long, and how it is loaded. All options have a value here. */
 export interface CachePolicy {
   /** Milliseconds, `Infinity` for no expiry, or a function that decides after the load. */
   readonly ttl: number | ((value: unknown, context: ValueContext) => Duration);
@@ -213,13 +213,13 @@ export interface CachePolicy {
   readonly refreshAhead: number;
   /** Lifetimes are shortened at random by up to this fraction, so that entries stored together do not expire together. */
   readonly jitter: number;
-  /** Whether calls share one load: in this process, in all processes, or not. */
+  /** True if calls share one load: in this process, in all processes, or not. */
   readonly lock: 'local' | 'distributed' | false;
   /** Milliseconds after which the stale entry, if there is one, is served in place of the load's value. */
   readonly softTimeout: number;
   /** Milliseconds after which the call fails if there is no stale entry to serve. */
   readonly hardTimeout: number;
-  /** Whether a value may be stored. */
+  /** True if a value may be stored. */
   readonly condition: ((value: unknown, context: ValueContext) => MaybePromise<boolean>) | undefined;
 }
 
@@ -232,7 +232,7 @@ export function staleWindow(policy: CachePolicy): number {
   return Math.max(policy.staleWhileRevalidate, policy.staleIfError);
 }
 
-/** Whether a fresh entry is old enough to be refreshed in the background (refresh-ahead). */
+/** True if a fresh entry is old enough to be refreshed in the background (refresh-ahead). */
 export function isRefreshDue(
   { refreshAhead }: CachePolicy,
   { cachedAt, freshUntil }: Entry,

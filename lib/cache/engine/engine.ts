@@ -39,7 +39,7 @@ export class CacheEngine {
     readonly clock: Clock,
     readonly log: OnceLog,
     maxLoadsWhenDown: number,
-    /** Whether values may be stored now. */
+    /** True if values may be stored now. */
     isEnabled: () => boolean,
   ) {
     watchContexts();
@@ -91,7 +91,7 @@ export class CacheEngine {
     return call.target.values.present(entry.value);
   }
 
-  /** Whether a stale entry may be served while it is refreshed (stale-while-revalidate). */
+  /** True if a stale entry may be served while it is refreshed (stale-while-revalidate). */
   mayServeStale(call: Call, entry: Entry, now: number): boolean {
     return now < entry.freshUntil + call.target.policy.staleWhileRevalidate;
   }
@@ -186,7 +186,7 @@ export class CacheEngine {
     }
   }
 
-  /** Waits for a load of another call, and takes its result only if that is current; otherwise answers the call anew. */
+  /** Waits for a load of another call, and takes its result only if that is current; otherwise answers the call again. */
   async wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
     call.target.seat?.leave();
     const enclosing = currentLoad();
@@ -226,7 +226,7 @@ export class CacheEngine {
     return this.serve(call, stale, CacheStatus.STALE);
   }
 
-  /** Whether a stale entry may be served because the load takes longer than a timeout. */
+  /** True if a stale entry may be served because the load takes longer than a timeout. */
   async mayServeLate(call: Call, entry: Entry): Promise<boolean> {
     return this.clock.now() < entry.keepUntil && (await this.reader.isUsable(call, entry));
   }

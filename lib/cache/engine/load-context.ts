@@ -34,7 +34,7 @@ export class LoadContext {
   freshUntil = Infinity;
   /** Keys that `cache.get()` looked up without finding an entry. */
   readonly missed = new Set<string>();
-  /** Whether the next load would be refused too, since the reason lies in the code. */
+  /** True if the next load would be refused too, since the reason lies in the code. */
   lasting = false;
   /** What the load reads of ambient contexts stands in its key. */
   trustsContexts = false;
@@ -82,7 +82,7 @@ export class LoadContext {
     }
   }
 
-  /** Whether this load waits for another one, directly or not: if that waited for this one, neither would end. */
+  /** True if this load waits for another one, directly or not: if that waited for this one, neither would end. */
   dependsOn(other: LoadContext, seen = new Set<LoadContext>()): boolean {
     if (this === other) return true;
     if (seen.has(this)) return false;

@@ -10,7 +10,7 @@ import { currentLoad } from './load-context.js';
 export interface TimedEngine {
   readonly clock: Clock;
   readonly log: OnceLog;
-  /** Whether a stale entry may be served because the load takes too long. */
+  /** True if a stale entry may be served because the load takes too long. */
   mayServeLate(call: Call, entry: Entry): Promise<boolean>;
   serve(call: Call, entry: Entry, status: CacheStatus): unknown;
 }

@@ -83,7 +83,7 @@ export class Load {
     for (const waiter of waiters ?? []) waiter(outcome);
   }
 
-  /** Whether it has ended with a result that other calls may take: an entry or an error. */
+  /** True if it has ended with a result that other calls may take: an entry or an error. */
   get isShareable(): boolean {
     return this.#outcome !== undefined && (this.#outcome.failed || this.#outcome.entry !== undefined);
   }
@@ -109,7 +109,7 @@ export interface Readers {
 
 /**
  * The running loads, at most one shared load a key (single-flight). A call joins a load only if it read the very stamp that the
- * load began under: a call that comes after a bump loads anew. Over `maxLoads`, loads run unshared.
+ * load began under: a call that comes after a bump loads again. Over `maxLoads`, loads run unshared.
  */
 export class LoadTable {
   readonly #loads = new Map<string, Load>();
@@ -135,7 +135,7 @@ export class LoadTable {
     return this.waitsForCaller(key) ? undefined : this.find(key, stamp);
   }
 
-  /** Whether the load of a key cannot end before the load that the caller runs in. */
+  /** True if the load of a key cannot end before the load that the caller runs in. */
   waitsForCaller(key: string): boolean {
     const enclosing = currentLoad();
     return enclosing !== undefined && this.#loads.get(key)?.context.dependsOn(enclosing) === true;

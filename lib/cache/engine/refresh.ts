@@ -25,7 +25,7 @@ export interface RefreshingEngine {
   run(call: Call, load: Load, stale: Entry | undefined): Promise<unknown>;
 }
 
-/** Loads entries anew in the background after they were served; one refresh of a key at a time. */
+/** Loads entries again in the background after they were served; one refresh of a key at a time. */
 export class BackgroundRefresh {
   readonly #running = new Map<string, Promise<void>>();
 
@@ -106,7 +106,7 @@ export class RefreshPauses {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Whether it is too early to refresh an entry again. */
+  /** True if it is too early to refresh an entry again. */
   covers(call: Call, entry: Entry): boolean {
     const pause = this.#find(call, entry);
     return pause !== undefined && this.clock.now() < pause.until;

@@ -110,19 +110,19 @@ export class StoreReader {
     }
   }
 
-  /** Whether all tags of a call are known, so that its entry may carry them; if not, logs why. */
+  /** True if all tags of a call are known, so that its entry may carry them; if not, logs why. */
   isTagged(call: Call): boolean {
     call.tags();
     if (call.tagsError !== undefined) this.#failed(call, call.tagsError);
     return call.tagsError === undefined;
   }
 
-  /** Whether a stamp, inherited tags included, still equals the current generations. */
+  /** True if a stamp, inherited tags included, still equals the current generations. */
   async isCurrent(call: Call, stamp: Stamp): Promise<boolean> {
     return (await this.#judge(call, stamp)) === 'current';
   }
 
-  /** Whether an entry, fresh or stale, has not been purged. */
+  /** True if an entry, fresh or stale, has not been purged. */
   async isUsable(call: Call, entry: Entry): Promise<boolean> {
     return (await this.#judge(call, entry.stamp)) !== 'purged';
   }
@@ -156,7 +156,7 @@ export class StoreReader {
 }
 
 /**
- * Whether an entry carries every tag of a call. The tags of a decorated method follow from its key, but two calls with one key
+ * True if an entry carries every tag of a call. The tags of a decorated method follow from its key, but two calls with one key
  * of the user's may name different tags; an invalidation of the second's tags would not reach the first's entry.
  */
 export function carriesTagsOf(call: Call, entry: Entry): boolean {

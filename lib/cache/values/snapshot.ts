@@ -190,7 +190,7 @@ class SnapshotTaker {
 /** Name of the property that marks escaped values in a codec (see `wire.ts`); an object that has it is escaped itself. */
 export const MARK = '\u0000restflow';
 
-/** Whether a codec restores a property of this name; codecs recognise plain objects by their `constructor`. */
+/** True if a codec restores a property of this name; codecs recognise plain objects by their `constructor`. */
 export function isOrdinaryName(name: string): boolean {
   return name !== '__proto__' && name !== 'constructor' && name !== MARK && name.isWellFormed();
 }

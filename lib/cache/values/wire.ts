@@ -163,7 +163,7 @@ function mark(kind: Kind, content: unknown): object {
   return { [MARK]: [kind, content] };
 }
 
-/** Whether the codec restores all property names of a plain object. */
+/** True if the codec restores all property names of a plain object. */
 function isOrdinary(value: object): boolean {
   return Object.keys(value).every(isOrdinaryName);
 }

@@ -1,32 +1,32 @@
 import type { HeaderValue } from '../platform.interface.js';
 
-/** Why a request went to the handler (RFC 9211 §2.2). */
+/** The reason why a request was forwarded to the handler (RFC 9211 §2.2). */
 export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'stale' | 'request';
 
 export interface CacheStatusParameters {
   readonly hit?: boolean;
   readonly fwd?: ForwardReason;
-  /** Status of the handler's answer, where the client got another one. */
+  /** Status code of the handler's answer, if the client got another one. */
   readonly fwdStatus?: number;
-  /** Seconds that remain; negative where the response is stale. */
+  /** Remaining lifetime in seconds; negative if the response is stale. */
   readonly ttl?: number | undefined;
   readonly stored?: boolean;
   readonly collapsed?: boolean;
-  /** A further word. */
+  /** The parameter `detail`, for all clients. */
   readonly detail?: string | undefined;
-  /** A further word, only for clients that asked for an explanation. */
+  /** The parameter `detail` for clients that asked for an explanation. */
   readonly why?: string | undefined;
-  /** Further parameters, as texts. */
+  /** Further parameters, as strings. */
   readonly more?: Readonly<Record<string, string>>;
 }
 
-/** The name by which this cache goes in the list. */
+/** Name of this cache in the header. */
 const NAME = 'restflow';
 
 /**
- * `Cache-Status` (RFC 9211): the member of this cache, after those of caches nearer to the origin.
+ * Makes `Cache-Status` (RFC 9211): the member of this cache, after those of caches nearer to the origin.
  *
- * @param before the header as it came from the handler
+ * @param before the header as the handler sent it
  */
 export function cacheStatusHeader(
   { hit, fwd, fwdStatus, ttl, stored, collapsed, detail, more }: CacheStatusParameters,
@@ -44,10 +44,10 @@ export function cacheStatusHeader(
   return { 'Cache-Status': value };
 }
 
-/** Longer texts are cut: servers in front bound the size of headers. Characters. */
+/** Longest string; longer ones are cut, because proxies limit the size of headers. Characters. */
 const MAX_TEXT = 1_000;
 
-/** A string of structured fields (RFC 8941 §3.3.3): printable ASCII. */
+/** Encodes a string of structured fields (RFC 8941 §3.3.3): printable ASCII. */
 function quoted(text: string): string {
   const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
   return `"${cut.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`;

@@ -8,20 +8,20 @@ import type { AnswerRules } from './recorded-answer.js';
 import type { Reuse } from './stale-responses.js';
 
 /**
- * How routes with `freshness: 'ttl'` and with `freshness: 'headers'` differ: the interceptor and the recording of answers are
- * the same for both.
+ * The differences between routes with `freshness: 'ttl'` and `freshness: 'headers'`. The interceptor and the recording of answers serve
+ * both.
  */
 export interface FreshnessRules {
-  /** A HEAD that misses is a load: its answer may change what is stored for GET. */
+  /** True if a HEAD that misses is a load, because its answer may change the stored response for GET. */
   readonly loadsForHead: boolean;
-  /** @returns how a stored response answers the request now, or why the handler is asked */
+  /** @returns how a stored response answers the request now, or why the request goes to the handler */
   reuse(exchange: Exchange, call: Call, entry: Entry): Reuse | 'stale' | 'request';
-  /** @param reported for `Cache-Status`, where this is no plain hit */
+  /** @param reported parameters of `Cache-Status`, unless this is a plain hit */
   answer(exchange: Exchange, reuse: Reuse, now: number, reported?: CacheStatusParameters): Replacement;
   /**
    * Prepares a request for the handler.
    *
-   * @param stale what is stored and may not answer as it is
+   * @param stale the stored response, which must not be served as it is
    */
   begin(exchange: Exchange, call: Call, load: Load, stale: Entry | undefined): AnswerRules;
 }

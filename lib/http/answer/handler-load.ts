@@ -14,9 +14,9 @@ import type { Recording, RecordingControl } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { LoadGate } from '../../cache/engine/outage.js';
 
-// The limits around a handler, in the order in which a request meets them: hard timeout, fleet lock, load gate, handler.
+// Limits around a handler, in the order in which a request meets them: hard timeout, fleet lock, load gate, handler.
 
-/** An answer, or 503 after the `hardTimeout` of its route. */
+/** Answers 503 after the `hardTimeout` of the route. */
 export function withHardTimeout(
   clock: Clock,
   { target }: Call,
@@ -36,9 +36,9 @@ export function withHardTimeout(
 }
 
 /**
- * Runs a handler at once, or, with `lock: 'distributed'`, when no other process of the fleet does.
+ * Runs a handler at once, or with `lock: 'distributed'` when it holds the lock of all processes.
  *
- * @param isRefresh no client waits for the answer: where another process loads it, nothing is left to do
+ * @param isRefresh true for background refreshes: if another process loads the answer, nothing is left to do
  * @param replay sends the response that another process has loaded
  */
 export function withFleetLock(
@@ -55,7 +55,7 @@ export function withFleetLock(
     : waitForFleetLock(engine.clock, call);
   const acquired = acquire.then((lock) => {
     const lease = lock === 'taken' ? undefined : lock.lease;
-    // Released with the load, also where the request was cancelled before the lock was held.
+    // Released with the load, even if the request was cancelled before it got the lock.
     if (lease !== undefined) load.whenEnded(() => void lease.release());
     return lock;
   });
@@ -69,16 +69,16 @@ export function withFleetLock(
   );
 }
 
-/** Runs a load at once, or in its turn, while the store is down and too many run. */
+/** Runs a load at once; while the store is down and too many loads run, in turn. */
 export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observable<T>): Observable<T> {
   const entering = gate.enterFor(load);
   if (entering === undefined) return run();
-  // The place is given back with the load, also where the request was cancelled before there was one.
+  // The slot is released with the load, even if the request was cancelled before it got one.
   const admitted = Promise.resolve(entering).then((leave) => load.whenEnded(leave));
   return from(admitted).pipe(switchMap(run));
 }
 
-/** One run of a handler, counted as a load of its method. */
+/** Runs the handler once, counted as a load of its method. */
 export class HandlerLoad {
   readonly #watch: LoadWatch;
   #error: unknown;
@@ -90,7 +90,7 @@ export class HandlerLoad {
     this.#watch = new LoadWatch(route.target.counters, engine.clock);
   }
 
-  /** @param control of the recording, which a handler that throws or is cancelled (hard timeout) ends */
+  /** @param control control of the recording, which ends if the handler throws or is cancelled (hard timeout) */
   run(next: CallHandler, control: RecordingControl): Observable<unknown> {
     const error = (thrown: unknown): void => {
       this.#error = thrown;
@@ -101,8 +101,8 @@ export class HandlerLoad {
   }
 
   /**
-   * Called once the answer has gone.
-   * @param isOffered whether it was given to the store, or was no answer to store
+   * Called after the answer was sent.
+   * @param isOffered true if the answer was passed to the store, or was not meant to be stored
    */
   ended({ response, ...refused }: Recording, isOffered: boolean): void {
     const status = response?.status ?? ('status' in refused ? refused.status : undefined);

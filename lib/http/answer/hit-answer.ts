@@ -15,9 +15,9 @@ import { ageOf, mayBeEncoded, responseOf, type StoredResponse, weak } from './st
 import { partOf, type RangeExchange } from './synthetic-answer.js';
 
 /**
- * The answer that a stored response gives to a request: all of it, a part, or 304.
+ * The answer to a request from a stored response: all of it, a part, or 304.
  *
- * @param reported for `Cache-Status`, where this is no plain hit
+ * @param reported parameters of `Cache-Status`, unless this is a plain hit
  */
 export function hitAnswer(
   exchange: RangeExchange & ReportedExchange,
@@ -55,7 +55,7 @@ export function hitAnswer(
   };
 }
 
-/** Headers that a plain hit adds. One object for all hits of an entry within a second, unless it tells its age. */
+/** Headers that a plain hit adds. All hits of an entry within a second share the object, unless the answer states its age. */
 function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
   const stored = responseOf(entry);
   const ttl = route.setCacheHeaders ? secondsLeft(entry, now) : undefined;
@@ -71,7 +71,7 @@ function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders
   return { ...stored.hitHeaders, ...agedHeaders(route, entry, now) };
 }
 
-/** Headers that an answer adds of which there is more to report: stale, loaded for another request, explained, or 416. */
+/** Headers of an answer that reports more than a plain hit: stale, loaded for another request, explained, or 416. */
 function reportedHeaders(
   exchange: ReportedExchange,
   { entry, status, handlerStatus }: Reuse,
@@ -87,7 +87,7 @@ function reportedHeaders(
   };
   const metadata = metadataOf(status, entry);
   const headers = statusHeaders(exchange, metadata, parameters, stored.headers['cache-status']);
-  // A 416 does not describe the whole response: it has neither its validators nor its lifetime.
+  // A 416 does not describe the whole response: it carries neither validators nor a lifetime.
   if (isUnsatisfiable) return headers;
   const isOld = status === CacheStatus.STALE || parameters.fwdStatus !== undefined;
   const tellsAge = isOld || route.options.cacheControl || stored.tellsLifetime;
@@ -114,7 +114,7 @@ function agedHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeader
   };
 }
 
-/** Whole seconds, for `Cache-Status`: negative where the entry is stale, `undefined` where it never expires. */
+/** Remaining lifetime in whole seconds, for `Cache-Status`: negative if the entry is stale, `undefined` if it never expires. */
 function secondsLeft({ freshUntil }: Entry, now: number): number | undefined {
   return Number.isFinite(freshUntil) ? Math.floor((freshUntil - now) / 1000) : undefined;
 }

@@ -9,7 +9,7 @@ type Pipeline = (request: Exchange['request'], response: object, next: unknown) 
 
 type Register = (...args: unknown[]) => unknown;
 
-/** The part of Nest's HTTP adapter that handlers of GET are registered with. */
+/** The methods of Nest's HTTP adapter that register GET handlers. */
 export interface RegisteringAdapter {
   get: Register;
   all: Register;
@@ -17,32 +17,31 @@ export interface RegisteringAdapter {
 
 /** Looks a request up in the cache before Nest's pipeline runs. */
 export interface HitSource {
-  /** @returns what sends the hit; where there is none, the lookup, which the interceptor goes on with */
+  /** @returns a function that sends the hit; on a miss, the lookup, which the interceptor continues */
   tryHit(route: CachedRoute, request: Exchange['request'], response: object): (() => void) | Lookup;
 }
 
-/** The cached route that a pipeline leads to: `undefined` until its first request, `null` where there is no shortcut to it. */
+/** The cached route that a pipeline leads to: `undefined` until its first request, `null` if it has no shortcut. */
 interface Destination {
   route: CachedRoute | null | undefined;
 }
 
-/** A request on its way through a pipeline to the interceptor. */
+/** A request that has entered a pipeline and not yet reached the interceptor. */
 interface PendingRequest {
   readonly destination: Destination;
   readonly lookup: Lookup | undefined;
 }
 
 /**
- * Answers hits before Nest's pipeline, for handlers whose pipeline has no effect before our interceptor: no guards, no
- * `@Header()`, no instances to make. Running that pipeline costs more than the rest of a hit (`npm run bench -- hit`).
+ * Answers hits before Nest's pipeline, for handlers whose pipeline has no effect before our interceptor: no guards, no `@Header()`, no
+ * instances to create. That pipeline costs more than the rest of a hit (`npm run bench -- hit`).
  *
- * The route of a pipeline is learnt from the first request that reaches the interceptor: the pipeline that a request entered
- * last is the one that brought it there.
+ * The first request that reaches the interceptor shows the route of its pipeline: it is the pipeline that this request entered last.
  */
 export class HitShortcut {
   readonly #pending = new WeakMap<object, PendingRequest>();
 
-  /** @param isPlain whether the pipeline of a handler has no effect before the interceptor */
+  /** @param isPlain returns true if the pipeline of a handler has no effect before the interceptor */
   constructor(private readonly isPlain: (handler: Function, controller: Function) => boolean) {}
 
   /** Wraps the pipelines that Nest registers from now on. */
@@ -54,7 +53,7 @@ export class HitShortcut {
     }
   }
 
-  /** Called when a request reaches the interceptor. @returns its lookup, if there was one: the store is asked once */
+  /** Called when a request reaches the interceptor. @returns the lookup of the request, if the shortcut made one: the store is read once */
   arrive(request: object, route: CachedRoute | undefined, context: ExecutionContext): Lookup | undefined {
     const pending = this.#pending.get(request);
     if (pending === undefined) return undefined;
@@ -87,12 +86,12 @@ export class HitShortcut {
   }
 }
 
-/** Nest copies the metadata of a handler to its pipeline, for adapters. Where it does not, nothing is shortened. */
+/** Nest copies the metadata of a handler to its pipeline, for adapters. If a version of Nest does not, no pipeline has a shortcut. */
 function isPipeline(argument: unknown): argument is Pipeline {
   return typeof argument === 'function' && Reflect.hasMetadata(NEST_METADATA.path, argument);
 }
 
-/** Adapters read the constraints and the options of a route from the metadata and the name of its pipeline. */
+/** Copies metadata and name: adapters read the constraints and options of a route from them. */
 function likePipeline(shortened: Pipeline, pipeline: Pipeline): Pipeline {
   for (const key of Reflect.getMetadataKeys(pipeline) as unknown[])
     Reflect.defineMetadata(key, Reflect.getMetadata(key, pipeline), shortened);
@@ -103,8 +102,7 @@ function likePipeline(shortened: Pipeline, pipeline: Pipeline): Pipeline {
 const settled = Promise.resolve();
 
 /**
- * Sends a hit two microtasks later, as Nest's pipeline would at the earliest: middleware may set headers after `next()` or
- * `await next()`.
+ * Sends a hit two microtasks later, as Nest's pipeline would at the earliest: middleware may set headers after `next()` or `await next()`.
  */
 function afterMiddleware(send: () => void, orElse: () => unknown): void {
   void settled.then().then(send).then(undefined, orElse);

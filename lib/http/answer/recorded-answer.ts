@@ -20,49 +20,49 @@ import { statusHeaders } from './response-headers.js';
 import { isStorable, isTooLarge, type Refusal } from './storable.js';
 import { joined, type StoredResponse } from './stored-response.js';
 
-/** A judgement on an answer whose head is complete. */
+/** The verdict on an answer whose head is complete. */
 export interface Verdict extends Validators {
   readonly refusal?: Refusal | undefined;
-  /** Whether requests that wait for this answer may get it. */
+  /** True if requests that wait for this answer may get it. */
   readonly isShareable: boolean;
-  /** Names of the request headers that the whole answer varies by, those of middleware included. */
+  /** Names of the request headers that the whole answer varies by, including those of middleware. */
   readonly vary: readonly string[];
 }
 
-/** The answer of one run of a handler, judged by the TTL of its route or by its own headers. */
+/** Judges the answer of one run of a handler: by the TTL of its route, or by the headers of the answer. */
 export interface AnswerRules {
-  /** What the client is told that the handler did. */
+  /** Status that is reported to the client. */
   readonly status: CacheStatus;
-  /** Conditions of the client, which the handler does not see. */
+  /** Conditions of the client's request, which the handler does not see. */
   readonly conditions: Conditions;
-  /** Whether Date and Vary are recorded as they are. */
+  /** True if Date and Vary are recorded unchanged. */
   readonly verbatim: boolean;
-  /** A stored response to send in place of what the handler sends. */
+  /** A stored response to send instead of the handler's answer. */
   replace?(
     head: ResponseHead,
     answer: RecordedAnswer,
   ): (Replacement & { readonly status: CacheStatus }) | undefined;
   judge(head: ResponseHead, answer: RecordedAnswer): Verdict;
-  /** @returns when a stored answer stops being fresh, where that is told to clients */
+  /** @returns the time when a stored answer stops being fresh, if clients are told */
   freshUntil?(now: number): number;
-  /** Headers to add. @param freshUntil where the answer will be stored, and its lifetime is told */
+  /** Headers to add. @param freshUntil given if the answer will be stored and clients are told its lifetime */
   headers?(head: ResponseHead, now: number, freshUntil: number | undefined): AddedHeaders;
   /**
-   * Judges once more what has gone out: layers below may have changed it.
-   * @param cacheControl as a layer below has changed it
+   * Judges the answer again after it was sent, because layers below may have changed it.
+   * @param cacheControl Cache-Control, if a layer below has changed it
    */
   refusalOfSent?(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined;
-  /** What to store, and for how many milliseconds. */
+  /** The response to store, and its lifetime in milliseconds. */
   stored(recorded: RecordedResponse): { readonly response: StoredResponse; readonly lifetime: number };
 }
 
-/** The answer of one handler on its way out: judged once its head is complete, stored once its body is. */
+/** The answer of one handler run on its way to the client: judged when its head is complete, stored when its body is. */
 export class RecordedAnswer implements RecordOptions {
   readonly maxBodyBytes: number;
   readonly verbatim: boolean;
   readonly #fwd: ForwardReason;
   #verdict: Verdict | undefined;
-  /** Cache-Control as this layer leaves it. */
+  /** Cache-Control as it leaves this layer. */
   #cacheControl: string | undefined;
 
   constructor(
@@ -78,7 +78,7 @@ export class RecordedAnswer implements RecordOptions {
     this.#fwd = forwardReason(exchange, call);
   }
 
-  /** Called with the complete head, before it goes out. @returns what goes out beside it, or in its place */
+  /** Called with the complete head, before it is sent. @returns headers to add, or the answer to send instead */
   head(head: ResponseHead): HeadDecision {
     const { exchange, rules } = this;
     const replaceBy = rules.replace?.(head, this);
@@ -97,10 +97,10 @@ export class RecordedAnswer implements RecordOptions {
     this.handler.ended(recording, this.#store(recording));
   }
 
-  /** @returns whether the answer was given to the store, or was no answer to store */
+  /** @returns true if the answer was passed to the store, or was not meant to be stored */
   #store(recording: Recording): boolean {
     const { request, counter } = this.exchange;
-    // A client that left before the head was complete.
+    // Counted here if the client left before the head was complete.
     counter.count(this.rules.status);
     if (recording.refusal === 'replaced' || request.method === 'HEAD') {
       this.leave();
@@ -121,10 +121,10 @@ export class RecordedAnswer implements RecordOptions {
   }
 
   /**
-   * Stores a response under the variant that its Vary names.
+   * Stores a response under the variant that its Vary selects.
    *
    * @param lifetime milliseconds
-   * @returns whether it was given to the store
+   * @returns true if it was passed to the store
    */
   store(response: StoredResponse, lifetime: number, varyOfAnswer: readonly string[]): boolean {
     const { call, load } = this;
@@ -135,18 +135,19 @@ export class RecordedAnswer implements RecordOptions {
         reason: `it varies by too many headers: ${vary.join(', ')}`,
         why: 'variants',
       });
-    // Waiting requests may have asked for another variant: their key did not tell.
+    // Waiting requests may want another variant, because their key did not contain these headers yet.
     if (covered === 'moved') this.runtime.engine.loads.move(load, call.key);
     if (!this.exchange.route.variants.takes(call))
       return this.#refuseCounted({
-        reason: 'it has more variants than are read; hold in its key what chooses between them',
+        reason:
+          'too many variants of it were stored and never read; add the input that it depends on to its key',
         why: 'variants',
       });
     void this.runtime.engine.writer.write(call, load, response, lifetime);
     return true;
   }
 
-  /** Waiting requests go to the handler themselves, and for a while no request waits for this key (hit-for-miss). */
+  /** Sends waiting requests to the handler, and for a while lets no request wait for this key (hit-for-miss). */
   leave(): void {
     this.runtime.engine.hitForMiss.mark(this.call.key);
     this.load.settle({ failed: false });
@@ -161,7 +162,7 @@ export class RecordedAnswer implements RecordOptions {
     return { ...verdict, refusal: { reason: keyLimit.refusal, detail: 'key-limit' } };
   }
 
-  /** As soon as the head tells that nothing will be stored: the body may take long. */
+  /** Releases waiting requests as soon as the head shows that nothing will be stored: the body may take long. */
   #releaseWaiters({ refusal, isShareable }: Verdict): void {
     const { context } = this.load;
     if (refusal !== undefined) this.#refuse(refusal);
@@ -173,7 +174,7 @@ export class RecordedAnswer implements RecordOptions {
     const { rules, exchange } = this;
     const now = this.runtime.engine.clock.now();
     const { ttl, condition } = exchange.route.target.policy;
-    // The ttl function and the condition of a route need the whole answer.
+    // The ttl function and the condition of a route need the whole answer, so it is not known yet whether it will be stored.
     const isStored =
       verdict.refusal === undefined && condition === undefined && typeof ttl === 'number' && canStore;
     const freshUntil = isStored ? rules.freshUntil?.(now) : undefined;
@@ -192,7 +193,7 @@ export class RecordedAnswer implements RecordOptions {
     };
   }
 
-  /** Why the answer is not known to be stored. */
+  /** The reason why the answer is not known to be stored. */
   #unstored(head: ResponseHead, { refusal }: Verdict, canStore: boolean): Refusal {
     if (refusal !== undefined) return refusal;
     const { refusal: reason } = this.load.context;
@@ -222,19 +223,19 @@ export class RecordedAnswer implements RecordOptions {
 
 const STORED: Refusal = {};
 
-/** Why a request was forwarded to its handler: for want of a stored response, where nothing else is said. */
+/** The parameter `fwd` of `Cache-Status`: `uri-miss`, unless the lookup has named another reason. */
 export function forwardReason({ forwarded, route }: Exchange, call: Call): ForwardReason {
   return forwarded ?? route.missOf(call);
 }
 
 const REFUSALS: Readonly<Partial<Record<RecordingRefusal, string>>> = {
   aborted:
-    'its client went away, or its handler failed, before it was complete. If that is not rare, let the handler finish what it begins',
-  hijacked: 'its handler took over the connection; leave it without @CacheResponse()',
-  'event-stream': 'it is a stream of events, which has no end; leave its handler without @CacheResponse()',
+    'the client disconnected or the handler failed before the answer was complete; if that happens often, let the handler finish',
+  hijacked: 'its handler took over the connection; remove @CacheResponse() from it',
+  'event-stream': 'it is an endless stream of events; remove @CacheResponse() from its handler',
   'set-cookie': 'it sets a cookie; set cookies in middleware or another route',
-  trailers: 'it has trailers; say in headers what they say, or leave its handler without @CacheResponse()',
-  'length-mismatch': 'its Content-Length is not the length of its body; leave that header to the platform',
+  trailers: 'it has trailers; send headers instead, or remove @CacheResponse() from its handler',
+  'length-mismatch': 'its Content-Length is not the length of its body; let the platform set that header',
 };
 
 function whyNotRecorded(refusal: RecordingRefusal, maxBodyBytes: number): string | undefined {

@@ -42,17 +42,17 @@ export function metadataHeaders(metadata: Partial<CacheMetadata>): Record<string
   return headers;
 }
 
-/** Decides who is told what the cache did: every client of a route, or one that asked for an explanation. */
+/** Decides which clients see what the cache did: all clients of a route, or those that asked for an explanation. */
 export interface ReportedExchange {
   readonly route: CachedRoute;
   readonly explanation?: Explanation | undefined;
 }
 
 /**
- * `Cache-Status` and the `X-Cache-…` headers, where the route or an explanation sends them.
+ * Makes `Cache-Status` and the `X-Cache-…` headers, if the route or an explanation sends them.
  *
- * @param before `Cache-Status` as it came from the handler
- * @param reason a sentence for the log, where it is explained
+ * @param before `Cache-Status` as the handler sent it
+ * @param reason a sentence for the log of an explained request
  */
 export function statusHeaders(
   { route, explanation }: ReportedExchange,
@@ -67,8 +67,9 @@ export function statusHeaders(
 }
 
 /**
- * Headers for outer caches, on every answer of a route. A route with rules says `no-cache`, unless its handler says otherwise:
- * a browser or CDN would serve what was dropped here. Headers that choose between answers here must choose there too.
+ * Makes the headers for outer caches, on every answer of a route. A route with rules sends `no-cache`, unless its handler sends
+ * Cache-Control: a browser or CDN would go on serving entries that were dropped here. Headers that select between answers here are added to
+ * Vary.
  */
 export function standingHeaders(
   route: CachedRoute,
@@ -88,8 +89,8 @@ export function standingHeaders(
 }
 
 /**
- * Headers of Django's `cache_page`: `max-age` and `Expires` of the whole lifetime, from which `Age` is subtracted on hits
- * (RFC 9111 §4.2). An answer whose key identifies users is `private`.
+ * Makes the headers of Django's `cache_page`: `max-age` and `Expires` of the whole lifetime, from which `Age` is subtracted on hits (RFC
+ * 9111 §4.2). An answer whose key identifies users is `private`.
  */
 export function lifetimeHeaders(
   route: CachedRoute,

@@ -3,14 +3,14 @@ import { isStorableHeader } from '../headers/header-rules.js';
 import type { RecordedResponse, SendingManner } from '../platform.interface.js';
 import type { ExchangeTimes, JudgedFields } from './reuse-terms.js';
 
-/** Headers that an answer is judged by: also those that `@Header()` and middleware set before the recording began. */
+/** Headers that decide on storing an answer, including those that `@Header()` and middleware set before the recording began. */
 export interface JudgedHeaders {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly cacheControl?: string | undefined;
-  /** Something chose it that outer caches do not see. */
+  /** True if the answer depends on something that outer caches do not see. */
   readonly isPrivate?: true;
-  /** All that reuse is judged by; only with `freshness: 'headers'`. */
+  /** All headers that decide on reuse; only with `freshness: 'headers'`. */
   readonly shared?: SharedHeaders;
 }
 
@@ -18,7 +18,7 @@ export interface SharedHeaders extends ExchangeTimes {
   readonly fields: JudgedFields;
 }
 
-/** A response as a shared store holds it, its body apart. */
+/** The head of a response as a shared store holds it, without the body. */
 export type ResponseData = readonly [
   status: number,
   headers: RecordedResponse['headers'],
@@ -28,17 +28,17 @@ export type ResponseData = readonly [
   manner?: SendingManner,
 ];
 
-/** RFC 9110 §5.1. */
+/** A header name (RFC 9110 §5.1). */
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** The text that Node writes into a head (RFC 9110 §5.5). */
+/** Text that Node accepts as a header value (RFC 9110 §5.5). */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
- * Checks what a shared store answered before anything of it is sent: others may write there, and Node throws for a head that it cannot
- * write, when the answer has begun.
+ * Checks a response that a shared store returned, before any of it is sent: another program may have written it, and Node throws for an
+ * invalid head only when the answer has begun.
  *
- * @throws TypeError for anything that was never stored as a response: the read is a miss
+ * @throws TypeError for anything that was not stored as a response: the read is a miss
  */
 export function assertResponseData(data: unknown): asserts data is ResponseData {
   if (Array.isArray(data)) {
@@ -55,7 +55,7 @@ export function assertResponseData(data: unknown): asserts data is ResponseData 
   throw new TypeError('not a response');
 }
 
-/** Informational responses are never stored. */
+/** Informational responses (1xx) are never stored. */
 function isStatus(status: unknown): boolean {
   return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599;
 }

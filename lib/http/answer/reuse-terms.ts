@@ -23,8 +23,8 @@ const MEMBER = new RegExp(`(${KEY})(?:=(${INNER_LIST}|${ITEM}))?${PARAMETERS}`, 
 const COMMA = /[ \t]*,[ \t]*/y;
 
 /**
- * Parses a targeted field such as CDN-Cache-Control, which is a dictionary of structured fields (RFC 9213 §2.1, RFC 8941
- * §4.2.2): to the letter, since a field that does not parse is ignored as a whole.
+ * Parses a targeted field such as CDN-Cache-Control, a dictionary of structured fields (RFC 9213 §2.1, RFC 8941 §4.2.2), strictly: a field
+ * that does not parse is ignored as a whole.
  *
  * @returns `undefined` for an empty field or one that does not parse: then Cache-Control and Expires count
  */
@@ -48,7 +48,7 @@ export function parseTargeted(value: string | undefined): CacheControlDirectives
   }
 }
 
-/** Spaces alone: a tab is no member. */
+/** Splits at spaces only: a tab is not allowed here. */
 function withoutOuterSpaces(text: string): string {
   let start = 0;
   let end = text.length;
@@ -57,23 +57,23 @@ function withoutOuterSpaces(text: string): string {
   return text.slice(start, end);
 }
 
-/** A text keeps its quotes where it is a number: `max-age="10"` has the wrong type (RFC 9213 §2.1). */
+/** Keeps the quotes of a string where a number is expected: `max-age="10"` has the wrong type (RFC 9213 §2.1). */
 function argumentOf(item: string): string {
   if (!item.startsWith('"')) return item;
   const text = item.slice(1, -1).replace(/\\(.)/g, '$1');
   return /^\d+$/.test(text) ? item : text;
 }
 
-/** RFC 9110 §15.1, but for 206, which is never stored here. */
+/** Status codes that are heuristically cacheable (RFC 9110 §15.1), without 206, which is never stored here. */
 export const HEURISTICALLY_CACHEABLE = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
 
-/** Headers whose lines are one list; of the others only the first line counts (RFC 9111 §4.2.1, §5.1). */
+/** Headers whose lines form one list. Of the others only the first line counts (RFC 9111 §4.2.1, §5.1). */
 const LISTS = ['cache-control', 'cdn-cache-control'] as const;
 const SINGLES = ['age', 'date', 'etag', 'expires', 'last-modified'] as const;
 
 type JudgedName = (typeof LISTS)[number] | (typeof SINGLES)[number];
 
-/** The headers that say whether, how long and how a response may be reused. Kept with it: a 304 changes some of them. */
+/** Headers that decide whether, how long and how a response may be reused. Stored with it, since a 304 changes some of them. */
 export type JudgedFields = Readonly<Partial<Record<JudgedName, string>>>;
 
 export function judgedFieldsOf(headers: ResponseHead['headers']): JudgedFields {
@@ -89,10 +89,10 @@ export function judgedFieldsOf(headers: ResponseHead['headers']): JudgedFields {
   return fields;
 }
 
-/** The directives of a response for this cache. */
+/** Directives of a response for this cache. */
 export interface ResponseDirectives {
   readonly directives: CacheControlDirectives;
-  /** They come from CDN-Cache-Control, which replaces Cache-Control and Expires (RFC 9213 §2.2). */
+  /** True if they come from CDN-Cache-Control, which replaces Cache-Control and Expires (RFC 9213 §2.2). */
   readonly isTargeted: boolean;
 }
 
@@ -102,28 +102,28 @@ export function directivesOf(fields: JudgedFields): ResponseDirectives {
   return { directives: parseCacheControl(fields['cache-control']), isTargeted: false };
 }
 
-/** When the request was sent and the response received. Milliseconds since the epoch. */
+/** Times of the request and of the response. Milliseconds since the epoch. */
 export interface ExchangeTimes {
   readonly requestedAt: number;
   readonly receivedAt: number;
 }
 
-/** The terms on which a stored response may be reused; durations in milliseconds. */
+/** Terms for the reuse of a stored response. Durations in milliseconds. */
 export interface ReuseTerms {
   readonly lifetime: number;
-  /** Its age when it was received. */
+  /** Age of the response when it was received. */
   readonly initialAge: number;
   readonly receivedAt: number;
-  /** `no-cache`: it must be validated before each reuse. */
+  /** True for `no-cache`: it must be validated before each reuse. */
   readonly alwaysValidate: boolean;
-  /** It must not be served stale, whatever else allows it. */
+  /** True if it must not be served stale, even if other directives allow it. */
   readonly validateWhenStale: boolean;
-  /** How long past its lifetime it may be served while it is validated, or in place of an error (RFC 5861). */
+  /** Time past its lifetime during which it may be served while it is validated, or instead of an error (RFC 5861). */
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
 }
 
-/** Part of the time since its last change that a response without a lifetime is taken to be good for (RFC 9111 §4.2.2). */
+/** Heuristic freshness: this fraction of the time since the last change (RFC 9111 §4.2.2). */
 const HEURISTIC_FRACTION = 0.1;
 const MAX_HEURISTIC_LIFETIME = 24 * 3600 * 1000;
 
@@ -141,20 +141,20 @@ export function reuseTermsOf(status: number, fields: JudgedFields, times: Exchan
   };
 }
 
-/** RFC 9111 §4.2.4: what forbids a shared cache to serve a stale response. */
+/** Directives that forbid a shared cache to serve a stale response (RFC 9111 §4.2.4). */
 const FORBIDDING_STALE = ['must-revalidate', 'proxy-revalidate', 's-maxage', 'no-cache'];
 
-/** RFC 9111 §4.2.3: by its Date or by its Age, whichever says more. */
+/** The age from Date or from the Age header, whichever is larger (RFC 9111 §4.2.3). */
 function initialAge(fields: JudgedFields, { requestedAt, receivedAt }: ExchangeTimes): number {
   const date = parseHttpDate(fields.date);
-  // Dates know no parts of a second.
+  // Date has a resolution of one second.
   const apparent =
     date === undefined ? 0 : Math.max(0, Math.floor(receivedAt / 1000) - Math.floor(date / 1000));
   const age = parseDelta(splitList(fields.age ?? '')[0]) ?? 0;
   return Math.max(1000 * apparent, 1000 * age + Math.max(0, receivedAt - requestedAt));
 }
 
-/** RFC 9111 §4.2.1: the first of these that there is, malformed or not. */
+/** The lifetime from the first of these that is present, even if it is malformed (RFC 9111 §4.2.1). */
 function explicitLifetime(
   directives: CacheControlDirectives,
   expires: string | undefined,
@@ -164,7 +164,7 @@ function explicitLifetime(
   const seconds = deltaSeconds(directives, 's-maxage') ?? deltaSeconds(directives, 'max-age');
   if (seconds !== undefined) return seconds * 1000;
   if (expires === undefined) return undefined;
-  // An invalid date, `0` above all, is in the past (§5.3).
+  // An invalid date, such as `0`, counts as past (§5.3).
   return Math.max(0, (parseHttpDate(expires) ?? 0) - (parseHttpDate(date) ?? receivedAt));
 }
 
@@ -181,7 +181,7 @@ function heuristicLifetime(
   return Math.min(unchanged * HEURISTIC_FRACTION, MAX_HEURISTIC_LIFETIME);
 }
 
-/** How old a response is now (RFC 9111 §4.2.3, current_age). */
+/** Current age of a response (RFC 9111 §4.2.3, current_age). */
 export function ageOf({ initialAge, receivedAt }: ReuseTerms, now: number): number {
   return initialAge + Math.max(0, now - receivedAt);
 }

@@ -6,11 +6,11 @@ import { acceptsStale, NO_DIRECTIVES, satisfies } from '../request/directives.js
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
 import type { BackgroundRequests } from '../rewarm/rewarm-responses.js';
 
-/** A stored response that answers a request, and why it may. */
+/** A stored response that may answer a request, and the reason why it may. */
 export interface Reuse {
   readonly entry: Entry;
   readonly status: CacheStatus;
-  /** Status of the handler's answer, where a background request asked it first. */
+  /** Status code of the handler's answer, if a background request ran the handler first. */
   readonly handlerStatus?: number;
 }
 
@@ -26,7 +26,7 @@ export class StaleResponses {
     private readonly background: BackgroundRequests,
   ) {}
 
-  /** The stored response, at once; starts a background refresh where one is due. */
+  /** Serves the stored response at once, and starts a background refresh if one is due. */
   serve(call: Call, entry: Entry, request: object, directives = NO_DIRECTIVES): Reuse | undefined {
     const { engine } = this;
     const now = engine.clock.now();
@@ -42,8 +42,8 @@ export class StaleResponses {
   }
 
   /**
-   * Starts a background refresh, but not at each hit while refreshes store nothing.
-   * @returns false where the request cannot be repeated: then the client waits for the handler, unless it accepts stale answers
+   * Starts a background refresh. Pauses between refreshes that store nothing, so that not every hit starts one.
+   * @returns false if the request cannot be repeated: then the client waits for the handler, unless it accepts stale answers
    */
   refresh(call: Call, entry: Entry, request: object): boolean {
     const { pauses } = this.engine;
@@ -53,7 +53,7 @@ export class StaleResponses {
     return refresh !== undefined;
   }
 
-  /** Whether the entry may answer in place of a handler that fails or takes too long. */
+  /** True if the entry may be served when the handler fails or takes too long. */
   isFallback(call: Call, entry: Entry): boolean {
     const { softTimeout, hardTimeout, staleIfError } = call.target.policy;
     if (staleIfError === 0 && softTimeout === Infinity && hardTimeout === Infinity) return false;
@@ -61,9 +61,8 @@ export class StaleResponses {
   }
 
   /**
-   * The new response after a background refresh, or the stale one if that fails or takes too long.
-   * @returns `undefined` where the client's own request must reach the handler: the answer is not stored, or the stale one must
-   *   not be served
+   * The new response after a background refresh, or the stale one if the refresh fails or takes too long.
+   * @returns `undefined` if the client's own request must reach the handler: the answer is not stored, or the stale one must not be served
    */
   async refreshOrStale(call: Call, stale: Entry, request: object): Promise<Reuse | undefined> {
     const { engine } = this;

@@ -5,18 +5,18 @@ import type { ResponseOptions } from '../route/response-options.js';
 import { varyMembers } from '../headers/vary.js';
 import { isLocalStamp } from '../../cache/engine/outage.js';
 
-/** Why an answer must not be stored. */
+/** The reason why an answer must not be stored. */
 export interface Refusal {
-  /** For the log: the cause, and what to write. Nothing is logged without it. */
+  /** Reason and remedy for the log. Without it nothing is logged. */
   readonly reason?: string | undefined;
-  /** A word for `Cache-Status`: for all clients, or only for those that asked for an explanation. */
+  /** Detail for `Cache-Status`: for all clients, or only for those that asked for an explanation. */
   readonly detail?: string | undefined;
   readonly why?: string | undefined;
 }
 
 /**
- * Members of the Vary of a whole response that choose between stored answers. Those of CORS and compression do not: their
- * effect is made anew for each request, hits included.
+ * Members of Vary that select between stored answers. Those of CORS and compression are left out: their headers are set again for each
+ * request, hits included.
  */
 export function varyOf(headers: ResponseHead['headers']): readonly string[] {
   const { vary } = headers;
@@ -27,19 +27,19 @@ export function varyOf(headers: ResponseHead['headers']): readonly string[] {
 }
 
 const VARIES_BY_EVERYTHING =
-  'it says Vary: *, so no other request may be answered with it; name the request headers that it depends on';
+  'it has Vary: *, so no other request may be answered with it; name the request headers that it depends on';
 
-const IF_FOR_ALL = '; leave that out if all may have the answer, else @CacheResponse()';
+const IF_FOR_ALL = '; remove it if every client may get the answer, else remove @CacheResponse()';
 
 const FORBIDDING = ['no-store', 'private', 'no-cache'];
 
 /**
- * Judges a response by its status and its own Cache-Control, which can only shorten or forbid.
+ * Judges a response by its status and its Cache-Control, which can only shorten the lifetime or forbid storing.
  *
- * @param cacheControl as the handler and the middleware before it left it
- * @param age seconds of its lifetime that are over, by its own account
- * @param vary request headers that it varies by
- * @returns for how many milliseconds it may be stored, or why it may not
+ * @param cacheControl Cache-Control after the handler and the middleware before it
+ * @param age age of the response in seconds, by its own headers
+ * @param vary request headers that the response varies by
+ * @returns the lifetime in milliseconds, or the reason why it must not be stored
  */
 export function judgeResponse(
   status: number,
@@ -55,15 +55,15 @@ export function judgeResponse(
   const directives = parseCacheControl(cacheControl);
   const forbidding = FORBIDDING.find((name) => directives.has(name));
   if (forbidding !== undefined)
-    return { reason: `the handler says Cache-Control: ${forbidding}${IF_FOR_ALL}`, why: forbidding };
+    return { reason: `the handler sends Cache-Control: ${forbidding}${IF_FOR_ALL}`, why: forbidding };
   const name = directives.has('s-maxage') ? 's-maxage' : 'max-age';
   const seconds = deltaSeconds(directives, name) ?? Infinity;
   if (seconds > age) return (seconds - age) * 1000;
   const aged = age > 0 ? ` and Age: ${age}` : '';
-  return { reason: `the handler says Cache-Control: ${name}=${seconds}${aged}${IF_FOR_ALL}`, why: name };
+  return { reason: `the handler sends Cache-Control: ${name}=${seconds}${aged}${IF_FOR_ALL}`, why: name };
 }
 
-/** Whether an answer can be stored if its own headers allow it, as far as is known when its head goes out. */
+/** True if an answer can be stored as far as its headers do not forbid it. Judged when the head is sent. */
 export function isStorable({ stamp, context }: Load, head: ResponseHead, maxBodyBytes: number): boolean {
   const { headers } = head;
   const hasStore = stamp !== undefined && !isLocalStamp(stamp);
@@ -71,7 +71,7 @@ export function isStorable({ stamp, context }: Load, head: ResponseHead, maxBody
   return hasStore && isWhole && context.refusal === undefined && headers['set-cookie'] === undefined;
 }
 
-/** Whether a body is larger than the bound, as far as its length is known. */
+/** True if a body is known to be larger than the limit. */
 export function isTooLarge({ body, headers }: ResponseHead, maxBodyBytes: number): boolean {
   return (body?.length ?? Number(headers['content-length'] ?? 0)) > maxBodyBytes;
 }

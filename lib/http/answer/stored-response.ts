@@ -9,22 +9,22 @@ import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } 
 const NO_FIELDS: JudgedFields = {};
 const LONG_AGO: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
 
-/** A response as it is cached: the recorded one, its validators and its size. */
+/** A response as the cache holds it: the recorded response, its validators and its size. */
 export class StoredResponse implements ResponseView {
-  /** With `freshness: 'headers'`, only the handler's own. */
+  /** Validators. With `freshness: 'headers'` only those of the handler. */
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly cacheControl: string | undefined;
   readonly size: number;
-  /** It states its lifetime: each reuse must state its age (RFC 9111 §5.1). */
+  /** True if the response states its lifetime: then each reuse must state its age (RFC 9111 §5.1). */
   readonly tellsLifetime: boolean;
-  /** Headers that hits add, and the seconds that were left when they were made: they hold for a second. */
+  /** Headers that hits add, and the remaining seconds for which they were made: reused within the same second. */
   hitHeaders: AddedHeaders | undefined;
   hitTtl: number | undefined;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
   #terms: ReuseTerms | undefined;
 
-  /** @param judged headers of the whole answer, those of middleware included */
+  /** @param judged headers of the whole answer, including those of middleware */
   constructor(
     readonly recorded: RecordedResponse,
     readonly judged: JudgedHeaders = {},
@@ -42,12 +42,12 @@ export class StoredResponse implements ResponseView {
     this.tellsLifetime = tellsLifetime;
   }
 
-  /** The terms of its reuse; only with `freshness: 'headers'`. */
+  /** Terms of its reuse; only with `freshness: 'headers'`. */
   get terms(): ReuseTerms {
     return (this.#terms ??= reuseTermsOf(this.status, this.fields, this.judged.shared ?? LONG_AGO));
   }
 
-  /** Headers that its reuse is judged by; only with `freshness: 'headers'`. */
+  /** Headers that decide on its reuse; only with `freshness: 'headers'`. */
   get fields(): JudgedFields {
     return this.judged.shared?.fields ?? NO_FIELDS;
   }
@@ -67,7 +67,7 @@ export class StoredResponse implements ResponseView {
   }
 }
 
-/** Responses are immutable: they are handed out as they are stored, and travel as their head and their bytes. */
+/** Responses are immutable: readers share the stored object. Shared stores hold the head and the bytes. */
 export const responseValues: ValueHandling = {
   prepare: (value) => ({ stored: value, size: (value as StoredResponse).size }),
   present: (stored) => stored,
@@ -92,26 +92,26 @@ export const responseValues: ValueHandling = {
   },
 };
 
-/** Media types of formats that are compressed themselves. */
+/** Media types that are compressed formats. */
 const DENSE_TYPE = /^(image\/(?!svg|bmp)|video\/|audio\/|font\/woff|application\/(zip|gzip|zstd|pdf)\b)/i;
 
-/** Whether a header tells that the body is compressed already. */
+/** True if the headers show that the body is compressed already. */
 function tellsDense(name: string, value: string): boolean {
   if (name === 'content-encoding') return value !== 'identity';
   return name === 'content-type' && DENSE_TYPE.test(value);
 }
 
-/** The response an entry holds. */
+/** The response of an entry. */
 export function responseOf(entry: Entry): StoredResponse {
   return entry.value as StoredResponse;
 }
 
 /**
- * The ETag of an answer: the handler's own, else a strong one of the body. The weak one that Express makes of every body is
- * replaced by the strong one of the same bytes; any other weak one is the handler's.
+ * The ETag of an answer: the handler's own, else a strong one made from the body. The weak ETag that Express makes for every body is
+ * replaced by a strong one; any other weak ETag was set by the handler and is kept.
  *
  * @param given the ETag header
- * @param body `undefined` while it is not known
+ * @param body `undefined` while the body is not known
  */
 export function etagOf(given: string | undefined, body: Buffer | undefined): string | undefined {
   if (body === undefined || (given !== undefined && !given.startsWith('W/'))) return given;
@@ -120,15 +120,15 @@ export function etagOf(given: string | undefined, body: Buffer | undefined): str
 }
 
 /**
- * A strong validator: equal bytes, equal tag (RFC 9110 §8.8.3). Spelt as the weak one of Express, so that a client that
- * got that one from a bypassed answer or a HEAD may ask with it.
+ * Makes a strong validator: equal bytes have equal tags (RFC 9110 §8.8.3). It has the text of Express's weak one, so that a client that got
+ * that one from a bypassed answer or a HEAD can validate with it.
  */
 function strongETag(body: Buffer): string {
   const digest = createHash('sha1').update(body).digest('base64');
   return `"${body.length.toString(16)}-${digest.slice(0, 27)}"`;
 }
 
-/** Whether a layer below may encode the body for a client that accepts that: then one strong validator would name two bodies. */
+/** True if a layer below may encode the body for clients that accept it: then one strong validator would name two bodies. */
 export function mayBeEncoded({ route, request, response }: EncodableExchange): boolean {
   const accepted = request.headers['accept-encoding'];
   if (accepted === undefined || !/gzip|br|deflate|zstd|\*/i.test(String(accepted))) return false;
@@ -145,7 +145,7 @@ export function weak(etag: string): string {
   return etag.startsWith('W/') ? etag : `W/${etag}`;
 }
 
-/** The Age of an answer when its handler sent it (from an upstream cache), in seconds; 0 without one. */
+/** Age of an answer when its handler sent it (from an upstream cache), in seconds; 0 without Age. */
 export function ageOf(header: string | readonly string[] | number | undefined): number {
   return header === undefined ? 0 : (parseDelta(single(header)) ?? 0);
 }
@@ -163,7 +163,7 @@ export function joined(value: string | readonly string[] | number | undefined): 
 }
 
 /**
- * A response as `cacheIf`, `cacheUnless` and `ttl` functions get it.
+ * A response as the functions `cacheIf`, `cacheUnless` and `ttl` receive it.
  *
  * @publicApi
  */

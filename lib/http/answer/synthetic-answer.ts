@@ -7,7 +7,7 @@ import type { HttpPlatform, RecordedResponse, SendingManner } from '../platform.
 import { asksForPart, type PartialRequest } from '../request/preconditions.js';
 import { statusHeaders } from './response-headers.js';
 
-/** An answer made by this cache, for one request only: outer caches must not store it. */
+/** An answer that this cache makes for one request: outer caches must not store it. */
 export function syntheticAnswer(status: number, headers: RecordedResponse['headers'] = []): RecordedResponse {
   return {
     status,
@@ -18,7 +18,7 @@ export function syntheticAnswer(status: number, headers: RecordedResponse['heade
   };
 }
 
-/** The 504 for `only-if-cached` where nothing is stored (RFC 9111 §5.2.1.7). */
+/** The 504 for `only-if-cached` without a stored response (RFC 9111 §5.2.1.7). */
 export function notCached(exchange: Exchange): Observable<unknown> {
   const { route, request, response, counter } = exchange;
   counter.count(CacheStatus.MISS);
@@ -27,26 +27,26 @@ export function notCached(exchange: Exchange): Observable<unknown> {
   return of(route.platform.replay(request, response, syntheticAnswer(504), options));
 }
 
-/** A request that may want a part, and the response that will carry it. */
+/** A request that may want a part, and the response that contains it. */
 export interface RangeExchange {
   readonly request: PartialRequest;
   readonly response: object;
   readonly route: { readonly platform: HttpPlatform };
 }
 
-/** Validators that If-Range is compared with. */
+/** Validators to compare with If-Range. */
 export interface PartValidators {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
-  /** When the whole was sent. Milliseconds since 1970. */
+  /** Time when the whole response was sent. Milliseconds since 1970. */
   readonly date: number | undefined;
 }
 
 /**
- * The answer to a Range request from a stored 200: the part (206), or that there is no such part (416). Only for one range
- * of bytes; anything else is answered in full, as a server may (RFC 9110 §14.2).
+ * The answer to a Range request from a stored 200: the part (206), or 416 if the range is outside of the body. Only for a single range of
+ * bytes; other ranges get the full response, as RFC 9110 §14.2 allows.
  *
- * @returns `undefined` where the whole response is the answer
+ * @returns `undefined` if the whole response is the answer
  */
 export function partOf(
   exchange: RangeExchange,
@@ -85,18 +85,18 @@ function boundsOf(range: string, size: number): readonly [number, number] | 'uns
   return first >= size ? 'unsatisfiable' : [first, last];
 }
 
-/** The last bytes of nothing are there, but no Content-Range says so (§14.1.2, §14.4). */
+/** A suffix range of an empty body is satisfiable, but Content-Range cannot express it (§14.1.2, §14.4). */
 function lastBytes(length: number, size: number): readonly [number, number] | 'unsatisfiable' | undefined {
   if (length === 0) return 'unsatisfiable';
   return size === 0 ? undefined : [Math.max(0, size - length), size - 1];
 }
 
-/** Its status has a reason of its own, and its bytes may begin within a character. */
+/** Leaves out the reason phrase, since a part has another status, and sending as text, since a part may begin within a character. */
 function mannerOfPart({ manner }: RecordedResponse): SendingManner | undefined {
   return manner?.onRaw === true ? { onRaw: true } : undefined;
 }
 
-/** Whether a part continues what the client has (RFC 9110 §13.1.5). */
+/** True if a part continues the representation that the client has (RFC 9110 §13.1.5). */
 function continues(
   exchange: RangeExchange,
   recorded: RecordedResponse,
@@ -106,7 +106,7 @@ function continues(
   return isCurrent(condition, validators) && !mayHoldOtherBytes(exchange, recorded);
 }
 
-/** By strong comparison; a date only where it is a strong validator (§8.8.2.2). */
+/** Strong comparison; a date counts only if it is a strong validator (§8.8.2.2). */
 function isCurrent(condition: string, { etag, lastModified, date }: PartValidators): boolean {
   if (condition.startsWith('"')) return condition === etag;
   const wanted = parseHttpDate(condition);
@@ -114,7 +114,7 @@ function isCurrent(condition: string, { etag, lastModified, date }: PartValidato
   return isStrong && wanted === parseHttpDate(lastModified);
 }
 
-/** Compression below this cache makes other bytes of the whole, and leaves its validators as they are. */
+/** True if the client may hold compressed bytes under these validators: compression below the cache does not change them. */
 function mayHoldOtherBytes(
   { request, response, route }: RangeExchange,
   { headers }: RecordedResponse,

@@ -19,7 +19,7 @@ import { judgeResponse, type Refusal, varyOf } from './storable.js';
 import { ageOf, etagOf, joined, mayBeEncoded, weak, single, StoredResponse } from './stored-response.js';
 import type { JudgedHeaders } from './response-shape.js';
 
-/** Routes with `freshness: 'ttl'`: the decorator says how long an answer is fresh, the handler may shorten that or forbid it. */
+/** Routes with `freshness: 'ttl'`: the decorator sets the lifetime; the handler's headers may shorten it or forbid storing. */
 export class TtlFreshness implements FreshnessRules {
   readonly loadsForHead = false;
   readonly answer = hitAnswer;
@@ -38,35 +38,38 @@ export class TtlFreshness implements FreshnessRules {
     const { route, request, counter, forwarded } = exchange;
     const { options } = route;
     const conditions = conditionsOf(request.headers);
-    // REFRESH where the client refused what is stored.
+    // REFRESH if the request's directives refused the stored response.
     const status = forwarded === 'request' ? CacheStatus.REFRESH : CacheStatus.MISS;
     counter.count(status);
     hideConditions(request.headers);
-    // Asked before the recording puts methods of its own on the response.
+    // Read before the recording replaces methods of the response.
     const isEncodable = mayBeEncoded(exchange);
     const stopWatching = this.#watch(exchange, call, load);
     options.query?.hide(request);
     return new TtlAnswerRules(exchange, call, load, status, conditions, isEncodable, stopWatching);
   }
 
-  /** A load may have waited for its turn: other loads have shown what answers depend on, or code has gone on with the request. */
+  /**
+   * Builds the key again, since the load may have waited: meanwhile other loads may have shown further inputs, or code may have changed the
+   * request.
+   */
   #renewKey({ route, request }: Exchange, call: Call, load: Load): void {
     const { key, variant } = route.call(request, call.ambient);
     if (baseOf(call) !== key.slice(0, key.length - variant.length))
-      return load.context.refuse('its request was changed while it waited');
+      return load.context.refuse('code changed its request while it waited for its turn');
     call.key = key;
     call.variant = variant;
     this.engine.loads.move(load, key);
   }
 
-  /** Follows what the load reads of its request. @returns what ends it */
+  /** Watches what the load reads of its request. @returns a function that ends the watch */
   #watch(exchange: Exchange, call: Call, load: Load): () => void {
     const { route, request, response } = exchange;
     this.#renewKey(exchange, call, load);
     for (const input of route.inputsOf(call)) this.#report(route, input);
     const hold = (input: RequestInput): boolean => {
       const covered = route.variants.cover(call, [input]);
-      // Requests that wait for it may have sent another value.
+      // Waiting requests may have sent another value of this input.
       if (covered === 'moved') this.engine.loads.move(load, call.key);
       this.#report(route, input);
       return covered !== 'too-many';
@@ -86,15 +89,15 @@ export class TtlFreshness implements FreshnessRules {
 }
 
 const SCOPED =
-  'something that its handler runs is made for each request: say shared: true, hold the user in its key, or give keyContext';
+  'its handler uses a request-scoped provider: write shared: true, add the user to its key, or write forRoot({ keyContext })';
 
 class TtlAnswerRules implements AnswerRules {
   readonly verbatim = false;
   #judged: JudgedHeaders = {};
   #lifetime = 0;
-  /** Headers that chose the answer without being named by anybody. */
+  /** Headers that the answer depends on and that neither the route nor the handler has named. */
   #variedBy: readonly string[] = [];
-  /** Values of the live response's own headers that no body of another one may repeat. */
+  /** Header values of this response that its body must not repeat: a nonce, a token or an id. */
   #secrets: readonly string[] = [];
 
   constructor(
@@ -104,7 +107,7 @@ class TtlAnswerRules implements AnswerRules {
     readonly status: CacheStatus,
     readonly conditions: Conditions,
     private readonly isEncodable: boolean,
-    /** The handler has said all it has to say; middleware may read who the user is from now on. */
+    /** Called when the body is complete: what middleware reads later does not influence the answer. */
     private readonly stopWatching: () => void,
   ) {}
 
@@ -159,12 +162,12 @@ class TtlAnswerRules implements AnswerRules {
 
 const REPEATS_SECRET: Refusal = {
   reason:
-    'its body repeats a nonce, a token or an id that a header of this response alone names; have the page use hashes, or leave its ' +
-    'handler without @CacheResponse()',
+    'its body repeats a nonce, a token or an id that a header of this response alone names; use hashes in the page, or remove ' +
+    '@CacheResponse()',
   why: 'nonce',
 };
 
-/** Response headers whose value is another one for each response. */
+/** Response headers whose value differs in each response. */
 const OF_ONE_RESPONSE = [
   ...['x-request-id', 'request-id', 'x-correlation-id', 'correlation-id', 'x-trace-id'],
   ...['x-csrf-token', 'csrf-token', 'x-xsrf-token'],
@@ -172,10 +175,10 @@ const OF_ONE_RESPONSE = [
 
 const POLICIES = ['content-security-policy', 'content-security-policy-report-only'];
 
-/** Shorter values stand in bodies by chance. */
+/** Length below which a value may occur in a body by chance. */
 const SHORTEST_SECRET = 8;
 
-/** @param changed headers that are stored with the body, so that they go with it */
+/** @param changed headers that are stored with the body, so the body may repeat their values */
 function secretsOf(headers: ResponseHead['headers'], changed: ResponseHead['changed']): readonly string[] {
   const live = (name: string): string =>
     headers[name] === undefined || changed.some(([stored]) => stored.toLowerCase() === name)
@@ -184,20 +187,20 @@ function secretsOf(headers: ResponseHead['headers'], changed: ResponseHead['chan
   const nonces = POLICIES.flatMap((name) =>
     [...live(name).matchAll(/'nonce-([^']+)'/g)].map(([, nonce]) => nonce!),
   );
-  // Pages escape the padding, or leave it out.
+  // HTML pages may escape the padding, or omit it.
   return [...nonces.map((nonce) => nonce.replace(/=+$/, '')), ...OF_ONE_RESPONSE.map(live)].filter(
     (secret) => secret.length >= SHORTEST_SECRET,
   );
 }
 
-/** Replays must tell outer caches what chose them. */
+/** A replay must carry these headers in Vary, for outer caches. */
 function withVary(recorded: RecordedResponse, names: readonly string[]): RecordedResponse {
   const known = varyMembers(recorded.vary);
   const missing = names.filter((name) => !known.includes(name));
   return missing.length === 0 ? recorded : { ...recorded, vary: [...recorded.vary, ...missing] };
 }
 
-/** Gives the answer to a HEAD the headers, and the status, that a GET would have; it has no body to store. */
+/** Gives the answer to a HEAD the headers and the status of a GET. It has no body to store. */
 export function recordHead(exchange: Exchange, call: Call): void {
   const { route, request, response, counter, forwarded = 'uri-miss' } = exchange;
   counter.count(CacheStatus.MISS);
@@ -207,7 +210,7 @@ export function recordHead(exchange: Exchange, call: Call): void {
   route.platform.record(request, response, {
     maxBodyBytes: route.options.maxBodyBytes,
     head: ({ status, headers, body }) => {
-      // Express counts the body and leaves it out; Fastify has it still.
+      // Express has removed the body but kept its length; Fastify still has the body.
       const etag = etagOf(single(headers['etag']), body?.length === 0 ? undefined : body);
       const lastModified = single(headers['last-modified']);
       return {

@@ -52,7 +52,7 @@ export const ABSENT_FROM_PARTS: ReadonlySet<string> = new Set(namesWith('ofMessa
 export const KEPT_ON_UPDATE: ReadonlySet<string> = new Set(namesWith('ofStoredBytes'));
 
 /**
- * Whether a header may be stored.
+ * True if a header may be stored.
  *
  * @param name in lower case
  * @param named members of the response's Connection header, which are of the connection too

@@ -97,7 +97,7 @@ const shapes = table.flatMap((row) => row.shapes ?? []);
 const MAX_LENGTH = 256;
 
 /**
- * Whether requests are served from the cache although they bring this cookie, unless `ignoreCookies` says otherwise.
+ * True if requests are served from the cache although they bring this cookie, unless `ignoreCookies` says otherwise.
  *
  * @param name as the client sent it: names of cookies are case-sensitive
  */

@@ -4,7 +4,7 @@
  */
 let unobserved = 0;
 
-/** Whether a read that happens now counts. */
+/** True if a read that happens now counts. */
 export function isObserved(): boolean {
   return unobserved === 0;
 }

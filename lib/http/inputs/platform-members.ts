@@ -12,7 +12,7 @@ export type MemberHolder =
 
 /** Tells an object's members of the platform (Node, the framework, Nest) from those of other code. */
 export interface PlatformMembers {
-  /** Whether the platform has a member of this name, own, inherited, or added while it handles the request. */
+  /** True if the platform has a member of this name, own, inherited, or added while it handles the request. */
   has(member: PropertyKey): boolean;
   /**
    * Members that other code has put on the object: own ones, those that decorate a prototype of Fastify's or Express's, and

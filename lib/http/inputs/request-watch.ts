@@ -45,7 +45,7 @@ const NOTHING: readonly string[] = [];
 export class RequestWatch implements ProxyHandler<RequestHeaders> {
   /** Target as the client sent it. */
   readonly target: string;
-  /** Whether code may have run before the watch began. */
+  /** True if code may have run before the watch began. */
   readonly isLate: boolean;
   /** Another object stands in place of the headers, so that reads of it went unseen. */
   isReplaced = false;

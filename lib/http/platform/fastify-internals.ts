@@ -30,7 +30,7 @@ export function ownHeaders(reply: FastifyReplyLike, { headers }: Internals): Liv
   return (reply as InternalReply)[headers] as LiveHeaders;
 }
 
-/** Whether hooks that may change what is sent come after ours, which is the first; `true` where that is not known. */
+/** True if hooks that may change what is sent come after ours, which is the first; `true` where that is not known. */
 export function hasLaterHooks(reply: FastifyReplyLike): boolean {
   const known = internalsOf(reply);
   const hooks = known && hooksOf(reply as InternalReply, known.context);

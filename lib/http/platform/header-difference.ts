@@ -11,7 +11,7 @@ export interface HeaderDifference {
   readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
   readonly removed: readonly string[];
   readonly vary: readonly string[];
-  /** Whether the handler set, changed or removed a cookie. */
+  /** True if the handler set, changed or removed a cookie. */
   readonly setsCookie: boolean;
 }
 

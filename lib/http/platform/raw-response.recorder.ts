@@ -294,7 +294,7 @@ function wasTorn(source: Source): boolean {
   return Boolean(source.errored) || source.readableAborted === true;
 }
 
-/** Whether middleware put methods of its own over those that a Node response is written with. */
+/** True if middleware put methods of its own over those that a Node response is written with. */
 export function isPatched(response: RawResponse): boolean {
   return (
     Object.hasOwn(response, 'write') || Object.hasOwn(response, 'end') || Object.hasOwn(response, 'writeHead')

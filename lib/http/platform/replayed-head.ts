@@ -5,7 +5,7 @@ import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import type { HeaderSnapshot } from './header-difference.js';
 import type { LiveHeaders, RawResponse } from './raw-response.interface.js';
 
-/** Whether responses of a status have no body, whatever the handler wrote (RFC 9110 §6.4.1). */
+/** True if responses of a status have no body, whatever the handler wrote (RFC 9110 §6.4.1). */
 export function hasNoBody(status: number): boolean {
   return status === 204 || status === 304 || status < 200;
 }

@@ -128,7 +128,7 @@ export class ResponseRecording implements RecordingControl {
     return this.#settled;
   }
 
-  /** Whether the head has passed our layer. */
+  /** True if the head has passed our layer. */
   get judged(): boolean {
     return this.#head !== undefined;
   }

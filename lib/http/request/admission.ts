@@ -57,7 +57,7 @@ export class Admission {
     }
   }
 
-  /** Whether a request carries credentials; also where that cannot be told. */
+  /** True if a request carries credentials; also where that cannot be told. */
   mayBeAuthenticated(request: object): boolean {
     try {
       return this.isAuthenticated(request);
@@ -93,7 +93,7 @@ export class Admission {
     return this.#refuse(route, 'body', `A request to ${name} was not cached: it has ${why}.`);
   }
 
-  /** Whether the answer may be meant for one user alone, and the key does not say which. */
+  /** True if the answer may be meant for one user alone, and the key does not say which. */
   #refusalOfPrivate(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
     const { options, target } = route;
     if (options.shared) return undefined;
@@ -162,7 +162,7 @@ function handlerConditions({ freshness, conditional }: ResponseOptions, method =
 }
 
 /**
- * Whether a request has a body that its key cannot hold: no field reads it, or no parser took it. A GET may have one too, and
+ * True if a request has a body that its key cannot hold: no field reads it, or no parser took it. A GET may have one too, and
  * a handler that reads it (RFC 9110 §9.3.1).
  */
 function missesBody(request: KeyRequest, readsBody: boolean): boolean {

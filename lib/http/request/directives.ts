@@ -64,7 +64,7 @@ function maxStale(argument: string | undefined): number {
   return argument === undefined ? Infinity : 1000 * (parseDelta(argument) ?? 0);
 }
 
-/** Whether a stored response meets `max-age`, `min-fresh` and `no-cache` of a request (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
+/** True if a stored response meets `max-age`, `min-fresh` and `no-cache` of a request (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
 export function satisfies(directives: RequestDirectives, stored: Entry, now: number): boolean {
   const { cachedAt, freshUntil, expired } = stored;
   if (directives.reload || now - cachedAt > directives.maxAge) return false;
@@ -72,7 +72,7 @@ export function satisfies(directives: RequestDirectives, stored: Entry, now: num
 }
 
 /**
- * Whether a request accepts a response past its lifetime (RFC 9111 §5.2.1.2). Not one that a change has expired: nothing tells how
+ * True if a request accepts a response past its lifetime (RFC 9111 §5.2.1.2). Not one that a change has expired: nothing tells how
  * far behind that is.
  */
 export function acceptsStale({ maxStale }: RequestDirectives, stored: Entry, now: number): boolean {

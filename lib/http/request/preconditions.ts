@@ -31,7 +31,7 @@ export function hideConditions(headers: Record<string, string | string[] | undef
 }
 
 /**
- * Whether a stored 200 answers these conditions with 304 Not Modified: If-None-Match by weak comparison, and only
+ * True if a stored 200 answers these conditions with 304 Not Modified: If-None-Match by weak comparison, and only
  * where it is absent If-Modified-Since (RFC 9110 §13.1.2, §13.1.3, §13.2.2).
  */
 export function isNotModified(conditions: Conditions, validators: Validators): boolean {
@@ -62,7 +62,7 @@ export interface PartialRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** Whether a request wants a part. Range is ignored on HEAD (RFC 9110 §14.2). */
+/** True if a request wants a part. Range is ignored on HEAD (RFC 9110 §14.2). */
 export function asksForPart({ method, headers }: PartialRequest): boolean {
   return headers['range'] !== undefined && method !== 'HEAD';
 }
@@ -70,7 +70,7 @@ export function asksForPart({ method, headers }: PartialRequest): boolean {
 /** They fail where the whole response has changed, which only the handler can tell (§13.1.1, §13.1.4). */
 const FAILING_CONDITIONS = ['if-match', 'if-unmodified-since'];
 
-/** Whether a stored response may answer a request with a Range: a GET, in bytes. Only the handler knows other units. */
+/** True if a stored response may answer a request with a Range: a GET, in bytes. Only the handler knows other units. */
 export function mayHavePart({ method, headers }: PartialRequest): boolean {
   if (method === 'HEAD') return true;
   if (method !== 'GET' || !/^bytes=/i.test(String(headers['range']))) return false;

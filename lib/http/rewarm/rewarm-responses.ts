@@ -18,7 +18,7 @@ interface RequestToRepeat {
 /** The routes of the application, as far as requests to them are repeated. */
 export interface RewarmRoutes {
   routeOf(target: MethodTarget): CachedRoute | undefined;
-  /** Whether a path is one of a route's own. */
+  /** True if a path is one of a route's own. */
   leadsTo(route: CachedRoute, path: string): boolean;
 }
 
@@ -89,7 +89,7 @@ export class RewarmResponses {
   }
 }
 
-/** Whether routers and middleware cannot read different paths from it. */
+/** True if routers and middleware cannot read different paths from it. */
 function isPlainPath(path: string): boolean {
   const [name = ''] = path.split('?', 1);
   return (
@@ -113,7 +113,7 @@ async function withinRoute<T>(message: object, route: CachedRoute, send: () => P
   }
 }
 
-/** Whether a request that a queue asked for came to another handler than its own, which is not to be run. */
+/** True if a request that a queue asked for came to another handler than its own, which is not to be run. */
 export function isAstray(request: object, route: CachedRoute | undefined): boolean {
   if (confinedNow === 0) return false;
   const own = confined.get(originalOf(request as Repeatable));
@@ -162,7 +162,7 @@ export class BackgroundRequests {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Whether a request is one of these: nothing stored may answer it. */
+  /** True if a request is one of these: nothing stored may answer it. */
   has(request: object): boolean {
     return this.#messages.has((request as Repeatable).raw ?? request);
   }

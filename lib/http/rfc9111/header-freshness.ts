@@ -105,9 +105,9 @@ interface Run {
 
 /** Advice for refusals by headers. Answers without a lifetime, or of another status, are as they are meant to be. */
 const ADVICE: Readonly<Record<string, string>> = {
-  'no-store': 'it says no-store; send max-age or s-maxage if it may be stored',
-  private: 'it says private; send s-maxage if all may have it',
-  'Vary: *': 'it says Vary: *; name the request headers that it depends on',
+  'no-store': 'it has no-store; send max-age or s-maxage if it may be stored',
+  private: 'it has private; send s-maxage if every client may get it',
+  'Vary: *': 'it has Vary: *; name the request headers that it depends on',
   authorization:
     'its request has credentials; send public or s-maxage if others may have the answer (RFC 9111 §3.5)',
 };
@@ -238,7 +238,7 @@ class HeaderAnswerRules implements AnswerRules {
   }
 }
 
-/** Whether a response can ever be reused: while it is fresh, stale by leave, or after it was validated. */
+/** True if a response can ever be reused: while it is fresh, stale by leave, or after it was validated. */
 function isWorthKeeping(terms: ReuseTerms, fields: JudgedFields): boolean {
   if (fields.etag !== undefined || fields['last-modified'] !== undefined) return true;
   return !terms.alwaysValidate && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;

@@ -62,7 +62,7 @@ export function reusabilityOf(terms: ReuseTerms, directives: RequestDirectives, 
 
 const SERVER_ERRORS = new Set([500, 502, 503, 504]);
 
-/** Whether a stale response may be served in place of an error (RFC 5861 §4): it or the request has to allow it. */
+/** True if a stale response may be served in place of an error (RFC 5861 §4): it or the request has to allow it. */
 export function mayReplaceError(
   terms: ReuseTerms,
   directives: RequestDirectives,

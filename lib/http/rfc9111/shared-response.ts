@@ -74,7 +74,7 @@ function isTimeOf(name: string): boolean {
   return name.toLowerCase() === 'date' || name.toLowerCase() === 'age';
 }
 
-/** Whether a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
+/** True if a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
 export function isAbout(given: JudgedFields, stored: StoredResponse): boolean {
   const { fields } = stored;
   if (given.etag !== undefined && fields.etag !== undefined)

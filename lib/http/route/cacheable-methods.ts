@@ -26,7 +26,7 @@ export function methodsOf(methods: readonly string[] | undefined, where: string)
   );
 }
 
-/** Whether requests that are told apart by their bodies are cached. */
+/** True if requests that are told apart by their bodies are cached. */
 export function hasBodies(methods: ReadonlySet<string>): boolean {
   return methods.size > 1 || !methods.has('GET');
 }

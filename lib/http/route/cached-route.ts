@@ -26,55 +26,58 @@ import { RecentHosts } from './recent-hosts.js';
 import { UriKeyConstructor } from './stored-uris.js';
 import { baseOf, RouteVariants } from './variants.js';
 
-/** Code may read headers that clients name. */
+/** Inputs that are logged by name; clients can invent names of headers. */
 const MAX_REPORTED = 100;
 
-/** Two names as long as DNS knows them (RFC 1035 §2.3.4), their ports and a scheme. */
+/** Longest host: two names of the maximum length in DNS (RFC 1035 §2.3.4), their ports and a scheme. Characters. */
 const MAX_HOST = 540;
 
-/** Longer types of bodies stand in keys as their hash. Characters. */
+/** Longest body type that a key contains as text; longer ones are hashed. Characters. */
 const MAX_TYPE = 250;
 
-/** A handler decorated with `@CacheResponse`: its target, its options, and how the key of a request is built. */
+/** A handler decorated with `@CacheResponse`: its target and options, and the keys of its requests. */
 export class CachedRoute {
   readonly options: ResponseOptions;
   readonly variants: RouteVariants;
-  /** Remembered only where requests are made from nothing but a path. */
+  /** Hosts for rewarming; only with a rule that sends requests by path. */
   readonly recentHosts: RecentHosts | undefined;
-  /** What the key holds of its requests. */
+  /** Parts of the request that the key contains. */
   readonly held: HeldInputs;
   /** Lower-case names of the response headers that `@Header()` sets. */
   readonly declaredHeaders: ReadonlySet<string>;
-  /** The request headers that choose between answers here, and so must in caches outside. Lower-case names. */
+  /** Request headers that select between answers, so outer caches must select by them too. Lower-case names. */
   readonly choosingHeaders: readonly string[];
-  /** As it stands in keys. */
+  /** The only path of the route, encoded for keys. */
   readonly #onlyPath: string | undefined;
   readonly #encoded = new Map<string, string>();
   readonly #reported = new Set<string>();
-  /** Names of what code left on the last request: keys by description are made as though it had left as much. */
+  /**
+   * Names of the members that code put on the latest request, encoded for keys: keys that are made from a description of a request assume
+   * them.
+   */
   #recentNames = '';
-  /** Its own headers do not say what its answers depend on. */
+  /** True if code is watched for inputs of the answer. With `freshness: 'headers'` the headers of the answer name them. */
   readonly #isWatched: boolean;
 
   constructor(
     readonly target: MethodTarget,
     readonly platform: HttpPlatform,
-    /** Whether changes of entities invalidate it: then outer caches must ask before they reuse it. */
+    /** True if changes of entities invalidate the route: then outer caches must revalidate before reuse. */
     readonly hasRules: boolean,
     readonly setCacheHeaders: boolean,
     readonly keyLimit: KeyLimit,
-    /** Whether each of its answers says why. */
+    /** True if each answer is explained. */
     readonly explains: boolean,
-    /** Its path, as its decorators and its controller's say; `undefined` where it has several, or several versions. */
+    /** The path from its decorator and that of its controller; `undefined` if it has several paths or versions. */
     onlyPath: string | undefined,
     private readonly version: RequestVersion | undefined,
-    /** The parameters of the route that the key constructor knows of. */
+    /** Route parameters that the key constructor reads. */
     private readonly routeParams: ReadonlySet<string>,
     /** Vary of `@Header('Vary', …)`, which Nest sets before any interceptor. */
     readonly ownVary: readonly string[],
-    /** The application's options on the inputs of requests. */
+    /** Options of the application about inputs of requests. */
     readonly inputs: InputRules,
-    /** Something that it runs is made for each request, before its load can be watched. */
+    /** True if the handler uses a request-scoped provider, which is made before its load can be watched. */
     readonly isScoped: boolean,
   ) {
     const { response, original } = target.definition;
@@ -97,9 +100,9 @@ export class CachedRoute {
   }
 
   /**
-   * The call that a request makes. HEAD has the key of GET.
-   * @param ambient the context, where it was read already
-   * @throws KeyError or CacheUsageError when the request cannot be encoded
+   * The call of a request. HEAD has the key of GET.
+   * @param ambient the context, if it was read already
+   * @throws KeyError or CacheUsageError if the request cannot be encoded
    */
   call(request: KeyRequest, ambient?: CallContext): Call {
     this.recentHosts?.note(request);
@@ -110,7 +113,7 @@ export class CachedRoute {
     if (this.version !== undefined) route += `${encodeValue(this.version(request))} `;
     const watch = this.#isWatched ? watchOf(request) : undefined;
     route += watch === undefined ? this.#recentNames : this.#upstreamOf(watch, request);
-    // Parameters of mounted routers, which no decorator names, stand in the key, but are no partition.
+    // Parameters of mounted routers, which no decorator names, are part of the key, but not a partition.
     for (const name in params as object) {
       if (this.routeParams.has(name)) continue;
       route += `${encodeValue({ ...(params as object) })} `;
@@ -121,17 +124,17 @@ export class CachedRoute {
     return call;
   }
 
-  /** Whether the key holds a request header. @param name in lower case */
+  /** True if the key contains a request header. @param name in lower case */
   keyHolds(name: string): boolean {
     return this.choosingHeaders.includes(name) || this.held.headers.has(name);
   }
 
-  /** The inputs that choose between the variants of a call's key, sorted. */
+  /** The inputs that select between the variants of a call, sorted. */
   inputsOf(call: Call): readonly RequestInput[] {
     return this.variants.inputsOf(baseOf(call), this.#isWatched ? watchOf(call.request!) : undefined);
   }
 
-  /** Request headers that caches outside must choose by: those that choose here, and reach those caches. */
+  /** Request headers that outer caches must select by: those that this cache selects by and that clients send. */
   varyOf(call: Call): readonly string[] {
     const written = watchOf(call.request!)?.written ?? [];
     return this.inputsOf(call).flatMap(({ header }) =>
@@ -144,26 +147,26 @@ export class CachedRoute {
     );
   }
 
-  /** Whether something chooses among the answers to a call that caches outside do not see. */
+  /** True if the answer depends on something that outer caches do not see. */
   isPrivate(call: Call): boolean {
     const written = watchOf(call.request!)?.written ?? [];
     return this.inputsOf(call).some(({ header }) => header === undefined || written.includes(header));
   }
 
-  /** Whether an input, by its name for the log, is to be reported: once, and no declared one. */
+  /** True if an input must be logged: each is logged once, and those that the route declares are not. @param name its name in the log */
   reports(name: string): boolean {
     if (this.#reported.has(name) || this.#reported.size >= MAX_REPORTED) return false;
     this.#reported.add(name);
     return !this.options.vary.some((declared) => headerInput(declared).name === name);
   }
 
-  /** Whether a key, or `shared: true`, answers who asks. */
+  /** True if the answer is the same for every user, or the key identifies the user. */
   answersWhoAsks(request: KeyRequest): boolean {
     const { key } = this.target;
     return this.options.shared || (key.hasIdentity && key.identifies({ args: [], request }));
   }
 
-  /** What code before the load made of the request, and is not told by its other parts. */
+  /** The part of the key for changes that code made to the request before the load, and for members that it added. */
   #upstreamOf(watch: RequestWatch, request: KeyRequest): string {
     let text = '';
     const rewriting = watch.rewriting(messageOf(request));
@@ -176,28 +179,28 @@ export class CachedRoute {
     return text + this.#recentNames;
   }
 
-  /** Whether answers to a method are stored, and stored ones served. */
+  /** True if answers to a method are cached. */
   caches(method = 'GET'): boolean {
     return this.options.methods.has(method === 'HEAD' ? 'GET' : method);
   }
 
-  /** A method whose requests may have a body, with the type of that. */
+  /** A method whose requests may have a body, and the type of the body. */
   #methodAndType(method: string, request: KeyRequest): string {
     const type = bodyTypeOf(request);
     return `${method} ${type.length > MAX_TYPE ? `#${hashType(type)}` : this.#encode(type)}`;
   }
 
-  /** Makes the key of a call hold every header that its response names in `Vary`. */
+  /** Adds every header that a response names in `Vary` to the key of its call. */
   cover(call: Call, names: readonly string[]): 'covered' | 'moved' | 'too-many' {
     return this.variants.cover(call, names.map(headerInput));
   }
 
-  /** Whether there was a response for the URI of a call that missed, and for other values of its `Vary` headers alone. */
+  /** The kind of a miss: `vary-miss` if a response to the URI is stored for other values of its `Vary` headers. */
   missOf(call: Call): 'uri-miss' | 'vary-miss' {
     return this.variants.has(call) ? 'vary-miss' : 'uri-miss';
   }
 
-  /** Hosts and paths are few; their encodings are kept. */
+  /** Encodes a text. Hosts and paths are few, so their encodings are kept. */
   #encode(text: string): string {
     let encoded = this.#encoded.get(text);
     if (encoded === undefined) {
@@ -208,7 +211,10 @@ export class CachedRoute {
   }
 }
 
-/** The headers that values of the request come from; the host is part of the URI, and an answer by Authorization is private. */
+/**
+ * Request headers from which the values in the key are read. The host is part of the URI, and an answer that depends on Authorization is
+ * private.
+ */
 function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
   return holds.flatMap(([part, name]) => {
     if (part === 'cookies' || part === 'signedCookies') return ['cookie'];
@@ -219,8 +225,8 @@ function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
 const hashType = createKeyHash();
 
 /**
- * The host a request was sent to. Behind a proxy that the platform trusts, handlers see the one that it forwards, and the
- * scheme, so both stand in the key: else a forged header would write its host into everybody's links.
+ * The host of a request. Behind a proxy that the platform trusts, handlers see the forwarded host and scheme, so both are part of the key:
+ * otherwise a forged header could put its host into links that other users get.
  */
 function hostOf(request: KeyRequest): string {
   const { headers } = request;
@@ -240,13 +246,13 @@ function hostOf(request: KeyRequest): string {
   return text.toLowerCase();
 }
 
-/** Parsers make one of `sort=a` and `sort[]=a`. */
+/** Parsers make the same of `sort=a` and `sort[]=a`. */
 function hasBrackets(target: string): boolean {
   const start = target.indexOf('?');
   return start >= 0 && /\[|%5b/i.test(target.slice(start));
 }
 
-/** The pairs of a query as the client sent them, in their order but sorted by what stands before the brackets. */
+/** The pairs of a query in the order of the client, grouped by the name before the brackets. */
 function queryPairs(target: string): readonly (readonly string[])[] {
   const search = target.slice(target.indexOf('?') + 1);
   const pairs = [...new URLSearchParams(search)];
@@ -257,7 +263,7 @@ function queryPairs(target: string): readonly (readonly string[])[] {
   });
 }
 
-/** The key of a handler that names none: what may choose between its answers, as its options say. */
+/** The default key of a handler: all that its answers may depend on, by its options. */
 export function defaultKeyOf({ freshness, query, methods }: ResponseOptions): KeyConstructorInput {
   if (freshness === 'headers') return UriKeyConstructor;
   if (query === undefined && !hasBodies(methods)) return ResponseCacheKeyConstructor;
@@ -270,20 +276,20 @@ export function defaultKeyOf({ freshness, query, methods }: ResponseOptions): Ke
   });
 }
 
-/** How an application tells versions apart: Nest's `VersioningOptions`, as far as they are read here. */
+/** Versioning of an application: the part of Nest's `VersioningOptions` that is read here. */
 export interface Versioning {
-  /** A `VersioningType`. */
+  /** A `VersioningType` of Nest. */
   readonly type?: number;
-  /** Before a version in the path. Default `'v'`; `false` for none. */
+  /** Prefix of versions in the path. Default `'v'`; `false` for none. */
   readonly prefix?: string | false;
   readonly header?: string;
   readonly extractor?: (request: unknown) => unknown;
 }
 
-/** Reads from a request which version it asks for. */
+/** Reads the version that a request asks for. */
 export type RequestVersion = (request: KeyRequest) => unknown;
 
-/** Reads the version of a request, where one handler may serve several; versions in the URL are part of the path. */
+/** Reads the version of a request, if one handler may serve several. Versions in the URL are part of the path. */
 export function requestVersion({ type, header = '', extractor }: Versioning): RequestVersion {
   const name = header.toLowerCase();
   if (type === VersioningType.HEADER) return ({ headers }) => headers[name];
@@ -293,7 +299,7 @@ export function requestVersion({ type, header = '', extractor }: Versioning): Re
   return () => undefined;
 }
 
-/** The prefix of versions in paths; `undefined` where versions are not in the path. */
+/** The prefix of versions in paths; `undefined` if versions are not in the path. */
 export function versionPrefix({ type, prefix = 'v' }: Versioning): string | undefined {
   if (type !== VersioningType.URI) return undefined;
   return prefix === false ? '' : prefix;

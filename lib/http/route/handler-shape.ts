@@ -38,7 +38,7 @@ function parametersOf(path: string): string[] {
   return [...path.matchAll(/[:*]([\p{ID_Start}$_][\p{ID_Continue}$]*)/gu)].map(([, name]) => name!);
 }
 
-/** Whether requests with a method come to this handler: for GET `@Get()`, `@All()` and `@Sse()`. */
+/** True if requests with a method come to this handler: for GET `@Get()`, `@All()` and `@Sse()`. */
 export function handlesMethod(handler: object, method: string): boolean {
   const declared = methodOf(handler);
   return declared === 'ALL' || declared === method;
@@ -64,12 +64,12 @@ export function readsOfRequest(
   return { headers: names, client: client ?? (readsAllHeaders ? '@Headers()' : undefined) };
 }
 
-/** Whether a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
+/** True if a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
 export function isCacheableHandler(method: object): boolean {
   return pathsOf(method).length > 0 && handlesMethod(method, 'GET') && !isEventStream(method);
 }
 
-/** Whether a method is a handler of `@Get()` and of nothing else. */
+/** True if a method is a handler of `@Get()` and of nothing else. */
 export function handlesOnlyGet(method: object): boolean {
   return isCacheableHandler(method) && methodOf(method) !== 'ALL';
 }

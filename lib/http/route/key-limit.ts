@@ -55,7 +55,7 @@ export class KeyLimit {
     private readonly settings: KeyLimitSettings,
   ) {}
 
-  /** Whether a key may be stored: it was in this window, or is one of the first. */
+  /** True if a key may be stored: it was in this window, or is one of the first. */
   take(key: string): boolean {
     const { keys, window } = this.settings;
     if (keys === Infinity) return true;

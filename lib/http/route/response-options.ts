@@ -7,7 +7,7 @@ import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-li
 
 /** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
 export interface ResponseOptions {
-  /** Whether the TTL decides how long a response is fresh, or its own headers (RFC 9111). */
+  /** True if the TTL decides how long a response is fresh, or its own headers (RFC 9111). */
   readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
   /** Upper case. HEAD goes with GET. */
@@ -17,9 +17,9 @@ export interface ResponseOptions {
   /** Lower-case names. */
   readonly vary: readonly string[];
   readonly shared: boolean;
-  /** Whether the cache or the handler judges If-None-Match and its like. */
+  /** True if the cache or the handler judges If-None-Match and its like. */
   readonly conditional: 'cache' | 'handler';
-  /** Whether Cache-Control of requests is obeyed; always with `freshness: 'headers'`. */
+  /** True if Cache-Control of requests is obeyed; always with `freshness: 'headers'`. */
   readonly honourRequestDirectives: boolean;
   readonly bypass: ((request: object) => boolean) | undefined;
   readonly maxBodyBytes: number;

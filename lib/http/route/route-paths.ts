@@ -6,10 +6,10 @@ import { hasBodies } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
 import { type ChangedUri, type StoredUris, uriOf, uriTag } from './stored-uris.js';
 
-/** A longer path is not taken apart: patterns of several parameters take more time than its length. Characters. */
+/** Longest path that is matched: patterns with several parameters take more than linear time. Characters. */
 export const MAX_PATH = 2_048;
 
-/** The cached routes by the paths that lead to them: what is stored for the URIs that an unsafe request changed. */
+/** Finds the cached routes that a path leads to: the entries to drop for the URIs that an unsafe request changed. */
 export class RoutePaths implements StoredUris {
   readonly #routes: { readonly route: CachedRoute; readonly pattern: RoutePattern }[] = [];
   #hasUriTags = false;
@@ -48,7 +48,7 @@ export class RoutePaths implements StoredUris {
     try {
       const call = target.tagged([], request);
       const byBody = hasBodies(options.methods);
-      // Answers to other users and to other bodies have keys of their own, which this request does not tell.
+      // The user and the body are part of the key, and the request does not tell those of other entries.
       const all =
         target.key.hasIdentity || byBody ? target.partitionTagOf(call, Object.keys(params)) : undefined;
       return [all ?? (byBody ? target.methodTag : target.keyTag(call))];
@@ -63,7 +63,7 @@ export class RoutePaths implements StoredUris {
   }
 }
 
-/** The GET that would have brought what an unsafe request changed, sent by the same client. */
+/** The GET for the URI that an unsafe request changed, as the same client would send it. */
 function getOf(uri: ChangedUri, path: string, params: PathParams, request: KeyRequest): KeyRequest {
   const uriOfGet = path + uri.search;
   const isOwn = uri.path + uri.search === uriOf(request);
@@ -78,7 +78,7 @@ function getOf(uri: ChangedUri, path: string, params: PathParams, request: KeyRe
   return Object.create(request, Object.fromEntries(own)) as KeyRequest;
 }
 
-/** Express applications may be mounted under a path of another one, which their routes do not know. */
+/** An Express application may be mounted under a path of another one, which its routes do not know. */
 function withoutMount(path: string, { baseUrl }: KeyRequest & { readonly baseUrl?: unknown }): string {
   return typeof baseUrl === 'string' && baseUrl !== '' && path.startsWith(baseUrl)
     ? path.slice(baseUrl.length)
@@ -87,32 +87,32 @@ function withoutMount(path: string, { baseUrl }: KeyRequest & { readonly baseUrl
 
 /** Prefixes of the paths of controllers. */
 export interface PathPrefixes {
-  /** Of the application. */
+  /** Global prefix of the application. */
   readonly global: string;
-  /** Before a version that stands in the path, e.g. `v`; `undefined` where versions stand elsewhere. */
+  /** Prefix of versions in the path, e.g. `v`; `undefined` if versions are not in the path. */
   readonly version: string | undefined;
-  /** Those of modules that `RouterModule` mounts. */
+  /** Prefixes of modules that `RouterModule` mounts. */
   readonly modules: readonly string[];
 }
 
-/** The parameters that a router takes from a path. */
+/** Parameters that a router reads from a path. */
 export type PathParams = Readonly<Record<string, string | readonly string[]>>;
 
-/** The parts of Nest's patterns: `\\x`, `:id`, `:id(\\d+)`, `:id?`, `(.*)`, `*rest`, `{`, `}`, and plain text. */
+/** Tokens of Nest's patterns: `\\x`, `:id`, `:id(\\d+)`, `:id?`, `(.*)`, `*rest`, `{`, `}`, and plain text. */
 const PARTS =
   /\\(.)|:([\p{ID_Start}$_][\p{ID_Continue}$]*)(\((?:\\.|[^()\\])+\))?(\?)?|\(\.\*\)|\*([\p{ID_Start}$_][\p{ID_Continue}$]*)?|([{}])|(.)/gsu;
 
 /**
- * Tells whether a path leads to a route, and with which parameters: for paths that no request came by. Generous where routers
- * differ (case, a slash at the end, prefixes that a route leaves out): what it finds is dropped, and one too many costs a load.
+ * Tells whether a path leads to a route, and its parameters, for paths that no request had. It accepts more than routers do if they differ
+ * (case, a slash at the end, prefixes that a route leaves out): entries that it finds are dropped, and one too many costs a load.
  */
 export class RoutePattern {
   readonly #groups: { readonly name: string; readonly isWildcard: boolean }[] = [];
   readonly #regexp: RegExp;
 
   /**
-   * @param controllerPaths and `methodPaths`: as Nest's decorators have them
-   * @param namesWildcards whether the platform gives wildcards their names, and their segments one by one (Express)
+   * @param controllerPaths and `methodPaths`: the arguments of Nest's decorators
+   * @param namesWildcards true if the platform names wildcards and splits their segments (Express)
    */
   constructor(
     prefixes: PathPrefixes,
@@ -128,12 +128,12 @@ export class RoutePattern {
     );
   }
 
-  /** Whether paths of any length may lead to it. */
+  /** True if paths with any number of segments may lead to the route. */
   get hasParams(): boolean {
     return this.#groups.length > 0;
   }
 
-  /** @param path of a URI, percent-encoded as it came */
+  /** @param path path of a URI, percent-encoded as received */
   match(path: string): PathParams | undefined {
     const found = this.#regexp.exec(path);
     if (found === null) return undefined;
@@ -178,7 +178,7 @@ export class RoutePattern {
   }
 }
 
-/** A character as it may stand in a URI: as it is, or percent-encoded. */
+/** A pattern for a character in a URI, plain or percent-encoded. */
 function literal(character: string): string {
   const plain = character.replace(/[\\^$.*+?()[\]{}|]/, '\\$&');
   const encoded = encodeURIComponent(character);

@@ -29,29 +29,29 @@ import { InvalidationHistory } from '../../cache/invalidation-history.js';
 /** Settings that all routes of an application share. */
 export interface RouteSettings {
   readonly platform: HttpPlatform | undefined;
-  /** Of the application; may hold parameters. */
+  /** Global prefix of the application; may contain parameters. */
   readonly globalPrefix: string;
-  /** The paths of modules that `RouterModule` mounts; they may hold parameters. */
+  /** Paths of modules that `RouterModule` mounts; may contain parameters. */
   readonly modulePaths: readonly string[];
-  /** How versions are told apart, where one handler may answer several. */
+  /** Versioning of the application, for handlers that serve several versions. */
   readonly versioning: Versioning | undefined;
-  /** How many modules have a controller among theirs: `RouterModule` may give each a path. */
+  /** Number of modules that have a controller: `RouterModule` may give each module another path. */
   readonly mountsOf: (controller: Function) => number;
   readonly setCacheHeaders: boolean;
   readonly keyLimit: KeyLimitSettings;
   /** `true` for every route; a secret for requests that are signed with it. */
   readonly explain: boolean | ExplainSecret;
   readonly inputs: InputRules;
-  /** Whether a controller, or something that its handlers run, is made for each request. */
+  /** True if a controller, or a provider that its handlers use, is request-scoped. */
   readonly isScoped: (controller: Function) => boolean;
 }
 
-/** The secret that signs requests for an explanation. */
+/** Secret that signs requests for an explanation. */
 export interface ExplainSecret {
   readonly secret: string;
 }
 
-/** For application contexts, which serve no requests but may drop responses by descriptions of requests. */
+/** The platform of application contexts: they serve no requests, but may drop responses by descriptions of requests. */
 const NO_HTTP = { routePath: () => '' } as unknown as HttpPlatform;
 
 /** The cached handlers of an application. */
@@ -72,7 +72,7 @@ export class RouteTable {
     this.#paths = new RoutePaths(runtime, settings.platform ?? NO_HTTP);
   }
 
-  /** Finds what unsafe requests drop; `undefined` where nothing is cached. */
+  /** Finds the entries that unsafe requests drop; `undefined` if no handler is cached. */
   get storedUris(): StoredUris | undefined {
     return this.#paths.isEmpty ? undefined : this.#paths;
   }
@@ -85,12 +85,12 @@ export class RouteTable {
     return this.#byTarget.get(target);
   }
 
-  /** @param path percent-encoded, without its query */
+  /** @param path percent-encoded, without the query */
   leadsTo(route: CachedRoute, path: string): boolean {
     return this.#patterns.get(route)?.match(path) !== undefined;
   }
 
-  /** Adds a decorated handler. @throws CacheConfigurationError when Nest does not route to it */
+  /** Adds a decorated handler. @throws CacheConfigurationError if Nest does not route to it */
   add(definition: MethodDefinition, controller: Function): MethodTarget {
     const handler = (controller.prototype as Record<string, Function>)[definition.methodName]!;
     if (pathsOf(handler).length === 0) throw notARoute(definition.where, 'has no @Get()');
@@ -129,7 +129,7 @@ export class RouteTable {
     return target;
   }
 
-  /** The path of a handler that has but one: then requests need not be asked, and descriptions of requests name it too. */
+  /** The path of a handler with a single path: keys use it without reading it from the request. */
   #onlyPath(controller: Function, handler: Function): string | undefined {
     const [own, ...more] = pathsOf(handler);
     const [before = '', ...others] = pathsOf(controller);
@@ -141,9 +141,9 @@ export class RouteTable {
     if (!isScoped || inputs.hasKeyContext || options.shared || target.key.hasIdentity) return;
     this.runtime.log.warn(
       `scoped ${target.name}`,
-      `No answer of ${target.name} is stored: something that it runs is made for each request, and may have read anything of it. If ` +
-        `the answer is the same for all, say shared: true; if it depends on the user, hold the user in its key; if on a context, say ` +
-        `forRoot({ keyContext }).`,
+      `No answer of ${target.name} is stored: it uses a request-scoped provider, so the answer may depend on anything in the request. If ` +
+        `the answer is the same for every user, write shared: true; if it depends on the user, add the user to its key; if it depends on a ` +
+        `context, write forRoot({ keyContext }).`,
     );
   }
 
@@ -157,13 +157,13 @@ export class RouteTable {
     );
   }
 
-  /** The call that a request of this description makes. */
+  /** The call of a request with this description. */
   describe(target: MethodTarget, description: RequestDescription): Call {
     const route = this.#routeOf(target);
     return route.call(requestOf(route, description));
   }
 
-  /** A call that has the tags of a request of this description. */
+  /** A call with the tags of a request with this description. */
   tagged(target: MethodTarget, description: RequestDescription): Call {
     return target.tagged([], requestOf(this.#routeOf(target), description));
   }
@@ -175,7 +175,7 @@ export class RouteTable {
   }
 }
 
-/** A request as the platform would have parsed it. */
+/** Makes the request that the platform would have parsed. */
 function requestOf(
   { options }: CachedRoute,
   { method, params = {}, query = {}, headers = {}, cookies, user, body }: RequestDescription,
@@ -190,12 +190,12 @@ function requestOf(
 
 function doesNotAnswer(where: string, method: string, methods: ReadonlySet<string>): CacheConfigurationError {
   const what = hasBodies(methods)
-    ? `Write in methods what it answers.`
-    : `Remove the decorator, or move what is worth caching into a method with @CacheResult(). A POST or QUERY that only reads may be ` +
+    ? `Name the method of its route in methods.`
+    : `Remove the decorator, or move the expensive part into a method with @CacheResult(). A POST or QUERY that only reads may be ` +
       `cached with methods: ['POST'].`;
   return new CacheConfigurationError(
     'CACHE_NOT_GET',
-    `@CacheResponse() on ${where}: it does not answer ${method}, and nothing else is cached. ${what}`,
+    `@CacheResponse() on ${where} caches ${method}, which its route does not answer. ${what}`,
   );
 }
 

@@ -9,40 +9,42 @@ import { CREDENTIAL_HEADERS, type RequestWatch, watchOf } from '../inputs/reques
 
 const MAX_KEYS = 10_000;
 
-/** Inputs by which the answers of one key may vary. */
+/** Maximum of inputs by which the answers of one key may vary. */
 const MAX_INPUTS = 8;
 
 /** Variants of one key that may be stored before one of them is read. */
 const MAX_UNREAD = 100;
 
-/** Longer values stand in keys as their hash. Characters. */
+/** Longest value that a key contains as text; longer ones are hashed. Characters. */
 const MAX_TEXT = 250;
 
-/** After so long nobody needs to have read them. Milliseconds. */
+/** After this time the count of unread variants begins again. Milliseconds. */
 const UNREAD_MS = 60_000;
 
 interface Remembered {
   readonly inputs: readonly RequestInput[];
   readonly unread: Set<string>;
-  /** When the first of them was stored. */
+  /** Time when the first of them was stored. */
   since: number;
 }
 
 const NOTHING_STORED = (): Remembered => ({ inputs: NONE, unread: new Set(), since: 0 });
 const NONE: readonly RequestInput[] = [];
 
-/** What chooses between the answers of one route, beside what every key of it holds. */
+/** The inputs of one route that select between variants, in addition to those that each of its keys contains. */
 export class RouteVariants {
-  /** What a load reads, and what a response says in `Vary`, is known only then. Forgetting it costs a load. */
+  /**
+   * Inputs by key: they are known only after a load has read them, or a response has named them in `Vary`. Forgetting them costs a load.
+   */
   #remembered: LRUCache<string, Remembered> | undefined;
-  /** Lists of headers that upstream code reads are few. */
+  /** Encoded lists of the headers that upstream code reads; there are few. */
   readonly #upstream = new Map<string, readonly RequestInput[]>();
 
   constructor(
-    /** Those that the route declares, sorted. */
+    /** Inputs that the route declares, sorted. */
     private readonly declared: readonly RequestInput[],
     private readonly rules: InputRules,
-    /** Whether what upstream code read counts: not where the answer is the same for all. */
+    /** True if inputs that upstream code read count: not if the answer is the same for every user. */
     private readonly heedsUpstream: boolean,
     private readonly clock: Clock,
   ) {}
@@ -56,8 +58,8 @@ export class RouteVariants {
   }
 
   /**
-   * The end of a key that chooses between its variants.
-   * @throws CacheUsageError where more inputs choose than a key may vary by
+   * The suffix of a key that selects its variant.
+   * @throws CacheUsageError if there are more inputs than a key may vary by
    */
   choose(call: Call, inputs: readonly RequestInput[]): void {
     if (inputs.length === 0) return;
@@ -76,7 +78,8 @@ export class RouteVariants {
   }
 
   /**
-   * Makes the key of a call hold inputs too, and remembers them for the next request. The key may be older than what is remembered.
+   * Adds inputs to the key of a call, and remembers them for the next request. Inputs that other loads have added since the key was made
+   * are added too.
    */
   cover(call: Call, inputs: readonly RequestInput[]): 'covered' | 'moved' | 'too-many' {
     if (inputs.length === 0) return 'covered';
@@ -94,12 +97,12 @@ export class RouteVariants {
     return call.key === key ? 'covered' : 'moved';
   }
 
-  /** Whether inputs are remembered for the key of a call, whatever their values. */
+  /** True if inputs are remembered for the key of a call, whatever their values. */
   has(call: Call): boolean {
     return this.#remembered?.has(baseOf(call)) === true;
   }
 
-  /** Whether one more variant may be stored: not where nobody reads them. */
+  /** True if one more variant may be stored. Limits variants that no request reads. */
   takes(call: Call): boolean {
     if (call.variant === '') return true;
     const base = baseOf(call);
@@ -115,13 +118,13 @@ export class RouteVariants {
     return true;
   }
 
-  /** A variant was read. */
+  /** Records that a variant was read. */
   read(call: Call): void {
     const remembered = this.#remembered?.get(baseOf(call));
     if (remembered !== undefined && remembered.unread.size > 0) remembered.unread.clear();
   }
 
-  /** Made when first needed: it reserves its space at once, and every cached route has its own. */
+  /** Made on first use, since it reserves its space at once and every cached route has one. */
   #remember(base: string, remembered: Remembered): Remembered {
     this.#remembered ??= new LRUCache({ max: MAX_KEYS });
     this.#remembered.set(base, remembered);
@@ -142,12 +145,12 @@ export class RouteVariants {
 
   #heeds(name: string): boolean {
     if (this.rules.ignoredHeaders.has(name)) return false;
-    // Requests with credentials bypass the cache, or their key says who asks.
+    // Credentials are left out: requests with credentials bypass the cache, or their key identifies the user.
     return !CREDENTIAL_HEADERS.has(name) || (this.rules.hasOwnAuthentication && name !== 'cookie');
   }
 }
 
-/** Without what chooses between variants. */
+/** The key of a call without the suffix of its variant. */
 export function baseOf({ key, variant }: Call): string {
   return key.slice(0, key.length - variant.length);
 }

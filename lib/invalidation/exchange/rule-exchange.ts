@@ -46,7 +46,7 @@ export class RuleExchange {
   #cancel: (() => void) | undefined;
   /** Tags of pending second bumps, by the function that cancels the timer. */
   readonly #secondBumps = new Map<() => void, readonly string[]>();
-  /** Whether the namespace was dropped because of unreadable rules, which may have been any rules. */
+  /** True if the namespace was dropped because of unreadable rules, which may have been any rules. */
   #hasDroppedForGarbage = false;
   #state: 'new' | 'running' | 'closed' = 'new';
 
@@ -55,7 +55,7 @@ export class RuleExchange {
     private readonly registry: RuleRegistry,
     private readonly dispatchers: DispatcherRegistry,
     private readonly entities: EntityTables,
-    /** Whether this process publishes its own rules. */
+    /** True if this process publishes its own rules. */
     private readonly publishes = true,
   ) {
     const stores = new Set(runtime.settings.stores.values());

@@ -1,7 +1,7 @@
 import { excerpt } from '../../common/messages.js';
 import { coarseRule, keyOf, type ManifestPartition, type ManifestRule } from '../rules/manifest-rule.js';
 
-/** Whether a stored value is a rule. Another version may have written it. */
+/** True if a stored value is a rule. Another version may have written it. */
 export function isManifestRule(value: unknown): value is ManifestRule {
   if (!isRecord(value)) return false;
   const { name, method, entity, tables, mode, eager, dispatcher, triggerOnCreate, life } = value;
@@ -158,7 +158,7 @@ export class RuleManifest {
     return true;
   }
 
-  /** Whether the other manifest lacks rules of this one, or expires some earlier. */
+  /** True if the other manifest lacks rules of this one, or expires some earlier. */
   isAheadOf(other: RuleManifest): boolean {
     return [...this.#rules].some(([key, { until }]) => (other.get(key)?.until ?? -Infinity) < until);
   }

@@ -45,7 +45,7 @@ export class BoundRule implements ActiveRule {
     return Object.fromEntries(named);
   }
 
-  /** Whether the entries it drops are computed anew. */
+  /** True if the entries it drops are computed again. */
   get rewarms(): boolean {
     return this.options.rewarm === true;
   }

@@ -5,7 +5,7 @@ import type { RuleOptions } from './rule-options.js';
 /** The entries that a change drops by a rule: none, all of the method, or these partitions. */
 export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];
 
-/** Whether a change fires a rule, by its type, columns and conditions. Unknown values count as a match. */
+/** True if a change fires a rule, by its type, columns and conditions. Unknown values count as a match. */
 export function fires(rule: RuleOptions, change: Change): boolean {
   if (change.type === 'insert' && rule.triggerOnCreate === false) return false;
   return watchedColumnChanged(rule.watchFields, change) && conditionsHold(rule.invalidateWhen, change);
@@ -28,7 +28,7 @@ function conditionsHold(conditions: Readonly<Record<string, unknown>> | undefine
   );
 }
 
-/** Whether `test` holds for the row before or after; a row that is unknown counts as holding. */
+/** True if `test` holds for the row before or after; a row that is unknown counts as holding. */
 function eitherState(change: Change, test: (row: RowView) => boolean): boolean {
   const { before, after } = change;
   if (before === undefined || after === undefined) return true;

@@ -69,7 +69,7 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
    * means any of, a column that holds a list matches by any member, and an unknown value counts as a match.
    */
   invalidateWhen?: Readonly<Record<string, unknown>> | undefined;
-  /** Whether inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
+  /** True if inserts fire the rule. Default `true` (drf-restflow's is `false`): an upsert looks like an insert. */
   triggerOnCreate?: boolean | undefined;
   /**
    * Instead of `fieldMapping` and `scope`: code that decides which entries to drop. A function, or the class of a provider
@@ -86,7 +86,7 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
    */
   lookup?: boolean | undefined;
   /**
-   * `true` computes dropped entries anew and stores them, in the process where the dispatcher runs. The arguments of a method
+   * `true` computes dropped entries again and stores them, in the process where the dispatcher runs. The arguments of a method
    * follow from the mapped partition values; a handler names its requests with `rewarmRequest`. If neither is known, the entries
    * stay dropped and the log says why. Default `false`.
    */
@@ -95,7 +95,7 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
   dispatcher?: string | (abstract new (...args: never[]) => unknown) | undefined;
   /** Settings of the dispatcher for this rule alone. */
   dispatcherConfig?: Readonly<Record<string, unknown>> | undefined;
-  /** Whether a failing rule or dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
+  /** True if a failing rule or dispatcher rejects the write. Default: the dispatcher's setting, then the module's. */
   raiseException?: boolean | undefined;
   /**
    * `true` handles the changes of a transaction together. A custom invalidator is called once, with all changes; jobs of such

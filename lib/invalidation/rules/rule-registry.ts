@@ -68,7 +68,7 @@ export class RuleRegistry {
     return this.#revision;
   }
 
-  /** Whether some rule of a cached method wants computed anew what it drops. */
+  /** True if some rule of a cached method wants computed anew what it drops. */
   rewarms(target: MethodTarget): boolean {
     return this.#rules.some((rule) => rule.target === target && rule.rewarms);
   }

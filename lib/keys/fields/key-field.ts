@@ -70,18 +70,18 @@ export interface FieldPart {
   readonly read?: ((source: KeySource) => unknown) | undefined;
   /** Computes a value that never changes, once, when the application has started. */
   readonly constant?: ((environment: KeyEnvironment) => unknown) | undefined;
-  /** Whether the value identifies the user. */
+  /** True if the value identifies the user. */
   readonly identity?: boolean | undefined;
-  /** Whether the value is read from the body of the request, which keys for methods other than GET must hold. */
+  /** True if the value is read from the body of the request, which keys for methods other than GET must hold. */
   readonly readsBody?: boolean | undefined;
   /**
    * Paths of the values of the request that the key holds unchanged: `['cookies', 'theme']`, `['headers', 'cookie']`. A handler may read
    * these without reading anything that its key lacks.
    */
   readonly holds?: readonly (readonly string[])[] | undefined;
-  /** Whether the order of a list makes no difference. */
+  /** True if the order of a list makes no difference. */
   readonly set?: boolean | undefined;
-  /** Whether `read` returns a new array at each call. */
+  /** True if `read` returns a new array at each call. */
   readonly list?: boolean | undefined;
   /**
    * The part stands in the key but not in the partition of its field: values whose names are known only at the call. Nothing is

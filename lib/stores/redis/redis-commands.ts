@@ -191,12 +191,12 @@ export class RedisReading {
     names.forEach((name, i) => this.#values.set(name, values[i]!));
   }
 
-  /** Whether the name was read. */
+  /** True if the name was read. */
   has(name: string): boolean {
     return this.#values.has(name);
   }
 
-  /** Whether the name has a value. */
+  /** True if the name has a value. */
   isPresent(name: string): boolean {
     return this.#values.get(name) != null;
   }

@@ -48,7 +48,7 @@ export class RedisConnection {
 
   constructor(
     readonly client: RedisClient,
-    /** Whether the store created the client, and so must close it. */
+    /** True if the store created the client, and so must close it. */
     private readonly owned: boolean,
   ) {
     this.executor = createExecutor(client);
@@ -154,7 +154,7 @@ const IGNORED = (): void => undefined;
 /** Errors of a Redis that cannot answer now: it loads its data, is not a master, or lost its Cluster. */
 const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;
 
-/** Whether Redis says that it is not a master: values read from it may be outdated. */
+/** True if Redis says that it is not a master: values read from it may be outdated. */
 export function isDemotion(error: unknown): boolean {
   return isAnswer(error) && error.message.startsWith('READONLY');
 }

@@ -81,7 +81,7 @@ export class RedisLifetimes {
     return keys.map((key) => (this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
   }
 
-  /** Whether a command failed because of its option, which is then left out from now on. */
+  /** True if a command failed because of its option, which is then left out from now on. */
   detectsRedis6(error: unknown): boolean {
     if (!this.#hasGt || !LACKS_GT.test(String(error))) return false;
     this.#hasGt = false;

@@ -25,7 +25,7 @@ export interface CollectorOptions {
   readonly interest?: () => ChangeInterest;
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
   readonly onQueryInOpenTransaction?: () => void;
-  /** Whether bulk statements report the rows that they change, on databases where they can. */
+  /** True if bulk statements report the rows that they change, on databases where they can. */
   readonly exactStatements?: boolean;
   /** Receives errors, which never leave a hook, and the place that they came from. */
   readonly onError?: (error: unknown, where: string) => void;
@@ -76,7 +76,7 @@ export class ChangeEmitter {
     return this.#options.interest?.() ?? EVERYTHING;
   }
 
-  /** Whether a write on the table may concern a rule. */
+  /** True if a write on the table may concern a rule. */
   wants(table: string, { tables }: ChangeInterest): boolean {
     return tables === undefined || this.statements.tables.reaches(table, tables);
   }

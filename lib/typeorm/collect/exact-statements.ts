@@ -122,7 +122,7 @@ export function originalSql(sql: string): string {
   return sql.startsWith(HEAD) ? sql.slice(HEAD.length, sql.lastIndexOf(TAIL)) : sql;
 }
 
-/** Whether a statement returns rows to its caller already, or may: a column can have that name. */
+/** True if a statement returns rows to its caller already, or may: a column can have that name. */
 function hasReturning(sql: string): boolean {
   return /\breturning\b/i.test(sql);
 }

@@ -58,7 +58,7 @@ export class Runners {
     return runner.isTransactionActive || (this.#rawSeen && this.of(runner).isRaw);
   }
 
-  /** Whether SQL that runs now is durable at once. */
+  /** True if SQL that runs now is durable at once. */
   isAutocommit(runner: OrmQueryRunner): boolean {
     const transaction = this.of(runner);
     return !transaction.isRaw && !(this.isShared(runner) ? transaction.hasBegun : runner.isTransactionActive);

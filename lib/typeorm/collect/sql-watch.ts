@@ -82,7 +82,7 @@ export class SqlWatch {
     return this.#emitter.deliver(transaction, changes, isDurable);
   }
 
-  /** Whether it assigns a column that foreign keys with ON UPDATE refer to. */
+  /** True if it assigns a column that foreign keys with ON UPDATE refer to. */
   #movesKey(sql: string, table: string): boolean {
     const { followers, referenced } = this.#emitter.statements.tables;
     if (!followers.has(table)) return false;

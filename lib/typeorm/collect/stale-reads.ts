@@ -95,7 +95,7 @@ export class StaleReads {
     return { ...change, before: before.without(columns), after };
   }
 
-  /** Whether values that were looked up are older than a write of this transaction, or of any other. */
+  /** True if values that were looked up are older than a write of this transaction, or of any other. */
   #isOutdated(
     key: string,
     before: EntityRowView,
@@ -167,7 +167,7 @@ function readAt({ levels }: TransactionChanges): number {
   return (levels[0]?.startedAt ?? Date.now()) - RACE_MS;
 }
 
-/** Whether a write may lie between the read and the write of a transaction. */
+/** True if a write may lie between the read and the write of a transaction. */
 function isRecent(written: Written, by: TransactionChanges): boolean {
   return isOpen(written) || endOf(written) > readAt(by);
 }

@@ -46,7 +46,7 @@ export function isRelated(value: unknown): value is object {
   );
 }
 
-/** Whether the database decides the value of a column: an entity in memory has it only after a reload. */
+/** True if the database decides the value of a column: an entity in memory has it only after a reload. */
 export function isWrittenByDatabase(column: OrmColumn): boolean {
   return (
     column.isGenerated ||

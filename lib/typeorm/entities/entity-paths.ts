@@ -67,7 +67,7 @@ export interface Dependent {
   /** `remove`: ON DELETE CASCADE. `update`: SET NULL or SET DEFAULT on `columns`. */
   readonly effect: 'remove' | 'update';
   readonly columns: readonly string[];
-  /** Whether its foreign key refers to the table itself; others follow from those. */
+  /** True if its foreign key refers to the table itself; others follow from those. */
   readonly direct: boolean;
 }
 

@@ -73,7 +73,7 @@ export class EntityRowView implements RowView {
     return this.#layout.metadata;
   }
 
-  /** Whether the value of a path is that of the database: a related object in memory may have been loaded long ago. */
+  /** True if the value of a path is that of the database: a related object in memory may have been loaded long ago. */
   isCertain(path: string): boolean {
     return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
   }
@@ -87,7 +87,7 @@ export class EntityRowView implements RowView {
     (this.#learned ??= new Map()).set(path, { reading, turn });
   }
 
-  /** Whether anything was looked up before that turn. */
+  /** True if anything was looked up before that turn. */
   hasLearnedBefore(turn: number): boolean {
     return [...(this.#learned?.values() ?? [])].some((each) => each.turn < turn);
   }
@@ -120,7 +120,7 @@ export class EntityRowView implements RowView {
     return (this.#object ??= this.#build());
   }
 
-  /** Whether a column is known in both views with different values, compared as databases write them. */
+  /** True if a column is known in both views with different values, compared as databases write them. */
   contradicts(other: EntityRowView): boolean {
     if (this.#layout !== other.#layout) return false;
     return this.#values.some((value, position) => differ(value, other.#values[position]));

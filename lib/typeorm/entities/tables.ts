@@ -41,7 +41,7 @@ export class KnownTables {
     this.followers = buildDependents(metadatas, (foreignKey) => foreignKey.onUpdate);
   }
 
-  /** Whether a write on the table can change any of the wanted tables. */
+  /** True if a write on the table can change any of the wanted tables. */
   reaches(table: string, wanted: ReadonlySet<string>): boolean {
     return this.#reachOf(table).some((reached) => wanted.has(reached));
   }

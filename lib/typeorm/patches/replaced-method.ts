@@ -5,7 +5,7 @@
  */
 export type ReportUnsupported = (part: string, effect: string) => void;
 
-/** Whether a method of an object can be replaced by assigning to it, and taken back. */
+/** True if a method of an object can be replaced by assigning to it, and taken back. */
 export function isReplaceable(source: object, name: string): boolean {
   if (typeof (source as Record<string, unknown>)[name] !== 'function') return false;
   const own = Object.getOwnPropertyDescriptor(source, name);

@@ -20,7 +20,7 @@ export class SaveTransactions {
     this.#saves = saveDetectorOf(dataSource.driver);
   }
 
-  /** Whether the transaction that `beforeTransactionStart` announces is one of those. */
+  /** True if the transaction that `beforeTransactionStart` announces is one of those. */
   get isBeginning(): boolean {
     return this.#saves.isBeginning && !this.#runsApplicationCode();
   }

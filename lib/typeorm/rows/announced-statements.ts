@@ -68,7 +68,7 @@ export class AnnouncedStatements {
     return this.#sole === kind && !this.isUnconfirmed ? this.#metadata : undefined;
   }
 
-  /** Whether hooks announced the statement: it has their kind, and there were not more statements than hooks. */
+  /** True if hooks announced the statement: it has their kind, and there were not more statements than hooks. */
   covers(kind: StatementKind, sql: string): boolean {
     if (this.#awaited[kind] === 0 || this.#seen[kind] >= this.#announced[kind]) return false;
     if (!this.isUnconfirmed && this.isStale) return false;
@@ -97,18 +97,18 @@ export class AnnouncedStatements {
     return this.#awaited.insert + this.#awaited.update + this.#awaited.remove === 0;
   }
 
-  /** Whether SQL assigned a foreign key that no hook listed: the child moved to another parent through the parent's list. */
+  /** True if SQL assigned a foreign key that no hook listed: the child moved to another parent through the parent's list. */
   wroteUnlisted(column: OrmColumn): boolean {
     return (this.#unclaimed?.get(column.databaseName) ?? 0) > 0;
   }
 
-  /** Whether the key that the hook of an INSERT carries is the row's: given by the caller, or generated for this row alone. */
+  /** True if the key that the hook of an INSERT carries is the row's: given by the caller, or generated for this row alone. */
   trustsGenerated(entity: object | undefined, returning: boolean): boolean {
     if (entity !== undefined && this.#keyed?.has(entity) === true) return true;
     return this.onConflict === undefined && (returning || this.#announced.insert === 1);
   }
 
-  /** Whether its INSERT may have updated, or skipped, rows that existed. */
+  /** True if its INSERT may have updated, or skipped, rows that existed. */
   get onConflict(): 'update' | 'ignore' | undefined {
     this.#readInsert();
     return this.#onConflict;

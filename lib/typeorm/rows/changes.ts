@@ -212,7 +212,7 @@ function dependentsOf(
     });
 }
 
-/** Whether a junction links two tables, not a table with itself. */
+/** True if a junction links two tables, not a table with itself. */
 function linksOthers(junction: OrmMetadata): boolean {
   if (!junction.isJunction) return false;
   const [one, other] = [junction.ownerColumns, junction.inverseColumns].map(
@@ -231,7 +231,7 @@ function dependentChanges(dependent: Dependent): Change[] {
   return metadata.isJunction ? [...changes, ...sidesOf(metadata, undefined)] : changes;
 }
 
-/** Whether a node of a closure tree moved to another parent: all nodes below it get other ancestors. */
+/** True if a node of a closure tree moved to another parent: all nodes below it get other ancestors. */
 function movesSubtree({ closureJunctionTable, treeParentRelation }: OrmMetadata, row: Row): boolean {
   if (closureJunctionTable === undefined || row.type !== 'update' || treeParentRelation === undefined)
     return false;

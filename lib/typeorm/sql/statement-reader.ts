@@ -53,18 +53,18 @@ export class StatementReader {
     return statement;
   }
 
-  /** Whether the statement commits everything that was written before it, no matter who began the transaction. */
+  /** True if the statement commits everything that was written before it, no matter who began the transaction. */
   commitsImplicitly(statement: Statement): boolean {
     return this.#dialect.commitsImplicitly && statement.commitsImplicitly;
   }
 
-  /** Whether the error says that the whole transaction is gone: statements behind it commit by themselves. */
+  /** True if the error says that the whole transaction is gone: statements behind it commit by themselves. */
   isRolledBack(error: unknown): boolean {
     const { rolledBackCode } = this.#dialect;
     return rolledBackCode !== undefined && (error as { code?: unknown } | undefined)?.code === rolledBackCode;
   }
 
-  /** Whether an INSERT of several rows returns the generated key of each of them. */
+  /** True if an INSERT of several rows returns the generated key of each of them. */
   get returnsRows(): boolean {
     const driver = this.#dataSource.driver as { isReturningSqlSupported?: (kind: string) => boolean };
     return driver.isReturningSqlSupported?.('insert') ?? false;

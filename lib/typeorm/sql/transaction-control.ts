@@ -39,11 +39,11 @@ export function withoutQuotes(sql: string, hasBackslashes: boolean): string {
 export interface SqlControl {
   /** The last control statement; `undefined` where there is none. */
   readonly control: 'begin' | 'commit' | 'rollback' | 'savepoint' | undefined;
-  /** Whether it commits a transaction, even if it begins another one behind it: `COMMIT AND CHAIN`. */
+  /** True if it commits a transaction, even if it begins another one behind it: `COMMIT AND CHAIN`. */
   readonly commits: boolean;
   /** `off` on MySQL: a transaction begins whenever none is open. */
   readonly autocommit: 'on' | 'off' | undefined;
-  /** Whether it ends an open transaction on MySQL and Oracle, even when it fails itself. */
+  /** True if it ends an open transaction on MySQL and Oracle, even when it fails itself. */
   readonly commitsImplicitly: boolean;
 }
 
@@ -85,7 +85,7 @@ const COMMITS_IMPLICITLY = new RegExp(
 const OPENING = new RegExp(String.raw`^(?:\s|--.*|/\*[^]*?\*/)*(?:(?:${BEGIN})\b|${AUTOCOMMIT}${OFF})`, 'i');
 const WORTH_A_LOOK = /begin|transaction|commit|end|rollback|abort|savepoint|release|\bxa\b/i;
 
-/** Whether the text begins a transaction. Asked before every query, so only its beginning is read. */
+/** True if the text begins a transaction. Asked before every query, so only its beginning is read. */
 export function opensTransaction(sql: string): boolean {
   return OPENING.test(sql);
 }
