@@ -216,9 +216,9 @@ describe('a handler', () => {
     [
       { methods: ['POST'] },
       Get('x'),
-      /Wrong\.find: it does not answer POST.*Write in methods what it answers/,
+      /Wrong\.find caches POST, which its route does not answer.*Name the method of its route/,
     ],
-    [{}, Post('x'), /Wrong\.find: it does not answer GET.*methods: \['POST'\]/],
+    [{}, Post('x'), /Wrong\.find caches GET, which its route does not answer.*methods: \['POST'\]/],
     [
       { methods: ['POST'], keyConstructor: { page: new QueryParamsKeyField('page') } },
       Post('x'),
