@@ -9,10 +9,10 @@ import { cacheStatusHeader, type CacheStatusParameters } from './answer/cache-st
 import type { AddedHeaders } from './platform.interface.js';
 import type { CachedRoute } from './route/cached-route.js';
 
-/** Shortest secret for signing explanations: shorter ones can be guessed by trying. Characters. */
+/** Shortest secret for signing explanations: shorter ones can be guessed. Characters. */
 const MIN_SECRET = 32;
 
-/** Longest lifetime of a token, whatever it says. Milliseconds. */
+/** Longest lifetime of a token, also if the token states a longer one. Milliseconds. */
 const MAX_LIFETIME = 24 * 3600 * 1000;
 
 /** `<seconds since the epoch>.<base64url of 32 bytes>` */
@@ -43,7 +43,7 @@ export function explainToken(secret: string, lifetime: Duration = '10m'): string
   return `${expires}.${signatureOf(secret, expires).toString('base64url')}`;
 }
 
-/** True if a header holds a token that was signed with the secret and is still good. */
+/** True if a header contains a token that was signed with the secret and has not expired. */
 export function isExplainToken(secret: string, header: unknown, now: number): boolean {
   const [, expires, signature] = (typeof header === 'string' ? TOKEN.exec(header) : null) ?? [];
   if (expires === undefined) return false;
@@ -70,19 +70,19 @@ function signatureOf(secret: string, expires: string): Buffer {
   return createHmac('sha256', secret).update(`restflow-explain.${expires}`).digest();
 }
 
-/** An explanation is for one client only: outer caches must not store it. */
+/** Cache-Control of explained answers: outer caches must not store an explanation, which is meant for one client. */
 const UNSHARED: AddedHeaders = { 'Cache-Control': 'no-store', 'CDN-Cache-Control': 'no-store' };
 
 /** Explains what the cache did with one request. */
 export class Explanation {
-  /** `undefined` until its key is known. */
+  /** `undefined` until the key is known. */
   call: Call | undefined;
 
   constructor(
     private readonly explainer: Explainer,
     private readonly route: CachedRoute,
     private readonly request: ExplainedRequest,
-    /** True if a signed header asked for it. */
+    /** True if a signed header asked for the explanation. */
     private readonly isSigned: boolean,
   ) {}
 
@@ -128,23 +128,23 @@ const MAX_KEYS = 10_000;
 
 export type ExplainedRequest = Pick<KeyRequest, 'method' | 'url' | 'headers'>;
 
-/** When a key was last seen in the cache, and the tags that it carried. */
+/** Time when a key was last seen in the cache, and its tags then. */
 interface Sighting {
   readonly turn: number;
   readonly tags: readonly string[];
 }
 
-/** Decides which requests are explained, and remembers the keys that it explained. */
+/** Decides which requests are explained, and remembers the keys of explained requests. */
 export class Explainer {
   readonly #seen = new LRUCache<string, Sighting>({ max: MAX_KEYS });
 
   constructor(
     private readonly runtime: CacheRuntime,
-    /** `undefined` where no header may ask. */
+    /** Secret of signed headers; `undefined` if headers cannot ask. */
     private readonly secret: string | undefined,
   ) {}
 
-  /** @returns `undefined` for a request that is not to be explained */
+  /** @returns `undefined` for a request that is not explained */
   of(route: CachedRoute, request: ExplainedRequest): Explanation | undefined {
     if (!route.explains && this.secret === undefined) return undefined;
     const isSigned = this.#isSigned(request);
@@ -157,12 +157,12 @@ export class Explainer {
     return isExplainToken(this.secret, token, this.runtime.engine.clock.now());
   }
 
-  /** Notes that a key is stored with these tags. */
+  /** Records that a key is stored with these tags. */
   saw(key: string, tags: readonly string[]): void {
     this.#seen.set(key, { turn: this.runtime.invalidationHistory?.turn ?? 0, tags });
   }
 
-  /** The invalidation that dropped a key since it was seen; for a key never seen, the last one of its tags. */
+  /** The invalidation that dropped a key since it was last seen; for a key that was never seen, the latest invalidation of its tags. */
   causeOf(key: string, tags: readonly string[]): string | undefined {
     const seen = this.#seen.get(key);
     return this.runtime.invalidationHistory?.lastOf(seen?.tags ?? tags, seen?.turn);

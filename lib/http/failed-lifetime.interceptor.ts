@@ -3,7 +3,7 @@ import { tap, type Observable } from 'rxjs';
 import { runUnobserved } from './inputs/observed-reads.js';
 
 interface ResponseLike {
-  /** Of Express and Node; of Fastify `sent`. */
+  /** `headersSent` of Express and Node, `sent` of Fastify. */
   readonly headersSent?: boolean;
   readonly sent?: boolean;
   getHeader(name: string): unknown;
@@ -13,8 +13,8 @@ interface ResponseLike {
 }
 
 /**
- * Removes the lifetime that a decorator sets from answers to errors: outer caches would serve the error for as long. Directives
- * that forbid storing stay.
+ * Removes the lifetime that a decorator has set from answers to errors: outer caches would serve the error for that time. Directives that
+ * restrict caches stay.
  */
 export class FailedLifetimeInterceptor implements NestInterceptor {
   /**
@@ -34,7 +34,7 @@ export class FailedLifetimeInterceptor implements NestInterceptor {
       tap({
         next: () => (answered = true),
         error: () => this.#fail(response),
-        // An outer interceptor may give up waiting, and answer with an error too.
+        // An outer interceptor may time out and answer with an error, too.
         unsubscribe: () => answered || this.#fail(response),
       }),
     );

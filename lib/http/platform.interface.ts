@@ -1,12 +1,12 @@
-/** A header as it goes on the wire: repeated headers keep their values apart. */
+/** A header as it was sent: repeated headers keep separate values. */
 export type HeaderValue = string | readonly string[];
 
-/** A response as it was sent at our layer, reduced to what may be replayed to another request. */
+/** A response as it was sent at our layer, reduced to the part that may be replayed to other requests. */
 export interface RecordedResponse {
   readonly status: number;
   /**
-   * The difference to the headers that were present when the interceptor began: added or changed ones, with the name
-   * as it went out (lower case where Fastify sent it). Never Set-Cookie, never hop-by-hop.
+   * Headers that were added or changed since the interceptor began, with their names as sent (lower case on Fastify). Never Set-Cookie,
+   * never hop-by-hop headers.
    */
   readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
   /** Lower-case names of headers that the handler removed. */
@@ -14,21 +14,21 @@ export interface RecordedResponse {
   /** Members that the handler appended to `Vary`; `['*']` for `Vary: *`. */
   readonly vary: readonly string[];
   readonly body: Buffer;
-  /** How it was sent, where not as most are. */
+  /** How it was sent, if not in the usual way. */
   readonly manner?: SendingManner | undefined;
 }
 
-/** How a response was sent, as far as a replay must do the same to be equal on the wire. */
+/** How a response was sent: a replay must do the same to send equal bytes. */
 export interface SendingManner {
-  /** A reason phrase of the handler's own. HTTP/2 has none. */
+  /** The handler's own reason phrase. HTTP/2 has none. */
   readonly reason?: string;
-  /** On Fastify: the handler wrote on Node's response, past the hooks that see replies. */
+  /** On Fastify: the handler wrote to Node's response, without the hooks of replies. */
   readonly onRaw?: true;
-  /** Node writes a head beyond ASCII as UTF-8 where its body is text, and as Latin-1 where it is bytes. */
+  /** The body was text: Node encodes a head with characters beyond ASCII as UTF-8 then, and as Latin-1 if the body is bytes. */
   readonly asText?: true;
 }
 
-/** Why a response was not recorded. */
+/** Reasons why a response was not recorded. */
 export type RecordingRefusal =
   | 'aborted' // the client went away or the handler failed before the response was complete; or it was a HEAD
   | 'too-large' // the body exceeded the bound
@@ -42,26 +42,25 @@ export type RecordingRefusal =
 export type Recording =
   | {
       readonly response: RecordedResponse;
-      /** Cache-Control as it went out, where layers below this one may have changed it. */
+      /** Cache-Control as sent, if layers below this one may have changed it. */
       readonly sentCacheControl?: string | undefined;
       readonly refusal?: undefined;
     }
   | { readonly response?: undefined; readonly refusal: RecordingRefusal; readonly status?: number };
 
-/** Which extra headers our layer adds to the live response after it was judged, both on a miss and on a hit. */
+/** Headers that our layer adds to the live response after judging it, on misses and hits. */
 export interface AddedHeaders {
   readonly [name: string]: string;
 }
 
 export interface RecordOptions {
-  /** Largest body that is kept, in bytes. */
+  /** Largest body that is recorded, in bytes. */
   readonly maxBodyBytes: number;
-  /** Keeps Date, and Vary as it is spelt: for a cache that goes by the headers of what it stores. */
+  /** Records Date, and Vary in its original spelling: for `freshness: 'headers'`. */
   readonly verbatim?: boolean;
   /**
-   * Called once with the complete head as the handler left it, just before it goes out, with the body where it is one
-   * chunk: may say which headers to add to the live response (ETag, Cache-Control, X-Cache-Status), or answer `304`
-   * semantics with `notModified`. Called also for responses that will be refused later.
+   * Called once with the complete head of the handler, before it is sent; with the body if that is a single chunk. May add headers to the
+   * live response (ETag, Cache-Control, X-Cache-Status), or send 304 with `notModified`. Also called for responses that are refused later.
    */
   head(head: ResponseHead): HeadDecision | undefined;
   /** Called exactly once, when the response is complete, refused, or aborted. */
@@ -70,23 +69,23 @@ export interface RecordOptions {
 
 export interface ResponseHead {
   readonly status: number;
-  /** Lower-case names; the live headers at our layer. */
+  /** The live headers at our layer; lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
-  /** Those of them that would be recorded. */
+  /** Those headers that would be recorded. */
   readonly changed: RecordedResponse['headers'];
-  /** The whole body, when it is known as the head goes out. */
+  /** The whole body, if it is known when the head is sent. */
   readonly body: Buffer | undefined;
 }
 
 export interface HeadDecision {
   readonly add?: AddedHeaders;
-  /** Send `304 Not Modified` without the body; what is recorded stays the full response. */
+  /** Send `304 Not Modified` without the body. The recording still gets the full response. */
   readonly notModified?: boolean;
-  /** Send this instead: what the handler sends goes nowhere, but for its Set-Cookie, and is not recorded. */
+  /** Send this response instead. The handler's answer is discarded, except its Set-Cookie, and is not recorded. */
   readonly replaceBy?: Replacement;
 }
 
-/** A recorded response, and how it is to be sent. */
+/** A recorded response, and how to send it. */
 export interface Replacement extends ReplayOptions {
   readonly recorded: RecordedResponse;
 }
@@ -96,36 +95,32 @@ export interface ReplayOptions {
   readonly add: AddedHeaders;
   /** Send 304 without a body. */
   readonly notModified: boolean;
-  /** HEAD: the head only, with the Content-Length of the body. */
+  /** For HEAD: send only the head, with the Content-Length of the body. */
   readonly headOnly: boolean;
 }
 
 /** Lets the caller of `record()` end a recording while the handler runs. */
 export interface RecordingControl {
   /**
-   * The handler failed, or was cancelled by a timeout. If its answer had begun, the exception
-   * filter ends it where it stands, which looks complete on the wire: it is refused as 'aborted'. If it had not, the
-   * answer of the exception filter is recorded.
+   * Called if the handler failed or was cancelled by a timeout. If its answer had begun, the exception filter cuts it off, which looks
+   * complete to clients: the recording is refused as 'aborted'. If it had not begun, the answer of the exception filter is recorded.
    */
   fail(): void;
 }
 
-/** Everything the http room must know about one platform. `Request`/`Response` are the platform's own objects. */
+/** The part of a platform that the HTTP cache needs. `Request` and `Response` are the platform's own objects. */
 export interface HttpPlatform {
   readonly name: 'express' | 'fastify';
-  /**
-   * Start recording; must be called before the handler runs. A HEAD is never recorded (`head()` is called, `done()`
-   * says 'aborted').
-   */
+  /** Starts recording. Must be called before the handler runs. A HEAD is not recorded: `head()` is called, then `done()` with 'aborted'. */
   record(request: object, response: object, options: RecordOptions): RecordingControl;
   /**
-   * Send a recorded response now. Returns the value the interceptor emits, whose final reply by Nest is a no-op for
-   * this response (also for `@Redirect()`, `@Render()` and `@HttpCode()` handlers).
+   * Sends a recorded response now. Returns the value for the interceptor to emit: Nest's reply to it does nothing for this response, even
+   * for handlers with `@Redirect()`, `@Render()` or `@HttpCode()`.
    */
   replay(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): unknown;
-  /** Like `replay`, before Nest's pipeline: Nest will not reply. A 206 is kept from being encoded. */
+  /** Like `replay`, but before Nest's pipeline: Nest sends no reply. A 206 is protected from being encoded. */
   send(request: object, response: object, recorded: RecordedResponse, options: ReplayOptions): void;
-  /** True if something between this layer and the wire may encode what it is given. */
+  /** True if a layer between this one and the socket may encode the body. */
   mayEncode(request: object, response: object): boolean;
   /** The pattern of the matched route, e.g. `/articles/:slug`. */
   routePath(request: object): string;

@@ -46,7 +46,7 @@ import type { CachedRoute } from './route/cached-route.js';
  * handler while its answer is recorded. `freshness: 'ttl'` and `'headers'` differ by their {@link FreshnessRules}.
  */
 export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
-  /** Set once the routes are known: Nest asks for interceptors before. */
+  /** Set when the routes are known: Nest creates the interceptor earlier. */
   routes: RouteLookup = NO_ROUTES;
   readonly #background: BackgroundRequests;
   readonly #admission: Admission;
@@ -111,7 +111,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return this.#answer(exchange, call, reading);
   }
 
-  /** Everything that is asked once for a request, with or without Nest's pipeline. */
+  /** Examines a request: whatever is the same with and without Nest's pipeline is done here, once. */
   #lookUp(route: CachedRoute, request: Exchange['request']): Lookup {
     const isRefresh = this.#background.has(request);
     const mayExplain = route.explains || this.explainSecret !== undefined;
@@ -124,7 +124,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return { call, reading: this.runtime.engine.reader.read(call), directives, explanation, isRefresh };
   }
 
-  /** An unsafe request drops what is stored for its URI, unless its route is cached: then it changes nothing. */
+  /** Drops the entries for the URI of an unsafe request. A cached route changes nothing, so its own requests drop nothing. */
   #watchUnsafe(route: CachedRoute | undefined, request: Exchange['request'], response: object): void {
     const { storedUris } = this.routes;
     if (storedUris === undefined || !isUnsafe(request.method) || route?.caches(request.method) === true)
@@ -136,7 +136,8 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     exchange.counter.count(CacheStatus.BYPASS);
     exchange.route.target.counters.refusals.count(why);
     const fwd = why === 'method' ? why : why === 'no-store' ? 'request' : 'bypass';
-    // Without its key, an explanation would add headers that forbid outer caches what the handler may allow them.
+    // Without its key the request is not explained: the headers of an explanation would forbid outer caches to store an answer that the
+    // handler allows.
     if (exchange.explanation !== undefined) exchange.explanation.call = undefined;
     addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
     if (FOR_ONE.has(why)) addIfAbsent(exchange.response, 'Cache-Control', 'private');
@@ -184,11 +185,11 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return of(route.platform.replay(request, response, answer.recorded, answer));
   }
 
-  /** @param reading an entry that may not answer as it is, or the stamp for a new one */
+  /** @param reading an entry that must not be served as it is, or the stamp for a new one */
   #miss(exchange: Exchange, call: Call, reading: Entry | Stamp | undefined): Observable<unknown> {
     const { directives, request } = exchange;
     if (directives.onlyIfCached) return notCached(exchange);
-    // A partial answer is never stored, and no condition of ours may change what it is a part of.
+    // A partial answer is never stored, and this cache must not change the condition that selects the part.
     if (asksForPart(request)) return this.#bypass(exchange, 'range');
     if (!(reading instanceof Entry)) return this.#load(exchange, call, reading, undefined);
     return from(this.runtime.engine.reader.stamp(call)).pipe(
@@ -221,7 +222,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return withHardTimeout(engine.clock, call, counter, this.#run(exchange, call, load, stale));
   }
 
-  /** Runs the handler in its turn: once the fleet lock is held, once the gate has room. */
+  /** Runs the handler when the fleet lock is held and the load gate has a free slot. */
   #run(exchange: Exchange, call: Call, load: Load, stale: Entry | undefined): Observable<unknown> {
     const { engine } = this.runtime;
     const { directives, forwarded, isRefresh } = exchange;
@@ -231,14 +232,14 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
       return this.#lead(exchange, call, load, stale);
     };
     const admitted = (): Observable<unknown> => withLoadGate(engine.gate, load, lead);
-    // Such a request refuses what another process has stored.
+    // Such a request refuses the response that another process has stored.
     const refusesStored = forwarded === 'request' || directives.reload;
     const answer = refusesStored
       ? admitted()
       : withFleetLock(engine, call, load, isRefresh, admitted, (entry) =>
           this.#replayLoaded(exchange, call, { entry, status: CacheStatus.HIT }),
         );
-    // Cancelled before its turn came: a waiting request leads in its place.
+    // Cancelled before its turn: a waiting request becomes the leader.
     return answer.pipe(finalize(() => leads || load.settle({ failed: false })));
   }
 
@@ -251,7 +252,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     return runInLoad(load.context, () => handler.run(next, control));
   }
 
-  /** Waits for the load of another request, and takes its response only if it answers this request and is current. */
+  /** Waits for the load of another request, and takes its response only if that answers this request and is current. */
   async #wait(exchange: Exchange, call: Call, load: Load): Promise<Observable<unknown>> {
     const { reader } = this.runtime.engine;
     const { entry } = await load.wait();
@@ -271,7 +272,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   }
 }
 
-/** A handler whose reads are watched from the moment it runs. */
+/** Runs the handler with the watch over its reads. */
 function watchedHandler(handler: CallHandler, objects: RequestObjects, rules: InputRules): CallHandler {
   return {
     handle: () => {
@@ -282,7 +283,7 @@ function watchedHandler(handler: CallHandler, objects: RequestObjects, rules: In
   };
 }
 
-/** Reasons for which outer caches must not share an answer either, where its handler says nothing of caching. */
+/** Reasons for which outer caches must not share an answer either, unless its handler sends Cache-Control. */
 const FOR_ONE: ReadonlySet<BypassReason> = new Set(['authenticated', 'unidentified', 'cookie']);
 
 const NO_ROUTES: RouteLookup = { find: () => undefined, storedUris: undefined };

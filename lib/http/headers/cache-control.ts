@@ -1,18 +1,17 @@
-/** Directives of a Cache-Control header; lower-case names, arguments without their quotes. */
+/** Directives of a Cache-Control header: lower-case names, arguments without quotes. */
 export type CacheControlDirectives = ReadonlyMap<string, string | undefined>;
 
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 
-/** Obeyed also within a malformed member (`no-store;`, `public private`). */
+/** Directives that are obeyed even inside a malformed member (`no-store;`, `public private`). */
 const RESTRICTING = new Set(['no-store', 'no-cache', 'private']);
 
-/** Directives whose argument lists header fields. Without it they mean the whole response. */
+/** Directives whose argument lists header fields. Without an argument they apply to the whole response. */
 const FIELD_LISTS = new Set(['no-cache', 'private']);
 
 /**
- * Parses Cache-Control as RFC 9111 §5.2 says: names without regard to case, quoted and bare arguments alike; of a
- * directive that stands more than once the first counts (§4.2.1), but for the forms of `no-cache` and `private`, of which
- * the most restrictive does.
+ * Parses Cache-Control (RFC 9111 §5.2): case-insensitive names, quoted and unquoted arguments. Of a repeated directive the first one counts
+ * (§4.2.1), but of `no-cache` and `private` the most restrictive one.
  */
 export function parseCacheControl(value: string | readonly string[] | undefined): CacheControlDirectives {
   const directives = new Map<string, string | undefined>();
@@ -26,7 +25,7 @@ export function parseCacheControl(value: string | readonly string[] | undefined)
   return directives;
 }
 
-/** The members of a list header, trimmed and not empty. A comma in a quoted text is part of it (RFC 9110 §5.6.1). */
+/** The members of a list header, trimmed and not empty. A comma inside of quotes is part of a member (RFC 9110 §5.6.1). */
 export function splitList(text: string): string[] {
   const members: string[] = [];
   let start = 0;
@@ -35,7 +34,7 @@ export function splitList(text: string): string[] {
     const character = text[at];
     if (character === '"' && endsQuotes) {
       const end = endOfQuoted(text, at);
-      // A quote without its end quotes nothing: else what stands behind it would be lost. Those behind it have no end either.
+      // A quote that never ends is plain text: otherwise the members after it would be lost. Later quotes do not end either.
       if (end < 0) endsQuotes = false;
       else at = end;
     } else if (character === ',' || character === undefined) {
@@ -47,7 +46,7 @@ export function splitList(text: string): string[] {
   return members;
 }
 
-/** @returns where the quoted text ends that begins at `from`; -1 where it does not end */
+/** @returns the index where the quoted text that begins at `from` ends; -1 if it does not end */
 function endOfQuoted(text: string, from: number): number {
   for (let at = from + 1; at < text.length; at++) {
     if (text[at] === '\\') at++;
@@ -77,28 +76,28 @@ function addRestricting(directives: Map<string, string | undefined>, member: str
   }
 }
 
-/** An argument without complete quotes is taken as it stands. */
+/** An argument without both quotes is taken literally. */
 function unquote(argument: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(argument);
   return quoted === null ? argument : quoted[1]!.replace(/\\(.)/g, '$1');
 }
 
-/** Larger values are taken as this many seconds (RFC 9111 §1.2.2). */
+/** Larger values count as this number of seconds (RFC 9111 §1.2.2). */
 const MAX_DELTA_SECONDS = 2 ** 31;
 
-/** The seconds of a directive such as `max-age`; malformed ones count as 0, the stale side (RFC 9111 §4.2.1). */
+/** The seconds of a directive such as `max-age`. Malformed values count as 0, that is stale (RFC 9111 §4.2.1). */
 export function deltaSeconds(directives: CacheControlDirectives, name: string): number | undefined {
   if (!directives.has(name)) return undefined;
   return parseDelta(directives.get(name)) ?? 0;
 }
 
-/** A number of seconds as RFC 9111 §1.2.2 writes it: digits alone; `undefined` for anything else. */
+/** Parses seconds (RFC 9111 §1.2.2): only digits; `undefined` for anything else. */
 export function parseDelta(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d+$/.test(text)) return undefined;
   return Math.min(Number(text), MAX_DELTA_SECONDS);
 }
 
-/** Lower-case names of the fields that `no-cache="…"` or `private="…"` lists; empty where it has no argument. */
+/** Lower-case names of the fields that `no-cache="…"` or `private="…"` lists; empty without an argument. */
 export function listedFields(directives: CacheControlDirectives, name: string): string[] {
   const argument = directives.get(name);
   return argument === undefined ? [] : splitList(argument.toLowerCase());
@@ -110,7 +109,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const MONTH = `(?<month>${MONTHS.join('|')})`;
 const TIME = '(?<hour>\\d{2}):(?<minute>\\d{2}):(?<second>\\d{2})';
 
-/** The one format that is sent, and the two obsolete ones that are still to be read. */
+/** The format that is sent, and the two obsolete formats that must be read. */
 const FORMATS = [
   new RegExp(`^${DAY}, (?<day>\\d{2}) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`),
   new RegExp(`^${WEEKDAY}, (?<day>\\d{2})-${MONTH}-(?<year>\\d{2}) ${TIME} GMT$`),
@@ -118,7 +117,7 @@ const FORMATS = [
 ];
 
 /**
- * Reads an HTTP-date in any of its three formats (RFC 9110 §5.6.7), to the letter: names and `GMT` are case-sensitive.
+ * Parses an HTTP-date in any of its three formats (RFC 9110 §5.6.7), strictly: names and `GMT` are case-sensitive.
  *
  * @returns milliseconds since the epoch; `undefined` for anything else
  */
@@ -138,12 +137,12 @@ function timeOf({ year, month, day, hour, minute, second }: Record<string, strin
   if (hours > 23 || minutes > 59 || seconds > 60) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(fullYear(year!), MONTHS.indexOf(month!), days);
-  // The 31st of a month that has 30 days would be the 1st of the next.
+  // Date.UTC() would take the 31st of a month with 30 days for the 1st of the next one.
   if (date.getUTCDate() !== days) return undefined;
   return date.setUTCHours(hours, minutes, seconds);
 }
 
-/** A year of two digits that seems more than 50 years ahead is the last one that ended so. */
+/** A two-digit year that seems more than 50 years ahead is in the past (RFC 9110 §5.6.7). */
 function fullYear(digits: string): number {
   if (digits.length === 4) return Number(digits);
   const now = new Date().getUTCFullYear();

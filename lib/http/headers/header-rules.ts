@@ -1,16 +1,16 @@
-/** How a response header is treated that is not simply stored as the handler set it and replayed. */
+/** Rules for a response header that is not simply stored and replayed. */
 interface HeaderRule {
-  /** Never stored; `'verbatim'`: only where a response is stored with all that it says (`freshness: 'headers'`). */
+  /** False: never stored. `'verbatim'`: stored only with `freshness: 'headers'`, which keeps all that a response says. */
   readonly stored?: false | 'verbatim';
-  /** Describes a body: a 304, which carries none, leaves it out (RFC 9110 §15.4.5). */
+  /** Describes a body, so a 304 omits it (RFC 9110 §15.4.5). */
   readonly ofBody?: true;
-  /** Describes the bytes of one message: a part (206) leaves it out (RFC 9530 §2). */
+  /** Describes the bytes of one message, so a part (206) omits it (RFC 9530 §2). */
   readonly ofMessage?: true;
-  /** Describes the stored bytes: the headers of a 304 or of a HEAD do not replace it (RFC 9111 §3.2). */
+  /** Describes the stored bytes, so the headers of a 304 or of a HEAD do not replace it (RFC 9111 §3.2). */
   readonly ofStoredBytes?: true;
 }
 
-/** Every such header, by its lower-case name. A header is added, or treated in another way, in one row. */
+/** All headers with rules, by lower-case name. One row adds a header or changes its treatment. */
 const HEADER_RULES: Readonly<Record<string, HeaderRule>> = {
   // Of one connection (RFC 9110 §7.6.1).
   connection: { stored: false },
@@ -42,20 +42,20 @@ const HEADER_RULES: Readonly<Record<string, HeaderRule>> = {
 const namesWith = (column: keyof HeaderRule): readonly string[] =>
   Object.freeze(Object.keys(HEADER_RULES).filter((name) => HEADER_RULES[name]![column] === true));
 
-/** Headers that a 304 leaves out. */
+/** Headers that a 304 omits. */
 export const ABSENT_FROM_NOT_MODIFIED = namesWith('ofBody');
 
-/** Headers that a part of a response leaves out. */
+/** Headers that a part of a response omits. */
 export const ABSENT_FROM_PARTS: ReadonlySet<string> = new Set(namesWith('ofMessage'));
 
-/** Headers that an update of a stored response leaves as they are. */
+/** Stored headers that an update of the response does not change. */
 export const KEPT_ON_UPDATE: ReadonlySet<string> = new Set(namesWith('ofStoredBytes'));
 
 /**
  * True if a header may be stored.
  *
  * @param name in lower case
- * @param named members of the response's Connection header, which are of the connection too
+ * @param named members of the response's Connection header, which are hop-by-hop too
  */
 export function isStorableHeader(name: string, named: readonly string[], verbatim: boolean): boolean {
   const stored = Object.hasOwn(HEADER_RULES, name) ? HEADER_RULES[name]!.stored : undefined;

@@ -2,12 +2,12 @@ import type { AddedHeaders } from '../platform.interface.js';
 
 type VaryValue = string | readonly string[] | number | undefined;
 
-/** The members of a Vary header: lower case, each once, in the order they were named. */
+/** The members of a Vary header: lower case, each once, in their order. */
 export function varyMembers(value: VaryValue): string[] {
   return [...new Set(listMembers(value).map((member) => member.toLowerCase()))];
 }
 
-/** The members as they are spelt. */
+/** The members in their original spelling. */
 export function listMembers(value: VaryValue): string[] {
   if (value === undefined) return [];
   const members: string[] = [];
@@ -19,10 +19,10 @@ export function listMembers(value: VaryValue): string[] {
 }
 
 /**
- * The Vary of the live response with the members that the stored one adds.
+ * Merges the Vary of the live response with the members that the stored one adds.
  *
- * @param current the Vary of the live response, kept as it is spelt
- * @param members what to append
+ * @param current Vary of the live response, whose spelling is kept
+ * @param members members to append
  */
 export function appendVary(current: VaryValue, members: readonly string[]): string | readonly string[] {
   if (current === undefined || current === '') return members.length === 1 ? members[0]! : members.join(', ');
@@ -40,13 +40,13 @@ export function appendVary(current: VaryValue, members: readonly string[]): stri
  * @publicApi
  */
 export interface HeaderTarget {
-  /** Express, and Node. */
+  /** Express and Node. */
   setHeader?(name: string, value: string): unknown;
   /** Fastify. */
   header?(name: string, value: string): unknown;
 }
 
-/** Adds a header that the response does not have yet; the handler may say otherwise. */
+/** Adds a header, unless the response has it already: the handler may overwrite it. */
 export function addIfAbsent(
   response: HeaderTarget & { getHeader?(name: string): unknown },
   name: string,

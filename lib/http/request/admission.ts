@@ -12,12 +12,12 @@ import type { RequestDirectives } from './directives.js';
 import { mayHavePart } from './preconditions.js';
 import { isUnsafe } from './unsafe-request.js';
 
-/** A client may send thousands. */
+/** Cookies that a log line names: a client may send thousands. */
 const MAX_NAMED_COOKIES = 8;
 
 const ALL_CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
-/** Conditions that only the origin can judge (RFC 9110 §13.1.1, §13.1.4). */
+/** Conditions that only the origin can evaluate (RFC 9110 §13.1.1, §13.1.4). */
 const ORIGIN_CONDITIONS = ['if-match', 'if-unmodified-since'];
 
 const NO_CONDITIONS: readonly string[] = [];
@@ -29,7 +29,7 @@ export class Admission {
     private readonly isAuthenticated: IsAuthenticated,
   ) {}
 
-  /** The call that a request makes, or why the cache is bypassed. */
+  /** The call of a request, or the reason why it bypasses the cache. */
   admit(route: CachedRoute, request: KeyRequest, { noStore }: RequestDirectives): Call | BypassReason {
     const { headers, method } = request;
     const { options, target } = route;
@@ -45,7 +45,7 @@ export class Admission {
       if (!this.runtime.mayUse()) return this.runtime.enabled ? 'transaction' : 'disabled';
       if (missesBody(request, target.key.readsBody)) return this.#warnOfBody(route);
       if (options.everything?.paths?.(request, route.platform) === true) return 'excluded';
-      // With `freshness: 'headers'` the answer itself says whether it may be shared.
+      // With `freshness: 'headers'` the headers of the answer decide whether it may be shared.
       const refusal = byTtl ? this.#refusalOfPrivate(route, request) : undefined;
       if (refusal !== undefined) return refusal;
       const isBypassed = options.bypass !== undefined && assertSynchronous(options.bypass(request));
@@ -57,7 +57,7 @@ export class Admission {
     }
   }
 
-  /** True if a request carries credentials; also where that cannot be told. */
+  /** True if a request carries credentials, or if `isAuthenticated` fails. */
   mayBeAuthenticated(request: object): boolean {
     try {
       return this.isAuthenticated(request);
@@ -71,7 +71,7 @@ export class Admission {
     }
   }
 
-  /** What code before the cache read of a request must be known, and the target must be a path of this host. */
+  /** A request bypasses the cache if code may have read it before the watch began, or if its target is not a path of this host. */
   #refusalOfUnseen(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
     const { name } = route.target;
     const watch = watchOf(request);
@@ -93,7 +93,7 @@ export class Admission {
     return this.#refuse(route, 'body', `A request to ${name} was not cached: it has ${why}.`);
   }
 
-  /** True if the answer may be meant for one user alone, and the key does not say which. */
+  /** True if the answer may be meant for one user only, and the key does not identify the user. */
   #refusalOfPrivate(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
     const { options, target } = route;
     if (options.shared) return undefined;
@@ -110,7 +110,7 @@ export class Admission {
     return cookie === undefined ? undefined : this.#refusalOfCookies(route, request, cookie);
   }
 
-  /** A cookie may be a credential like any other: a session that middleware resolves, say. */
+  /** Any cookie may be a credential: a session that middleware resolves, for example. */
   #refusalOfCookies(
     route: CachedRoute,
     request: KeyRequest,
@@ -134,7 +134,7 @@ export class Admission {
     );
   }
 
-  /** Credentials that the key's fields know nothing of are those of anybody. */
+  /** True if a request carries credentials, but none in the fields of the key: its key would be that of an anonymous request. */
   #refusalOfUnidentified(route: CachedRoute, request: KeyRequest): BypassReason | undefined {
     const { target } = route;
     if (target.key.identifies({ args: [], request })) return undefined;
@@ -154,7 +154,7 @@ export class Admission {
   }
 }
 
-/** Headers with conditions that are left to the handler: a request that has one bypasses the cache. */
+/** Headers with conditions that are left to the handler: a request with one of them bypasses the cache. */
 function handlerConditions({ freshness, conditional }: ResponseOptions, method = 'GET'): readonly string[] {
   if (freshness === 'headers') return ORIGIN_CONDITIONS;
   const isSafe = method === 'GET' || method === 'HEAD' || !isUnsafe(method);
@@ -162,32 +162,32 @@ function handlerConditions({ freshness, conditional }: ResponseOptions, method =
 }
 
 /**
- * True if a request has a body that its key cannot hold: no field reads it, or no parser took it. A GET may have one too, and
- * a handler that reads it (RFC 9110 §9.3.1).
+ * True if a request has a body that its key does not contain: no field reads it, or no parser has read it. A GET may have a body too, and a
+ * handler may read it (RFC 9110 §9.3.1).
  */
 function missesBody(request: KeyRequest, readsBody: boolean): boolean {
   const { method, headers, body } = request;
   const length = headers['content-length'];
   if (length === undefined) {
-    // Over HTTP/2 no header has to announce a body.
+    // Over HTTP/2 a request may have a body without Content-Length and Transfer-Encoding.
     const mayBeSilent = headers[':method'] !== undefined && method !== 'GET' && method !== 'HEAD';
     if (headers['transfer-encoding'] === undefined && !mayBeSilent) return false;
     // Serverless adapters set it as a number, on requests without a body too.
   } else if (Number(length) === 0) return false;
   if (!readsBody || body === undefined || body === null) return true;
-  // Some parsers leave an empty object where the type of the body is not theirs.
+  // Some parsers set an empty object if the type of the body is not theirs.
   const isBare = typeof body === 'object' && !Buffer.isBuffer(body) && Object.keys(body).length === 0;
   return isBare && !/json|urlencoded/i.test(String(headers['content-type'] ?? ''));
 }
 
-/** The lines that put the body into a key: a handler may have no keyConstructor to change. */
+/** The lines to write so that the key contains the body. A handler without a keyConstructor needs a class. */
 function bodyAdvice(keyConstructor: unknown): string {
   return keyConstructor === ResponseCacheKeyConstructor
     ? `write keyConstructor: PageKey, with class PageKey extends ResponseCacheKeyConstructor { body = new BodyKeyField() }`
     : `add body: new BodyKeyField() to its keyConstructor`;
 }
 
-/** Tells whether a request carries credentials, so that its answer may be meant for one user alone. */
+/** Tells whether a request carries credentials, so that its answer may be meant for one user only. */
 export type IsAuthenticated = (request: object) => boolean;
 
 interface MaybeAuthenticated {

@@ -1,11 +1,14 @@
 import type { Entry } from '../../stores/store.interface.js';
 import { deltaSeconds, parseCacheControl, parseDelta } from '../headers/cache-control.js';
 
-/** Cache-Control of a request (RFC 9111 §5.2.1); durations in milliseconds. */
+/** Cache-Control of a request (RFC 9111 §5.2.1). Durations in milliseconds. */
 export interface RequestDirectives {
-  /** Nothing stored will do before the handler has confirmed it. */
+  /** True for `no-cache`: stored responses must be confirmed by the handler. */
   readonly noCache: boolean;
-  /** `no-cache` or `max-age=0`: no response that began before the request will do, stored or being loaded. */
+  /**
+   * True for `no-cache` and `max-age=0`: no response that began before the request may answer it, neither a stored one nor one that is
+   * being loaded.
+   */
   readonly reload: boolean;
   readonly noStore: boolean;
   readonly onlyIfCached: boolean;
@@ -15,7 +18,7 @@ export interface RequestDirectives {
   readonly staleIfError: number;
 }
 
-/** Of most requests, and of all to routes that do not obey request directives. */
+/** Directives of requests without Cache-Control, and of all requests to routes that do not obey it. */
 export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   noCache: false,
   reload: false,
@@ -27,10 +30,10 @@ export const NO_DIRECTIVES: RequestDirectives = Object.freeze({
   staleIfError: 0,
 });
 
-/** An end-to-end reload. */
+/** Directives of an end-to-end reload. */
 const RELOAD: RequestDirectives = Object.freeze({ ...NO_DIRECTIVES, noCache: true, reload: true });
 
-/** Pragma counts only where there is no Cache-Control (RFC 9111 §5.4). */
+/** Pragma counts only without Cache-Control (RFC 9111 §5.4). */
 export function requestDirectives(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): RequestDirectives {
@@ -72,8 +75,8 @@ export function satisfies(directives: RequestDirectives, stored: Entry, now: num
 }
 
 /**
- * True if a request accepts a response past its lifetime (RFC 9111 §5.2.1.2). Not one that a change has expired: nothing tells how
- * far behind that is.
+ * True if a request accepts a response past its lifetime (RFC 9111 §5.2.1.2). Not an entry that a change has expired: its age since the
+ * change is unknown.
  */
 export function acceptsStale({ maxStale }: RequestDirectives, stored: Entry, now: number): boolean {
   const { freshUntil, keepUntil, expired } = stored;

@@ -6,7 +6,7 @@ export interface Conditions {
   readonly ifModifiedSince: string | undefined;
 }
 
-/** Validators that conditions are compared with. */
+/** Validators to compare conditions with. */
 export interface Validators {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -24,7 +24,7 @@ export function conditionsOf(headers: Readonly<Record<string, string | string[] 
   };
 }
 
-/** Removes the conditions from the request, so that the handler answers in full and its answer can be stored. */
+/** Removes the conditions from the request, so that the handler sends a full answer that can be stored. */
 export function hideConditions(headers: Record<string, string | string[] | undefined>): void {
   delete headers['if-none-match'];
   delete headers['if-modified-since'];
@@ -67,10 +67,10 @@ export function asksForPart({ method, headers }: PartialRequest): boolean {
   return headers['range'] !== undefined && method !== 'HEAD';
 }
 
-/** They fail where the whole response has changed, which only the handler can tell (§13.1.1, §13.1.4). */
+/** These conditions fail if the representation has changed, which only the handler knows (§13.1.1, §13.1.4). */
 const FAILING_CONDITIONS = ['if-match', 'if-unmodified-since'];
 
-/** True if a stored response may answer a request with a Range: a GET, in bytes. Only the handler knows other units. */
+/** True if a stored response may answer a request with a Range: a GET with a range of bytes. Other units are left to the handler. */
 export function mayHavePart({ method, headers }: PartialRequest): boolean {
   if (method === 'HEAD') return true;
   if (method !== 'GET' || !/^bytes=/i.test(String(headers['range']))) return false;

@@ -3,7 +3,7 @@ import type { KeyRequest } from '../../keys/key.interface.js';
 import type { ResponseHead } from '../platform.interface.js';
 import { type ChangedUri, hostHeader, type StoredUris, uriOf } from '../route/stored-uris.js';
 
-/** Drops entries with these tags without delaying a response; in memory they are dropped when this returns. */
+/** Drops entries with these tags without delaying a response. Entries in memory are dropped when it returns. */
 export function bumpInBackground(
   runtime: CacheRuntime,
   tags: readonly string[],
@@ -18,7 +18,7 @@ export function bumpInBackground(
   });
 }
 
-/** RFC 9110 §9.2.1 and the registry of methods. Unknown methods count as unsafe (RFC 9111 §4.4). */
+/** Safe methods (RFC 9110 §9.2.1 and the registry of methods). Unknown methods count as unsafe (RFC 9111 §4.4). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH']);
 
 export function isUnsafe(method: string | undefined): boolean {
@@ -26,8 +26,8 @@ export function isUnsafe(method: string | undefined): boolean {
 }
 
 /**
- * Drops what is stored for the URI of an unsafe request, and for those of its Location and Content-Location on the same
- * host, as soon as its answer proves to be no error (RFC 9111 §4.4).
+ * Drops the entries for the URI of an unsafe request, and for those of its Location and Content-Location on the same host, as soon as its
+ * answer is known not to be an error (RFC 9111 §4.4).
  */
 export function invalidateOnSuccess(
   runtime: CacheRuntime,

@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 import type { Clock } from '../../common/time.js';
 import type { Peer } from '../platform.interface.js';
 
-/** Raw headers, names and values in turn, without some. @param names in lower case */
+/** Raw headers (names and values alternate) without some. @param names in lower case */
 export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<string>): string[] {
   const rest: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -14,7 +14,7 @@ export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<str
   return rest;
 }
 
-/** A request that takes longer is given up. Milliseconds. */
+/** Time after which a request is given up. Milliseconds. */
 const MAX_MS = 60_000;
 
 /** Result of {@link sendInProcess} for a request without an answer. */

@@ -15,36 +15,36 @@ interface RequestToRepeat {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The routes of the application, as far as requests to them are repeated. */
+/** The routes of the application, as far as rewarming needs them. */
 export interface RewarmRoutes {
   routeOf(target: MethodTarget): CachedRoute | undefined;
-  /** True if a path is one of a route's own. */
+  /** True if a path leads to a route. */
   leadsTo(route: CachedRoute, path: string): boolean;
 }
 
-/** Where a request is to be sent. */
+/** Target of a rewarm request. */
 interface Destination {
   readonly path: string;
   readonly origins: readonly RecentHost[];
 }
 
 /**
- * Has answers cached anew that were dropped: requests to the application's own server, with no credentials but those they declare. To
- * the cache they are requests like any other, so what a client has brought since the change will do.
+ * Caches dropped answers again, by requests to the application's own server that carry only the headers their rule names. The cache treats
+ * them like any other request, so an answer that a client has loaded since the change is kept.
  */
 export class RewarmResponses {
   constructor(
     private readonly routes: () => RewarmRoutes | undefined,
-    /** The HTTP server of the application, where it has one. */
+    /** The HTTP server of the application, if it has one. */
     private readonly server: () => unknown,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * @param isTrusted whether the request is known to come from a rule of the application; others reach their own route alone, and
-   *   carry only headers that its key holds
-   * @returns why the answer cannot be asked for here, or is not stored
-   * @throws Error when the handler failed
+   * @param isTrusted true if the request provably comes from a rule of the application; other requests reach only their own route, and
+   * carry only headers that its key contains
+   * @returns the reason why the answer cannot be loaded here, or is not stored; `undefined` if it is
+   * @throws Error if the handler failed
    */
   async rewarm(
     target: MethodTarget,
@@ -89,7 +89,7 @@ export class RewarmResponses {
   }
 }
 
-/** True if routers and middleware cannot read different paths from it. */
+/** True if routers and middleware cannot read different paths from a URL. */
 function isPlainPath(path: string): boolean {
   const [name = ''] = path.split('?', 1);
   return (
@@ -99,7 +99,7 @@ function isPlainPath(path: string): boolean {
   );
 }
 
-/** Requests that may reach one handler alone. */
+/** Untrusted requests by the handler that they may reach. */
 const confined = new WeakMap<object, CachedRoute>();
 let confinedNow = 0;
 
@@ -113,7 +113,7 @@ async function withinRoute<T>(message: object, route: CachedRoute, send: () => P
   }
 }
 
-/** True if a request that a queue asked for came to another handler than its own, which is not to be run. */
+/** True if an untrusted request reached a handler other than its own, which must not run. */
 export function isAstray(request: object, route: CachedRoute | undefined): boolean {
   if (confinedNow === 0) return false;
   const own = confined.get(originalOf(request as Repeatable));
@@ -132,10 +132,10 @@ function destination(route: CachedRoute, url: string, declared: string | undefin
   return { path: pathname + search, origins };
 }
 
-/** An address that belongs to nobody (RFC 5737): applications trust loopback addresses more than others. */
+/** An address reserved for documentation (RFC 5737): applications trust loopback addresses more than others. */
 const NO_ADDRESS = '192.0.2.1';
 
-/** A host by which no client came yet. */
+/** The host of requests for which no client has named one. */
 function unknownPeer(host: string, encrypted: boolean): RecentHost {
   return { headers: { host }, peer: { remoteAddress: NO_ADDRESS, remoteFamily: 'IPv4', encrypted } };
 }
@@ -144,7 +144,7 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** Requests repeated at one time; beyond it the client waits for the handler. */
+/** Background requests that run at the same time; beyond it the client waits for the handler. */
 const MAX_REPEATED = 100;
 
 interface Repeatable {
@@ -153,8 +153,8 @@ interface Repeatable {
 }
 
 /**
- * Repeats requests in the background (RFC 5861 §3): each goes through the application's own server once more, guards and
- * middleware included, and its answer is only stored. A HEAD is repeated as a GET, which can be stored.
+ * Repeats requests in the background (RFC 5861 §3): each goes through the application's own server again, guards and middleware included,
+ * and its answer is only stored. A HEAD is repeated as a GET, whose answer can be stored.
  */
 export class BackgroundRequests {
   readonly #running = new Map<string, Promise<number>>();
@@ -162,15 +162,14 @@ export class BackgroundRequests {
 
   constructor(private readonly clock: Clock) {}
 
-  /** True if a request is one of these: nothing stored may answer it. */
+  /** True for background requests of this cache: no stored response may answer them. */
   has(request: object): boolean {
     return this.#messages.has((request as Repeatable).raw ?? request);
   }
 
   /**
-   * One at a time for a key.
-   * @returns the status of the answer, or `NO_ANSWER`; nothing where there is no server to give the request to, or too
-   *   many are under way
+   * Runs one request at a time for each key.
+   * @returns the status of the answer, or `NO_ANSWER`; `undefined` without a server, or if too many requests run
    */
   start(key: string, request: object): Promise<number> | undefined {
     const running = this.#running.get(key);
@@ -178,7 +177,7 @@ export class BackgroundRequests {
     const original = originalOf(request as Repeatable);
     const { server } = original.socket as Socket & { readonly server?: unknown };
     if (!(server instanceof EventEmitter) || original.httpVersionMajor !== 1) return undefined;
-    // The body of a request has gone by.
+    // The body of the request has been read already, so it cannot be repeated.
     if (original.method !== 'GET' && original.method !== 'HEAD') return undefined;
     if (this.#running.size >= MAX_REPEATED) return undefined;
     const message = repeatOf(original);

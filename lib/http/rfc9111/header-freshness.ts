@@ -33,7 +33,7 @@ import type { Entry } from '../../stores/store.interface.js';
 import { mayReplaceError, reusabilityOf, type Reusability, storingRefusal } from './rules.js';
 import { freshened, isAbout, setConditions, sharedResponse } from './shared-response.js';
 
-/** How long past its lifetime a response is kept, to be validated or asked for with `max-stale`. Milliseconds. */
+/** Time past its lifetime during which a response is kept, to be validated or served for `max-stale`. Milliseconds. */
 const KEEP_STALE_MS = 24 * 3600 * 1000;
 
 const STATUSES: Readonly<Record<Exclude<Reusability, 'validated'>, CacheStatus>> = {
@@ -78,7 +78,7 @@ export class HeaderFreshness implements FreshnessRules {
   }
 
   begin(exchange: Exchange, call: Call, load: Load, stale: Entry | undefined): AnswerRules {
-    // The headers of the answer say what it depends on.
+    // The inputs of the load need no watch: the headers of the answer name them.
     load.context.inputSink = () => undefined;
     const { request } = exchange;
     const stored = stale && responseOf(stale);
@@ -95,15 +95,15 @@ export class HeaderFreshness implements FreshnessRules {
 
 /** The state before one run of the handler. */
 interface Run {
-  /** The stored response: the answer may freshen it, or it may be sent in place of an error. */
+  /** The stored response. The answer may freshen it, or it may be served instead of an error. */
   readonly stored: StoredResponse | undefined;
-  /** The handler was asked whether the stored response is still good. */
+  /** True if the handler was asked to validate the stored response. */
   readonly isValidation: boolean;
-  /** The request carries credentials: its answer is shared only if that says so (RFC 9111 §3.5). */
+  /** True if the request carries credentials: then its answer is stored only if its headers allow sharing (RFC 9111 §3.5). */
   readonly isAuthenticated: boolean;
 }
 
-/** Advice for refusals by headers. Answers without a lifetime, or of another status, are as they are meant to be. */
+/** Advice for refusals by headers. Answers without a lifetime, or with a status that is not stored, are normal and need none. */
 const ADVICE: Readonly<Record<string, string>> = {
   'no-store': 'it has no-store; send max-age or s-maxage if it may be stored',
   private: 'it has private; send s-maxage if every client may get it',
@@ -112,7 +112,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     'its request has credentials; send public or s-maxage if others may have the answer (RFC 9111 §3.5)',
 };
 
-/** Judges the answer of a handler by its headers: it is stored, or it tells what has become of the stored response. */
+/** Judges the answer of a handler by its headers: stores it, or applies it to the stored response. */
 class HeaderAnswerRules implements AnswerRules {
   readonly verbatim = true;
   readonly status = CacheStatus.MISS;
@@ -157,14 +157,14 @@ class HeaderAnswerRules implements AnswerRules {
     const { stored, isAuthenticated } = this.run;
     const refusal = storingRefusal(head.status, this.#fields, vary, isAuthenticated);
     if (refusal !== undefined) {
-      // The stored response is out of date.
+      // The stored response is outdated.
       if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(refusal);
       const why = refusal.replace(/\W+/g, '-').toLowerCase();
       return { ...verdict, refusal: { reason: ADVICE[refusal], why } };
     }
     const terms = reuseTermsOf(head.status, this.#fields, this.#times);
     if (!isWorthKeeping(terms, this.#fields)) return { ...verdict, refusal: { why: 'no-lifetime' } };
-    // Waiting requests may get it if one without special demands may.
+    // Waiting requests may get the answer if a request without directives may.
     const isShareable = reusabilityOf(terms, NO_DIRECTIVES, this.#times.receivedAt) === 'fresh';
     return { ...verdict, isShareable };
   }
@@ -178,7 +178,7 @@ class HeaderAnswerRules implements AnswerRules {
     return { response, lifetime: Math.max(0, terms.lifetime - ageOf(terms, this.#now)) + KEEP_STALE_MS };
   }
 
-  /** The handler said that the stored response is still good (RFC 9111 §4.3.3, §4.3.4). */
+  /** Handles the handler's 304: the stored response is still valid (RFC 9111 §4.3.3, §4.3.4). */
   #validated(
     head: ResponseHead,
     stored: StoredResponse,
@@ -193,7 +193,7 @@ class HeaderAnswerRules implements AnswerRules {
     return this.#replaceBy(fresh, CacheStatus.REFRESH, head.status);
   }
 
-  /** A HEAD brings newer headers for the stored response, or tells that another one took its place (§4.3.5). */
+  /** Handles the answer to a HEAD: it updates the headers of the stored response, or shows that the response has changed (§4.3.5). */
   #updateByHead(head: ResponseHead, answer: RecordedAnswer): void {
     const { stored } = this.run;
     if (stored === undefined || head.status !== 200) return;
@@ -214,7 +214,7 @@ class HeaderAnswerRules implements AnswerRules {
     return { ...storedAnswer(exchange, conditions, stored, status, this.#now, reported), status };
   }
 
-  /** Stores a freshened response, or drops the stored one where it must not be kept any more. */
+  /** Stores a freshened response, or drops it if it must not be stored any more. */
   #keep(freshened: StoredResponse, answer: RecordedAnswer): void {
     const { fields } = freshened;
     const vary = varyMembers(freshened.headers['vary']?.toString() ?? '');
@@ -228,7 +228,7 @@ class HeaderAnswerRules implements AnswerRules {
     answer.leave();
   }
 
-  /** An answer to one user's credentials tells nothing about what all others get. */
+  /** Drops the stored response, unless the answer belongs to one user's credentials: it says nothing about the answers to others. */
   #dropUnlessPersonal(refusal: string): void {
     if (refusal !== 'authorization') this.#drop('purge');
   }
@@ -238,18 +238,17 @@ class HeaderAnswerRules implements AnswerRules {
   }
 }
 
-/** True if a response can ever be reused: while it is fresh, stale by leave, or after it was validated. */
+/** True if a response can ever be reused: fresh, stale if allowed, or after validation. */
 function isWorthKeeping(terms: ReuseTerms, fields: JudgedFields): boolean {
   if (fields.etag !== undefined || fields['last-modified'] !== undefined) return true;
   return !terms.alwaysValidate && terms.lifetime + terms.staleWhileRevalidate + terms.staleIfError > 0;
 }
 
 /**
- * The answer that a stored response gives to a request: all of it, a part, or 304; with its Age (RFC 9111 §4, §4.3.2, §5.1;
- * RFC 9110 §13.2.2).
+ * The answer to a request from a stored response: all of it, a part, or 304; with its Age (RFC 9111 §4, §4.3.2, §5.1; RFC 9110 §13.2.2).
  *
- * @param conditions of the client
- * @param reported for `Cache-Status`, where this is no plain hit
+ * @param conditions conditions of the client's request
+ * @param reported parameters of `Cache-Status`, unless this is a plain hit
  */
 function storedAnswer(
   exchange: Exchange,
@@ -281,7 +280,7 @@ function storedAnswer(
   };
 }
 
-/** The handler's own validators: others are not strong. */
+/** The handler's own validators, since other ones are not strong. */
 function rangeValidators(stored: StoredResponse): Parameters<typeof partOf>[2] {
   const { etag, date, 'last-modified': lastModified } = stored.fields;
   return { etag, lastModified, date: parseHttpDate(date) };

@@ -8,10 +8,10 @@ import {
   type ReuseTerms,
 } from '../answer/reuse-terms.js';
 
-/** Final statuses that this cache understands (RFC 9111 §5.2.2.3, `must-understand`). */
+/** Final status codes that this cache understands (RFC 9111 §5.2.2.3, `must-understand`). */
 const UNDERSTOOD = new Set([...HEURISTICALLY_CACHEABLE, 302, 303, 307]);
 
-/** A partial answer, and the answer to a condition, mean nothing without their request. */
+/** Status codes of a partial answer and of the answer to a condition: without their request they mean nothing. */
 const NEVER_STORED = new Set([206, 304]);
 
 /** Directives that allow sharing the answer to a request with credentials (RFC 9111 §3.5). */
@@ -20,9 +20,9 @@ const ALLOWING_CREDENTIALS = ['public', 's-maxage', 'must-revalidate'];
 const ALLOWING = ['public', 's-maxage', 'max-age'];
 
 /**
- * Why a shared cache must not store the answer to a GET (RFC 9111 §3); `undefined` if it may.
+ * The reason why a shared cache must not store the answer to a GET (RFC 9111 §3); `undefined` if it may.
  *
- * @param isAuthenticated whether the request carried credentials
+ * @param isAuthenticated true if the request carried credentials
  * @param vary the members of its Vary
  */
 export function storingRefusal(
@@ -42,13 +42,10 @@ export function storingRefusal(
   return ALLOWING.some(says) || hasExpires || HEURISTICALLY_CACHEABLE.has(status) ? undefined : 'no lifetime';
 }
 
-/**
- * How a stored response may answer a request: fresh, stale, stale while a background request validates it, or only after it
- * was validated.
- */
+/** How a stored response may answer a request: fresh, stale, stale while a background request validates it, or only after validation. */
 export type Reusability = 'fresh' | 'stale' | 'while-revalidating' | 'validated';
 
-/** RFC 9111 §4, §4.2.4, §5.2.1; RFC 5861 §3. */
+/** Decides how a stored response may answer a request (RFC 9111 §4, §4.2.4, §5.2.1; RFC 5861 §3). */
 export function reusabilityOf(terms: ReuseTerms, directives: RequestDirectives, now: number): Reusability {
   if (terms.alwaysValidate || directives.noCache) return 'validated';
   const age = ageOf(terms, now);
@@ -62,7 +59,7 @@ export function reusabilityOf(terms: ReuseTerms, directives: RequestDirectives, 
 
 const SERVER_ERRORS = new Set([500, 502, 503, 504]);
 
-/** True if a stale response may be served in place of an error (RFC 5861 §4): it or the request has to allow it. */
+/** True if a stale response may be served instead of an error (RFC 5861 §4): it or the request must allow it. */
 export function mayReplaceError(
   terms: ReuseTerms,
   directives: RequestDirectives,

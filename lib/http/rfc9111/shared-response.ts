@@ -9,8 +9,8 @@ import { rawWithout } from '../rewarm/in-process-request.js';
 type Headers = RecordedResponse['headers'];
 
 /**
- * A response as a shared cache stores it: without its Age, which each reuse has of its own, and without the fields that
- * `no-cache="…"` and `private="…"` list (RFC 9111 §5.2.2.4, §5.2.2.7); with a Date (RFC 9110 §6.6.1).
+ * Makes the response that a shared cache stores: without Age, which each reuse computes, and without the fields that `no-cache="…"` and
+ * `private="…"` list (RFC 9111 §5.2.2.4, §5.2.2.7); with a Date (RFC 9110 §6.6.1).
  */
 export function sharedResponse(
   recorded: RecordedResponse,
@@ -36,7 +36,7 @@ function judged(fields: JudgedFields, times: ExchangeTimes): StoredResponse['jud
   const { requestedAt, receivedAt } = times;
   return {
     etag: fields.etag,
-    // If-Modified-Since is compared with Date where there is no Last-Modified (RFC 9111 §4.3.2).
+    // Without Last-Modified, If-Modified-Since is compared with Date (RFC 9111 §4.3.2).
     lastModified: fields['last-modified'] ?? fields.date,
     cacheControl: fields['cache-control'],
     shared: { fields, requestedAt, receivedAt },
@@ -44,10 +44,10 @@ function judged(fields: JudgedFields, times: ExchangeTimes): StoredResponse['jud
 }
 
 /**
- * A stored response with the headers of a 304, or of the answer to a HEAD: each replaces the stored one of its name, the
- * others stay (RFC 9111 §3.2, §4.3.4, §4.3.5).
+ * Updates a stored response with the headers of a 304 or of the answer to a HEAD: each replaces the stored header of its name, the others
+ * stay (RFC 9111 §3.2, §4.3.4, §4.3.5).
  *
- * @param update all that the newer answer says; lower-case names, without what is never stored
+ * @param update headers of the newer answer, without those that are never stored; lower-case names
  */
 export function freshened(
   stored: StoredResponse,
@@ -64,7 +64,7 @@ export function freshened(
     ...newer.filter(([name]) => name.toLowerCase() !== 'date'),
     ...(given.date === undefined ? [] : ([['Date', given.date]] as const)),
   ];
-  // Its age begins anew: by the Date and Age of the answer, or else by the time it came.
+  // The age starts again, from Date and Age of the answer, or else from the time of its arrival.
   const { age: _age, date: _date, ...standing } = fields;
   const merged = { ...standing, ...given, etag: fields.etag ?? given.etag };
   return sharedResponse({ ...recorded, headers }, merged, times);
@@ -74,7 +74,7 @@ function isTimeOf(name: string): boolean {
   return name.toLowerCase() === 'date' || name.toLowerCase() === 'age';
 }
 
-/** True if a newer answer is about the stored representation: every validator that it names is that one's (§4.3.4). */
+/** True if a newer answer is about the stored representation: all its validators match the stored ones (§4.3.4). */
 export function isAbout(given: JudgedFields, stored: StoredResponse): boolean {
   const { fields } = stored;
   if (given.etag !== undefined && fields.etag !== undefined)
@@ -89,7 +89,7 @@ function opaque(etag: string): string {
 
 const CONDITIONS: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since']);
 
-/** A request as handlers see it: Express's and Node's own, or Fastify's around it. */
+/** A request as handlers see it: Express and Node, or Fastify's wrapper. */
 export interface MutableRequest {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly raw?: { rawHeaders: string[] };
@@ -97,11 +97,11 @@ export interface MutableRequest {
 }
 
 /**
- * Gives a request the conditions that validate a stored response, in place of the client's (RFC 9111 §4.3.1): in its headers
- * and in the raw ones, so that handlers that pass either on ask the right question.
+ * Replaces the conditions of the client by those that validate a stored response (RFC 9111 §4.3.1), in the headers and in the raw headers,
+ * because handlers may forward either.
  *
- * @param stored `undefined` to ask for the whole
- * @returns whether there is something to ask with
+ * @param stored `undefined` to get the whole answer
+ * @returns true if the stored response has a validator
  */
 export function setConditions(request: MutableRequest, stored: StoredResponse | undefined): boolean {
   const fields = stored?.judged.shared?.fields;
@@ -120,7 +120,7 @@ export function setConditions(request: MutableRequest, stored: StoredResponse | 
 }
 
 function setRawHeaders(request: MutableRequest, raw: string[]): void {
-  // On HTTP/2 the class has a getter.
+  // On HTTP/2 the class has a getter, so the property must be defined.
   const value = { value: raw, configurable: true, enumerable: true, writable: true };
   Object.defineProperty(request.raw ?? request, 'rawHeaders', value);
 }

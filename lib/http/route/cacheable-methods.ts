@@ -1,7 +1,7 @@
 import type { KeyRequest } from '../../keys/key.interface.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 
-/** Methods whose answers may be reused; all others change something, which a hit would skip. */
+/** Methods whose answers may be reused. A hit would skip the effect of all others. */
 const REUSABLE = ['GET', 'POST', 'QUERY', 'SEARCH', 'REPORT', 'PROPFIND'] as const;
 
 /**
@@ -26,12 +26,12 @@ export function methodsOf(methods: readonly string[] | undefined, where: string)
   );
 }
 
-/** True if requests that are told apart by their bodies are cached. */
+/** True if requests with bodies are cached, so that the key must contain the body. */
 export function hasBodies(methods: ReadonlySet<string>): boolean {
   return methods.size > 1 || !methods.has('GET');
 }
 
-/** @throws CacheConfigurationError where two requests with different bodies would have one key */
+/** @throws CacheConfigurationError if two requests with different bodies would have the same key */
 export function assertBodyInKey(methods: ReadonlySet<string>, readsBody: boolean, where: string): void {
   if (!hasBodies(methods) || readsBody) return;
   throw new CacheConfigurationError(

@@ -38,20 +38,20 @@ function parametersOf(path: string): string[] {
   return [...path.matchAll(/[:*]([\p{ID_Start}$_][\p{ID_Continue}$]*)/gu)].map(([, name]) => name!);
 }
 
-/** True if requests with a method come to this handler: for GET `@Get()`, `@All()` and `@Sse()`. */
+/** True if requests with a method reach this handler: for GET those of `@Get()`, `@All()` and `@Sse()`. */
 export function handlesMethod(handler: object, method: string): boolean {
   const declared = methodOf(handler);
   return declared === 'ALL' || declared === method;
 }
 
-/** Arguments that identify a client and stand in no key. */
+/** Arguments that identify a client and are part of no key. */
 const CLIENT_ARGUMENTS: Partial<Record<ArgumentKind, string>> = {
   session: '@Session()',
   ip: '@Ip()',
   custom: 'what a parameter decorator of the application reads',
 };
 
-/** Request properties that the parameters of a handler take and its default key does not hold. */
+/** Request properties that the parameters of a handler read, and that its default key does not contain. */
 export function readsOfRequest(
   controller: Function,
   methodName: string,
@@ -64,19 +64,19 @@ export function readsOfRequest(
   return { headers: names, client: client ?? (readsAllHeaders ? '@Headers()' : undefined) };
 }
 
-/** True if a method is a handler whose answers may be worth caching: it has a path, and answers GET once. */
+/** True if a method is a handler that can be cached: it has a path, and answers GET with a single answer. */
 export function isCacheableHandler(method: object): boolean {
   return pathsOf(method).length > 0 && handlesMethod(method, 'GET') && !isEventStream(method);
 }
 
-/** True if a method is a handler of `@Get()` and of nothing else. */
+/** True if a method is a handler of `@Get()` only. */
 export function handlesOnlyGet(method: object): boolean {
   return isCacheableHandler(method) && methodOf(method) !== 'ALL';
 }
 
 /**
- * Arguments of a handler, such as `@Param('id')` or `@Query('page')`, that its key does not hold: requests that differ only in
- * them would share an answer. Found by making the keys of two such requests. Empty where code of the application makes the key.
+ * Arguments of a handler, such as `@Param('id')` or `@Query('page')`, that its key does not contain: requests that differ only in them
+ * would share an answer. Found by comparing the keys of two such requests. Empty if code of the application makes the key.
  */
 export function unreadArguments(key: CompiledKey, controller: Function, handler: string): readonly string[] {
   if (key.runsUserCode) return [];

@@ -3,13 +3,13 @@ import { type Clock, type Duration, parseDuration } from '../../common/time.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 
 /**
- * How many different keys a handler may make within a window, in each process; `false` for any number.
+ * Number of different keys that a handler may make within a window, in each process; `false` for no limit.
  *
  * @publicApi
  */
 export type KeyLimitOption = false | { readonly keys: number; readonly window: Duration };
 
-/** A {@link KeyLimitOption}, checked. */
+/** A checked {@link KeyLimitOption}. */
 export interface KeyLimitSettings {
   readonly keys: number;
   /** Milliseconds. */
@@ -21,8 +21,8 @@ export const DEFAULT_KEY_LIMIT: KeyLimitSettings = Object.freeze({ keys: 10_000,
 const UNLIMITED: KeyLimitSettings = Object.freeze({ keys: Infinity, window: Infinity });
 
 /**
- * @returns `undefined` where nothing is given
- * @throws CacheConfigurationError or TypeError for what is no {@link KeyLimitOption}
+ * @returns `undefined` if the option is not given
+ * @throws CacheConfigurationError or TypeError for an invalid {@link KeyLimitOption}
  */
 export function keyLimitOf(option: KeyLimitOption | undefined, where: string): KeyLimitSettings | undefined {
   if (option === undefined) return undefined;
@@ -38,12 +38,12 @@ export function keyLimitOf(option: KeyLimitOption | undefined, where: string): K
   );
 }
 
-/** How many bytes of a key's digest are kept: as many as a number holds. */
+/** Bytes of a key's digest that are kept: as many as a number represents. */
 const DIGEST_BYTES = 6;
 
 /**
- * Counts the keys that a route makes, so that a client who invents parameters cannot drive out of the store what others asked
- * for: what is beyond the limit is answered, and not stored.
+ * Counts the keys that a route makes, so that a client who invents parameters cannot evict the entries of others: responses beyond the
+ * limit are sent, but not stored.
  */
 export class KeyLimit {
   readonly #made = new Set<number>();
@@ -55,7 +55,7 @@ export class KeyLimit {
     private readonly settings: KeyLimitSettings,
   ) {}
 
-  /** True if a key may be stored: it was in this window, or is one of the first. */
+  /** True if a key may be stored: it was counted in this window, or the limit is not reached. */
   take(key: string): boolean {
     const { keys, window } = this.settings;
     if (keys === Infinity) return true;
@@ -72,7 +72,7 @@ export class KeyLimit {
     return true;
   }
 
-  /** Why a key beyond it is not stored, and what to write. */
+  /** The reason why a key beyond the limit is not stored, and the remedy. */
   get refusal(): string {
     const { keys, window } = this.settings;
     return (

@@ -6,13 +6,13 @@ import { uriOf } from './stored-uris.js';
 import { wildcardMatcher } from './wildcard.js';
 
 /**
- * Which query parameters choose between responses: all, these, or all but these.
+ * Query parameters that the response depends on: all, these, or all except these.
  *
  * @publicApi
  */
 export type QueryOption = '*' | readonly string[] | { readonly ignore: readonly string[] };
 
-/** Decides by its name whether a query parameter counts. */
+/** Tells by its name whether a query parameter counts. */
 export class QueryFilter {
   readonly #isNamed: readonly ((name: string) => boolean)[];
   readonly #isIgnored: boolean;
@@ -22,7 +22,7 @@ export class QueryFilter {
     this.#isIgnored = isIgnored;
   }
 
-  /** @returns `undefined` where all count. @throws CacheConfigurationError for what is no {@link QueryOption} */
+  /** @returns `undefined` if all parameters count. @throws CacheConfigurationError for an invalid {@link QueryOption} */
   static of(option: QueryOption | undefined, where: string): QueryFilter | undefined {
     if (option === undefined || option === '*') return undefined;
     const ignored = (option as { ignore?: unknown } | null)?.ignore;
@@ -43,7 +43,7 @@ export class QueryFilter {
     return Object.fromEntries(entries);
   }
 
-  /** Takes the others from a request: what is not in the key must not be in the answer either. */
+  /** Removes the other parameters from a request: the key does not contain them, so the answer must not depend on them. */
   hide(request: object): void {
     const { query } = request as { readonly query?: unknown };
     Reflect.defineProperty(request, 'query', {
@@ -54,7 +54,7 @@ export class QueryFilter {
     });
   }
 
-  /** The query parameters that count, as a field of a key. */
+  /** The query parameters that count, as a key field. */
   keyField(): KeyField {
     return new FilteredQueryKeyField(this);
   }
@@ -72,12 +72,12 @@ class FilteredQueryKeyField extends QueryParamsKeyField {
   }
 }
 
-/** Tells whether a request leads to where nothing is to be cached. */
+/** Tells whether a request goes to an excluded path. */
 export type ExcludedPaths = (request: KeyRequest, platform: HttpPlatform) => boolean;
 
 /**
- * @param patterns paths, in which `*` stands for anything; `/admin/*` holds `/admin` too
- * @returns `undefined` for none
+ * @param patterns paths, in which `*` stands for any text; `/admin/*` includes `/admin`
+ * @returns `undefined` without patterns
  */
 export function excludedPaths(patterns: readonly string[]): ExcludedPaths | undefined {
   if (patterns.length === 0) return undefined;
@@ -87,14 +87,14 @@ export function excludedPaths(patterns: readonly string[]): ExcludedPaths | unde
     const spellings = text.endsWith('/') ? [text, text.slice(0, -1)] : [text];
     return matchers.some((fits) => spellings.some(fits));
   };
-  // As it came, as routers read it, and as the route has it: one of them may say more than the others.
+  // The path as received, as routers read it, and as the pattern of the route: each may reveal an excluded path that the others hide.
   return (request, platform) => {
     const path = uriOf(request).split(/[?#]/, 1)[0]!;
     return [path, decoded(path), platform.routePath(request)].some(isExcluded);
   };
 }
 
-/** `/admin/*` holds `/admin` too. */
+/** `/admin/*` includes `/admin`. */
 function withAllBelow(path: string): readonly string[] {
   const whole = path.replace(/(?!^)\/+$/, '').toLowerCase();
   return whole.endsWith('/*') ? [whole, whole.slice(0, -2)] : [whole];

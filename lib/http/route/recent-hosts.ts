@@ -2,19 +2,19 @@ import type { Socket } from 'node:net';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { Peer } from '../platform.interface.js';
 
-/** Hosts that are remembered for a route: any client can send one. */
+/** Hosts that are remembered for a route. Few, because a client can send any host. */
 const MAX_ORIGINS = 4;
 
 /** Headers that name the host of a request. */
 const HEADERS = ['host', 'x-forwarded-host', 'x-forwarded-proto'] as const;
 
-/** Host and proxy headers of a recent request, replayed when rewarming: keys and links are made of them. */
+/** Host and proxy headers of a recent request, replayed when rewarming: keys and links contain them. */
 export interface RecentHost {
   readonly headers: Readonly<Record<string, string>>;
   readonly peer: Peer;
 }
 
-/** The hosts of the last requests to one route. */
+/** The hosts of the latest requests to one route. */
 export class RecentHosts {
   #origins: readonly RecentHost[] = [];
 
@@ -33,7 +33,7 @@ export class RecentHosts {
     this.#origins = [origin, ...others].slice(0, MAX_ORIGINS);
   }
 
-  /** The remembered hosts, the last one first; only those of a host name, where one is given. */
+  /** The remembered hosts, latest first; only those with a host name, if one is given. */
   of(host?: string): readonly RecentHost[] {
     if (host === undefined) return this.#origins;
     return this.#origins.filter(
@@ -42,7 +42,7 @@ export class RecentHosts {
   }
 }
 
-/** Of an Express request, which is Node's own, or of a Fastify request around it. */
+/** The socket's request: an Express request is Node's own, a Fastify request wraps it. */
 function socketOf(request: KeyRequest): (Socket & Peer) | undefined {
   const { raw, socket } = request as { raw?: { socket?: Socket & Peer }; socket?: Socket & Peer };
   return raw?.socket ?? socket;

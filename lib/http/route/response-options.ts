@@ -5,19 +5,19 @@ import { methodsOf } from './cacheable-methods.js';
 import { type ExcludedPaths, QueryFilter, type QueryOption } from './query-filter.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
 
-/** Options of a cached handler, normalised; `setCacheHeaders` is undefined where the module's default applies. */
+/** Checked options of a cached handler. `setCacheHeaders` is undefined if the module's default applies. */
 export interface ResponseOptions {
-  /** True if the TTL decides how long a response is fresh, or its own headers (RFC 9111). */
+  /** Source of the lifetime: the TTL of the decorator, or the headers of the response (RFC 9111). */
   readonly freshness: 'ttl' | 'headers';
   readonly statuses: ReadonlySet<number>;
-  /** Upper case. HEAD goes with GET. */
+  /** Upper case. GET includes HEAD. */
   readonly methods: ReadonlySet<string>;
-  /** The query parameters that count; `undefined` where all do. */
+  /** The query parameters that count; `undefined` if all do. */
   readonly query: QueryFilter | undefined;
   /** Lower-case names. */
   readonly vary: readonly string[];
   readonly shared: boolean;
-  /** True if the cache or the handler judges If-None-Match and its like. */
+  /** Evaluates If-None-Match and the like: the cache, or the handler. */
   readonly conditional: 'cache' | 'handler';
   /** True if Cache-Control of requests is obeyed; always with `freshness: 'headers'`. */
   readonly honourRequestDirectives: boolean;
@@ -25,11 +25,11 @@ export interface ResponseOptions {
   readonly maxBodyBytes: number;
   readonly setCacheHeaders: boolean | undefined;
   readonly cacheControl: boolean;
-  /** `undefined` where the module's default applies. */
+  /** `undefined` if the module's default applies. */
   readonly explain: boolean | undefined;
-  /** `undefined` where the module's default applies. */
+  /** `undefined` if the module's default applies. */
   readonly keyLimit: KeyLimitSettings | undefined;
-  /** Set where the handler is not decorated but cached by `cacheEverything`. */
+  /** Set if the handler is not decorated, but cached by `cacheEverything`. */
   readonly everything?: { readonly paths: ExcludedPaths | undefined };
 }
 
@@ -53,14 +53,14 @@ export interface GivenResponseOptions {
 
 const DEFAULT_STATUSES = [200, 203, 301, 308];
 
-/** Partial answers and answers to a condition say nothing without the request they answer. */
+/** Status codes of partial answers and of answers to a condition: without their request they mean nothing. */
 const NEVER_STORED = [206, 304];
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
 const CODE = 'CACHE_RESPONSE_OPTION';
 
-/** Options that only handlers have. Lists of names and numbers are checked member by member where they are read. */
+/** Options of handlers only. The members of lists are checked where they are read. */
 export const RESPONSE_OPTIONS: OptionRows<Omit<GivenResponseOptions, 'keyConstructor'>> = {
   setCacheHeaders: flag,
   statuses: [isList, 'a list of statuses: [200, 404]'],
@@ -80,7 +80,7 @@ export const RESPONSE_OPTIONS: OptionRows<Omit<GivenResponseOptions, 'keyConstru
 
 /**
  * @param options checked against {@link RESPONSE_OPTIONS} by the decorator
- * @throws CacheConfigurationError naming the handler and what to write
+ * @throws CacheConfigurationError with the handler and what to write
  */
 export function normaliseResponseOptions(options: GivenResponseOptions, where: string): ResponseOptions {
   const { statuses = DEFAULT_STATUSES, vary = [], maxBodyBytes = MAX_BODY_BYTES } = options;
@@ -111,7 +111,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
   });
 }
 
-/** @throws CacheConfigurationError unless all are names of request headers */
+/** @throws CacheConfigurationError for anything but names of request headers */
 export function assertHeaderNames(names: readonly string[], what: string): void {
   for (const name of names) {
     if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && name !== '*') continue;
@@ -128,7 +128,7 @@ function queryOf({ query, keyConstructor }: GivenResponseOptions, where: string)
   );
 }
 
-/** Options without a meaning where the headers of each response decide. */
+/** Options that have no meaning with `freshness: 'headers'`. */
 const DECIDED_BY_HEADERS = [
   ...[
     'ttl',
@@ -168,7 +168,7 @@ function invalid(message: string): CacheConfigurationError {
 
 const VARY = 'restflow-cache:vary';
 
-/** Adds names of request headers to those that choose between the answers of a handler. */
+/** Adds names of request headers that the response of a handler depends on. */
 export function declareVary(handler: object, names: readonly string[]): void {
   const all = new Set([...declaredVary(handler), ...names.map((name) => name.toLowerCase())]);
   Reflect.defineMetadata(VARY, [...all].sort(), handler);

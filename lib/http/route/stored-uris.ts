@@ -3,7 +3,7 @@ import type { KeyRequest } from '../../keys/key.interface.js';
 import { KeyConstructor, RequestValueKeyField } from '../../keys/index.js';
 import type { HttpPlatform } from '../platform.interface.js';
 
-/** The key of a route with `freshness: 'headers'`: the URI as it came, byte for byte; the host stands before it. */
+/** The key of a route with `freshness: 'headers'`: the URI as received, byte for byte. The host is added before it. */
 export class UriKeyConstructor extends KeyConstructor {
   uri = new RequestValueKeyField('originalUrl');
 }
@@ -11,8 +11,8 @@ export class UriKeyConstructor extends KeyConstructor {
 const MAX_TAG = 200;
 
 /**
- * The tag that every entry for a URI carries, so that an unsafe request, or the application, can drop it:
- * `cache.invalidateTags(['uri:example.com/articles?page=2'])`. Coarser than the key: spellings of one URI share it.
+ * The tag of every entry for a URI. An unsafe request drops it, or the application:
+ * `cache.invalidateTags(['uri:example.com/articles?page=2'])`. Coarser than the key: spellings of one URI have the same tag.
  */
 export function uriTag(host: string, uri: string): string {
   const tag = `uri:${normalised(host, uri)}`;
@@ -39,7 +39,7 @@ function normalised(host: string, uri: string): string {
 
 type Tags = readonly string[] | ((request: never) => readonly string[]) | undefined;
 
-/** The tags of a route and that of the URI. */
+/** The tags of a route, and that of the URI. */
 export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string[] {
   return (request) => {
     const own = typeof tags === 'function' ? tags(request as never) : (tags ?? []);
@@ -51,13 +51,13 @@ export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string
 export interface ChangedUri {
   readonly host: string;
   readonly path: string;
-  /** With its question mark; empty where there is none. */
+  /** Query with its question mark; empty without a query. */
   readonly search: string;
 }
 
-/** Finds what is stored for URIs. */
+/** Finds the entries for URIs. */
 export interface StoredUris {
   readonly platform: HttpPlatform;
-  /** The tags that drop what is stored for a URI; the request is the one that changed it. */
+  /** The tags of the entries for a URI. @param request the unsafe request that changed it */
   tagsOf(uri: ChangedUri, request: KeyRequest): readonly string[];
 }

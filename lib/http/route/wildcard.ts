@@ -1,6 +1,6 @@
 /**
- * A test for texts that fit a pattern in which `*` stands for anything. Its parts are looked for one after the other, so that the time
- * grows with the text alone: a regular expression tries every way in which several `*` may share a text that a client chose.
+ * Tests texts against a pattern in which `*` stands for any text. Searches the parts of the pattern in order, so that the time grows with
+ * the text only: a regular expression tries every way to divide a text between several `*`, and clients choose the text.
  */
 export function wildcardMatcher(pattern: string): (text: string) => boolean {
   const parts = pattern.split('*');
