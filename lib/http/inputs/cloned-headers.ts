@@ -1,13 +1,13 @@
-/** Answered by the proxies that stand in for request headers. */
+/** A symbol that the proxies of request headers answer. */
 export const IS_WATCHED = Symbol('restflow-cache:is-watched');
 
-/** Headers are members of what is cloned, or of a request that is: deeper ones are not looked for. */
+/** Depth at which headers are looked for: members of the cloned value, or of a request in it. */
 const MAX_DEPTH = 3;
 
 let isInstalled = false;
 
 /**
- * Lets `structuredClone()` copy headers that are watched: it refuses proxies, and no request may fail for being watched. Copying reads
+ * Lets `structuredClone()` copy watched headers, since it refuses proxies and watching must not fail a request. Copying counts as a read of
  * all of them.
  */
 export function allowClones(): void {

@@ -2,17 +2,17 @@ import { CacheConfigurationError } from '../../common/errors.js';
 import { isIgnorable } from './ignorable-cookies.js';
 
 /**
- * Cookies that do not choose an answer: names beside those of analytics scripts and load balancers, which are ignored by default, or
- * `{ allBut: [...] }` for all cookies except those that the application reads. A name may end in `*`.
+ * Cookies on which no answer depends: names in addition to those of analytics scripts and load balancers, which are always ignored, or `{
+ * allBut: [...] }` for all cookies except those that the application reads. A name may end in `*`.
  *
  * @publicApi
  */
 export type IgnoreCookiesOption = readonly string[] | { readonly allBut: readonly string[] };
 
-/** Tells from its name whether a cookie is ignored. */
+/** Tells by its name whether a cookie is ignored. */
 export type IsIgnoredCookie = (name: string) => boolean;
 
-/** @throws CacheConfigurationError for what is no {@link IgnoreCookiesOption} */
+/** @throws CacheConfigurationError for an invalid {@link IgnoreCookiesOption} */
 export function ignoredCookies(option: IgnoreCookiesOption | undefined, where: string): IsIgnoredCookie {
   if (option === undefined) return isIgnorable;
   const isList = Array.isArray(option);

@@ -1,6 +1,6 @@
 /**
- * Tells code that copies or prints all headers from code that reads one of them: a spread, `Object.entries()` and `JSON.stringify()` ask
- * a proxy for its names, and then for each of them in turn. Loggers do so for every request; it says nothing of what they choose by.
+ * Tells code that copies or prints all headers from code that reads one of them: a spread, `Object.entries()` and `JSON.stringify()` ask a
+ * proxy for its names, then for each of them in order. Loggers do so for every request, without any effect on the answer.
  */
 export class HeaderEnumeration {
   readonly #names: readonly (string | symbol)[];
@@ -12,16 +12,16 @@ export class HeaderEnumeration {
     this.#names = names;
   }
 
-  /** The descriptor of a name was asked for. @returns whether that belongs to the enumeration */
+  /** Called when the descriptor of a name is read. @returns true if that belongs to the enumeration */
   described(name: string): boolean {
     if (this.#names[this.#described] !== name) return false;
-    // A loop that reads some names and not others has chosen.
+    // A loop that reads only some of the names has made a choice.
     if (this.#read.length > 0 && this.#read.length !== this.#described) this.#isUniform = false;
     this.#described++;
     return true;
   }
 
-  /** A value was asked for. @returns whether that belongs to the enumeration */
+  /** Called when a value is read. @returns true if that belongs to the enumeration */
   read(name: string): boolean {
     const isPaired = this.#read.length === this.#described - 1;
     const isAfterAll = this.#described === this.#names.length;
@@ -30,7 +30,7 @@ export class HeaderEnumeration {
     return true;
   }
 
-  /** Names that were read for themselves: all, unless everything was read. */
+  /** Names that were read individually: all of them, unless everything was read. */
   singled(): readonly string[] {
     const isWhole = this.#isUniform && this.#read.length === this.#names.length && this.#names.length > 1;
     return isWhole ? [] : this.#read;

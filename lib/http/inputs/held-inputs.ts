@@ -1,19 +1,19 @@
-/** Members of requests that parsers make of a header and of nothing else, so that a key that holds the header holds them too. */
+/** Members of requests that parsers make of a header and nothing else: a key that contains the header contains them, too. */
 const PARSED_FROM: Readonly<Record<string, readonly string[]>> = { cookie: ['cookies', 'signedCookies'] };
 
-/** What the key of a route holds of its requests. */
+/** Parts of requests that the keys of a route contain. */
 export interface HeldInputs {
   /** Lower-case names of request headers. */
   readonly headers: ReadonlySet<string>;
-  /** Members of the request that it holds as a whole. */
+  /** Members of the request that the key contains as a whole. */
   readonly whole: ReadonlySet<string>;
-  /** Member of the request → the names in it that it holds. */
+  /** Member of the request → the names in it that the key contains. */
   readonly members: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**
- * @param vary request headers whose values the key holds
- * @param holds values of the request that the key holds, each as its steps: `['cookies', 'theme']`
+ * @param vary request headers whose values the key contains
+ * @param holds values of the request that the key contains, each as its path: `['cookies', 'theme']`
  */
 export function heldInputs(vary: readonly string[], holds: readonly (readonly string[])[]): HeldInputs {
   const headers = new Set(vary);

@@ -1,18 +1,17 @@
-/** Cookies of one product that servers do not render by. */
+/** Cookies of one product on which servers do not base answers. */
 interface IgnorableCookies {
   readonly of: string;
   readonly names?: readonly string[];
   readonly prefixes?: readonly string[];
-  /** For names that hold an account's id, where a prefix alone would match cookies of applications. */
+  /** For names that contain an account id, where a prefix alone would match cookies of applications. */
   readonly shapes?: readonly RegExp[];
 }
 
 /**
- * Cookies that analytics scripts set in the browser, and cookies by which load balancers and CDNs choose a server or detect
- * bots.
+ * Cookies that analytics scripts set in the browser, and cookies with which load balancers and CDNs choose a server or detect bots.
  *
- * Left out, because servers render by them or may know users by them: consent, A/B tests and feature flags (Optimizely,
- * VWO, Adobe Target, PostHog), identified users (`ajs_user_id`, `intercom-*`), and names that an application may choose.
+ * Left out, because servers may base answers on them or identify users by them: consent, A/B tests and feature flags (Optimizely, VWO,
+ * Adobe Target, PostHog), identified users (`ajs_user_id`, `intercom-*`), and names that an application may use.
  */
 const table: readonly IgnorableCookies[] = [
   {
@@ -93,11 +92,11 @@ const names = new Set(table.flatMap((row) => row.names ?? []));
 const prefixes = table.flatMap((row) => row.prefixes ?? []);
 const shapes = table.flatMap((row) => row.shapes ?? []);
 
-/** Longer than any name of the table: bounds the work for a name that a client made up. */
+/** Longer than any name of the table: limits the work for a name that a client has invented. */
 const MAX_LENGTH = 256;
 
 /**
- * True if requests are served from the cache although they bring this cookie, unless `ignoreCookies` says otherwise.
+ * True if requests with this cookie are served from the cache, unless `ignoreCookies` excludes it.
  *
  * @param name as the client sent it: names of cookies are case-sensitive
  */

@@ -10,7 +10,7 @@ import { headerInput, type RequestInput, type RequestObjects } from './request-i
 
 type Name = string | symbol;
 
-/** How one kind of object is reached from a request, and what its members are called. */
+/** How one kind of object is reached from a request, and how its members are named. */
 interface Place {
   readonly kind: MemberHolder | 'locals';
   readonly prefix: string;
@@ -37,10 +37,10 @@ const FASTIFY: readonly Place[] = [
   { kind: 'locals', prefix: 'locals.', of: localsOf },
 ];
 
-/** Own members that objects had before other code ran, by their prototype and number: those of tests and adapters have others. */
+/** Own members that objects had before other code ran, by prototype and number of members: those of tests and adapters differ. */
 const pristine = new WeakMap<object, Map<number, PlatformMembers>>();
 
-/** Notes which members an object of Node or of Express has before other code ran. */
+/** Records the members of an object of Node or Express before other code runs. */
 export function notePristine(kind: MemberHolder, object: object): PlatformMembers {
   const prototype = Object.getPrototypeOf(object) as object;
   let byCount = pristine.get(prototype);
@@ -56,21 +56,21 @@ export function notePristine(kind: MemberHolder, object: object): PlatformMember
 
 const MAX_PRISTINE = 50;
 
-/** A member that upstream code left for the load. */
+/** A member that upstream code has put on a request, which the load may read. */
 export interface LeftMember {
   readonly target: object;
   readonly member: Name;
-  /** As in `ignoreProperties`. */
+  /** The name in `ignoreProperties`. */
   readonly name: string;
   readonly input: RequestInput;
 }
 
-/** The members of one request that are not the platform's. */
+/** The members of one request that do not belong to the platform. */
 export class LeftMembers {
   readonly #places: readonly Place[];
   readonly #pristine: Partial<Record<MemberHolder, PlatformMembers>>;
 
-  /** Called before other code ran, with the objects of Node or Express. */
+  /** Called before other code runs, with the objects of Node or Express. */
   constructor(platform: 'express' | 'fastify', message: object, response: object) {
     this.#places = platform === 'express' ? EXPRESS : FASTIFY;
     this.#pristine =
@@ -85,7 +85,7 @@ export class LeftMembers {
           };
   }
 
-  /** Their names, for the key: what is absent from one request may be there for the next. Empty where there are none. */
+  /** The names of the members, for the key: the next request may have members that this one lacks. Empty without members. */
   names(objects: RequestObjects, ignored: ReadonlySet<string>): string {
     let names = '';
     for (const place of this.#places) {
@@ -111,7 +111,7 @@ export class LeftMembers {
     });
   }
 
-  /** @param isWhole symbols and members that are not enumerable too, which takes longer to list */
+  /** @param isWhole includes symbols and members that are not enumerable, which takes longer */
   #foreign({ kind }: Place, target: object, isWhole: boolean): readonly Name[] {
     const keys = isWhole ? Reflect.ownKeys(target) : Object.keys(target);
     if (kind === 'locals') return keys;
@@ -120,7 +120,7 @@ export class LeftMembers {
   }
 }
 
-/** Requests of one route have the same members, mostly: what was found for a list of them is remembered. */
+/** Requests of one route mostly have the same members, so the result for a list of members is remembered. */
 const found = new WeakMap<
   PlatformMembers,
   { readonly keys: readonly Name[]; readonly foreign: readonly Name[] }[]
@@ -140,7 +140,7 @@ function foreignOf(members: PlatformMembers, target: object, keys: readonly Name
   return foreign;
 }
 
-/** Inherited by all requests of the application: a getter may tell of one of them, a method or a value may not. */
+/** Members that all requests of the application inherit: a getter may depend on the request, a method or a value does not. */
 function isDecorator(target: object, member: Name): boolean {
   if (Object.hasOwn(target, member)) return false;
   let level = Object.getPrototypeOf(target) as object | null;
@@ -155,12 +155,12 @@ function isSameList(one: readonly Name[], other: readonly Name[]): boolean {
   return true;
 }
 
-/** Requests of Fastify all have an id, which is an input where it is read. */
+/** Every Fastify request has an id, which is an input only if it is read. */
 function isOfEvery({ kind }: Place, member: Name): boolean {
   return kind === 'fastify.request' && member === 'id';
 }
 
-/** Members whose content is looked at by itself: the key holds the query, and `locals` is a place of its own. */
+/** Members whose content is examined separately: the key contains the query, and `locals` has its own members. */
 const CONTAINERS: ReadonlySet<string> = new Set(['query', 'locals']);
 
 /** Members of loggers and tracers, and of this library. */
@@ -174,12 +174,12 @@ function labelOf(member: Name): string {
   return typeof member === 'string' ? member : `[${member.description ?? ''}]`;
 }
 
-/** The input that a body is which no client sent. */
+/** The input for a body that no client sent. */
 export function bodyInput(): RequestInput {
   return new MemberInput(EXPRESS[0]!, 'body', 'body');
 }
 
-/** Values of which the key can hold the whole. */
+/** Values that a key can contain as a whole. */
 export function isPrimitive(value: unknown): boolean {
   return (
     value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
@@ -211,7 +211,7 @@ class MemberInput implements RequestInput {
     );
   }
 
-  /** What cannot stand in a key makes one that no answer is stored under: the load refuses it. */
+  /** A value that a key cannot contain gets a unique text: the load that reads it is not stored. */
   keyValueOf(_headers: KeyRequest['headers'], objects: RequestObjects | undefined): unknown {
     if (objects?.atLoad?.has(this.label) === true) return objects.atLoad.get(this.label);
     try {

@@ -17,8 +17,8 @@ import {
 import { ADDRESS_MEMBERS } from './platform-members.js';
 
 /**
- * Follows what a load reads of its request, from now on.
- * @returns what ends it: from then on, layers below the load read
+ * Watches what a load reads of its request, from now on.
+ * @returns a function that ends the watch, after which layers below may read
  */
 export function watchLoad(context: LoadContext, objects: RequestObjects, terms: LoadTerms): () => void {
   const watch = watchOf(objects.request);
@@ -29,8 +29,8 @@ export function watchLoad(context: LoadContext, objects: RequestObjects, terms: 
 }
 
 /**
- * Follows what loads of values read, inside a handler whose own answer is not stored: `getOrSet` in a loader that closes over the
- * request.
+ * Watches what loads of values read inside a handler whose own answer is not stored: for example `getOrSet` in a loader that closes over
+ * the request.
  */
 export function watchInnerLoads(objects: RequestObjects, rules: InputRules): void {
   const watch = watchOf(objects.request);
@@ -52,15 +52,15 @@ export function watchInnerLoads(objects: RequestObjects, rules: InputRules): voi
   if (socket !== undefined) observeSocket(socket);
 }
 
-/** What a load of a route may read, and what becomes of the rest. */
+/** What a load of a route may read, and what happens to other reads. */
 export interface LoadTerms {
   readonly rules: InputRules;
   readonly held: HeldInputs;
   /** Lower-case names of response headers that `@Header()` sets before the load. */
   readonly declaredHeaders: ReadonlySet<string>;
-  /** The key, or `shared: true`, answers who asks. */
+  /** True if the answer is the same for every user, or the key identifies the user. */
   readonly isAnswered: boolean;
-  /** Makes the key hold an input. @returns false where it holds too many */
+  /** Adds an input to the key. @returns false if the key has too many */
   hold(input: RequestInput): boolean;
 }
 
@@ -69,10 +69,10 @@ const ADDRESS: LoadInput = {
   advice: `hold it in the key, new RequestValueKeyField('ip'), or say shared: true if the answer is the same for all`,
 };
 
-/** Members of the platform that the key holds, and that ask for the client's address to know which proxies to trust. */
+/** Members of the platform that the key contains, and that read the client's address to find out which proxies to trust. */
 const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdomains'];
 
-/** Headers as they came, all at once. */
+/** All headers at once, as received. */
 const WHOLE_MEMBERS = ['rawHeaders', 'headersDistinct'];
 
 const RESPONSE_READS = ['getHeader', 'hasHeader', 'getHeaders', 'getHeaderNames'] as const;
@@ -80,8 +80,8 @@ const RESPONSE_READS = ['getHeader', 'hasHeader', 'getHeaders', 'getHeaderNames'
 type AnyMethod = (...args: unknown[]) => unknown;
 
 /**
- * Follows what the load of a cached route reads of its request: what the key does not hold becomes part of the variant, where it is a
- * header or a plain value, and else keeps the answer from being stored.
+ * Watches what the load of a cached route reads of its request. An input that the key does not contain becomes part of the variant if it is
+ * a header or a plain value; otherwise it keeps the answer from being stored.
  */
 class LoadInputs implements LoadObserver {
   readonly #values = new Map<string, unknown>();
@@ -99,7 +99,7 @@ class LoadInputs implements LoadObserver {
     context.inputSink = (input) => this.#readInherited(input);
     const { request, response } = objects;
     const message = messageOf(request) as object;
-    // Before members of the request are replaced here: those would be found too.
+    // Before members of the request are replaced here, since the replacements would be found too.
     const leftMembers = terms.isAnswered ? [] : watch.leftFor(terms.rules);
     for (const member of WHOLE_MEMBERS)
       observeMember(message, member, (value) =>
@@ -114,7 +114,7 @@ class LoadInputs implements LoadObserver {
     this.#observeResponse(response);
   }
 
-  /** What is read from now on, layers below the load read. */
+  /** Reads from now on are made by layers below the load. */
   readonly stop = (): void => {
     this.#isActive = false;
   };
@@ -152,7 +152,7 @@ class LoadInputs implements LoadObserver {
       );
   }
 
-  /** Code that reads a request must not fail because its value makes no key. */
+  /** Code that reads a request must not fail because the value cannot be encoded in a key. */
   #tryHold(input: RequestInput): boolean {
     try {
       return this.terms.hold(input);
@@ -165,7 +165,7 @@ class LoadInputs implements LoadObserver {
     this.context.refuse(`its load read ${name}, which its key does not hold: ${advice}`, true, 'input');
   }
 
-  /** Of a value that was loaded within this load, or of an ambient context. */
+  /** For a value that was loaded within this load, or for an ambient context. */
   #readInherited(input: LoadInput): void {
     if (!this.#isActive) return;
     const { header, keyValueOf } = input as Partial<RequestInput>;
@@ -196,7 +196,7 @@ class LoadInputs implements LoadObserver {
   }
 
   #readMember(name: string, input: RequestInput, value: unknown): void {
-    // Made of a header that is not there.
+    // Made from a header that is missing.
     if ((name === 'cookies' || name === 'signedCookies') && this.#headers['cookie'] === undefined)
       return this.readHeader('cookie');
     if (!isPrimitive(value)) return this.#refuse(input);
@@ -204,7 +204,7 @@ class LoadInputs implements LoadObserver {
     this.#hold(input);
   }
 
-  /** One that no client sent was put there by middleware. */
+  /** Middleware added the header: no client sent it. */
   #observeBody(request: object): void {
     const input = this.watch.bodyLeft(request);
     if (input !== undefined)
@@ -221,7 +221,7 @@ class LoadInputs implements LoadObserver {
     if (socket !== undefined) observeSocket(socket);
   }
 
-  /** Headers that upstream code set on the response are values like those on the request. */
+  /** Headers that upstream code has set on the response are inputs like those of the request. */
   #observeResponse(response: object): void {
     const methods = response as Record<(typeof RESPONSE_READS)[number], AnyMethod | undefined>;
     const { getHeader, getHeaders } = methods;
@@ -230,7 +230,7 @@ class LoadInputs implements LoadObserver {
     const names = Object.keys(before).filter((name) => !this.terms.declaredHeaders.has(name));
     if (names.length === 0) return;
     const read = (name: string): void => {
-      // Another value is one that the load has set.
+      // A different value was set by the load itself.
       const value: unknown = names.includes(name) ? before[name] : undefined;
       if (value === undefined || Reflect.apply(getHeader, response, [name]) !== value) return;
       const input = responseHeaderInput(name);
@@ -277,10 +277,10 @@ const TARGET: LoadInput = {
   advice: 'make what it needs of it a part of the key',
 };
 
-/** Members of requests that the keys of routes hold, and those of values that are loaded within do not. */
+/** Members of requests that keys of routes contain, but keys of values that are loaded within a route do not. */
 const TARGET_MEMBERS = ['params', 'query', 'url', 'originalUrl'];
 
-/** @param own the load whose key holds them */
+/** @param own the load whose key contains them */
 function observeTarget(request: object, own: LoadContext | undefined): void {
   const { raw } = request as { readonly raw?: object };
   for (const target of raw === undefined ? [request] : [request, raw])
@@ -295,7 +295,7 @@ function observeTarget(request: object, own: LoadContext | undefined): void {
 
 const observedSockets = new WeakSet<object>();
 
-/** Connections outlive requests: whose load reads the address is told by its context. */
+/** Connections outlive requests: the async context shows whose load reads the address. */
 function observeSocket(socket: object): void {
   if (observedSockets.has(socket)) return;
   observedSockets.add(socket);

@@ -1,10 +1,10 @@
-/** Headers of one kind, and the reason why their values do not choose an answer. */
+/** Headers of one kind, and the reason why no answer depends on their values. */
 export interface NeutralHeaders {
   readonly reason: string;
   readonly names: readonly string[];
 }
 
-/** Neutral wherever they are read. */
+/** Headers that are neutral in any code that reads them. */
 export const alwaysNeutral: readonly NeutralHeaders[] = [
   {
     reason: 'conditions and ranges: evaluated against the stored answer (RFC 9110, sections 13 and 14)',

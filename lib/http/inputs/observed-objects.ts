@@ -1,10 +1,10 @@
 import { isObserved, runUnobserved } from './observed-reads.js';
 
 /**
- * Replaces a member by an accessor that gives its value to `read`, which answers what the reader gets. What is written afterwards is the
- * writer's own.
+ * Replaces a member by an accessor that passes its value to `read`, which returns the value for the reader. A value that code sets
+ * afterwards is not watched.
  *
- * @returns false where the member cannot be replaced
+ * @returns false if the member cannot be replaced
  */
 export function observeMember(
   target: object,
@@ -30,7 +30,7 @@ export function observeMember(
   });
 }
 
-/** Has accessors of the platform read what they are made of without being seen: what they answer stands in the key. */
+/** Excludes accessors of the platform from the watch: the key contains their values, so what they read does not count. */
 export function hideReadsOf(target: object, members: readonly string[]): void {
   for (const member of members) {
     if (Object.hasOwn(target, member)) continue;
@@ -51,7 +51,7 @@ export function hideReadsOf(target: object, members: readonly string[]): void {
   }
 }
 
-/** Platforms declare some members on prototypes, with null for their value. */
+/** Platforms declare some members on prototypes, with the value null. */
 function inheritedDescriptor(target: object, member: string | symbol): PropertyDescriptor | undefined {
   let level = Object.getPrototypeOf(target) as object | null;
   for (; level !== null; level = Object.getPrototypeOf(level) as object | null) {
@@ -62,9 +62,9 @@ function inheritedDescriptor(target: object, member: string | symbol): PropertyD
 }
 
 /**
- * An object as it is, that reports reads of other members than these, and of all at once: what is not there counts too.
+ * Wraps an object so that reads of members other than these are reported, including missing members and enumeration.
  *
- * @returns `undefined` for what is neither a plain object nor a bare one: its methods may need the object itself
+ * @returns `undefined` for an instance of a class: its methods may need the object itself
  */
 export function membersWatched(
   value: unknown,

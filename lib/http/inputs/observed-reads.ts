@@ -1,10 +1,10 @@
 /**
- * Code whose synchronous reads are not watched: layers below that read as the head goes out, and classes that the application lists as
- * `unwatched`. A counter, since such code never awaits while it counts.
+ * Code whose synchronous reads are not watched: layers below that read when the head is sent, and the classes of the option `unwatched`. A
+ * counter is enough, since such code never awaits while it is counted.
  */
 let unobserved = 0;
 
-/** True if a read that happens now counts. */
+/** True if a read counts now. */
 export function isObserved(): boolean {
   return unobserved === 0;
 }

@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 
-/** The objects of a request: of Express, of Fastify, and Node's messages below Fastify's. */
+/** The objects of a request: those of Express, those of Fastify, and Node's messages below Fastify's. */
 export type MemberHolder =
   | 'express.request'
   | 'express.response'
@@ -10,21 +10,21 @@ export type MemberHolder =
   | 'fastify.raw'
   | 'fastify.rawResponse';
 
-/** Tells an object's members of the platform (Node, the framework, Nest) from those of other code. */
+/** Tells the members of the platform (Node, the framework, Nest) from those of other code. */
 export interface PlatformMembers {
-  /** True if the platform has a member of this name, own, inherited, or added while it handles the request. */
+  /** True if the platform has a member of this name: own, inherited, or added while it handles the request. */
   has(member: PropertyKey): boolean;
   /**
-   * Members that other code has put on the object: own ones, those that decorate a prototype of Fastify's or Express's, and
-   * own ones over an inherited member of the framework (`request.query = …`). Runs no getter.
+   * Members that other code has put on the object: own ones, those that extend a prototype of Fastify or Express, and own ones that hide an
+   * inherited member of the framework (`request.query = …`). Runs no getter.
    */
   foreign(target: object): (string | symbol)[];
 }
 
-/** Members that hold the client's address: they belong to the platform, and are inputs when the load reads them. */
+/** Members that hold the client's address. They belong to the platform, but are inputs if the load reads them. */
 export const ADDRESS_MEMBERS: ReadonlySet<string> = new Set(['ip', 'ips']);
 
-/** Members that hold the headers of a request. They count as the platform's: the watch over headers reports their reads. */
+/** Members that hold the headers of a request. They belong to the platform: the watch over headers reports their reads. */
 const HEADER_MEMBERS: ReadonlySet<PropertyKey> = new Set([
   'headers',
   'rawHeaders',
@@ -35,8 +35,8 @@ const HEADER_MEMBERS: ReadonlySet<PropertyKey> = new Set([
 ]);
 
 /**
- * Members that loggers and tracers set for their own use; answers are not made of them. Symbols by description. `id` is left
- * out: handlers put request ids into bodies. `platformMembers()` counts all of these as foreign.
+ * Members that loggers and tracers set for their own use; no answer depends on them. Symbols by description. `id` is left out, since
+ * handlers put request ids into bodies. `platformMembers()` counts all of these as foreign.
  */
 export const OBSERVER_MEMBERS: ReadonlySet<string> = new Set([
   // pino-http, on the request and the response.

@@ -1,30 +1,30 @@
 import type { LoadInput } from '../../cache/engine/load-context.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 
-/** The objects that upstream code can leave something on for a load. */
+/** The objects on which upstream code can leave members for a load. */
 export interface RequestObjects {
   readonly request: object;
   readonly response: object;
-  /** Values that a load read, by the labels of their inputs: it may have changed them since. */
+  /** Values that a load has read, by the labels of their inputs: it may have changed them since. */
   readonly atLoad?: ReadonlyMap<string, unknown> | undefined;
 }
 
-/** A value of a request that chooses between answers, and how the key of another request comes by it. */
+/** An input of a request on which answers depend, and how to read it from another request. */
 export interface RequestInput extends LoadInput {
-  /** Name of the header, or of a member behind a character that no name of a header has: `@request.tenant`. */
+  /** Name of the header; of a member with a prefix that no header name contains: `@request.tenant`. */
   readonly label: string;
-  /** Lower-case name of the request header that holds it. */
+  /** Lower-case name of the request header that contains it. */
   readonly header: string | undefined;
-  /** What the key holds of it; must not throw. */
+  /** The text of the input for the key. Must not throw. */
   keyValueOf(headers: KeyRequest['headers'], objects: RequestObjects | undefined): unknown;
 }
 
 const headers = new Map<string, RequestInput>();
 
-/** Clients do not choose what code reads, but code may read what clients choose. */
+/** Limits the inputs of one key: clients do not choose what code reads, but code may read names that clients choose. */
 const MAX_KNOWN = 1_000;
 
-/** The input that a request header is. @param name in lower case */
+/** The input of a request header. @param name in lower case */
 export function headerInput(name: string): RequestInput {
   const known = headers.get(name);
   if (known !== undefined) return known;
@@ -64,7 +64,10 @@ class HeaderInput implements RequestInput {
   }
 }
 
-/** Two requests whose header values differ in white space alone are one (RFC 9111, section 4.1). One pass: clients send the value. */
+/**
+ * Removes white space at the ends: header values that differ only in that are equal (RFC 9111, section 4.1). A single pass, since the
+ * client chooses the value.
+ */
 export function normaliseList(value: string | string[] | undefined): string | undefined {
   if (value === undefined) return undefined;
   const text = typeof value === 'string' ? value : String(value);

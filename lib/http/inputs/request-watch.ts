@@ -9,7 +9,7 @@ import { headerInput, type RequestInput, type RequestObjects } from './request-i
 
 export type RequestHeaders = Record<string, string | string[] | undefined>;
 
-/** Node's message, below whatever a framework made of it. */
+/** Node's message, below the request of a framework. */
 export interface WatchedMessage {
   headers: RequestHeaders;
   url?: string | undefined;
@@ -19,7 +19,7 @@ export interface WatchedMessage {
 
 const WATCH = Symbol('restflow-cache:watch');
 
-/** Who gets to know what the load of a cached route reads. */
+/** Gets the reads of the load of a cached route. */
 export interface LoadObserver {
   readonly context: LoadContext;
   readHeader(name: string): void;
@@ -27,7 +27,7 @@ export interface LoadObserver {
   wroteHeader(name: string): void;
 }
 
-/** Credentials have rules of their own: requests that carry them are not shared. */
+/** Credentials are left out: requests that carry them are not shared, by other rules. */
 export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
 
 export const ALL_HEADERS: LoadInput = {
@@ -38,19 +38,19 @@ export const ALL_HEADERS: LoadInput = {
 const NOTHING: readonly string[] = [];
 
 /**
- * Watches the headers of one request from its first middleware on: it is the handler of the proxy that stands in for
- * `request.headers`. Upstream, before the request comes to a cached route, it collects names; the cache itself reads the headers as they
- * are; while a handler runs, each read is told to its load.
+ * Watches the headers of one request from its first middleware on, as the handler of the proxy that replaces `request.headers`. Before the
+ * request reaches a cached route, it collects names; the cache itself reads the headers without being watched; while a handler runs, each
+ * read is reported to its load.
  */
 export class RequestWatch implements ProxyHandler<RequestHeaders> {
   /** Target as the client sent it. */
   readonly target: string;
   /** True if code may have run before the watch began. */
   readonly isLate: boolean;
-  /** Another object stands in place of the headers, so that reads of it went unseen. */
+  /** True if another object has replaced the headers, so that reads of it are not seen. */
   isReplaced = false;
   observer: LoadObserver | undefined;
-  /** Set when the request comes to the cache. */
+  /** Set when the request reaches the cache. */
   objects: RequestObjects | undefined;
   #frozen: RequestHeaders | undefined;
   readonly #proxy: RequestHeaders;
@@ -72,13 +72,13 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     this.#proxy = new Proxy(headers, this);
   }
 
-  /** Stands in for the headers. */
+  /** The proxy that replaces the headers. */
   install(message: WatchedMessage): void {
     message[WATCH] = this;
     setHeaders(message, this.#proxy);
   }
 
-  /** The request has come to the cache, which reads the headers as they are. */
+  /** Called when the request reaches the cache, which reads the headers without being watched. */
   arrive(message: WatchedMessage, request: object, response: object): void {
     if (this.#phase === 'cache') return;
     if (this.#phase === 'upstream') {
@@ -90,7 +90,7 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     if (!this.isReplaced) setHeaders(message, this.headers);
   }
 
-  /** The handler begins. @param observer of a load of a cached route @returns false where it has begun already */
+  /** Called when the handler begins. @param observer of a load of a cached route @returns false if it has begun already */
   handOver(message: WatchedMessage, observer?: LoadObserver): boolean {
     if (this.#phase !== 'cache') return false;
     this.#phase = 'handler';
@@ -99,18 +99,18 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     return true;
   }
 
-  /** Headers as they stand in the key. */
+  /** Headers as the key contains them. */
   get values(): RequestHeaders {
     return this.#frozen ?? this.headers;
   }
 
-  /** A load begins: its own writes change no key. @param values of members, as the load reads them */
+  /** Called when a load begins: its own changes must not change a key. @param values of members, as the load reads them */
   freeze(values: ReadonlyMap<string, unknown>): RequestHeaders {
     this.objects = { ...this.objects!, atLoad: values };
     return (this.#frozen = { ...this.headers });
   }
 
-  /** Names of what upstream code left for the load; empty where it left nothing. */
+  /** Names of the members that upstream code has left for the load; empty without members. */
   leftNames({ ignoredProperties }: InputRules): string {
     const names = this.left.names(this.objects!, ignoredProperties);
     if (this.bodyLeft(this.objects!.request) === undefined) return names;
@@ -133,17 +133,17 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     return isBare ? undefined : bodyInput();
   }
 
-  /** Names of headers that upstream code read or set, and whose values may have chosen what it did. */
+  /** Names of headers that upstream code has read or set, and on whose values its work may depend. */
   get upstream(): readonly string[] {
     return this.#written.length === 0 ? this.#read : [...new Set([...this.#read, ...this.#written])];
   }
 
-  /** Names of headers that upstream code set, changed or removed: no client sends them so. */
+  /** Names of headers that upstream code has set, changed or removed: clients do not send them like this. */
   get written(): readonly string[] {
     return this.#written;
   }
 
-  /** The client's target and the URL that upstream code, or the application that this one is mounted in, made of it. */
+  /** The target of the client, and the URL that upstream code, or an outer application, made of it. */
   rewriting({ url = '' }: { readonly url?: string | undefined }): string | undefined {
     return url === this.#url && url === this.target ? undefined : `${this.target} ${url}`;
   }
@@ -228,13 +228,13 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
   }
 }
 
-/** Names with capitals are never there, unless code put them there; methods of objects are no headers. */
+/** Names with capitals exist only if code has set them; methods of objects are not headers. */
 function isHeaderName(headers: RequestHeaders, name: string): boolean {
   if (Object.hasOwn(headers, name)) return true;
   return !(name in Object.prototype) && name === name.toLowerCase();
 }
 
-/** On HTTP/2 the class has a getter alone. */
+/** On HTTP/2 the class has only a getter. */
 function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
   if (Reflect.set(message, 'headers', headers) && message.headers === headers) return;
   Reflect.defineProperty(message, 'headers', {
@@ -245,13 +245,13 @@ function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
   });
 }
 
-/** Begins to watch a request, unless somebody did before. @param isLate code that nobody watched may have run before */
+/** Begins to watch a request, unless it is watched already. @param isLate true if unwatched code may have run before */
 export function watchRequest(message: WatchedMessage, left: LeftMembers, isLate = false): void {
   allowClones();
   if (message[WATCH] === undefined) new RequestWatch(message, message.headers, left, isLate).install(message);
 }
 
-/** The watch over a request of Express, of Fastify, or of Node. */
+/** The watch over a request of Express, Fastify, or Node. */
 export function watchOf(request: object): RequestWatch | undefined {
   return messageOf(request)[WATCH];
 }

@@ -7,7 +7,7 @@ interface Interceptor {
 const unwatched = new WeakSet<object>();
 
 /**
- * Has the reads of interceptors that only log not count: those that they make synchronously in `intercept()`, before and after they call
+ * Ignores reads of interceptors that only log: those that they make synchronously in `intercept()`, before and after they call
  * `next.handle()`.
  */
 export function leaveUnwatched(classes: readonly Function[]): void {

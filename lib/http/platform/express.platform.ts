@@ -10,10 +10,10 @@ import type { RawRequest, RawResponse } from './raw-response.interface.js';
 import { writeReplay } from './replayed-head.js';
 import { ResponseRecording } from './response-recording.js';
 
-/** The methods that Nest replies with. */
+/** Methods that Nest replies with. */
 const REPLYING = ['status', 'send', 'json', 'redirect', 'render'] as const;
 
-/** One silent prototype for each prototype of responses, which is one for each Express application. */
+/** A prototype whose reply methods do nothing, for each response prototype: Express has one for each application. */
 const suppressingPrototypes = new WeakMap<object, object>();
 
 /**
@@ -45,7 +45,7 @@ interface ExpressRequest extends RawRequest {
   readonly route?: { readonly path: unknown };
 }
 
-/** Records and replays on Express: at our own methods of the response, above those of middleware. */
+/** Records and replays on Express: by own methods on the response, above those of middleware. */
 export class ExpressPlatform implements HttpPlatform {
   readonly name = 'express';
 

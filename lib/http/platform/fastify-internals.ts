@@ -1,7 +1,7 @@
 import type { LiveHeaders, RawRequest, RawResponse } from './raw-response.interface.js';
 
-// Everything that this library relies on and Fastify does not document stands in this file. It is checked on the first reply:
-// in a Fastify that differs, hits go through `reply.send()`, and hooks are assumed after ours.
+// All undocumented parts of Fastify that this library relies on are in this file. They are checked on the first reply: if they differ, hits
+// go through `reply.send()`, and hooks after ours are assumed.
 
 /** Symbols under which Fastify 4 and 5 keep the context of a route, the headers and the trailers of a reply. */
 export interface Internals {
@@ -17,7 +17,7 @@ export interface InternalReply extends FastifyReplyLike {
   readonly [internal: symbol]: unknown;
 }
 
-/** `null` until the first reply; `undefined` in a Fastify that differs. */
+/** `null` until the first reply; `undefined` if this Fastify differs. */
 let internals: Internals | undefined | null = null;
 
 export function internalsOf(reply: FastifyReplyLike): Internals | undefined {
@@ -25,19 +25,19 @@ export function internalsOf(reply: FastifyReplyLike): Internals | undefined {
   return internals;
 }
 
-/** The headers that the reply holds itself, beside those of Node's response. */
+/** Headers that the reply itself holds, besides those of Node's response. */
 export function ownHeaders(reply: FastifyReplyLike, { headers }: Internals): LiveHeaders {
   return (reply as InternalReply)[headers] as LiveHeaders;
 }
 
-/** True if hooks that may change what is sent come after ours, which is the first; `true` where that is not known. */
+/** True if hooks after ours, which is the first, may change the answer; also `true` if that is not known. */
 export function hasLaterHooks(reply: FastifyReplyLike): boolean {
   const known = internalsOf(reply);
   const hooks = known && hooksOf(reply as InternalReply, known.context);
   return hooks === undefined || hooks.length > 1;
 }
 
-/** The `onSend` hooks of a reply's route; `undefined` in a Fastify that keeps them elsewhere. */
+/** The `onSend` hooks of a reply's route; `undefined` if this Fastify keeps them elsewhere. */
 function hooksOf({ request }: InternalReply, context: symbol): readonly unknown[] | undefined {
   const { onSend } = (request[context] ?? {}) as { readonly onSend?: readonly unknown[] | null };
   return onSend === null ? NO_HOOKS : Array.isArray(onSend) ? (onSend as readonly unknown[]) : undefined;
@@ -80,7 +80,7 @@ export interface FastifyReplyLike {
   send(payload?: unknown): unknown;
   status(status: number): unknown;
   redirect(...args: unknown[]): unknown;
-  /** Of @fastify/view. */
+  /** Added by @fastify/view. */
   view?(...args: unknown[]): unknown;
   trailer(...args: unknown[]): unknown;
   hijack(): unknown;

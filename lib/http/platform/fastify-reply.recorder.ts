@@ -13,7 +13,7 @@ import { isBytes, type ResponseRecording, viewOf } from './response-recording.js
 import { runUnobserved } from '../inputs/observed-reads.js';
 import { bodyOf, restoreHeaders, setReplyHead } from './replayed-head.js';
 
-/** The part of a Node Readable, or of an older stream, that is looked at. */
+/** The part of a Node Readable, or of an older stream, that is used here. */
 export interface NodeStreamPayload {
   emit(event: string | symbol, ...args: unknown[]): boolean;
   on(event: string, listener: () => void): unknown;
@@ -31,9 +31,8 @@ export function isWebStream(payload: unknown): payload is ReadableStream<Uint8Ar
 }
 
 /**
- * Records what a Node stream gives to whoever reads it, by looking at the events it emits. A listener would set the
- * stream flowing before the platform (or an asynchronous hook) is ready to read it, and a stream in between would
- * delay and buffer every chunk.
+ * Records the chunks that a reader of a Node stream gets, by replacing `emit`. A listener would start the stream before the platform (or an
+ * asynchronous hook) is ready to read it; a stream in between would delay and buffer every chunk.
  */
 export function observeNodeStream(stream: NodeStreamPayload, recording: ResponseRecording): void {
   const emit = stream.emit;
@@ -50,7 +49,7 @@ export function observeNodeStream(stream: NodeStreamPayload, recording: Response
   });
 }
 
-/** A stream with the same chunks, which records each as it is read; nothing is read ahead. */
+/** A web stream with the same chunks, which records each chunk as it is read. Nothing is read ahead. */
 export function observeWebStream(
   source: ReadableStream<Uint8Array>,
   recording: ResponseRecording,
@@ -77,7 +76,7 @@ export function observeWebStream(
   );
 }
 
-/** Reads to the end, for the recording alone. */
+/** Reads to the end, only for the recording. */
 export function drainNodeStream(stream: NodeStreamPayload, recording: ResponseRecording): () => void {
   const stop = (): void => void stream.destroy?.();
   stream.on('error', () => recording.refuse('aborted'));
@@ -86,7 +85,7 @@ export function drainNodeStream(stream: NodeStreamPayload, recording: ResponseRe
   return stop;
 }
 
-/** Reads to the end, for the recording alone. */
+/** Reads to the end, only for the recording. */
 export function drainWebStream(stream: ReadableStream<Uint8Array>, recording: ResponseRecording): () => void {
   const reader = stream.getReader();
   const stop = (): void => void reader.cancel().catch(() => undefined);
@@ -98,15 +97,15 @@ export function drainWebStream(stream: ReadableStream<Uint8Array>, recording: Re
   return stop;
 }
 
-/** Records a chunk. One that cannot be written makes the response fail by itself. */
+/** Records a chunk. A chunk that cannot be written fails the response by itself. */
 function addChunk(recording: ResponseRecording, chunk: unknown): void {
   if (isBytes(chunk)) recording.add(chunk);
   else recording.refuse('aborted');
 }
 
 /**
- * Records a Fastify reply at the first `onSend` hook, or on the raw response where a handler writes there. Whichever comes first
- * decides: our methods on the raw response are removed as soon as the reply is sent the ordinary way.
+ * Records a Fastify reply in the first `onSend` hook, or on the raw response if a handler writes to that. The first of the two decides: the
+ * methods on the raw response are removed as soon as the reply is sent the ordinary way.
  */
 export class FastifyReplyRecorder {
   readonly #request: FastifyRequestLike;
@@ -124,14 +123,14 @@ export class FastifyReplyRecorder {
     this.#refuseTrailers();
   }
 
-  /** Layers below write on Node's response. */
+  /** Layers below write to Node's response. */
   #sentCacheControl(): string | undefined {
     const reply = this.#reply;
     const value = reply.raw.getHeader('cache-control') ?? reply.getHeader('cache-control');
     return value === undefined ? undefined : String(value);
   }
 
-  /** The reply is being sent with this payload; hands on the one to send. */
+  /** The reply is being sent with this payload. @returns the payload to send */
   onSend(payload: unknown, next: NextPayload): void {
     this.#raw.restore();
     runUnobserved(() => {
@@ -145,14 +144,14 @@ export class FastifyReplyRecorder {
     const decision = this.#judge(wholeBody(content));
     if (decision?.replaceBy !== undefined) return this.#replaceBy(decision.replaceBy, content, next);
     if (decision) this.#apply(decision);
-    // A HEAD route of Fastify's counts the payload; nothing is sent of it.
+    // Fastify's HEAD route computes the length of the payload, and sends none of it.
     const notModified = decision?.notModified === true && this.#request.method !== 'HEAD';
     const observed = this.#recording.settled ? content : this.#observed(content);
     if (notModified) this.#drain(observed);
     next(null, notModified ? null : observed);
     if (isStream(content)) return;
     const { raw } = this.#reply;
-    // Hooks that run later may still change the head.
+    // Later hooks may still change the head.
     if (raw.headersSent || raw.writableEnded) this.#recording.complete();
     else raw.once('finish', () => this.#recording.complete());
   }
@@ -166,7 +165,7 @@ export class FastifyReplyRecorder {
     next(null, replacement.notModified && !replacement.headOnly ? null : bodyOf(replacement.recorded));
   }
 
-  /** A later hook or the payload's stream failed, and this is the answer of an error handler. */
+  /** A later hook or the payload's stream has failed: this is the answer of an error handler. */
   #replaced(next: NextPayload): void {
     this.#recording.refuse('aborted');
     for (const name of this.#added) this.#reply.removeHeader(name);
@@ -186,7 +185,7 @@ export class FastifyReplyRecorder {
     });
   }
 
-  /** Spellings of headers on Node's response; those of the reply go out in lower case. */
+  /** Spellings of headers on Node's response. Headers of the reply are sent in lower case. */
   #spellings(): readonly string[] | undefined {
     const reply = this.#reply;
     const internals = internalsOf(reply);
@@ -218,7 +217,7 @@ export class FastifyReplyRecorder {
     return payload;
   }
 
-  /** The 304 is complete at once, the recording when the stream is: it no longer depends on the response. */
+  /** The 304 is complete at once; the recording when the stream ends, since it does not depend on the response any more. */
   #drain(payload: unknown): void {
     if (!isStream(payload)) return;
     this.#raw.stop();
@@ -235,8 +234,8 @@ export class FastifyReplyRecorder {
   }
 
   /**
-   * Does now what Fastify does with a web Response after its hooks: its status and headers win, its body is sent. One
-   * that has been read is left to Fastify, which answers with an error.
+   * Does what Fastify does with a web Response after its hooks: uses its status and headers, and sends its body. A Response whose body was
+   * read already is left to Fastify, which answers with an error.
    */
   #unwrapped(payload: unknown): unknown {
     if (!isWebResponse(payload) || payload.bodyUsed) return payload;

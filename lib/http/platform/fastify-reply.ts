@@ -12,14 +12,14 @@ import { bodyOf, isLowerCase, setReplyHead } from './replayed-head.js';
 
 type Head = Record<string, HeaderValue>;
 
-/** The head of a hit, made once: `add` is the same object for all hits of a response within a second. */
+/** The head of a hit, made once: all hits of a response within a second share the object. */
 const heads = new WeakMap<AddedHeaders, { readonly recorded: RecordedResponse; readonly head: Head }>();
 
 /**
- * Writes a replay where all that Fastify would still do with it is to write it: no other `onSend` hook that may compress
- * or sign it, no trailers, and an answer with a body over HTTP/1. Listeners for the finished response run as for any other.
+ * Writes a replay directly, if Fastify would only write it: no other `onSend` hook that may compress or sign it, no trailers, and an answer
+ * with a body over HTTP/1. Listeners for the finished response run as usual.
  *
- * @returns whether it was written
+ * @returns true if it was written
  */
 export function writeDirectly(
   reply: FastifyReplyLike,
@@ -52,7 +52,7 @@ function headOf(
   if (isEmpty(live)) {
     const known = heads.get(add);
     if (known?.recorded === recorded) return known.head;
-    // Headers set on the raw response may include Vary, and their spelling counts.
+    // Headers on the raw response may include Vary, and their spelling is kept.
     if (isPlain(recorded)) {
       const head = wholeHead(recorded, add);
       if (head['vary'] === undefined) {
@@ -93,12 +93,10 @@ interface SuppressedReply extends FastifyReplyLike {
 }
 
 /**
- * Makes Nest's own reply, which follows a replay, do nothing. Nest calls `reply.status(code).send(body)`,
- * `.redirect(url)` or `reply.view(…)`; a second send would be logged as a warning, or would run the hooks twice where
- * one of them is asynchronous.
+ * Makes Nest's own reply, which follows a replay, do nothing. Nest calls `reply.status(code).send(body)`, `.redirect(url)` or
+ * `reply.view(…)`; a second send would be logged as a warning, or would run asynchronous hooks twice.
  *
- * The status is not ignored but put back by the call that follows it, because an asynchronous hook may set one too,
- * and that one counts.
+ * The status is restored by the call after it, not ignored, because an asynchronous hook may set the status too, and that one counts.
  */
 export function suppressReply(reply: SuppressedReply): void {
   reply.status = status;
@@ -107,7 +105,7 @@ export function suppressReply(reply: SuppressedReply): void {
   reply.view = view;
 }
 
-/** A hook failed: the replay will not go out, so an error handler must be able to answer. */
+/** A hook failed, so the replay is not sent: an error handler must be able to answer. */
 export function markFailed(reply: SuppressedReply): void {
   reply[FAILED] = true;
 }
@@ -118,7 +116,7 @@ function status(this: SuppressedReply, code: number): SuppressedReply {
   return this;
 }
 
-/** Nest sends nothing after a replay; an error handler sends a payload. */
+/** Nest sends no payload after a replay; an error handler does. */
 function send(this: SuppressedReply, payload?: unknown): unknown {
   if (payload === undefined || !this[FAILED]) return ignore(this);
   this[STATUS_BEFORE] = undefined;
@@ -133,7 +131,7 @@ function view(this: SuppressedReply, ...args: unknown[]): unknown {
   return this[FAILED] && !this.sent ? restored(this).view?.(...args) : ignore(this);
 }
 
-/** Returns the reply, which Nest awaits: it resolves once the response is out. */
+/** Returns the reply, which Nest awaits: it resolves when the response was sent. */
 function ignore(reply: SuppressedReply): SuppressedReply {
   const before = reply[STATUS_BEFORE];
   if (before !== undefined) {

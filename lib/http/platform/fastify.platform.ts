@@ -33,8 +33,8 @@ export class FastifyPlatform implements HttpPlatform {
   readonly name = 'fastify';
 
   /**
-   * Adds the hooks that recording and replaying need. Call it as early as possible: hooks that were added before see
-   * the response first, and what they do to it is recorded. A second call does nothing.
+   * Adds the hooks for recording and replaying. Call it as early as possible: hooks that were added before see the response first, and
+   * their changes are recorded. A second call does nothing.
    */
   static install(instance: FastifyInstanceLike): void {
     const marked = instance as FastifyInstanceLike & { [INSTALLED]?: boolean };
@@ -82,7 +82,7 @@ function isOver({ raw }: FastifyRequestLike, reply: Reply): boolean {
   return reply.sent || reply.raw.headersSent || reply.raw.destroyed || raw.socket?.destroyed === true;
 }
 
-/** Replays a response that its handler wrote on Node's response, past the headers of the reply and its hooks. */
+/** Replays a response that its handler wrote to Node's response, without the headers and hooks of the reply. */
 function replayOnRaw(reply: Reply, recorded: RecordedResponse, options: ReplayOptions): void {
   reply.hijack();
   writeReplay(reply.raw, recorded, options);
@@ -94,8 +94,8 @@ function sendReplay(reply: Reply, recorded: RecordedResponse, options: ReplayOpt
 }
 
 /**
- * The body is given to our own hook: `reply.send(buffer)` would parse the Content-Type, and add one where the recorded
- * response had none. A HEAD gets the body too: Fastify counts it and sends nothing of it.
+ * Sends the body in our own hook: `reply.send(buffer)` would parse the Content-Type, and add one if the recorded response had none. A HEAD
+ * gets the body too: Fastify computes its length and does not send it.
  */
 function sendBody(reply: Reply, body: Buffer | string | undefined): void {
   if (reply.server[INSTALLED]) {

@@ -3,10 +3,10 @@ import { listMembers, varyMembers } from '../headers/vary.js';
 import type { HeaderValue } from '../platform.interface.js';
 import type { LiveHeaders } from './raw-response.interface.js';
 
-/** Headers as they were at one moment. */
+/** Headers at one moment. */
 export type HeaderSnapshot = ReadonlyMap<string, HeaderValue>;
 
-/** A handler's changes to the headers that it found. */
+/** The changes of a handler to the headers that were set before it. */
 export interface HeaderDifference {
   readonly headers: readonly (readonly [name: string, value: HeaderValue])[];
   readonly removed: readonly string[];
@@ -28,8 +28,8 @@ export function snapshotHeaders(headers: LiveHeaders): HeaderSnapshot {
 /**
  * The changes between two moments that may be replayed to another request.
  *
- * @param spellings header names as the handler spelt them, where the platform keeps that
- * @param verbatim keeps Date, and Vary as a header and nothing else where the handler alone set it
+ * @param spellings header names as the handler spelt them, if the platform keeps the spelling
+ * @param verbatim keeps Date, and keeps Vary as a header unless middleware set it too
  */
 export function headerDifference(
   before: HeaderSnapshot,
@@ -44,7 +44,7 @@ export function headerDifference(
   const headers: (readonly [string, HeaderValue])[] = [];
   const removed: string[] = [];
   for (const [name, value] of after) {
-    // A Vary that middleware began is recorded by the members that the handler added.
+    // If middleware began the Vary, the members that the handler added are recorded.
     const isWhole = name !== 'vary' || ownsVary;
     if (isWhole && isStorableHeader(name, ofConnection, verbatim) && !isSame(before.get(name), value))
       headers.push(Object.freeze([spelt.get(name) ?? name, value] as const));

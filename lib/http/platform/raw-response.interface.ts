@@ -1,18 +1,18 @@
 import type { Socket } from 'node:net';
 
-/** Headers as Node hands them out: lower-case names, repeated values as a list. */
+/** Headers as Node returns them: lower-case names, repeated values as a list. */
 export type LiveHeaders = Readonly<Record<string, string | string[] | number | undefined>>;
 
-/** A chunk that a response can be written with. */
+/** A chunk that can be written to a response. */
 export type Bytes = string | Uint8Array;
 
 /**
- * The part of Node's `ServerResponse` (and of its HTTP/2 counterpart) that recording uses. The methods are typed by
- * their loosest signature, because they are replaced by functions that pass on whatever they were called with.
+ * The part of Node's `ServerResponse` (and of its HTTP/2 counterpart) that recording uses. The methods have their loosest signature,
+ * because they are replaced by functions that forward their arguments.
  */
 export interface RawResponse {
   statusCode: number;
-  /** Always empty on HTTP/2, which warns where it is set. */
+  /** Always empty on HTTP/2, which warns if it is set. */
   statusMessage?: string;
   readonly req?: { readonly httpVersionMajor: number };
   readonly headersSent: boolean;

@@ -7,16 +7,16 @@ import { isBytes, type ResponseRecording, viewOf } from './response-recording.js
 import { runUnobserved } from '../inputs/observed-reads.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 
-/** One listener per connection: Node warns at eleven, and pipelined responses may be many. */
+/** One listener for each connection: Node warns at eleven, and there may be many pipelined responses. */
 const waitingByConnection = new WeakMap<Socket, Set<() => void>>();
 
 /**
  * Calls back once the response has closed, finished or not.
  *
- * A response that is queued behind others on its connection has no socket yet and is not told when the connection
- * goes, so for such a one the connection of its request is watched too.
+ * A response that is queued behind others on its connection has no socket yet and gets no event when the connection closes, so the
+ * connection of its request is watched, too.
  *
- * @returns stops waiting
+ * @returns a function that stops waiting
  */
 export function onceClosed(request: RawRequest, response: RawResponse, callback: () => void): () => void {
   response.on('close', callback);
@@ -48,9 +48,9 @@ function watch(connection: Socket): Set<() => void> {
 type HeaderValueArgument = string | number | readonly string[];
 
 /**
- * Sets the status and the headers that `writeHead(status, reason?, headers?)` was called with, so that they can be
- * judged with the others. Headers may be an object, a flat list of names and values, or a list of pairs; in lists,
- * names may repeat. As in Node, they override those set before.
+ * Sets the status and the headers that `writeHead(status, reason?, headers?)` was called with, so that they can be judged with the others.
+ * Headers may be an object, a flat list of names and values, or a list of pairs; names may repeat in lists. As in Node, they override
+ * headers that were set before.
  *
  * @returns the reason phrase, if one was given
  */
@@ -91,9 +91,8 @@ type Method = (...args: unknown[]) => unknown;
 type Source = { readonly errored?: unknown; readonly readableAborted?: boolean };
 
 /**
- * Records what is written on a Node response, by methods of our own on the instance. They sit above those of any
- * middleware that patched the response before (compression, sessions), so they see what the handler sent; they go as
- * soon as the recording has settled.
+ * Records what is written to a Node response, by own methods on the instance. They are above those of middleware that patched the response
+ * before (compression, sessions), so they see the handler's output. They are removed when the recording has settled.
  */
 export class RawResponseRecorder {
   readonly #response: RawResponse;
@@ -105,12 +104,12 @@ export class RawResponseRecorder {
   readonly #onPipe = (source: Source): void => void this.#sources.push(source);
   readonly #stopWatching: () => void;
   #judged = false;
-  /** The live response is another one (a 304, a stored one): what the handler writes goes nowhere. */
+  /** True if another response is sent (a 304, a stored one): what the handler writes is discarded. */
   #suppressed = false;
   #replacement: Replacement | undefined;
   #added: string[] = [];
 
-  /** @param isBelow there is another layer at which answers are replayed, but for those that are seen here */
+  /** @param isBelow true if answers are replayed at another layer, except those that are written here */
   constructor(request: RawRequest, response: RawResponse, recording: ResponseRecording, isBelow = false) {
     this.#response = response;
     this.#recording = recording;
@@ -130,7 +129,7 @@ export class RawResponseRecorder {
     recording.onSettled(() => this.#release());
   }
 
-  /** Puts the methods back and stops following the response. */
+  /** Restores the methods and stops following the response. */
   stop(): void {
     this.restore();
     this.#stopWatching();
@@ -163,7 +162,7 @@ export class RawResponseRecorder {
     if (!this.#judged) this.#judge(undefined);
     this.#recording.add(chunk, encodingOf(encoding));
     if (!this.#suppressed) return this.#pass('write', args) as boolean;
-    // So that whoever asks `headersSent` (an exception filter, above all) knows that it is too late to answer.
+    // Code that checks `headersSent`, such as an exception filter, must see that it is too late to answer.
     if (!this.#response.headersSent) this.#pass('flushHeaders', []);
     const callback = args.find(isFunction);
     if (callback) process.nextTick(callback);
@@ -209,7 +208,7 @@ export class RawResponseRecorder {
     return this.#pass(name, args);
   }
 
-  /** @param body the whole body, where it goes out with the head */
+  /** @param body the whole body, if it is sent with the head */
   #judge(body: Buffer | undefined, reason = this.#response.statusMessage): void {
     this.#judged = true;
     runUnobserved(() => this.#judgeUnobserved(body, reason));
@@ -253,7 +252,7 @@ export class RawResponseRecorder {
     this.#recording.refuse('replaced');
   }
 
-  /** If the method of other middleware throws, this answer did not go out: an exception filter will send another. */
+  /** If a method of other middleware throws, this answer was not sent: an exception filter will send another. */
   #pass(name: Patched, args: unknown[]): unknown {
     try {
       const call = (): unknown => Reflect.apply(this.#otherMiddleware[name]!, this.#response, args);
@@ -276,7 +275,7 @@ function textOf(value: number | string | readonly string[] | undefined): string 
   return value === undefined ? undefined : String(value);
 }
 
-/** The reason of a status that another one took the place of. */
+/** The reason phrase of a status that was replaced. */
 function forgetReason(response: RawResponse): void {
   if (response.statusMessage) response.statusMessage = '';
 }
@@ -289,12 +288,12 @@ function isFunction(value: unknown): value is () => void {
   return typeof value === 'function';
 }
 
-/** A source that failed before its end may still have the response ended, with a part of the body. */
+/** A source that failed before its end may still end the response, with a part of the body. */
 function wasTorn(source: Source): boolean {
   return Boolean(source.errored) || source.readableAborted === true;
 }
 
-/** True if middleware put methods of its own over those that a Node response is written with. */
+/** True if middleware has replaced the methods that write a Node response. */
 export function isPatched(response: RawResponse): boolean {
   return (
     Object.hasOwn(response, 'write') || Object.hasOwn(response, 'end') || Object.hasOwn(response, 'writeHead')
@@ -302,8 +301,8 @@ export function isPatched(response: RawResponse): boolean {
 }
 
 /**
- * Has compression below leave a part as it is, whose place is counted in bytes of what is stored. The `compression` package
- * does not look at the status, but at what the client accepts as the head goes out.
+ * Keeps compression below from encoding a part, whose range counts bytes of the stored body. The `compression` package does not check the
+ * status, but the encodings that the client accepts when the head is sent.
  */
 export function refuseCodings({ headers }: RawRequest): void {
   headers['accept-encoding'] = 'identity';

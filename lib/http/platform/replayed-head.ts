@@ -10,7 +10,7 @@ export function hasNoBody(status: number): boolean {
   return status === 204 || status === 304 || status < 200;
 }
 
-/** Gives a Node response the status and the headers of a recorded one. */
+/** Sets the status and the headers of a recorded response on a Node response. */
 export function setReplayedHead(
   response: RawResponse,
   recorded: RecordedResponse,
@@ -45,20 +45,20 @@ export function isVary(name: string): boolean {
   return name.length === 4 && name.toLowerCase() === 'vary';
 }
 
-/** Middleware may have begun a Vary for this request that it had not for the recorded one. */
+/** Middleware may have begun a Vary for this request that the recorded response did not have. */
 export function withLiveVary(live: LiveHeaders[string], recorded: HeaderValue): HeaderValue {
   return live === undefined ? recorded : appendVary(live, listMembers(recorded));
 }
 
-/** Sends a recorded response past everything but what patched Node's own methods. */
+/** Sends a recorded response with Node's own methods, or those that patched them. */
 export function writeReplay(response: RawResponse, recorded: RecordedResponse, options: ReplayOptions): void {
   setReplayedHead(response, recorded, options);
-  // Node refuses a body here under `rejectNonStandardBodyWrites`.
+  // Node refuses a body here with `rejectNonStandardBodyWrites`.
   if (options.headOnly || options.notModified) response.end();
   else response.end(bodyOf(recorded));
 }
 
-/** The body as Node has to get it. */
+/** The body in the form that Node must get. */
 export function bodyOf({ body, manner }: RecordedResponse): Buffer | string {
   return manner?.asText === true ? body.toString() : body;
 }
@@ -73,7 +73,7 @@ interface HeaderHolder {
   removeHeader(name: string): unknown;
 }
 
-/** Puts back the headers that were there before a handler changed them; its cookies stay. */
+/** Restores the headers from before a handler changed them; its cookies stay. */
 export function restoreHeaders(
   holder: HeaderHolder,
   before: HeaderSnapshot,
@@ -85,7 +85,7 @@ export function restoreHeaders(
   for (const [name, value] of before) if (name !== 'set-cookie') set(name, value);
 }
 
-/** Gives a Fastify reply the status and the headers of a recorded response. */
+/** Sets the status and the headers of a recorded response on a Fastify reply. */
 export function setReplyHead(
   reply: FastifyReplyLike,
   recorded: RecordedResponse,
@@ -116,7 +116,7 @@ function completeReplyVary(reply: FastifyReplyLike, members: readonly string[]):
   if (complete !== live) reply.header('vary', complete);
 }
 
-/** Other names were set on Node's response: Fastify's own have no capitals. */
+/** Names with capitals were set on Node's response: Fastify's own names have none. */
 export function isLowerCase(name: string): boolean {
   return name === name.toLowerCase();
 }

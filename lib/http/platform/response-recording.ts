@@ -17,27 +17,27 @@ import {
 } from './header-difference.js';
 import type { Bytes, LiveHeaders } from './raw-response.interface.js';
 
-/** Tells chunks that a response can be written with from values that make Node throw. */
+/** Tells chunks that can be written to a response from values that make Node throw. */
 export function isBytes(chunk: unknown): chunk is Bytes {
   return typeof chunk === 'string' || chunk instanceof Uint8Array;
 }
 
-/** Collects the chunks of a body up to a bound. */
+/** Collects the chunks of a body up to a limit. */
 export class RecordedBody {
   readonly #bound: number;
   #chunks: Buffer[] = [];
-  /** Bytes so far. */
+  /** Number of bytes so far. */
   length = 0;
 
-  /** @param bound largest length that is kept, in bytes */
+  /** @param bound length of the largest body that is kept, in bytes */
   constructor(bound: number) {
     this.#bound = bound;
   }
 
   /**
-   * Keeps a copy of the chunk: its owner may fill the same buffer again once it is written.
+   * Keeps a copy of the chunk: its owner may reuse the buffer after writing it.
    *
-   * @returns whether the body is still within the bound
+   * @returns true while the body is within the limit
    */
   add(chunk: Bytes, encoding?: BufferEncoding): boolean {
     const length = typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
@@ -47,12 +47,12 @@ export class RecordedBody {
     return true;
   }
 
-  /** Frees what was collected. */
+  /** Frees the collected chunks. */
   clear(): void {
     this.#chunks = [];
   }
 
-  /** The whole body, in memory of its own. */
+  /** The whole body, in its own memory. */
   toBuffer(): Buffer {
     const [only] = this.#chunks;
     if (this.#chunks.length === 1 && only) return only;
@@ -63,13 +63,13 @@ export class RecordedBody {
   }
 }
 
-/** The chunk's bytes, without copying where there are some already. */
+/** The bytes of a chunk; bytes are not copied. */
 export function viewOf(chunk: Bytes, encoding?: BufferEncoding): Buffer {
   if (typeof chunk === 'string') return Buffer.from(chunk, encoding);
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
-/** Not from Node's pool: a small body would keep a whole slab alive that the store does not count. */
+/** Not from Node's buffer pool: a small body would keep a whole slab alive that the store does not count. */
 function copyOf(chunk: Bytes, length: number, encoding?: BufferEncoding): Buffer {
   const copy = Buffer.allocUnsafeSlow(length);
   if (typeof chunk === 'string') copy.write(chunk, encoding);
@@ -77,16 +77,16 @@ function copyOf(chunk: Bytes, length: number, encoding?: BufferEncoding): Buffer
   return copy;
 }
 
-/** The head of a response as it is about to go out at our layer. */
+/** The head of a response when it is sent at our layer. */
 export interface LiveHead {
   readonly status: number;
   readonly headers: LiveHeaders;
-  /** Header names as they were spelt, where the platform keeps that. */
+  /** Header names as they were spelt, if the platform keeps the spelling. */
   readonly spellings?: readonly string[];
-  /** The whole body, where it goes out together with the head. */
+  /** The whole body, if it is sent together with the head. */
   readonly body: Buffer | undefined;
   readonly reason: string | undefined;
-  /** It goes out on Node's response, where answers are replayed on the platform's. */
+  /** True if it is written to Node's response, although answers are replayed on the platform's. */
   readonly onRaw?: boolean;
 }
 
@@ -97,15 +97,15 @@ interface JudgedHead extends LiveHead {
 }
 
 /**
- * One response being recorded, whatever the platform: the head is judged once, chunks are added, and the recording
- * settles exactly once, complete or refused. Nothing here touches the live response.
+ * The recording of one response, on any platform: the head is judged once, chunks are added, and it settles exactly once, complete or
+ * refused. Nothing here touches the live response.
  */
 export class ResponseRecording implements RecordingControl {
   readonly #method: string | undefined;
   readonly #before: HeaderSnapshot;
   readonly #options: RecordOptions;
   readonly #body: RecordedBody;
-  /** Tells Cache-Control as it went out, once it has. */
+  /** Returns Cache-Control as it was sent, after that. */
   sentCacheControl: () => string | undefined = () => undefined;
   #head: JudgedHead | undefined;
   #settled = false;
@@ -119,7 +119,7 @@ export class ResponseRecording implements RecordingControl {
     this.#body = new RecordedBody(options.maxBodyBytes);
   }
 
-  /** The headers that were there before the handler ran. */
+  /** Headers that were set before the handler ran. */
   get headersBefore(): HeaderSnapshot {
     return this.#before;
   }
@@ -133,13 +133,13 @@ export class ResponseRecording implements RecordingControl {
     return this.#head !== undefined;
   }
 
-  /** Runs when the recording settles: listeners and patches go. */
+  /** Runs when the recording settles, to remove listeners and patches. */
   onSettled(release: () => void): void {
     if (this.#settled) release();
     else this.#releases.push(release);
   }
 
-  /** Judges the head before anything of ours is added to it, and asks what to add. */
+  /** Judges the head before this cache adds headers to it. @returns headers to add */
   judge(head: LiveHead): HeadDecision | undefined {
     const after = snapshotHeaders(head.headers);
     const difference = headerDifference(this.#before, after, head.spellings, this.#options.verbatim);
@@ -158,13 +158,13 @@ export class ResponseRecording implements RecordingControl {
     return decision;
   }
 
-  /** Adds what is being sent. */
+  /** Adds a chunk that is being sent. */
   add(chunk: Bytes, encoding?: BufferEncoding): void {
     this.#beginsAsText ??= typeof chunk === 'string' && (encoding === undefined || encoding === 'utf8');
     if (!this.#settled && !this.#body.add(chunk, encoding)) this.refuse('too-large');
   }
 
-  /** The last byte was handed over. */
+  /** The last byte was written. */
   complete(): void {
     const head = this.#head;
     if (this.#settled || !head) return;
@@ -179,7 +179,7 @@ export class ResponseRecording implements RecordingControl {
     if (!this.#settled) this.#settle({ refusal, status: this.#head?.status });
   }
 
-  /** Before the head is out an exception filter answers, and its answer is what is recorded. */
+  /** Before the head is sent, an exception filter can still answer; then its answer is recorded. */
   fail(): void {
     if (this.judged) this.refuse('aborted');
   }
@@ -204,7 +204,7 @@ export class ResponseRecording implements RecordingControl {
 
   #mannerOf({ status, reason, onRaw, isAscii, body, declaredLength }: JudgedHead): SendingManner | undefined {
     const hasReason = Boolean(reason) && reason !== STATUS_CODES[status];
-    // A head that goes before its body, or with the size of a chunk, is always Latin-1.
+    // A head that is sent before its body, or with the size of a chunk, is always Latin-1.
     const goesWithBody = body !== undefined || declaredLength !== undefined;
     const asText = !isAscii && goesWithBody && this.#beginsAsText === true;
     if (!hasReason && onRaw !== true && !asText) return undefined;
@@ -233,7 +233,7 @@ function isAsciiAlone(headers: HeaderSnapshot): boolean {
   return true;
 }
 
-/** A fault of the cache is reported to the process: the client's response must not fail by it. */
+/** Reports a fault of the cache to the process: it must not fail the client's response. */
 function warnOf(error: unknown): void {
   process.emitWarning(String((error as Error | undefined)?.stack ?? error), 'RestflowCacheWarning');
 }

@@ -4,7 +4,7 @@ import { type WatchedMessage, watchRequest } from '../inputs/request-watch.js';
 type Middleware = (request: WatchedMessage, response: object, next: () => void) => void;
 
 /**
- * What middleware stands in: an Express application or router, or Connect.
+ * Objects that contain middleware: an Express application or router, or Connect.
  *
  * @publicApi
  */
@@ -34,7 +34,7 @@ const begin: Middleware = (request, response, next) => {
   next();
 };
 
-/** Of the application that Nest runs in: where it is mounted in another one, that one's middleware has run. */
+/** Watches the application that Nest runs in. If it is mounted in another application, the middleware of that one has run already. */
 const beginInside: Middleware = (request, response, next) => {
   const isMounted = request.originalUrl !== undefined && request.originalUrl !== request.url;
   watchRequest(request, new LeftMembers('express', request, response), isMounted);
@@ -47,16 +47,16 @@ interface Layer {
 }
 
 interface ExpressApplication extends MiddlewareHost {
-  /** Of Express 4. */
+  /** Router of Express 4. */
   readonly _router?: { readonly stack: Layer[] };
-  /** Of Express 5; in Express 4 a getter that throws. */
+  /** Router of Express 5; in Express 4 a getter that throws. */
   readonly router?: { readonly stack: Layer[] };
 }
 
 /** Middleware by which Express 4 prepares each request. */
 const PREPARING = new Set(['query', 'expressInit']);
 
-/** Puts the watch before all middleware of an Express application, that which it has already included. */
+/** Puts the watch before all middleware of an Express application, including middleware that it already has. */
 export function watchExpress(app: ExpressApplication): void {
   app.use(beginInside as never);
   const stack = (app._router ?? app.router)?.stack;
@@ -83,8 +83,8 @@ interface FastifyApplication {
 }
 
 /**
- * Puts the watch before all hooks of a Fastify application, and before `rewriteUrl`, where it has one. `addHook()` would put it behind
- * those that are there already: of Nest's middleware, for one.
+ * Puts the watch before all hooks of a Fastify application, and before `rewriteUrl` if it has one. `addHook()` would put it behind existing
+ * hooks, such as those of Nest's middleware.
  */
 export function watchFastify(app: FastifyApplication): void {
   if (!putFirst(app)) app.addHook('onRequest', beginReply as never);
@@ -94,7 +94,7 @@ export function watchFastify(app: FastifyApplication): void {
     watchRequest(raw, new LeftMembers('fastify', raw, response))) as never);
 }
 
-/** @returns false in a Fastify that keeps its hooks otherwise */
+/** @returns false if this Fastify keeps its hooks elsewhere */
 function putFirst(app: object): boolean {
   const hooks = internal(app, 'fastify.hooks') as { readonly onRequest?: unknown } | undefined;
   if (!Array.isArray(hooks?.onRequest)) return false;
