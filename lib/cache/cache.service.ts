@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { assertMode, assertTexts } from '../common/options.js';
+import { CacheUsageError } from '../common/errors.js';
 import type { KeyConstructor, PartitionValues } from '../keys/index.js';
 import type { CacheHealth, CacheMetrics } from '../observability/metrics.js';
 import type { Stamp } from '../stores/stamp.js';
@@ -245,6 +246,22 @@ export class CacheService {
    */
   metrics(): CacheMetrics {
     return metricsReport(this.#runtime);
+  }
+
+  /**
+   * Measures how long hits take, from now on: `metrics()` has the durations as `hitTimes`. If it is called several times, the most
+   * frequent sampling counts.
+   * @param every one hit in so many is measured, chosen at random; 1 measures all
+   * @throws CacheUsageError unless it is a whole number above 0
+   */
+  sampleHits(every = 100): void {
+    if (!Number.isSafeInteger(every) || every < 1) {
+      throw new CacheUsageError(
+        'CACHE_SAMPLE',
+        `sampleHits() was given ${String(every)}. Write how many hits there are to one that is measured, e.g. 100.`,
+      );
+    }
+    this.#runtime.sampleHits(every);
   }
 
   /**

@@ -9,7 +9,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { AddressInfo } from 'node:net';
-import { type CacheMetrics, CacheService } from '../../lib/index.js';
+import { CacheService } from '../../lib/index.js';
 import { send } from '../http/support/application.js';
 import {
   codeBlocks,
@@ -129,35 +129,26 @@ describe('the example of docs/multi-tenancy.md', () => {
   });
 });
 
-describe('the example of docs/observability.md', () => {
-  it('prints metrics as Prometheus reads them', async () => {
+describe('the example of docs/prometheus.md', () => {
+  it.each(['express', 'fastify'])('is scraped, on %s', async (platform) => {
     const blocks = codeBlocks(exportsOf(compilerOptions()));
-    const { MetricsController } = await load(blocks.find(({ code }) => code.includes('prometheusText'))!);
-    const counts = { hits: 3, misses: 1, stale: 0, bypasses: 0, refreshes: 0 };
-    const times = { count: 0, seconds: 0, bounds: [], buckets: [0] };
-    const loads = { loads: 1, loadErrors: 0, loadSeconds: 0.25, notStored: 0, expired: 0, refusals: {} };
-    const metrics = (): CacheMetrics => ({
-      namespace: 'shop',
-      methods: [{ name: 'the "best"', ...counts, ...loads, loadTimes: times, hitTimes: times }],
-      stores: { default: { kind: 'redis', status: 'down', waitingBumps: 2, timeouts: 1, errors: 3 } },
-      invalidation: { bumps: 1, tags: 1, failures: 0, changes: 0, widened: 0, ruleErrors: 0 },
-      dispatchers: { outbox: { jobs: 5, carriedOut: 5, failures: 1, waitingJobs: 0 } },
+    const page = blocks.filter(({ where }) => where.startsWith('docs/prometheus.md'));
+    const { ShopModule } = await load(page[0]!);
+    const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app: INestApplication = await NestFactory.create(ShopModule!, adapter, {
+      abortOnError: false,
+      logger: ['error', 'warn'],
     });
-    const text = (new MetricsController!({ metrics }) as { metrics(): string }).metrics();
-    const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    // The exposition format: a name, labels, a number.
-    for (const line of samples)
-      expect(line).toMatch(/^[a-zA-Z_][a-zA-Z0-9_]*\{(\w+="([^"\\\n]|\\["\\n])*",?)+\} [0-9.]+$/);
-    expect(samples).toEqual(
-      expect.arrayContaining([
-        'restflow_calls_total{method="the \\"best\\"",status="hits"} 3',
-        'restflow_loadSeconds_total{method="the \\"best\\""} 0.25',
-        'restflow_store_up{store="default"} 0',
-        'restflow_store_waiting_bumps{store="default"} 2',
-        'restflow_store_failures_total{store="default"} 4',
-        'restflow_dispatcher_failures_total{dispatcher="outbox"} 1',
-      ]),
-    );
+    try {
+      await app.listen(0, '127.0.0.1');
+      const response = await fetch(`${await app.getUrl()}/metrics`);
+      expect(response.headers.get('content-type')).toContain('version=0.0.4');
+      expect(await response.text()).toContain(
+        'restflow_store_up{namespace="restflow",store="default",kind="memory"} 1',
+      );
+    } finally {
+      await app.close();
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { servers } from './registry.mjs';
 
-export type ServerName = 'postgres' | 'redis' | 'redis-cluster' | 'rabbitmq' | 'nats' | 'mariadb';
+export type ServerName = 'postgres' | 'redis' | 'redis-cluster' | 'rabbitmq' | 'nats' | 'mariadb' | 'prometheus';
 
 /**
  * The URL of a server that the run brought up. Throws where there is none: a spec whose server is missing fails, it is
