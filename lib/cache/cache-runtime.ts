@@ -39,7 +39,7 @@ export type Delivery = 'delivered' | 'queued';
 /** Settings of the runtime, defaults applied. */
 export interface RuntimeSettings extends KeySettings {
   readonly namespace: string;
-  /** Whose entries these are; empty where nothing tells. */
+  /** Application that owns the entries; empty if it has no name. */
   readonly application: string;
   readonly version: string | undefined;
   /** Milliseconds. */

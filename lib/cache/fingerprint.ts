@@ -9,7 +9,7 @@ import { isNative } from './values/classes.js';
 /** 96 bits: builds and applications are not made to collide. Characters. */
 const LENGTH = 16;
 
-/** What is known of the classes whose instances a method returns. */
+/** The classes whose instances a method returns. */
 export interface ReturnedShapes {
   /** Those that `type:` and rules name. */
   readonly classes: Iterable<Function | string>;

@@ -42,7 +42,7 @@ export class KeyContextReader {
     return this.#known.size === 0 || this.#known.has(name);
   };
 
-  /** @throws CacheUsageError when the function throws, answers with a promise, or with what has no encoding */
+  /** @throws CacheUsageError if the function throws, or returns a promise or a value that cannot be encoded */
   context(): CallContext {
     const values = this.#values();
     this.#note(values);

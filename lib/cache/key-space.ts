@@ -18,7 +18,7 @@ export class KeySpace {
 
   constructor(
     readonly namespace: string,
-    /** Whose entries these are; stands in entry keys only. */
+    /** Application that owns the entries. Part of entry keys only, not of tags. */
     application: string,
     version: string | undefined,
   ) {

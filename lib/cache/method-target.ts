@@ -11,7 +11,7 @@ import type { ValueHandling } from './values/isolation.js';
 
 /** One decorated method of one concrete class in one application: its keys, tags and store. */
 export class MethodTarget implements CacheTarget {
-  /** Made for each request, so that its instances may know anything of it: nothing of theirs is stored. */
+  /** True if the class is request-scoped: its instances may depend on anything in the request, so nothing is stored. */
   isScoped = false;
   readonly methodTag: string;
   readonly counters: MethodCounters;

@@ -68,7 +68,7 @@ function currentScope(): Scope | undefined {
 /** A transaction that invalidates more tags drops the whole cache at its end. */
 const MAX_TAGS = 10_000;
 
-/** A write waits this long for what is invalidated again; then it goes on in the background. Milliseconds. */
+/** Time that a write waits for tags that are invalidated again; then that goes on in the background. Milliseconds. */
 const MAX_WAIT = 100;
 
 type TagsByMode = Record<InvalidationMode, Set<string>>;

@@ -28,9 +28,9 @@ export const LATE = Symbol('late');
 export const orLate = (): typeof LATE => LATE;
 
 /**
- * The result of `work`, or of `late` where `work` takes longer than `ms` milliseconds. `work` goes on then, and its result is dropped.
+ * The result of `work`; if `work` takes longer than `ms` milliseconds, that of `late`. Then `work` goes on, and its result is dropped.
  *
- * @param late returns the value in place of the result, or throws. Default: `undefined`
+ * @param late returns the value to use instead of the result, or throws. Default: `undefined`
  */
 export function within<T, Late = undefined>(
   timers: Timers,
@@ -74,7 +74,7 @@ export function assertSynchronous<T>(result: T): T {
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 5 * 60_000;
 
-/** Attempts of a job whose store fails, before it is dead: over an hour and a half. */
+/** Attempts of a job whose store fails, before the job is dead: over an hour and a half. */
 export const ATTEMPTS = 25;
 
 /** Pause after the nth failed attempt, in milliseconds: a second, doubled each time, five minutes at most. */

@@ -23,7 +23,7 @@ import { CacheConfigurationError } from './errors.js';
 // Everything that this library relies on and Nest does not document stands in this file. Each name is compared with the
 // installed Nest at boot, by reading back what Nest's own decorators wrote on a probe.
 
-/** Keys under which Nest's decorators keep what they were given. The same in Nest 11 and 12. */
+/** Metadata keys of Nest's decorators, equal in Nest 11 and 12. */
 export const NEST_METADATA = {
   /** `@UseGuards()`, on classes and methods. */
   guards: '__guards__',
@@ -92,7 +92,7 @@ export function methodOf(handler: object): string {
   return RequestMethod[method ?? RequestMethod.GET];
 }
 
-/** True if a handler is decorated with `@Sse()`: a stream of events has no end to wait for. */
+/** True if a handler is decorated with `@Sse()`: its stream of events does not end. */
 export function isEventStream(handler: object): boolean {
   return Reflect.hasMetadata(NEST_METADATA.sse, handler);
 }
@@ -188,7 +188,7 @@ function isEmpty(list: unknown): boolean {
   return list === undefined || (Array.isArray(list) && list.length === 0);
 }
 
-/** A class and a handler of it that nobody routes to: something to put Nest's decorators on. */
+/** A class and a handler without a route, to apply Nest's decorators to. */
 interface Probe {
   readonly controller: Function;
   readonly handler: Function;
@@ -216,7 +216,7 @@ const NO_GUARDS = {
   getVersioning: () => undefined,
 };
 
-/** What makes a pipeline one that {@link isPlainPipeline} must not take for plain. */
+/** Decorators whose pipeline {@link isPlainPipeline} must refuse. */
 const EFFECTS: readonly ((probe: Probe) => void)[] = [
   ({ controller }) => UseGuards({ canActivate: () => true })(controller),
   ({ decorate }) => decorate(UseGuards({ canActivate: () => true })),
@@ -248,9 +248,9 @@ const ARGUMENTS: readonly (readonly [ArgumentKind, ParameterDecorator])[] = [
 ];
 
 /**
- * Compares what is read of routes with what this Nest's decorators write: keys and invalidation are built from it.
+ * Compares the metadata that this file reads with the metadata that this version of Nest writes, since keys and invalidation rely on it.
  *
- * @throws CacheConfigurationError where they differ
+ * @throws CacheConfigurationError if they differ
  */
 export function assertRouteMetadata(): void {
   const { controller, handler, decorate } = makeProbe();

@@ -1,7 +1,7 @@
 import { CacheConfigurationError, CacheUsageError } from './errors.js';
 import { describe, isClass, nearestNames } from './messages.js';
 
-/** What one option must be: a test of its value, the words that follow "Write", and a code where the table's is not meant. */
+/** One option: a test of its value, the text after "Write" in the error, and an error code if the table's does not apply. */
 export type OptionRow = readonly [isValid: (value: unknown) => boolean, write: string, code?: string];
 
 /** The rows of all options of `T`. */
@@ -15,7 +15,7 @@ export interface OptionTable<T extends object> {
   /** Options without a default. */
   readonly required?: readonly (keyof T & string)[];
   readonly exclusive?: readonly ExclusiveOptions<T>[];
-  /** Default: a CacheConfigurationError, whose code is CACHE_OPTION where the row names no other. */
+  /** Default: a CacheConfigurationError with the code of the row, or else CACHE_OPTION. */
   readonly error?: (message: string, code?: string) => Error;
 }
 
@@ -24,7 +24,7 @@ export interface ExclusiveOptions<T extends object> {
   readonly names: readonly (keyof T & string)[];
   /** True if one of them must be given. */
   readonly isRequired?: boolean;
-  /** What to write instead. */
+  /** The text after "Write" in the error. */
   readonly advice?: string;
   readonly code?: string;
 }
@@ -68,7 +68,7 @@ function configurationError(message: string, code = 'CACHE_OPTION'): Error {
   return new CacheConfigurationError(code, message);
 }
 
-/** The error of tables whose functions throw TypeErrors: those of stores. */
+/** The error of tables whose functions throw TypeErrors, as those of stores do. */
 export function typeError(message: string): Error {
   return new TypeError(message);
 }
@@ -123,7 +123,7 @@ export const tags: OptionRow = [
   `a list of texts, e.g. ['users'], or a function of the arguments that returns one`,
 ];
 
-/** Checked by the function that parses it, with a message and a code of its own: durations, keys. */
+/** Checked by the function that parses it, which has its own message and code: durations, keys. */
 export const parsed: OptionRow = [(): boolean => true, ''];
 
 /** @param values the first is the default */
@@ -144,7 +144,7 @@ export function assertTexts(method: string, what: 'tags' | 'keys', given: unknow
   );
 }
 
-/** @throws CacheUsageError for a value in place of the function that loads it */
+/** @throws CacheUsageError for a value instead of the function that loads it */
 export function assertLoader(loader: unknown, what: string): void {
   if (typeof loader === 'function') return;
   throw new CacheUsageError(
@@ -153,7 +153,7 @@ export function assertLoader(loader: unknown, what: string): void {
   );
 }
 
-/** @throws CacheUsageError for an unknown mode: a misspelt one must not expire what was to be purged */
+/** @throws CacheUsageError for an unknown mode: a misspelt 'purge' must not become an expire */
 export function assertMode(method: string, mode: unknown): void {
   if (mode === 'purge' || mode === 'expire') return;
   throw new CacheUsageError(

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 
 /**
- * A property of an object of the application, to find out what kind of object it is. Never throws, and runs no getter: both may
- * need a request, or open a connection. The handler of a Proxy is asked, since nothing else says what the Proxy stands for.
+ * Reads a property of an object of the application, to find out what kind of object it is. Never throws and runs no getter, since a getter
+ * may need a request or open a connection. A Proxy is asked through its handler.
  *
  * @returns `undefined` for a property that is missing, is an accessor, or cannot be read
  */

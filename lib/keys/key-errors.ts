@@ -19,8 +19,8 @@ export class KeyError extends Error {
   override readonly name: string = 'KeyError';
 
   /**
-   * @param code what went wrong, for programs
-   * @param message what was wrong, where, and what to write instead
+   * @param code code of the problem, for programs
+   * @param message the problem, where it is, and what to write instead
    */
   constructor(
     readonly code: KeyErrorCode,

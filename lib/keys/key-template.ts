@@ -41,7 +41,7 @@ export class KeyTemplate {
     this.#optional = this.#named.filter((part) => isOptional(part.value));
   }
 
-  /** True if only optional parts are written. These write their own separator. */
+  /** True if only optional parts are written: each of them writes its own separator. */
   get isEmpty(): boolean {
     return this.#literals.length === 1 && this.#literals[0] === '';
   }

@@ -31,7 +31,7 @@ function withForwarded(declared: DeclaredParameters, source: string): MethodPara
 
 const sourceOf = (one: Function): string => Function.prototype.toString.call(one);
 
-/** Of native and bound functions there is no source. */
+/** Native and bound functions have no source. */
 function isHidden(source: string): boolean {
   return /\{\s*\[native code\]\s*\}$/.test(source);
 }
@@ -46,7 +46,7 @@ function writtenMethod(source: string, methodName: string): WrittenMethod | unde
   if (!/^class\b/.test(source)) return undefined;
   const scanner = new SourceScanner(source);
   let body = scanner.next();
-  // What a class extends may have braces too: its own come last.
+  // The `extends` clause may contain braces too, so the last ones are those of the class.
   for (let token = scanner.next(); token !== undefined; token = scanner.next())
     if (token.text.startsWith('{')) body = token;
   return body === undefined ? undefined : methodIn(source, body.start + 1, body.end - 1, methodName);

@@ -14,7 +14,7 @@ export interface DurationMetrics {
   readonly buckets: readonly number[];
 }
 
-/** From a millisecond, the resolution of the clock, to what a client waits for. Seconds. */
+/** From one millisecond, the resolution of the clock, to the longest time that clients wait. Seconds. */
 export const LOAD_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 /** From a hit in memory to a shared store that is slow. Seconds. */

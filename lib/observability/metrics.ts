@@ -64,7 +64,7 @@ export interface MethodMetrics extends Readonly<MethodCounts> {
 export interface StoreState {
   /** `down`: it does not answer, refuses writes, or its bus is silent. */
   readonly status: 'up' | 'down';
-  /** Tags whose invalidation has not reached it yet. */
+  /** Tags whose invalidation has not reached the store yet. */
   readonly waitingBumps: number;
   /** Calls that it did not answer in time. */
   readonly timeouts: number;
@@ -96,7 +96,7 @@ class InvalidationCounts {
   bumps = 0;
   /** Tags that were invalidated. */
   tags = 0;
-  /** Invalidations that some store did not accept at once. */
+  /** Invalidations that a store did not accept at once. */
   failures = 0;
   /** Committed changes of entities that some rule concerns. */
   changes = 0;
@@ -114,7 +114,7 @@ class InvalidationCounts {
 export type InvalidationMetrics = Readonly<InvalidationCounts>;
 
 /**
- * State of a dispatcher, as far as this process knows without asking anybody.
+ * State of a dispatcher, as far as this process knows without a request.
  *
  * @publicApi
  */

@@ -8,7 +8,7 @@ const OTHER = 'other';
 export interface RefusalReport {
   /** One word, e.g. `cookie`. */
   readonly kind: string;
-  /** How often. */
+  /** Number of occurrences. */
   readonly count: number;
   /** The last cause, with the line to write; names of headers and cookies, never their values. */
   readonly reason: string | undefined;

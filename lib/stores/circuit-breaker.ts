@@ -1,7 +1,7 @@
 /** Consecutive failures that open the circuit. */
 const MAX_FAILURES = 3;
 
-/** How long the circuit stays open before one call probes the store, in milliseconds. */
+/** Time that the circuit stays open before one call probes the store. Milliseconds. */
 const OPEN_MS = 1_000;
 
 /** Keeps calls away from a store that does not answer, so that they do not all wait for their timeouts. */

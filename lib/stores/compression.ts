@@ -71,7 +71,7 @@ const ALGORITHMS: Readonly<Record<CompressionAlgorithm, Algorithm | undefined>> 
 
 const BY_ID = new Map(Object.values(ALGORITHMS).map((algorithm) => [algorithm?.id, algorithm]));
 
-/** The type declarations of the oldest supported Node lack it. Until Node 22.14 is no longer supported. */
+/** The type declarations of the oldest supported Node lack it. Can go when Node 22.14 is no longer supported. */
 function zstd(): Algorithm | undefined {
   type Callback = (error: Error | null, result: Buffer) => void;
   type Asynchronous = (input: Buffer, options: Options, callback: Callback) => void;

@@ -3,7 +3,7 @@ import { isPackingOpen, openPacking, pack, unpack } from './packing.js';
 import type { Stamp } from './stamp.js';
 import { Entry, type StoreQuery, type ValueCodec, type Wire } from './store.interface.js';
 
-/** Stands in an entry in place of the id of a compression algorithm. */
+/** Marks an entry without compression, instead of the id of a compression algorithm. */
 export const PLAIN = 0;
 
 /** Takes the place of an entry's value between encoding and decoding. */
@@ -15,7 +15,7 @@ export class EncodedValue {
   ) {}
 }
 
-/** An entry whose value is compressed still. */
+/** An entry whose value is still compressed. */
 export function isEncoded(reading: Entry | Stamp): reading is Entry {
   return reading instanceof Entry && reading.value instanceof EncodedValue;
 }

@@ -27,10 +27,10 @@ import { UnsentBumps } from './unsent-bumps.js';
 /** Pause before unsent bumps are sent again, in milliseconds. */
 const RETRY_MS = 250;
 
-/** Tags of one bump: more at once could take longer than the timeout, on every attempt. */
+/** Tags of one bump. A bump of more could exceed the timeout on every attempt. */
 const MAX_TAGS_PER_BUMP = 500;
 
-/** How long the boot waits for the store, in milliseconds; then the application starts without it. */
+/** Time that the boot waits for the store; then the application starts without it. Milliseconds. */
 const BOOT_MS = 2_000;
 
 /** Timeout of stores that applications wrote, in milliseconds. */
@@ -39,7 +39,7 @@ const TIMEOUT_MS = 1_000;
 type Inner = CacheStore & Partial<LeaseStore & BusStore>;
 
 export interface GuardOptions {
-  /** How long a call may take, in milliseconds. */
+  /** Timeout of a call. Milliseconds. */
   readonly timeout: number;
   /** Of a store that keeps values as bytes. It runs outside of the timeout and the circuit breaker: its failures are not the store's. */
   readonly encoding?: ValueEncoding | undefined;
@@ -163,7 +163,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     return usable.some(isThenable) ? Promise.all(usable) : (usable as (Entry | Stamp)[]);
   }
 
-  /** The reading, or a stamp in place of an entry that must not be served or cannot be decoded. */
+  /** Replaces an entry that must not be served or cannot be decoded by its stamp. */
   #usable(query: StoreQuery, reading: Entry | Stamp, began: number): MaybePromise<Entry | Stamp> {
     if (this.#isCovered(reading, began)) return this.stamp(query.tags());
     if (!isEncoded(reading) || this.#encoding === undefined) return reading;
@@ -231,7 +231,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     await this.inner.close?.();
   }
 
-  /** A lease that is granted after the timeout is given back: nobody would hold it, and it would be renewed for ever. */
+  /** Releases a lease that is granted after the timeout: its caller has gone on without it, so it would be renewed forever. */
   async #acquire(acquire: () => Promise<Lease | undefined>): Promise<Lease | undefined> {
     let granted: Promise<Lease | undefined> | undefined;
     try {

@@ -83,8 +83,7 @@ export interface CacheStore {
    */
   get(query: StoreQuery): MaybePromise<Entry | Stamp>;
   /**
-   * Reads many keys at once, with the results of `get`, in the order of the queries. Optional: without it, concurrent calls of `get`
-   * take its place.
+   * Reads many keys at once, with the results of `get`, in the order of the queries. Optional: without it, `get` is called concurrently.
    */
   getMany?(queries: readonly StoreQuery[]): MaybePromise<readonly (Entry | Stamp)[]>;
   /** Reads the current generations of these tags, and creates absent ones. */
@@ -93,12 +92,12 @@ export interface CacheStore {
   judge(stamp: Stamp): MaybePromise<Verdict>;
   /**
    * Stores an entry until its `keepUntil`, and extends the lives of its generations.
-   * @returns false where the store knows that it did not store it: the entry is too large, or its stamp is outdated
+   * @returns false if the entry is known not to be stored: it is too large, or its stamp is outdated
    */
   set(query: StoreQuery, entry: Entry): MaybePromise<boolean | void>;
   /**
-   * Called for each entry without expiry that L1 serves in place of this store, so that the store may extend its life. Optional and
-   * synchronous: no caller waits for its effect.
+   * Called for each entry without expiry that L1 serves, so that the store may extend its life. Optional and synchronous: no caller waits
+   * for its effect.
    */
   touch?(key: string, entry: Entry): void;
   /** Writes new generations for these tags. After it has returned, no entry with an earlier stamp is fresh. */
@@ -224,7 +223,7 @@ export interface BusStore {
   openBus(): Bus;
 }
 
-/** Reads many keys at once where the store can, and otherwise with concurrent calls. */
+/** Reads many keys at once if the store can, otherwise with concurrent calls. */
 export function readMany(
   store: CacheStore,
   queries: readonly StoreQuery[],

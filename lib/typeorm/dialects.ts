@@ -6,11 +6,11 @@ export interface OutboxSql {
   parameter(n: number): string;
   /** The type of a text of any length. */
   readonly text: string;
-  /** Stands behind an INSERT: skips rows whose `id` exists. */
+  /** Suffix of an INSERT that skips rows whose `id` exists. */
   readonly ifNew: string;
 }
 
-/** How TypeORM 0.3 calls `afterQuery` on a driver. TypeORM 1 awaits it on every driver. */
+/** How TypeORM 0.3 calls `afterQuery` of a driver. TypeORM 1 awaits it for every driver. */
 type QueryHooksOf03 = 'awaited' | 'unawaited' | 'unawaited, not called for errors';
 
 /** The differences between databases that this library depends on. Everything else reads them here. */
@@ -21,11 +21,11 @@ export interface Dialect {
   readonly commitsImplicitly: boolean;
   /** A failed statement aborts the transaction: nothing else runs in it until a rollback, at least to a savepoint. */
   readonly abortsOnError: boolean;
-  /** The error code that says that the whole transaction was rolled back. */
+  /** Error code that reports a rollback of the whole transaction. */
   readonly rolledBackCode?: string;
   /** A bulk statement can report the rows that it changed: `WITH rows AS (UPDATE … RETURNING …) SELECT …`. */
   readonly canReportRows: boolean;
-  /** A decimal without a scale has no fraction, nor has a time without a precision. */
+  /** A decimal without a scale has no fraction, and a time without a precision neither. */
   readonly dropsFractions: boolean;
   /** Milliseconds to which a `datetime` is rounded, whatever its precision. SQL Server counts three-hundredths of a second. */
   readonly datetimeStep?: number;
@@ -133,7 +133,9 @@ export function dialectOf(dataSource: object): Dialect {
   return DIALECTS.get((dataSource as Typed).options?.type) ?? UNKNOWN;
 }
 
-/** How the driver of a DataSource calls `afterQuery`. Drivers of TypeORM 1 have a `dataSource`; any other is taken for one of 0.3. */
+/**
+ * How the driver of a DataSource calls `afterQuery`. Drivers of TypeORM 1 have a `dataSource`; other drivers are treated as those of 0.3.
+ */
 export function queryHooksOf(dataSource: { readonly driver: object }): QueryHooksOf03 {
   return 'dataSource' in dataSource.driver ? 'awaited' : dialectOf(dataSource).queryHooksOf03;
 }

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** Any storage of the process: of the application, of a package, of Node. */
 export type AnyStorage = AsyncLocalStorage<unknown>;
 
-/** Told of each read of a storage; answers what the reader gets. */
+/** Called for each read of a storage. @returns the value for the reader */
 export type StorageListener = (storage: AnyStorage, store: unknown) => unknown;
 
 interface Originals {
@@ -17,7 +17,7 @@ interface Originals {
   readonly enterWith: (this: AnyStorage, store: unknown) => void;
 }
 
-/** What all copies of this library in a process share: methods of Node are replaced once. */
+/** State that all copies of this library in a process share, because methods of Node are replaced once. */
 interface Hub {
   readonly originals: Originals;
   /** Storages that were entered. */
@@ -36,7 +36,7 @@ const MAX_ENTERED = 1_000;
 const holder = AsyncLocalStorage as unknown as { [HUB]?: Hub };
 const prototype = AsyncLocalStorage.prototype as unknown as Originals & Record<string, unknown>;
 
-/** A storage of this library, whose reads concern nobody. */
+/** A storage of this library, whose reads are not inputs. */
 export function privateStorage<T>(): AsyncLocalStorage<T> {
   const storage = new AsyncLocalStorage<T>();
   const { getStore, run, enterWith } = holder[HUB]?.originals ?? prototype;
@@ -98,7 +98,7 @@ export function isFollowed(storage: AnyStorage): boolean {
 
 const packages = new WeakMap<AnyStorage, string>();
 
-/** The package whose code used a storage first, which is its owner; empty for the application's own. */
+/** Name of the package whose code used a storage first: its owner. Empty for the application itself. */
 export function packageOf(storage: AnyStorage): string {
   let name = packages.get(storage);
   if (name === undefined) packages.set(storage, (name = callingPackage()));
@@ -112,9 +112,8 @@ function callingPackage(): string {
 }
 
 /**
- * Packages whose contexts choose no answer: loggers, tracers, and the units of work of data mappers.
- *
- * What a name ends in: `/` stands for all packages of a scope.
+ * Packages on whose contexts no answer depends: loggers, tracers, and the units of work of data mappers. A `/` at the end stands for all
+ * packages of a scope.
  */
 const OBSERVERS: readonly string[] = [
   ...[

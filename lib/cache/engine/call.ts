@@ -201,7 +201,7 @@ export interface ValueContext {
   readonly request?: unknown;
 }
 
-/** True if a value is stored, for how long, and how it is loaded. All options have a value here. */
+/** Policy of a method: what is stored, for how long, and how it is loaded. Defaults are filled in. */
 export interface CachePolicy {
   /** Milliseconds, `Infinity` for no expiry, or a function that decides after the load. */
   readonly ttl: number | ((value: unknown, context: ValueContext) => Duration);
@@ -213,9 +213,9 @@ export interface CachePolicy {
   readonly refreshAhead: number;
   /** Lifetimes are shortened at random by up to this fraction, so that entries stored together do not expire together. */
   readonly jitter: number;
-  /** True if calls share one load: in this process, in all processes, or not. */
+  /** Callers that share one load: those of this process, of all processes, or none. */
   readonly lock: 'local' | 'distributed' | false;
-  /** Milliseconds after which the stale entry, if there is one, is served in place of the load's value. */
+  /** Milliseconds after which the stale entry is served instead of the value of the load, if there is one. */
   readonly softTimeout: number;
   /** Milliseconds after which the call fails if there is no stale entry to serve. */
   readonly hardTimeout: number;

@@ -10,7 +10,7 @@ import {
   storesHere,
 } from './async-storages.js';
 
-/** One input is enough to keep a value from being stored; the others are for the log. */
+/** Reasons that are kept for the log: one input suffices to refuse storing. */
 const MAX_INPUTS = 16;
 const NO_INPUTS: readonly LoadInput[] = [];
 
@@ -34,11 +34,11 @@ export class LoadContext {
   freshUntil = Infinity;
   /** Keys that `cache.get()` looked up without finding an entry. */
   readonly missed = new Set<string>();
-  /** True if the next load would be refused too, since the reason lies in the code. */
+  /** True if the next load would be refused too, because the reason is in the code. */
   lasting = false;
-  /** What the load reads of ambient contexts stands in its key. */
+  /** True if the key contains what the load reads of ambient contexts. */
   trustsContexts = false;
-  /** Decides about inputs in place of this context, which stores no value that was made from one: its key holds none. */
+  /** Decides about inputs. Without it an input keeps the value from being stored, since the key does not contain it. */
   inputSink: ((input: LoadInput) => void) | undefined;
   #refusal: string | undefined;
   #refusalKind = 'load';

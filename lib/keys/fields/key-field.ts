@@ -22,8 +22,8 @@ export interface KeyFieldOptions {
 const ownOptions = new WeakMap<Function, readonly string[]>();
 
 /**
- * Every field class of this library declares the options it takes beside {@link KeyFieldOptions}, in a static block. Other classes,
- * subclasses too, are the user's: their options are not checked, and nothing is known of what they read.
+ * Registers a field class of this library with the options that it takes in addition to {@link KeyFieldOptions}, in a static block. All
+ * other classes, including subclasses, belong to the user: their options are not checked, and their `read()` may read anything.
  */
 export function declareOptions(field: Function, ...options: readonly string[]): void {
   ownOptions.set(field, options);
@@ -84,7 +84,7 @@ export interface FieldPart {
   /** True if `read` returns a new array at each call. */
   readonly list?: boolean | undefined;
   /**
-   * The part stands in the key but not in the partition of its field: values whose names are known only at the call. Nothing is
+   * True if the part is in the key, but not in the partition of its field: for values whose names are known only at the call. Nothing is
    * written while it reads `undefined`.
    */
   readonly undeclared?: boolean | undefined;

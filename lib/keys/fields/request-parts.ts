@@ -68,7 +68,7 @@ export function readAll(request: KeyRequest, part: RequestPart): unknown {
   switch (part) {
     case 'query': {
       const query = ownMembers(queryOf(request));
-      // Most requests have none. Fastify's parser makes objects of a class of its own.
+      // Most requests have none. Fastify's parser makes objects of its own class.
       return hasMembers(query) ? Object.assign(Object.create(null) as object, query) : NO_MEMBERS;
     }
     case 'cookies':

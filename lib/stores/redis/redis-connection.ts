@@ -25,7 +25,7 @@ async function replicationId(node: RedisNode): Promise<string> {
   return id;
 }
 
-/** How often the epoch is read again, in milliseconds. */
+/** Time between reads of the epoch. Milliseconds. */
 export const HEARTBEAT_MS = 1_000;
 
 /** A connection that looks alive but has not answered for this long is half open. Milliseconds. */
@@ -76,7 +76,7 @@ export class RedisConnection {
     return this.#known;
   }
 
-  /** Called when Redis says that it is not a master: nothing is read until one is found. */
+  /** Called when Redis reports that it is not a master: nothing is read until a master is found. */
   distrust(): void {
     if (this.#epoch === undefined) return;
     this.#epoch = undefined;

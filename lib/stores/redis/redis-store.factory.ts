@@ -28,9 +28,9 @@ export interface RedisStoreOptions {
   url?: string | readonly string[] | undefined;
   /** A `Redis` or `Cluster` of ioredis 5 or 6 that you opened and close. */
   client?: object | undefined;
-  /** A cache-manager-ioredis-yet store, whose ioredis connection is used. */
+  /** A store of cache-manager-ioredis-yet, whose ioredis connection is used. */
   store?: IoredisYetStore | undefined;
-  /** How long a call may take, in milliseconds; then the value is loaded instead. Default 250. */
+  /** Timeout of a call, in milliseconds; then the value is loaded instead. Default 250. */
   timeout?: number | undefined;
   /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. Compressed values are read with or without it. */
   compression?: CompressionOptions | undefined;

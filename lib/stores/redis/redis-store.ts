@@ -67,7 +67,7 @@ export async function acquireLease(
 /** Entries without expiry whose last extension is remembered; a forgotten one is extended again. */
 const MAX_EXTENDED = 10_000;
 
-/** Errors of Redis 6 for an option of PEXPIRE. Until Redis 6 is no longer supported. */
+/** Errors of Redis 6 for an option of PEXPIRE. Can go when Redis 6 is no longer supported. */
 const LACKS_GT = /wrong number of arguments|syntax error|unsupported option/i;
 
 /** Extends the lives of keys in Redis, never shortening those that other entries need for longer. */
@@ -183,7 +183,7 @@ export class RedisStore implements CacheStore {
     reading.add([...further], values);
   }
 
-  /** Remembers the further tags of a key's entry, in place of those of earlier entries. */
+  /** Remembers the further tags of a key's entry, replacing those of earlier entries. */
   #rememberTags({ query, decoded }: Candidate): void {
     const own = new Set(query.tags());
     const beyond = decoded.stamp.tags.filter((tag) => !own.has(tag));

@@ -42,7 +42,7 @@ interface WrittenTable extends Written {
 export class StaleReads {
   readonly #rows = new Map<string, WrittenRow>();
   readonly #tables = new Map<string, WrittenTable[]>();
-  /** When the last row was written that is no longer remembered. */
+  /** Time of the last write that is no longer remembered. */
   #forgottenAt = 0;
 
   /** Returns the change without old values that may be wrong, and remembers it for the changes that follow. */
@@ -157,7 +157,7 @@ function isOpen({ transaction }: Written): boolean {
   return transaction.levels.length > 0;
 }
 
-/** When others could read what was written. */
+/** Time from which others could read the write. */
 function endOf({ transaction, at }: Written): number {
   return Math.max(at, transaction.endedAt);
 }

@@ -18,9 +18,9 @@ export interface PostgresChangesOptions {
    * Writers to ignore, by their `application_name`: those whose writes reach this application in another way. Default none.
    */
   ignoreApplications?: readonly string[] | undefined;
-  /** How often changes are read without a notification, in milliseconds. Default 10,000. */
+  /** Time between reads of changes if no notification arrives. Milliseconds. Default 10,000. */
   pollInterval?: number | undefined;
-  /** How long changes are kept, in seconds. After a longer absence everything counts as changed. Default 3600. */
+  /** Time that changes are kept, in seconds. After a longer absence everything counts as changed. Default 3600. */
   retention?: number | undefined;
 }
 

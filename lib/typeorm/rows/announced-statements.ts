@@ -24,7 +24,7 @@ export class AnnouncedStatements {
   #unclaimed: Map<string, number> | undefined;
   #insertColumns = '';
   #onConflict: 'update' | 'ignore' | undefined;
-  /** An INSERT whose text is read only when it is needed: the hooks of a save() carry their row. */
+  /** An INSERT whose text is read only if needed: the hooks of a save() carry their row. */
   #unread: string | undefined;
   /** Entities that had their primary key before they were inserted. */
   #keyed: Set<object> | undefined;
@@ -63,7 +63,7 @@ export class AnnouncedStatements {
     return this.#announced.insert + this.#announced.update + this.#announced.remove === 0;
   }
 
-  /** The entity whose rows a statement of that kind is about to change; `undefined` where another may be meant. */
+  /** The entity whose rows a statement of that kind is about to change; `undefined` if it may be another one. */
   soleStatement(kind: StatementKind): OrmMetadata | undefined {
     return this.#sole === kind && !this.isUnconfirmed ? this.#metadata : undefined;
   }
