@@ -3,13 +3,15 @@ import { RestflowCacheModule, type RestflowCacheOptions } from 'nestjs-restflow-
 import { redisStore } from 'nestjs-restflow-cache/redis';
 import { settings } from './settings.js';
 
-/** The same store and namespace for both processes, with the dispatchers that each of them has. */
+/** The same store, namespace and application for both processes, with the dispatchers that each of them has. */
 export function cacheModule(
   dispatchers: Partial<Pick<RestflowCacheOptions, 'dispatchers' | 'defaultDispatcher'>>,
 ): DynamicModule {
-  const { redis, namespace } = settings;
+  const { redis, namespace, version } = settings;
   return RestflowCacheModule.forRoot({
     namespace,
+    application: 'orders',
+    version,
     ttl: '1h',
     setCacheHeaders: true,
     store: redisStore({ url: redis }),

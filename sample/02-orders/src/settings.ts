@@ -4,6 +4,8 @@ export const settings = {
   redis: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379',
   rabbitMq: process.env['RABBITMQ_URL'] ?? 'amqp://guest:guest@127.0.0.1:5672',
   namespace: process.env['NAMESPACE'] ?? 'sample-02',
+  /** Another build reads another cache. */
+  version: process.env['GIT_SHA'] ?? 'development',
   /** The name of one of the dispatchers in dispatchers.ts. */
   dispatcher: process.env['DISPATCHER'] || 'bullmq',
 };
