@@ -1,5 +1,5 @@
 import { MethodCounters } from '../observability/metrics.js';
-import type { CompiledKey, PartitionValues } from '../keys/index.js';
+import { anySpelling, type CompiledKey, type PartitionValues } from '../keys/index.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { type CachePolicy, type CacheTarget, Call, type CallContext } from './engine/call.js';
@@ -99,6 +99,8 @@ export class MethodTarget implements CacheTarget {
     const tags = [...this.#commonTags, this.keyTag(call)];
     for (const partition of this.key.partitionTags(call, call.ambient?.members))
       tags.push(this.#partitionPrefix + partition);
+    for (const tag of this.key.spellingTags(call, call.ambient?.members))
+      tags.push(this.#partitionPrefix + tag);
     for (const name of this.#ownTags(call)) tags.push(this.space.userTag(name));
     return tags;
   }
@@ -129,6 +131,11 @@ export class MethodTarget implements CacheTarget {
   /** @throws PartitionError unless these fields are a declared combination of the key's partition fields */
   partitionTag(values: PartitionValues): string {
     return this.#partitionPrefix + this.key.partitionTag(values);
+  }
+
+  /** The tag of entries in whose key these partition fields have an unusual spelling. */
+  anySpellingTag(fields: Iterable<string>): string {
+    return this.#partitionPrefix + anySpelling(fields);
   }
 
   /** The tag of a call's partition by exactly these fields (or their arguments); `undefined` if entries carry no such tag. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import { isThenable } from '../common/async.js';
+import { spellingsOf } from '../keys/index.js';
 import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
 import type { InvalidationJob } from './jobs/dispatcher.interface.js';
@@ -16,6 +17,9 @@ import { fires, mappedPartitions } from './rules/rule-matcher.js';
 
 /** A rule that drops more partitions than this in one transaction drops its whole method instead. */
 const MAX_PARTITIONS = 1_000;
+
+/** A row that may be found by more spellings than this drops the whole method. */
+const MAX_SPELLINGS = 16;
 
 /** The tags to invalidate, by rule. */
 export type RuleTags = ReadonlyMap<ActiveRule, ReadonlySet<string>>;
@@ -104,7 +108,7 @@ export class InvalidationPlan {
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;
     if (effect === 'all') return this.#dropUnknown(rule);
-    for (const values of effect) this.#dropPartition(rule, values);
+    for (const values of effect) this.#dropSpellings(rule, values);
   }
 
   /** Adds the rewarm requests of a handler if any of its entries is dropped. */
@@ -174,12 +178,30 @@ export class InvalidationPlan {
     for (const tag of tags) this.#tagsOf(rule).add(this.space.userTag(tag));
   }
 
+  /** Drops the partition of a row in every spelling that finds it. */
+  #dropSpellings(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {
+    let spelled: Readonly<Record<string, unknown>>[] = [values];
+    for (const [field, value] of Object.entries(values)) {
+      const spellings = spellingsOf(value);
+      if (spellings === undefined || spellings.length * spelled.length > MAX_SPELLINGS)
+        return this.#dropUnknown(rule);
+      if (spellings.length > 1)
+        spelled = spelled.flatMap((one) => spellings.map((spelling) => ({ ...one, [field]: spelling })));
+    }
+    this.#dropPartition(rule, values);
+    if (this.#dropsAll(rule)) return;
+    const tags = this.#tagsOf(rule);
+    for (const one of spelled.length > 1 ? spelled : []) tags.add(rule.partitionTag(one));
+    tags.add(rule.anySpellingTag(values));
+  }
+
   #dropPartition(rule: ActiveRule, values: Readonly<Record<string, unknown>>): void {
     const tag = rule.partitionTag(values);
     if (this.#dropsAll(rule)) return;
     const tags = this.#tagsOf(rule);
     tags.add(tag);
-    if (tags.size > MAX_PARTITIONS) this.#dropUnknown(rule);
+    // The tag of any spelling is one more.
+    if (tags.size > MAX_PARTITIONS + 1) this.#dropUnknown(rule);
     else this.rewarms.addPartition(rule, values);
   }
 

@@ -3,7 +3,7 @@ import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeySlot, KeyTemplate, PartitionShape } from './key-template.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
-import type { ContextMembers, PartitionTags } from './partitions.js';
+import type { ContextMembers, PartitionTags, SpellingOf } from './partitions.js';
 import { encodeText } from './scalars.js';
 
 /** Parts of a compiled key. */
@@ -121,6 +121,24 @@ export class CompiledKey {
     } catch (error) {
       throw this.#locate(error, source);
     }
+  }
+
+  /**
+   * The tags that entries carry beside those of {@link partitionTags} because a value is not surely spelled as the column spells it
+   * that a rule compares it with: every change drops them by {@link watchSpellings}.
+   *
+   * @throws {UnencodableError} for a value that means another time whenever it is asked for: `today`
+   */
+  spellingTags(source: KeySource, context?: ContextMembers): readonly string[] {
+    return this.#tags.spellingTags(source, context);
+  }
+
+  /**
+   * Watches the spelling of these partition fields, by which a rule drops.
+   * @param fields left out: all combinations
+   */
+  watchSpellings(fields: readonly string[] | undefined, spellingOf: SpellingOf): void {
+    this.#tags.watchSpellings(fields, spellingOf);
   }
 
   /**

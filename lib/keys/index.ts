@@ -38,3 +38,4 @@ export { KeyPlan } from './key-plan.js';
 export { readParameters } from './function-source.js';
 export { methodParameters } from './method-parameters.js';
 export { type PartitionShape, writePartition } from './key-template.js';
+export { anySpelling, isCanonical, type Spelling, spellingsOf } from './spellings.js';

@@ -8,6 +8,7 @@ import {
 } from './key-template.js';
 import type { KeySource, PartitionValues } from './key.interface.js';
 import { encodeText } from './scalars.js';
+import { anySpelling, isCanonical, isRelative, type Spelling } from './spellings.js';
 
 /** Maximum number of combinations of partition fields that entries carry tags for. */
 export const MAX_PARTITION_SUBSETS = 16;
@@ -144,6 +145,11 @@ const MAX_LIST_TAGS = 1_000;
 /** How members of `keyContext` are written. */
 const PLAIN: CoarseShape = { isSet: false, sortLists: false, isHashed: false };
 
+/** How the column that a partition field is compared with spells its values. */
+export type SpellingOf = (field: string) => Spelling;
+
+const NO_TAGS: readonly string[] = [];
+
 /** Source of the coarse text of one partition field. */
 export interface PartitionWriter {
   readonly slot: KeySlot;
@@ -155,6 +161,9 @@ export interface PartitionWriter {
 export class PartitionTags {
   readonly #prefixes: readonly string[];
   #all: readonly PartitionSubset[] | undefined;
+  /** Combinations that rules drop by. */
+  readonly #watched: { readonly fields: readonly string[] | undefined; readonly spellingOf: SpellingOf }[] =
+    [];
   /** Combinations of the key's own fields only. */
   #own: readonly PartitionSubset[] | undefined;
 
@@ -198,6 +207,35 @@ export class PartitionTags {
       tags.push(tag);
     }
     return tags;
+  }
+
+  /** See `CompiledKey.watchSpellings`. */
+  watchSpellings(fields: readonly string[] | undefined, spellingOf: SpellingOf): void {
+    this.#watched.push({ fields: fields && [...new Set(fields)].sort(), spellingOf });
+  }
+
+  /** The tags of any spelling of one call: of combinations in which a value is not surely spelled as its column spells it. */
+  spellingTags(source: KeySource, context?: ContextMembers): readonly string[] {
+    let tags: string[] | undefined;
+    for (const { fields, spellingOf } of this.#watched) {
+      for (const names of fields === undefined ? this.subsets.all.map((subset) => subset.fields) : [fields]) {
+        if (names.every((name) => this.#isCanonical(name, spellingOf(name), source, context))) continue;
+        const tag = anySpelling(names);
+        if (tags === undefined) tags = [tag];
+        else if (!tags.includes(tag)) tags.push(tag);
+      }
+    }
+    return tags ?? NO_TAGS;
+  }
+
+  #isCanonical(name: string, spelling: Spelling, source: KeySource, context?: ContextMembers): boolean {
+    const index = this.subsets.names.indexOf(name);
+    const writer = this.writers[index];
+    if (writer?.constant !== undefined) return true;
+    const value = writer === undefined ? context?.get(name) : writer.slot.value(source);
+    if (isRelative(spelling, value))
+      throw new UnencodableError([name], 'is a text that means another time whenever it is asked for');
+    return isCanonical(spelling, value);
   }
 
   /** Appends the texts of the context's members. @returns all combinations: each member alone, and those that are declared */

@@ -1,5 +1,6 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InstanceClass } from '../cache/values/classes.js';
+import type { Spelling } from '../keys/index.js';
 import type {
   ActiveRule,
   Attempt,
@@ -25,6 +26,7 @@ import {
   entityTable,
   remoteRulesByTable,
 } from './entities/entities.js';
+import { spellingAt } from './entities/spellings.js';
 import { changesOfRow } from './postgres/change-log.js';
 import { inSavepoint } from './sql/transaction-control.js';
 import { dialectOf, isKnownType, typeOf } from './dialects.js';
@@ -37,6 +39,9 @@ import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
 /** Connects the DataSources of an application to its rules. */
 export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   readonly #bindings = new Map<OrmDataSource, DataSourceBinding>();
+  readonly #spellings = new Map<Function | string, Map<string, Spelling>>();
+  /** The metadata that the spellings were read from. */
+  readonly #spelledBy = new Map<OrmDataSource, unknown>();
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -45,6 +50,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     private readonly exactStatements: boolean,
   ) {
     runtime.describeEntity = (entity) => this.#describe(entity);
+    registry.spellingOf = (entity, path) => this.#spellingOf(entity as Function | string, path);
   }
 
   /** Attaches a DataSource, initialised or not. Attaching it again does nothing. @throws TypeError for anything else */
@@ -55,6 +61,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
       );
     }
     if (!this.#bindings.has(dataSource)) {
+      this.#spellings.clear();
       this.#bindings.set(
         dataSource,
         new DataSourceBinding(dataSource, this.runtime, this.registry, this.service, this.exactStatements),
@@ -112,6 +119,30 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   detachAll(): void {
     for (const binding of this.#bindings.values()) binding.detach();
     this.#bindings.clear();
+    this.#spellings.clear();
+  }
+
+  /** Asked at every cached call, so what is known is kept until a DataSource has other entities. */
+  #spellingOf(entity: Function | string, path: string): Spelling {
+    let isKept = true;
+    for (const dataSource of this.#bindings.keys()) {
+      const metadatas = dataSource.isInitialized ? dataSource.entityMetadatas : undefined;
+      if (this.#spelledBy.get(dataSource) === metadatas) continue;
+      this.#spelledBy.set(dataSource, metadatas);
+      isKept = false;
+    }
+    if (!isKept) this.#spellings.clear();
+    let ofEntity = this.#spellings.get(entity);
+    if (ofEntity === undefined) this.#spellings.set(entity, (ofEntity = new Map()));
+    let spelling = ofEntity.get(path);
+    if (spelling === undefined) {
+      const known = [...this.#bindings.keys()]
+        .map((dataSource) => (dataSource.isInitialized ? spellingAt(dataSource, entity, path) : 'unknown'))
+        .filter((each) => each !== undefined);
+      spelling = known.every((each) => each === known[0]) ? (known[0] ?? 'unknown') : 'opaque';
+      ofEntity.set(path, spelling);
+    }
+    return spelling;
   }
 
   #describe(entity: unknown): unknown {

@@ -19,6 +19,7 @@ export interface OrmColumn {
   readonly precision?: number | null;
   readonly scale?: number;
   readonly isArray?: boolean;
+  readonly collation?: string;
   /** Of a `date`: whether a Date is written by its day in UTC. */
   readonly utc?: boolean;
   readonly transformer?: OrmTransformer | readonly OrmTransformer[];

@@ -242,7 +242,7 @@ describe('a rule that is bound', () => {
       method: async (user: unknown, tenant: unknown, third: unknown) => [user, tenant, third],
     });
     await world.commit(inserted({ id: 1, tenant: 2 }));
-    expect(world.bumps[0]!.tags).toEqual([world.target.partitionTag({ user: 1, tenant: 2 })]);
+    expect(world.bumps[0]!.tags).toEqual(world.tagsOf({ user: 1, tenant: 2 }));
   });
 
   it('has an identity that is stable, and differs where the rule does', () => {

@@ -87,7 +87,7 @@ describe('a custom invalidator', () => {
     const spoken = new Deferred();
     const world = asking(async () => spoken.promise, invalidates(User, USER));
     const waiting = world.commit(inserted({ id: 1 }));
-    expect(world.bumps).toEqual([{ tags: [world.target.partitionTag({ user: 1 })], mode: 'purge' }]);
+    expect(world.bumps).toEqual([{ tags: world.tagsOf({ user: 1 }), mode: 'purge' }]);
     spoken.resolve();
     await waiting;
     expect(world.bumps).toHaveLength(1);
@@ -116,7 +116,7 @@ describe('the work of a commit', () => {
   it('bumps a tag once, whatever names it, all rules of a mode together', async () => {
     const world = new World([invalidates(User, USER), invalidates(User, { ...USER, name: 'again' })]);
     await world.commit(inserted({ id: 1 }), updated({ id: 1 }, { id: 2 }), inserted({ id: 2 }));
-    const tags = [1, 2].map((user) => world.target.partitionTag({ user }));
+    const tags = [...new Set([1, 2].flatMap((user) => world.tagsOf({ user })))];
     expect(world.bumps).toEqual([{ tags, mode: 'purge' }]);
   });
 
@@ -128,7 +128,7 @@ describe('the work of a commit', () => {
     await world.commit(inserted({ id: 1 }));
     expect(world.bumps).toEqual([
       { tags: [world.target.methodTag], mode: 'purge' },
-      { tags: [world.target.partitionTag({ user: 1 })], mode: 'expire' },
+      { tags: world.tagsOf({ user: 1 }), mode: 'expire' },
     ]);
   });
 
@@ -181,7 +181,7 @@ describe('a dispatcher', () => {
       id: expect.any(String),
       namespace: 'restflow',
       rule: world.rules.all()[0]!.id,
-      tags: [world.target.partitionTag({ user: 1 })],
+      tags: world.tagsOf({ user: 1 }),
       mode: 'purge',
       done: true,
     });

@@ -250,7 +250,7 @@ describe('in a transaction with a durable dispatcher', () => {
     );
     await world.transaction(inserted({ id: 1 }), inserted({ id: 2 }));
     expect(asked).toBe(1);
-    expect(mine.calls.map((jobs) => jobs.map(({ tags }) => tags.length))).toEqual([[4]]);
+    expect(mine.calls.map((jobs) => jobs.map(({ tags }) => tags.length))).toEqual([[5]]);
   });
 });
 
@@ -334,12 +334,12 @@ describe('batch', () => {
     );
     expect(jobs).toEqual([
       [
-        ['e', 'purge', ['user=1'], true],
-        ['f', 'purge', ['user=1'], true],
-        ['a, b', 'purge', ['user=1', 'tenant=1'], true],
-        ['c', 'expire', ['user=1'], true],
+        ['e', 'purge', ['user=1', '*user'], true],
+        ['f', 'purge', ['user=1', '*user'], true],
+        ['a, b', 'purge', ['user=1', '*user', 'tenant=1', '*tenant'], true],
+        ['c', 'expire', ['user=1', '*user'], true],
       ],
-      [['d', 'purge', ['user=1'], true]],
+      [['d', 'purge', ['user=1', '*user'], true]],
     ]);
   });
 

@@ -104,7 +104,7 @@ describe('requireArgs', () => {
     await rule.commit(NULL);
     expect(rule.bumps).toEqual([]);
     await rule.commit(inserted({ id: 1 }));
-    expect(rule.bumps).toEqual([{ tags: [rule.target.partitionTag({ user: 1 })], mode: 'purge' }]);
+    expect(rule.bumps).toEqual([{ tags: rule.tagsOf({ user: 1 }), mode: 'purge' }]);
   });
 
   it('skips nothing for what a mapping does not give', async () => {

@@ -1,7 +1,7 @@
 import type { RuleReport } from '../../cache/cache-report.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { CacheConfigurationError } from '../../common/errors.js';
-import { DefaultKeyConstructor, ResponseCacheKeyConstructor } from '../../keys/index.js';
+import { DefaultKeyConstructor, ResponseCacheKeyConstructor, type Spelling } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
@@ -22,6 +22,7 @@ export class BoundRule implements ActiveRule {
     readonly target: MethodTarget,
     readonly dispatcher: string,
     readonly invalidator?: BoundInvalidator,
+    private readonly spellingOf: (entity: EntityClass | string, path: string) => Spelling = () => 'unknown',
   ) {
     this.entity = resolveEntity(rule.options.entity);
     this.entityName = rule.entityName;
@@ -33,6 +34,10 @@ export class BoundRule implements ActiveRule {
 
   partitionTag(values: Readonly<Record<string, unknown>>): string {
     return this.target.partitionTag(this.byField(values));
+  }
+
+  anySpellingTag(values: Readonly<Record<string, unknown>>): string {
+    return this.target.anySpellingTag(Object.keys(this.byField(values)));
   }
 
   /** Renames mapped values to partition fields: a mapping may name the argument that a field reads. */
@@ -84,9 +89,14 @@ export class BoundRule implements ActiveRule {
   #bindFields({ fieldMapping, scope, invalidator }: RuleOptions): ReadonlyMap<string, string> {
     if (fieldMapping === undefined && scope === undefined && invalidator === undefined)
       throw this.#noEffectError();
+    if (typeof fieldMapping === 'function') this.target.key.watchSpellings(undefined, () => 'unknown');
     if (fieldMapping === undefined || typeof fieldMapping === 'function') return new Map();
     const fields = new Map(Object.keys(fieldMapping).map((name) => [name, this.#partitionField(name)]));
     this.target.key.addSubset([...fields.values()]);
+    const paths = new Map([...fields].map(([name, field]) => [field, fieldMapping[name as never] as string]));
+    this.target.key.watchSpellings([...fields.values()], (field) =>
+      this.spellingOf(this.entity, paths.get(field)!),
+    );
     return fields;
   }
 
@@ -140,4 +150,6 @@ export interface ActiveRule {
   readonly lookups: readonly string[];
   /** The tag of the partition with these mapped values. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string;
+  /** The tag of entries whose readers spelled these fields in an unusual way, so that their partition is not known. */
+  anySpellingTag(values: Readonly<Record<string, unknown>>): string;
 }

@@ -1,5 +1,5 @@
 import type { KeySpace } from '../../cache/key-space.js';
-import { writePartition } from '../../keys/index.js';
+import { anySpelling, writePartition } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { ActiveRule } from './bound-rule.js';
 
@@ -40,6 +40,10 @@ export class RemoteRule implements ActiveRule {
 
   partitionTag(values: Readonly<Record<string, unknown>>): string {
     return this.#partitionPrefix + writePartition(this.description.partition!.shape, values);
+  }
+
+  anySpellingTag(values: Readonly<Record<string, unknown>>): string {
+    return this.#partitionPrefix + anySpelling(Object.keys(values));
   }
 
   /**

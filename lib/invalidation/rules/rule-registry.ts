@@ -7,7 +7,8 @@ import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { RemoteRule } from './remote-rule.js';
 import { bindInvalidator, type ResolveInvalidator } from '../invalidator.js';
 import { InvalidationRule } from './invalidation-rule.js';
-import type { RuleOptions } from './rule-options.js';
+import type { EntityClass, RuleOptions } from './rule-options.js';
+import type { Spelling } from '../../keys/index.js';
 
 /** All rules of the application: those of its cached methods, and those of other processes. */
 export class RuleRegistry {
@@ -15,6 +16,8 @@ export class RuleRegistry {
   readonly #bound = new Set<MethodTarget>();
   #remote: readonly RemoteRule[] = [];
   #revision = 0;
+  /** The spelling of the column at a path of an entity. Set by the room that knows the columns. */
+  spellingOf: (entity: EntityClass | string, path: string) => Spelling = () => 'unknown';
   /** Collects written tables while rules of other processes have not been read yet; `undefined` afterwards. */
   tablesToMatch: Set<string> | undefined;
 
@@ -46,7 +49,9 @@ export class RuleRegistry {
     const where = `The rule of ${target.name} on ${rule.entityName}`;
     const dispatcher = this.dispatcherOf(rule.options, where);
     const invalidator = bindInvalidator(rule.options.invalidator, where, this.invalidatorOf);
-    return new BoundRule(rule, target, dispatcher, invalidator);
+    return new BoundRule(rule, target, dispatcher, invalidator, (entity, path) =>
+      this.spellingOf(entity, path),
+    );
   }
 
   all(): readonly BoundRule[] {

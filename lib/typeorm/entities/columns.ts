@@ -103,6 +103,8 @@ const KINDS: readonly (readonly [RegExp, (column: OrmColumn, given: unknown) => 
   [/^(?:timestamp|datetime|smalldatetime)/, asMoment],
   [/^time/, (_, given) => keepIf(given, /^\d\d:\d\d:\d\d$/.test(String(given)))],
   [/^(?:decimal|numeric|dec|fixed|number)$/, asDecimal],
+  [/^(?:real|float|float4)$/, (_, given) => keepIf(given, hasDigits(given, 6))],
+  [/^(?:double|double precision|float8)$/, (_, given) => keepIf(given, hasDigits(given, 15))],
   [/(?<!po)int|serial|^year$/, (_, given) => keepIf(given, isWhole(given))],
   [/^bool/, (_, given) => keepIf(given, /^(?:true|false|[01])$/.test(String(given)))],
 ];
@@ -159,6 +161,12 @@ function asDecimal(column: OrmColumn, given: unknown): unknown {
   const isBounded = typeof column.precision === 'number' || dialectOfColumn(column).dropsFractions;
   const digits = column.scale ?? (isBounded ? 0 : Infinity);
   return keepIf(given, match !== null && (match[1]?.length ?? 0) <= digits);
+}
+
+/** A float keeps 6 digits as they were given, a double 15. */
+function hasDigits(given: unknown, most: number): boolean {
+  const text = String(given);
+  return /^-?\d+(?:\.\d+)?$/.test(text) && text.replace(/^-?0*\.?0*|\./g, '').length <= most;
 }
 
 function isWhole(given: unknown): boolean {

@@ -102,6 +102,11 @@ export class World {
     this.rules.add(this.target);
   }
 
+  /** The tags that a change of a row with these mapped values drops. */
+  tagsOf(values: Readonly<Record<string, unknown>>): string[] {
+    return [this.target.partitionTag(values), this.target.anySpellingTag(Object.keys(values))];
+  }
+
   #watchBumps(): void {
     const bump = this.runtime.bump.bind(this.runtime);
     this.runtime.bump = (tags, mode) => {
