@@ -44,10 +44,10 @@ afterAll(() => dataSource.destroy());
 describe('forRoot({ dispatchers })', () => {
   it('says what to write for what is no dispatcher', async () => {
     expect(() => RestflowCacheModule.forRoot({ dispatchers: [undefined as never] })).toThrow(
-      /dispatchers holds undefined.*circular import/,
+      /dispatchers contains undefined.*circular import/,
     );
     const started = TestApplication.start([], { dispatchers: [{ useFactory: () => null as never }] });
-    await expect(started).rejects.toThrow(/dispatchers holds null.*useFactory/);
+    await expect(started).rejects.toThrow(/dispatchers contains null.*useFactory/);
   });
 
   const instance = new Mine();

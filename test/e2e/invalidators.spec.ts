@@ -141,7 +141,7 @@ describe('an invalidator that is a class', () => {
     [
       'something else',
       { provide: FeedInvalidator, useValue: {} },
-      /FeedInvalidator.*has no method invalidate/,
+      /FeedInvalidator.*without a method invalidate/,
     ],
   ])('that is %s is an error at boot that says what to write', async (_, provider, message) => {
     await expect(boot('sql.js', provider)).rejects.toThrow(message);
