@@ -6,7 +6,16 @@ import { pathToFileURL } from 'node:url';
 import { inRoot } from './root.mjs';
 
 /** What needs an optional peer, or is not for production, has an entry of its own. */
-const subpaths = ['bullmq', 'microservices', 'pg-boss', 'postgres', 'prometheus', 'redis', 'testing'];
+const subpaths = [
+  'bullmq',
+  'microservices',
+  'opentelemetry',
+  'pg-boss',
+  'postgres',
+  'prometheus',
+  'redis',
+  'testing',
+];
 
 /** Names of the entries that exist, as files of lib/ without their extension; the main one first. */
 export const entryNames = () => [

@@ -21,6 +21,7 @@ export const rooms = {
   module: ['http', 'typeorm', 'dispatchers', 'decorators'],
   // Each is an entry of its own, which the main entry does not know.
   prometheus: ['cache', 'decorators'],
+  opentelemetry: ['cache'],
 };
 
 /** Rooms that every other room may import from, each with the foundations that it knows. */

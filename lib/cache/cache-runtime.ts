@@ -3,6 +3,7 @@ import { CacheConfigurationError } from '../common/errors.js';
 import type { Clock } from '../common/time.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
 import { type InvalidationCause, publishEvent } from '../observability/events.js';
+import { type SpanAttributes, traced } from '../observability/tracing.js';
 import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 import {
@@ -283,7 +284,12 @@ export class CacheRuntime {
     publishEvent('invalidate', () => invalidateEvent(this.space, tags, mode, cause));
     this.engine.localStamps.countBump();
     this.engine.pauses.bumped(tags);
-    return bumpStores(this.settings.stores, tags, mode)?.catch((error: unknown) => {
+    const bumped = traced(
+      'cache.invalidate',
+      invalidationAttributes(this.space.namespace, tags, mode, cause),
+      () => bumpStores(this.settings.stores, tags, mode),
+    );
+    return bumped?.catch((error: unknown) => {
       invalidation.failures++;
       throw error;
     });
@@ -316,6 +322,20 @@ export class CacheRuntime {
   refuseCurrentLoad(reason: string): void {
     currentLoad()?.refuse(reason);
   }
+}
+
+function invalidationAttributes(
+  namespace: string,
+  tags: readonly string[],
+  mode: InvalidationMode,
+  cause: InvalidationCause,
+): SpanAttributes {
+  return {
+    'cache.namespace': namespace,
+    'cache.invalidation.mode': mode,
+    'cache.invalidation.cause': cause,
+    'cache.invalidation.tags': tags.length,
+  };
 }
 
 function unkeyedReason(error: unknown): string {

@@ -1,3 +1,4 @@
+import { activeTracer } from '../observability/tracing.js';
 import { randomUUID } from 'node:crypto';
 import type { KeySpace } from '../cache/key-space.js';
 import { isThenable } from '../common/async.js';
@@ -249,6 +250,7 @@ export function jobOf(
   done: boolean,
   rewarm: readonly Rewarm[],
 ): InvalidationJob {
+  const trace = activeTracer()?.carrier();
   return {
     id: randomUUID(),
     namespace: space.namespace,
@@ -257,5 +259,6 @@ export function jobOf(
     mode: rule.mode,
     done,
     ...(rewarm.length > 0 && { rewarm }),
+    ...(trace !== undefined && { trace }),
   };
 }

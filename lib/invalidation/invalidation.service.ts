@@ -1,5 +1,6 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { currentLoad } from '../cache/engine/load-context.js';
+import { traced } from '../observability/tracing.js';
 import type { InvalidationMode, MaybePromise } from '../stores/store.interface.js';
 import type { ActiveRule } from './rules/bound-rule.js';
 import type { Change } from './change.interface.js';
@@ -224,7 +225,10 @@ export class InvalidationService {
       const counters = this.runtime.counters.dispatcher(dispatcher);
       counters.jobs += jobs.length;
       const dispatched = this.#guarded(
-        () => this.dispatchers.dispatch(dispatcher, rules, jobs, work),
+        () =>
+          traced('cache.dispatch', { 'cache.dispatcher': dispatcher, 'cache.jobs': jobs.length }, () =>
+            this.dispatchers.dispatch(dispatcher, rules, jobs, work),
+          ),
         (error) => {
           counters.failures++;
           this.#failures.failed(rules, error, outcome);

@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import type { Clock } from '../common/time.js';
 import { CACHE_CHANNELS } from './events.js';
 import type { MethodCounters } from './metrics.js';
+import { activeTracer, type TracedLoad } from './tracing.js';
 
 /**
  * One load, in all events of the tracing channel `load`: the same object from `start` to `asyncEnd`.
@@ -25,19 +26,26 @@ const channels = tracingChannel<unknown, LoadEvent>(CACHE_CHANNELS.load);
 export class LoadWatch {
   readonly #began: number;
   readonly #event: LoadEvent | undefined;
+  readonly #traced: TracedLoad | undefined;
 
   constructor(
     private readonly counters: MethodCounters,
     private readonly clock: Pick<Clock, 'now'>,
+    isResponse = false,
   ) {
     counters.loads++;
     this.#began = clock.now();
     const { namespace, name } = counters;
     this.#event = channels.hasSubscribers ? { namespace, method: name } : undefined;
+    this.#traced = activeTracer()?.load({ namespace, method: name, isResponse });
   }
 
   /** Starts the load, in the context that subscribers bound to its start. */
   begin<T>(run: () => T): T {
+    return this.#traced === undefined ? this.#begin(run) : this.#traced.run(() => this.#begin(run));
+  }
+
+  #begin<T>(run: () => T): T {
     const event = this.#event;
     if (event === undefined) return run();
     return channels.start.runStores(event, () => {
@@ -50,7 +58,8 @@ export class LoadWatch {
   }
 
   succeeded(): void {
-    this.#ended();
+    const seconds = this.#ended();
+    this.#traced?.ended(seconds);
   }
 
   failed(error: unknown): void {
@@ -59,18 +68,22 @@ export class LoadWatch {
       this.#event.error = error;
       channels.error.publish(this.#event);
     }
-    this.#ended();
+    const seconds = this.#ended();
+    this.#traced?.failed(error, seconds);
   }
 
-  #ended(): void {
+  /** @returns the duration in seconds */
+  #ended(): number {
     // The clock may have been set back.
     const took = Math.max(0, this.clock.now() - this.#began);
     this.counters.loadTime += took;
     this.counters.loadTimes.observe(took / 1000);
-    if (this.#event === undefined) return;
-    this.#event.seconds = took / 1000;
-    channels.asyncStart.publish(this.#event);
-    channels.asyncEnd.publish(this.#event);
+    if (this.#event !== undefined) {
+      this.#event.seconds = took / 1000;
+      channels.asyncStart.publish(this.#event);
+      channels.asyncEnd.publish(this.#event);
+    }
+    return took / 1000;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CacheMetrics } from '../observability/metrics.js';
-import { METRIC_FAMILIES, type MetricFamily, type Sample } from './metric-families.js';
+import { METRIC_FAMILIES, type MetricFamily, type Sample } from '../observability/metric-families.js';
 
 /**
  * The members of a prom-client `Registry` that are used.

@@ -1,6 +1,7 @@
 import { isThenable, type Timers, within } from '../common/async.js';
 import { messageOf } from '../common/messages.js';
 import type { StoreState } from '../observability/metrics.js';
+import { traced } from '../observability/tracing.js';
 import { CircuitBreaker, WriteRefusals } from './circuit-breaker.js';
 import { isEncoded, type ValueEncoding } from './encoded-value.js';
 import { BumpLog } from './generations.js';
@@ -152,13 +153,13 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   async #read(query: StoreQuery, ask: () => MaybePromise<Entry | Stamp>): Promise<Entry | Stamp> {
     if (this.#encoding?.isOpen === false) await this.#encoding.open();
     const began = this.#late.now();
-    return this.#usable(query, await this.#guard(ask), began);
+    return this.#usable(query, await this.#guard('get', ask), began);
   }
 
   async #getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
     if (this.#encoding?.isOpen === false) await this.#encoding.open();
     const began = this.#late.now();
-    const readings = await this.#guard(() => this.inner.getMany!(queries));
+    const readings = await this.#guard('get_many', () => this.inner.getMany!(queries));
     const usable = readings.map((reading, i) => this.#usable(queries[i]!, reading, began));
     return usable.some(isThenable) ? Promise.all(usable) : (usable as (Entry | Stamp)[]);
   }
@@ -179,12 +180,12 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   }
 
   stamp(tags: readonly string[]): Promise<Stamp> {
-    return this.#guard(() => this.inner.stamp(tags));
+    return this.#guard('stamp', () => this.inner.stamp(tags));
   }
 
   async judge(stamp: Stamp): Promise<Verdict> {
     if (this.#unsent.size > 0 && this.#unsent.covers(stamp.tags)) return 'purged';
-    return this.#guard(() => this.inner.judge(stamp));
+    return this.#guard('judge', () => this.inner.judge(stamp));
   }
 
   /** A store that is away was reported when it went: its callers are only told that the entry is not stored. */
@@ -192,7 +193,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     const encoded = this.#encoding === undefined ? entry : await this.#encoding.encode(query, entry);
     if (encoded === undefined) return false;
     try {
-      const isStored = await this.#guard(() => this.inner.set(query, encoded));
+      const isStored = await this.#guard('set', () => this.inner.set(query, encoded));
       this.#refusals.accepted();
       return isStored;
     } catch (error) {
@@ -235,7 +236,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   async #acquire(acquire: () => Promise<Lease | undefined>): Promise<Lease | undefined> {
     let granted: Promise<Lease | undefined> | undefined;
     try {
-      return await this.#guard(() => (granted = acquire()));
+      return await this.#guard('acquire', () => (granted = acquire()));
     } catch (error) {
       granted?.then(
         (lease) => lease?.release(),
@@ -246,7 +247,11 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   }
 
   /** Waits for an answer for at most the timeout; a later answer is dropped. */
-  async #guard<T>(ask: () => MaybePromise<T>): Promise<T> {
+  #guard<T>(operation: string, ask: () => MaybePromise<T>): Promise<T> {
+    return traced(`cache.store.${operation}`, { 'cache.store': this.kind }, () => this.#ask(ask));
+  }
+
+  async #ask<T>(ask: () => MaybePromise<T>): Promise<T> {
     if (!this.#breaker.allows()) throw new StoreUnavailableError(`The ${this.kind} store does not answer`);
     try {
       const asked = ask();
@@ -273,7 +278,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   async #send(tags: readonly string[], mode: InvalidationMode, mark: number, isLate: boolean): Promise<void> {
     for (let from = 0; from < tags.length; from += MAX_TAGS_PER_BUMP) {
       const part = tags.slice(from, from + MAX_TAGS_PER_BUMP);
-      await this.#guard(() => this.inner.bump(part, mode));
+      await this.#guard('bump', () => this.inner.bump(part, mode));
       if (isLate) this.#late.note(part);
       this.#unsent.remove(part, mode, mark);
     }

@@ -152,6 +152,20 @@ describe('the example of docs/prometheus.md', () => {
   });
 });
 
+describe('the example of docs/opentelemetry.md', () => {
+  it('boots without an SDK', async () => {
+    const blocks = codeBlocks(exportsOf(compilerOptions()));
+    const page = blocks.filter(({ where }) => where.startsWith('docs/opentelemetry.md'));
+    const { TracedModule } = await load(page[0]!);
+    const app = await NestFactory.createApplicationContext(TracedModule!, {
+      abortOnError: false,
+      logger: ['error', 'warn'],
+    });
+    expect(app.get(CacheService).health().status).toBe('up');
+    await app.close();
+  });
+});
+
 describe('the pages of docs/', () => {
   it.each(['inline', 'background', 'bullmq', 'pg-boss', 'microservice', 'outbox'])(
     'are one for the dispatcher %s too',

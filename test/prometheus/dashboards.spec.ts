@@ -5,7 +5,7 @@ import { Injectable } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { CacheResult, CacheService, memoryStore } from '../../lib/index.js';
-import { METRIC_FAMILIES } from '../../lib/prometheus/metric-families.js';
+import { METRIC_FAMILIES } from '../../lib/observability/metric-families.js';
 import { RestflowPrometheusModule } from '../../lib/prometheus.js';
 import { start, type TestApplication } from '../http/support/application.js';
 import { servers } from '../servers/registry.mjs';

@@ -2,7 +2,7 @@ import { Controller, Get, Injectable, Module, type CanActivate, UnauthorizedExce
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type OpenMetricsContentType, Registry } from 'prom-client';
 import { CacheResponse, CacheResult } from '../../lib/index.js';
-import { METRIC_FAMILIES } from '../../lib/prometheus/metric-families.js';
+import { METRIC_FAMILIES } from '../../lib/observability/metric-families.js';
 import { registerMetrics, RestflowPrometheusModule } from '../../lib/prometheus.js';
 import { platforms, start, type TestApplication } from '../http/support/application.js';
 import { TestApplication as Application } from '../support/application.js';

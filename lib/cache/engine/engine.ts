@@ -1,5 +1,6 @@
 import { watchLoad } from '../../observability/load-watch.js';
 import { UNCOUNTED } from '../../observability/metrics.js';
+import { activeTracer, type LoadedMethod } from '../../observability/tracing.js';
 import type { OnceLog } from '../../observability/once-log.js';
 import { Entry, type MaybePromise } from '../../stores/store.interface.js';
 import type { Stamp } from '../../stores/stamp.js';
@@ -17,6 +18,10 @@ import { StoreReader } from './store-reader.js';
 
 /** Loads that other calls may wait for, at one time. Above it, loads run unshared. */
 const MAX_SHARED_LOADS = 10_000;
+
+function tracedMethod({ request, target: { counters, name } }: Call): LoadedMethod {
+  return { namespace: counters.namespace, method: name, isResponse: request !== undefined };
+}
 
 /** After this many waits for loads that an invalidation overtook, a call loads by itself. */
 const MAX_RETRIES = 3;
@@ -86,6 +91,7 @@ export class CacheEngine {
     call.status = status;
     call.entry = entry;
     if (this.reader.sampler !== undefined) this.reader.sampler.served(call, status);
+    if (status !== CacheStatus.MISS) activeTracer()?.hit(tracedMethod(call), call.key);
     const enclosing = currentLoad();
     if (enclosing !== undefined) reportEntry(call, enclosing);
     return call.target.values.present(entry.value);

@@ -87,7 +87,7 @@ export class HandlerLoad {
     { engine }: CacheRuntime,
     private readonly route: CachedRoute,
   ) {
-    this.#watch = new LoadWatch(route.target.counters, engine.clock);
+    this.#watch = new LoadWatch(route.target.counters, engine.clock, true);
   }
 
   /** @param control control of the recording, which ends if the handler throws or is cancelled (hard timeout) */

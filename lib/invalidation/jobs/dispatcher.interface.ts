@@ -23,6 +23,8 @@ export interface InvalidationJob {
   readonly done: boolean;
   /** Entries to compute again after the invalidation, for rules with `rewarm: true`; omitted if there are none. */
   readonly rewarm?: readonly Rewarm[] | undefined;
+  /** The trace that dispatched it, as headers of W3C Trace Context; only where something traces. */
+  readonly trace?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

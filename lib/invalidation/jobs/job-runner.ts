@@ -1,5 +1,6 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import { excerpt } from '../../common/messages.js';
+import { activeTracer } from '../../observability/tracing.js';
 import type { MaybePromise } from '../../stores/store.interface.js';
 import type { Rewarmer } from '../rewarm/rewarmer.js';
 import type { ActiveRule } from '../rules/bound-rule.js';
@@ -29,8 +30,13 @@ export class JobRunner {
       // In the background: entries that the next job invalidates are stale until it runs.
       this.recompute([job]);
     };
-    const bumped = this.runtime.bump(job.tags, job.mode, 'job');
-    return bumped instanceof Promise ? bumped.then(done) : done();
+    const run = (): MaybePromise<void> => {
+      const bumped = this.runtime.bump(job.tags, job.mode, 'job');
+      return bumped instanceof Promise ? bumped.then(done) : done();
+    };
+    const attributes = { 'cache.namespace': job.namespace, 'cache.dispatcher': by, 'cache.rule': job.rule };
+    const tracer = activeTracer();
+    return tracer === undefined ? run() : tracer.job(job.trace, attributes, run);
   }
 
   #reportMalformed({ rewarm }: InvalidationJob, by: string): void {

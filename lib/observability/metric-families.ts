@@ -1,10 +1,5 @@
-import type { DurationMetrics } from '../observability/histogram.js';
-import type {
-  CacheMetrics,
-  DispatcherMetrics,
-  MethodMetrics,
-  StoreMetrics,
-} from '../observability/metrics.js';
+import type { DurationMetrics } from './histogram.js';
+import type { CacheMetrics, DispatcherMetrics, MethodMetrics, StoreMetrics } from './metrics.js';
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -1,0 +1,2 @@
+export { instrumentCache, type OpenTelemetryOptions } from './opentelemetry/instrument-cache.js';
+export { RestflowOpenTelemetryModule } from './opentelemetry/opentelemetry.module.js';
