@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type {
   DispatchContext,
@@ -12,60 +11,8 @@ import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { within } from '../common/async.js';
 import { systemClock } from '../common/time.js';
 import { positive } from '../common/options.js';
+import { JobQueue } from './job-queue.js';
 import { DispatcherOptions } from './options.js';
-
-/** A merged job with more tags than this gets coarser ones. */
-const MAX_TAGS = 1_000;
-
-/**
- * A bounded queue of jobs. If there are too many they are merged, with coarser tags if there are too many tags: more is
- * invalidated than necessary, never less.
- */
-export class BackgroundQueue {
-  #jobs: InvalidationJob[] = [];
-
-  constructor(
-    private readonly limit: number,
-    private readonly coarser: (tag: string) => string | undefined,
-  ) {}
-
-  get size(): number {
-    return this.#jobs.length;
-  }
-
-  add(job: InvalidationJob): void {
-    this.#jobs.push(job);
-    if (this.#jobs.length > this.limit) this.#merge();
-  }
-
-  next(): InvalidationJob | undefined {
-    return this.#jobs.shift();
-  }
-
-  /** Removes and returns up to `count` jobs, oldest first. */
-  take(count: number): InvalidationJob[] {
-    return this.#jobs.splice(0, count);
-  }
-
-  /** Merges the jobs to one for each mode. It has no rewarms: the process is overloaded already. */
-  #merge(): void {
-    const modes = new Map<string, InvalidationJob[]>();
-    for (const job of this.#jobs) modes.set(job.mode, [...(modes.get(job.mode) ?? []), job]);
-    this.#jobs = [...modes.values()].map(([{ rewarm: _dropped, ...first }, ...others]) => ({
-      ...first,
-      // New id: otherwise the queue deduplicates it against the first job.
-      id: randomUUID(),
-      done: [first, ...others].every(({ done }) => done),
-      tags: this.#reduce(new Set([first, ...others].flatMap(({ tags }) => tags))),
-    }));
-  }
-
-  #reduce(tags: ReadonlySet<string>): readonly string[] {
-    if (tags.size <= MAX_TAGS) return [...tags];
-    const coarse = new Set([...tags].map((tag) => this.coarser(tag) ?? tag));
-    return coarse.size < tags.size ? this.#reduce(coarse) : [...coarse];
-  }
-}
 
 /**
  * Settings of the `background` dispatcher, as `dispatcherSettings: { background: { … } }`.
@@ -105,7 +52,7 @@ export class BackgroundDispatcher implements Dispatcher {
   #settings = DEFAULTS;
   #coarser: DispatcherHost['coarser'] = () => undefined;
   #failed: DispatcherHost['failed'] = () => undefined;
-  #queue: BackgroundQueue | undefined;
+  #queue: JobQueue | undefined;
   #handle: DispatchContext['handle'] | undefined;
   readonly #running = new Set<Promise<void>>();
   #inProgress = 0;
@@ -119,7 +66,7 @@ export class BackgroundDispatcher implements Dispatcher {
 
   dispatch(jobs: readonly InvalidationJob[], { handle, rewarm }: DispatchContext): void {
     this.#handle = handle;
-    this.#queue ??= new BackgroundQueue(this.#settings.maxQueue, (tag) => this.#coarser(tag));
+    this.#queue ??= new JobQueue(this.#settings.maxQueue, (tag) => this.#coarser(tag));
     for (const job of jobs) if (!job.done) this.#queue.add(job);
     void rewarm?.(jobs.filter(({ done }) => done));
     while (this.#running.size < this.#settings.concurrency && this.#queue.size > 0) this.#run();

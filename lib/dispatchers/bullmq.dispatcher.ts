@@ -13,7 +13,7 @@ import { topicOf } from '../common/messages.js';
 import { positive, record, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
 import { ATTEMPTS, pauseBefore } from '../common/async.js';
-import { closeInTime, Sender, combinedState, hostOnceStarted } from './sender.js';
+import { closeInTime, Sender, type SenderHost, Senders } from './sender.js';
 
 /**
  * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may override `queue` and `attempts`.
@@ -90,8 +90,7 @@ export function bullMqDispatcher(options: BullMqOptions): Dispatcher {
 @InvalidationDispatcher('bullmq')
 class BullMqDispatcher implements Dispatcher {
   #options: Options;
-  #host: DispatcherHost | undefined;
-  readonly #queues = new Map<string, { readonly queue: Queue; readonly sender: Sender }>();
+  readonly #senders = new Senders();
   #workers: WorkerInUse[] = [];
 
   constructor(options: BullMqOptions) {
@@ -103,7 +102,7 @@ class BullMqDispatcher implements Dispatcher {
   }
 
   async start(host: DispatcherHost): Promise<void> {
-    this.#host = host;
+    this.#senders.start(host);
     this.#options = OPTIONS.read(this.#options, host.config);
     const { work, queue = queueOf(host.namespace) } = this.#options;
     const names = typeof work === 'boolean' ? (work ? [queue] : []) : work;
@@ -113,27 +112,24 @@ class BullMqDispatcher implements Dispatcher {
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     // `config` includes dispatcherSettings, which start() may not have read yet.
     const options = OPTIONS.read(this.#options, config);
-    return this.#queue(options.queue ?? queueOf(jobs[0]!.namespace), options).add(jobs);
+    const queue = options.queue ?? queueOf(jobs[0]!.namespace);
+    const destination = JSON.stringify([queue, options.attempts]);
+    return this.#senders.of(destination, (host) => new QueueSender(queue, options, host)).add(jobs);
   }
 
   state(): DispatcherState {
-    return combinedState([...this.#queues.values()].map(({ sender }) => sender));
+    return this.#senders.state();
   }
 
   async close(): Promise<void> {
-    const [workers, queues] = [this.#workers, [...this.#queues.values()]];
-    // Running requests may still dispatch: they open new queues, which the second close() closes.
+    const workers = this.#workers;
     this.#workers = [];
-    this.#queues.clear();
     await Promise.all([
       ...workers.map(({ worker, isConnected }) =>
         // Forced if Redis is unavailable: otherwise the worker waits forever for its jobs and keeps the process alive.
-        closeInTime(worker.close(!isConnected()), () => this.#disconnect(worker)),
+        closeInTime(worker.close(!isConnected()), () => disconnect(worker, this.#options)),
       ),
-      ...queues.map(async ({ queue, sender }) => {
-        await sender.close();
-        await closeInTime(queue.close(), () => this.#disconnect(queue));
-      }),
+      this.#senders.close(),
     ]);
   }
 
@@ -167,37 +163,46 @@ class BullMqDispatcher implements Dispatcher {
     worker.on('ioredis:close', () => (isConnected = false));
     return { worker, isConnected: () => isConnected };
   }
+}
 
-  #queue(name: string, { attempts, connection, prefix }: Options): Sender {
-    const key = JSON.stringify([name, attempts]);
-    const known = this.#queues.get(key);
-    if (known !== undefined) return known.sender;
+/** Sends jobs to a queue of BullMQ, and closes it at the end. */
+class QueueSender extends Sender {
+  readonly #queue: Queue;
+
+  constructor(
+    name: string,
+    private readonly options: Options,
+    host: SenderHost,
+  ) {
     const queue = new Queue(name, {
-      connection,
-      prefix,
+      connection: options.connection,
+      prefix: options.prefix,
       defaultJobOptions: {
-        attempts,
+        attempts: options.attempts,
         backoff: { type: 'custom' },
         removeOnComplete: true,
         removeOnFail: { count: DEAD_LETTERS },
       },
     });
-    const host = hostOnceStarted(() => this.#host);
+    const send = (jobs: readonly InvalidationJob[]): Promise<unknown> =>
+      queue.addBulk(jobs.map((job) => ({ name: job.rule, data: job, opts: { jobId: job.id } })));
+    super(`the queue ${name}`, send, host);
     queue.on('error', (error) =>
       host.failed(`bullmq ${name}`, `The BullMQ queue ${name} reported an error`, error),
     );
-    const send = (jobs: readonly InvalidationJob[]): Promise<unknown> =>
-      queue.addBulk(jobs.map((job) => ({ name: job.rule, data: job, opts: { jobId: job.id } })));
-    const sender = new Sender(`the queue ${name}`, send, host);
-    this.#queues.set(key, { queue, sender });
-    return sender;
+    this.#queue = queue;
   }
 
-  /** Not awaited: there may be no connection. An ioredis client of the application stays connected. */
-  #disconnect(connected: Queue | Worker): void {
-    if ('disconnect' in this.#options.connection) return;
-    connected.disconnect().catch(() => undefined);
+  override async close(): Promise<void> {
+    await super.close();
+    await closeInTime(this.#queue.close(), () => disconnect(this.#queue, this.options));
   }
+}
+
+/** Not awaited: there may be no connection. An ioredis client of the application stays connected. */
+function disconnect(connected: Queue | Worker, { connection }: Options): void {
+  if ('disconnect' in connection) return;
+  connected.disconnect().catch(() => undefined);
 }
 
 async function carryOut(data: unknown, { handle }: DispatcherHost): Promise<void> {

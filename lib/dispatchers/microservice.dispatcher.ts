@@ -10,7 +10,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { text } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
-import { closeInTime, Sender, combinedState } from './sender.js';
+import { closeInTime, Sender, Senders } from './sender.js';
 
 /** The default event pattern of a namespace. */
 export function patternOf(namespace: string): string {
@@ -70,9 +70,8 @@ export function microserviceDispatcher(options: MicroserviceOptions): Dispatcher
 @InvalidationDispatcher('microservice')
 class MicroserviceDispatcher implements Dispatcher {
   #options: Options;
-  #host: DispatcherHost | undefined;
   #connecting: Promise<unknown> | undefined;
-  readonly #senders = new Map<string, Sender>();
+  readonly #senders = new Senders();
 
   constructor(options: MicroserviceOptions) {
     this.#options = OPTIONS.read(options);
@@ -83,7 +82,7 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   start(host: DispatcherHost): void {
-    this.#host = host;
+    this.#senders.start(host);
     this.#options = OPTIONS.read(this.#options, host.config);
     // Not awaited: if the broker is unavailable, the first jobs wait for it and not the boot.
     this.#connecting = this.#options.client
@@ -99,23 +98,20 @@ class MicroserviceDispatcher implements Dispatcher {
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     const { pattern = patternOf(jobs[0]!.namespace) } = OPTIONS.read(this.#options, config);
-    let sender = this.#senders.get(pattern);
-    if (sender === undefined) {
-      const host = { coarser: (tag: string) => this.#host?.coarser(tag), failed: this.#failed };
-      sender = new Sender(`the event ${pattern}`, (some) => this.#emit(pattern, some), host);
-      this.#senders.set(pattern, sender);
-    }
+    const host = { coarser: (tag: string) => this.#senders.coarser(tag), failed: this.#failed };
+    const sender = this.#senders.of(
+      pattern,
+      () => new Sender(`the event ${pattern}`, (some) => this.#emit(pattern, some), host),
+    );
     return sender.add(jobs);
   }
 
   state(): DispatcherState {
-    return combinedState(this.#senders.values());
+    return this.#senders.state();
   }
 
   async close(): Promise<void> {
-    const senders = [...this.#senders.values()];
-    this.#senders.clear();
-    await Promise.all(senders.map((sender) => sender.close()));
+    await this.#senders.close();
     // The RabbitMQ client throws an uncaught error if it is closed while it connects.
     await closeInTime(this.#connecting);
     await closeInTime(Promise.resolve(this.#options.client.close()));
@@ -129,7 +125,7 @@ class MicroserviceDispatcher implements Dispatcher {
   }
 
   readonly #failed = (topic: string, message: string, error: unknown): void =>
-    this.#host?.failed(`microservice ${topic}`, message, reasonOf(error));
+    this.#senders.failed(`microservice ${topic}`, message, reasonOf(error));
 }
 
 /** The RabbitMQ client rejects with `{ err, url }`. */

@@ -14,7 +14,7 @@ import { DispatcherOptions } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
-import { Sender, hostOnceStarted } from './sender.js';
+import { Sender, Senders } from './sender.js';
 
 /**
  * Options of {@link outboxDispatcher}.
@@ -72,7 +72,7 @@ class OutboxDispatcher implements Dispatcher {
   #options: Required<OutboxOptions>;
   #relays: OutboxRelay[] = [];
   #host: DispatcherHost | undefined;
-  #sender: Sender | undefined;
+  readonly #senders = new Senders();
   readonly #tables = new WeakMap<object, OutboxTable>();
 
   constructor(options: OutboxOptions) {
@@ -81,6 +81,7 @@ class OutboxDispatcher implements Dispatcher {
 
   async start(host: DispatcherHost): Promise<void> {
     this.#host = host;
+    this.#senders.start(host);
     this.#options = OPTIONS.read(this.#options, host.config);
     const tables = host.dataSources.filter(hasDialect).map((dataSource) => this.#tableOf(dataSource));
     for (const table of this.#options.createTable ? tables : [])
@@ -112,18 +113,12 @@ class OutboxDispatcher implements Dispatcher {
   dispatch(jobs: readonly InvalidationJob[]): void {
     const undone = jobs.filter(hasWork);
     if (undone.length === 0) return;
-    this.#sender ??= new Sender(
-      'the outbox',
-      (some) => this.#insertIntoAny(some),
-      hostOnceStarted(() => this.#host),
-    );
-    void this.#sender.add(undone);
+    const insert = (some: readonly InvalidationJob[]): Promise<unknown> => this.#insertIntoAny(some);
+    void this.#senders.of('', (host) => new Sender('the outbox', insert, host)).add(undone);
   }
 
   async close(): Promise<void> {
-    const sender = this.#sender;
-    this.#sender = undefined;
-    await Promise.all([sender?.close(), ...this.#relays.map((relay) => relay.close())]);
+    await Promise.all([this.#senders.close(), ...this.#relays.map((relay) => relay.close())]);
     this.#relays = [];
   }
 

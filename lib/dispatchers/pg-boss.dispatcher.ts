@@ -13,7 +13,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { flag, positive, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
-import { closeInTime, Sender, combinedState, hostOnceStarted } from './sender.js';
+import { closeInTime, Sender, Senders } from './sender.js';
 
 /**
  * Options of {@link pgBossDispatcher}. `dispatcherConfig` of a rule may override `queue`, `retryLimit` and `retryDelay`.
@@ -77,8 +77,7 @@ export function pgBossDispatcher(options: PgBossOptions): Dispatcher {
 @InvalidationDispatcher('pg-boss')
 class PgBossDispatcher implements Dispatcher {
   #options: Options;
-  #host: DispatcherHost | undefined;
-  readonly #senders = new Map<string, Sender>();
+  readonly #senders = new Senders();
   readonly #known = new Map<string, Promise<void>>();
 
   constructor(options: PgBossOptions) {
@@ -90,7 +89,7 @@ class PgBossDispatcher implements Dispatcher {
   }
 
   async start(host: DispatcherHost): Promise<void> {
-    this.#host = host;
+    this.#senders.start(host);
     this.#options = OPTIONS.read(this.#options, host.config);
     const { boss, work, batch, pollInterval, queue = queueOf(host.namespace) } = this.#options;
     boss.on('error', (error) => host.failed('pg-boss', 'pg-boss reported an error', error));
@@ -122,30 +121,22 @@ class PgBossDispatcher implements Dispatcher {
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
     const undone = jobs.filter(hasWork);
     if (undone.length === 0) return;
-    const key = JSON.stringify(config);
-    let sender = this.#senders.get(key);
-    if (sender === undefined) {
-      const send = (some: readonly InvalidationJob[]): Promise<void> => this.#send(some, config);
-      sender = new Sender(
-        'pg-boss',
-        send,
-        hostOnceStarted(() => this.#host),
-      );
-      this.#senders.set(key, sender);
-    }
+    const send = (some: readonly InvalidationJob[]): Promise<void> => this.#send(some, config);
+    const sender = this.#senders.of(
+      JSON.stringify(config),
+      (senderHost) => new Sender('pg-boss', send, senderHost),
+    );
     // Awaiting is safe: pg-boss has its own pool and takes no connection of the application.
     return sender.add(undone);
   }
 
   /** The state of the senders only: jobs that are written in transactions do not wait. */
   state(): DispatcherState {
-    return combinedState(this.#senders.values());
+    return this.#senders.state();
   }
 
   async close(): Promise<void> {
-    const senders = [...this.#senders.values()];
-    this.#senders.clear();
-    await Promise.all(senders.map((sender) => sender.close()));
+    await this.#senders.close();
     await closeInTime(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
   }
 

@@ -3,7 +3,7 @@ import { type Timers, within } from '../common/async.js';
 import { systemClock } from '../common/time.js';
 import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../observability/metrics.js';
-import { BackgroundQueue } from './background.dispatcher.js';
+import { JobQueue } from './job-queue.js';
 
 /** Number of jobs that may wait while the queue is unavailable. Beyond that they are merged, with coarser tags. */
 const MAX_WAITING = 1_000;
@@ -43,23 +43,6 @@ const keepAlive: Timers = {
 /** The functions of the application that a sender calls. */
 export type SenderHost = Pick<DispatcherHost, 'coarser' | 'failed'>;
 
-/** A host for senders that may get jobs before the dispatcher has started. */
-export function hostOnceStarted(host: () => SenderHost | undefined): SenderHost {
-  return {
-    coarser: (tag) => host()?.coarser(tag),
-    failed: (...failure) => host()?.failed(...failure),
-  };
-}
-
-/** The combined state of the senders of a dispatcher. */
-export function combinedState(senders: Iterable<Sender>): DispatcherState {
-  const states = [...senders].map(({ state }) => state);
-  return {
-    status: states.some(({ status }) => status === 'down') ? 'down' : 'up',
-    waitingJobs: states.reduce((sum, { waitingJobs }) => sum + waitingJobs, 0),
-  };
-}
-
 /** One sending: the writes whose jobs are sent together wait for `sent`. */
 class Round {
   release: () => void = () => undefined;
@@ -68,7 +51,7 @@ class Round {
 
 /** Sends jobs to a remote queue, in order. While the queue is unavailable they wait in bounded memory. */
 export class Sender {
-  readonly #queue: BackgroundQueue;
+  readonly #queue: JobQueue;
   readonly #closing = new AbortController();
   #next = new Round();
   #sending: Promise<void> | undefined;
@@ -83,7 +66,7 @@ export class Sender {
     private readonly host: SenderHost,
     private readonly responseTimeout = RESPONSE_TIMEOUT,
   ) {
-    this.#queue = new BackgroundQueue(MAX_WAITING, (tag) => host.coarser(tag));
+    this.#queue = new JobQueue(MAX_WAITING, (tag) => host.coarser(tag));
   }
 
   /** Resolves when these jobs are sent, or the queue is known to be unavailable. Never rejects. */
@@ -172,4 +155,49 @@ export class Sender {
     round.release();
     this.#next.release();
   }
+}
+
+/** The senders of a dispatcher, by destination. They may get jobs before the dispatcher has started. */
+export class Senders implements SenderHost {
+  readonly #senders = new Map<string, Sender>();
+  #host: SenderHost | undefined;
+
+  start(host: SenderHost): void {
+    this.#host = host;
+  }
+
+  /** The sender of a destination, made on first use. */
+  of(destination: string, create: (host: SenderHost) => Sender): Sender {
+    let sender = this.#senders.get(destination);
+    if (sender === undefined) this.#senders.set(destination, (sender = create(this)));
+    return sender;
+  }
+
+  coarser(tag: string): string | undefined {
+    return this.#host?.coarser(tag);
+  }
+
+  failed(topic: string, message: string, error: unknown): void {
+    this.#host?.failed(topic, message, error);
+  }
+
+  state(): DispatcherState {
+    return combinedState(this.#senders.values());
+  }
+
+  /** Running requests may still dispatch: that makes new senders, which a second call closes. */
+  async close(): Promise<void> {
+    const senders = [...this.#senders.values()];
+    this.#senders.clear();
+    await Promise.all(senders.map((sender) => sender.close()));
+  }
+}
+
+/** The combined state of senders. */
+export function combinedState(senders: Iterable<Sender>): DispatcherState {
+  const states = [...senders].map(({ state }) => state);
+  return {
+    status: states.some(({ status }) => status === 'down') ? 'down' : 'up',
+    waitingJobs: states.reduce((sum, { waitingJobs }) => sum + waitingJobs, 0),
+  };
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DispatcherHost, InvalidationJob } from '../../lib/index.js';
 import { InvalidationJobError } from '../../lib/index.js';
-import { BackgroundQueue } from '../../lib/dispatchers/background.dispatcher.js';
+import { JobQueue } from '../../lib/dispatchers/job-queue.js';
 import { BackgroundDispatcher } from '../../lib/dispatchers/index.js';
 import { Gate, settled } from '../support/gate.js';
 import { openDatabase, Item, startItems, until } from './support/world.js';
@@ -124,7 +124,7 @@ describe('in an application', () => {
 });
 
 it('a job that many were put together in is done only if all of them were', () => {
-  const queue = new BackgroundQueue(1, () => undefined);
+  const queue = new JobQueue(1, () => undefined);
   for (const done of [true, false]) queue.add(job([String(done)], { done }));
   expect(queue.next()).toMatchObject({ tags: ['true', 'false'], done: false });
 });
