@@ -77,14 +77,18 @@ const UNSHARED: AddedHeaders = { 'Cache-Control': 'no-store', 'CDN-Cache-Control
 export class Explanation {
   /** `undefined` until the key is known. */
   call: Call | undefined;
+  /** Read before the load, which is watched for what it reads. */
+  readonly #request: string;
 
   constructor(
     private readonly explainer: Explainer,
     private readonly route: CachedRoute,
-    private readonly request: ExplainedRequest,
+    { method = 'GET', url = '' }: ExplainedRequest,
     /** True if a signed header asked for the explanation. */
     private readonly isSigned: boolean,
-  ) {}
+  ) {
+    this.#request = `${method} ${url}`;
+  }
 
   /**
    * `Cache-Status` with every parameter; also written to the log.
@@ -97,10 +101,10 @@ export class Explanation {
     before?: Parameters<typeof cacheStatusHeader>[1],
     reason?: string,
   ): AddedHeaders {
-    const { call, explainer, request, route } = this;
+    const { call, explainer, route } = this;
     const more = call === undefined ? {} : this.#tellsOf(call, said);
     const header = cacheStatusHeader({ ...said, detail: said.detail ?? said.why, more }, before);
-    const lines = [`${route.target.name} ${request.method} ${request.url}: ${header['Cache-Status']}`];
+    const lines = [`${route.target.name} ${this.#request}: ${header['Cache-Status']}`];
     if (reason !== undefined) lines.push(reason);
     if (call !== undefined) lines.push(`made of ${route.target.key.unhashedKey(call)}`);
     explainer.log(lines.join('; '));

@@ -1,3 +1,6 @@
+import { inspect, type InspectOptions } from 'node:util';
+import { MessagePort, Worker } from 'node:worker_threads';
+
 /** A symbol that the proxies of request headers answer. */
 export const IS_WATCHED = Symbol('restflow-cache:is-watched');
 
@@ -7,25 +10,38 @@ const MAX_DEPTH = 3;
 let isInstalled = false;
 
 /**
- * Lets `structuredClone()` copy watched headers, since it refuses proxies and watching must not fail a request. Copying counts as a read of
- * all of them.
+ * Lets `structuredClone()` and messages to workers copy watched headers, since they refuse proxies and watching must not fail a request.
+ * Copying counts as a read of all of them.
  */
 export function allowClones(): void {
   if (isInstalled) return;
   isInstalled = true;
-  const original = globalThis.structuredClone;
-  globalThis.structuredClone = function structuredClone<T>(
-    value: T,
-    options?: Parameters<typeof original>[1],
-  ): T {
-    try {
-      return original(value, options);
-    } catch (error) {
-      const plain = withoutProxies(value, 0);
-      if (plain === value) throw error;
-      return original(plain, options) as T;
-    }
-  };
+  const holders = [globalThis, Worker.prototype, MessagePort.prototype, BroadcastChannel.prototype];
+  for (const [holder, name] of holders.map(
+    (one) => [one, one === globalThis ? 'structuredClone' : 'postMessage'] as const,
+  ))
+    Reflect.defineProperty(holder, name, {
+      ...Reflect.getOwnPropertyDescriptor(holder, name),
+      value: cloning(Reflect.get(holder, name) as Cloning),
+    });
+}
+
+type Cloning = (value: unknown, ...options: unknown[]) => unknown;
+
+function cloning(original: Cloning): Cloning {
+  return Object.defineProperty(
+    function (this: unknown, value: unknown, ...options: unknown[]): unknown {
+      try {
+        return Reflect.apply(original, this, [value, ...options]) as unknown;
+      } catch (error) {
+        const plain = withoutProxies(value, 0);
+        if (plain === value) throw error;
+        return Reflect.apply(original, this, [plain, ...options]) as unknown;
+      }
+    },
+    'name',
+    { value: original.name },
+  );
 }
 
 function withoutProxies(value: unknown, depth: number): unknown {
@@ -45,4 +61,13 @@ function withoutProxies(value: unknown, depth: number): unknown {
 
 function isWatched(value: object): boolean {
   return (value as { readonly [IS_WATCHED]?: unknown })[IS_WATCHED] === true;
+}
+
+/** `util.inspect()` prints what is behind a proxy without asking it; it does ask the object behind for a way of its own. */
+export function reportPrinting(headers: object): void {
+  Reflect.defineProperty(headers, inspect.custom, { value: print, configurable: true, writable: true });
+}
+
+function print(this: object, depth: number, options: InspectOptions): string {
+  return inspect({ ...this }, { ...options, depth });
 }

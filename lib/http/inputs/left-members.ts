@@ -1,4 +1,5 @@
 import type { KeyRequest } from '../../keys/key.interface.js';
+import { connectionNames } from './connection-members.js';
 import { runUnobserved } from './observed-reads.js';
 import {
   type MemberHolder,
@@ -97,7 +98,9 @@ export class LeftMembers {
         if (!ignored.has(name) && !isOfEvery(place, member)) names += names === '' ? name : `,${name}`;
       }
     }
-    return names;
+    const ofConnection = connectionNames(rawOf(objects.request) ?? objects.request, ignored);
+    if (ofConnection === '') return names;
+    return names === '' ? ofConnection : `${names},${ofConnection}`;
   }
 
   find(objects: RequestObjects, ignored: ReadonlySet<string>): readonly LeftMember[] {
@@ -116,8 +119,23 @@ export class LeftMembers {
     const keys = isWhole ? Reflect.ownKeys(target) : Object.keys(target);
     if (kind === 'locals') return keys;
     const members = (this.#pristine[kind] ??= notePristine(kind, target));
-    return foreignOf(members, target, keys);
+    const foreign = foreignOf(members, target, keys);
+    const serializer = kind === 'fastify.reply' ? serializerOf(target) : undefined;
+    return serializer === undefined ? foreign : [...foreign, serializer];
   }
+}
+
+const SERIALIZER = 'fastify.reply.serializer';
+let lastSerializer: symbol | undefined;
+
+/** Each reply of Fastify has a member for a serializer, which code may set for one of them. */
+function serializerOf(reply: object): symbol | undefined {
+  if (lastSerializer === undefined || !(lastSerializer in reply))
+    lastSerializer = Object.getOwnPropertySymbols(reply).find(
+      ({ description }) => description === SERIALIZER,
+    );
+  const isSet = lastSerializer !== undefined && typeof Reflect.get(reply, lastSerializer) === 'function';
+  return isSet ? lastSerializer : undefined;
 }
 
 /** Requests of one route mostly have the same members, so the result for a list of members is remembered. */

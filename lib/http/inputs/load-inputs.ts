@@ -1,4 +1,5 @@
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import { ADDRESS, observeConnection } from './connection-members.js';
 import type { HeldInputs } from './held-inputs.js';
 import type { InputRules } from './input-rules.js';
 import { isPrimitive, type LeftMember } from './left-members.js';
@@ -47,9 +48,9 @@ export function watchInnerLoads(objects: RequestObjects, rules: InputRules): voi
   const body = watch.bodyLeft(objects.request);
   if (body !== undefined) observe(objects.request, 'body', body);
   for (const member of WHOLE_MEMBERS) observe(message, member, ALL_HEADERS);
-  observeTarget(objects.request, undefined);
-  const { socket } = message as { readonly socket?: object };
-  if (socket !== undefined) observeSocket(socket);
+  hideReadsOf(objects.request, ['query']);
+  observeTarget(objects.request, undefined, () => undefined);
+  observeConnection(message, rules.ignoredProperties);
 }
 
 /** What a load of a route may read, and what happens to other reads. */
@@ -64,16 +65,14 @@ export interface LoadTerms {
   hold(input: RequestInput): boolean;
 }
 
-const ADDRESS: LoadInput = {
-  name: 'the address of the client',
-  advice: `hold it in the key, new RequestValueKeyField('ip'), or say shared: true if the answer is the same for all`,
-};
+/**
+ * Members of the platform that the key contains. They read the client's address, to find out which proxies to trust, or parse the URL: these
+ * reads do not count.
+ */
+const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdomains', 'query'];
 
-/** Members of the platform that the key contains, and that read the client's address to find out which proxies to trust. */
-const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdomains'];
-
-/** All headers at once, as received. */
-const WHOLE_MEMBERS = ['rawHeaders', 'headersDistinct'];
+/** All headers or trailers at once, as received. */
+const WHOLE_MEMBERS = ['rawHeaders', 'headersDistinct', 'trailers', 'rawTrailers', 'trailersDistinct'];
 
 const RESPONSE_READS = ['getHeader', 'hasHeader', 'getHeaders', 'getHeaderNames'] as const;
 
@@ -106,11 +105,12 @@ class LoadInputs implements LoadObserver {
         this.#reports(value, () => this.readAllHeaders(), ALL_HEADERS),
       );
     hideReadsOf(request, HELD_MEMBERS);
-    observeTarget(request, context);
+    observeTarget(request, context, () => this.#isActive && this.#hold(SPELLED_TARGET));
     if (terms.isAnswered) return;
     for (const left of leftMembers) this.#observe(left);
     this.#observeBody(request);
     if (!terms.held.whole.has('ip')) this.#observeAddress(request, message);
+    observeConnection(message, terms.rules.ignoredProperties);
     this.#observeResponse(response);
   }
 
@@ -171,7 +171,7 @@ class LoadInputs implements LoadObserver {
     const { header, keyValueOf } = input as Partial<RequestInput>;
     if (header !== undefined) this.readHeader(header);
     else if (keyValueOf !== undefined) this.#hold(input as RequestInput);
-    else if (input === TARGET) return;
+    else if (input === PARAMETERS || (input === ADDRESS && this.terms.held.whole.has('ip'))) return;
     else if (input === ALL_HEADERS || !this.terms.isAnswered) this.#refuse(input);
   }
 
@@ -217,8 +217,6 @@ class LoadInputs implements LoadObserver {
     const read = (value: unknown): unknown => this.#reports(value, () => this.#refuse(ADDRESS), ADDRESS);
     for (const target of new Set([request, message]))
       for (const member of ADDRESS_MEMBERS) if (member in target) observeMember(target, member, read);
-    const { socket } = message as { readonly socket?: object };
-    if (socket !== undefined) observeSocket(socket);
   }
 
   /** Headers that upstream code has set on the response are inputs like those of the request. */
@@ -272,39 +270,42 @@ function responseHeaderInput(header: string): RequestInput {
   };
 }
 
-const TARGET: LoadInput = {
-  name: 'the URL of the request',
-  advice: 'make what it needs of it a part of the key',
+const PARAMETERS: LoadInput = {
+  name: 'the parameters of the request',
+  advice: 'make what it needs of them a part of the key',
 };
 
-/** Members of requests that keys of routes contain, but keys of values that are loaded within a route do not. */
-const TARGET_MEMBERS = ['params', 'query', 'url', 'originalUrl'];
+/** The key contains parsed parameters. A value has many spellings, and a page that repeats one of them may be harmful to others. */
+const SPELLED_TARGET: RequestInput = {
+  label: '@target',
+  header: undefined,
+  isOfUri: true,
+  name: 'the URL as the client spelled it',
+  advice: 'read request.params and request.query in place of request.url',
+  keyValueOf: (_headers, objects) => objects && watchOf(objects.request)?.target,
+};
 
-/** @param own the load whose key contains them */
-function observeTarget(request: object, own: LoadContext | undefined): void {
+/** Members of requests that depend on the URL. Keys of routes contain the parameters; keys of values that are loaded within do not. */
+const TARGET_MEMBERS: Readonly<Record<string, LoadInput>> = {
+  params: PARAMETERS,
+  query: PARAMETERS,
+  url: SPELLED_TARGET,
+  originalUrl: SPELLED_TARGET,
+};
+
+/**
+ * @param own the load whose key contains the parameters
+ * @param readSpelling called when a load reads the URL
+ */
+function observeTarget(request: object, own: LoadContext | undefined, readSpelling: () => void): void {
   const { raw } = request as { readonly raw?: object };
   for (const target of raw === undefined ? [request] : [request, raw])
-    for (const member of TARGET_MEMBERS)
+    for (const [member, input] of Object.entries(TARGET_MEMBERS))
       if (member in target)
         observeMember(target, member, (value) => {
           const inner = currentLoad();
-          if (inner !== undefined && inner !== own) inner.readInput(TARGET);
+          if (inner !== undefined && inner !== own) inner.readInput(input);
+          if (input === SPELLED_TARGET) readSpelling();
           return value;
         });
-}
-
-const observedSockets = new WeakSet<object>();
-
-/** Connections outlive requests: the async context shows whose load reads the address. */
-function observeSocket(socket: object): void {
-  if (observedSockets.has(socket)) return;
-  observedSockets.add(socket);
-  try {
-    observeMember(socket, 'remoteAddress', (value) => {
-      currentLoad()?.readInput(ADDRESS);
-      return value;
-    });
-  } catch {
-    // The socket of HTTP/2 is a proxy that refuses it.
-  }
 }

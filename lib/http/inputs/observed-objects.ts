@@ -4,12 +4,14 @@ import { isObserved, runUnobserved } from './observed-reads.js';
  * Replaces a member by an accessor that passes its value to `read`, which returns the value for the reader. A value that code sets
  * afterwards is not watched.
  *
+ * @param isLasting the object outlives the request: values that code sets afterwards are watched too
  * @returns false if the member cannot be replaced
  */
 export function observeMember(
   target: object,
   member: string | symbol,
   read: (value: unknown) => unknown,
+  isLasting = false,
 ): boolean {
   const own = Reflect.getOwnPropertyDescriptor(target, member);
   const found = own ?? inheritedDescriptor(target, member);
@@ -23,7 +25,7 @@ export function observeMember(
       return isWritten || !isObserved() ? current : read(current);
     },
     set(this: unknown, next: unknown) {
-      isWritten = true;
+      isWritten = !isLasting;
       if (found?.set === undefined) value = next;
       else Reflect.apply(found.set, this, [next]);
     },

@@ -73,7 +73,6 @@ const ADDED_LATER: Readonly<Record<MemberHolder, readonly string[]>> = {
     ...NEST,
     // By @fastify/cors for enableCors(): whether the route wants preflight requests for itself.
     'corsPreflightEnabled',
-    'additionalHeaders',
     'Symbol(fastify.RequestPayloadStream)',
     'Symbol(fastify.request.cache.validateFns)',
     'Symbol(fastify.request.contentType)',

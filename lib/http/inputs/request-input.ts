@@ -15,6 +15,8 @@ export interface RequestInput extends LoadInput {
   readonly label: string;
   /** Lower-case name of the request header that contains it. */
   readonly header: string | undefined;
+  /** Outer caches have it in their keys too, since it is a part of the URI. */
+  readonly isOfUri?: true;
   /** The text of the input for the key. Must not throw. */
   keyValueOf(headers: KeyRequest['headers'], objects: RequestObjects | undefined): unknown;
 }

@@ -1,5 +1,6 @@
+import { inspect } from 'node:util';
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
-import { allowClones, IS_WATCHED } from './cloned-headers.js';
+import { allowClones, IS_WATCHED, reportPrinting } from './cloned-headers.js';
 import { HeaderEnumeration } from './header-enumeration.js';
 import { alwaysNeutralNames, neutralUpstreamNames } from './neutral-headers.js';
 import type { InputRules } from './input-rules.js';
@@ -95,6 +96,7 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
     if (this.#phase !== 'cache') return false;
     this.#phase = 'handler';
     this.observer = observer;
+    reportPrinting(this.headers);
     setHeaders(message, this.#proxy);
     return true;
   }
@@ -166,7 +168,7 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
   }
 
   ownKeys(headers: RequestHeaders): (string | symbol)[] {
-    const names = Reflect.ownKeys(headers);
+    const names = Reflect.ownKeys(headers).filter((name) => name !== inspect.custom);
     if (this.#phase === 'upstream') {
       this.#endEnumeration();
       this.#enumeration = new HeaderEnumeration(names);

@@ -5,7 +5,7 @@ import { ResponseCacheKeyConstructor } from '../../keys/index.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 import type { BypassReason } from '../exchange.js';
 import { cookieNames } from '../inputs/cookies.js';
-import { watchOf } from '../inputs/request-watch.js';
+import { messageOf, watchOf } from '../inputs/request-watch.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { ResponseOptions } from '../route/response-options.js';
 import type { RequestDirectives } from './directives.js';
@@ -166,18 +166,24 @@ function handlerConditions({ freshness, conditional }: ResponseOptions, method =
  * handler may read it (RFC 9110 §9.3.1).
  */
 function missesBody(request: KeyRequest, readsBody: boolean): boolean {
-  const { method, headers, body } = request;
+  const { headers, body } = request;
   const length = headers['content-length'];
   if (length === undefined) {
-    // Over HTTP/2 a request may have a body without Content-Length and Transfer-Encoding.
-    const mayBeSilent = headers[':method'] !== undefined && method !== 'GET' && method !== 'HEAD';
-    if (headers['transfer-encoding'] === undefined && !mayBeSilent) return false;
+    if (headers['transfer-encoding'] === undefined && !mayBeSilent(request)) return false;
     // Serverless adapters set it as a number, on requests without a body too.
   } else if (Number(length) === 0) return false;
   if (!readsBody || body === undefined || body === null) return true;
   // Some parsers set an empty object if the type of the body is not theirs.
   const isBare = typeof body === 'object' && !Buffer.isBuffer(body) && Object.keys(body).length === 0;
   return isBare && !/json|urlencoded/i.test(String(headers['content-type'] ?? ''));
+}
+
+/** Over HTTP/2 a request may have a body or trailers without Content-Length and Transfer-Encoding. */
+function mayBeSilent(request: KeyRequest): boolean {
+  const { method, headers } = request;
+  if (headers[':method'] === undefined) return false;
+  const { stream } = messageOf(request) as { readonly stream?: { readonly endAfterHeaders?: boolean } };
+  return stream?.endAfterHeaders === false || (method !== 'GET' && method !== 'HEAD');
 }
 
 /** The lines to write so that the key contains the body. A handler without a keyConstructor needs a class. */

@@ -150,7 +150,9 @@ export class CachedRoute {
   /** True if the answer depends on something that outer caches do not see. */
   isPrivate(call: Call): boolean {
     const written = watchOf(call.request!)?.written ?? [];
-    return this.inputsOf(call).some(({ header }) => header === undefined || written.includes(header));
+    return this.inputsOf(call).some(({ header, isOfUri }) =>
+      header === undefined ? isOfUri !== true : written.includes(header),
+    );
   }
 
   /** True if an input must be logged: each is logged once, and those that the route declares are not. @param name its name in the log */
@@ -225,8 +227,8 @@ function headersOf(holds: readonly (readonly string[])[]): readonly string[] {
 const hashType = createKeyHash();
 
 /**
- * The host of a request. Behind a proxy that the platform trusts, handlers see the forwarded host and scheme, so both are part of the key:
- * otherwise a forged header could put its host into links that other users get.
+ * The host of a request. Behind a proxy that the platform trusts, handlers see the forwarded host and scheme; without one, code may read the
+ * headers by hand. Both are part of the key: otherwise a forged header could put its host into links that other users get.
  */
 function hostOf(request: KeyRequest): string {
   const { headers } = request;
@@ -234,9 +236,11 @@ function hostOf(request: KeyRequest): string {
   let text = typeof host === 'string' ? host : '';
   const { socket } = messageOf(request) as { readonly socket?: { readonly encrypted?: boolean } | null };
   if (socket?.encrypted === true) text = `https://${text}`;
-  if (headers['x-forwarded-host'] !== undefined || headers['x-forwarded-proto'] !== undefined) {
+  if (headers[':scheme'] !== undefined) text += otherPseudoHeaders(headers, socket?.encrypted === true);
+  const { 'x-forwarded-host': forwardedHost, 'x-forwarded-proto': forwardedProto } = headers;
+  if (forwardedHost !== undefined || forwardedProto !== undefined) {
     const seen = request as { readonly host?: unknown; readonly protocol?: unknown };
-    text += ` ${String(seen.protocol)}://${String(seen.host)}`;
+    text += ` ${String(seen.protocol)}://${String(seen.host)} ${encodeValue([forwardedHost, forwardedProto])}`;
   }
   if (text.length > MAX_HOST)
     throw new CacheUsageError(
@@ -244,6 +248,13 @@ function hostOf(request: KeyRequest): string {
       `its Host header is longer than ${MAX_HOST} characters, which no name is. Refuse such requests in front of the application.`,
     );
   return text.toLowerCase();
+}
+
+/** Over HTTP/2 a request may name two hosts, and another scheme than the one of its connection. */
+function otherPseudoHeaders(headers: KeyRequest['headers'], isEncrypted: boolean): string {
+  const { ':authority': authority, ':scheme': scheme, host } = headers;
+  const isPlain = scheme === (isEncrypted ? 'https' : 'http') && (host === undefined || host === authority);
+  return isPlain ? '' : ` ${encodeValue([scheme, authority])}`;
 }
 
 /** Parsers make the same of `sort=a` and `sort[]=a`. */
