@@ -23,6 +23,8 @@ export interface Dialect {
   readonly abortsOnError: boolean;
   /** Error code that reports a rollback of the whole transaction. */
   readonly rolledBackCode?: string;
+  /** An outermost SAVEPOINT begins a transaction, and its RELEASE commits it. */
+  readonly savepointBegins: boolean;
   /** A bulk statement can report the rows that it changed: `WITH rows AS (UPDATE … RETURNING …) SELECT …`. */
   readonly canReportRows: boolean;
   /** A decimal without a scale has no fraction, and a time without a precision neither. */
@@ -41,6 +43,7 @@ const STANDARD: Dialect = {
   hasBackslashEscapes: false,
   commitsImplicitly: false,
   abortsOnError: false,
+  savepointBegins: false,
   canReportRows: false,
   dropsFractions: false,
   queryHooksOf03: 'awaited',
@@ -75,6 +78,7 @@ const MYSQL: Dialect = {
 
 const SQLITE: Dialect = {
   ...STANDARD,
+  savepointBegins: true,
   outbox: {
     family: 'sqlite',
     quote: quotedBy('"'),

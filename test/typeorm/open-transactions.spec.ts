@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import 'reflect-metadata';
 import { Injectable } from '@nestjs/common';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { ArgsKeyField, CACHE_MISSING, CacheResult, CacheService, invalidates } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
 import { DATABASES, isMariaDb, isShared, openDataSource } from './database.js';
@@ -31,6 +31,13 @@ class Notes {
 }
 
 class Undo extends Error {}
+
+/** The rows of a statement, by `stream()` of the runner. */
+async function streamOf(runner: QueryRunner, sql: string): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for await (const row of (await runner.stream(sql)) as AsyncIterable<unknown>) rows.push(row);
+  return rows;
+}
 
 describe.each(DATABASES)('in an open transaction on %s', (database) => {
   let dataSource: DataSource;
@@ -139,6 +146,73 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
         expect(await other).toBe('old');
       });
       expect(await notes.copy()).toBe('new');
+    });
+  });
+
+  test('a stream in a transaction that a helper began is not stored', async () => {
+    if (isShared(database)) return; // cannot stream
+    const helper = async () => {
+      const runner = dataSource.createQueryRunner();
+      await runner.connect();
+      await runner.startTransaction('REPEATABLE READ');
+      await runner.query(`SELECT text FROM ${table}`);
+      return runner;
+    };
+    const runner = await helper();
+    await dataSource.manager.update(Note, { id: 1 }, { text: 'new' });
+    const streamed = await cache.getOrSet('streamed', async () => {
+      const rows = await streamOf(runner, `SELECT text FROM ${table}`);
+      return (rows[0] as { text: string }).text;
+    });
+    expect(streamed).toBe('old');
+    await runner.commitTransaction();
+    await runner.release();
+    expect(await cache.get('streamed')).toBe(CACHE_MISSING);
+  });
+
+  test('a write of a stream drops what it changed', async () => {
+    if (isShared(database)) return; // cannot stream
+    const runner = dataSource.createQueryRunner();
+    await streamOf(runner, `UPDATE ${table} SET text = 'new'`);
+    await runner.release();
+    expect(await notes.text(1)).toBe('new');
+  });
+
+  describe('that a SAVEPOINT began', () => {
+    const helper = async (sql: string) => {
+      await dataSource.query('SELECT 1');
+      await dataSource.query(sql);
+    };
+    const isPlain = !isShared(database);
+
+    test('a read is not stored, and what was cached is served after ROLLBACK TO', async () => {
+      if (isPlain) return; // needs a transaction around it
+      await helper('SAVEPOINT "One"');
+      await dataSource.query(`UPDATE ${table} SET text = 'undone'`);
+      const read = () => cache.for(Notes, 'text').bypassCache(1);
+      expect(await cache.getOrSet('dirty', read)).toBe('undone');
+      await helper('savepoint two');
+      await dataSource.query('RELEASE two');
+      await dataSource.query('ROLLBACK TRANSACTION TO SAVEPOINT one');
+      expect(await cache.get('dirty')).toBe(CACHE_MISSING);
+      expect(await cache.getOrSet('dirty', read)).toBe('old');
+      expect(await cache.get('dirty')).toBe(CACHE_MISSING);
+      await dataSource.query('RELEASE [one]');
+      expect(await notes.text(1)).toBe('old');
+      expect(await cache.getOrSet('dirty', read)).toBe('old');
+      expect(await cache.get('dirty')).toBe('old');
+    });
+
+    test('a write drops when the outermost one is released', async () => {
+      if (isPlain) return; // needs a transaction around it
+      await helper('SAVEPOINT one');
+      await dataSource.query(`UPDATE ${table} SET text = 'new'`);
+      await helper('SAVEPOINT one');
+      await dataSource.query('RELEASE SAVEPOINT one');
+      expect(await cache.for(Notes, 'text').getCacheOnly(1)).toBe('old');
+      await dataSource.query('RELEASE one');
+      expect(await cache.for(Notes, 'text').getCacheOnly(1)).toBe(CACHE_MISSING);
+      expect(await notes.text(1)).toBe('new');
     });
   });
 

@@ -54,6 +54,11 @@ export class ChangeCollector {
         beginning: (runner) => void emitter.guard('BEGIN', () => emitter.runners.of(runner).enterContext()),
         beginTextRan: (runner) => void emitter.guard('BEGIN', () => emitter.beginTextRan(runner)),
         released: (runner) => void emitter.guard('release', () => emitter.released(runner)),
+        streaming: (runner) =>
+          void emitter.guard('stream', () => {
+            if (emitter.runners.isOpen(runner)) emitter.queryInOpenTransaction();
+          }),
+        streamed: (queryRunner, query) => void this.afterQuery({ queryRunner, query, success: true }),
       },
       options.onUnsupported,
     );

@@ -2,6 +2,7 @@ import type { Change } from '../../invalidation/change.interface.js';
 import { builtKind } from '../rows/announced-statements.js';
 import { followingChanges, unknownChanges } from '../rows/changes.js';
 import type { Statement } from '../sql/statement-reader.js';
+import { openSavepoints } from '../sql/transaction-control.js';
 import { assignedColumns } from '../sql/written-tables.js';
 import type { OrmQueryEvent, OrmQueryRunner } from '../typeorm.interface.js';
 import { both, type ChangeEmitter, type HookResult } from './change-emitter.js';
@@ -29,8 +30,10 @@ export class SqlWatch {
     const { queryRunner, success } = event;
     // Another collector of the DataSource may have wrapped the statement.
     const query = originalSql(event.query);
-    const statement = statements.read(query);
-    const { control, writes } = statement;
+    const read = statements.read(query);
+    const { writes } = read;
+    const control = read.control === 'savepoint' ? this.#savepointControl(event, query) : read.control;
+    const statement = control === read.control ? read : { ...read, control };
     runners.of(queryRunner).statements++;
     if (control === undefined && !this.#isUnawaited && runners.isOpen(queryRunner))
       this.#emitter.queryInOpenTransaction();
@@ -41,6 +44,19 @@ export class SqlWatch {
     if (control === 'begin') return both(sent, this.#began(event, query, statement));
     const wrote = both(sent, this.#wrote(queryRunner, query, statement));
     return control === undefined ? wrote : both(wrote, this.#ended(event, statement));
+  }
+
+  /** The effect of a text with savepoints: on SQLite the outermost one begins a transaction, and its release commits it. */
+  #savepointControl({ queryRunner, success }: OrmQueryEvent, query: string): Statement['control'] {
+    const { statements, runners } = this.#emitter;
+    if (!statements.savepointBegins || success === false) return 'savepoint';
+    const transaction = runners.of(queryRunner);
+    if (transaction.isRaw ? transaction.savepoints === undefined : queryRunner.isTransactionActive)
+      return 'savepoint';
+    const before = transaction.savepoints ?? [];
+    transaction.savepoints = openSavepoints(query, before);
+    if (before.length === 0) return transaction.savepoints.length > 0 ? 'begin' : 'savepoint';
+    return transaction.savepoints.length > 0 ? 'savepoint' : 'commit';
   }
 
   /**

@@ -17,6 +17,8 @@ export class TransactionChanges {
   isRollingBack = false;
   /** SQL text began it, so no transaction hook will report its end. */
   isRaw = false;
+  /** The savepoints that SQL text set, where the outermost of them began the transaction. */
+  savepoints: readonly string[] | undefined;
   /** The connection has no autocommit: a transaction begins whenever none is open. */
   hasNoAutocommit = false;
   /** A statement has committed it and may have ended it: later writes may be durable, so they are sent at once as well. */
@@ -81,6 +83,7 @@ export class TransactionChanges {
     this.isRollingBack = false;
     this.mayBeEnded = false;
     this.isRaw = this.hasNoAutocommit;
+    this.savepoints = undefined;
     return changes;
   }
 

@@ -9,7 +9,13 @@ interface Runner extends OrmQueryRunner {
   [PATCHES]?: Set<QueryRunnerPatch>;
   query(sql: string, ...rest: unknown[]): Promise<unknown>;
   startTransaction(...args: unknown[]): Promise<void>;
+  stream?(sql: string, ...rest: unknown[]): Promise<RowStream>;
   release(): Promise<void>;
+}
+
+/** A stream of rows. */
+interface RowStream {
+  once(event: 'end' | 'close', listener: () => void): unknown;
 }
 
 interface RunnerSource {
@@ -25,6 +31,10 @@ export interface QueryRunnerWatcher {
   /** That text has run, or failed. */
   beginTextRan(runner: OrmQueryRunner): void;
   released(runner: OrmQueryRunner): void;
+  /** A statement runs as a stream, which no hook reports. Called in the caller's async context. */
+  streaming(runner: OrmQueryRunner): void;
+  /** The stream has ended. */
+  streamed(runner: OrmQueryRunner, sql: string): void;
   /** May run a statement in another way; returns `undefined` where it has not run it. */
   readonly run?: (
     runner: OrmQueryRunner,
@@ -38,7 +48,7 @@ const EFFECT =
   'or better-sqlite3 a write may return before its invalidation is done';
 
 /**
- * Replaces `createQueryRunner()` of a DataSource, and `query()`, `startTransaction()` and `release()` of each query runner that it
+ * Replaces `createQueryRunner()` of a DataSource, and `query()`, `stream()`, `startTransaction()` and `release()` of each query runner that it
  * makes. `afterQuery` is called when the connection was awaited, which is too late to see `query('BEGIN')` in the caller's async
  * context.
  *
@@ -104,7 +114,7 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
   const { query, startTransaction, release } = runner;
   const patches = new Set([first]);
   runner[PATCHES] = patches;
-  const tell = (event: 'beginning' | 'beginTextRan' | 'released'): void => {
+  const tell = (event: 'beginning' | 'beginTextRan' | 'released' | 'streaming'): void => {
     for (const { isClosed, watcher } of patches) if (!isClosed) watcher[event](runner);
   };
   const run = (sql: string, rest: unknown[]): Promise<unknown> => {
@@ -124,6 +134,20 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
     result.then(ran, ran);
     return result;
   };
+  const { stream } = runner;
+  if (typeof stream === 'function')
+    runner.stream = async (sql, ...rest) => {
+      tell('streaming');
+      const rows = await stream.call(runner, sql, ...rest);
+      let isOver = false;
+      const end = (): void => {
+        if (isOver) return;
+        isOver = true;
+        for (const { isClosed, watcher } of patches) if (!isClosed) watcher.streamed(runner, sql);
+      };
+      for (const event of ['end', 'close'] as const) rows.once(event, end);
+      return rows;
+    };
   // Any of the watchers may carry it out: they share what they know of the driver.
   runner.startTransaction = (...args) => first.watcher.starting(() => startTransaction.apply(runner, args));
   runner.release = () => {

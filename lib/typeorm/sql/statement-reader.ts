@@ -58,6 +58,11 @@ export class StatementReader {
     return this.#dialect.commitsImplicitly && statement.commitsImplicitly;
   }
 
+  /** True if SAVEPOINT begins a transaction where none is open. */
+  get savepointBegins(): boolean {
+    return this.#dialect.savepointBegins;
+  }
+
   /** True if the error says that the whole transaction is gone: statements behind it commit by themselves. */
   isRolledBack(error: unknown): boolean {
     const { rolledBackCode } = this.#dialect;

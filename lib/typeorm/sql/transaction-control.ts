@@ -82,10 +82,13 @@ const COMMITS_IMPLICITLY = new RegExp(
     String.raw`)\b`,
   'i',
 );
-const OPENING = new RegExp(String.raw`^(?:\s|--.*|/\*[^]*?\*/)*(?:(?:${BEGIN})\b|${AUTOCOMMIT}${OFF})`, 'i');
+const OPENING = new RegExp(
+  String.raw`^(?:\s|--.*|/\*[^]*?\*/)*(?:(?:${BEGIN}|savepoint)\b|${AUTOCOMMIT}${OFF})`,
+  'i',
+);
 const WORTH_A_LOOK = /begin|transaction|commit|end|rollback|abort|savepoint|release|\bxa\b/i;
 
-/** True if the text begins a transaction. Asked before every query, so only its beginning is read. */
+/** True if the text may begin a transaction: a SAVEPOINT does on SQLite. Asked before every query, so only its beginning is read. */
 export function opensTransaction(sql: string): boolean {
   return OPENING.test(sql);
 }
@@ -111,6 +114,25 @@ export function readControl(sql: string, hasBackslashes: boolean): SqlControl {
   }
   if (control === undefined && !commitsImplicitly) return NO_CONTROL;
   return { control, commits, autocommit, commitsImplicitly };
+}
+
+const SAVEPOINTS =
+  /\b(?:(?<set>savepoint)|(?<release>release(?:\s+savepoint)?)|rollback(?:\s+transaction)?\s+to(?:\s+savepoint)?)\s+(?<name>"[^"]*"|'[^']*'|`[^`]*`|\[[^\]]*\]|[\p{L}\p{N}_$]+)/giu;
+
+/**
+ * The savepoints that are open after a text, from those before it.
+ * @param open their names, the outermost first
+ */
+export function openSavepoints(sql: string, open: readonly string[]): readonly string[] {
+  let names = open;
+  for (const { groups } of withoutComments(sql, false).matchAll(SAVEPOINTS)) {
+    const { set, release, name } = groups!;
+    const plain = name!.replace(/^["'`[]|["'`\]]$/g, '').toLowerCase();
+    const at = names.lastIndexOf(plain);
+    if (set !== undefined) names = [...names, plain];
+    else if (at >= 0) names = names.slice(0, release === undefined ? at + 1 : at);
+  }
+  return names;
 }
 
 const SAVEPOINT = 'restflow';
