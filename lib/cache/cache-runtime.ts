@@ -236,7 +236,8 @@ export class CacheRuntime {
     const keySettings = { ...this.settings, isContextMember: this.keyContext?.isMember };
     const key = definition.plan(shape).compile(keySettings, { describeEntity: this.describeEntity });
     const policy = { ...definition.policy, ttl: definition.policy.ttl ?? this.settings.ttl };
-    const values = definition.values ?? isolateValues(definition.isolation, classes);
+    const values =
+      definition.values ?? isolateValues(definition.isolation, classes, definition.maxValueBytes);
     const { space, keyContext, describeEntity } = this;
     const returned = [...(this.returnedBy?.(definition) ?? []), ...declared];
     const fingerprint = fingerprintOf(definition, owner, { classes: returned, describeEntity });

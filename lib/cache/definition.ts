@@ -9,6 +9,7 @@ import {
   isFunction,
   isList,
   isText,
+  isWholeFrom,
   oneOf,
   type OptionRow,
   type OptionRows,
@@ -60,6 +61,7 @@ export const METHOD_OPTIONS = {
   tags,
   type: [isFunction, 'a function that returns the classes: () => UserDto'],
   isolation: oneOf(['clone', 'freeze', 'none'], 'CACHE_ISOLATION'),
+  maxValueBytes: [isWholeFrom(1), 'a positive whole number of bytes'],
   invalidatesOn: [isList, 'a list: [Article] or [invalidates(Article, { … })]'],
 } satisfies Record<string, OptionRow>;
 
@@ -89,6 +91,8 @@ export interface MethodDefinition {
   readonly store: string | undefined;
   readonly tags: ((...args: readonly unknown[]) => readonly string[]) | readonly string[] | undefined;
   readonly isolation: Isolation;
+  /** Larger values are not stored; only of `@CacheResult`. */
+  readonly maxValueBytes?: number | undefined;
   /** In place of `isolation`, for handlers. */
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;

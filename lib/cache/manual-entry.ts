@@ -35,9 +35,11 @@ export interface KeyedOptions extends CommonOptions {
   type?: TypeOption | undefined;
   /** Default `'clone'`. */
   isolation?: Isolation | undefined;
+  /** Larger values, by their estimated bytes in memory, are returned and not stored. Default 4 MiB. */
+  maxValueBytes?: number | undefined;
 }
 
-const { store, type, isolation } = METHOD_OPTIONS;
+const { store, type, isolation, maxValueBytes } = METHOD_OPTIONS;
 const OPTIONS: OptionTable<KeyedOptions> = {
   rows: {
     ...VALUE_OPTIONS,
@@ -45,6 +47,7 @@ const OPTIONS: OptionTable<KeyedOptions> = {
     store,
     type,
     isolation,
+    maxValueBytes,
   },
   example: `an object: { ttl: '5m' }`,
   exclusive: [ONE_CONDITION],
@@ -171,7 +174,7 @@ export class ManualTarget implements CacheTarget {
     const classes = new KnownClasses(runtime.classes);
     if (options.type !== undefined)
       classesOf(options.type, this.name).forEach((one) => runtime.know(one, classes));
-    this.values = isolateValues(isolation, classes);
+    this.values = isolateValues(isolation, classes, options.maxValueBytes);
     const { space } = runtime;
     const own = (options.tags ?? []).map((tag) => space.userTag(tag));
     this.hasOwnTags = own.length > 0;

@@ -81,6 +81,11 @@ export interface CacheResultOptions extends CacheOptions {
   shared?: boolean | undefined;
   /** Protects the cached value from callers that change it. Default `'clone'`. */
   isolation?: Isolation | undefined;
+  /**
+   * Larger values are returned and not stored, with a line in the log: copying 1 MB blocks the event loop for about ten milliseconds.
+   * Estimated bytes in memory. Default 4 MiB.
+   */
+  maxValueBytes?: number | undefined;
 }
 
 /**

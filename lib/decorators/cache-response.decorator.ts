@@ -21,7 +21,7 @@ import type { CacheResponseOptions } from './cache-options.interface.js';
 import { methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 import { isItselfNoCache, isNoCache } from './no-cache.decorator.js';
 
-const { type: _type, isolation: _isolation, ...ofHandlers } = METHOD_OPTIONS;
+const { type: _type, isolation: _isolation, maxValueBytes: _maxValueBytes, ...ofHandlers } = METHOD_OPTIONS;
 
 /** The options of `@CacheResponse`. */
 export const CACHE_RESPONSE_OPTIONS: OptionTable<CacheResponseOptions> = {

@@ -89,6 +89,7 @@ function define(
     store: options.store,
     tags: options.tags as MethodDefinition['tags'],
     isolation: options.isolation ?? 'clone',
+    maxValueBytes: options.maxValueBytes,
     values: undefined,
     type: options.type,
     shared: options.shared,

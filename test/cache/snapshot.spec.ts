@@ -48,6 +48,13 @@ function refusal(value: unknown): string {
   return prepared instanceof Unstorable ? String(prepared) : 'stored';
 }
 
+function withSymbol(value: object): object {
+  return Object.assign(value, { [Symbol('s')]: 1 });
+}
+function withHidden(value: object): object {
+  return Object.defineProperty(value, 'hidden', { value: 1, configurable: true });
+}
+
 const cycle: Record<string, unknown> = { name: 'cycle', items: [] };
 cycle['self'] = cycle;
 (cycle['items'] as unknown[]).push(cycle, new Map([['cycle', cycle]]), new Set([cycle]));
@@ -82,6 +89,8 @@ describe('a hit returns what a miss returned, type for type', () => {
     ['floats', new Float64Array([NaN, -0])],
     ['an ArrayBuffer', new Uint8Array([1, 2]).buffer],
     ['holes', Object.assign(new Array<unknown>(5), { 0: 1, 2: 3, 3: undefined })],
+    ['one element between a billion holes', Object.assign([], { 300_000_000: { a: 1 } })],
+    ['holes at the end', Object.assign(new Array<unknown>(3_000_000), { 7: 'a' })],
     ['a property that is undefined', { a: undefined, b: null }],
     ['__proto__ as a name', JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1, "toString": 2}')],
     ['no prototype', Object.assign(Object.create(null), { a: 1, hasOwnProperty: 2 })],
@@ -208,6 +217,43 @@ describe('a value that would not come back as it was is refused, with its place 
       'named properties of an array',
       Object.assign([1], { total: 1 }),
       /^the value is an array with named properties/,
+    ],
+    ['a symbol on an array', withSymbol([1]), /^the value is an array with named properties/],
+    ['a symbol on a long array', withSymbol(Array.from({ length: 50 })), /an array with named properties/],
+    ['a hidden property of an array', withHidden([1]), /^the value is an array with named properties/],
+    [
+      'a name on a long array',
+      { a: Object.assign(Array.from({ length: 50 }), { total: 1 }) },
+      /^the value at a is an array/,
+    ],
+    [
+      'a name on a sparse array',
+      Object.assign([], { 5_000_000: 1, total: 1 }),
+      /^the value is an array with/,
+    ],
+    ['a symbol on a sparse array', withSymbol(Object.assign([], { 9: 1 })), /^the value is an array with/],
+    ['a symbol on a Date', withSymbol(new Date()), /^the value is a Date with named properties/],
+    ['a hidden property of a Date', withHidden(new Date()), /^the value is a Date with named properties/],
+    ['a hidden property of a Map', withHidden(new Map()), /^the value is a Map with named properties/],
+    ['a symbol on a Set', withSymbol(new Set()), /^the value is a Set with named properties/],
+    ['a name on a RegExp', Object.assign(/a/, { source2: 1 }), /^the value is a RegExp with named/],
+    [
+      'a name on a Buffer',
+      Object.assign(Buffer.from('a'), { name: 'x' }),
+      /^the value is a Buffer with named/,
+    ],
+    ['a name on a large Buffer', Object.assign(Buffer.alloc(5_000), { name: 'x' }), /a Buffer with named/],
+    ['a hidden property of a Buffer', withHidden(Buffer.alloc(20)), /^the value is a Buffer with named/],
+    [
+      'a name on a typed array',
+      Object.assign(new Float64Array(20), { unit: 'm' }),
+      /a Float64Array with named/,
+    ],
+    ['a symbol on a typed array', withSymbol(new Uint8Array(2)), /^the value is a Uint8Array with named/],
+    [
+      'a name on an ArrayBuffer',
+      Object.assign(new ArrayBuffer(2), { a: 1 }),
+      /^the value is a ArrayBuffer with/,
     ],
     [
       'named properties of a Date',

@@ -39,6 +39,7 @@ describe('a value that travels through a shared store', () => {
       { user: new User('Ada'), users: [new User('Grace')], map: new Map([['u', new User('Joan')]]) },
     ],
     ['holes', holes],
+    ['one element between a billion holes', Object.assign([], { 300_000_000: 'far' })],
     ['-0 among numbers', [0, -0, NaN, Infinity]],
     [
       'typed arrays',
@@ -64,6 +65,15 @@ describe('a value that travels through a shared store', () => {
     ],
   ])('comes back equal, type for type: %s', (_, value) => {
     expect(roundTrip(value)).toStrictEqual(value);
+  });
+
+  it('keeps the lastIndex of a RegExp', () => {
+    const sticky = /a/giy;
+    sticky.lastIndex = 3;
+    const [one, other] = roundTrip([sticky, sticky]) as RegExp[];
+    expect(one).toEqual(sticky);
+    expect(one!.lastIndex).toBe(3);
+    expect(other).toBe(one);
   });
 
   it('keeps cycles, and the methods of instances inside them', () => {

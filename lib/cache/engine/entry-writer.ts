@@ -61,7 +61,7 @@ export class EntryWriter {
     // A value that is not stored has a lifetime too, which limits values made from it.
     if (typeof policy.ttl === 'number') load.context.limit(this.clock.now() + policy.ttl);
     if (prepared instanceof Unstorable)
-      return this.#refused(call, 'value', prepared.what, `cached: ${String(prepared)}`, UNCACHEABLE);
+      return this.#refused(call, 'value', prepared.topic, `cached: ${String(prepared)}`, UNCACHEABLE);
     const { refusals } = call.target.counters;
     if (policy.condition !== undefined && !(await policy.condition(value, call.context))) {
       refusals.count('condition');

@@ -1,6 +1,8 @@
 import { CacheConfigurationError } from '../../common/errors.js';
 import type { ValueCodec, Wire } from '../../stores/store.interface.js';
-import { copySnapshot, freezeSnapshot, type Snapshot, takeSnapshot, Unstorable } from './snapshot.js';
+import { copySnapshot, freezeSnapshot } from './copy.js';
+import { detach } from './detach.js';
+import { type Snapshot, takeSnapshot, Unstorable } from './snapshot.js';
 import type { KnownClasses } from './classes.js';
 import { fromPlain, toPlain } from './wire.js';
 
@@ -46,8 +48,18 @@ const EXOTIC = 1;
 const GRAPH = 2;
 const UNFREEZABLE = 4;
 
-/** @param classes classes whose instances may be stored */
-export function isolateValues(isolation: Isolation, classes: KnownClasses): ValueHandling {
+/** Copying a larger value would block the event loop for too long. */
+const MAX_VALUE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * @param classes classes whose instances may be stored
+ * @param maxBytes larger values are not stored
+ */
+export function isolateValues(
+  isolation: Isolation,
+  classes: KnownClasses,
+  maxBytes = MAX_VALUE_BYTES,
+): ValueHandling {
   const keep = (snapshot: Snapshot): StoredValue => {
     const frozen = isolation === 'freeze' && snapshot.freezable;
     if (frozen) freezeSnapshot(snapshot);
@@ -59,7 +71,7 @@ export function isolateValues(isolation: Isolation, classes: KnownClasses): Valu
   };
   return {
     prepare(value) {
-      const snapshot = takeSnapshot(value, classes);
+      const snapshot = takeSnapshot(value, classes, maxBytes);
       if (snapshot instanceof Unstorable) return snapshot;
       return { stored: keep(isolation === 'none' ? { ...snapshot, value } : snapshot), size: snapshot.size };
     },
@@ -68,7 +80,8 @@ export function isolateValues(isolation: Isolation, classes: KnownClasses): Valu
       isolation === 'freeze' && prepared !== undefined ? present(prepared.stored) : value,
     encode: (stored) => encodeSnapshot((stored as StoredValue).snapshot, classes),
     decode(wire, kept) {
-      const snapshot = decodeSnapshot(wire, classes);
+      // Decoded texts and bytes may be parts of what came from the network.
+      const snapshot = decodeSnapshot(kept ? { ...wire, data: detach(wire.data) } : wire, classes);
       // A value that no store keeps has one reader, who may change it.
       return kept || isolation === 'freeze' ? keep(snapshot) : new StoredValue(snapshot, false);
     },

@@ -1,10 +1,23 @@
-import { defineOwn, isNative, type KnownClasses, localPrototype, obstacleOf } from './classes.js';
+import { defineOwn, isNative, type KnownClasses, localPrototype } from './classes.js';
+import { copyBytesOrTime, copySnapshot, TYPED_ARRAYS } from './copy.js';
+import {
+  copyText,
+  hasNamedProperties,
+  hasOwnProperties,
+  indexesOf,
+  isSparse,
+  type OwnText,
+  sparseArray,
+} from './own-copy.js';
+import { noteObstacle, obstacleOf, revivalObstacle } from './revival.js';
 
 /** Why a value cannot be stored: the path to the part that cannot, and what to return in its place. */
 export class Unstorable {
   constructor(
     readonly path: string,
     readonly what: string,
+    /** The same for all values with this obstacle, so that it is logged once. */
+    readonly topic: string = what,
   ) {}
 
   toString(): string {
@@ -28,38 +41,85 @@ export interface Snapshot {
 /** Deeper values are refused, since copying them would overflow the stack. */
 const MAX_DEPTH = 500;
 
+/** Estimated bytes in memory (64-bit V8). */
+const SLOT = 8;
+const BOXED_NUMBER = 16;
+const RECORD = 32;
+const ARRAY = 56;
+const BYTES = 120;
+/** Of bytes that do not fit into the object that holds them. */
+const SEPARATE_BYTES = 150;
+const MAX_INNER_BYTES = 64;
+const OTHER = 112;
+/** A table that V8 allocates for a Map or Set has room for 4, 8, 16 … entries. */
+const TABLE = 96;
+const MAP_ENTRY = 28;
+const SET_ENTRY = 20;
+/** One element of a sparse array. */
+const SPARSE_ELEMENT = 48;
+
 /**
  * Copies a value and checks that it can be stored, alike for every store. Storable are primitives except symbols, arrays, plain
  * objects, Date, RegExp, Map, Set, Buffer, typed arrays, ArrayBuffer, and instances of known classes. Cycles and shared references
- * are kept.
+ * are kept. The copy keeps nothing of the value in memory.
+ *
+ * @param maxBytes estimated size above which the value is refused; nothing is copied beyond it
  */
-export function takeSnapshot(value: unknown, classes: KnownClasses): Snapshot | Unstorable {
-  const copier = new SnapshotTaker(classes);
+export function takeSnapshot(
+  value: unknown,
+  classes: KnownClasses,
+  maxBytes = Infinity,
+): Snapshot | Unstorable {
+  const copier = new SnapshotTaker(classes, maxBytes);
   try {
     const copied = copier.copy(value);
+    copier.compareInstances();
     const { size, tree, freezable, exotic } = copier;
-    return { value: copied, size, tree, freezable, exotic };
+    return { value: copied, size: Math.ceil(size), tree, freezable, exotic };
   } catch (error) {
     if (error instanceof Unstorable) return error;
     throw error;
   }
 }
 
+/** An instance of a class that was not compared with a copy yet. */
+interface UncomparedInstance {
+  readonly original: object;
+  readonly copy: object;
+  readonly path: string;
+}
+
+/** Instances of one class that are compared with their copies, if the first ones give no result. */
+const MAX_COMPARED = 5;
+
 class SnapshotTaker {
-  size = 0;
+  size = SLOT;
   tree = true;
   freezable = true;
   exotic = false;
   readonly #seen = new Map<object, object>();
   readonly #path: string[] = [];
+  readonly #text: OwnText = { text: '', bytes: 0 };
+  #instances: Map<object, UncomparedInstance[]> | undefined;
+  /** Fraction of the outermost array or Map that is copied, to estimate the whole. */
+  #progress = 1;
 
-  constructor(private readonly classes: KnownClasses) {}
+  constructor(
+    private readonly classes: KnownClasses,
+    private readonly maxBytes: number,
+  ) {}
 
   copy(value: unknown): unknown {
     switch (typeof value) {
       case 'string':
-        this.size += 16 + 2 * value.length;
-        if (!value.isWellFormed()) this.exotic = true;
+        return this.#string(value);
+      case 'number':
+        // V8 keeps small whole numbers in the slot itself.
+        if ((value | 0) !== value) this.size += BOXED_NUMBER;
+        else if (Object.is(value, -0)) this.exotic = true;
+        return value;
+      case 'bigint':
+        this.#grow(BOXED_NUMBER + bytesOf(value));
         return value;
       case 'function':
         throw this.#refuse('is a function. Return data, or leave this method uncached.');
@@ -68,9 +128,16 @@ class SnapshotTaker {
       case 'object':
         if (value !== null) return this.#object(value);
     }
-    this.size += 8;
-    if (Object.is(value, -0)) this.exotic = true;
     return value;
+  }
+
+  #string(value: string): string {
+    // Before it is copied: it may be a large one.
+    if (value.length > this.maxBytes) throw this.#tooLarge(value.length);
+    copyText(value, this.#text);
+    this.#grow(this.#text.bytes);
+    if (!value.isWellFormed()) this.exotic = true;
+    return this.#text.text;
   }
 
   /** Copies a member; the path is used only if it is refused. */
@@ -82,8 +149,28 @@ class SnapshotTaker {
     return copy;
   }
 
+  #grow(bytes: number): void {
+    this.size += bytes;
+    if (this.size > this.maxBytes) throw this.#tooLarge(0);
+  }
+
+  /** @param more bytes that were not copied */
+  #tooLarge(more: number): Unstorable {
+    const total = Math.max(this.size + more, this.size / this.#progress);
+    return new Unstorable(
+      '',
+      `takes about ${inMegabytes(total)} in memory, and maxValueBytes is ${inMegabytes(this.maxBytes)}. Cache its parts by themselves, ` +
+        `or write a larger maxValueBytes: copying 1 MB blocks the event loop for about ten milliseconds.`,
+      'maxValueBytes',
+    );
+  }
+
   #refuse(what: string): Unstorable {
-    return new Unstorable(this.#path.join('').replace(/^\./, ''), what);
+    return new Unstorable(this.#where(), what);
+  }
+
+  #where(): string {
+    return this.#path.join('').replace(/^\./, '');
   }
 
   #object(value: object): object {
@@ -92,21 +179,43 @@ class SnapshotTaker {
       this.tree = false;
       return seen;
     }
-    this.size += 40;
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value) as object | null;
     if (prototype === Object.prototype || prototype === null) return this.#record(value, prototype);
     if (this.classes.has(prototype)) return this.#instance(value, prototype);
+    if (BUILT_IN.has(prototype)) return this.#builtin(value, prototype);
     const local = localPrototype(prototype);
     return local === Object.prototype ? this.#record(value, local) : this.#builtin(value, local);
   }
 
   #instance(value: object, prototype: object): object {
     const obstacle = obstacleOf(prototype);
-    if (obstacle === '') return this.#record(value, prototype);
-    throw this.#refuse(
-      `is an instance of ${className(value)}, which ${obstacle}: a copy would lack them. Return plain data.`,
-    );
+    if (obstacle === undefined) {
+      const path = this.#where();
+      const copy = this.#record(value, prototype);
+      this.#instances ??= new Map();
+      const known = this.#instances.get(prototype);
+      if (known === undefined) this.#instances.set(prototype, [{ original: value, copy, path }]);
+      else if (known.length < MAX_COMPARED) known.push({ original: value, copy, path });
+      return copy;
+    }
+    if (obstacle !== '') throw this.#refuse(instanceRefusal(value, obstacle));
+    return this.#record(value, prototype);
+  }
+
+  /** Compares the copies of instances with their originals, once for each class: a copy may lack private state. */
+  compareInstances(): void {
+    for (const [prototype, instances] of this.#instances ?? []) {
+      for (const { original, copy, path } of instances) {
+        if (obstacleOf(prototype) !== undefined) break;
+        // Another copy, since getters may change it.
+        const revived = copySnapshot({ value: copy, tree: false }) as object;
+        const obstacle = revivalObstacle(original, revived);
+        noteObstacle(prototype, obstacle);
+        if (obstacle !== undefined && obstacle !== '')
+          throw new Unstorable(path, instanceRefusal(original, obstacle));
+      }
+    }
   }
 
   #array(value: readonly unknown[]): unknown[] {
@@ -116,66 +225,106 @@ class SnapshotTaker {
         `is an instance of ${className(value)}, which extends Array. Return a plain array: Array.from(…).`,
       );
     }
-    const copy = new Array<unknown>(value.length);
+    if (isSparse(value)) return this.#sparse(value);
+    const { length } = value;
+    this.#grow(ARRAY + SLOT * length);
+    const copy = new Array<unknown>(length);
     this.#seen.set(value, copy);
-    let own = 0;
-    for (let i = 0; i < value.length; i++) {
-      if (!(i in value)) continue;
-      own++;
+    const isOutermost = this.#path.length === 0;
+    for (let i = 0; i < length; i++) {
+      const item = value[i];
+      if (isOutermost) this.#progress = (i + 1) / length;
+      copy[i] = typeof item === 'number' && !Object.is(item, -0) ? item : this.#part(item, `[${i}]`);
+    }
+    if (hasNamedProperties(value, copy)) throw this.#refuse(ARRAY_WITH_NAMES);
+    return copy;
+  }
+
+  /** Copies an array with holes: only the elements that it has, since there may be few between a billion holes. */
+  #sparse(value: readonly unknown[]): unknown[] {
+    this.exotic = true;
+    // A tree is copied by index.
+    this.tree = false;
+    const indexes = indexesOf(value);
+    const { length } = value;
+    if (Reflect.ownKeys(value).length !== indexes.length + 1 || indexes.some(Number.isNaN))
+      throw this.#refuse(ARRAY_WITH_NAMES);
+    const copy = sparseArray(length);
+    this.#seen.set(value, copy);
+    for (const i of indexes) {
+      this.#grow(SPARSE_ELEMENT);
       copy[i] = this.#part(value[i], `[${i}]`);
     }
-    if (own !== value.length) this.exotic = true;
-    if (Object.keys(value).length !== own) throw this.#refuse('is an array with named properties.');
     return copy;
   }
 
   #record(value: object, prototype: object | null): object {
-    if (prototype !== Object.prototype) this.exotic = true;
-    const copy = Object.create(prototype) as Record<string, unknown>;
+    const isPlain = prototype === Object.prototype;
+    if (!isPlain) this.exotic = true;
+    const names = Reflect.ownKeys(value);
+    for (const name of names) this.#assertCopyable(value, name);
+    // A copy with the shape of the original takes the least memory.
+    const copy = (isPlain ? { ...value } : Object.create(prototype)) as Record<string, unknown>;
     this.#seen.set(value, copy);
-    for (const key of Reflect.ownKeys(value)) {
-      if (typeof key === 'symbol') {
-        throw this.#refuse(`has a property with a symbol for its name, ${String(key)}.`);
-      }
-      const descriptor = Reflect.getOwnPropertyDescriptor(value, key)!;
-      if (descriptor.get !== undefined || descriptor.set !== undefined || descriptor.enumerable !== true) {
-        this.#path.push(`.${key}`);
-        throw this.#refuse(
-          'is an accessor or hidden property (a lazy relation, for one). Load the relation eagerly and return plain columns.',
-        );
-      }
-      this.size += 16 + 2 * key.length;
+    this.#grow(RECORD + SLOT * names.length);
+    for (const key of names as string[]) {
       const isOrdinary = isOrdinaryName(key);
       if (!isOrdinary) this.exotic = true;
-      const part = this.#part(descriptor.value, `.${key}`);
-      if (isOrdinary && prototype === Object.prototype) copy[key] = part;
+      // Names of large records are seldom those of others.
+      if (names.length > MAX_SHARED_NAMES) this.size += OWN_NAME + key.length;
+      const part = this.#part((value as Record<string, unknown>)[key], `.${key}`);
+      if (isOrdinary && isPlain) copy[key] = part;
       else defineOwn(copy, key, part);
     }
     return copy;
   }
 
+  #assertCopyable(value: object, key: string | symbol): void {
+    if (typeof key === 'symbol')
+      throw this.#refuse(`has a property with a symbol for its name, ${String(key)}.`);
+    const descriptor = Reflect.getOwnPropertyDescriptor(value, key)!;
+    if (descriptor.get === undefined && descriptor.set === undefined && descriptor.enumerable === true)
+      return;
+    this.#path.push(`.${key}`);
+    throw this.#refuse(
+      'is an accessor or hidden property (a lazy relation, for one). Load the relation eagerly and return plain columns.',
+    );
+  }
+
+  #map(value: Map<unknown, unknown>): Map<unknown, unknown> {
+    const map = new Map<unknown, unknown>();
+    this.#seen.set(value, map);
+    this.#grow(TABLE + MAP_ENTRY * tableSize(value.size));
+    const isOutermost = this.#path.length === 0;
+    for (const [key, item] of value) {
+      if (isOutermost) this.#progress = (map.size + 1) / value.size;
+      map.set(this.#part(key, '<key>'), this.#part(item, '<value>'));
+    }
+    return map;
+  }
+
   #builtin(value: object, prototype: object): object {
     this.freezable = false;
-    if (!ArrayBuffer.isView(value) && BUILT_IN.has(prototype) && Object.keys(value).length > 0) {
-      throw this.#refuse(`is a ${className(value)} with named properties. Return them beside it.`);
+    if (BUILT_IN.has(prototype) && hasOwnProperties(value))
+      throw this.#refuse(
+        `is a ${className(value)} with named properties (hidden ones and symbols count). Return them beside it.`,
+      );
+    if (ArrayBuffer.isView(value) || prototype === ArrayBuffer.prototype) {
+      const { byteLength } = value as ArrayBuffer;
+      this.#grow(BYTES + byteLength + (byteLength > MAX_INNER_BYTES ? SEPARATE_BYTES : 0));
     }
-    const copy = copyBytesOrTime(value, prototype);
+    const copy = copyBytesOrTime(value, prototype, true);
     if (copy !== undefined) {
       this.#seen.set(value, copy);
-      this.size += byteLength(copy);
+      if (!ArrayBuffer.isView(copy)) this.#grow(OTHER);
+      if (prototype === RegExp.prototype && (value as RegExp).lastIndex !== 0) this.exotic = true;
       return copy;
     }
-    if (prototype === Map.prototype) {
-      const map = new Map<unknown, unknown>();
-      this.#seen.set(value, map);
-      for (const [key, item] of value as Map<unknown, unknown>) {
-        map.set(this.#part(key, '<key>'), this.#part(item, '<value>'));
-      }
-      return map;
-    }
+    if (prototype === Map.prototype) return this.#map(value as Map<unknown, unknown>);
     if (prototype === Set.prototype) {
       const set = new Set<unknown>();
       this.#seen.set(value, set);
+      this.#grow(TABLE + SET_ENTRY * tableSize((value as Set<unknown>).size));
       for (const item of value as Set<unknown>) set.add(this.#part(item, '<item>'));
       return set;
     }
@@ -187,6 +336,30 @@ class SnapshotTaker {
   }
 }
 
+function bytesOf(value: bigint): number {
+  return BigInt.asIntN(64, value) === value ? SLOT : value.toString(16).length / 2;
+}
+
+/** Records with more properties have a table of names each. */
+const MAX_SHARED_NAMES = 128;
+const OWN_NAME = 48;
+
+/** Entries that V8 allocates a table for. */
+function tableSize(entries: number): number {
+  return entries <= 4 ? 4 : 2 ** Math.ceil(Math.log2(entries));
+}
+
+const ARRAY_WITH_NAMES =
+  'is an array with named properties (hidden ones and symbols count). Return them beside it.';
+
+function inMegabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function instanceRefusal(value: object, obstacle: string): string {
+  return `is an instance of ${className(value)}, which ${obstacle}. Return plain data.`;
+}
+
 /** Name of the property that marks escaped values in a codec (see `wire.ts`); an object that has it is escaped itself. */
 export const MARK = '\u0000restflow';
 
@@ -195,143 +368,13 @@ export function isOrdinaryName(name: string): boolean {
   return name !== '__proto__' && name !== 'constructor' && name !== MARK && name.isWellFormed();
 }
 
-/** Copies a Date, RegExp, Buffer, ArrayBuffer or typed array; `undefined` for anything else. */
-function copyBytesOrTime(value: object, prototype: object): object | undefined {
-  if (prototype === Date.prototype) return new Date((value as Date).getTime());
-  if (prototype === Buffer.prototype) return Buffer.from(value as Buffer);
-  if (prototype === RegExp.prototype) return copyRegExp(value as RegExp);
-  if (prototype === ArrayBuffer.prototype) return (value as ArrayBuffer).slice(0);
-  if (ArrayBuffer.isView(value) && TYPED_ARRAYS.has(prototype)) return (value as Uint8Array).slice();
-  return undefined;
-}
-
-function copyRegExp(value: RegExp): RegExp {
-  const copy = new RegExp(value);
-  copy.lastIndex = value.lastIndex;
-  return copy;
-}
-
 function className(value: object): string {
   const { name } = (value.constructor ?? {}) as { name?: string };
   return name === undefined || name === '' ? 'a class without a name' : name;
 }
 
-const BUILT_IN = new Set<object>([Date, RegExp, Map, Set, ArrayBuffer].map((type) => type.prototype));
-
-const TYPED_ARRAYS = new Set<object>(
-  [
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array,
-  ].map((type) => type.prototype),
-);
-
-function byteLength(value: object): number {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? value.byteLength : 16;
-}
-
-/** Copies the value of a snapshot, so that a caller may change its copy. */
-export function copySnapshot(snapshot: Snapshot): unknown {
-  const { value } = snapshot;
-  if (typeof value !== 'object' || value === null) return value;
-  return snapshot.tree ? copyTree(value) : copyGraph(value, new Map());
-}
-
-/** Copies a snapshot without shared references: no map of seen objects is needed. On the hit path. */
-function copyTree(value: object): object {
-  if (Array.isArray(value)) {
-    const length = value.length;
-    const copy = new Array<unknown>(length);
-    for (let i = 0; i < length; i++) {
-      const item: unknown = value[i];
-      if (typeof item === 'object' && item !== null) copy[i] = copyTree(item);
-      else if (item !== undefined || i in value) copy[i] = item;
-    }
-    return copy;
-  }
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  const isPlain = prototype === Object.prototype;
-  if (!isPlain && prototype !== null) {
-    const special = copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, copyTreeMember);
-    if (special !== undefined) return special;
-  }
-  const copy = (isPlain ? {} : Object.create(prototype)) as Record<string, unknown>;
-  const keys = Object.keys(value);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
-    const item = (value as Record<string, unknown>)[key];
-    const own = typeof item === 'object' && item !== null ? copyTree(item) : item;
-    if (isPlain && key !== '__proto__') copy[key] = own;
-    else defineOwn(copy, key, own);
-  }
-  return copy;
-}
-
-function copyTreeMember(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? copyTree(value) : value;
-}
-
-function copyGraph(value: unknown, seen: Map<object, object>): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const known = seen.get(value);
-  if (known !== undefined) return known;
-  const copyItem = (item: unknown): unknown => copyGraph(item, seen);
-  const remember = (copy: object): void => void seen.set(value, copy);
-  if (Array.isArray(value)) {
-    const copy = new Array<unknown>(value.length);
-    remember(copy);
-    value.forEach((item, i) => (copy[i] = copyItem(item)));
-    return copy;
-  }
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype !== Object.prototype && prototype !== null) {
-    const bytes = copyBytesOrTime(value, prototype);
-    if (bytes !== undefined) remember(bytes);
-    const special = bytes ?? copyCollection(value, prototype, copyItem, remember);
-    if (special !== undefined) return special;
-  }
-  const copy = Object.create(prototype) as object;
-  remember(copy);
-  for (const [key, item] of Object.entries(value)) defineOwn(copy, key, copyItem(item));
-  return copy;
-}
-
-function copyCollection(
-  value: object,
-  prototype: object,
-  copyItem: (item: unknown) => unknown,
-  remember?: (copy: object) => void,
-): object | undefined {
-  if (prototype === Map.prototype) {
-    const map = new Map<unknown, unknown>();
-    remember?.(map);
-    for (const [key, item] of value as Map<unknown, unknown>) map.set(copyItem(key), copyItem(item));
-    return map;
-  }
-  if (prototype === Set.prototype) {
-    const set = new Set<unknown>();
-    remember?.(set);
-    for (const item of value as Set<unknown>) set.add(copyItem(item));
-    return set;
-  }
-  return undefined;
-}
-
-/** Freezes a snapshot deeply, in place. Only for snapshots that are `freezable`. */
-export function freezeSnapshot(snapshot: Snapshot): void {
-  freeze(snapshot.value);
-}
-
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const key of Object.keys(value)) freeze((value as Record<string, unknown>)[key]);
-}
+/** Prototypes of what is copied as a whole. */
+const BUILT_IN = new Set<object>([
+  ...[Date, RegExp, Map, Set, ArrayBuffer, Buffer].map((type) => type.prototype as object),
+  ...TYPED_ARRAYS,
+]);

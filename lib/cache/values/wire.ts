@@ -1,11 +1,12 @@
 import { defineOwn, type KnownClasses } from './classes.js';
+import { indexesOf, isSparse, sparseArray } from './own-copy.js';
 import { isOrdinaryName, MARK } from './snapshot.js';
 
 /**
- * Values that a binary codec would not restore (instances, `-0`, holes, `__proto__`, null prototypes, lone surrogates) are
- * written as `{ [MARK]: [kind, content] }`; so is a plain object that has a property called MARK.
+ * Values that a binary codec would not restore (instances, `-0`, holes, `__proto__`, null prototypes, lone surrogates, the `lastIndex` of
+ * a RegExp) are written as `{ [MARK]: [kind, content] }`; so is a plain object that has a property called MARK.
  */
-type Kind = 'instance' | 'null-prototype' | 'record' | 'array' | 'negative-zero' | 'text';
+type Kind = 'instance' | 'null-prototype' | 'record' | 'array' | 'negative-zero' | 'text' | 'regexp';
 
 /** Converts an exotic value to plain data. Cycles and shared references are kept. */
 export function toPlain(value: unknown, classes: KnownClasses): unknown {
@@ -28,6 +29,7 @@ class Plainer {
     const prototype = Object.getPrototypeOf(value) as object | null;
     if (prototype === Map.prototype) return this.#map(value as Map<unknown, unknown>);
     if (prototype === Set.prototype) return this.#set(value as Set<unknown>);
+    if (prototype === RegExp.prototype) return this.#regExp(value as RegExp);
     if (prototype === Object.prototype)
       return isOrdinary(value) ? this.#plain(value) : this.#entries('record', undefined, value);
     if (prototype === null) return this.#entries('null-prototype', undefined, value);
@@ -36,16 +38,23 @@ class Plainer {
   }
 
   #array(value: readonly unknown[]): unknown {
-    const sparse = Object.keys(value).length !== value.length;
+    const sparse = isSparse(value);
     const copy: unknown[] = [];
     this.#seen.set(value, sparse ? mark('array', copy) : copy);
     if (sparse) {
       copy.push(value.length);
-      for (const i of Object.keys(value)) copy.push(Number(i), this.write(value[Number(i)]));
+      for (const i of indexesOf(value)) copy.push(i, this.write(value[i]));
     } else {
       for (const item of value) copy.push(this.write(item));
     }
     return this.#seen.get(value);
+  }
+
+  #regExp(value: RegExp): unknown {
+    if (value.lastIndex === 0) return value;
+    const marked = mark('regexp', [value, value.lastIndex]);
+    this.#seen.set(value, marked);
+    return marked;
   }
 
   #map(value: Map<unknown, unknown>): unknown {
@@ -137,8 +146,14 @@ class Reviver {
   #marked(value: object, kind: Kind, content: unknown[]): unknown {
     if (kind === 'negative-zero') return -0;
     if (kind === 'text') return (content as unknown as Buffer).toString('utf16le');
+    if (kind === 'regexp') {
+      const regExp = content[0] as RegExp;
+      regExp.lastIndex = content[1] as number;
+      this.#seen.set(value, regExp);
+      return regExp;
+    }
     if (kind === 'array') {
-      const array = new Array<unknown>(content[0] as number);
+      const array = sparseArray(content[0] as number);
       this.#seen.set(value, array);
       for (let i = 1; i < content.length; i += 2) array[content[i] as number] = this.read(content[i + 1]);
       return array;

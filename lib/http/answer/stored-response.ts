@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { detach } from '../../cache/values/detach.js';
 import type { ValueHandling } from '../../cache/values/isolation.js';
+import { ownBytes } from '../../cache/values/own-copy.js';
 import type { Entry } from '../../stores/store.interface.js';
 import { parseDelta } from '../headers/cache-control.js';
 import type { AddedHeaders, RecordedResponse } from '../platform.interface.js';
@@ -84,7 +86,10 @@ export const responseValues: ValueHandling = {
       isDense,
     };
   },
-  decode({ data, bytes }) {
+  decode({ data, bytes: received }, kept) {
+    // What is kept must not keep the bytes in memory that it arrived in, together with other answers of Redis.
+    if (kept) detach(data);
+    const bytes = kept && received !== undefined ? ownBytes(received) : received;
     assertResponseData(data);
     if (!Buffer.isBuffer(bytes)) throw new TypeError('a response without a body');
     const [status, headers, removed, vary, judged, manner] = data;
