@@ -11,7 +11,8 @@ export type {
 export { DispatcherRegistry, type DispatcherSettings } from './jobs/dispatcher-registry.js';
 export { INLINE } from './rules/rule-options.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
-export type { RemoteRule } from './rules/remote-rule.js';
+export type { ManifestSource, PathColumns, RuleEntity } from './rules/manifest-rule.js';
+export { type LocalEntity, RemoteRule } from './rules/remote-rule.js';
 export {
   invalidatorsAmong,
   type ResolveInvalidator,

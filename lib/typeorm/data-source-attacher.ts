@@ -2,10 +2,8 @@ import type { CacheRuntime } from '../cache/cache-runtime.js';
 import type { InstanceClass } from '../cache/values/classes.js';
 import type { Spelling } from '../keys/index.js';
 import type {
-  ActiveRule,
   Attempt,
   BoundRule,
-  Change,
   ChangeSink,
   ChangeTransaction,
   EntityCatalogue,
@@ -14,17 +12,21 @@ import type {
   RemoteRule,
   InvalidationService,
   RowChange,
+  RuleEntity,
   RuleRegistry,
 } from '../invalidation/index.js';
+import { stableText } from '../common/messages.js';
 import { unknownChanges } from './rows/changes.js';
 import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
+import { Database, entitiesNamed, type RuleTables } from './database.js';
+import { tableOf } from './entities/columns.js';
 import {
   describeEntity,
   entityClasses,
   type EntityReference,
   entityShape,
   entityTable,
-  remoteRulesByTable,
+  pathColumns,
 } from './entities/entities.js';
 import { spellingAt } from './entities/spellings.js';
 import { changesOfRow } from './postgres/change-log.js';
@@ -33,8 +35,7 @@ import { dialectOf, isKnownType, typeOf } from './dialects.js';
 import { StatementTransactions } from './patches/statement-transactions.js';
 import type { ReportUnsupported } from './patches/replaced-method.js';
 import type { ChangeInterest } from './collect/change-emitter.js';
-import { knownTablesOf } from './entities/tables.js';
-import type { OrmDataSource, OrmQueryRunner } from './typeorm.interface.js';
+import type { EntityTableChange, OrmDataSource, OrmMetadata, OrmQueryRunner } from './typeorm.interface.js';
 
 /** Connects the DataSources of an application to its rules. */
 export class DataSourceAttacher implements EntityCatalogue, EntityTables {
@@ -42,6 +43,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   readonly #spellings = new Map<Function | string, Map<string, Spelling>>();
   /** The metadata that the spellings were read from. */
   readonly #spelledBy = new Map<OrmDataSource, unknown>();
+  readonly #database: Database;
 
   constructor(
     private readonly runtime: CacheRuntime,
@@ -51,6 +53,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   ) {
     runtime.describeEntity = (entity) => this.#describe(entity);
     registry.spellingOf = (entity, path) => this.#spellingOf(entity as Function | string, path);
+    this.#database = new Database(registry, (rule) => service.isDurable(rule));
   }
 
   /** Attaches a DataSource, initialised or not. Attaching it again does nothing. @throws TypeError for anything else */
@@ -64,7 +67,14 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
       this.#spellings.clear();
       this.#bindings.set(
         dataSource,
-        new DataSourceBinding(dataSource, this.runtime, this.registry, this.service, this.exactStatements),
+        new DataSourceBinding(
+          dataSource,
+          this.#database,
+          this.runtime,
+          this.registry,
+          this.service,
+          this.exactStatements,
+        ),
       );
     }
   }
@@ -85,17 +95,27 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     );
   }
 
-  tablesOf(entity: unknown): readonly string[] {
-    const tables = [...this.#bindings.keys()].map((dataSource) =>
-      entityTable(dataSource, entity as Function),
-    );
-    return [...new Set(tables.filter((table) => table !== undefined))];
+  ruleEntity(entity: unknown): RuleEntity {
+    const { known } = this.#database.rules();
+    const named = entitiesNamed(known.metadatas, entity as EntityReference);
+    return {
+      tables: [...new Set(named.map(tableOf))],
+      // In one order: equal rules of all processes have one description.
+      sources: [
+        ...new Map(
+          named
+            .flatMap((metadata) => known.sourcesOf(metadata))
+            .map((source) => [stableText(source), source]),
+        ),
+      ]
+        .sort(([one], [other]) => (one < other ? -1 : 1))
+        .map(([, source]) => source),
+      columnsOf: (path) => named[0] && pathColumns(named[0], path),
+    };
   }
 
-  tablesOfRemote(rule: RemoteRule): readonly string[] {
-    return [...this.#bindings.keys()].flatMap((dataSource) => [
-      ...remoteRulesByTable(dataSource, rule).keys(),
-    ]);
+  tablesOfRemote(rule: RemoteRule): ReadonlySet<string> {
+    return new Set(this.#database.rules().ofRemote(rule));
   }
 
   shapeOf(entity: EntityReference): EntityShape | undefined {
@@ -108,12 +128,22 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
 
   /** Carries out the rules on changes that were committed past the DataSources. */
   async changedElsewhere(rows: readonly RowChange[]): Promise<void> {
-    await Promise.all([...this.#bindings.values()].map((binding) => binding.changedElsewhere(rows)));
+    const { known } = this.#database.rules();
+    const changes = rows.flatMap((row) => changesOfRow(row, known));
+    await this.#anyBinding?.commit(changes);
   }
 
   /** Treats every table that rules watch as changed. */
   async missedChanges(): Promise<void> {
-    await Promise.all([...this.#bindings.values()].map((binding) => binding.missedChanges()));
+    const { known, tables } = this.#database.rules();
+    await this.#anyBinding?.commit(
+      [...tables].flatMap((table) => unknownChanges(table, known, false, false)),
+    );
+  }
+
+  get #anyBinding(): DataSourceBinding | undefined {
+    const bindings = [...this.#bindings.values()];
+    return bindings.find(({ isReplicated }) => isReplicated) ?? bindings[0];
   }
 
   detachAll(): void {
@@ -154,23 +184,15 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   }
 }
 
-/** The rules of one DataSource, as its collector and its sink need them. Never changed: other rules make another index. */
-interface RuleIndex extends ChangeInterest {
-  readonly revision: number;
-  readonly metadatas: unknown;
-  readonly rules: ReadonlyMap<string, readonly ActiveRule[]>;
-  readonly tables: ReadonlySet<string>;
-  readonly durableTables: ReadonlySet<string>;
-}
-
 /** One DataSource: receives its changes and finds the rules that each of them concerns. */
 class DataSourceBinding implements ChangeSink {
   readonly #handle: CollectorHandle;
   readonly #statementTransactions: StatementTransactions;
-  #index: RuleIndex | undefined;
+  #metadatas: readonly OrmMetadata[] | undefined;
 
   constructor(
     private readonly dataSource: OrmDataSource,
+    private readonly database: Database,
     private readonly runtime: CacheRuntime,
     private readonly registry: RuleRegistry,
     private readonly service: InvalidationService,
@@ -186,8 +208,10 @@ class DataSourceBinding implements ChangeSink {
       );
     const onUnsupported: ReportUnsupported = (part, effect) =>
       log.warn(`unsupported ${part}`, `${part} ('${type}') is not as in TypeORM 0.3 and 1: ${effect}.`);
+    database.add(dataSource);
     this.#handle = attachCollector(dataSource, this, {
       interest: () => this.#interest(),
+      tables: () => this.#current().known,
       exactStatements,
       onQueryInOpenTransaction: () =>
         runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
@@ -199,47 +223,40 @@ class DataSourceBinding implements ChangeSink {
       dataSource,
       () => this.#current().durableTables,
       onUnsupported,
+      () => this.#current().known,
     );
     this.#current();
   }
 
-  /** While rules of other processes may be missing here, all tables count, and the sink remembers which were written. */
-  #interest(): ChangeInterest {
-    const index = this.#current();
-    if (this.registry.tablesToMatch === undefined) return index;
-    return { tables: undefined, durableTables: index.durableTables, lookups: index.lookups };
+  get isReplicated(): boolean {
+    return (this.dataSource.options as { replication?: unknown }).replication !== undefined;
   }
 
-  committing(changes: readonly Change[], queryRunner: object): Promise<void> | undefined {
+  /** While rules of other processes may be missing here, all tables count, and the sink remembers which were written. */
+  #interest(): ChangeInterest {
+    const rules = this.#current();
+    if (this.registry.tablesToMatch === undefined) return rules;
+    return { tables: undefined, durableTables: rules.durableTables, lookups: rules.lookups };
+  }
+
+  committing(changes: readonly EntityTableChange[], queryRunner: object): Promise<void> | undefined {
     const { service, dataSource } = this;
     const transaction = { queryRunner, dataSource } as ChangeTransaction;
     const attempt: Attempt = (work) =>
       dialectOf(dataSource).abortsOnError ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
-    return service.committing(changes, this.#rulesOf(), transaction, attempt);
+    const rules = this.#current();
+    return service.committing(rules.expand(changes), rules.rulesOf, transaction, attempt);
   }
 
-  committed(changes: readonly Change[]): void | Promise<void> {
+  committed(changes: readonly EntityTableChange[]): void | Promise<void> {
     const { service, registry } = this;
     for (const { table } of changes) registry.tablesToMatch?.add(table);
-    const { replication } = this.dataSource.options as { replication?: unknown };
-    return service.committed(changes, this.#rulesOf(), replication !== undefined);
-  }
-
-  changedElsewhere(rows: readonly RowChange[]): void | Promise<void> {
-    const { driver } = this.dataSource;
-    const tables = knownTablesOf(this.dataSource);
-    return this.#commit(rows.flatMap((row) => changesOfRow(row, tables, driver)));
-  }
-
-  missedChanges(): void | Promise<void> {
-    const tables = knownTablesOf(this.dataSource);
-    return this.#commit(
-      [...this.#current().tables].flatMap((table) => unknownChanges(table, tables, false, false)),
-    );
+    const rules = this.#current();
+    return service.committed(rules.expand(changes), rules.rulesOf, this.isReplicated);
   }
 
   /** Carries out changes that were committed past the DataSource. */
-  #commit(changes: readonly Change[]): void | Promise<void> {
+  commit(changes: readonly EntityTableChange[]): void | Promise<void> {
     const { tables } = this.#current();
     const wanted = changes.filter(({ table }) => tables.has(table));
     return wanted.length === 0 ? undefined : this.committed(wanted);
@@ -248,51 +265,19 @@ class DataSourceBinding implements ChangeSink {
   detach(): void {
     this.#handle.detach();
     this.#statementTransactions.close();
+    this.database.remove(this.dataSource);
   }
 
-  /** The rules of each change. The collector has asked for the current index just before. */
-  #rulesOf(): (change: Change) => readonly ActiveRule[] {
-    const { rules } = this.#index ?? this.#current();
-    return ({ table }) => rules.get(table) ?? [];
-  }
-
-  /** The index of the present rules and metadata. */
-  #current(): RuleIndex {
-    const { revision } = this.registry;
+  /** The present tables and rules. */
+  #current(): RuleTables {
     const { entityMetadatas } = this.dataSource;
-    const index = this.#index;
-    if (index?.revision === revision && index.metadatas === entityMetadatas) return index;
-    for (const target of entityClasses(this.dataSource)) {
-      const table = describeEntity(this.dataSource, target);
-      this.runtime.know(target as unknown as InstanceClass, this.runtime.classes, table);
+    if (this.#metadatas !== entityMetadatas) {
+      this.#metadatas = entityMetadatas;
+      for (const target of entityClasses(this.dataSource)) {
+        const table = describeEntity(this.dataSource, target);
+        this.runtime.know(target as unknown as InstanceClass, this.runtime.classes, table);
+      }
     }
-    return (this.#index = this.#newIndex(revision, entityMetadatas));
-  }
-
-  #newIndex(revision: number, metadatas: unknown): RuleIndex {
-    const rules = new Map<string, ActiveRule[]>();
-    const durableTables = new Set<string>();
-    const lookups = new Map<string, string[]>();
-    for (const [table, rule] of this.#rulesByTable()) {
-      rules.set(table, [...(rules.get(table) ?? []), rule]);
-      if (this.service.isDurable(rule)) durableTables.add(table);
-      if (rule.lookups.length > 0) lookups.set(table, [...(lookups.get(table) ?? []), ...rule.lookups]);
-    }
-    return {
-      revision,
-      metadatas,
-      rules,
-      tables: new Set(rules.keys()),
-      durableTables,
-      lookups: lookups.size > 0 ? lookups : undefined,
-    };
-  }
-
-  *#rulesByTable(): Iterable<readonly [table: string, rule: ActiveRule]> {
-    for (const rule of this.registry.all()) {
-      const table = entityTable(this.dataSource, rule.entity as Function | string);
-      if (table !== undefined) yield [table, rule];
-    }
-    for (const rule of this.registry.remote) yield* remoteRulesByTable(this.dataSource, rule);
+    return this.database.rules(this.dataSource);
   }
 }

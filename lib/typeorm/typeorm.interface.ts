@@ -3,6 +3,16 @@
  * importing its types would put one of them into our declarations.
  */
 
+import type { Change } from '../invalidation/change.interface.js';
+
+/** A change, and the entity, view or junction whose properties its states and columns are named by. */
+export interface EntityTableChange extends Change {
+  /** `undefined`: of a table that no entity is mapped onto. */
+  readonly metadata?: OrmMetadata | undefined;
+  /** Of a write whose rows are not known: whether it may delete rows, or empties all tables that refer to this one. */
+  readonly removes?: 'rows' | 'all' | undefined;
+}
+
 export interface OrmTransformer {
   to(value: unknown): unknown;
   from(value: unknown): unknown;

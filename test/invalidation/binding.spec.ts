@@ -195,7 +195,7 @@ describe('a rule that is bound', () => {
     expect(rule.id).toBe(bound(circular).id);
     expect(rule.id).not.toBe(bound(circular, 11n).id);
     expect(bound(new Connection(1)).id).toBe(bound(new Connection(2)).id);
-    expect(describeRule(rule, []).rule).toMatchObject({ dispatcher: 'inline' });
+    expect(describeRule(rule).rule).toMatchObject({ dispatcher: 'inline' });
   });
 
   it('that is too long to be told is carried out inline elsewhere: its configuration stays here', () => {
@@ -210,7 +210,7 @@ describe('a rule that is bound', () => {
       ],
       { dispatchers: { mine: silent } },
     ).rules.all();
-    expect(describeRule(rule!, []).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
+    expect(describeRule(rule!).rule).toMatchObject({ dispatcher: 'inline', method: 'Users.find' });
   });
 
   it('maps an argument name to the field that reads it', async () => {

@@ -1,7 +1,7 @@
 import type { CacheRuntime } from '../../cache/cache-runtime.js';
 import type { DispatcherRegistry } from '../jobs/dispatcher-registry.js';
 import { RemoteRule } from '../rules/remote-rule.js';
-import { keyOf, describeRule, type ManifestRule } from '../rules/manifest-rule.js';
+import { keyOf, describeRule, type ManifestRule, type RuleEntity } from '../rules/manifest-rule.js';
 import { StoreUnavailableError } from '../../stores/store.interface.js';
 import type { RuleRegistry } from '../rules/rule-registry.js';
 import { SharedManifest, type Learned } from './shared-manifest.js';
@@ -21,10 +21,10 @@ const NO_RULES: readonly ManifestRule[] = [];
 export interface EntityTables {
   /** Number of DataSources. */
   readonly count: number;
-  /** Their names for the table of a local entity. */
-  tablesOf(entity: unknown): readonly string[];
-  /** Their tables that a remote rule may concern. */
-  tablesOfRemote(rule: RemoteRule): readonly string[];
+  /** Their names for the table of a local entity, and more that other processes must know of it. */
+  ruleEntity(entity: unknown): RuleEntity;
+  /** The tables whose changes may concern a remote rule. */
+  tablesOfRemote(rule: RemoteRule): ReadonlySet<string>;
 }
 
 /**
@@ -132,7 +132,7 @@ export class RuleExchange {
       const own = rules.filter(({ target }) => target.store === manifest.store);
       this.#own.set(
         manifest,
-        own.map((rule) => describeRule(rule, this.entities.tablesOf(rule.entity)).rule),
+        own.map((rule) => describeRule(rule, this.entities.ruleEntity(rule.entity)).rule),
       );
     }
   }
@@ -197,9 +197,10 @@ export class RuleExchange {
     if (written === undefined || !this.#manifests.every(({ isRead }) => isRead)) return;
     this.registry.tablesToMatch = this.#tablesToMatch = undefined;
     if (written.size === 0) return;
-    const concerned = [...this.#remote.values()].filter((rule) =>
-      this.entities.tablesOfRemote(rule).some((table) => written.has(table)),
-    );
+    const concerned = [...this.#remote.values()].filter((rule) => {
+      const tables = this.entities.tablesOfRemote(rule);
+      return [...written].some((table) => tables.has(table));
+    });
     if (concerned.length > 0) await this.#bump([...new Set(concerned.map(({ target }) => target.methodTag))]);
   }
 
@@ -223,7 +224,7 @@ export class RuleExchange {
       .all()
       .filter(({ target }) => stores.has(target.store))
       .flatMap((rule) => {
-        const { widened } = describeRule(rule, []);
+        const { widened } = describeRule(rule);
         if (widened === undefined) return [];
         return `In processes that do not load its class, the rule of ${rule.target.name} on ${rule.entityName} drops all entries of the method: ${widened}.`;
       });

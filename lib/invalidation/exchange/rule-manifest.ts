@@ -1,11 +1,17 @@
 import { excerpt } from '../../common/messages.js';
-import { coarseRule, keyOf, type ManifestPartition, type ManifestRule } from '../rules/manifest-rule.js';
+import {
+  coarseRule,
+  keyOf,
+  type ManifestPartition,
+  type ManifestRule,
+  type ManifestSource,
+} from '../rules/manifest-rule.js';
 
 /** True if a stored value is a rule. Another version may have written it. */
 export function isManifestRule(value: unknown): value is ManifestRule {
   if (!isRecord(value)) return false;
   const { name, method, entity, tables, mode, eager, dispatcher, triggerOnCreate, life } = value;
-  const { watchFields, invalidateWhen, dispatcherConfig, partition } = value;
+  const { watchFields, invalidateWhen, dispatcherConfig, partition, columns, transformed } = value;
   return (
     [name, entity, dispatcher].every(isText) &&
     isOptional(method, isText) &&
@@ -14,8 +20,22 @@ export function isManifestRule(value: unknown): value is ManifestRule {
     [eager, triggerOnCreate].every((one) => typeof one === 'boolean') &&
     Number.isFinite(life) &&
     isOptional(watchFields, isList) &&
+    isOptional(value['sources'], (one) => Array.isArray(one) && one.every(isSource)) &&
+    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isList)) &&
+    isOptional(transformed, isList) &&
     [invalidateWhen, dispatcherConfig].every((one) => isOptional(one, isRecord)) &&
     isOptional(partition, isPartition)
+  );
+}
+
+function isSource(value: unknown): value is ManifestSource {
+  if (!isRecord(value)) return false;
+  const { table, by, changes, keys, columns } = value;
+  return (
+    isText(table) &&
+    ['link', 'remove', 'key', 'truncate'].includes(by as string) &&
+    [changes, keys].every((one) => isOptional(one, isList)) &&
+    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isText))
   );
 }
 

@@ -16,6 +16,8 @@ export interface ManifestRule {
   readonly entity: string;
   /** Names of the entity's table, if the rule's process knows them. */
   readonly tables: readonly string[];
+  /** Other tables whose writes change rows of the entity. */
+  readonly sources?: readonly ManifestSource[];
   readonly mode: InvalidationMode;
   readonly eager: boolean;
   readonly dispatcher: string;
@@ -23,10 +25,30 @@ export interface ManifestRule {
   readonly triggerOnCreate: boolean;
   readonly watchFields?: readonly string[];
   readonly invalidateWhen?: Readonly<Record<string, unknown>>;
+  /** By path of the rule: its columns in the database. Another process may map the table by a class with other properties. */
+  readonly columns?: Readonly<Record<string, readonly string[]>>;
+  /** The paths whose values a transformer makes of those of the database. */
+  readonly transformed?: readonly string[];
   /** Maps a row to its partition. If omitted, a change drops all entries of the method. */
   readonly partition?: ManifestPartition;
   /** Longest time that an entry of the method stays in the store, in milliseconds. */
   readonly life: number;
+}
+
+/** A table whose writes change rows of a rule's entity: a junction, or a table whose rows take others with them. */
+export interface ManifestSource {
+  readonly table: string;
+  /**
+   * `link`: any write on a junction. `remove`: deleted rows, by ON DELETE. `key`: new keys, by ON UPDATE. `truncate`: TRUNCATE …
+   * CASCADE.
+   */
+  readonly by: 'link' | 'remove' | 'key' | 'truncate';
+  /** The columns and relations of the entity that change; any if omitted. */
+  readonly changes?: readonly string[];
+  /** The columns that foreign keys with ON UPDATE refer to. */
+  readonly keys?: readonly string[];
+  /** Of a junction: its column by the path of the entity that it refers to. */
+  readonly columns?: Readonly<Record<string, string>>;
 }
 
 export interface ManifestPartition {
@@ -36,6 +58,23 @@ export interface ManifestPartition {
   readonly requireArgs: boolean | readonly string[];
   readonly lookup: boolean;
 }
+
+/** The columns in the database that a path of an entity reads. */
+export interface PathColumns {
+  readonly names: readonly string[];
+  readonly isTransformed: boolean;
+}
+
+/** What the DataSources of a process know of a rule's entity. */
+export interface RuleEntity {
+  /** Names of its table. */
+  readonly tables: readonly string[];
+  readonly sources: readonly ManifestSource[];
+  /** The columns of a path; `undefined` where it leads to other tables. */
+  columnsOf(path: string): PathColumns | undefined;
+}
+
+const UNKNOWN_ENTITY: RuleEntity = { tables: [], sources: [], columnsOf: () => undefined };
 
 /** A rule as published to other processes. */
 export interface DescribedRule {
@@ -51,14 +90,18 @@ const MAX_DEPTH = 20;
 /** Upper bound of an entry's life, also used for lifetimes that are infinite or decided by a load. */
 const MAX_LIFE_MS = 365 * 86_400_000;
 
-/** Describes a rule for other processes. @param tables names of the entity's table in the DataSources of this process */
-export function describeRule(rule: BoundRule, tables: readonly string[]): DescribedRule {
+/** Describes a rule for other processes. */
+export function describeRule(
+  rule: BoundRule,
+  { tables, sources, columnsOf }: RuleEntity = UNKNOWN_ENTITY,
+): DescribedRule {
   const { options, target, entityName, mode } = rule;
   const base: ManifestRule = {
     name: options.name ?? `${target.name}<-${entityName}`,
     method: target.name,
     entity: entityName,
     tables: [...tables].sort(),
+    ...(sources.length > 0 && { sources }),
     mode,
     eager: options.eager !== false,
     triggerOnCreate: options.triggerOnCreate !== false,
@@ -72,6 +115,10 @@ export function describeRule(rule: BoundRule, tables: readonly string[]): Descri
     ...base,
     ...(watchFields && { watchFields }),
     ...(invalidateWhen && { invalidateWhen }),
+    ...columnsOfPaths(
+      [...pathsOf(watchFields, invalidateWhen), ...Object.values(partition?.paths ?? {})],
+      columnsOf,
+    ),
     ...(partition && { partition }),
   };
   if (JSON.stringify(full).length <= MAX_LENGTH) return { rule: full, ...(widened && { widened }) };
@@ -80,17 +127,40 @@ export function describeRule(rule: BoundRule, tables: readonly string[]): Descri
   return { rule: coarse, widened: `it is longer than ${MAX_LENGTH} characters` };
 }
 
+function pathsOf(
+  watchFields: readonly string[] = [],
+  invalidateWhen: Readonly<Record<string, unknown>> = {},
+): readonly string[] {
+  return [...watchFields, ...Object.keys(invalidateWhen).map((path) => path.replace(/^!/, ''))];
+}
+
+function columnsOfPaths(
+  paths: readonly string[],
+  columnsOf: (path: string) => PathColumns | undefined,
+): Pick<ManifestRule, 'columns' | 'transformed'> {
+  const known = [...new Set(paths)].flatMap((path) => {
+    const columns = columnsOf(path);
+    return columns === undefined ? [] : [[path, columns] as const];
+  });
+  if (known.length === 0) return {};
+  const transformed = known.filter(([, { isTransformed }]) => isTransformed).map(([path]) => path);
+  return {
+    columns: Object.fromEntries(known.map(([path, { names }]) => [path, names])),
+    ...(transformed.length > 0 && { transformed: transformed.sort() }),
+  };
+}
+
 /** The manifest key of a rule: equal rules of all processes have the same key. */
 export function keyOf(rule: ManifestRule): string {
   return createHash('sha256').update(JSON.stringify(rule, sorted)).digest('base64url').slice(0, 22);
 }
 
 /** Reduces a rule to its entity: any change of it drops the whole namespace. */
-export function coarseRule({ entity, tables }: ManifestRule): ManifestRule {
+export function coarseRule({ entity, tables, sources = [] }: ManifestRule): ManifestRule {
   return {
     name: `everything<-${entity}`,
     entity,
-    tables,
+    tables: [...new Set([...tables, ...sources.map(({ table }) => table)])].sort(),
     mode: 'purge',
     eager: true,
     dispatcher: INLINE,

@@ -3,7 +3,8 @@ import { anySpelling, writePartition } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
 import type { ActiveRule } from './bound-rule.js';
 
-import { keyOf, type ManifestRule } from './manifest-rule.js';
+import { stableText } from '../../common/messages.js';
+import { keyOf, type ManifestRule, type ManifestSource } from './manifest-rule.js';
 import type { RuleOptions } from './rule-options.js';
 
 /** A rule of another process, made from its description in the manifest. */
@@ -22,11 +23,11 @@ export class RemoteRule implements ActiveRule {
     private readonly description: ManifestRule,
     private readonly space: KeySpace,
     readonly dispatcher: string,
-    options: Partial<RuleOptions> = {},
+    id = `${description.name}#${keyOf(description).slice(0, 8)}`,
   ) {
-    const { name, method, entity, tables, mode, partition } = description;
-    this.id = `${name}#${keyOf(description).slice(0, 8)}`;
-    this.options = { ...optionsOf(description), ...options };
+    const { method, entity, tables, mode, partition } = description;
+    this.id = id;
+    this.options = optionsOf(description);
     this.mode = mode;
     this.entityName = entity;
     this.tables = tables;
@@ -46,14 +47,99 @@ export class RemoteRule implements ActiveRule {
     return this.#partitionPrefix + anySpelling(Object.keys(values));
   }
 
-  /**
-   * Adapts the rule to a local entity, whose properties may have other names: if it lacks a watched property, all are watched.
-   */
-  on(knows: (path: string) => boolean): RemoteRule {
-    const watched = this.options.watchFields as readonly string[] | undefined;
-    if (watched?.every(knows) !== false) return this;
-    return new RemoteRule(this.description, this.space, this.dispatcher, { watchFields: undefined as never });
+  /** The rule by the properties of an entity of this process. Paths are found by their columns, where the rule tells them. */
+  on(entity: LocalEntity): RemoteRule {
+    const { watchFields, invalidateWhen, partition } = this.description;
+    const watched = watchFields?.map((path) => this.#watchedOn(entity, path));
+    const isWatched = watched?.every((paths) => paths !== undefined);
+    const local: ManifestRule = {
+      ...this.description,
+      ...(watched && { watchFields: isWatched ? watched.flatMap((paths) => paths!) : (undefined as never) }),
+      ...(invalidateWhen && {
+        invalidateWhen: Object.fromEntries(
+          Object.entries(invalidateWhen).map(([condition, wanted]) => {
+            const path = condition.replace(/^!/, '');
+            return [condition.slice(0, condition.length - path.length) + this.#readOn(entity, path), wanted];
+          }),
+        ),
+      }),
+      ...(partition && {
+        partition: {
+          ...partition,
+          paths: Object.fromEntries(
+            Object.entries(partition.paths).map(([field, path]) => [field, this.#readOn(entity, path)]),
+          ),
+        },
+      }),
+    };
+    const isSame = stableText(local) === stableText(this.description);
+    return isSame ? this : new RemoteRule(local, this.space, this.dispatcher, this.id);
   }
+
+  /** Other tables whose writes change rows of its entity. */
+  get sources(): readonly ManifestSource[] {
+    return this.description.sources ?? [];
+  }
+
+  /**
+   * The rule for the changes of such a table; `undefined` where it does not watch what they change.
+   * @param entity the entity of this process on that table, if there is one
+   */
+  onSource(
+    { changes, columns = {} }: ManifestSource,
+    entity: LocalEntity | undefined,
+  ): RemoteRule | undefined {
+    const { watchFields, partition, ...rest } = this.description;
+    const isWatched = (path: string): boolean =>
+      watchFields!.some(
+        (field) => field === path || field.startsWith(`${path}.`) || path.startsWith(`${field}.`),
+      );
+    if (watchFields !== undefined && changes?.some(isWatched) === false) return undefined;
+    const paths = Object.entries(partition?.paths ?? {}).map(([field, path]) => {
+      const column = columns[path];
+      return [field, column && entity?.named(column)[0]] as const;
+    });
+    const isExact = paths.every(([, path]) => path !== undefined);
+    const { invalidateWhen: _, ...unconditional } = rest;
+    const local: ManifestRule = {
+      ...unconditional,
+      triggerOnCreate: true,
+      ...(partition &&
+        isExact && { partition: { ...partition, paths: Object.fromEntries(paths) as never, lookup: false } }),
+    };
+    return new RemoteRule(local, this.space, this.dispatcher, this.id);
+  }
+
+  /** The names under which updates tell a watched path; `undefined` where the entity lacks it, so that any update counts. */
+  #watchedOn(entity: LocalEntity, path: string): readonly string[] | undefined {
+    const columns = this.description.columns?.[path];
+    if (columns === undefined) return entity.has(path) ? [path] : undefined;
+    const named = columns.map((column) => entity.named(column));
+    return named.some((paths) => paths.length === 0) ? undefined : named.flat();
+  }
+
+  /** The path that reads the value of a path of the rule. */
+  #readOn(entity: LocalEntity, path: string): string {
+    const { columns, transformed = [] } = this.description;
+    const [column, ...others] = columns?.[path] ?? [];
+    if (column === undefined || others.length > 0) return path;
+    const named = entity.named(column);
+    const local = named.includes(path) ? path : named[0];
+    const isAlike = local !== undefined && entity.isTransformed(local) === transformed.includes(path);
+    return isAlike && (local === path || !transformed.includes(path)) ? local : UNREADABLE;
+  }
+}
+
+/** No property has this name: its value is unknown. */
+const UNREADABLE = '?';
+
+/** An entity of this process, on a table that a rule of another process names. */
+export interface LocalEntity {
+  /** Whether it has a column or relation at the path, or below it. */
+  has(path: string): boolean;
+  /** The paths of a column, by the name that it has in the database. */
+  named(column: string): readonly string[];
+  isTransformed(path: string): boolean;
 }
 
 function optionsOf(description: ManifestRule): RuleOptions {

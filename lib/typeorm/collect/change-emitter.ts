@@ -1,5 +1,6 @@
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
 import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
+import type { KnownTables } from '../entities/tables.js';
 import type { ReportUnsupported } from '../patches/replaced-method.js';
 import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
@@ -23,6 +24,8 @@ export interface ChangeInterest {
 export interface CollectorOptions {
   /** Asked once for a statement and once for a commit. Default: all tables, no lookups. */
   readonly interest?: () => ChangeInterest;
+  /** The tables of the database. Default: those of the DataSource alone. */
+  readonly tables?: () => KnownTables;
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
   readonly onQueryInOpenTransaction?: () => void;
   /** True if bulk statements report the rows that they change, on databases where they can. */
@@ -63,7 +66,7 @@ export class ChangeEmitter {
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#sink = sink;
     this.#options = options;
-    this.statements = new StatementReader(dataSource);
+    this.statements = new StatementReader(dataSource, options.tables);
     this.runners = new Runners(dataSource);
     this.lookups = new Lookups(dataSource, this, this.runners);
     this.#unconfirmed = new UnconfirmedTimer((transaction) => {

@@ -100,10 +100,10 @@ export class SqlWatch {
 
   /** True if it assigns a column that foreign keys with ON UPDATE refer to. */
   #movesKey(sql: string, table: string): boolean {
-    const { followers, referenced } = this.#emitter.statements.tables;
-    if (!followers.has(table)) return false;
+    const { tables } = this.#emitter.statements;
+    if (tables.followersOf(table).length === 0) return false;
     const assigned = assignedColumns(sql);
-    return [...referenced.get(table)!].some(({ databaseName }) => assigned.has(databaseName.toLowerCase()));
+    return [...tables.referencedOf(table)].some((column) => assigned.has(column.toLowerCase()));
   }
 
   #failed({ queryRunner, error }: OrmQueryEvent, { control, writes }: Statement): HookResult {

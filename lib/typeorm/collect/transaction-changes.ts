@@ -1,5 +1,6 @@
 import { OpenTransaction } from '../../cache/open-transaction.js';
 import type { Change } from '../../invalidation/change.interface.js';
+import type { EntityTableChange } from '../typeorm.interface.js';
 import { type AnnouncedStatements, UNCONFIRMED_MS } from '../rows/announced-statements.js';
 
 /** Beyond this many changes of one table in one transaction, they become one change of unknown rows. */
@@ -134,20 +135,25 @@ export class SavepointLevel {
 }
 
 /** Equal for changes that repeat each other: unknown rows of a table, or one side of several new links. */
-function duplicateKey(change: Change): string | undefined {
-  const { table, entityName, type, id, before, after, updatedColumns } = change;
+function duplicateKey(change: EntityTableChange): string | undefined {
+  const { table, entityName, type, id, before, after, updatedColumns, removes } = change;
   const isUnknown = before === undefined && !after;
   const isSide =
     !isUnknown && before !== null && before === after && (typeof id === 'number' || typeof id === 'string');
   if (!isUnknown && !isSide) return undefined;
   const columns = updatedColumns?.join() ?? '*';
   return JSON.stringify(
-    isUnknown ? [table, entityName, type, columns, after === null] : [table, entityName, 'side', columns, id],
+    isUnknown
+      ? [table, entityName, type, columns, after === null, removes]
+      : [table, entityName, 'side', columns, id],
   );
 }
 
-function unknownRows({ table, entityName, entity }: Change): Change {
+/** Deleted rows may be among them. */
+function unknownRows({ metadata, table, entityName, entity }: EntityTableChange): EntityTableChange {
   return {
+    metadata,
+    removes: 'rows',
     table,
     entityName,
     entity,

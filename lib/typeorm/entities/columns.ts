@@ -115,6 +115,32 @@ function databaseValue(column: OrmColumn, given: unknown): unknown {
   return kind === undefined ? given : kind[1](column, given);
 }
 
+/** Types whose values rules compare alike, whichever of them a column is declared with. */
+const FAMILIES: readonly (readonly [RegExp, string])[] = [
+  [/^(?:(?:tiny|small|medium|big)?int|int[248]|integer|number|(?:small|big)?serial)$/, 'integer'],
+  [
+    /^(?:n?varchar2?|character varying|n?char|character|nchar varying|(?:tiny|medium|long)?text|citext|string|uuid|(?:simple-)?enum)$/,
+    'text',
+  ],
+  [/^(?:decimal|numeric|dec|fixed)$/, 'decimal'],
+  [/^bool(?:ean)?$/, 'boolean'],
+];
+
+/** Whether entities that have these columns, which are one in the database, show its values alike. */
+export function isWrittenAlike(one: OrmColumn, other: OrmColumn): boolean {
+  const familyOf = ({ type, isArray, utc }: OrmColumn): string => {
+    const name = typeName(type);
+    const family = FAMILIES.find(([types]) => types.test(name))?.[1] ?? name;
+    return `${family} ${isArray === true} ${utc === true}`;
+  };
+  const [a, b] = [one, other].map(({ transformer }) => [transformer ?? []].flat());
+  return (
+    familyOf(one) === familyOf(other) &&
+    a!.length === b!.length &&
+    a!.every((transformer, position) => transformer === b![position])
+  );
+}
+
 /** The name of a column type. Every driver of TypeORM reads these three property types alike. */
 function typeName(type: unknown): string {
   if (type === Date) return 'datetime';

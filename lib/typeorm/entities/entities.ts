@@ -1,4 +1,10 @@
-import type { EntityProperty, EntityShape, RemoteRule } from '../../invalidation/index.js';
+import type {
+  EntityProperty,
+  EntityShape,
+  LocalEntity,
+  PathColumns,
+  RemoteRule,
+} from '../../invalidation/index.js';
 import type {
   OrmColumn,
   OrmDataSource,
@@ -9,6 +15,7 @@ import type {
 import { tableOf } from './columns.js';
 import { followPath } from './entity-paths.js';
 import { layoutOf } from './row-view.js';
+import { addNames, columnsNamed } from './shared-tables.js';
 
 /** An entity as rules name it: its class, a function that returns it, its name, its table, or an EntitySchema. */
 export type EntityReference = Function | string | (() => Function);
@@ -83,8 +90,10 @@ export function entityColumns(dataSource: OrmDataSource, entity: EntityReference
   ];
 }
 
-export function findMetadata(dataSource: OrmDataSource, entity: EntityReference): OrmMetadata | undefined {
-  const { entityMetadatas: known } = dataSource;
+export function findMetadata(
+  { entityMetadatas: known }: Pick<OrmDataSource, 'entityMetadatas'>,
+  entity: EntityReference,
+): OrmMetadata | undefined {
   if (typeof entity === 'string') {
     const name = entity.toLowerCase();
     return (
@@ -100,7 +109,9 @@ export function findMetadata(dataSource: OrmDataSource, entity: EntityReference)
     return target === undefined ? undefined : known.find((metadata) => metadata.target === target);
   }
   // Only arrow functions are called: a class that no DataSource knows must not be run as one.
-  return entity.prototype === undefined ? findMetadata(dataSource, (entity as () => Function)()) : undefined;
+  return entity.prototype === undefined
+    ? findMetadata({ entityMetadatas: known }, (entity as () => Function)())
+    : undefined;
 }
 
 function describeColumn(column: OrmColumn): EntityDescription['columns'][number] {
@@ -157,43 +168,49 @@ export function entityShape(dataSource: OrmDataSource, entity: EntityReference):
 }
 
 /**
- * The tables that a rule of another process concerns here: those of entities with the name of its entity, and those with the names
- * of its tables. One too many costs a load, a missing one a stale read.
- *
- * @returns by table, the rule with the paths that the entity has here
+ * The tables that a rule of another process concerns: those of entities with the name of its entity, and those with the names of its
+ * tables, which no entity may be mapped onto. One too many costs a load, a missing one a stale read.
  */
-export function remoteRulesByTable(
-  dataSource: OrmDataSource,
-  rule: RemoteRule,
-): ReadonlyMap<string, RemoteRule> {
-  const concerned = new Map<string, OrmMetadata[]>();
-  for (const metadata of dataSource.entityMetadatas) {
-    const table = tableOf(metadata);
-    const isConcerned = isNamed(metadata, rule) || rule.tables.some((name) => endAlike(name, table));
-    if (isConcerned) concerned.set(table, [...(concerned.get(table) ?? []), metadata]);
-  }
-  return new Map(
-    [...concerned].map(([table, metadatas]) => {
-      const named = metadatas.filter((metadata) => isNamed(metadata, rule));
-      const entities = named.length > 0 ? named : metadatas;
-      return [table, rule.on((path) => entities.every((metadata) => hasProperty(metadata, path)))] as const;
-    }),
-  );
+export function tablesOfRemote(metadatas: readonly OrmMetadata[], rule: RemoteRule): ReadonlySet<string> {
+  const named = metadatas.filter(({ name, targetName }) => [name, targetName].includes(rule.entityName));
+  return new Set([...named.map(tableOf), ...rule.tables]);
 }
 
-function isNamed({ name, targetName }: OrmMetadata, { entityName }: RemoteRule): boolean {
-  return name === entityName || targetName === entityName;
+/** An entity as rules of other processes ask for it. */
+export function localEntity(metadata: OrmMetadata): LocalEntity {
+  const { columns, relations } = metadata;
+  return {
+    has(path) {
+      const overlaps = ({ propertyPath: known }: { readonly propertyPath: string }): boolean =>
+        known === path || known.startsWith(`${path}.`) || path.startsWith(`${known}.`);
+      // Updates name properties, not columns of the database.
+      return columns.some((column) => !column.isVirtual && overlaps(column)) || relations.some(overlaps);
+    },
+    named(column) {
+      const names = new Set<string>();
+      for (const one of columns) {
+        if (one.databaseName !== column) continue;
+        addNames(names, one);
+        if (metadata.isJunction) names.add(one.propertyPath);
+      }
+      return [...names];
+    },
+    isTransformed: (path) =>
+      columnsNamed(metadata, path).some(({ transformer }) => transformer !== undefined),
+  };
 }
 
-/** Updates name properties, not columns of the database. */
-function hasProperty({ columns, relations }: OrmMetadata, path: string): boolean {
-  const overlaps = ({ propertyPath: known }: { readonly propertyPath: string }): boolean =>
-    known === path || known.startsWith(`${path}.`) || path.startsWith(`${known}.`);
-  return columns.some((column) => !column.isVirtual && overlaps(column)) || relations.some(overlaps);
-}
-
-/** `article`, `public.article` and `db.public.article` are one table. */
-function endAlike(one: string, other: string): boolean {
-  const [short, long] = one.length < other.length ? [one, other] : [other, one];
-  return long === short || long.endsWith(`.${short}`);
+/** The columns of the database that a path of an entity reads; `undefined` where it leads to other tables. */
+export function pathColumns(metadata: OrmMetadata, path: string): PathColumns | undefined {
+  const layout = layoutOf(metadata);
+  const position = layout.index.get(path);
+  const columns =
+    position === undefined || columnsNamed(metadata, path).length > 1
+      ? columnsNamed(metadata, path)
+      : [layout.columns[position]!];
+  if (columns.length === 0) return undefined;
+  return {
+    names: columns.map(({ databaseName }) => databaseName),
+    isTransformed: columns.some(({ transformer }) => transformer !== undefined),
+  };
 }

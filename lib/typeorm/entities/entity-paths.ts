@@ -67,6 +67,8 @@ export interface Dependent {
   /** `remove`: ON DELETE CASCADE. `update`: SET NULL or SET DEFAULT on `columns`. */
   readonly effect: 'remove' | 'update';
   readonly columns: readonly string[];
+  /** The columns of its foreign key, by the names that they have in the database. */
+  readonly keys: readonly string[];
   /** True if its foreign key refers to the table itself; others follow from those. */
   readonly direct: boolean;
 }
@@ -90,6 +92,7 @@ export function buildDependents(
         table: tableOf(metadata),
         effect: /CASCADE/i.test(action) ? 'remove' : 'update',
         columns: foreignKey.columns.flatMap(namesOf),
+        keys: foreignKey.columns.map(({ databaseName }) => databaseName),
         direct: true,
       };
       direct.set(referenced, [...(direct.get(referenced) ?? []), dependent]);

@@ -1,5 +1,5 @@
 import type { PathReading, RowView } from '../../invalidation/change.interface.js';
-import { isRelated, storedValue, UNKNOWN } from './columns.js';
+import { isRelated, isWrittenAlike, storedValue, UNKNOWN } from './columns.js';
 import type { OrmColumn, OrmMetadata, OrmRelation } from '../typeorm.interface.js';
 
 /** The columns of an entity and the paths that name them. Made once for an entity, so that a view is an array of values. */
@@ -7,6 +7,8 @@ export interface RowLayout {
   readonly metadata: OrmMetadata;
   readonly columns: readonly OrmColumn[];
   readonly index: ReadonlyMap<string, number>;
+  /** By the names that columns have in the database. Children of an inheritance tree may have one column under two properties. */
+  readonly byName: ReadonlyMap<string, readonly number[]>;
   /** Relations that own join columns, by path, with the positions of those columns. */
   readonly relations: ReadonlyMap<
     string,
@@ -25,6 +27,7 @@ export function layoutOf(metadata: OrmMetadata): RowLayout {
 function buildLayout(metadata: OrmMetadata): RowLayout {
   const columns = metadata.columns.filter((column) => column.isVirtualProperty !== true);
   const index = new Map<string, number>();
+  const byName = new Map<string, number[]>();
   const relations = new Map<string, { relation: OrmRelation; positions: number[] }>();
   const alias = (path: string, position: number) => index.has(path) || index.set(path, position);
 
@@ -40,10 +43,25 @@ function buildLayout(metadata: OrmMetadata): RowLayout {
       alias(`${relation.propertyPath}.${referencedColumn.propertyPath}`, position);
     }
     alias(column.databaseName, position);
+    byName.set(column.databaseName, [...(byName.get(column.databaseName) ?? []), position]);
   });
   // A relation's own path reads as its foreign key, which is what `{ author: 'author' }` in a mapping means.
   for (const [path, { positions }] of relations) if (positions.length === 1) alias(path, positions[0]!);
-  return { metadata, columns, index, relations };
+  return { metadata, columns, index, byName, relations };
+}
+
+/** A path that reads the column. */
+function pathOf({
+  isVirtual,
+  entityMetadata,
+  propertyPath,
+  relationMetadata,
+  referencedColumn,
+}: OrmColumn): string {
+  if (!isVirtual || entityMetadata.isJunction || relationMetadata === undefined) return propertyPath;
+  return referencedColumn === undefined
+    ? relationMetadata.propertyPath
+    : `${relationMetadata.propertyPath}.${referencedColumn.propertyPath}`;
 }
 
 /** One state of a row. Values are copied when it is made, since the caller may go on changing the entity. */
@@ -118,6 +136,37 @@ export class EntityRowView implements RowView {
 
   get object(): Readonly<Record<string, unknown>> {
     return (this.#object ??= this.#build());
+  }
+
+  /** The same row by the columns of another entity on the table. Values that the two write differently are unknown. */
+  as(layout: RowLayout): EntityRowView {
+    const view = new EntityRowView(
+      layout,
+      layout.columns.map((column) => this.#valueFor(column)),
+      this.#relatedFor(layout),
+    );
+    for (const [path, learned] of this.#learned ?? [])
+      if (sharesRelation(this.#layout, layout, path.split('.', 1)[0]!))
+        (view.#learned ??= new Map()).set(path, learned);
+    return view;
+  }
+
+  /** The value for a column of another entity on the table. */
+  #valueFor(column: OrmColumn): unknown {
+    let value: unknown = UNKNOWN;
+    for (const position of this.#layout.byName.get(column.databaseName) ?? []) {
+      const own = this.#layout.columns[position]!;
+      const reading = this.read(pathOf(own));
+      if (!reading.known) continue;
+      if (!isWrittenAlike(own, column) || differ(value, reading.value)) return UNKNOWN;
+      value = reading.value;
+    }
+    return value;
+  }
+
+  #relatedFor(layout: RowLayout): ReadonlyMap<string, object> | undefined {
+    const kept = [...(this.#related ?? [])].filter(([path]) => sharesRelation(this.#layout, layout, path));
+    return kept.length === 0 ? undefined : new Map(kept);
   }
 
   /** True if a column is known in both views with different values, compared as databases write them. */
@@ -202,6 +251,18 @@ function differ(one: unknown, other: unknown): boolean {
   return Number.isNaN(a) || Number.isNaN(b)
     ? String(one).trim().toLowerCase() !== String(other).trim().toLowerCase()
     : a !== b;
+}
+
+/** Whether two entities on a table have a relation under one name, to the same entity by the same columns. */
+function sharesRelation(one: RowLayout, other: RowLayout, path: string): boolean {
+  const [a, b] = [one, other].map(({ relations }) => relations.get(path));
+  if (a === undefined || b === undefined) return false;
+  const namesOf = ({ columns }: RowLayout, positions: readonly number[]): string =>
+    positions.map((position) => columns[position]!.databaseName).join();
+  return (
+    a.relation.inverseEntityMetadata.target === b.relation.inverseEntityMetadata.target &&
+    namesOf(one, a.positions) === namesOf(other, b.positions)
+  );
 }
 
 /** Nulls of a related object in memory may be TypeORM's placeholders for columns that were left out. */

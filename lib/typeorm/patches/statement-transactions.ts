@@ -1,5 +1,5 @@
 import { tableOf } from '../entities/columns.js';
-import { knownTablesOf } from '../entities/tables.js';
+import { type KnownTables, knownTablesOf } from '../entities/tables.js';
 import type { OrmDataSource, OrmMetadata } from '../typeorm.interface.js';
 import { isReplaceable, ReplacedMethod, type ReportUnsupported } from './replaced-method.js';
 
@@ -33,7 +33,6 @@ const EFFECT =
  * before. Checked on a builder without a table when the patch is made, and on each builder.
  */
 export class StatementTransactions {
-  readonly #source: OrmDataSource & BuilderSource;
   readonly #createQueryBuilder: ReplacedMethod<BuilderSource, 'createQueryBuilder'> | undefined;
   readonly #report: ReportUnsupported | undefined;
   #isClosed = false;
@@ -42,8 +41,9 @@ export class StatementTransactions {
     dataSource: OrmDataSource,
     private readonly durableTables: () => ReadonlySet<string>,
     report?: ReportUnsupported,
+    private readonly tables: () => KnownTables = () => knownTablesOf(dataSource),
   ) {
-    const source = (this.#source = dataSource as OrmDataSource & BuilderSource);
+    const source = dataSource as OrmDataSource & BuilderSource;
     this.#report = report;
     if (!isReplaceable(source, 'createQueryBuilder') || !isSupported(builderOf(source))) {
       report?.('createQueryBuilder() of the DataSource', EFFECT);
@@ -102,7 +102,7 @@ export class StatementTransactions {
 
   #isDurable({ queryType, mainAlias }: ExpressionMap): boolean {
     if (queryType === 'select' || queryType === 'relation' || mainAlias?.hasMetadata !== true) return false;
-    return knownTablesOf(this.#source).reaches(tableOf(mainAlias.metadata), this.durableTables());
+    return this.tables().reaches(tableOf(mainAlias.metadata), this.durableTables());
   }
 }
 

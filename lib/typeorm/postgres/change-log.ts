@@ -1,10 +1,10 @@
-import type { Change, ChangeSourceHost, RowChange } from '../../invalidation/change.interface.js';
+import type { ChangeSourceHost, RowChange } from '../../invalidation/change.interface.js';
 import { UNKNOWN } from '../entities/columns.js';
 import { EntityRowView, layoutOf } from '../entities/row-view.js';
-import { sidesOf, type KnownTables } from '../entities/tables.js';
-import { changeOf, idOf, unknownChanges } from '../rows/changes.js';
-import { addNames } from '../rows/row-states.js';
-import type { OrmColumn, OrmMetadata } from '../typeorm.interface.js';
+import { addNames, idOf } from '../entities/shared-tables.js';
+import type { KnownTables } from '../entities/tables.js';
+import { changeOf, sidesOfChange, unknownChanges } from '../rows/changes.js';
+import type { EntityTableChange, OrmColumn, OrmMetadata } from '../typeorm.interface.js';
 import { CHANGES, quoted } from './change-triggers.js';
 
 /**
@@ -102,9 +102,10 @@ type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unkn
 type Row = Readonly<Record<string, unknown>>;
 
 /** The changes of entities that follow from the change of a row by another program. */
-export function changesOfRow(row: RowChange, tables: KnownTables, driver: object): Change[] {
-  const metadata = tables.roots.get(row.table);
-  if (metadata === undefined) return [];
+export function changesOfRow(row: RowChange, tables: KnownTables): EntityTableChange[] {
+  const [metadata] = tables.related(row.table).flatMap((table) => tables.roots.get(table) ?? []);
+  if (metadata === undefined) return unknownChanges(row.table, tables, false, false);
+  const { driver } = (metadata.dataSource ?? metadata.connection)!;
   const { type, before, after } = row;
   if (type === 'unknown' || (before ?? after) == null) return unknownChanges(row.table, tables, false, false);
   const viewOf = (data: Row | null | undefined): EntityRowView | null =>
@@ -117,9 +118,7 @@ export function changesOfRow(row: RowChange, tables: KnownTables, driver: object
     after: is,
     updatedColumns: before != null && after != null ? namesOfChanged(metadata, before, after) : undefined,
   });
-  return metadata.isJunction
-    ? [change, ...sidesOf(metadata, objectOf(metadata, (after ?? before)!))]
-    : [change];
+  return [change, ...tables.junctionsOn(row.table).flatMap((junction) => sidesOfChange(junction, change))];
 }
 
 function viewOfRow(metadata: OrmMetadata, data: Row, driver: Hydrating): EntityRowView {
@@ -149,8 +148,4 @@ function namesOfChanged({ columns }: OrmMetadata, before: Row, after: Row): stri
     if (JSON.stringify(before[databaseName]) !== JSON.stringify(after[databaseName])) addNames(names, column);
   }
   return [...names];
-}
-
-function objectOf({ columns }: OrmMetadata, data: Row): object {
-  return Object.fromEntries(columns.map((column) => [column.propertyName, data[column.databaseName]]));
 }

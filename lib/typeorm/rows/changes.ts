@@ -12,8 +12,9 @@ import {
   statesOf,
   updatedState,
 } from './row-states.js';
-import { sidesOf, type KnownTables } from '../entities/tables.js';
-import type { OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
+import { columnsNamed, idOf, isSameEntity } from '../entities/shared-tables.js';
+import { linkRow, sidesOf, type KnownTables } from '../entities/tables.js';
+import type { EntityTableChange, OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 
 export type RowHook = 'insert' | 'update' | 'remove' | 'softRemove' | 'recover';
 type Row = Pick<Change, 'type' | 'id' | 'before' | 'after' | 'updatedColumns'>;
@@ -25,12 +26,13 @@ export function changesOf(
   announced: AnnouncedStatements | undefined,
   tables: KnownTables,
   returning: boolean,
-): Change[] {
+): EntityTableChange[] {
   const { metadata } = event;
   const reported = hook === 'insert' ? undefined : reportedChanges(hook, event, announced?.rows);
   if (reported?.length === 0) return [];
   const row = reported?.[0] ?? ROWS[hook](event, announced, returning);
   const changes = reported ?? [changeOf(metadata, row)];
+  changes.push(...changes.flatMap((change) => linksOf(change, tables)));
   if (metadata.isJunction && reported === undefined) changes.push(...sidesOf(metadata, junctionRow(event)));
   if (hook === 'remove') changes.push(...dependentsOf(event, tables, reported !== undefined));
   if (hook === 'update' && movesKey(metadata, row, tables))
@@ -52,25 +54,50 @@ export function unknownChanges(
   tables: KnownTables,
   deletes: boolean,
   truncates: boolean,
-): Change[] {
+): EntityTableChange[] {
   const metadata = tables.roots.get(table);
-  if (metadata === undefined) return [];
-  const changes = [unknownChange(metadata)];
-  if (metadata.isJunction) changes.push(...sidesOf(metadata, undefined));
-  const dependents = truncates ? tables.referrers : deletes ? tables.dependents : undefined;
-  for (const dependent of dependents?.get(table) ?? []) changes.push(...dependentChanges(dependent));
+  const removes = truncates ? 'all' : deletes ? 'rows' : undefined;
+  const unknown = metadata === undefined ? unknownTable(table) : unknownChange(metadata);
+  const changes: EntityTableChange[] = [removes === undefined ? unknown : { ...unknown, removes }];
+  changes.push(...tables.junctionsOn(table).flatMap((junction) => sidesOf(junction, undefined)));
+  const dependents = truncates ? tables.referrersOf(table) : deletes ? tables.dependentsOf(table) : [];
+  for (const dependent of dependents) changes.push(...dependentChanges(dependent, tables));
   return changes;
 }
 
 /** Changes that follow when rows of a table get other keys (ON UPDATE). */
-export function followingChanges(table: string, tables: KnownTables): Change[] {
-  return (tables.followers.get(table) ?? []).flatMap((follower) =>
-    dependentChanges({ ...follower, effect: 'update' }),
-  );
+export function followingChanges(table: string, tables: KnownTables): EntityTableChange[] {
+  return tables
+    .followersOf(table)
+    .flatMap((follower) => dependentChanges({ ...follower, effect: 'update' }, tables));
 }
 
-function unknownChange(metadata: OrmMetadata): Change {
+function unknownChange(metadata: OrmMetadata): EntityTableChange {
   return changeOf(metadata, rowsUnknown('unknown', undefined));
+}
+
+/** A write on a table that no entity is mapped onto. */
+function unknownTable(table: string): EntityTableChange {
+  return { table, entityName: table, entity: undefined, ...rowsUnknown('unknown', undefined) };
+}
+
+/**
+ * The changes of both sides of many-to-many links that an entity on the table of their junction holds. Those of a junction itself
+ * are made from its hook, which shows more of its row.
+ */
+function linksOf(change: EntityTableChange, tables: KnownTables): EntityTableChange[] {
+  return tables
+    .junctionsOn(change.table)
+    .filter((junction) => !isSameEntity(junction, change.metadata!))
+    .flatMap((junction) => sidesOfChange(junction, change));
+}
+
+/** The changes of both sides of a link, from the states of its row by any entity on the table. */
+export function sidesOfChange(junction: OrmMetadata, { before, after }: Change): EntityTableChange[] {
+  if (before === undefined || after === undefined) return sidesOf(junction, undefined);
+  return [before, after].flatMap((state) =>
+    state === null ? [] : sidesOf(junction, linkRow(junction, state)),
+  );
 }
 
 /** One change for each row that a bulk statement reported. */
@@ -78,7 +105,7 @@ function reportedChanges(
   hook: Exclude<RowHook, 'insert'>,
   event: OrmEntityEvent,
   rows: readonly ReportedRow[] | undefined,
-): Change[] | undefined {
+): EntityTableChange[] | undefined {
   const { metadata } = event;
   const states = rows && statesOf(hook, event, rows);
   return states?.flatMap((state, i) => {
@@ -158,9 +185,13 @@ function rowsUnknown(type: ChangeType, updatedColumns: readonly string[] | undef
 }
 
 /** The change of a row. Written out, since spreading objects costs more than the rest of a save here (`npm run bench -- typeorm`). */
-export function changeOf(metadata: OrmMetadata, { type, id, before, after, updatedColumns }: Row): Change {
+export function changeOf(
+  metadata: OrmMetadata,
+  { type, id, before, after, updatedColumns }: Row,
+): EntityTableChange {
   const { target } = metadata;
   return {
+    metadata,
     table: tableOf(metadata),
     entityName: metadata.name,
     entity: typeof target === 'function' ? target : undefined,
@@ -170,18 +201,6 @@ export function changeOf(metadata: OrmMetadata, { type, id, before, after, updat
     after,
     updatedColumns,
   };
-}
-
-/** The id in the primary columns of a state: insert() has no entityId. `undefined` where one of them is unknown. */
-export function idOf(metadata: OrmMetadata, after: NonNullable<Row['after']>): unknown {
-  const readings = metadata.primaryColumns.map(
-    (column) => [column.propertyPath, after.read(column.propertyPath)] as const,
-  );
-  if (readings.some(([, reading]) => !reading.known)) return undefined;
-  const values = readings.map(
-    ([path, reading]) => [path, reading.known ? reading.value : undefined] as const,
-  );
-  return metadata.hasMultiplePrimaryKeys ? Object.fromEntries(values) : values[0]?.[1];
 }
 
 function junctionRow(event: OrmEntityEvent): object | undefined {
@@ -194,22 +213,37 @@ function dependentsOf(
   { metadata, databaseEntity, entityId }: OrmEntityEvent,
   tables: KnownTables,
   isReported: boolean,
-): Change[] {
+): EntityTableChange[] {
   const told = new Set(
     databaseEntity === undefined || entityId === undefined
       ? []
       : metadata.manyToManyRelations
           .filter((relation) => relation.persistenceEnabled !== false)
-          .map((relation) => relation.junctionEntityMetadata),
+          .flatMap(({ junctionEntityMetadata: junction }) =>
+            junction === undefined
+              ? []
+              : [junction.ownerColumns, junction.inverseColumns].map((columns) =>
+                  keyOf(
+                    junction,
+                    columns.map(({ databaseName }) => databaseName),
+                  ),
+                ),
+          ),
   );
-  return (tables.dependents.get(tableOf(metadata)) ?? [])
-    .filter((dependent) => !(dependent.direct && told.has(dependent.metadata)))
+  return tables
+    .dependentsOf(tableOf(metadata))
+    .filter((dependent) => !(dependent.direct && told.has(keyOf(dependent.metadata, dependent.keys))))
     .flatMap((dependent) => {
-      const changes = dependentChanges(dependent);
+      const changes = dependentChanges(dependent, tables);
       // Links of reported rows: their own side is reported already.
       const isLinkOfReported = isReported && dependent.direct && linksOthers(dependent.metadata);
       return isLinkOfReported ? changes.filter(({ table }) => table !== tableOf(metadata)) : changes;
     });
+}
+
+/** The columns of a table that refer to another one. */
+function keyOf(metadata: OrmMetadata, columns: readonly string[]): string {
+  return JSON.stringify([tableOf(metadata), ...columns]);
 }
 
 /** True if a junction links two tables, not a table with itself. */
@@ -221,14 +255,14 @@ function linksOthers(junction: OrmMetadata): boolean {
   return one !== undefined && other !== undefined && tableOf(one) !== tableOf(other);
 }
 
-function dependentChanges(dependent: Dependent): Change[] {
-  const { metadata, effect, columns } = dependent;
+function dependentChanges(dependent: Dependent, tables: KnownTables): EntityTableChange[] {
+  const { metadata, effect, columns, table } = dependent;
   const row =
     effect === 'remove'
       ? { ...rowsUnknown('remove', undefined), after: null }
       : rowsUnknown('update', columns);
-  const changes = [changeOf(metadata, row)];
-  return metadata.isJunction ? [...changes, ...sidesOf(metadata, undefined)] : changes;
+  const sides = tables.junctionsOn(table).flatMap((junction) => sidesOf(junction, undefined));
+  return [changeOf(metadata, row), ...sides];
 }
 
 /** True if a node of a closure tree moved to another parent: all nodes below it get other ancestors. */
@@ -239,8 +273,9 @@ function movesSubtree({ closureJunctionTable, treeParentRelation }: OrmMetadata,
 }
 
 function movesKey(metadata: OrmMetadata, { updatedColumns }: Row, tables: KnownTables): boolean {
-  if (updatedColumns === undefined) return false;
-  for (const { propertyPath } of tables.referenced.get(tableOf(metadata)) ?? [])
-    if (updatedColumns.includes(propertyPath)) return true;
-  return false;
+  if (updatedColumns === undefined || tables.followersOf(tableOf(metadata)).length === 0) return false;
+  const referenced = tables.referencedOf(tableOf(metadata));
+  return updatedColumns.some((name) =>
+    columnsNamed(metadata, name).some(({ databaseName }) => referenced.has(databaseName)),
+  );
 }

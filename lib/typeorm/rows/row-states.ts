@@ -8,6 +8,7 @@ import {
   UNKNOWN,
 } from '../entities/columns.js';
 import { EntityRowView, layoutOf } from '../entities/row-view.js';
+import { addNames } from '../entities/shared-tables.js';
 import type { OrmColumn, OrmEntityEvent, OrmMetadata, ReportedRow } from '../typeorm.interface.js';
 import type { AnnouncedStatements } from './announced-statements.js';
 
@@ -132,12 +133,6 @@ function isListed(event: OrmEntityEvent, column: OrmColumn): boolean {
     column.relationMetadata !== undefined &&
     event.updatedRelations?.includes(column.relationMetadata) === true
   );
-}
-
-/** A foreign key has two names, its property and its relation: rules may watch either. */
-export function addNames(names: Set<string>, column: OrmColumn): void {
-  if (!column.isVirtual) names.add(column.propertyPath);
-  if (column.relationMetadata !== undefined) names.add(column.relationMetadata.propertyPath);
 }
 
 function stateOf(metadata: OrmMetadata, entity: object, valueOf: (column: OrmColumn) => unknown): RowView {

@@ -17,21 +17,24 @@ const NO_STATEMENT: Statement = { ...NO_CONTROL, writes: [] };
 const MAX_REMEMBERED = 500;
 const MAX_REMEMBERED_LENGTH = 4_000;
 
-/** Reads SQL texts against the tables of one DataSource. Texts with parameters recur, so results are remembered. */
+/** Reads SQL texts of one DataSource against the tables of its database. Texts with parameters recur, so results are remembered. */
 export class StatementReader {
   readonly #dataSource: OrmDataSource;
+  readonly #current: () => KnownTables;
   readonly #dialect: Dialect;
   readonly #remembered = new Map<string, Statement>();
   #tables: KnownTables | undefined;
 
-  constructor(dataSource: OrmDataSource) {
+  /** @param current the tables of the database; by default those of the DataSource alone */
+  constructor(dataSource: OrmDataSource, current: () => KnownTables = () => knownTablesOf(dataSource)) {
     this.#dataSource = dataSource;
+    this.#current = current;
     this.#dialect = dialectOf(dataSource);
   }
 
   /** The tables of the present metadata: every initialisation makes new metadata. */
   get tables(): KnownTables {
-    const tables = knownTablesOf(this.#dataSource);
+    const tables = this.#current();
     if (tables !== this.#tables) {
       this.#tables = tables;
       this.#remembered.clear();
@@ -80,7 +83,7 @@ function resolve(effect: SqlEffect, tables: KnownTables): Statement {
   if (effect === NO_EFFECT) return NO_STATEMENT;
   const writes = new Map<string, Statement['writes'][number]>();
   for (const { path, kind, truncateCascade } of effect.writes)
-    for (const table of tables.matching({ path, kind, truncateCascade }))
+    for (const table of tables.matching({ path }))
       writes.set(`${kind} ${truncateCascade} ${table}`, { table, kind, truncateCascade });
   return { ...effect, writes: [...writes.values()] };
 }
