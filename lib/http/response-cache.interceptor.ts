@@ -34,7 +34,8 @@ import { messageOf, watchOf } from './inputs/request-watch.js';
 import { NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
 import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
-import { BackgroundRequests, isAstray } from './rewarm/rewarm-responses.js';
+import { BackgroundRequests } from './rewarm/background-requests.js';
+import { isAstray } from './rewarm/rewarm-responses.js';
 import { HeaderFreshness } from './rfc9111/header-freshness.js';
 import type { CachedRoute } from './route/cached-route.js';
 
@@ -121,6 +122,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const call = this.#admission.admit(route, request, directives);
     if (typeof call === 'string') return { call, reading: undefined, directives, explanation, isRefresh };
     if (explanation !== undefined) explanation.call = call;
+    if (isRefresh) this.#background.meet(request, call);
     return { call, reading: this.runtime.engine.reader.read(call), directives, explanation, isRefresh };
   }
 

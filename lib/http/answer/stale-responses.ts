@@ -4,7 +4,7 @@ import type { CacheEngine } from '../../cache/engine/engine.js';
 import { Entry } from '../../stores/store.interface.js';
 import { acceptsStale, NO_DIRECTIVES, satisfies } from '../request/directives.js';
 import { NO_ANSWER } from '../rewarm/in-process-request.js';
-import type { BackgroundRequests } from '../rewarm/rewarm-responses.js';
+import type { BackgroundRequests } from '../rewarm/background-requests.js';
 
 /** A stored response that may answer a request, and the reason why it may. */
 export interface Reuse {
@@ -48,7 +48,7 @@ export class StaleResponses {
   refresh(call: Call, entry: Entry, request: object): boolean {
     const { pauses } = this.engine;
     if (pauses.covers(call, entry)) return true;
-    const refresh = this.background.start(call.key, request);
+    const refresh = this.background.start(call, request);
     void refresh?.then(() => pauses.begin(call, entry));
     return refresh !== undefined;
   }
@@ -67,7 +67,7 @@ export class StaleResponses {
   async refreshOrStale(call: Call, stale: Entry, request: object): Promise<Reuse | undefined> {
     const { engine } = this;
     if (!(await engine.mayServeLate(call, stale))) return undefined;
-    const running = this.background.start(call.key, request);
+    const running = this.background.start(call, request);
     if (running === undefined) return undefined;
     const { softTimeout, hardTimeout, staleIfError } = call.target.policy;
     const status = await within(engine.clock, Math.min(softTimeout, hardTimeout), running, orLate);

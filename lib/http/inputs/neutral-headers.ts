@@ -38,6 +38,37 @@ export const alwaysNeutral: readonly NeutralHeaders[] = [
   },
 ];
 
+const CLIENT_ADDRESS: NeutralHeaders = {
+  reason: 'address of the client and the proxies on the way, under the names that proxies and CDNs give it',
+  names: [
+    'cf-connecting-ip',
+    'cf-connecting-ipv6',
+    'cf-pseudo-ipv4',
+    'client-ip',
+    'do-connecting-ip',
+    'fastly-client-ip',
+    'fly-client-ip',
+    'forwarded',
+    'forwarded-for',
+    'proxy-client-ip',
+    'true-client-ip',
+    'via',
+    'wl-proxy-client-ip',
+    'x-appengine-user-ip',
+    'x-azure-clientip',
+    'x-azure-socketip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'x-envoy-external-address',
+    'x-forwarded',
+    'x-forwarded-for',
+    'x-nf-client-connection-ip',
+    'x-original-forwarded-for',
+    'x-real-ip',
+    'x-vercel-forwarded-for',
+  ],
+};
+
 /**
  * Neutral if only code before the load reads them; read by the load, each chooses a variant like any other header.
  *
@@ -67,36 +98,7 @@ export const neutralUpstream: readonly NeutralHeaders[] = [
     reason: 'description of the client: read by logs and rate limits of every application',
     names: ['referer', 'user-agent'],
   },
-  {
-    reason: 'address of the client and the proxies on the way, under the names that proxies and CDNs give it',
-    names: [
-      'cf-connecting-ip',
-      'cf-connecting-ipv6',
-      'cf-pseudo-ipv4',
-      'client-ip',
-      'do-connecting-ip',
-      'fastly-client-ip',
-      'fly-client-ip',
-      'forwarded',
-      'forwarded-for',
-      'proxy-client-ip',
-      'true-client-ip',
-      'via',
-      'wl-proxy-client-ip',
-      'x-appengine-user-ip',
-      'x-azure-clientip',
-      'x-azure-socketip',
-      'x-client-ip',
-      'x-cluster-client-ip',
-      'x-envoy-external-address',
-      'x-forwarded',
-      'x-forwarded-for',
-      'x-nf-client-connection-ip',
-      'x-original-forwarded-for',
-      'x-real-ip',
-      'x-vercel-forwarded-for',
-    ],
-  },
+  CLIENT_ADDRESS,
   {
     reason: 'identifiers of one request: another value with each, copied to logs and response headers',
     names: [
@@ -149,3 +151,6 @@ export const alwaysNeutralNames: ReadonlySet<string> = namesOf(alwaysNeutral);
 
 /** Names that are neutral if only code before the load reads them: those of both tables, in lower case. */
 export const neutralUpstreamNames: ReadonlySet<string> = namesOf([...alwaysNeutral, ...neutralUpstream]);
+
+/** Names of headers that tell the address of the client, in lower case. */
+export const addressHeaderNames: ReadonlySet<string> = namesOf([CLIENT_ADDRESS]);

@@ -14,6 +14,16 @@ export function rawWithout(rawHeaders: readonly string[], names: ReadonlySet<str
   return rest;
 }
 
+/** A request of Express, which is Node's own, or of Fastify around it. */
+export interface Repeatable {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly raw?: IncomingMessage;
+}
+
+export function originalOf(request: Repeatable): IncomingMessage {
+  return request.raw ?? (request as unknown as IncomingMessage);
+}
+
 /** Time after which a request is given up. Milliseconds. */
 const MAX_MS = 60_000;
 

@@ -1,14 +1,19 @@
-import { EventEmitter } from 'node:events';
-import { type IncomingMessage, Server as HttpServer } from 'node:http';
+import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import type { MethodTarget } from '../../cache/method-target.js';
 import type { Clock } from '../../common/time.js';
 import type { Peer } from '../platform.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 import type { RecentHost } from '../route/recent-hosts.js';
 import { MAX_PATH } from '../route/route-paths.js';
-import { sendInProcess, createMessage, NO_ANSWER } from './in-process-request.js';
+import { peerAt, unusedAddress } from './client-address.js';
+import {
+  createMessage,
+  NO_ANSWER,
+  originalOf,
+  type Repeatable,
+  sendInProcess,
+} from './in-process-request.js';
 
 interface RequestToRepeat {
   readonly url: string;
@@ -64,7 +69,7 @@ export class RewarmResponses {
     for (const origin of origins) {
       const all = { ...origin.headers, ...own };
       const rawHeaders = Object.entries(all).flat();
-      const message = createMessage({ url: path, headers: all, rawHeaders, peer: origin.peer });
+      const message = createMessage({ url: path, headers: all, rawHeaders, peer: ownPeer(origin) });
       const status = await (isTrusted
         ? sendInProcess(server, message, this.clock)
         : withinRoute(message, route, () => sendInProcess(server, message, this.clock)));
@@ -97,6 +102,13 @@ function isPlainPath(path: string): boolean {
     /^[!-~]*$/.test(path) &&
     !/[#\\]|%(?:2f|5c|2e|00)|\/\.{1,2}(?:\/|$)|\/\//i.test(name)
   );
+}
+
+/** A rate limiter must not count the request as one of the client that brought the host, unless that is a proxy. */
+function ownPeer({ headers, peer }: RecentHost): Peer {
+  const isProxied = headers['x-forwarded-host'] !== undefined || headers['x-forwarded-proto'] !== undefined;
+  const { remoteAddress } = peer;
+  return isProxied || remoteAddress === undefined ? peer : peerAt(peer, unusedAddress(remoteAddress));
 }
 
 /** Untrusted requests by the handler that they may reach. */
@@ -142,62 +154,4 @@ function unknownPeer(host: string, encrypted: boolean): RecentHost {
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
-/** Background requests that run at the same time; beyond it the client waits for the handler. */
-const MAX_REPEATED = 100;
-
-interface Repeatable {
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly raw?: IncomingMessage;
-}
-
-/**
- * Repeats requests in the background (RFC 5861 §3): each goes through the application's own server again, guards and middleware included,
- * and its answer is only stored. A HEAD is repeated as a GET, whose answer can be stored.
- */
-export class BackgroundRequests {
-  readonly #running = new Map<string, Promise<number>>();
-  readonly #messages = new WeakSet<object>();
-
-  constructor(private readonly clock: Clock) {}
-
-  /** True for background requests of this cache: no stored response may answer them. */
-  has(request: object): boolean {
-    return this.#messages.has((request as Repeatable).raw ?? request);
-  }
-
-  /**
-   * Runs one request at a time for each key.
-   * @returns the status of the answer, or `NO_ANSWER`; `undefined` without a server, or if too many requests run
-   */
-  start(key: string, request: object): Promise<number> | undefined {
-    const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const original = originalOf(request as Repeatable);
-    const { server } = original.socket as Socket & { readonly server?: unknown };
-    if (!(server instanceof EventEmitter) || original.httpVersionMajor !== 1) return undefined;
-    // The body of the request has been read already, so it cannot be repeated.
-    if (original.method !== 'GET' && original.method !== 'HEAD') return undefined;
-    if (this.#running.size >= MAX_REPEATED) return undefined;
-    const message = repeatOf(original);
-    this.#messages.add(message);
-    const answer = sendInProcess(server, message, this.clock).finally(() => this.#running.delete(key));
-    this.#running.set(key, answer);
-    return answer;
-  }
-}
-
-function originalOf(request: Repeatable): IncomingMessage {
-  return request.raw ?? (request as unknown as IncomingMessage);
-}
-
-function repeatOf(original: IncomingMessage): IncomingMessage {
-  return createMessage({
-    url: (original as { readonly originalUrl?: string }).originalUrl ?? original.url,
-    headers: original.headers,
-    rawHeaders: original.rawHeaders,
-    peer: original.socket as Socket & Peer,
-    httpVersion: original.httpVersion,
-  });
 }

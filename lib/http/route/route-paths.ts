@@ -4,7 +4,7 @@ import type { KeyRequest } from '../../keys/key.interface.js';
 import type { HttpPlatform } from '../platform.interface.js';
 import { hasBodies } from './cacheable-methods.js';
 import type { CachedRoute } from './cached-route.js';
-import { type ChangedUri, type StoredUris, uriOf, uriTag } from './stored-uris.js';
+import { canonicalPath, type ChangedUri, type StoredUris, uriOf, uriTagsOf } from './stored-uris.js';
 
 /** Longest path that is matched: patterns with several parameters take more than linear time. Characters. */
 export const MAX_PATH = 2_048;
@@ -30,17 +30,19 @@ export class RoutePaths implements StoredUris {
 
   tagsOf(uri: ChangedUri, request: KeyRequest): readonly string[] {
     const tags = this.#hasUriTags
-      ? [this.runtime.space.userTag(uriTag(uri.host, uri.path + uri.search))]
+      ? uriTagsOf(uri.host, uri.path + uri.search).map((tag) => this.runtime.space.userTag(tag))
       : [];
-    const path = withoutMount(uri.path, request);
-    for (const { route, pattern } of this.#routes) {
-      if (path.length > MAX_PATH) {
-        if (pattern.hasParams) tags.push(route.target.methodTag);
-        continue;
+    const spellings = pathsOf(uri, request);
+    for (const { route, pattern } of this.#routes)
+      for (const path of spellings) {
+        if (path.length > MAX_PATH) {
+          if (pattern.hasParams) tags.push(route.target.methodTag);
+          continue;
+        }
+        const params = pattern.match(path);
+        if (params !== undefined)
+          tags.push(...this.#tagsOf(route, getOf(uri, path, params, request), params));
       }
-      const params = pattern.match(path);
-      if (params !== undefined) tags.push(...this.#tagsOf(route, getOf(uri, path, params, request), params));
-    }
     return tags;
   }
 
@@ -76,6 +78,17 @@ function getOf(uri: ChangedUri, path: string, params: PathParams, request: KeyRe
   };
   const own = Object.entries(overrides).map(([name, value]) => [name, { value, enumerable: true }] as const);
   return Object.create(request, Object.fromEntries(own)) as KeyRequest;
+}
+
+/**
+ * The paths under which a router may have found the handler: as the client sent it, as upstream code rewrote it, and both without what
+ * routers may ignore.
+ */
+function pathsOf(uri: ChangedUri, request: KeyRequest): Iterable<string> {
+  const isOwn = uri.path + uri.search === uriOf(request);
+  const [rewritten = ''] = isOwn ? (request.url ?? '').split('?', 1) : [];
+  const paths = [withoutMount(uri.path, request), ...(rewritten === '' ? [] : [rewritten])];
+  return new Set(paths.flatMap((path) => [path, canonicalPath(path)]));
 }
 
 /** An Express application may be mounted under a path of another one, which its routes do not know. */

@@ -19,8 +19,27 @@ export function uriTag(host: string, uri: string): string {
   return tag.length <= MAX_TAG ? tag : `uri:#${createHash('sha256').update(tag).digest('base64url')}`;
 }
 
-export function uriTagOf(request: KeyRequest): string {
-  return uriTag(hostHeader(request), uriOf(request));
+/** The tag of a URI, and that of the spelling which stands for all that a router may take for the same path. */
+export function uriTagsOf(host: string, uri: string): readonly string[] {
+  const end = uri.search(/[?#]/);
+  const path = end < 0 ? uri : uri.slice(0, end);
+  const tag = uriTag(host, uri);
+  if (!path.startsWith('/')) return [tag];
+  const canonical = uriTag(host, canonicalPath(path).toLowerCase() + uri.slice(path.length));
+  return tag === canonical ? [tag] : [tag, canonical];
+}
+
+/** RFC 3986 §2.3: an escaped one of these is the character itself. */
+const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
+
+/** A path as routers may read it: without repeated slashes, a slash at the end, and escapes that say nothing. */
+export function canonicalPath(path: string): string {
+  const unescaped = path.replace(/%[0-9a-f]{2}/gi, (escape) => {
+    const character = String.fromCharCode(parseInt(escape.slice(1), 16));
+    return UNRESERVED.test(character) ? character : escape;
+  });
+  const single = unescaped.replace(/\/{2,}/g, '/');
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single;
 }
 
 export function hostHeader({ headers }: KeyRequest): string {
@@ -43,7 +62,7 @@ type Tags = readonly string[] | ((request: never) => readonly string[]) | undefi
 export function withUriTag(tags: Tags): (request: KeyRequest) => readonly string[] {
   return (request) => {
     const own = typeof tags === 'function' ? tags(request as never) : (tags ?? []);
-    return [...own, uriTagOf(request)];
+    return [...own, ...uriTagsOf(hostHeader(request), uriOf(request))];
   };
 }
 
