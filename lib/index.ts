@@ -10,6 +10,7 @@ export type { KeyContextFunction } from './cache/key-context.js';
 export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
 export { type KeyedOptions } from './cache/manual-entry.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
+export type { TransactionHolder } from './cache/open-transaction.js';
 export type { Clock, Duration } from './common/time.js';
 export {
   CacheConfigurationError,

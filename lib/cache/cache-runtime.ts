@@ -88,7 +88,7 @@ export class CacheRuntime {
     this.engine.loads.trustsContexts = this.keyContext !== undefined;
     this.counters = new CacheCounters(settings.namespace);
     this.#atEnd = new TransactionBumps(clock, log, this.space.allTag, (tags, mode) =>
-      this.invalidate(tags, mode),
+      this.#invalidate(tags, mode, 'manual'),
     );
     this.#enabled = settings.enabled;
     attachStores(settings, this.space);
@@ -303,6 +303,14 @@ export class CacheRuntime {
     cause: InvalidationCause = 'manual',
   ): Promise<Delivery> {
     this.#atEnd.add(tags, mode);
+    return this.#invalidate(tags, mode, cause);
+  }
+
+  async #invalidate(
+    tags: readonly string[],
+    mode: InvalidationMode,
+    cause: InvalidationCause,
+  ): Promise<Delivery> {
     this.invalidationHistory?.note(tags, 'by hand');
     try {
       await this.bump(tags, mode, cause);

@@ -22,6 +22,7 @@ import {
   dropThenStamp,
 } from './manual-entry.js';
 import type { MethodDirectory } from './method-directory.js';
+import { enterTransaction, type TransactionHolder } from './open-transaction.js';
 
 type AnyAsync = (...args: never[]) => Promise<unknown>;
 type AnyMethod = (...args: never[]) => unknown;
@@ -196,6 +197,22 @@ export class CacheService {
       tags.map((tag) => this.#runtime.space.userTag(tag)),
       mode,
     );
+  }
+
+  /**
+   * Puts the caller's async context inside the open transaction of a query runner that other code began: from now on its cached calls
+   * bypass the cache, and what it invalidates by hand is invalidated again when the transaction has ended. A transaction that the
+   * caller begins itself needs no call. Does nothing where the runner has no open transaction.
+   * @param runner a query runner of a watched DataSource, or an EntityManager with one
+   * @returns this service
+   * @throws CacheUsageError for any other value, and for an open transaction that no watched DataSource began
+   * @example
+   * const runner = await this.beginTransfer();
+   * await this.cache.within(runner).invalidateTags(['balances']); // now, and again after its COMMIT or ROLLBACK
+   */
+  within(runner: TransactionHolder): this {
+    enterTransaction(runner);
+    return this;
   }
 
   /**

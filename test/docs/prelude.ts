@@ -5,6 +5,7 @@ import {
   Entity,
   ManyToOne,
   PrimaryGeneratedColumn,
+  type QueryRunner,
   type Relation,
   type Repository,
 } from 'typeorm';
@@ -79,3 +80,4 @@ export declare const store: CacheStore;
 export declare const articles: Repository<Article>;
 export declare const comments: Repository<Comment>;
 export declare const dataSource: DataSource;
+export declare function beginTransfer(): Promise<QueryRunner>;

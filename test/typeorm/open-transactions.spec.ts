@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { Injectable } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { ArgsKeyField, CACHE_MISSING, CacheResult, CacheService, invalidates } from '../../lib/index.js';
+import { SharedMemory } from '../support/shared-memory.js';
 import { TestApplication } from '../support/application.js';
 import { DATABASES, isMariaDb, isShared, openDataSource } from './database.js';
 import { Note } from './entities.js';
@@ -146,6 +147,81 @@ describe.each(DATABASES)('in an open transaction on %s', (database) => {
         expect(await other).toBe('old');
       });
       expect(await notes.copy()).toBe('new');
+    });
+  });
+
+  describe('that a helper began and returned', () => {
+    const helper = async () => {
+      const runner = dataSource.createQueryRunner();
+      await runner.connect();
+      await new Promise((resolve) => setImmediate(resolve));
+      await runner.startTransaction();
+      await runner.query(`UPDATE ${table} SET text = 'new'`);
+      return runner;
+    };
+
+    test('tags that are invalidated by hand are invalidated again at its end, for other processes too', async () => {
+      if (isShared(database)) return; // has no other connection
+      const store = new SharedMemory();
+      const other = await openDataSource(database, { dropSchema: false, synchronize: false });
+      const apps = [
+        await TestApplication.start([Notes], { dataSources: [dataSource], store, application: 'notes' }),
+        await TestApplication.start([Notes], { dataSources: [other], store, application: 'notes' }),
+      ] as const;
+      const [ours, theirs] = apps;
+      ours.get(Notes).manager = dataSource.manager;
+      theirs.get(Notes).manager = other.manager;
+      try {
+        const runner = await helper();
+        await ours.cache.invalidateTags(['copy']);
+        expect(await theirs.get(Notes).copy()).toBe('old');
+        await runner.commitTransaction();
+        await runner.release();
+        expect(await theirs.get(Notes).copy()).toBe('new');
+        expect(await ours.get(Notes).copy()).toBe('new');
+      } finally {
+        for (const each of apps) await each.close();
+        await other.destroy();
+      }
+    });
+
+    test('within() puts the caller in it: reads bypass, and tags are invalidated again at its end', async () => {
+      const runner = await helper();
+      notes.manager = runner.manager;
+      cache.within(runner);
+      expect(await notes.text(1)).toBe('new');
+      expect(await notes.copy()).toBe('new');
+      await cache.within(runner.manager).invalidateTags(['copy']);
+      await runner.rollbackTransaction();
+      await runner.release();
+      notes.manager = dataSource.manager;
+      expect(await notes.text(1)).toBe('old');
+      expect(await notes.copy()).toBe('old');
+      cache.within(runner);
+    });
+
+    test('a runner of a DataSource that is not watched is refused', async () => {
+      const foreign = await openDataSource(database, { dropSchema: false, synchronize: false });
+      const runner = foreign.createQueryRunner();
+      await runner.startTransaction();
+      expect(() => cache.within(runner)).toThrow('Its DataSource must be watched');
+      expect(() => cache.within({} as never)).toThrow('Write the query runner');
+      await runner.rollbackTransaction();
+      await runner.release();
+      await foreign.destroy();
+    });
+
+    test('more than 1,000 tags of one transaction drop the namespace at its end', async () => {
+      const runner = await helper();
+      notes.manager = dataSource.manager;
+      await cache.set('kept', 1);
+      const names = Array.from({ length: 1_001 }, (_, i) => `tag ${i}`);
+      await cache.invalidateTags(names.slice(0, 900));
+      await cache.invalidateTags(names.slice(900));
+      expect(await cache.get('kept')).toBe(1);
+      await runner.rollbackTransaction();
+      await runner.release();
+      expect(await cache.get('kept')).toBe(CACHE_MISSING);
     });
   });
 

@@ -51,7 +51,8 @@ export class ChangeCollector {
       {
         ...(statements !== undefined && { run: (runner, sql, query) => statements.run(runner, sql, query) }),
         starting: (start) => this.#saves.starting(start),
-        beginning: (runner) => void emitter.guard('BEGIN', () => emitter.runners.of(runner).enterContext()),
+        beginning: (runner) =>
+          void emitter.guard('BEGIN', () => emitter.runners.of(runner).enterContext(runner)),
         beginTextRan: (runner) => void emitter.guard('BEGIN', () => emitter.beginTextRan(runner)),
         released: (runner) => void emitter.guard('release', () => emitter.released(runner)),
         streaming: (runner) =>
@@ -68,7 +69,7 @@ export class ChangeCollector {
     const { runners } = this.#emitter;
     runners.starting(queryRunner);
     // The caller's async context can still be reached here.
-    if (!this.#saves.isBeginning) runners.of(queryRunner).enterContext();
+    if (!this.#saves.isBeginning) runners.of(queryRunner).enterContext(queryRunner);
   });
 
   afterTransactionStart = this.#hook('afterTransactionStart', ({ queryRunner }: OrmEvent) => {

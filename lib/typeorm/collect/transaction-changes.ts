@@ -35,8 +35,8 @@ export class TransactionChanges {
   #hookResults: Map<string, Promise<void>> | undefined;
 
   /** Marks the caller's async context as inside the transaction, just before BEGIN runs. */
-  enterContext(): void {
-    (this.#context ??= new OpenTransaction()).enter();
+  enterContext(runner: object): void {
+    (this.#context ??= new OpenTransaction(runner)).enter();
   }
 
   /** Contexts that were inside the transaction are outside again. */
