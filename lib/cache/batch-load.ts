@@ -71,7 +71,8 @@ export class Batch {
   /** Loads all without reading or storing. */
   async bypass(keys: readonly string[]): Promise<unknown[]> {
     this.counters.bypasses += keys.length;
-    const values: unknown = await this.loader(keys);
+    // A list of its own: a loader may take its elements out.
+    const values: unknown = await this.loader([...keys]);
     assertOneEach(values, keys.length);
     return [...values];
   }
@@ -112,7 +113,7 @@ export class Batch {
     const leave = this.#needsGate ? await this.engine.gate.enter(this.#patience) : undefined;
     try {
       return await watchLoad(this.counters, this.engine.clock, async () => {
-        const values: unknown = await runInLoad(context, () => this.loader(keys));
+        const values: unknown = await runInLoad(context, () => this.loader([...keys]));
         assertOneEach(values, keys.length);
         return values;
       });

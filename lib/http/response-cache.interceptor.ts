@@ -256,14 +256,16 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
 
   /** Waits for the load of another request, and takes its response only if that answers this request and is current. */
   async #wait(exchange: Exchange, call: Call, load: Load): Promise<Observable<unknown>> {
-    const { reader } = this.runtime.engine;
-    const { entry } = await load.wait();
+    const { engine } = this.runtime;
+    const { reader } = engine;
+    const { entry, isLate } = await load.wait();
     if (entry !== undefined && (await reader.isCurrent(call, entry.stamp))) {
       const reuse = this.#rulesOf(exchange).reuse(exchange, call, entry);
       if (typeof reuse !== 'string') return this.#replayLoaded(exchange, call, reuse);
     }
     const again = exchange.route.call(exchange.request, call.ambient);
-    again.retries = call.retries + 1;
+    if (isLate === true) engine.reportLate(call);
+    again.retries = isLate === true ? call.retries : call.retries + 1;
     if (exchange.explanation !== undefined) exchange.explanation.call = again;
     return this.#answer(exchange, again, await reader.read(again));
   }

@@ -11,7 +11,7 @@ import { EntryWriter } from './entry-writer.js';
 import { waitForFleetLock } from './fleet-lock.js';
 import { currentLoad, type LoadContext, runInLoad, watchContexts } from './load-context.js';
 import { loadWithTimeouts } from './load-timeouts.js';
-import { HitForMiss, type Load, LoadTable } from './loads.js';
+import { HitForMiss, type Load, LoadTable, MAX_JOIN_MS } from './loads.js';
 import { LoadGate, LocalStamps } from './outage.js';
 import { BackgroundRefresh, RefreshPauses } from './refresh.js';
 import { StoreReader } from './store-reader.js';
@@ -123,7 +123,7 @@ export class CacheEngine {
     if (running !== undefined) return this.wait(call, running, stale);
     const load = this.begin(call, stamp);
     if (!this.#needsFleetLock(call)) return this.run(call, load, stale);
-    const { entry, lease } = await waitForFleetLock(this.clock, call);
+    const { entry, lease } = await waitForFleetLock(this.clock, this.log, call, load);
     if (entry === undefined) return this.run(call, load, stale).finally(() => lease?.release());
     load.settle({ failed: false, entry });
     return this.serve(call, entry, CacheStatus.MISS);
@@ -196,16 +196,27 @@ export class CacheEngine {
   async wait(call: Call, load: Load, stale: Entry | undefined): Promise<unknown> {
     call.target.seat?.leave();
     const enclosing = currentLoad();
-    const { entry, error, failed } = await (enclosing === undefined
+    const { entry, error, failed, isLate } = await (enclosing === undefined
       ? load.wait()
       : enclosing.awaiting(load.context, () => load.wait()));
     if (failed && (await this.#isErrorCurrent(call, load)))
       return this.#serveStaleOrThrow(call, load, stale, error);
     if (entry?.isFresh(this.clock.now()) === true && (await this.reader.isCurrent(call, entry.stamp)))
       return this.serve(call, entry, CacheStatus.MISS);
-    call.retries++;
+    if (isLate === true) this.reportLate(call);
+    else call.retries++;
     // The first answer() of this call counts it.
     return this.fetch(call, UNCOUNTED);
+  }
+
+  /** Logs that a call waited for a load for too long. */
+  reportLate({ target: { name, topic } }: Call): void {
+    this.log.warn(
+      `late load ${topic}`,
+      `A call of ${name} waited ${MAX_JOIN_MS / 1_000} s for a running load of its key and loads by itself. If its loader calls itself from ` +
+        `another asynchronous context (a pool, an emitter, a queue), it waited for itself: write lock: false. If it is slow, write ` +
+        `hardTimeout or staleWhileRevalidate.`,
+    );
   }
 
   /** An error too depends on the data that the load read, inner calls included. */

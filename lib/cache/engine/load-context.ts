@@ -38,6 +38,8 @@ export class LoadContext {
   lasting = false;
   /** True if the key contains what the load reads of ambient contexts. */
   trustsContexts = false;
+  /** The greatest key whose lease this load or one around it holds (`lock: 'distributed'`). */
+  heldLease: string | undefined;
   /** Decides about inputs. Without it an input keeps the value from being stored, since the key does not contain it. */
   inputSink: ((input: LoadInput) => void) | undefined;
   #refusal: string | undefined;
@@ -89,6 +91,11 @@ export class LoadContext {
     seen.add(this);
     for (const awaited of this.#awaited) if (awaited.dependsOn(other, seen)) return true;
     return false;
+  }
+
+  /** Notes that this load holds the lease of a key, which loads inside it must not wait against (see `fleet-lock.ts`). */
+  holdLease(key: string): void {
+    if (this.heldLease === undefined || key > this.heldLease) this.heldLease = key;
   }
 
   /** Limits the lifetime of the value. */

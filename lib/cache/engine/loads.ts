@@ -9,9 +9,19 @@ export interface LoadOutcome {
   readonly entry?: Entry;
   readonly error?: unknown;
   readonly failed: boolean;
+  /** The waiters waited for too long. */
+  readonly isLate?: boolean;
 }
 
 const NO_RESULT: LoadOutcome = { failed: false };
+const LATE: LoadOutcome = { failed: false, isLate: true };
+
+/**
+ * Calls wait for the load of another call for at most this long; then one of them loads, and the others wait for that. A load waits for
+ * itself where its loader calls the method again from outside of its asynchronous context (a pool, an emitter, a queue), which nothing
+ * shows. Milliseconds.
+ */
+export const MAX_JOIN_MS = 10_000;
 
 /** Order of loads of one key that superseded each other. */
 interface Succession {
@@ -25,10 +35,13 @@ export class Load {
   readonly context: LoadContext;
   readonly #succession: Succession;
   readonly #position: number;
+  /** Whether it waits for the lease of its key: a caller with the lease of a greater key must not wait for it (see `fleet-lock.ts`). */
+  awaitsLease = false;
   #isOutdated = false;
   #outcome: LoadOutcome | undefined;
   #waiters: ((outcome: LoadOutcome) => void)[] | undefined;
   #onEnd: (() => void)[] | undefined;
+  #stopWaiting: (() => void) | undefined;
 
   constructor(
     /** Changes where the load shows what its value depends on; see {@link LoadTable.move}. */
@@ -39,7 +52,8 @@ export class Load {
     /** Milliseconds after which the load no longer holds a place of the gate: it may hang. */
     readonly timeout: number,
     /** Milliseconds since the epoch after which no more calls join it. */
-    readonly joinableUntil: number,
+    public joinableUntil: number,
+    private readonly clock: Clock,
     private readonly onSettled: (load: Load) => void,
     superseded?: Load,
   ) {
@@ -80,6 +94,8 @@ export class Load {
   #tell(outcome: LoadOutcome): void {
     const waiters = this.#waiters;
     this.#waiters = undefined;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
     for (const waiter of waiters ?? []) waiter(outcome);
   }
 
@@ -97,6 +113,10 @@ export class Load {
   /** Resolves when the load has ended, or lets its waiters go; never rejects. */
   wait(): Promise<LoadOutcome> {
     if (this.#outcome !== undefined) return Promise.resolve(this.#outcome);
+    this.#stopWaiting ??= this.clock.after(MAX_JOIN_MS, () => {
+      this.joinableUntil = -Infinity;
+      this.#tell(LATE);
+    });
     return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
 }
@@ -132,7 +152,10 @@ export class LoadTable {
 
   /** Finds a load as {@link find} does, unless it waits for the caller: a method that calls itself would wait forever. */
   joinable(key: string, stamp: Stamp): Load | undefined {
-    return this.waitsForCaller(key) ? undefined : this.find(key, stamp);
+    if (this.waitsForCaller(key)) return undefined;
+    const load = this.find(key, stamp);
+    const heldLease = load?.awaitsLease === true ? currentLoad()?.heldLease : undefined;
+    return heldLease !== undefined && heldLease > key ? undefined : load;
   }
 
   /** True if the load of a key cannot end before the load that the caller runs in. */
@@ -174,8 +197,9 @@ export class LoadTable {
     superseded?: Load,
   ): Load {
     const joinableUntil = timeout === Infinity ? Infinity : this.clock.now() + timeout;
-    const load = new Load(key, stamp, store, timeout, joinableUntil, this.#remove, superseded);
+    const load = new Load(key, stamp, store, timeout, joinableUntil, this.clock, this.#remove, superseded);
     load.context.trustsContexts = this.trustsContexts;
+    load.context.heldLease = currentLoad()?.heldLease;
     return load;
   }
 

@@ -52,7 +52,7 @@ export function withFleetLock(
   if (call.target.policy.lock !== 'distributed' || engine.hitForMiss.has(call.key)) return run();
   const acquire: Promise<FleetLock | 'taken'> = isRefresh
     ? tryFleetLock(engine.clock, call)
-    : waitForFleetLock(engine.clock, call);
+    : waitForFleetLock(engine.clock, engine.log, call, load);
   const acquired = acquire.then((lock) => {
     const lease = lock === 'taken' ? undefined : lock.lease;
     // Released with the load, even if the request was cancelled before it got the lock.
