@@ -4,6 +4,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** @typedef {{ id: number, calls: Call[] }} Call */
 
 const callers = new AsyncLocalStorage();
+// The library watches storages through their prototype, and would record its own recording.
+Object.assign(callers, {
+  getStore: AsyncLocalStorage.prototype.getStore,
+  run: AsyncLocalStorage.prototype.run,
+});
 /** @type {Call[] | undefined} */
 let roots;
 
