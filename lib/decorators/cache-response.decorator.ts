@@ -36,6 +36,38 @@ export const CACHE_RESPONSE_OPTIONS: OptionTable<CacheResponseOptions> = {
 };
 
 /**
+ * Caches what a controller handler sends: status, headers and bytes. A hit runs the guards and nothing behind them:
+ * no pipes, no interceptors, no handler, no serialization.
+ *
+ * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
+ * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
+ *
+ * On a controller class it applies to every handler that answers GET, including inherited ones, except handlers that have
+ * `@CacheResponse()` themselves or `@NoCache()`.
+ *
+ * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
+ * @throws TypeError for an invalid lifetime
+ * @throws CacheConfigurationError for invalid options, with class and method
+ * @example
+ * @Get(':slug')
+ * @CacheResponse({ ttl: '5m', invalidatesOn: [invalidates(Article, { fieldMapping: { slug: 'slug' } })] })
+ * findOne(@Param('slug') slug: string) { … }
+ *
+ * Source: drf-restflow, `cache_response`; Django, `cache_page`.
+ * @publicApi
+ */
+export function CacheResponse(
+  options: Duration | CacheResponseOptions = {},
+): ClassDecorator & MethodDecorator {
+  const decorate = (target: object, methodKey?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    if (methodKey === undefined) return declareAll(target as Function, options);
+    const what = 'only controller handlers can be cached';
+    declare(target, methodKey, methodOf('CacheResponse', what, target, methodKey, descriptor), options);
+  };
+  return decorate as ClassDecorator & MethodDecorator;
+}
+
+/**
  * Checks the options of a cached handler and completes them.
  *
  * @throws CacheConfigurationError or TypeError for invalid options
@@ -91,38 +123,6 @@ function rewarmRequestOf(
     'CACHE_REWARM',
     `@CacheResponse() on ${where}: no rule calls rewarmRequest. Write rewarm: true in a rule of invalidatesOn.`,
   );
-}
-
-/**
- * Caches what a controller handler sends: status, headers and bytes. A hit runs the guards and nothing behind them:
- * no pipes, no interceptors, no handler, no serialization.
- *
- * By default the key is method, host, route, route parameters (each a partition) and query; requests that carry
- * credentials bypass the cache; GET with 200, 203, 301 and 308 is stored.
- *
- * On a controller class it applies to every handler that answers GET, including inherited ones, except handlers that have
- * `@CacheResponse()` themselves or `@NoCache()`.
- *
- * @param options a lifetime (seconds, `'15m'`, `null`) or {@link CacheResponseOptions}
- * @throws TypeError for an invalid lifetime
- * @throws CacheConfigurationError for invalid options, with class and method
- * @example
- * @Get(':slug')
- * @CacheResponse({ ttl: '5m', invalidatesOn: [invalidates(Article, { fieldMapping: { slug: 'slug' } })] })
- * findOne(@Param('slug') slug: string) { … }
- *
- * Source: drf-restflow, `cache_response`; Django, `cache_page`.
- * @publicApi
- */
-export function CacheResponse(
-  options: Duration | CacheResponseOptions = {},
-): ClassDecorator & MethodDecorator {
-  const decorate = (target: object, methodKey?: string | symbol, descriptor?: PropertyDescriptor): void => {
-    if (methodKey === undefined) return declareAll(target as Function, options);
-    const what = 'only controller handlers can be cached';
-    declare(target, methodKey, methodOf('CacheResponse', what, target, methodKey, descriptor), options);
-  };
-  return decorate as ClassDecorator & MethodDecorator;
 }
 
 function declare(

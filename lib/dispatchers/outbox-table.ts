@@ -2,20 +2,6 @@ import { CacheConfigurationError } from '../common/errors.js';
 import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import { dialectOf, type OutboxSql, typeOf } from '../typeorm/dialects.js';
 
-export function hasDialect(dataSource: object): boolean {
-  return dialectOf(dataSource).outbox !== undefined;
-}
-
-/** @throws CacheConfigurationError for a database that the outbox does not support */
-function outboxSqlOf(dataSource: object): OutboxSql {
-  const { outbox } = dialectOf(dataSource);
-  if (outbox !== undefined) return outbox;
-  throw new CacheConfigurationError(
-    'OUTBOX_DATABASE',
-    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${typeOf(dataSource)}'. Use another dispatcher for rules on this database.`,
-  );
-}
-
 /** Runs SQL, in a transaction or outside of one. */
 export interface SqlRunner {
   query(sql: string, parameters?: unknown[]): Promise<unknown>;
@@ -161,4 +147,18 @@ export class OutboxTable {
   #at(n: number): string {
     return this.#dialect.parameter(n);
   }
+}
+
+export function hasDialect(dataSource: object): boolean {
+  return dialectOf(dataSource).outbox !== undefined;
+}
+
+/** @throws CacheConfigurationError for a database that the outbox does not support */
+function outboxSqlOf(dataSource: object): OutboxSql {
+  const { outbox } = dialectOf(dataSource);
+  if (outbox !== undefined) return outbox;
+  throw new CacheConfigurationError(
+    'OUTBOX_DATABASE',
+    `The outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on '${typeOf(dataSource)}'. Use another dispatcher for rules on this database.`,
+  );
 }

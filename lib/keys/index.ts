@@ -32,7 +32,8 @@ export type {
 
 // For the other rooms.
 export { coarseValue } from './coarse.js';
-export { CompiledKey, type Reconstruction } from './compiled-key.js';
+export { CompiledKey } from './compiled-key.js';
+export type { Reconstruction } from './key-arguments.js';
 export { createKeyHash } from './hash.js';
 export { KeyPlan } from './key-plan.js';
 export { readParameters } from './function-source.js';

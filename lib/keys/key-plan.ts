@@ -11,7 +11,8 @@ import {
   runsUserCode,
   toKeyConstructor,
 } from './key-constructor.js';
-import { CompiledKey, KeyArguments } from './compiled-key.js';
+import { CompiledKey } from './compiled-key.js';
+import { KeyArguments } from './key-arguments.js';
 import { type FieldContext, KeyField } from './fields/key-field.js';
 import { createKeyHash } from './hash.js';
 import { KeyDefinitionError } from './key-errors.js';

@@ -8,7 +8,8 @@ import {
 } from '../common/nest-internals.js';
 import { type HitSource, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
-import { ExpressPlatform, FastifyPlatform } from '../http/platform/express.platform.js';
+import { ExpressPlatform } from '../http/platform/express.platform.js';
+import { FastifyPlatform } from '../http/platform/fastify.platform.js';
 import { watchExpress, watchFastify } from '../http/platform/watched-requests.js';
 import { isAuthenticatedByDefault } from '../http/request/admission.js';
 import { ResponseCacheInterceptor } from '../http/response-cache.interceptor.js';

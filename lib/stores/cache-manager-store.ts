@@ -20,22 +20,6 @@ export interface CacheLike {
   readonly stores: readonly KeyvLike[];
 }
 
-export function isCache(value: unknown): value is CacheLike {
-  const candidate = value as Partial<CacheLike> | null;
-  return (
-    typeof candidate?.get === 'function' && Array.isArray(candidate.stores) && candidate.stores.length > 0
-  );
-}
-
-export function isKeyv(value: unknown): value is KeyvLike {
-  const candidate = value as (Partial<KeyvLike> & { opts?: unknown }) | null;
-  return (
-    typeof candidate?.get === 'function' &&
-    typeof candidate.set === 'function' &&
-    candidate.opts !== undefined
-  );
-}
-
 /** Backends of this kind do not report that they lost their history; see docs/stores.md. */
 const EPOCH = 'cache-manager';
 
@@ -202,6 +186,22 @@ export class CacheManagerStore implements CacheStore {
     const values = await Promise.all(keys.map((key) => this.#generations!.get(key)));
     return values.map((value) => (typeof value === 'string' ? value : undefined));
   }
+}
+
+export function isCache(value: unknown): value is CacheLike {
+  const candidate = value as Partial<CacheLike> | null;
+  return (
+    typeof candidate?.get === 'function' && Array.isArray(candidate.stores) && candidate.stores.length > 0
+  );
+}
+
+export function isKeyv(value: unknown): value is KeyvLike {
+  const candidate = value as (Partial<KeyvLike> & { opts?: unknown }) | null;
+  return (
+    typeof candidate?.get === 'function' &&
+    typeof candidate.set === 'function' &&
+    candidate.opts !== undefined
+  );
 }
 
 /** An entry that lacks a tag of its key was written by a build without that tag, so that bumps of the tag would not end it: a miss. */

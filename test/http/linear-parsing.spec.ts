@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { CacheResponse, CookiesKeyField, ResponseCacheKeyConstructor, Vary } from '../../lib/index.js';
 import { systemClock } from '../../lib/common/time.js';
-import { parseTargeted } from '../../lib/http/answer/reuse-terms.js';
+import { parseTargeted } from '../../lib/http/headers/targeted-cache-control.js';
 import { isExplainToken } from '../../lib/http/explain.js';
 import {
   deltaSeconds,

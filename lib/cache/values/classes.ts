@@ -5,28 +5,6 @@ const LOCAL = new Map<string, object>(
 );
 
 /**
- * The prototype of this realm that corresponds to one of another realm; any other prototype is returned as it is. Results of
- * `fetch().json()` under jest come from another realm.
- */
-export function localPrototype(prototype: object): object {
-  const owner: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-  if (typeof owner !== 'function' || owner.prototype !== prototype || !isNative(owner)) return prototype;
-  return LOCAL.get(owner.name) ?? prototype;
-}
-
-export function isNative(type: Function): boolean {
-  // The `constructor` of a generator's prototype is an object.
-  return typeof type === 'function' && Function.prototype.toString.call(type).endsWith('{ [native code] }');
-}
-
-/** Assigns an own data property, also if the prototype has a setter or a constant of that name, as of `__proto__`. */
-export function defineOwn(target: object, key: string, value: unknown): void {
-  if (key in target)
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  else (target as Record<string, unknown>)[key] = value;
-}
-
-/**
  * A class whose instances may be stored and come back as instances.
  *
  * @publicApi
@@ -69,6 +47,28 @@ export class KnownClasses {
     const prototype = this.#prototypes.get(name);
     return prototype === undefined || prototype === 'several' ? this.parent?.prototypeOf(name) : prototype;
   }
+}
+
+/**
+ * The prototype of this realm that corresponds to one of another realm; any other prototype is returned as it is. Results of
+ * `fetch().json()` under jest come from another realm.
+ */
+export function localPrototype(prototype: object): object {
+  const owner: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  if (typeof owner !== 'function' || owner.prototype !== prototype || !isNative(owner)) return prototype;
+  return LOCAL.get(owner.name) ?? prototype;
+}
+
+export function isNative(type: Function): boolean {
+  // The `constructor` of a generator's prototype is an object.
+  return typeof type === 'function' && Function.prototype.toString.call(type).endsWith('{ [native code] }');
+}
+
+/** Assigns an own data property, also if the prototype has a setter or a constant of that name, as of `__proto__`. */
+export function defineOwn(target: object, key: string, value: unknown): void {
+  if (key in target)
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  else (target as Record<string, unknown>)[key] = value;
 }
 
 /**

@@ -14,18 +14,6 @@ export interface Refusal {
   readonly why?: string | undefined;
 }
 
-/**
- * Members of Vary that select between stored answers. Those of CORS and compression are left out: their headers are set again for each
- * request, hits included.
- */
-export function varyOf(headers: ResponseHead['headers']): readonly string[] {
-  const { vary } = headers;
-  if (vary === undefined) return [];
-  const isLive = (name: string): boolean =>
-    name === 'origin' || (name === 'accept-encoding' && headers['content-encoding'] === undefined);
-  return varyMembers(vary).filter((name) => !isLive(name));
-}
-
 const VARIES_BY_EVERYTHING =
   'it has Vary: *, so no other request may be answered with it; name the request headers that it depends on';
 
@@ -61,6 +49,18 @@ export function judgeResponse(
   if (seconds > age) return (seconds - age) * 1000;
   const aged = age > 0 ? ` and Age: ${age}` : '';
   return { reason: `the handler sends Cache-Control: ${name}=${seconds}${aged}${IF_FOR_ALL}`, why: name };
+}
+
+/**
+ * Members of Vary that select between stored answers. Those of CORS and compression are left out: their headers are set again for each
+ * request, hits included.
+ */
+export function varyOf(headers: ResponseHead['headers']): readonly string[] {
+  const { vary } = headers;
+  if (vary === undefined) return [];
+  const isLive = (name: string): boolean =>
+    name === 'origin' || (name === 'accept-encoding' && headers['content-encoding'] === undefined);
+  return varyMembers(vary).filter((name) => !isLive(name));
 }
 
 /** True if an answer can be stored as far as its headers do not forbid it. Judged when the head is sent. */

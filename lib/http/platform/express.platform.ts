@@ -16,30 +16,6 @@ const REPLYING = ['status', 'send', 'json', 'redirect', 'render'] as const;
 /** A prototype whose reply methods do nothing, for each response prototype: Express has one for each application. */
 const suppressingPrototypes = new WeakMap<object, object>();
 
-/**
- * Makes Nest's own reply, which follows a replay, do nothing for this response: neither a second send, nor a redirect,
- * nor a view. The status is included, because loggers read it once the response has finished, and by then Nest would
- * have set the one of the route.
- *
- * The prototype is changed, as Express itself does for each response: five methods on the instance make V8 give up its
- * shape, and cost more than sending the stored bytes.
- */
-export function suppressReply(response: object): void {
-  const prototype = Object.getPrototypeOf(response) as object;
-  Object.setPrototypeOf(response, suppressingPrototypes.get(prototype) ?? suppressingPrototypeOf(prototype));
-}
-
-function suppressingPrototypeOf(prototype: object): object {
-  const silent = Object.create(prototype) as Record<string, unknown>;
-  for (const name of REPLYING) silent[name] = returnThis;
-  suppressingPrototypes.set(prototype, silent);
-  return silent;
-}
-
-function returnThis<T>(this: T): T {
-  return this;
-}
-
 interface ExpressRequest extends RawRequest {
   readonly baseUrl?: string;
   readonly route?: { readonly path: unknown };
@@ -87,10 +63,32 @@ export class ExpressPlatform implements HttpPlatform {
   }
 }
 
+/**
+ * Makes Nest's own reply, which follows a replay, do nothing for this response: neither a second send, nor a redirect,
+ * nor a view. The status is included, because loggers read it once the response has finished, and by then Nest would
+ * have set the one of the route.
+ *
+ * The prototype is changed, as Express itself does for each response: five methods on the instance make V8 give up its
+ * shape, and cost more than sending the stored bytes.
+ */
+export function suppressReply(response: object): void {
+  const prototype = Object.getPrototypeOf(response) as object;
+  Object.setPrototypeOf(response, suppressingPrototypes.get(prototype) ?? suppressingPrototypeOf(prototype));
+}
+
+function suppressingPrototypeOf(prototype: object): object {
+  const silent = Object.create(prototype) as Record<string, unknown>;
+  for (const name of REPLYING) silent[name] = returnThis;
+  suppressingPrototypes.set(prototype, silent);
+  return silent;
+}
+
+function returnThis<T>(this: T): T {
+  return this;
+}
+
 function isOver(request: ExpressRequest, response: RawResponse): boolean {
   return (
     response.headersSent || response.writableEnded || response.destroyed || request.socket?.destroyed === true
   );
 }
-
-export { FastifyPlatform } from './fastify.platform.js';

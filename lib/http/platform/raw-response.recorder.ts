@@ -3,87 +3,15 @@ import { appendVary } from '../headers/vary.js';
 import type { HeadDecision, Replacement } from '../platform.interface.js';
 import { ABSENT_FROM_NOT_MODIFIED } from '../headers/header-rules.js';
 import type { RawRequest, RawResponse } from './raw-response.interface.js';
-import { isBytes, type ResponseRecording, viewOf } from './response-recording.js';
+import { isBytes, viewOf } from './recorded-body.js';
+import type { ResponseRecording } from './response-recording.js';
 import { runUnobserved } from '../inputs/observed-reads.js';
 import { bodyOf, restoreHeaders, setReplayedHead } from './replayed-head.js';
 
 /** One listener for each connection: Node warns at eleven, and there may be many pipelined responses. */
 const waitingByConnection = new WeakMap<Socket, Set<() => void>>();
 
-/**
- * Calls back once the response has closed, finished or not.
- *
- * A response that is queued behind others on its connection has no socket yet and gets no event when the connection closes, so the
- * connection of its request is watched, too.
- *
- * @returns a function that stops waiting
- */
-export function onceClosed(request: RawRequest, response: RawResponse, callback: () => void): () => void {
-  response.on('close', callback);
-  const stopConnection =
-    response.socket === null && request.socket ? onceDisconnected(request.socket, callback) : undefined;
-  return () => {
-    response.removeListener('close', callback);
-    stopConnection?.();
-  };
-}
-
-/** Calls back once the connection has closed. */
-export function onceDisconnected(connection: Socket, callback: () => void): () => void {
-  const waiting = waitingByConnection.get(connection) ?? watch(connection);
-  waiting.add(callback);
-  return () => waiting.delete(callback);
-}
-
-function watch(connection: Socket): Set<() => void> {
-  const waiting = new Set<() => void>();
-  waitingByConnection.set(connection, waiting);
-  connection.once('close', () => {
-    waitingByConnection.delete(connection);
-    for (const callback of waiting) callback();
-  });
-  return waiting;
-}
-
 type HeaderValueArgument = string | number | readonly string[];
-
-/**
- * Sets the status and the headers that `writeHead(status, reason?, headers?)` was called with, so that they can be judged with the others.
- * Headers may be an object, a flat list of names and values, or a list of pairs; names may repeat in lists. As in Node, they override
- * headers that were set before.
- *
- * @returns the reason phrase, if one was given
- */
-export function applyHeadArguments(response: RawResponse, args: readonly unknown[]): string | undefined {
-  const [status, second, third] = args;
-  response.statusCode = Number(status);
-  const reason = typeof second === 'string' ? second : undefined;
-  const headers = reason === undefined ? (second ?? third) : third;
-  if (Array.isArray(headers)) setList(response, headers);
-  else if (typeof headers === 'object' && headers !== null)
-    setRecord(response, headers as Record<string, HeaderValueArgument>);
-  return reason;
-}
-
-function setRecord(response: RawResponse, headers: Record<string, HeaderValueArgument>): void {
-  for (const name of Object.keys(headers)) {
-    if (name) response.setHeader(name, headers[name]!);
-  }
-}
-
-function setList(response: RawResponse, headers: readonly unknown[]): void {
-  const flat = Array.isArray(headers[0]) ? headers.flat(1) : headers;
-  const byName = new Map<string, { name: string; values: string[] }>();
-  for (let index = 0; index < flat.length; index += 2) {
-    const name = String(flat[index]);
-    const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
-    known.values.push(...[flat[index + 1]].flat().map(String));
-    byName.set(name.toLowerCase(), known);
-  }
-  for (const { name, values } of byName.values()) {
-    response.setHeader(name, values.length === 1 ? values[0]! : values);
-  }
-}
 
 const PATCHED = ['write', 'end', 'writeHead', 'flushHeaders', 'addTrailers', 'detachSocket'] as const;
 type Patched = (typeof PATCHED)[number];
@@ -268,6 +196,79 @@ export class RawResponseRecorder {
     this.#recording.refuse('aborted');
     this.restore();
     if (!this.#response.headersSent) for (const name of this.#added) this.#response.removeHeader(name);
+  }
+}
+
+/**
+ * Calls back once the response has closed, finished or not.
+ *
+ * A response that is queued behind others on its connection has no socket yet and gets no event when the connection closes, so the
+ * connection of its request is watched, too.
+ *
+ * @returns a function that stops waiting
+ */
+export function onceClosed(request: RawRequest, response: RawResponse, callback: () => void): () => void {
+  response.on('close', callback);
+  const stopConnection =
+    response.socket === null && request.socket ? onceDisconnected(request.socket, callback) : undefined;
+  return () => {
+    response.removeListener('close', callback);
+    stopConnection?.();
+  };
+}
+
+/** Calls back once the connection has closed. */
+export function onceDisconnected(connection: Socket, callback: () => void): () => void {
+  const waiting = waitingByConnection.get(connection) ?? watch(connection);
+  waiting.add(callback);
+  return () => waiting.delete(callback);
+}
+
+function watch(connection: Socket): Set<() => void> {
+  const waiting = new Set<() => void>();
+  waitingByConnection.set(connection, waiting);
+  connection.once('close', () => {
+    waitingByConnection.delete(connection);
+    for (const callback of waiting) callback();
+  });
+  return waiting;
+}
+
+/**
+ * Sets the status and the headers that `writeHead(status, reason?, headers?)` was called with, so that they can be judged with the others.
+ * Headers may be an object, a flat list of names and values, or a list of pairs; names may repeat in lists. As in Node, they override
+ * headers that were set before.
+ *
+ * @returns the reason phrase, if one was given
+ */
+export function applyHeadArguments(response: RawResponse, args: readonly unknown[]): string | undefined {
+  const [status, second, third] = args;
+  response.statusCode = Number(status);
+  const reason = typeof second === 'string' ? second : undefined;
+  const headers = reason === undefined ? (second ?? third) : third;
+  if (Array.isArray(headers)) setList(response, headers);
+  else if (typeof headers === 'object' && headers !== null)
+    setRecord(response, headers as Record<string, HeaderValueArgument>);
+  return reason;
+}
+
+function setRecord(response: RawResponse, headers: Record<string, HeaderValueArgument>): void {
+  for (const name of Object.keys(headers)) {
+    if (name) response.setHeader(name, headers[name]!);
+  }
+}
+
+function setList(response: RawResponse, headers: readonly unknown[]): void {
+  const flat = Array.isArray(headers[0]) ? headers.flat(1) : headers;
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = String(flat[index]);
+    const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
+    known.values.push(...[flat[index + 1]].flat().map(String));
+    byName.set(name.toLowerCase(), known);
+  }
+  for (const { name, values } of byName.values()) {
+    response.setHeader(name, values.length === 1 ? values[0]! : values);
   }
 }
 

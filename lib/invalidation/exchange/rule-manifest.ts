@@ -7,86 +7,6 @@ import {
   type ManifestSource,
 } from '../rules/manifest-rule.js';
 
-/** True if a stored value is a rule. Another version may have written it. */
-export function isManifestRule(value: unknown): value is ManifestRule {
-  if (!isRecord(value)) return false;
-  const { name, method, entity, tables, mode, eager, dispatcher, triggerOnCreate, life } = value;
-  const { watchFields, invalidateWhen, dispatcherConfig, partition, columns, transformed } = value;
-  return (
-    [name, entity, dispatcher].every(isText) &&
-    isOptional(method, isText) &&
-    isList(tables) &&
-    (mode === 'purge' || mode === 'expire') &&
-    [eager, triggerOnCreate].every((one) => typeof one === 'boolean') &&
-    Number.isFinite(life) &&
-    isOptional(watchFields, isList) &&
-    isOptional(value['sources'], (one) => Array.isArray(one) && one.every(isSource)) &&
-    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isList)) &&
-    isOptional(transformed, isList) &&
-    [invalidateWhen, dispatcherConfig].every((one) => isOptional(one, isRecord)) &&
-    isOptional(partition, isPartition)
-  );
-}
-
-function isSource(value: unknown): value is ManifestSource {
-  if (!isRecord(value)) return false;
-  const { table, by, changes, keys, columns } = value;
-  return (
-    isText(table) &&
-    ['link', 'remove', 'key', 'truncate'].includes(by as string) &&
-    [changes, keys].every((one) => isOptional(one, isList)) &&
-    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isText))
-  );
-}
-
-function isPartition(value: unknown): value is ManifestPartition {
-  if (!isRecord(value)) return false;
-  const { shape, paths, requireArgs, lookup } = value;
-  return (
-    Array.isArray(shape) &&
-    shape.length > 0 &&
-    shape.every(isField) &&
-    isRecord(paths) &&
-    Object.values(paths).every(isText) &&
-    shape.every(({ name }) => Object.hasOwn(paths, name as string)) &&
-    (typeof requireArgs === 'boolean' || isList(requireArgs)) &&
-    typeof lookup === 'boolean'
-  );
-}
-
-function isField(value: unknown): value is ManifestPartition['shape'][number] {
-  return (
-    isRecord(value) &&
-    isText(value['name']) &&
-    [value['isSet'], value['sortLists'], value['isHashed']].every((one) => typeof one === 'boolean')
-  );
-}
-
-/** Rules are told apart by their JSON. */
-function isJson(rule: ManifestRule): boolean {
-  try {
-    return JSON.stringify(rule) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-function isOptional(value: unknown, test: (value: unknown) => boolean): boolean {
-  return value === undefined || test(value);
-}
-
-function isList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every(isText);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** A rule and its expiry, in milliseconds since the Unix epoch. A process that has the rule renews it. */
 export interface HeldRule {
   readonly rule: ManifestRule;
@@ -187,4 +107,84 @@ export class RuleManifest {
   toStored(): unknown {
     return { version: VERSION, rules: [...this.#rules.values()] };
   }
+}
+
+/** True if a stored value is a rule. Another version may have written it. */
+export function isManifestRule(value: unknown): value is ManifestRule {
+  if (!isRecord(value)) return false;
+  const { name, method, entity, tables, mode, eager, dispatcher, triggerOnCreate, life } = value;
+  const { watchFields, invalidateWhen, dispatcherConfig, partition, columns, transformed } = value;
+  return (
+    [name, entity, dispatcher].every(isText) &&
+    isOptional(method, isText) &&
+    isList(tables) &&
+    (mode === 'purge' || mode === 'expire') &&
+    [eager, triggerOnCreate].every((one) => typeof one === 'boolean') &&
+    Number.isFinite(life) &&
+    isOptional(watchFields, isList) &&
+    isOptional(value['sources'], (one) => Array.isArray(one) && one.every(isSource)) &&
+    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isList)) &&
+    isOptional(transformed, isList) &&
+    [invalidateWhen, dispatcherConfig].every((one) => isOptional(one, isRecord)) &&
+    isOptional(partition, isPartition)
+  );
+}
+
+function isSource(value: unknown): value is ManifestSource {
+  if (!isRecord(value)) return false;
+  const { table, by, changes, keys, columns } = value;
+  return (
+    isText(table) &&
+    ['link', 'remove', 'key', 'truncate'].includes(by as string) &&
+    [changes, keys].every((one) => isOptional(one, isList)) &&
+    isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isText))
+  );
+}
+
+function isPartition(value: unknown): value is ManifestPartition {
+  if (!isRecord(value)) return false;
+  const { shape, paths, requireArgs, lookup } = value;
+  return (
+    Array.isArray(shape) &&
+    shape.length > 0 &&
+    shape.every(isField) &&
+    isRecord(paths) &&
+    Object.values(paths).every(isText) &&
+    shape.every(({ name }) => Object.hasOwn(paths, name as string)) &&
+    (typeof requireArgs === 'boolean' || isList(requireArgs)) &&
+    typeof lookup === 'boolean'
+  );
+}
+
+function isField(value: unknown): value is ManifestPartition['shape'][number] {
+  return (
+    isRecord(value) &&
+    isText(value['name']) &&
+    [value['isSet'], value['sortLists'], value['isHashed']].every((one) => typeof one === 'boolean')
+  );
+}
+
+/** Rules are told apart by their JSON. */
+function isJson(rule: ManifestRule): boolean {
+  try {
+    return JSON.stringify(rule) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function isOptional(value: unknown, test: (value: unknown) => boolean): boolean {
+  return value === undefined || test(value);
+}
+
+function isList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

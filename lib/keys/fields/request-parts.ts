@@ -2,6 +2,25 @@ import { NO_MEMBERS } from '../canonical.js';
 import { KeyError } from '../key-errors.js';
 import type { KeyRequest, KeySource } from '../key.interface.js';
 
+/** Parts of a request that hold named values. */
+export type RequestPart = 'params' | 'query' | 'headers' | 'cookies' | 'body';
+
+/** Reads a named value of a part of a request, unchanged; `undefined` if it is missing. */
+export function readNamed(request: KeyRequest, part: RequestPart, name: string): unknown {
+  switch (part) {
+    case 'query':
+      return readOwn(queryOf(request), name);
+    case 'cookies':
+      return readCookie(request, name);
+    case 'headers':
+      return readOwn(request.headers, name.toLowerCase());
+    case 'params':
+      return readOwn(request.params, name) ?? readOwn(request.params, '*'); // Fastify has no names for wildcards
+    default:
+      return readOwn(request[part], name);
+  }
+}
+
 /** Splits `'user.id'` into its steps; `undefined` for a value that is not a path. */
 export function parsePath(path: unknown): readonly string[] | undefined {
   if (typeof path !== 'string') return undefined;
@@ -31,25 +50,6 @@ export function ownMembers(container: unknown): Readonly<Record<string, unknown>
   return typeof container === 'object' && container !== null
     ? (container as Readonly<Record<string, unknown>>)
     : {};
-}
-
-/** Parts of a request that hold named values. */
-export type RequestPart = 'params' | 'query' | 'headers' | 'cookies' | 'body';
-
-/** Reads a named value of a part of a request, unchanged; `undefined` if it is missing. */
-export function readNamed(request: KeyRequest, part: RequestPart, name: string): unknown {
-  switch (part) {
-    case 'query':
-      return readOwn(queryOf(request), name);
-    case 'cookies':
-      return readCookie(request, name);
-    case 'headers':
-      return readOwn(request.headers, name.toLowerCase());
-    case 'params':
-      return readOwn(request.params, name) ?? readOwn(request.params, '*'); // Fastify has no names for wildcards
-    default:
-      return readOwn(request[part], name);
-  }
 }
 
 /** Paths in a request at which {@link readNamed} reads a name. */

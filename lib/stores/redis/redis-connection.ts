@@ -3,28 +3,6 @@ import { type StoreHost, StoreRefusedError, StoreUnavailableError } from '../sto
 import { isCluster, type RedisClient, type RedisNode } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
 
-/**
- * Reads the epoch, which identifies the history of Redis: the replication ids of its masters. A restart from an old dump, a promoted
- * replica and a failback each begin a new history, after which no earlier entry is served.
- *
- * @throws Error where a server is not a master: generations are read from masters only
- */
-export async function readEpoch(executor: RedisExecutor): Promise<string> {
-  const masters = executor.masters();
-  if (masters.length === 0) throw new Error('no Redis master is known');
-  const ids = await Promise.all(masters.map(replicationId));
-  return ids.sort().join('+');
-}
-
-async function replicationId(node: RedisNode): Promise<string> {
-  const info = await node.info('replication');
-  const role = /^role:(\w+)/m.exec(info)?.[1];
-  const id = /^master_replid:(\w+)/m.exec(info)?.[1];
-  if (role !== 'master' || id === undefined)
-    throw new Error(`a Redis server has the role ${role ?? 'unknown'}, not master`);
-  return id;
-}
-
 /** Time between reads of the epoch. Milliseconds. */
 export const HEARTBEAT_MS = 1_000;
 
@@ -144,6 +122,28 @@ export class RedisConnection {
     if (isCluster(this.client)) this.client.refreshSlotsCache();
     else if (this.owned) this.client.disconnect(true);
   }
+}
+
+/**
+ * Reads the epoch, which identifies the history of Redis: the replication ids of its masters. A restart from an old dump, a promoted
+ * replica and a failback each begin a new history, after which no earlier entry is served.
+ *
+ * @throws Error where a server is not a master: generations are read from masters only
+ */
+export async function readEpoch(executor: RedisExecutor): Promise<string> {
+  const masters = executor.masters();
+  if (masters.length === 0) throw new Error('no Redis master is known');
+  const ids = await Promise.all(masters.map(replicationId));
+  return ids.sort().join('+');
+}
+
+async function replicationId(node: RedisNode): Promise<string> {
+  const info = await node.info('replication');
+  const role = /^role:(\w+)/m.exec(info)?.[1];
+  const id = /^master_replid:(\w+)/m.exec(info)?.[1];
+  if (role !== 'master' || id === undefined)
+    throw new Error(`a Redis server has the role ${role ?? 'unknown'}, not master`);
+  return id;
 }
 
 const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;

@@ -39,72 +39,11 @@ const LEASE_MS = 3_000;
 const RENEW_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
 const RELEASE_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 
-/** Takes a lease in Redis, and renews it while its holder lives; `undefined` where another process holds it. */
-export async function acquireLease(
-  executor: RedisExecutor,
-  host: StoreHost,
-  key: string,
-): Promise<Lease | undefined> {
-  const token = randomUUID();
-  const [answer] = await executor.runAll([['set', key, token, 'PX', LEASE_MS, 'NX']]);
-  if (answer !== 'OK') return undefined;
-  let cancel = (): void => undefined;
-  const renew = (): void => {
-    cancel = host.after(LEASE_MS / 3, () => {
-      executor.runAll([['eval', RENEW_SCRIPT, 1, key, token, LEASE_MS]]).catch(() => undefined);
-      renew();
-    });
-  };
-  renew();
-  return {
-    async release() {
-      cancel();
-      await executor.runAll([['eval', RELEASE_SCRIPT, 1, key, token]]).catch(() => undefined);
-    },
-  };
-}
-
 /** Entries without expiry whose last extension is remembered; a forgotten one is extended again. */
 const MAX_EXTENDED = 10_000;
 
 /** Errors of Redis 6 for an option of PEXPIRE. Can go when Redis 6 is no longer supported. */
 const LACKS_GT = /wrong number of arguments|syntax error|unsupported option/i;
-
-/** Extends the lives of keys in Redis, never shortening those that other entries need for longer. */
-export class RedisLifetimes {
-  #hasGt = true;
-  /** Times of the last extensions, by key. */
-  readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
-
-  /** Lets keys live for at least `ms` milliseconds. Before Redis 7 exactly as long: entries that need their generations longer are then misses. */
-  extend(keys: readonly string[], ms: number): RedisCommand[] {
-    return keys.map((key) => (this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
-  }
-
-  /** True if a command failed because of its option, which is then left out from now on. */
-  detectsRedis6(error: unknown): boolean {
-    if (!this.#hasGt || !LACKS_GT.test(String(error))) return false;
-    this.#hasGt = false;
-    return true;
-  }
-
-  /**
-   * Commands that extend the life of an entry without expiry, when half of its idle lifetime is over; `undefined` where nothing is to be
-   * done.
-   */
-  renew(key: string, entry: Entry, now: number): RedisCommand[] | undefined {
-    if (entry.keepUntil !== Infinity || now - entry.cachedAt < IDLE_MS / 2) return undefined;
-    if (now - (this.#extended.get(key) ?? -Infinity) < IDLE_MS / 2) return undefined;
-    this.#extended.set(key, now);
-    const life = physicalLife(entry);
-    return [...this.extend([key], life.entry), ...this.extend(entry.stamp.tags, life.generations)];
-  }
-
-  /** Called after a failed extension: the next read tries again. */
-  forget(key: string): void {
-    this.#extended.delete(key);
-  }
-}
 
 /** Keys whose entries carry more tags than those of the query; the further tags are read together with the key. */
 const MAX_HINTS = 10_000;
@@ -331,6 +270,67 @@ export class RedisStore implements CacheStore {
 
   close(): Promise<void> {
     return this.connection.close();
+  }
+}
+
+/** Takes a lease in Redis, and renews it while its holder lives; `undefined` where another process holds it. */
+export async function acquireLease(
+  executor: RedisExecutor,
+  host: StoreHost,
+  key: string,
+): Promise<Lease | undefined> {
+  const token = randomUUID();
+  const [answer] = await executor.runAll([['set', key, token, 'PX', LEASE_MS, 'NX']]);
+  if (answer !== 'OK') return undefined;
+  let cancel = (): void => undefined;
+  const renew = (): void => {
+    cancel = host.after(LEASE_MS / 3, () => {
+      executor.runAll([['eval', RENEW_SCRIPT, 1, key, token, LEASE_MS]]).catch(() => undefined);
+      renew();
+    });
+  };
+  renew();
+  return {
+    async release() {
+      cancel();
+      await executor.runAll([['eval', RELEASE_SCRIPT, 1, key, token]]).catch(() => undefined);
+    },
+  };
+}
+
+/** Extends the lives of keys in Redis, never shortening those that other entries need for longer. */
+export class RedisLifetimes {
+  #hasGt = true;
+  /** Times of the last extensions, by key. */
+  readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
+
+  /** Lets keys live for at least `ms` milliseconds. Before Redis 7 exactly as long: entries that need their generations longer are then misses. */
+  extend(keys: readonly string[], ms: number): RedisCommand[] {
+    return keys.map((key) => (this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
+  }
+
+  /** True if a command failed because of its option, which is then left out from now on. */
+  detectsRedis6(error: unknown): boolean {
+    if (!this.#hasGt || !LACKS_GT.test(String(error))) return false;
+    this.#hasGt = false;
+    return true;
+  }
+
+  /**
+   * Commands that extend the life of an entry without expiry, when half of its idle lifetime is over; `undefined` where nothing is to be
+   * done.
+   */
+  renew(key: string, entry: Entry, now: number): RedisCommand[] | undefined {
+    if (entry.keepUntil !== Infinity || now - entry.cachedAt < IDLE_MS / 2) return undefined;
+    if (now - (this.#extended.get(key) ?? -Infinity) < IDLE_MS / 2) return undefined;
+    this.#extended.set(key, now);
+    const life = physicalLife(entry);
+    return [...this.extend([key], life.entry), ...this.extend(entry.stamp.tags, life.generations)];
+  }
+
+  /** Called after a failed extension: the next read tries again. */
+  forget(key: string): void {
+    this.#extended.delete(key);
   }
 }
 

@@ -18,52 +18,6 @@ export interface RowLayout {
 
 const layouts = new WeakMap<OrmMetadata, RowLayout>();
 
-export function layoutOf(metadata: OrmMetadata): RowLayout {
-  let layout = layouts.get(metadata);
-  if (layout === undefined) layouts.set(metadata, (layout = buildLayout(metadata)));
-  return layout;
-}
-
-function buildLayout(metadata: OrmMetadata): RowLayout {
-  const columns = metadata.columns.filter((column) => column.isVirtualProperty !== true);
-  const index = new Map<string, number>();
-  const byName = new Map<string, number[]>();
-  const relations = new Map<string, { relation: OrmRelation; positions: number[] }>();
-  const alias = (path: string, position: number) => index.has(path) || index.set(path, position);
-
-  columns.forEach((column, position) => {
-    if (!column.isVirtual || metadata.isJunction) index.set(column.propertyPath, position);
-  });
-  columns.forEach((column, position) => {
-    const { relationMetadata: relation, referencedColumn } = column;
-    if (relation !== undefined && referencedColumn !== undefined && !metadata.isJunction) {
-      const joined = relations.get(relation.propertyPath) ?? { relation, positions: [] };
-      joined.positions.push(position);
-      relations.set(relation.propertyPath, joined);
-      alias(`${relation.propertyPath}.${referencedColumn.propertyPath}`, position);
-    }
-    alias(column.databaseName, position);
-    byName.set(column.databaseName, [...(byName.get(column.databaseName) ?? []), position]);
-  });
-  // A relation's own path reads as its foreign key, which is what `{ author: 'author' }` in a mapping means.
-  for (const [path, { positions }] of relations) if (positions.length === 1) alias(path, positions[0]!);
-  return { metadata, columns, index, byName, relations };
-}
-
-/** A path that reads the column. */
-function pathOf({
-  isVirtual,
-  entityMetadata,
-  propertyPath,
-  relationMetadata,
-  referencedColumn,
-}: OrmColumn): string {
-  if (!isVirtual || entityMetadata.isJunction || relationMetadata === undefined) return propertyPath;
-  return referencedColumn === undefined
-    ? relationMetadata.propertyPath
-    : `${relationMetadata.propertyPath}.${referencedColumn.propertyPath}`;
-}
-
 /** One state of a row. Values are copied when it is made, since the caller may go on changing the entity. */
 export class EntityRowView implements RowView {
   readonly #layout: RowLayout;
@@ -240,6 +194,52 @@ export class EntityRowView implements RowView {
     }
     return object;
   }
+}
+
+export function layoutOf(metadata: OrmMetadata): RowLayout {
+  let layout = layouts.get(metadata);
+  if (layout === undefined) layouts.set(metadata, (layout = buildLayout(metadata)));
+  return layout;
+}
+
+function buildLayout(metadata: OrmMetadata): RowLayout {
+  const columns = metadata.columns.filter((column) => column.isVirtualProperty !== true);
+  const index = new Map<string, number>();
+  const byName = new Map<string, number[]>();
+  const relations = new Map<string, { relation: OrmRelation; positions: number[] }>();
+  const alias = (path: string, position: number) => index.has(path) || index.set(path, position);
+
+  columns.forEach((column, position) => {
+    if (!column.isVirtual || metadata.isJunction) index.set(column.propertyPath, position);
+  });
+  columns.forEach((column, position) => {
+    const { relationMetadata: relation, referencedColumn } = column;
+    if (relation !== undefined && referencedColumn !== undefined && !metadata.isJunction) {
+      const joined = relations.get(relation.propertyPath) ?? { relation, positions: [] };
+      joined.positions.push(position);
+      relations.set(relation.propertyPath, joined);
+      alias(`${relation.propertyPath}.${referencedColumn.propertyPath}`, position);
+    }
+    alias(column.databaseName, position);
+    byName.set(column.databaseName, [...(byName.get(column.databaseName) ?? []), position]);
+  });
+  // A relation's own path reads as its foreign key, which is what `{ author: 'author' }` in a mapping means.
+  for (const [path, { positions }] of relations) if (positions.length === 1) alias(path, positions[0]!);
+  return { metadata, columns, index, byName, relations };
+}
+
+/** A path that reads the column. */
+function pathOf({
+  isVirtual,
+  entityMetadata,
+  propertyPath,
+  relationMetadata,
+  referencedColumn,
+}: OrmColumn): string {
+  if (!isVirtual || entityMetadata.isJunction || relationMetadata === undefined) return propertyPath;
+  return referencedColumn === undefined
+    ? relationMetadata.propertyPath
+    : `${relationMetadata.propertyPath}.${referencedColumn.propertyPath}`;
 }
 
 /** Dates, JSON and buffers count as equal: one value can be written in too many ways to compare them. */

@@ -5,7 +5,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ExpressPlatform, FastifyPlatform } from '../../../../lib/http/platform/express.platform.js';
+import { ExpressPlatform } from '../../../../lib/http/platform/express.platform.js';
+import { FastifyPlatform } from '../../../../lib/http/platform/fastify.platform.js';
 import { Recorder } from './recorder.js';
 
 export type PlatformName = 'express' | 'fastify';
