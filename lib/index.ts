@@ -75,6 +75,7 @@ export {
   type InvalidationHandle,
   type InvalidationJob,
   type InvalidationRuleOptions,
+  type RuleEffect,
   type Invalidator,
   type InvalidatorChange,
   type InvalidatorClass,

@@ -17,7 +17,7 @@ export const rooms = {
   // They describe in the terms of the rooms that read them, which check what was written; nobody knows them.
   decorators: ['http', 'invalidation'],
   // No file of the others imports these two.
-  testing: ['stores'],
+  testing: ['module'],
   module: ['http', 'typeorm', 'dispatchers', 'decorators'],
   // Each is an entry of its own, which the main entry does not know.
   prometheus: ['cache', 'decorators'],

@@ -25,6 +25,7 @@ import { KeySpace } from './key-space.js';
 import { definitionOf, nameOf, duplicateName } from './method-names.js';
 import { MethodTarget } from './method-target.js';
 import { TransactionBumps, currentTransaction } from './open-transaction.js';
+import { IS_RUNTIME } from './runtime-token.js';
 import { assertIsolation, isolateValues } from './values/isolation.js';
 import { classesOf, type InstanceClass, KnownClasses } from './values/classes.js';
 import type { InvalidationHistory } from './invalidation-history.js';
@@ -58,6 +59,7 @@ export interface RuntimeSettings extends KeySettings {
 
 /** The cache of one application: its engine, its stores and its decorated methods, which get it by injection. */
 export class CacheRuntime {
+  readonly [IS_RUNTIME] = true;
   readonly engine: CacheEngine;
   readonly counters: CacheCounters;
   /** States of the dispatchers that report one; set by the dispatcher registry. */
@@ -74,6 +76,8 @@ export class CacheRuntime {
   returnedBy: ((definition: MethodDefinition) => readonly (Function | string)[]) | undefined;
   /** Called with each new target, to bind its rules. A target for which it throws is not used. */
   onTargetCreated: ((target: MethodTarget) => void) | undefined;
+  /** Checks of a boot with the cache off, to be made before it is switched on. */
+  readonly beforeEnabled: (() => void)[] = [];
   #enabled: boolean | (() => boolean);
   readonly #targets = new Map<MethodDefinition, Map<Function, MethodTarget | Error>>();
   readonly #names = new Map<string, MethodTarget>();
@@ -113,7 +117,20 @@ export class CacheRuntime {
   }
 
   set enabled(enabled: boolean) {
+    if (enabled && this.beforeEnabled.length > 0) this.#assertEnabled();
     this.#enabled = enabled;
+  }
+
+  #assertEnabled(): void {
+    const before = this.#enabled;
+    this.#enabled = true;
+    try {
+      for (const assert of this.beforeEnabled) assert();
+      this.beforeEnabled.length = 0;
+    } catch (error) {
+      this.#enabled = before;
+      throw error;
+    }
   }
 
   /** True if a call may read and store now: the cache is on, and the caller is not inside an open transaction. */

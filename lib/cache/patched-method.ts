@@ -1,11 +1,10 @@
 import { Inject, Logger, Optional } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { injectedProperties } from '../common/nest-internals.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { MethodDefinition } from './definition.js';
 import { currentLoad } from './engine/load-context.js';
-
-/** Injection token of the cache of the application. */
-export const CACHE_RUNTIME = Symbol.for('nestjs-restflow-cache.runtime');
+import { CACHE_RUNTIME, IS_RUNTIME } from './runtime-token.js';
 
 /** Property of an instance into which Nest injects the runtime. */
 const RUNTIME = Symbol('nestjs-restflow-cache.runtime');
@@ -23,7 +22,7 @@ export function createPatchedMethod(definition: MethodDefinition): (...args: unk
   const { original } = definition;
   const unmanaged = warnOnceUnmanaged(`${definition.where} runs uncached`);
   const patched = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
-    const runtime = this?.[RUNTIME];
+    const runtime = this && runtimeOf(this);
     if (runtime === undefined) {
       unmanaged();
       // The dependencies of this call are not known, so no value made from it may be stored.
@@ -45,9 +44,37 @@ export function injectRuntime(prototype: object): void {
   Optional()(prototype, RUNTIME);
 }
 
-/** The runtime that Nest injected into an instance. */
+/** The runtime that Nest injected into an instance; `undefined` for a mock of it. */
 export function runtimeOf(instance: object): CacheRuntime | undefined {
-  return (instance as Managed)[RUNTIME];
+  const runtime = (instance as Managed)[RUNTIME];
+  return runtime?.[IS_RUNTIME] === true ? runtime : undefined;
+}
+
+/** Property of a controller into which Nest injects its ModuleRef. */
+const MODULE_REF = Symbol('nestjs-restflow-cache.module-ref');
+
+/** Warns at boot if an application caches handlers of a controller and has no cache: nothing else would run that could tell. */
+export function expectRuntime(prototype: object, where: string): void {
+  if (Object.hasOwn(prototype, MODULE_REF)) return;
+  const unmanaged = warnOnceUnmanaged(`${where} is not cached: it runs`);
+  const checked = new WeakSet<ModuleRef>();
+  Inject(ModuleRef)(prototype, MODULE_REF);
+  Object.defineProperty(prototype, MODULE_REF, {
+    set(moduleRef: ModuleRef) {
+      if (checked.has(moduleRef)) return;
+      checked.add(moduleRef);
+      // Once the application has all of its providers.
+      setImmediate(() => hasRuntime(moduleRef) || unmanaged());
+    },
+  });
+}
+
+function hasRuntime(moduleRef: ModuleRef): boolean {
+  try {
+    return moduleRef.get(CACHE_RUNTIME, { strict: false }) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Makes a function that warns, once, that a decorated method was called on an instance without a cache. */

@@ -6,6 +6,7 @@ import {
   ONE_CONDITION,
   VALUE_OPTIONS,
 } from '../cache/definition.js';
+import { expectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod, definitionOf, memberKeysOf, memberOf } from '../cache/method-names.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { checkOptions, isFunction, type OptionTable } from '../common/options.js';
@@ -135,6 +136,7 @@ function declare(
   const original = handler as MethodDefinition['original'];
   const options = optionsOf(given, `@CacheResponse() on ${where}`);
   declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));
+  expectRuntime(target, where);
 }
 
 /** Decorates every handler of a class that answers GET and has no caching decorator. */

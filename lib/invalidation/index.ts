@@ -34,6 +34,7 @@ export {
   type EntityReference,
   type FieldMapping,
   type InvalidationRuleOptions,
+  type RuleEffect,
 } from './rules/rule-options.js';
 export { InvalidationJobError } from './jobs/job.js';
 export type { Rewarm, RewarmRequest, RewarmValue } from './rewarm/rewarm.js';

@@ -17,7 +17,7 @@ import { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheService } from '../cache/cache.service.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { checkOptions, isClassOrFunction, isFunction, isList, type OptionTable } from '../common/options.js';
-import { CACHE_RUNTIME } from '../cache/patched-method.js';
+import { CACHE_RUNTIME } from '../cache/runtime-token.js';
 import {
   type DispatcherProvider,
   dispatcherProviders,

@@ -224,6 +224,11 @@ export class ModuleWiring
 
   #assertEntities(rules: readonly BoundRule[]): void {
     if (this.settings.dataSources === false) return;
+    // A test may do without the database while the cache is off; a cache that nothing invalidates must not be switched on.
+    if (!this.runtime.enabled) {
+      this.runtime.beforeEnabled.push(() => this.#assertEntities(rules));
+      return;
+    }
     const { count } = this.#dataSources;
     const where =
       count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;

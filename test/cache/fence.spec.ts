@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CACHE_MISSING, CacheStatus, memoryStore } from '../../lib/index.js';
 import type { CacheRuntime } from '../../lib/cache/cache-runtime.js';
-import { CACHE_RUNTIME } from '../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../lib/cache/runtime-token.js';
 import type { Lease } from '../../lib/stores/store.interface.js';
 import { Gate, settled } from '../support/gate.js';
 import type { TestApplication } from '../support/application.js';

@@ -159,6 +159,12 @@ async function typed(cache: CacheService, users: Users): Promise<void> {
   // @ts-expect-error a property is no method
   cache.for(Users, 'property');
 
+  invalidates(Users, { scope: 'all', watchFields: ['property'] });
+  // @ts-expect-error it does not say which entries a change drops
+  invalidates(Users, {});
+  // @ts-expect-error nor does this
+  invalidates(Users, { mode: 'expire' });
+
   const _made: number = await cache.getOrSet('k', async () => 1);
   same<typeof _made, number>(true);
   const _read = await cache.get<string>('k');

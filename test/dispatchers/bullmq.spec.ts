@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import type { DataSource } from 'typeorm';
 import { bullMqDispatcher, type BullMqOptions } from '../../lib/bullmq.js';
 import type { CacheRuntime } from '../../lib/cache/cache-runtime.js';
-import { CACHE_RUNTIME } from '../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../lib/cache/runtime-token.js';
 import { memoryStore, type InvalidationJob, type RestflowCacheOptions } from '../../lib/index.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';

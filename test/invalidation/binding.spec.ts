@@ -25,13 +25,13 @@ describe('a rule that cannot work is an error that names the method and the way 
   it.each<[string, () => unknown, RegExp]>([
     [
       'says nothing',
-      () => new World([invalidates(User, {})]),
+      () => new World([new InvalidationRule({ entity: User })]),
       /Users\.find.*User.*fieldMapping.*scope.*invalidator/s,
     ],
     [
       'says nothing, on a method whose arguments have defaults',
       () =>
-        new World([invalidates(User, {})], {
+        new World([new InvalidationRule({ entity: User })], {
           method: async (page = 1) => page,
           key: { page: new ArgsKeyField(0) },
         }),
@@ -39,12 +39,16 @@ describe('a rule that cannot work is an error that names the method and the way 
     ],
     [
       'says nothing, on a method without arguments',
-      () => new World([invalidates(User, {})], { method: async () => 1, key: () => 'all' }),
+      () => new World([new InvalidationRule({ entity: User })], { method: async () => 1, key: () => 'all' }),
       /Users\.find on User does not say.*scope: 'all'/s,
     ],
     [
       'says nothing, on a method with rest arguments',
-      () => new World([invalidates(User, {})], { method: async (...ids: number[]) => ids, key: () => 1 }),
+      () =>
+        new World([new InvalidationRule({ entity: User })], {
+          method: async (...ids: number[]) => ids,
+          key: () => 1,
+        }),
       /fieldMapping.*scope.*invalidator/s,
     ],
     [

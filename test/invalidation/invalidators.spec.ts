@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   invalidates,
+  InvalidationRule,
   InvalidationFailedError,
   type DispatchContext,
   type Dispatcher,
@@ -156,10 +157,13 @@ describe('rewarm: true on a handler', () => {
     ],
   ])('asks it anew after an invalidator that %s', async (_, rule) => {
     const mine = new Counting();
-    const world = new World([invalidates(User, { ...rule, dispatcher: 'mine', rewarm: true })], {
-      dispatchers: { mine },
-      rewarmRequest: ({ id }) => ({ url: `/users/${String(id)}` }),
-    });
+    const world = new World(
+      [new InvalidationRule({ entity: User, ...rule, dispatcher: 'mine', rewarm: true })],
+      {
+        dispatchers: { mine },
+        rewarmRequest: ({ id }) => ({ url: `/users/${String(id)}` }),
+      },
+    );
     await world.commit(inserted({ id: 1 }), inserted({ id: 2 }));
     const requests = mine.calls
       .flat()

@@ -9,7 +9,7 @@ import {
   CACHE_MISSING,
   CacheResult,
   type EntityClass,
-  invalidates,
+  InvalidationRule,
   KeyConstructor,
   type InvalidationRuleOptions,
 } from '../../lib/index.js';
@@ -55,7 +55,7 @@ function members(
     @CacheResult({
       name: 'Members.find',
       keyConstructor: MemberKey,
-      invalidatesOn: rules.map((rule) => invalidates(Member, rule)),
+      invalidatesOn: rules.map((rule) => new InvalidationRule({ entity: Member, ...rule })),
     })
     async find(id: number): Promise<string> {
       return `member ${id}`;

@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { ArgsKeyField, invalidates, type InvalidationRuleOptions } from '../../lib/index.js';
+import {
+  ArgsKeyField,
+  invalidates,
+  InvalidationRule,
+  type InvalidationRuleOptions,
+} from '../../lib/index.js';
 import { bulk, inserted, removed, updated, User } from './support/changes.js';
 import { World } from './support/world.js';
 
@@ -9,7 +14,7 @@ const USER_2 = ['2-1', '2-2', '2-'];
 const NULL_USER = ['-1', '-2', '-'];
 
 type Options = Omit<InvalidationRuleOptions<User>, 'entity'>;
-const world = (options: Options): World => new World([invalidates(User, options)]);
+const world = (options: Options): World => new World([new InvalidationRule({ entity: User, ...options })]);
 const BY_ID: Options = { fieldMapping: { user: 'id' } };
 
 describe('a rule with a mapping', () => {

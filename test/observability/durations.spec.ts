@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { memoryStore } from '../../lib/index.js';
 import type { CacheRuntime } from '../../lib/cache/cache-runtime.js';
-import { CACHE_RUNTIME } from '../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../lib/cache/runtime-token.js';
 import { DurationHistogram, LOAD_BOUNDS, quantile } from '../../lib/observability/histogram.js';
 import { RefusalCounts } from '../../lib/observability/refusals.js';
 import { Applications, method } from '../cache/support/methods.js';

@@ -180,7 +180,7 @@ function readerOf(entity: EntitySchema): new () => { find(value: unknown): Promi
     @CacheResult({
       name: `${entity.options.name}.find`,
       keyConstructor: { value: new ArgsKeyField('value', { partition: true }) },
-      invalidatesOn: [invalidates(entity.options.name, { fieldMapping: { value: 'value' } } as object)],
+      invalidatesOn: [invalidates(entity.options.name, { fieldMapping: { value: 'value' } } as never)],
     })
     async find(value: unknown): Promise<string> {
       return `rows found by ${String(value)}`;

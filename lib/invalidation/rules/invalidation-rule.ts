@@ -7,6 +7,7 @@ import {
   type EntityReference,
   type InvalidationRuleOptions,
   invalidRule,
+  type RuleEffect,
   type RuleOptions,
 } from './rule-options.js';
 import type { Invalidator, InvalidatorClass } from '../invalidator.js';
@@ -59,7 +60,9 @@ export class InvalidationRule<E extends object = object> {
  */
 export function invalidates<E extends object>(
   entity: EntityReference<E>,
-  options: Omit<InvalidationRuleOptions<E>, 'entity'> | Omit<BatchRuleOptions<E>, 'entity'>,
+  options:
+    | (Omit<InvalidationRuleOptions<E>, 'entity'> & RuleEffect<E>)
+    | (Omit<BatchRuleOptions<E>, 'entity'> & RuleEffect<E>),
 ): InvalidationRule<E> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidRule(

@@ -105,6 +105,14 @@ export interface InvalidationRuleOptions<E extends object = object, Batch extend
 }
 
 /**
+ * One of the options that say which entries a change drops: a rule without any is an error.
+ *
+ * @publicApi
+ */
+export type RuleEffect<E extends object = object> =
+  { fieldMapping: FieldMapping<E> } | { scope: 'all' } | { invalidator: unknown };
+
+/**
  * Options of a rule whose invalidator receives all changes of a transaction at once.
  *
  * @publicApi

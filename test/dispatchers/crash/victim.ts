@@ -4,7 +4,7 @@ import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { In } from 'typeorm';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
-import { CACHE_RUNTIME } from '../../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../../lib/cache/runtime-token.js';
 import { RestflowCacheModule } from '../../../lib/index.js';
 import { Item, itemsService } from '../support/world.js';
 import { dataSourceOf, dispatchersOf, storeOf, type Scene } from './scene.js';

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
-import { CACHE_RUNTIME } from '../../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../../lib/cache/runtime-token.js';
 import { redisStore } from '../../../lib/redis.js';
 import type { Line } from '../support/transports.js';
 import { startWorker } from '../support/worker.js';

@@ -11,7 +11,7 @@ import {
 } from '../../../lib/index.js';
 import type { CacheRuntime } from '../../../lib/cache/cache-runtime.js';
 import { systemClock } from '../../../lib/common/time.js';
-import { CACHE_RUNTIME } from '../../../lib/cache/patched-method.js';
+import { CACHE_RUNTIME } from '../../../lib/cache/runtime-token.js';
 import { TestApplication } from '../../support/application.js';
 import { connectionOptions, makeSchema, ownSchema, type DatabaseName } from '../../support/databases.js';
 
