@@ -30,7 +30,7 @@ export function attachStores({ clock, log, stores }: StoreSettings, space: KeySp
     store.attach?.({
       now: clock.now.bind(clock),
       after: clock.after.bind(clock),
-      log: (message) => log.info(message),
+      log: (message) => log.notice(message),
       coarser: (tag) => space.coarser(tag),
       changed: (status, reason) =>
         publishEvent('store', () => ({ namespace, stores: names, kind: store.kind, status, reason })),
@@ -102,8 +102,8 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
 export function healthReport({ settings, dispatcherStates }: ReportedCache): CacheHealth {
   const dispatchers = dispatcherStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
-    const { kind, status, waitingBumps } = stateOf(store);
-    return { kind, status, waitingBumps };
+    const { kind, status, reason, waitingBumps } = stateOf(store);
+    return { kind, status, ...(reason !== undefined && { reason }), waitingBumps };
   });
   const isUp =
     Object.values(stores).every(({ status, waitingBumps }) => status === 'up' && waitingBumps === 0) &&

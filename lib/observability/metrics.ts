@@ -64,6 +64,8 @@ export interface MethodMetrics extends Readonly<MethodCounts> {
 export interface StoreState {
   /** `down`: it does not answer, refuses writes, or its bus is silent. */
   readonly status: 'up' | 'down';
+  /** The cause, and what to change; only while it is down. */
+  readonly reason?: string | undefined;
   /** Tags whose invalidation has not reached the store yet. */
   readonly waitingBumps: number;
   /** Calls that it did not answer in time. */
@@ -260,7 +262,7 @@ export class CacheCounters {
  *
  * @publicApi
  */
-export interface StoreHealth extends Pick<StoreState, 'status' | 'waitingBumps'> {
+export interface StoreHealth extends Pick<StoreState, 'status' | 'reason' | 'waitingBumps'> {
   /** As in `cache.status()`. */
   readonly kind: string;
 }

@@ -23,6 +23,11 @@ export class OnceLog {
     if (this.#first(topic)) this.logger.warn(message);
   }
 
+  /** Warns every time, of what goes and returns. */
+  notice(message: string): void {
+    this.logger.warn(message);
+  }
+
   /** Reports a failure, once for each `topic`. */
   error(topic: string, message: string, error: unknown): void {
     if (this.#first(topic)) this.logger.error(`${message}: ${describeError(error)}`);

@@ -34,8 +34,9 @@ export class CircuitBreaker {
 
   succeeded(): void {
     this.#probing = false;
-    if (this.isOpen) this.onChange(false, undefined);
+    const wasOpen = this.isOpen;
     this.#failures = 0;
+    if (wasOpen) this.onChange(false, undefined);
   }
 
   failed(error: unknown): void {
@@ -51,6 +52,7 @@ const CALM_MS = 1_000;
 /** True if a store that answers refuses writes (Redis may be read-only, or full). Reports each change. */
 export class WriteRefusals {
   #last: number | undefined;
+  #error: unknown;
 
   constructor(
     private readonly now: () => number,
@@ -61,15 +63,23 @@ export class WriteRefusals {
     return this.#last !== undefined;
   }
 
+  /** The first refusal, while the store refuses. */
+  get error(): unknown {
+    return this.#error;
+  }
+
   refused(error: unknown): void {
     const isFirst = this.#last === undefined;
     this.#last = this.now();
-    if (isFirst) this.onChange(true, error);
+    if (!isFirst) return;
+    this.#error = error;
+    this.onChange(true, error);
   }
 
   accepted(): void {
     if (this.#last === undefined || this.now() - this.#last < CALM_MS) return;
     this.#last = undefined;
+    this.#error = undefined;
     this.onChange(false, undefined);
   }
 }

@@ -37,7 +37,11 @@ const BOOT_MS = 2_000;
 /** Timeout of stores that applications wrote, in milliseconds. */
 const TIMEOUT_MS = 1_000;
 
-type Inner = CacheStore & Partial<LeaseStore & BusStore>;
+type Inner = CacheStore &
+  Partial<LeaseStore & BusStore> & {
+    /** True if it calls `host.changed` when it goes down and when it is back: it knows the cause. */
+    readonly reportsOutages?: boolean;
+  };
 
 export interface GuardOptions {
   /** Timeout of a call. Milliseconds. */
@@ -74,6 +78,9 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   #host = UNATTACHED;
   #retrying = false;
   #closed = false;
+  #isInnerDown = false;
+  /** Set while the store is reported as down. */
+  #outage: { readonly reason: unknown } | undefined;
   #timeouts = 0;
   #errors = 0;
 
@@ -92,19 +99,13 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     if (inner.acquire !== undefined) this.acquire = (key) => this.#acquire(() => inner.acquire!(key));
     if (inner.openBus !== undefined) this.openBus = () => inner.openBus!();
     const now = (): number => this.#host.now();
-    this.#breaker = new CircuitBreaker(now, (isOpen, error) =>
-      this.#report(
-        isOpen,
-        error,
-        isOpen ? `is down (${messageOf(error)}): values are loaded uncached until it is back.` : 'is back.',
-      ),
-    );
+    this.#breaker = new CircuitBreaker(now, (_, error) => this.#reportOutage(error));
     this.#refusals = new WriteRefusals(now, (isRefusing, error) =>
       this.#report(
         isRefusing,
         error,
         isRefusing
-          ? `refuses writes (${messageOf(error)}): loaded values are not cached, and invalidations are kept until it accepts them.`
+          ? `refuses writes: ${messageOf(error)}. Loaded values are not cached, and invalidations are kept until it accepts them.`
           : 'accepts writes again.',
       ),
     );
@@ -116,7 +117,8 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
 
   attach(host: StoreHost): void {
     this.#host = host;
-    this.inner.attach?.(host);
+    this.#closed = false;
+    this.inner.attach?.({ ...host, changed: (status, reason) => this.#innerChanged(status, reason) });
     // A failure is reported by the first read or write that needs it.
     this.#encoding?.open().catch(() => undefined);
   }
@@ -137,13 +139,21 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     const known = this.inner.state?.();
     const isAway =
       known === undefined ? this.#breaker.isOpen : this.#breaker.isBlocking || known.status === 'down';
+    const isDown = isAway || this.#refusals.isRefusing;
+    const reason = isDown ? (known?.reason ?? this.#reason) : undefined;
     return {
       ...known,
-      status: isAway || this.#refusals.isRefusing ? 'down' : 'up',
+      status: isDown ? 'down' : 'up',
+      ...(reason !== undefined && { reason }),
       waitingBumps: this.#unsent.size + (known?.waitingBumps ?? 0),
       timeouts: this.#timeouts + (known?.timeouts ?? 0),
       errors: this.#errors + (known?.errors ?? 0),
     };
+  }
+
+  get #reason(): string | undefined {
+    const error = this.#outage?.reason ?? this.#refusals.error;
+    return error === undefined ? undefined : messageOf(error);
   }
 
   get(query: StoreQuery): Promise<Entry | Stamp> {
@@ -229,7 +239,32 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#unsent.size > 0) await this.#retry();
-    await this.inner.close?.();
+    // Another application may have attached it meanwhile.
+    if (this.#closed) await this.inner.close?.();
+  }
+
+  /** The inner store knows its connection better than calls do: when it is back, calls pass again at once. */
+  #innerChanged(status: 'up' | 'down', reason: unknown): void {
+    this.#isInnerDown = status === 'down';
+    if (status === 'up' && this.#breaker.isOpen) this.#breaker.succeeded();
+    else this.#reportOutage(reason);
+  }
+
+  /** Reports once that the store is down, and once that it is back. */
+  #reportOutage(reason: unknown): void {
+    const isOpen = this.#breaker.isOpen && !this.#isInnerAboutToReport;
+    const isDown = isOpen || this.#isInnerDown;
+    if (isDown === (this.#outage !== undefined)) return;
+    this.#outage = isDown ? { reason } : undefined;
+    this.#report(
+      isDown,
+      reason,
+      isDown ? `is down: ${messageOf(reason)}. Values are loaded uncached until it is back.` : 'is back.',
+    );
+  }
+
+  get #isInnerAboutToReport(): boolean {
+    return this.inner.reportsOutages === true && !this.#isInnerDown && this.inner.state?.().status === 'down';
   }
 
   /** Releases a lease that is granted after the timeout: its caller has gone on without it, so it would be renewed forever. */

@@ -105,7 +105,13 @@ describe('a guarded store', () => {
     const { guard, clock, said } = world;
     world.fail = new StoreUnavailableError('away');
     for (let i = 0; i < 3; i++) await expect(guard.stamp(['a'])).rejects.toThrow('away');
-    expect(guard.state()).toEqual({ status: 'down', waitingBumps: 0, timeouts: 0, errors: 3 });
+    expect(guard.state()).toEqual({
+      status: 'down',
+      reason: 'away',
+      waitingBumps: 0,
+      timeouts: 0,
+      errors: 3,
+    });
     // What is not asked is no error of the store's.
     await expect(guard.stamp(['a'])).rejects.toThrow('does not answer');
     expect(guard.state()).toMatchObject({ errors: 3 });
@@ -132,7 +138,13 @@ describe('a guarded store', () => {
     const { guard, clock, said } = world;
     world.fail = new StoreRefusedError('read only');
     await expect(guard.bump(['a'], 'purge')).rejects.toThrow('read only');
-    expect(guard.state()).toEqual({ status: 'down', waitingBumps: 1, timeouts: 0, errors: 1 });
+    expect(guard.state()).toEqual({
+      status: 'down',
+      reason: 'read only',
+      waitingBumps: 1,
+      timeouts: 0,
+      errors: 1,
+    });
     world.fail = undefined;
     clock.advance(1_000);
     await settled();
@@ -186,7 +198,14 @@ describe.each(Object.entries(SHARED))('a Redis that is killed, used as %s', (kin
       expect(await call()).toBe(1);
       expect(cache.health()).toEqual({
         status: 'degraded',
-        stores: { default: { kind, status: 'down', waitingBumps: 1 } },
+        stores: {
+          default: {
+            kind,
+            status: 'down',
+            reason: expect.stringMatching(/lost|no server listens/) as unknown,
+            waitingBumps: 1,
+          },
+        },
         dispatchers,
       });
       expect(store().errors + store().timeouts).toBeGreaterThan(0);

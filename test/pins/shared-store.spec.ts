@@ -22,8 +22,9 @@ afterAll(() => redis.disconnect());
 beforeEach(async () => {
   // Short, because it stands in every line.
   namespace = uniqueName('pins').slice(0, 13);
-  const epoch = /^master_replid:(\w+)/m.exec(await redis.info('replication'))![1]!;
-  fixed = new Fixed(namespace, epoch);
+  const id = /^master_replid:(\w+)/m.exec(await redis.info('replication'))![1]!;
+  await redisStore({ client: redis }).ready?.();
+  fixed = new Fixed(namespace, `${await redis.get(`restflow:history:${id}`)}`);
 });
 afterEach(async () => {
   const keys = await redis.keys(`${namespace}*`);

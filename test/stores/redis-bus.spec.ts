@@ -24,6 +24,7 @@ class ScriptedNode {
   readonly published: string[] = [];
   readonly connection = {
     isReady: true,
+    onEpoch: () => undefined,
     executor: {
       channelNode: () => this,
       publish: async (_channel: string, message: string) => void this.published.push(message),

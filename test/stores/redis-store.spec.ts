@@ -280,7 +280,9 @@ describe('in Redis', () => {
 
 /** A Redis that keeps its data while its history changes, as a promoted replica or a restored dump does. */
 class Histories {
-  epoch = 'one';
+  epoch = 'one.1';
+  isReady = true;
+  beforeServing: unknown;
   readonly #data = new Map<string, Buffer>();
   /** Happens while a read is on its way. */
   meanwhile: (() => void) | undefined;
@@ -293,6 +295,13 @@ class Histories {
     },
     runAll: async (commands: readonly RedisCommand[]) => commands.map((command) => this.#run(command)),
   };
+  get history(): string {
+    return this.epoch;
+  }
+
+  assertHistory(history: string): void {
+    if (this.epoch !== history) throw new Error('Redis changed its history during a read');
+  }
   readonly store = new RedisStore(this as unknown as RedisConnection);
 
   #run([name, key, value, ...options]: RedisCommand): unknown {
@@ -317,7 +326,7 @@ describe('when Redis begins another history', () => {
 
   it('no entry of the previous one is served, though all generations are equal', async () => {
     const stamp = await redis.store.stamp(at.tags());
-    redis.epoch = 'two';
+    redis.epoch = 'two.0';
     expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
     expect(await redis.store.getMany([at])).toEqual([expect.any(Stamp)]);
     expect(await redis.store.get(more)).toBeInstanceOf(Stamp);
@@ -328,20 +337,20 @@ describe('when Redis begins another history', () => {
     ['a read', (store) => store.get(at)],
     ['a read of many', (store) => store.getMany([at])],
     ['a stamp', (store) => store.stamp(at.tags())],
-    ['a judgement', async (store) => store.judge(new Stamp('one', at.tags(), []))],
+    ['a judgement', async (store) => store.judge(new Stamp('one.1', at.tags(), []))],
   ])('%s that was under way is no answer', async (_, ask) => {
-    redis.meanwhile = () => (redis.epoch = 'two');
+    redis.meanwhile = () => (redis.epoch = 'two.0');
     await expect(ask(redis.store)).rejects.toThrow('changed its history');
   });
 
   it('a read is a failure where the history changes before its second read, for tags that only the entry names', async () => {
-    redis.meanwhile = () => queueMicrotask(() => (redis.epoch = 'two'));
+    redis.meanwhile = () => queueMicrotask(() => (redis.epoch = 'two.0'));
     await expect(redis.store.get(more)).rejects.toThrow('changed its history');
   });
 
   it('a load that began in the previous one stores nothing', async () => {
     const stamp = await redis.store.stamp(at.tags());
-    redis.epoch = 'two';
+    redis.epoch = 'two.0';
     expect(await redis.store.set(at, entry(stamp))).toBe(false);
     expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
   });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus, InvalidationMode, StoreHost } from '../store.interface.js';
+import { letProcessEnd } from './process-hold.js';
 import type { RedisNode } from './redis-client.interface.js';
 import { HEARTBEAT_MS, SILENT_MS, type RedisConnection } from './redis-connection.js';
 
@@ -36,7 +37,13 @@ export class RedisBus implements Bus {
   #onBump: (tags: readonly string[], mode: InvalidationMode) => void = () => undefined;
   #onReset: () => void = () => undefined;
 
-  constructor(private readonly connection: RedisConnection) {}
+  constructor(private readonly connection: RedisConnection) {
+    // The subscriber may still be connected to the old master.
+    connection.onEpoch(() => {
+      this.#drop();
+      if (this.#host !== undefined) this.#beat(this.#host.now());
+    });
+  }
 
   isTrusted(): boolean {
     const now = this.#host?.now() ?? 0;
@@ -96,6 +103,7 @@ export class RedisBus implements Bus {
     const lost = (): void => {
       if (this.#subscriber === subscriber) this.#drop();
     };
+    letProcessEnd(subscriber);
     subscriber.on('error', () => undefined);
     for (const event of ['close', 'end']) subscriber.on(event, lost);
     subscriber.on('message', (_channel: string, text: string) => {

@@ -24,7 +24,12 @@ export interface RedisNode extends RedisCommands {
     cork(): void;
     uncork(): void;
   } | null;
-  readonly options: { readonly keyPrefix?: string; readonly host?: string; readonly port?: number };
+  readonly options: {
+    readonly keyPrefix?: string;
+    readonly host?: string;
+    readonly port?: number;
+    readonly retryStrategy?: unknown;
+  };
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
   pipeline(): { exec(): Promise<[error: Error | null, result: unknown][] | null> } & Record<

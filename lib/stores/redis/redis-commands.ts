@@ -181,6 +181,7 @@ export class RedisReading {
 
   constructor(
     readonly epoch: string,
+    readonly history: string,
     names: readonly string[],
     values: readonly (Buffer | null)[],
   ) {

@@ -1,47 +1,67 @@
-import { messageOf } from '../../common/messages.js';
-import { type StoreHost, StoreRefusedError, StoreUnavailableError } from '../store.interface.js';
-import { isCluster, type RedisClient, type RedisNode } from './redis-client.interface.js';
+import { type StoreHost, UNATTACHED } from '../store.interface.js';
+import { isCluster, type RedisClient } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
+import { ConnectionLostError, DemotedError, isAnswer, isDemotion, unavailable } from './redis-failure.js';
+import { readHistory, type RedisHistory } from './redis-history.js';
+import { letProcessEnd, ProcessHold } from './process-hold.js';
+import { RedisSentinels } from './redis-sentinels.js';
 
-/** Time between reads of the epoch. Milliseconds. */
+/** Time between reads of the history. Milliseconds. */
 export const HEARTBEAT_MS = 1_000;
 
 /** A connection that looks alive but has not answered for this long is half open. Milliseconds. */
 export const SILENT_MS = 3 * HEARTBEAT_MS;
 
+/** Longest pause between two reconnections away from a server that is not a master. Milliseconds. */
+const MAX_LOOK_MS = 4_000;
+
+export interface RedisConnectionOptions {
+  /** Opens a client that the connection closes, or returns one of the application. */
+  readonly open: () => RedisClient;
+  /** True if the connection opens the client, and so must close it. */
+  readonly owned: boolean;
+  /** Milliseconds for which a process may not know of a new master; `false` where there are no failovers. */
+  readonly grace: number | false;
+}
+
 /**
  * The connection of a store, and the history of Redis that it leads to. While it is down, or the history is unknown, reading the epoch
- * throws, and so does every operation that needs it.
+ * throws, and so does every operation that needs it. It opens when an application attaches, and can be attached again after it was closed.
  */
 export class RedisConnection {
-  readonly executor: RedisExecutor;
-  readonly keyPrefix: string;
+  /** Runs before anything is served in another history than the last one; where it fails, the history is read again. */
+  beforeServing: () => Promise<number> = () => Promise.resolve(0);
+  #client: RedisClient | undefined;
+  #executor: RedisExecutor | undefined;
+  #sentinels: RedisSentinels | undefined;
+  #hold: ProcessHold | undefined;
+  #host: StoreHost = UNATTACHED;
   #epoch: string | undefined;
-  #markKnown: () => void = () => undefined;
-  readonly #known = new Promise<void>((resolve) => (this.#markKnown = resolve));
-  #cancel: (() => void) | undefined;
-  #closed = false;
+  /** Of the history that was served last, also while the connection is down. */
+  #servedId: string | undefined;
+  #servedEpoch = '';
+  #problem: unknown = new ConnectionLostError('Redis is not connected');
+  #isReported = false;
+  /** Heartbeats in a row that found no history. */
+  #beatsWithout = 0;
+  #hasFailedOver = false;
+  /** Number of the reading in progress; an earlier one is outdated, and its result is dropped. */
+  #reading = 0;
   #isReading = false;
   #answeredAt = 0;
+  #lookAt = -Infinity;
+  #lookPause = 0;
+  #hasAdvised = false;
+  #cancel: (() => void) | undefined;
+  #cancelTurn: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
+  readonly #epochListeners: (() => void)[] = [];
 
-  constructor(
-    readonly client: RedisClient,
-    /** True if the store created the client, and so must close it. */
-    private readonly owned: boolean,
-  ) {
-    this.executor = createExecutor(client);
-    this.keyPrefix = client.options.keyPrefix ?? '';
-    client.on('ready', this.#onReady);
-    for (const event of LOST) client.on(event, this.#onLost);
-    client.on('error', IGNORED);
-    if (client.status === 'ready') this.#onReady();
-    // With `lazyConnect` it connects at the first command, which is never sent without an epoch.
-    if (client.status === 'wait') client.connect().catch(IGNORED);
-  }
+  constructor(private readonly options: RedisConnectionOptions) {}
 
-  /** @throws StoreUnavailableError while Redis is not reached */
+  /** @throws StoreUnavailableError while Redis is not reached; its message is the cause */
   get epoch(): string {
-    if (this.#epoch === undefined) throw new StoreUnavailableError('Redis is not connected');
+    if (this.#epoch === undefined) throw unavailable(this.#problem);
     return this.#epoch;
   }
 
@@ -49,48 +69,125 @@ export class RedisConnection {
     return this.#epoch !== undefined;
   }
 
-  /** Resolves when the epoch was read for the first time. */
+  /** The cause, while Redis is not reached. */
+  get problem(): unknown {
+    return this.#epoch === undefined ? this.#problem : undefined;
+  }
+
+  get executor(): RedisExecutor {
+    return this.#executor ?? this.#open().executor;
+  }
+
+  get client(): RedisClient {
+    return this.#client ?? this.#open().client;
+  }
+
+  get keyPrefix(): string {
+    return this.client.options.keyPrefix ?? '';
+  }
+
+  /** The history that is served, or was served last. An epoch is a part of it: until the end of its grace, and after it. */
+  get history(): string {
+    return this.#servedId ?? '';
+  }
+
+  /** @throws StoreUnavailableError where another history has begun since, or may have: an answer may belong to either */
+  assertHistory(history: string): void {
+    if (this.#epoch === undefined || this.history !== history)
+      throw unavailable(new Error('Redis changed its history during a read'));
+  }
+
+  /** Calls a listener when another epoch begins. */
+  onEpoch(listener: () => void): void {
+    this.#epochListeners.push(listener);
+  }
+
+  /** Opens the connection, and resolves when the history is known. */
   ready(): Promise<void> {
-    return this.#known;
+    this.#open();
+    if (this.isReady) return Promise.resolve();
+    const known = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // The boot waits for it although an idle connection lets the process end.
+    void this.#hold?.during(
+      Promise.race([known, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]),
+    );
+    return known;
   }
 
-  /** Called when Redis reports that it is not a master: nothing is read until a master is found. */
-  distrust(): void {
-    if (this.#epoch === undefined) return;
-    this.#epoch = undefined;
-    this.#lookForMasters();
+  /** Called when Redis says that it is not a master: nothing is read until one is found. */
+  distrust(error: unknown): void {
+    if (this.#epoch !== undefined) this.#fail(error);
   }
 
-  /** Starts to read the epoch with every heartbeat. */
+  /** Opens the connection, and starts to read the history with every heartbeat. */
   attach(host: StoreHost): void {
+    this.#host = host;
+    this.#isReported = false;
+    this.#open();
     this.#cancel?.();
     this.#answeredAt = host.now();
     const beat = (): void => {
-      if (this.#closed) return;
+      if (this.#client === undefined) return;
       this.#beat(host.now());
       this.#cancel = host.after(HEARTBEAT_MS, beat);
     };
     this.#cancel = host.after(HEARTBEAT_MS, beat);
   }
 
+  #open(): { readonly client: RedisClient; readonly executor: RedisExecutor } {
+    if (this.#client !== undefined) return { client: this.#client, executor: this.#executor! };
+    const { owned, open, grace } = this.options;
+    const client = open();
+    let executor = createExecutor(client);
+    if (owned) {
+      this.#hold = new ProcessHold();
+      executor = this.#hold.holding(executor);
+      letProcessEnd(client);
+    }
+    this.#client = client;
+    this.#executor = executor;
+    this.#sentinels = grace === false ? undefined : RedisSentinels.of(client, grace);
+    client.on('ready', this.#onReady);
+    for (const event of LOST) client.on(event, this.#onLost);
+    client.on('error', this.#onError);
+    if (client.status === 'ready') this.#onReady();
+    // With `lazyConnect` it connects at the first command, which is never sent without an epoch.
+    if (client.status === 'wait') client.connect().catch(() => undefined);
+    return { client, executor };
+  }
+
   #beat(now: number): void {
-    const { status } = this.client;
+    const client = this.#client!;
+    const { status } = client;
     if (!this.#isReading && this.#epoch !== undefined) this.#answeredAt = now;
-    if (this.#isReading) this.#epoch = undefined;
+    if (this.#isReading) this.#stop(new Error('Redis did not answer the last heartbeat'));
     else if (status === 'ready') void this.#read();
+    // A connection that was just lost may be back at once; if not, the next attempt to connect knows the cause.
+    this.#beatsWithout = this.isReady ? 0 : this.#beatsWithout + 1;
+    if (this.#beatsWithout > 1) this.#reportOutage();
     if (now - this.#answeredAt < SILENT_MS || (status !== 'ready' && status !== 'connect')) return;
     this.#answeredAt = now;
-    if (this.owned) this.client.disconnect(true);
+    if (this.options.owned) client.disconnect(true);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    const client = this.#client;
+    if (client === undefined) return;
     this.#cancel?.();
-    this.#epoch = undefined;
-    this.client.off('ready', this.#onReady);
-    for (const event of LOST) this.client.off(event, this.#onLost);
-    if (this.owned) this.client.disconnect();
-    else this.client.off('error', IGNORED);
+    this.#cancelTurn?.();
+    this.#stop(new ConnectionLostError('the store is closed'));
+    this.#client = undefined;
+    this.#executor = undefined;
+    this.#reading++;
+    this.#isReading = false;
+    this.#isReported = false;
+    this.#sentinels?.close();
+    client.off('ready', this.#onReady);
+    for (const event of LOST) client.off(event, this.#onLost);
+    if (this.options.owned) client.disconnect();
+    else client.off('error', this.#onError);
+    this.#hold?.close();
+    this.#hold = undefined;
   }
 
   readonly #onReady = (): void => {
@@ -99,87 +196,119 @@ export class RedisConnection {
 
   /** Earlier readings may belong to a history that is over. */
   readonly #onLost = (): void => {
-    this.#epoch = undefined;
+    this.#reading++;
+    this.#isReading = false;
+    if (this.#epoch !== undefined) this.#stop(new ConnectionLostError('the connection to Redis was lost'));
+  };
+
+  /** ioredis prints errors without a listener. */
+  readonly #onError = (error: unknown): void => {
+    if (this.#epoch !== undefined) return;
+    this.#problem = error;
+    this.#reportOutage();
   };
 
   async #read(): Promise<void> {
+    const client = this.#client!;
+    const reading = ++this.#reading;
+    const isOutdated = (): boolean => reading !== this.#reading || client.status !== 'ready';
     this.#isReading = true;
     try {
-      const epoch = await readEpoch(this.executor);
-      if (this.#closed || this.client.status !== 'ready') return;
-      this.#epoch = epoch;
-      this.#markKnown();
-    } catch {
-      this.#epoch = undefined;
-      if (this.client.status === 'ready') this.#lookForMasters();
+      const [history] = await Promise.all([
+        readHistory(this.#executor!, this.options.grace),
+        this.#sentinels?.check(this.#host.now()),
+      ]);
+      if (isOutdated()) return;
+      if (this.#servedId !== undefined && this.#servedId !== history.id) {
+        this.#stop(new ConnectionLostError('Redis changed its history'));
+        const repeated = await this.beforeServing();
+        if (isOutdated()) return;
+        this.#reportHistory(repeated);
+      }
+      this.#serve(history);
+    } catch (error) {
+      if (!isOutdated()) this.#fail(error);
     } finally {
-      this.#isReading = false;
+      if (reading === this.#reading) this.#isReading = false;
     }
   }
 
-  /** A demoted server keeps its connections: a new connection, or new slots of the Cluster, lead to the master. */
-  #lookForMasters(): void {
-    if (isCluster(this.client)) this.client.refreshSlotsCache();
-    else if (this.owned) this.client.disconnect(true);
+  #serve({ id, epoch, turnsIn }: RedisHistory): void {
+    const hasTurned = this.#servedId === id && this.#servedEpoch !== epoch;
+    const isOther = this.#servedEpoch !== epoch;
+    const wasReady = this.isReady;
+    this.#servedId = id;
+    this.#servedEpoch = epoch;
+    this.#epoch = epoch;
+    this.#lookPause = 0;
+    if (isOther) for (const listener of this.#epochListeners) listener();
+    if (hasTurned && this.#hasFailedOver) this.#reportTurn();
+    this.#cancelTurn?.();
+    // At the end of the grace, not with the heartbeat after it.
+    if (turnsIn !== undefined && turnsIn < 2 * HEARTBEAT_MS)
+      this.#cancelTurn = this.#host.after(turnsIn + 1, () => void (this.isReady && this.#read()));
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (wasReady) return;
+    this.#isReported = false;
+    this.#beatsWithout = 0;
+    this.#host.changed?.('up');
+  }
+
+  /** Nothing is served or acknowledged until the history was read again. */
+  #stop(problem: unknown): void {
+    this.#epoch = undefined;
+    this.#problem = problem;
+  }
+
+  #fail(error: unknown): void {
+    this.#stop(error);
+    if (isAnswer(error) || error instanceof DemotedError) this.#answeredAt = this.#host.now();
+    const client = this.#client;
+    if (client?.status === 'ready') {
+      if (isCluster(client)) client.refreshSlotsCache();
+      else if (isDemotion(error)) this.#lookForMaster(client);
+    }
+    this.#reportOutage();
+  }
+
+  /** A demoted server keeps its connections: a new connection leads to the master. */
+  #lookForMaster(client: RedisClient): void {
+    const now = this.#host.now();
+    if (now < this.#lookAt) return;
+    this.#lookPause = Math.min(MAX_LOOK_MS, Math.max(250, 2 * this.#lookPause));
+    this.#lookAt = now + this.#lookPause;
+    if (this.options.owned || typeof client.options.retryStrategy === 'function')
+      return client.disconnect(true);
+    if (this.#hasAdvised) return;
+    this.#hasAdvised = true;
+    this.#host.log(
+      'The client of redisStore() is connected to a replica and has no retryStrategy, so the store stays down. Write ' +
+        'new Redis({ …, retryStrategy: (times) => Math.min(100 * times, 2000) }).',
+    );
+  }
+
+  /** Reports the outage, once. */
+  #reportOutage(): void {
+    if (this.isReady || this.#isReported) return;
+    this.#isReported = true;
+    this.#host.changed?.('down', unavailable(this.#problem));
+  }
+
+  #reportHistory(repeated: number): void {
+    this.#hasFailedOver = true;
+    this.#host.log(
+      'The redis store found another history of Redis (a failover, a restart or an old dump): it serves no entry from before, and ' +
+        `has repeated ${repeated} of its recent invalidations.`,
+    );
+  }
+
+  #reportTurn(): void {
+    this.#hasFailedOver = false;
+    this.#host.log(
+      'The redis store serves no entry any more that was cached right after the failover: the grace in which a process may have used ' +
+        'the old master is over.',
+    );
   }
 }
 
-/**
- * Reads the epoch, which identifies the history of Redis: the replication ids of its masters. A restart from an old dump, a promoted
- * replica and a failback each begin a new history, after which no earlier entry is served.
- *
- * @throws Error where a server is not a master: generations are read from masters only
- */
-export async function readEpoch(executor: RedisExecutor): Promise<string> {
-  const masters = executor.masters();
-  if (masters.length === 0) throw new Error('no Redis master is known');
-  const ids = await Promise.all(masters.map(replicationId));
-  return ids.sort().join('+');
-}
-
-async function replicationId(node: RedisNode): Promise<string> {
-  const info = await node.info('replication');
-  const role = /^role:(\w+)/m.exec(info)?.[1];
-  const id = /^master_replid:(\w+)/m.exec(info)?.[1];
-  if (role !== 'master' || id === undefined)
-    throw new Error(`a Redis server has the role ${role ?? 'unknown'}, not master`);
-  return id;
-}
-
 const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;
-
-/** ioredis prints errors without a listener; the store reports its state itself. */
-const IGNORED = (): void => undefined;
-
-/** Errors of a Redis that cannot answer now: it loads its data, is not a master, or lost its Cluster. */
-const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;
-
-/** True if Redis says that it is not a master: values read from it may be outdated. */
-export function isDemotion(error: unknown): boolean {
-  return isAnswer(error) && error.message.startsWith('READONLY');
-}
-
-/**
- * The error of a failed read. Without an answer, or where Redis cannot answer now, the store is unavailable; any other answer (e.g. NOPERM,
- * WRONGTYPE) is an error that somebody must repair, and is passed on unchanged.
- */
-export function readError(error: unknown): unknown {
-  return isAnswer(error) && !NOT_NOW.test(error.message) ? error : unavailable(error);
-}
-
-/** The error of a failed write: Redis refused it (it is read-only, full, or lacks replicas), or did not answer. */
-export function writeError(error: unknown): unknown {
-  return isAnswer(error) && !NOT_NOW.test(error.message)
-    ? new StoreRefusedError(error.message, { cause: error })
-    : unavailable(error);
-}
-
-/** ioredis distinguishes errors that Redis returned from its own by their name. */
-function isAnswer(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError';
-}
-
-function unavailable(error: unknown): StoreUnavailableError {
-  if (error instanceof StoreUnavailableError) return error;
-  return new StoreUnavailableError(messageOf(error), { cause: error });
-}

@@ -1,5 +1,13 @@
 import { Cluster, Redis } from 'ioredis';
-import { checkOptions, isRecord, isWholeFrom, type OptionTable, typeError } from '../../common/options.js';
+import {
+  checkOptions,
+  isRecord,
+  isWholeFrom,
+  type OptionTable,
+  parsed,
+  typeError,
+} from '../../common/options.js';
+import { type Duration, parseDuration } from '../../common/time.js';
 import { normaliseCompression, type CompressionOptions } from '../compression.js';
 import { ValueEncoding } from '../encoded-value.js';
 import { GuardedStore } from '../guarded-store.js';
@@ -32,6 +40,12 @@ export interface RedisStoreOptions {
   store?: IoredisYetStore | undefined;
   /** Timeout of a call, in milliseconds; then the value is loaded instead. Default 250. */
   timeout?: number | undefined;
+  /**
+   * How long a process may not know that another Redis is the master, e.g. `'90s'`. Must exceed the time for which an old master accepts
+   * writes. What is cached in this time after a failover is dropped at its end. Default `'60s'`. `false`: this Redis never fails over, and
+   * never comes back with older data; then its user needs no INFO.
+   */
+  failoverGrace?: Duration | false | undefined;
   /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. Compressed values are read with or without it. */
   compression?: CompressionOptions | undefined;
 }
@@ -54,6 +68,7 @@ const OPTIONS: OptionTable<RedisStoreOptions> = {
       'a store of cache-manager-ioredis-yet, whose client is an ioredis connection',
     ],
     timeout: [isWholeFrom(1), 'a positive whole number of milliseconds'],
+    failoverGrace: parsed,
     compression: [isRecord, `an object: { algorithm: 'brotli' }`],
   },
   example: `redisStore({ url: 'redis://localhost:6379' })`,
@@ -77,32 +92,39 @@ const MAX_RECONNECT_MS = 1_000;
  */
 export function redisStore(options: RedisStoreOptions): CacheStore {
   checkOptions(OPTIONS, options, 'redisStore()');
-  const { timeout = 250, compression } = options;
+  const { timeout = 250, compression, failoverGrace = '60s' } = options;
   const encoding = new ValueEncoding(compression && normaliseCompression(compression, 'redisStore()'));
-  return new GuardedStore(new RedisStore(connect(options)), { timeout, encoding });
+  const grace = failoverGrace !== false && parseDuration(failoverGrace, 'failoverGrace of redisStore()');
+  const store = new RedisStore(connect(options, grace), grace === false ? 0 : grace);
+  return new GuardedStore(store, { timeout, encoding });
 }
 
 /** The connection that options describe. */
-export function connect({ url, client, store }: RedisStoreOptions): RedisConnection {
-  if (url !== undefined) return new RedisConnection(open(url) as unknown as RedisClient, true);
-  return new RedisConnection((client ?? store!.client) as RedisClient, false);
+function connect({ url, client, store }: RedisStoreOptions, grace: number | false): RedisConnection {
+  if (url !== undefined) return new RedisConnection({ open: () => open(url), owned: true, grace });
+  const given = (client ?? store!.client) as RedisClient;
+  return new RedisConnection({ open: () => given, owned: false, grace });
 }
 
 /** A connection that never queues while it is down and never sends a command twice. */
-function open(url: string | readonly string[]): Redis | Cluster {
+function open(url: string | readonly string[]): RedisClient {
   const retryStrategy = (times: number): number => Math.min(50 * 2 ** times, MAX_RECONNECT_MS);
   const options = {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // It would need INFO, and print where that is not allowed. The history is read before anything is served.
+    enableReadyCheck: false,
+    // While ioredis waits for these replies, it takes a connection that was closed meanwhile for ready.
+    disableClientInfo: true,
     connectTimeout: 2_000,
     retryStrategy,
   };
-  if (typeof url === 'string') return new Redis(url, options);
+  if (typeof url === 'string') return new Redis(url, options) as unknown as RedisClient;
   return new Cluster([...url], {
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
     slotsRefreshTimeout: 2_000,
     redisOptions: options,
-  });
+  }) as unknown as RedisClient;
 }

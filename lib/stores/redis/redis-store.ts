@@ -19,7 +19,6 @@ import {
   type Lease,
   type StoreHost,
   type StoreQuery,
-  StoreUnavailableError,
   UNATTACHED,
 } from '../store.interface.js';
 import { bumpMessage, BUS_CHANNEL, RedisBus } from './redis-bus.js';
@@ -31,7 +30,9 @@ import {
   RedisReading,
   sweepKeys,
 } from './redis-commands.js';
-import { isDemotion, readError, type RedisConnection, writeError } from './redis-connection.js';
+import { RecentBumps } from './recent-bumps.js';
+import type { RedisConnection } from './redis-connection.js';
+import { explain, isDemotion, readError, unavailable, writeError } from './redis-failure.js';
 
 /** A crashed holder keeps other processes waiting for at most this long. Milliseconds. */
 const LEASE_MS = 3_000;
@@ -57,23 +58,36 @@ if not dot then return redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], string.sub(g, 1, dot) .. ARGV[1], 'KEEPTTL')
 return 1`;
 
+const TAGS_PER_REPETITION = 500;
+
 /** Entries and generations in Redis, or a Redis Cluster. */
 export class RedisStore implements CacheStore {
   readonly kind = 'redis';
+  /** It calls `host.changed` when it goes down and when it is back. */
+  readonly reportsOutages = true;
   readonly keepsReferences = false;
   #host: StoreHost = UNATTACHED;
   readonly #lifetimes = new RedisLifetimes();
   readonly #hints = new LRUCache<string, readonly string[]>({ max: MAX_HINTS });
 
-  constructor(private readonly connection: RedisConnection) {}
+  readonly #recent: RecentBumps;
+
+  /** @param grace milliseconds for which a process may not know of a new master */
+  constructor(
+    private readonly connection: RedisConnection,
+    grace = 60_000,
+  ) {
+    this.#recent = new RecentBumps(2 * grace);
+    connection.beforeServing = () => this.#repeatBumps();
+  }
 
   async get(query: StoreQuery): Promise<Entry | Stamp> {
     const tags = this.#tagsOf(query);
     const names = [query.key, ...tags];
-    const { epoch, values } = await this.#read(names);
+    const { epoch, history, values } = await this.#read(names);
     const entry = openUnchanged(query, epoch, tags, values);
     if (entry === undefined)
-      return (await this.#resultsOf([query], new RedisReading(epoch, names, values)))[0]!;
+      return (await this.#resultsOf([query], new RedisReading(epoch, history, names, values)))[0]!;
     this.touch(query.key, entry);
     return entry;
   }
@@ -81,8 +95,8 @@ export class RedisStore implements CacheStore {
   async getMany(queries: readonly StoreQuery[]): Promise<readonly (Entry | Stamp)[]> {
     if (queries.length === 0) return [];
     const names = [...new Set(queries.flatMap((query) => [query.key, ...this.#tagsOf(query)]))];
-    const { epoch, values } = await this.#read(names);
-    return this.#resultsOf(queries, new RedisReading(epoch, names, values));
+    const { epoch, history, values } = await this.#read(names);
+    return this.#resultsOf(queries, new RedisReading(epoch, history, names, values));
   }
 
   /** The tags of the query, and further tags that its entry is known to carry. */
@@ -117,8 +131,8 @@ export class RedisStore implements CacheStore {
       for (const tag of unknown) further.add(tag);
     }
     if (further.size === 0) return;
-    const { epoch, values } = await this.#read([...further]);
-    if (epoch !== reading.epoch) throw historyChanged();
+    const { values } = await this.#read([...further]);
+    this.connection.assertHistory(reading.history);
     reading.add([...further], values);
   }
 
@@ -131,23 +145,25 @@ export class RedisStore implements CacheStore {
   }
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
-    const { epoch, values } = await this.#read(tags);
-    return (await this.#stamps([tags], new RedisReading(epoch, tags, values)))[0]!;
+    const { epoch, history, values } = await this.#read(tags);
+    return (await this.#stamps([tags], new RedisReading(epoch, history, tags, values)))[0]!;
   }
 
   /** @throws StoreUnavailableError, also where the connection was lost meanwhile: the answer may belong to another history */
-  async #read(
-    keys: readonly string[],
-  ): Promise<{ readonly epoch: string; readonly values: readonly (Buffer | null)[] }> {
-    const { epoch } = this.connection;
+  async #read(keys: readonly string[]): Promise<{
+    readonly epoch: string;
+    readonly history: string;
+    readonly values: readonly (Buffer | null)[];
+  }> {
+    const { epoch, history } = this.connection;
     let values: (Buffer | null)[];
     try {
       values = await this.connection.executor.readMany(keys);
     } catch (error) {
       throw readError(error);
     }
-    if (this.connection.epoch !== epoch) throw historyChanged();
-    return { epoch, values };
+    this.connection.assertHistory(history);
+    return { epoch, history, values };
   }
 
   /** @throws StoreUnavailableError */
@@ -223,17 +239,34 @@ export class RedisStore implements CacheStore {
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {
-    const commands = tags.map((tag) => bumpCommand(tag, mode));
+    // A server whose history is unknown may not be the master: its acknowledgement would be worth nothing.
+    if (!this.connection.isReady) throw unavailable(this.connection.problem);
+    this.#recent.note(tags, mode, this.#host.now(), this.#host.coarser);
     try {
-      // Processes without a bus publish too: others may have one.
-      await this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands);
+      await this.#send(tags, mode);
     } catch (error) {
       throw this.#writeError(error);
     }
   }
 
+  #send(tags: readonly string[], mode: InvalidationMode): Promise<unknown> {
+    const commands = tags.map((tag) => bumpCommand(tag, mode));
+    // Processes without a bus publish too: others may have one.
+    return this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands);
+  }
+
+  /** Repeats at a new master what its predecessor may have acknowledged after it was replaced. Returns the number of tags. */
+  async #repeatBumps(): Promise<number> {
+    const recent = this.#recent.take(this.#host.now());
+    for (const mode of ['purge', 'expire'] as const) {
+      for (let from = 0; from < recent[mode].length; from += TAGS_PER_REPETITION)
+        await this.#send(recent[mode].slice(from, from + TAGS_PER_REPETITION), mode);
+    }
+    return recent.purge.length + recent.expire.length;
+  }
+
   #writeError(error: unknown): unknown {
-    if (isDemotion(error)) this.connection.distrust();
+    if (isDemotion(error)) this.connection.distrust(error);
     return writeError(error);
   }
 
@@ -256,8 +289,9 @@ export class RedisStore implements CacheStore {
 
   /** State of the connection, which the heartbeat keeps up to date. */
   state(): StoreState {
-    const status = this.connection.isReady ? 'up' : 'down';
-    return { status, waitingBumps: 0, timeouts: 0, errors: 0 };
+    const { isReady, problem } = this.connection;
+    const state = { waitingBumps: 0, timeouts: 0, errors: 0 };
+    return isReady ? { status: 'up', ...state } : { status: 'down', reason: explain(problem), ...state };
   }
 
   ready(): Promise<void> {
@@ -338,8 +372,4 @@ export class RedisLifetimes {
 export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
   if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
   return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
-}
-
-function historyChanged(): StoreUnavailableError {
-  return new StoreUnavailableError('Redis changed its history during a read');
 }

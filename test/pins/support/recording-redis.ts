@@ -33,17 +33,22 @@ export const FINGERPRINT = /(:e:[^:\s]*:[^:\s]*:[^:\s]*:)[\w-]{16}(:)/g;
 const SHAPE = /(\w)~[\w-]{16}(?![\w-])/g;
 
 export class Fixed {
+  /** The history of Redis, in the grace after its first sight or later. */
+  readonly #epochs: RegExp;
+
   constructor(
     private readonly namespace: string,
-    private readonly epoch: string,
-  ) {}
+    mark: string,
+  ) {
+    this.#epochs = new RegExp(`${mark}\\.[01]`, 'g');
+  }
 
   /** As many characters as before, so that lengths in the bytes stay. */
   text(bytes: Buffer | string | number): string {
     return Buffer.from(String(bytes instanceof Buffer ? bytes.toString('latin1') : bytes), 'latin1')
       .toString('latin1')
       .replaceAll(this.namespace, 'pins'.padEnd(this.namespace.length, '-'))
-      .replaceAll(this.epoch, 'e'.repeat(this.epoch.length))
+      .replace(this.#epochs, (epoch) => 'e'.repeat(epoch.length))
       .replace(FINGERPRINT, '$1fingerprint----$2')
       .replace(SHAPE, '$1~shape-----------')
       .replace(/(?<![\w-])[\w-]{12}\.[\w-]{12}(?![\w-])/g, 'hard-half---.soft-half---')
