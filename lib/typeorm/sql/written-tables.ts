@@ -1,5 +1,11 @@
 import type { SqlWrite, WriteKind } from '../typeorm.interface.js';
-import { NO_CONTROL, readControl, type SqlControl, withoutComments } from './transaction-control.js';
+import {
+  lazyRegExp,
+  NO_CONTROL,
+  readControl,
+  type SqlControl,
+  withoutComments,
+} from './transaction-control.js';
 
 /** Effect of one SQL text, as far as it can be read without a parser: rather too many tables than too few. */
 export interface SqlEffect extends SqlControl {
@@ -37,8 +43,8 @@ export function isPlainSelect(sql: string): boolean {
 /** The columns that a statement assigns, in lower case, as far as they can be read without a parser: rather too many. */
 export function assignedColumns(sql: string): ReadonlySet<string> {
   const text = withoutComments(sql, false);
-  const names = [...text.matchAll(ASSIGNMENT)].map(([, path]) => path!);
-  const lists = [...text.matchAll(ASSIGNMENTS)].flatMap(([, list]) => list!.match(NAMES) ?? []);
+  const names = [...text.matchAll(ASSIGNMENT())].map(([, path]) => path!);
+  const lists = [...text.matchAll(ASSIGNMENTS())].flatMap(([, list]) => list!.match(NAMES()) ?? []);
   return new Set([...names, ...lists].map((path) => splitPath(path).at(-1)!));
 }
 
@@ -51,17 +57,17 @@ const GAP = '(?:\\s+|(?=["`[]))';
 /** `TOP (10) PERCENT` of SQL Server. */
 const TOP = String.raw`(?:top\s*\([^)]*\)\s*(?:percent\s+)?)?`;
 
-const NAMES = new RegExp(NAME, 'giu');
-const PATHS = new RegExp(PATH, 'giu');
-const FIRST_PATH = new RegExp(String.raw`^\s*(${PATH})`, 'iu');
+const NAMES = lazyRegExp(NAME, 'giu');
+const PATHS = lazyRegExp(PATH, 'giu');
+const FIRST_PATH = lazyRegExp(String.raw`^\s*(${PATH})`, 'iu');
 /** Between the tables of `DELETE FROM a, b.* USING …`. */
 const COMMA = /^(?:\s*\.\s*\*)?\s*,/;
-const FROM = new RegExp(String.raw`^(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'i');
+const FROM = lazyRegExp(String.raw`^(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'i');
 /**
  * The rest of a statement: a semicolon in a literal or a quoted name does not end it. Backslashes count as escapes on every
  * database here, since a rest that is too long only adds tables.
  */
-const REST = new RegExp(
+const REST = lazyRegExp(
   String.raw`(?:'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*"|` + '`[^`]*`' + '|[^;])*',
   'y',
 );
@@ -69,16 +75,16 @@ const REST = new RegExp(
 const REPLACES_ROWS =
   /\bpartition\b|\brename\s+(?!column|index|key|constraint)|\balter\b[^,]*\stype\s|\b(?:modify|change)\s/i;
 /** `FROM table alias`, or `(SELECT …) alias`. */
-const ALIAS = new RegExp(
+const ALIAS = lazyRegExp(
   String.raw`(?:(?:\bfrom|\bjoin|\busing|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?!using\b)(?<alias>${NAME})`,
   'giu',
 );
 /** The name of a common table expression: `WITH name (columns) AS (`. */
-const EXPRESSION = new RegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
+const EXPRESSION = lazyRegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
 /** `SET a = …, b.c = …`, and `UPDATE a = …` of an upsert on MySQL. Comparisons stand behind other words. */
-const ASSIGNMENT = new RegExp(String.raw`(?:\b(?:set|update)\b|,)\s*(${PATH})\s*[-+*/%&|^]?=`, 'giu');
+const ASSIGNMENT = lazyRegExp(String.raw`(?:\b(?:set|update)\b|,)\s*(${PATH})\s*[-+*/%&|^]?=`, 'giu');
 /** `SET (a, b) = …`. */
-const ASSIGNMENTS = new RegExp(String.raw`(?:\bset\b|,)\s*\(([^)]*)\)\s*=`, 'giu');
+const ASSIGNMENTS = lazyRegExp(String.raw`(?:\bset\b|,)\s*\(([^)]*)\)\s*=`, 'giu');
 
 /** A verb that writes, in its statement. */
 interface FoundVerb {
@@ -113,7 +119,7 @@ const VERBS: Readonly<Record<string, readonly [pattern: string, (verb: FoundVerb
   remove: [
     String.raw`delete${GAP}${TOP}`,
     ({ before, behind }) => {
-      const from = FROM.exec(behind);
+      const from = FROM().exec(behind);
       if (from !== null) {
         const tables = behind.slice(from[0].length);
         return resolved(pathList(tables), before, tables).map(writeOf('remove'));
@@ -145,7 +151,7 @@ const VERBS: Readonly<Record<string, readonly [pattern: string, (verb: FoundVerb
   ],
 };
 
-const VERB = new RegExp(
+const VERB = lazyRegExp(
   Object.entries(VERBS)
     .map(([name, [pattern]]) => String.raw`\b(?<${name}>${pattern})`)
     .join('|'),
@@ -153,7 +159,7 @@ const VERB = new RegExp(
 );
 
 function findWrites(sql: string): SqlWrite[] {
-  return [...sql.matchAll(VERB)].flatMap(({ 0: text, groups, index }) => {
+  return [...sql.matchAll(VERB())].flatMap(({ 0: text, groups, index }) => {
     const [name] = Object.entries(groups!).find(([, found]) => found !== undefined)!;
     const at = index + text.length;
     const before = sql.slice(sql.lastIndexOf(';', at) + 1, at);
@@ -162,8 +168,9 @@ function findWrites(sql: string): SqlWrite[] {
 }
 
 function restOf(sql: string, at: number): string {
-  REST.lastIndex = at;
-  return REST.exec(sql)![0];
+  const rest = REST();
+  rest.lastIndex = at;
+  return rest.exec(sql)![0];
 }
 
 function writeOf(kind: WriteKind): (name: string) => SqlWrite {
@@ -175,14 +182,14 @@ function isSame(one: SqlWrite, other: SqlWrite): boolean {
 }
 
 function firstPath(text: string): string[] {
-  const match = FIRST_PATH.exec(text);
+  const match = FIRST_PATH().exec(text);
   return match === null ? [] : [match[1]!];
 }
 
 function pathList(text: string): string[] {
   const paths: string[] = [];
   for (let rest = text; ;) {
-    const match = FIRST_PATH.exec(rest);
+    const match = FIRST_PATH().exec(rest);
     if (match === null) return paths;
     paths.push(match[1]!);
     rest = rest.slice(match[0].length);
@@ -193,7 +200,7 @@ function pathList(text: string): string[] {
 }
 
 function allPaths(text: string): string[] {
-  return text.match(PATHS) ?? [];
+  return text.match(PATHS()) ?? [];
 }
 
 /**
@@ -208,20 +215,20 @@ function tablesBehind(name: string, before: string, behind: string): string[] {
   const [alias, ...more] = splitPath(name);
   const isMeant = (other: string): boolean => more.length === 0 && splitPath(other)[0] === alias;
   const found: string[] = [];
-  for (const { groups } of behind.matchAll(ALIAS)) {
+  for (const { groups } of behind.matchAll(ALIAS())) {
     if (!isMeant(groups!['alias']!)) continue;
     // The alias of a subquery: any name may be that of its table.
     if (groups!['table'] === undefined) found.push(...allPaths(behind));
     else found.push(groups!['table']);
   }
-  if ([...before.matchAll(EXPRESSION)].some(([, expression]) => isMeant(expression!)))
+  if ([...before.matchAll(EXPRESSION())].some(([, expression]) => isMeant(expression!)))
     found.push(...allPaths(before));
   return found;
 }
 
 /** The names of a path, unquoted and in lower case. */
 function splitPath(path: string): string[] {
-  const parts = path.match(NAMES) ?? [];
+  const parts = path.match(NAMES()) ?? [];
   return parts.flatMap((part) =>
     (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll(/""|``/g, (mark) => mark[0]!) : part)
       .toLowerCase()
