@@ -32,7 +32,8 @@ describe('random programs of 8 clients on PostgreSQL', () => {
         module: class App {},
         imports: [
           TypeOrmModule.forRoot({ ...options, dropSchema: true, synchronize: true }),
-          RestflowCacheModule.forRoot(),
+          // Loads read a context to count themselves, which chooses no value.
+          RestflowCacheModule.forRoot({ keyContext: () => ({}) }),
         ],
         providers: [CachedViews],
       },
