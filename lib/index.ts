@@ -7,7 +7,7 @@ export { CACHE_MISSING, CacheStatus, type CacheMetadata, type ValueContext } fro
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
 export type { KeyContextFunction } from './cache/key-context.js';
-export { CachedMethod, type RequestDescription } from './cache/cached-method.js';
+export { CachedMethod, type CacheInspection, type RequestDescription } from './cache/cached-method.js';
 export { type KeyedOptions } from './cache/manual-entry.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
 export type { TransactionHolder } from './cache/open-transaction.js';

@@ -1,6 +1,6 @@
 // Builds lib/ into dist/esm and dist/cjs: tsc compiles it to ES modules in .tmp/tsc, and scripts/bundle.mjs bundles those.
 // `--if-stale` does nothing when dist/ is newer than every source.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { isFresh } from './newest.mjs';
 import { inRoot, run } from './root.mjs';
 
@@ -25,6 +25,8 @@ async function build() {
   // Loaded late: most runs find a fresh build.
   const { bundle } = await import('./bundle.mjs');
   await bundle(compiled, (format) => inRoot('dist', format));
+  // Beside the folders of both formats, which read them from there.
+  cpSync(inRoot('lib', 'dashboard', 'assets'), inRoot('dist', 'assets'), { recursive: true });
   // The package is "type": "module"; this makes Node and TypeScript read the files below as CommonJS.
   writeFileSync(stamp, '{ "type": "commonjs" }\n');
 }

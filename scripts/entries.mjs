@@ -8,6 +8,7 @@ import { inRoot } from './root.mjs';
 /** What needs an optional peer, or is not for production, has an entry of its own. */
 const subpaths = [
   'bullmq',
+  'dashboard',
   'microservices',
   'opentelemetry',
   'pg-boss',

@@ -22,6 +22,7 @@ export const rooms = {
   // Each is an entry of its own, which the main entry does not know.
   prometheus: ['cache', 'decorators'],
   opentelemetry: ['cache'],
+  dashboard: ['cache', 'decorators'],
 };
 
 /** Rooms that every other room may import from, each with the foundations that it knows. */

@@ -29,6 +29,22 @@ export interface RequestDescription {
   readonly body?: unknown;
 }
 
+/**
+ * What is stored for a call, as `CachedMethod.inspect()` tells it.
+ *
+ * @publicApi
+ */
+export interface CacheInspection extends CacheMetadata {
+  /** Under which the call is stored; it holds arguments of the call. */
+  readonly key: string;
+  /** Tags of the stored entry, or those that it would have. */
+  readonly tags: readonly string[];
+  /** Estimated bytes; `null` if nothing is stored. */
+  readonly bytes: number | null;
+  /** The stored value; left out if nothing is stored. */
+  readonly value?: unknown;
+}
+
 /** Finds the instance of a cached method, and the key of a request to a handler. */
 export interface MethodAccess {
   /** The instance on which `get`, `refresh` and `bypassCache` call the method. */
@@ -96,6 +112,24 @@ export class CachedMethod<Args extends readonly unknown[], Result> {
   async getCachedMetadata(...args: Args | [request: RequestDescription]): Promise<CacheMetadata | null> {
     const entry = await this.#cached(this.#call(args));
     return entry === undefined ? null : metadataOf(this.#statusOf(entry), entry);
+  }
+
+  /**
+   * What is stored for these arguments, fresh or stale: its key, tags, age, size and value. Never runs the method, and counts as no
+   * call.
+   */
+  async inspect(...args: Args | [request: RequestDescription]): Promise<CacheInspection> {
+    const call = this.#call(args);
+    const entry = await this.#cached(call);
+    if (entry === undefined)
+      return { ...metadataOf('MISS', undefined), key: call.key, tags: call.tags(), bytes: null };
+    return {
+      ...metadataOf(this.#statusOf(entry), entry),
+      key: call.key,
+      tags: entry.stamp.tags,
+      bytes: entry.size,
+      value: this.#target.values.present(entry.value),
+    };
   }
 
   /** The key under which a call of these arguments is stored. */

@@ -38,6 +38,12 @@ const METHOD_ROWS: readonly Row<MethodMetrics>[] = [
   ['loads_total', 'counter', 'Runs of methods to fill the cache.', (one) => one.loads],
   ['load_errors_total', 'counter', 'Loads that failed.', (one) => one.loadErrors],
   ['not_stored_total', 'counter', 'Loads whose value was not stored.', (one) => one.notStored],
+  [
+    'stored_bytes_total',
+    'counter',
+    'Estimated bytes of the values that were stored.',
+    (one) => one.storedBytes,
+  ],
   ['expirations_total', 'counter', 'Entries found past their lifetime.', (one) => one.expired],
 ];
 

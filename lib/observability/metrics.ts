@@ -30,6 +30,8 @@ class MethodCounts {
    * known.
    */
   expired = 0;
+  /** Estimated bytes of the values that were stored, all together. */
+  storedBytes = 0;
 }
 
 /**

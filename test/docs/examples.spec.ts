@@ -166,6 +166,45 @@ describe('the example of docs/opentelemetry.md', () => {
   });
 });
 
+describe('the example of docs/dashboard.md', () => {
+  it.each(['express', 'fastify'])('shows the page to admins alone, on %s', async (platform) => {
+    const blocks = codeBlocks(exportsOf(compilerOptions()));
+    const page = blocks.filter(({ where }) => where.startsWith('docs/dashboard.md'));
+    const { ObservedModule } = await load(page[0]!);
+    const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app: INestApplication = await NestFactory.create(ObservedModule!, adapter, {
+      abortOnError: false,
+      logger: ['error', 'warn'],
+    });
+    app.use((request: { user?: object }, _: object, next: () => void) => {
+      isAdmin.forEach((user) => (request.user = user));
+      next();
+    });
+    const isAdmin: object[] = [];
+    try {
+      await app.listen(0, '127.0.0.1');
+      const read = async () => (await fetch(`${await app.getUrl()}/cache`)).status;
+      expect(await read()).toBe(403);
+      isAdmin.push({ isAdmin: true });
+      // Fastify's middleware sees the raw request, which is not that of guards.
+      if (platform === 'express') expect(await read()).toBe(200);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+describe('the options of modules', () => {
+  it.each([
+    ['docs/dashboard.md', 'lib/dashboard/dashboard-options.ts', 'DashboardOptions'],
+    ['docs/prometheus.md', 'lib/prometheus/prometheus.module.ts', 'PrometheusModuleOptions'],
+    ['docs/prometheus.md', 'lib/prometheus/register-metrics.ts', 'RegisterMetricsOptions'],
+    ['docs/opentelemetry.md', 'lib/opentelemetry/instrument-cache.ts', 'OpenTelemetryOptions'],
+  ])('stand in %s: %s, %s', (page, file, name) => {
+    expect(withoutRow(readPage(page), membersOf(file, name))).toEqual([]);
+  });
+});
+
 describe('the pages of docs/', () => {
   it.each(['inline', 'background', 'bullmq', 'pg-boss', 'microservice', 'outbox'])(
     'are one for the dispatcher %s too',

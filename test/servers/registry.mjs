@@ -1,3 +1,4 @@
+import { chromium } from './chromium.mjs';
 import { mariadb } from './mariadb.mjs';
 import { nats } from './nats.mjs';
 import { prometheus } from './prometheus.mjs';
@@ -21,11 +22,14 @@ import { redis } from './redis.mjs';
 
 /** @type {Record<string, ServerKind>} */
 export const servers = Object.fromEntries(
-  [postgres, redis, redisCluster, rabbitmq, nats, mariadb, prometheus].map((server) => [server.name, server]),
+  [postgres, redis, redisCluster, rabbitmq, nats, mariadb, prometheus, chromium].map((server) => [
+    server.name,
+    server,
+  ]),
 );
 
 /** The servers that `npm test` brings up: everything that some spec needs. */
 export const neededServers = ['postgres', 'redis', 'redis-cluster', 'rabbitmq', 'nats'];
 
 /** Those that it brings up where they can be had: elsewhere their cases are left out, and the run says so. */
-export const optionalServers = ['mariadb', 'prometheus'];
+export const optionalServers = ['mariadb', 'prometheus', 'chromium'];

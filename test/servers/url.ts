@@ -1,6 +1,7 @@
 import { servers } from './registry.mjs';
 
-export type ServerName = 'postgres' | 'redis' | 'redis-cluster' | 'rabbitmq' | 'nats' | 'mariadb' | 'prometheus';
+export type ServerName =
+  'postgres' | 'redis' | 'redis-cluster' | 'rabbitmq' | 'nats' | 'mariadb' | 'prometheus' | 'chromium';
 
 /**
  * The URL of a server that the run brought up. Throws where there is none: a spec whose server is missing fails, it is

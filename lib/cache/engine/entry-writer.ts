@@ -98,7 +98,8 @@ export class EntryWriter {
     const size = ENTRY_BYTES + 2 * call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
     const isStored = !isLocalStamp(stamp) && (await this.#store(call, load, entry));
-    if (!isStored) refusals.count('store');
+    if (isStored) call.target.counters.storedBytes += size;
+    else refusals.count('store');
     return { prepared, entry, isStored };
   }
 

@@ -10,7 +10,7 @@ app.enableShutdownHooks();
 await app.listen(Number(process.env['PORT'] ?? 3000), '127.0.0.1');
 
 const url = await app.getUrl();
-console.log(`The blog listens on ${url}. Read an article twice, change it, read it again:
+console.log(`The blog listens on ${url}. Its cache is at ${url}/cache. Read an article twice, change it, read it again:
 
   curl -i ${url}/articles/the-quiet-harbour
   curl -X PATCH ${url}/articles/the-quiet-harbour -H 'content-type: application/json' -d '{"title":"The loud harbour"}'

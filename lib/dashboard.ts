@@ -1,0 +1,2 @@
+export type { DashboardOptions } from './dashboard/dashboard-options.js';
+export { RestflowDashboardModule } from './dashboard/dashboard.module.js';
