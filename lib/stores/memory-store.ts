@@ -30,13 +30,15 @@ class HeldEntry extends Entry {
 
   constructor(
     { value, cachedAt, freshUntil, keepUntil, stamp, size, expired }: Entry,
+    /** Bytes of the generations that it is the first entry to carry. */
+    cellBytes: number,
     /** The entry's generations as stamped here, and the cells of the current ones. */
     readonly heldStamp: Stamp,
     readonly cells: readonly Cell[],
     /** The number of stored entries when it last moved to the front of the LRU order. */
     public usedAt: number,
   ) {
-    super(value, cachedAt, freshUntil, keepUntil, stamp, size);
+    super(value, cachedAt, freshUntil, keepUntil, stamp, size + cellBytes);
     this.expired = expired;
   }
 }
@@ -137,7 +139,7 @@ export class MemoryStore implements CacheStore {
     if (this.#isNewer(key, stamp)) return false;
     const cells = this.#generations.hold(stamp);
     if (cells === undefined) return false;
-    const held = new HeldEntry(entry, stamp, cells, ++this.#stored);
+    const held = new HeldEntry(entry, bytesOfNew(cells), stamp, cells, ++this.#stored);
     this.#entries.set(key, held);
     // An entry larger than the whole store is refused, and dispose is not called for it.
     const isHeld = this.#entries.peek(key) === held;
@@ -176,6 +178,16 @@ export class MemoryStore implements CacheStore {
   get size(): { entries: number; tags: number; bytes: number } {
     return { entries: this.#entries.size, tags: this.#generations.size, bytes: this.#entries.calculatedSize };
   }
+}
+
+/** Estimated bytes of one generation, without the text of its tag. */
+const CELL_BYTES = 190;
+
+/** Bytes of the generations that no other entry carries. */
+function bytesOfNew(cells: readonly Cell[]): number {
+  let bytes = 0;
+  for (const { entries, tag } of cells) if (entries === 1) bytes += CELL_BYTES + tag.length;
+  return bytes;
 }
 
 /** Compares the entry's cells in place, without looking tags up. */

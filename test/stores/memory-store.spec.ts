@@ -31,24 +31,25 @@ describe('bounds', () => {
   });
 
   it('by bytes', () => {
-    const store = new MemoryStore({ maxBytes: 1_000 });
+    const store = new MemoryStore({ maxBytes: 100_000 });
     for (let i = 0; i < 50; i++) {
-      put(store, `key${i}`, { size: 300 });
-      expect(store.size.bytes).toBeLessThanOrEqual(1_000);
+      put(store, `key${i}`, { size: 30_000 });
+      expect(store.size.bytes).toBeLessThanOrEqual(100_000);
     }
     expect(store.size.entries).toBe(3);
   });
 
   it.each([
     ['entries', { maxEntries: 100 }],
-    ['bytes', { maxBytes: 100 * 10 }],
+    // Entries are so large that their generations, which count too, make no difference.
+    ['bytes', { maxBytes: 100 * 100_000 + 50_000 }],
   ])(
     'by %s: what is in use stays, however many others come, and what was used longest ago goes',
     (_, bounds) => {
       const store = new MemoryStore(bounds);
-      put(store, 'used', { size: 10 });
+      put(store, 'used', { size: 100_000 });
       for (let i = 0; i < 2_000; i++) {
-        put(store, `other ${i}`, { size: 10 });
+        put(store, `other ${i}`, { size: 100_000 });
         if (i % 10 === 0) expect(holds(store, 'used')).toBe(true);
         if (i >= 100) expect(store.find(`other ${i - 100}`)).toBeUndefined();
       }

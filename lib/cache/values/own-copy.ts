@@ -19,7 +19,8 @@ export function copyText(text: string, result: OwnText): void {
   const { length } = text;
   if (length < MIN_SLICE) {
     result.text = text;
-    result.bytes = HEADER + length;
+    // V8 keeps one text for each character.
+    result.bytes = length <= 1 ? 0 : HEADER + length;
     return;
   }
   // `join` writes its parts into a new text; V8 offers no copy of one, and answers a concatenation without writing it.
@@ -37,6 +38,25 @@ const HEADER = 20;
 
 /** V8 keeps a text with such a character with two bytes a character. */
 const WIDE = /[^\0-\xff]/;
+
+/**
+ * Copies an array that holds numbers only, with eight bytes for each of them: V8 keeps an array as one of plain numbers if its first
+ * element was a fraction.
+ *
+ * @returns `undefined` for any other array, and for one with a negative zero
+ */
+export function copyNumbers(array: readonly unknown[]): number[] | undefined {
+  const { length } = array;
+  if (length === 0 || typeof array[0] !== 'number' || typeof array[length - 1] !== 'number') return undefined;
+  for (let i = 0; i < length; i++) {
+    const item = array[i];
+    if (typeof item !== 'number' || (item === 0 && Object.is(item, -0))) return undefined;
+  }
+  const copy = [0.5];
+  copy.length = length;
+  for (let i = 0; i < length; i++) copy[i] = array[i] as number;
+  return copy;
+}
 
 /** Copies bytes outside of Node's pool, since one small Buffer of it keeps the whole pool in memory. */
 export function copyBytes(bytes: Buffer): Buffer {
