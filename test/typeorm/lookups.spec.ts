@@ -35,6 +35,8 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   const column = columnNamer(database);
   const log = new QueryBook();
   const errors: string[] = [];
+  /** Where a snapshot may have been read, everything is read again after the COMMIT. */
+  const again = isShared(database) ? 0 : 1;
 
   beforeEach(async () => {
     dataSource = await openDataSource(database, { logger: log, logging: true, poolSize: 1 } as object);
@@ -77,20 +79,20 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
   const TITLE = ['id', 'article.title'];
   const comment = (m: EntityManager) => m.findOneByOrFail(Comment, { id: 1 });
 
-  test('a new row reports values of its related rows, read by one query', async () => {
+  test('a new row reports values of its related rows, read by one query before the COMMIT', async () => {
     const rows = Array.from({ length: 30 }, (_, i) => ({ text: `t${i}`, article: { id: (i % 2) + 1 } }));
     const changes = await told('comment', ['article.title', 'article.author.name'], (m) =>
       m.save(rows.map((row) => m.create(Comment, row))),
     );
     expect(changes).toHaveLength(30);
     expect(changes.slice(0, 2)).toEqual(['insert comment 2 - → (one,Ann)', 'insert comment 3 - → (two,Ann)']);
-    expect(log.lookups).toBe(1);
+    expect(log.lookups).toBe(1 + again);
   });
 
-  test('a row whose relation is not written is read once, and has the same value before and after', async () => {
+  test('a row whose relation is not written is read once before the COMMIT, and has the same value before and after', async () => {
     const changes = await told('comment', TITLE, (m) => m.save(Comment, { id: 1, text: 'ho' }));
     expect(changes).toEqual(['update comment 1 (1,one) → (1,one) [text]']);
-    expect(log.lookups).toBe(1);
+    expect(log.lookups).toBe(1 + again);
   });
 
   test('a row that moves reports its old and its new place', async () => {
@@ -112,7 +114,8 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(changes).toEqual(
       [1, 2, 3].map((id) => `update comment ${id} (${id},one) → (${id},two) [article]`),
     );
-    expect(log.lookups).toBe(2);
+    // After it the rows and their old parents.
+    expect(log.lookups).toBe(2 + 2 * again);
   });
 
   test('a removed row reports its old place', async () => {
@@ -139,7 +142,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
     expect(await told('comment', TITLE, save('same'))).toEqual(['update comment 1 (1,one) → (1,one) [text]']);
     await dataSource.manager.update(Article, { id: 1 }, { title: 'renamed' });
     expect(await told('comment', TITLE, save('other'))).toEqual(['update comment 1 (1,?) → (1,?) [text]']);
-    expect(log.lookups).toBe(1);
+    expect(log.lookups).toBe(1 + again);
   });
 
   test('a relation that is null is known to be null', async () => {
@@ -169,7 +172,7 @@ describe.each(DATABASES)('mapped paths that are looked up on %s', (database) => 
       }),
     );
     expect(changes).toEqual(['update comment 1 (1,one) → (1,one) [text]', 'insert comment 2 - → (2,two)']);
-    expect(log.lookups).toBe(1);
+    expect(log.lookups).toBe(1 + again);
   });
 
   test('changes that are rolled back are not looked up', async () => {

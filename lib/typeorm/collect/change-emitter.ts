@@ -6,7 +6,7 @@ import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
 import { StatementReader } from '../sql/statement-reader.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
-import { Lookups } from './lookups.js';
+import { isLookedUp, Lookups } from './lookups.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
 import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
@@ -166,7 +166,14 @@ export class ChangeEmitter {
     if (!this.runners.isShared(runner)) transaction.announced.clear();
     transaction.hasBegun = false;
     // The context is left first: invalidation may rewarm, and those loads are outside of the transaction.
-    return both(transaction.leaveContext(), this.#send(transaction.take(), true));
+    const isRaw = transaction.isRaw;
+    const changes = transaction.take();
+    const sent = both(transaction.leaveContext(), this.#send(changes, true));
+    const wanted = this.interest.lookups;
+    // One connection for all has no snapshot; a transaction by SQL text has no look-ups.
+    if (wanted === undefined || isRaw || this.runners.isShared(runner)) return sent;
+    const again = this.lookups.again(changes, runner, wanted)?.then((present) => this.#send(present, true));
+    return both(sent, again);
   }
 
   /** A statement has committed what the open transaction wrote before it, and may have ended it. */
@@ -199,7 +206,11 @@ export class ChangeEmitter {
   commitFailed(transaction: TransactionChanges): HookResult {
     transaction.hold(this.takeUnconfirmed(transaction));
     const left = transaction.leaveContext();
-    const changes = transaction.take();
+    const wanted = this.interest.lookups;
+    // The connection may be lost, so what was looked up cannot be read again.
+    const changes = transaction
+      .take()
+      .map((change) => (wanted !== undefined && isLookedUp(change, wanted) ? withoutRows(change) : change));
     if (changes.length > 0)
       setTimeout(() => void this.guard('in doubt', () => this.#send(changes)), IN_DOUBT_MS).unref();
     return both(left, this.#send(changes));
@@ -256,6 +267,11 @@ export class ChangeEmitter {
     this.#unconfirmed.close();
     this.#isClosed = true;
   }
+}
+
+/** The change, its rows unknown. */
+function withoutRows(change: Change): Change {
+  return { ...change, before: undefined, after: change.after === null ? null : undefined };
 }
 
 function wantedOf(changes: readonly Change[], { tables }: ChangeInterest): readonly Change[] {

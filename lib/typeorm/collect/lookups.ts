@@ -1,5 +1,5 @@
 import type { Change } from '../../invalidation/change.interface.js';
-import { idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
+import { followPath, idText, readPaths, type ReadPaths } from '../entities/entity-paths.js';
 import { databaseState } from '../rows/row-states.js';
 import { EntityRowView } from '../entities/row-view.js';
 import type { Runners } from './runners.js';
@@ -60,6 +60,9 @@ export class Lookups {
       (path) => !view.read(path).known && (names === undefined || touches(names, path)),
     );
     if (paths.length === 0) return undefined;
+    // The parent of the row is asked again after the COMMIT.
+    for (const key of paths.flatMap((path) => keysOf(metadata, path)))
+      if (!view.read(key).known) paths.push(key);
     const id = metadata.getEntityIdMixedMap(databaseEntity);
     return this.#readTogether(queryRunner, metadata, id, paths).then((rows) => {
       const values = rows.get(idText(metadata, id));
@@ -86,6 +89,41 @@ export class Lookups {
     return this.host
       .guard('lookup', () => this.#complete(changes, runner, wanted))
       ?.catch((error: unknown) => this.host.report(error, 'lookup'));
+  }
+
+  /**
+   * Reads again, after the COMMIT, what was looked up inside the transaction: its snapshot may be older than what others have committed
+   * since, and others may have committed since it was read.
+   *
+   * @returns the changes once more, with the present values, where those differ or cannot be read; `undefined` where nothing was looked up
+   */
+  again(
+    changes: readonly Change[],
+    runner: OrmQueryRunner,
+    wanted: WantedPaths,
+  ): Promise<readonly Change[]> | undefined {
+    const lookedUp = changes.filter((change) => isLookedUp(change, wanted));
+    return lookedUp.length === 0 ? undefined : this.#again(lookedUp, runner, wanted);
+  }
+
+  async #again(
+    changes: readonly Change[],
+    runner: OrmQueryRunner,
+    wanted: WantedPaths,
+  ): Promise<readonly Change[]> {
+    const batches = new Map<OrmMetadata, Batch>();
+    const places = changes.map((change) => placesOf(change, wanted.get(change.table)!));
+    for (const { metadata, id, path } of places.flat()) {
+      let batch = batches.get(metadata);
+      if (batch === undefined) batches.set(metadata, (batch = newBatch()));
+      batch.ids.set(idText(metadata, id), id);
+      batch.paths.add(path);
+    }
+    const read = new Map<OrmMetadata, ReadRows>();
+    for (const [metadata, batch] of batches) read.set(metadata, await this.#read(runner, metadata, batch));
+    return changes.flatMap(
+      (change, i) => presentChange(change, wanted.get(change.table)!, places[i]!, read) ?? [],
+    );
   }
 
   #complete(
@@ -199,6 +237,110 @@ class ReadRows {
     return this.rows.get(id);
   }
 }
+
+/** A value to be read again: of the row as it is now, or of the parent that it was moved or removed from. */
+interface Place {
+  readonly side: 'before' | 'after';
+  /** As a rule maps it. */
+  readonly mapped: string;
+  readonly metadata: OrmMetadata;
+  readonly id: unknown;
+  readonly path: string;
+}
+
+/** The foreign keys by which the first relation of a path is found, as paths. */
+function keysOf(metadata: OrmMetadata, path: string): string[] {
+  const [relation] = followPath(metadata, path)?.joins ?? [];
+  if (relation?.isOwning !== true) return [];
+  return relation.joinColumns.map(
+    ({ referencedColumn }) => `${relation.propertyPath}.${referencedColumn!.propertyPath}`,
+  );
+}
+
+/** True if a mapped value of a change is known by a look-up. */
+export function isLookedUp(change: Change, wanted: WantedPaths): boolean {
+  const paths = wanted.get(change.table) ?? [];
+  return [change.before, change.after].some(
+    (view) =>
+      view instanceof EntityRowView && paths.some((path) => view.read(path).known && !view.holds(path)),
+  );
+}
+
+function placesOf(change: Change, paths: readonly string[]): Place[] {
+  const { id, before, after, updatedColumns } = change;
+  const places: Place[] = [];
+  for (const path of paths) {
+    if (after instanceof EntityRowView && id !== undefined && !after.holds(path))
+      places.push({ side: 'after', mapped: path, metadata: after.metadata, id, path });
+    const hasMoved = after === null || updatedColumns === undefined || touches(updatedColumns, path);
+    const parent =
+      hasMoved && before instanceof EntityRowView && !before.holds(path) ? parentOf(before, path) : undefined;
+    if (parent !== undefined) places.push({ side: 'before', mapped: path, ...parent });
+  }
+  return places;
+}
+
+/** The row that the first relation of a path leads to, by its primary key. */
+function parentOf(view: EntityRowView, path: string): Pick<Place, 'metadata' | 'id' | 'path'> | undefined {
+  const [relation] = followPath(view.metadata, path)?.joins ?? [];
+  if (relation?.isOwning !== true) return undefined;
+  const metadata = relation.inverseEntityMetadata;
+  const key: Record<string, unknown> = {};
+  for (const { referencedColumn } of relation.joinColumns) {
+    const reading = view.read(`${relation.propertyPath}.${referencedColumn!.propertyPath}`);
+    if (!reading.known || referencedColumn?.isPrimary !== true) return undefined;
+    key[referencedColumn.propertyPath] = reading.value;
+  }
+  if (Object.keys(key).length !== metadata.primaryColumns.length) return undefined;
+  const id = metadata.hasMultiplePrimaryKeys ? key : key[metadata.primaryColumns[0]!.propertyPath];
+  return { metadata, id, path: path.slice(relation.propertyPath.length + 1) };
+}
+
+/** A change with the values that were read last; `undefined` where they are those that it has already. */
+function presentChange(
+  change: Change,
+  paths: readonly string[],
+  places: readonly Place[],
+  read: ReadonlyMap<OrmMetadata, ReadRows>,
+): Change | undefined {
+  const { updatedColumns } = change;
+  const sides = { before: renewed(change.before), after: renewed(change.after) };
+  for (const { side, mapped, metadata, id, path } of places) {
+    const rows = read.get(metadata)!;
+    const values = rows.get(idText(metadata, id));
+    const view = sides[side];
+    if (values?.has(path) === true && view instanceof EntityRowView)
+      view.learn(mapped, values.get(path), rows.turn);
+  }
+  const { before, after } = sides;
+  for (const path of paths) {
+    if (!(before instanceof EntityRowView) || before.read(path).known) continue;
+    const hasParent = places.some(({ side, mapped }) => side === 'before' && mapped === path);
+    const isMoved = after === null || updatedColumns === undefined || touches(updatedColumns, path);
+    const from = isMoved ? change.before : after;
+    const isOwnColumn = (followPath(before.metadata, path)?.joins.length ?? 1) === 0;
+    const reading = hasParent || (isMoved && !isOwnColumn) ? undefined : from?.read(path);
+    if (reading?.known === true) before.learn(path, reading.value, 0);
+  }
+  const isSame = paths.every(
+    (path) => sameReading(change.before, before, path) && sameReading(change.after, after, path),
+  );
+  return isSame ? undefined : { ...change, before, after };
+}
+
+function renewed(view: Change['before']): Change['before'] {
+  return view instanceof EntityRowView ? view.without(NO_NAMES) : view;
+}
+
+/** A value that was unknown has dropped everything already. */
+function sameReading(first: Change['before'], second: Change['before'], path: string): boolean {
+  const one = first?.read(path);
+  const other = second?.read(path);
+  if (one?.known !== true) return true;
+  return other?.known === true && (one.value === other.value || String(one.value) === String(other.value));
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 function newBatch(): Batch {
   return { ids: new Map(), paths: new Set() };

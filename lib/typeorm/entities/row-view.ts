@@ -50,6 +50,11 @@ export class EntityRowView implements RowView {
     return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
   }
 
+  /** True if the row itself holds the value of a path, so that nothing need be looked up. */
+  holds(path: string): boolean {
+    return this.#readOwn(path, false).known;
+  }
+
   /** Takes a value that was read from the database. Where an object in memory has another one, either may have been cached. */
   learn(path: string, value: unknown, turn: number): void {
     if (this.isCertain(path)) return;
