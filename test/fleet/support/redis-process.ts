@@ -13,7 +13,8 @@ const reaper = createReaper();
 const machine = createMachine(reaper);
 let binary: string | undefined;
 
-async function redisServer(): Promise<string> {
+/** Path of the binary, which is installed where it is missing. */
+export async function redisServer(): Promise<string> {
   const find = (): string | undefined =>
     (machine.findBinaries(['redis-server']) as Record<string, string> | undefined)?.['redis-server'];
   binary ??= find() ?? (await machine.installPackage('redis-server'), find());
