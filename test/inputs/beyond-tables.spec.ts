@@ -28,6 +28,11 @@ const row = (
   ...more,
 });
 const nothing = (): void => undefined;
+/** As servers do that serve several applications, and adapters of serverless platforms. */
+const inFrontOfPlatform =
+  (run: (request: AnyRequest) => void): Row['setup'] =>
+  (app) =>
+    void app.getHttpServer().prependListener('request', run);
 const context = new AsyncLocalStorage<string>();
 const KEY = Symbol('visitor');
 
@@ -242,4 +247,24 @@ describeRows('beyond the tables', [
       });
     },
   ),
+  {
+    ...row(
+      'a member that code in front of the platform left',
+      ({ request }) => rawOf(request)['visitor'],
+      nothing,
+    ),
+    setup: inFrontOfPlatform((request) => {
+      request['visitor'] = agentOf(request);
+    }),
+  },
+  {
+    ...row(
+      'a member that code in front of the platform left for some',
+      ({ request }) => rawOf(request)['visitor'],
+      nothing,
+    ),
+    setup: inFrontOfPlatform((request) => {
+      if (agentOf(request) !== 'none') request['visitor'] = agentOf(request);
+    }),
+  },
 ]);

@@ -1,4 +1,4 @@
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
 /** The objects of a request: those of Express, those of Fastify, and Node's messages below Fastify's. */
@@ -138,9 +138,7 @@ const FASTIFY_OWN: Readonly<Partial<Record<MemberHolder, readonly string[]>>> = 
  * makes for each instance). All members of Node's prototypes count as Node's, patched ones included.
  */
 export function platformMembers(holder: MemberHolder, pristine: object): PlatformMembers {
-  const own = new Set<PropertyKey>(
-    holder in FASTIFY_OWN ? [] : [...nodeSymbols, ...Reflect.ownKeys(pristine)],
-  );
+  const own = new Set<PropertyKey>(holder in FASTIFY_OWN ? [] : [...ownOfMessages, ...hiddenOf(pristine)]);
   const names = namesOf(holder);
   const inherited = inheritedMembers(holder, pristine);
   const isNamed = (member: PropertyKey): boolean => own.has(member) || names.has(labelOf(member));
@@ -161,13 +159,32 @@ export function platformMembers(holder: MemberHolder, pristine: object): Platfor
   };
 }
 
-/** Symbols under which Node keeps what it computes at the first read, such as `headersDistinct`. */
-const nodeSymbols = symbolsOfRequests();
+/**
+ * Own members of messages before the first middleware: those of Node, symbols under which it stores what it computes at the first read
+ * (`headersDistinct`), those that Express adds, and those of messages that `inject()` and serverless adapters make. Any other one was put
+ * there by code in front of the platform, whose reads nobody has watched.
+ */
+const ownOfMessages: readonly PropertyKey[] = [
+  ...nodeMembers(),
+  ...['baseUrl', 'locals', 'next', 'originalUrl', 'params', 'req', 'res'],
+  ...['body', 'headers', 'isLightMyRequest'],
+];
 
-function symbolsOfRequests(): readonly symbol[] {
+function nodeMembers(): readonly PropertyKey[] {
   const message = new IncomingMessage(new Socket());
   for (const member of HEADER_MEMBERS) Reflect.get(message, member);
-  return Object.getOwnPropertySymbols(message);
+  const response = new ServerResponse(message);
+  return [
+    ...Object.getOwnPropertySymbols(message),
+    ...Object.keys(message),
+    ...Object.getOwnPropertySymbols(response),
+    ...Object.keys(response),
+  ];
+}
+
+/** Symbols, and members that begin with `_`: which of them Node sets depends on its version. */
+function hiddenOf(pristine: object): readonly PropertyKey[] {
+  return Reflect.ownKeys(pristine).filter((member) => typeof member === 'symbol' || member.startsWith('_'));
 }
 
 interface InheritedMember {
