@@ -104,7 +104,7 @@ describe('a configuration that cannot work is an error at boot that names class 
       { controllers: [Messages] },
       /@CacheResponse\(\) on Messages\.onMessage.*@CacheResult\(\)/s,
     ],
-    ['a route that writes', { controllers: [Writes] }, /Writes\.write.*does not answer GET/s],
+    ['a route that writes', { controllers: [Writes] }, /Writes\.write caches GET, which its route does not answer/s],
     ['a route parameter that is not there', { controllers: [Unknown] }, /Unknown\.find.*"id".*"slug"/s],
     [
       'a rule that maps no parameter',
