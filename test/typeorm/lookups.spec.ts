@@ -262,10 +262,11 @@ test('a row that another caller moves meanwhile has an unknown old place', async
     });
     await removed;
     const comments = sink.changes.filter((one) => one.entityName === 'Comment');
-    // Two connections: which of their answers is read first is the network's choice.
-    expect(comments.map((change) => line(change, ['article.title'])).sort()).toEqual([
+    // The DELETE may run before the row is read again: then the move is told once more, of unknown rows.
+    const told = comments.map((change) => line(change, ['article.title']));
+    expect(told).toContain('update comment 1 (one) → (two) [article]');
+    expect(told.filter((each) => each.startsWith('remove'))).toEqual([
       expect.stringMatching(/^remove comment 1 (\?|\(\?\)) → -$/),
-      'update comment 1 (one) → (two) [article]',
     ]);
   } finally {
     await dataSource.destroy();

@@ -63,10 +63,16 @@ describe.each(ON_SERVERS)(
       write: (manager: EntityManager) => Promise<unknown>,
       level = 'REPEATABLE READ',
     ): Promise<void> {
-      await ours.transaction(level as never, async (manager) => {
-        await manager.find(Article);
+      // Its context is outside of the transaction.
+      let proceed = (): void => {};
+      const other = new Promise<void>((resolve) => (proceed = resolve)).then(async () => {
         await theirs.manager.update(Article, { id: 1 }, { title: 'renamed' });
         await apps[1]!.get(Feeds).comments('renamed');
+      });
+      await ours.transaction(level as never, async (manager) => {
+        await manager.find(Article);
+        proceed();
+        await other;
         await write(manager);
       });
     }
