@@ -67,13 +67,15 @@ export class DeclarationPrinter {
   }
 
   private canonical(root: ts.Node, context: ts.TransformationContext): ts.Node {
+    // A class without its private members is made, and stands in no file.
+    const file = root.getSourceFile();
     const visit = (node: ts.Node): ts.Node => {
       if (ts.isImportTypeNode(node)) return this.imported(ts.visitEachChild(node, visit, context), node);
       if (ts.isIdentifier(node)) return this.named(node);
       // Left out before its parameters are looked at.
       if (ts.isClassDeclaration(node)) node = withVisibleMembers(node);
       const visited = ts.visitEachChild(node, visit, context);
-      return this.sorted(visited, node.getSourceFile());
+      return this.sorted(visited, file);
     };
     return visit(root);
   }
