@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import * as zlib from 'node:zlib';
+import type { BrotliOptions, ZlibOptions } from 'node:zlib';
 import { checkOptions, isWholeFrom, type OptionTable, typeError } from '../common/options.js';
 import type { MaybePromise } from './store.interface.js';
 
@@ -36,7 +36,7 @@ const INLINE_BYTES = 32 * 1024;
 
 const DEFAULT_THRESHOLD = 4_096;
 
-type Options = zlib.ZlibOptions & zlib.BrotliOptions;
+type Options = ZlibOptions & BrotliOptions;
 type Transform<Result> = (input: Buffer, options: Options) => Result;
 
 interface Algorithm {
@@ -47,32 +47,40 @@ interface Algorithm {
   readonly inflateSync: Transform<Buffer>;
 }
 
+/** `Z_MIN_CHUNK` of zlib. Bytes. */
+const MIN_CHUNK = 64;
+
 /** Quality 11, the default, takes seconds for a megabyte. */
 const BROTLI_QUALITY = 4;
 
-const brotli: Transform<Promise<Buffer>> = promisify(zlib.brotliCompress);
+let loaded: Readonly<Record<CompressionAlgorithm, Algorithm | undefined>> | undefined;
 
-const ALGORITHMS: Readonly<Record<CompressionAlgorithm, Algorithm | undefined>> = {
-  gzip: {
-    id: 1,
-    compress: promisify(zlib.gzip),
-    inflate: promisify(zlib.gunzip),
-    inflateSync: zlib.gunzipSync,
-  },
-  brotli: {
-    id: 2,
-    compress: (input, options) =>
-      brotli(input, { ...options, params: { [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
-    inflate: promisify(zlib.brotliDecompress),
-    inflateSync: zlib.brotliDecompressSync,
-  },
-  zstd: zstd(),
-};
-
-const BY_ID = new Map(Object.values(ALGORITHMS).map((algorithm) => [algorithm?.id, algorithm]));
+/** Loaded at first use: most applications compress nothing, and zlib adds to the time of every import (`npm run bench -- start`). */
+function algorithms(): NonNullable<typeof loaded> {
+  if (loaded !== undefined) return loaded;
+  const zlib = process.getBuiltinModule('node:zlib');
+  const brotli: Transform<Promise<Buffer>> = promisify(zlib.brotliCompress);
+  const params = { [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY };
+  loaded = {
+    gzip: {
+      id: 1,
+      compress: promisify(zlib.gzip),
+      inflate: promisify(zlib.gunzip),
+      inflateSync: zlib.gunzipSync,
+    },
+    brotli: {
+      id: 2,
+      compress: (input, options) => brotli(input, { ...options, params }),
+      inflate: promisify(zlib.brotliDecompress),
+      inflateSync: zlib.brotliDecompressSync,
+    },
+    zstd: zstd(zlib),
+  };
+  return loaded;
+}
 
 /** The type declarations of the oldest supported Node lack it. Can go when Node 22.14 is no longer supported. */
-function zstd(): Algorithm | undefined {
+function zstd(zlib: object): Algorithm | undefined {
   type Callback = (error: Error | null, result: Buffer) => void;
   type Asynchronous = (input: Buffer, options: Options, callback: Callback) => void;
   const { zstdCompress, zstdDecompress, zstdDecompressSync } = zlib as {
@@ -93,7 +101,7 @@ function zstd(): Algorithm | undefined {
 const OPTIONS: OptionTable<CompressionOptions> = {
   rows: {
     algorithm: [
-      (value) => typeof value === 'string' && Object.hasOwn(ALGORITHMS, value),
+      (value) => typeof value === 'string' && Object.hasOwn(algorithms(), value),
       `'gzip', 'brotli' or 'zstd'`,
     ],
     threshold: [isWholeFrom(0), 'a whole number of bytes'],
@@ -110,7 +118,7 @@ const OPTIONS: OptionTable<CompressionOptions> = {
 export function normaliseCompression(options: CompressionOptions, where: string): Compression {
   checkOptions(OPTIONS, options, `compression of ${where}`);
   const { algorithm, threshold = DEFAULT_THRESHOLD } = options;
-  if (ALGORITHMS[algorithm] === undefined) {
+  if (algorithms()[algorithm] === undefined) {
     throw new TypeError(
       `compression of ${where}: '${algorithm}' needs Node 22.15 or 23.8, and this is ${process.version}. ` +
         `Write 'brotli' or 'gzip', which every Node has.`,
@@ -124,9 +132,9 @@ export async function compress(
   raw: Buffer,
   algorithm: CompressionAlgorithm,
 ): Promise<{ readonly id: number; readonly bytes: Buffer }> {
-  const { id, compress: run } = ALGORITHMS[algorithm]!;
+  const { id, compress: run } = algorithms()[algorithm]!;
   // One chunk, so that the work is handed to the other thread once.
-  return { id, bytes: await run(raw, { chunkSize: Math.max(raw.length, zlib.constants.Z_MIN_CHUNK) }) };
+  return { id, bytes: await run(raw, { chunkSize: Math.max(raw.length, MIN_CHUNK) }) };
 }
 
 /**
@@ -135,11 +143,11 @@ export async function compress(
  * @throws Error for an unknown algorithm, and for data that does not inflate to that size
  */
 export function inflate(id: number, bytes: Buffer, rawBytes: number): MaybePromise<Buffer> {
-  const algorithm = BY_ID.get(id);
+  const algorithm = Object.values(algorithms()).find((one) => one?.id === id);
   if (algorithm === undefined) throw new TypeError('unknown compression algorithm');
   if (!Number.isSafeInteger(rawBytes) || rawBytes <= 0 || rawBytes > MAX_RAW_BYTES)
     throw new TypeError('too large to inflate');
-  const chunkSize = Math.max(rawBytes, zlib.constants.Z_MIN_CHUNK);
+  const chunkSize = Math.max(rawBytes, MIN_CHUNK);
   const options = { chunkSize, maxOutputLength: rawBytes };
   return rawBytes <= INLINE_BYTES ? algorithm.inflateSync(bytes, options) : algorithm.inflate(bytes, options);
 }
