@@ -4,11 +4,17 @@ import { judgeGeneration, type Generation, type Stamp, type Verdict } from './st
 
 const DAY_MS = 86_400_000;
 
-/** Lifetime of a generation under which no entry is written, and of entries without expiry. */
+/** Lifetime of entries without expiry that are not read, and of generations on a store that cannot extend a life. */
 export const IDLE_MS = 30 * DAY_MS;
 
+/**
+ * Lifetime of a generation under which no entry is written yet. It must cover a load: the entry of a longer one is a miss, since its
+ * generation is missing then.
+ */
+export const FLOOR_MS = 15 * 60_000;
+
 /** A generation outlives the entries under it by this much. */
-const MARGIN_MS = DAY_MS;
+const MARGIN_MS = 60_000;
 
 /** Longer lifetimes are shortened to this: afterwards the entry is loaded again. */
 const MAX_LIFE_MS = 365 * DAY_MS;
@@ -51,5 +57,5 @@ export function physicalLife(entry: { readonly cachedAt: number; readonly keepUn
 } {
   const life = Math.ceil(Math.min(entry.keepUntil - entry.cachedAt, MAX_LIFE_MS));
   const entryLife = Number.isFinite(entry.keepUntil) ? Math.max(1, life) : IDLE_MS;
-  return { entry: entryLife, generations: Math.max(IDLE_MS, entryLife + MARGIN_MS) };
+  return { entry: entryLife, generations: Math.max(FLOOR_MS, entryLife + MARGIN_MS) };
 }

@@ -111,11 +111,11 @@ describe('in Redis', () => {
       before7.disconnect();
     });
 
-    it.each(['purge', 'expire'] as const)('end one day after a %s too', async (mode) => {
+    it.each(['purge', 'expire'] as const)('end a quarter of an hour after a %s too, unless an entry is stored', async (mode) => {
       await store.stamp(at.tags());
       await store.bump([tag], mode);
       const life = await client.pttl(tag);
-      expect([life > 29 * DAY, life <= 30 * DAY]).toEqual([true, true]);
+      expect([life > 14 * 60_000, life <= 15 * 60_000]).toEqual([true, true]);
     });
 
     it('an expire renews one half, a purge both', async () => {
@@ -354,4 +354,26 @@ describe('when Redis begins another history', () => {
     expect(await redis.store.set(at, entry(stamp))).toBe(false);
     expect(await redis.store.get(at)).toBeInstanceOf(Stamp);
   });
+});
+
+it('generations live as long as the longest entry under them, with a floor that covers a load', async () => {
+  const client = new Redis(serverUrl('redis'));
+  const store = redisStore({ client, timeout: 5_000 });
+  store.attach!(UNATTACHED);
+  await store.ready!();
+  const MINUTE = 60_000;
+  const life = async (tag: string): Promise<number> => (await client.pttl(tag)) / MINUTE;
+  const query = uniqueQuery();
+  const [tag] = query.tags() as [string];
+  await store.set(query, entry(await store.stamp(query.tags()), 1_000));
+  expect(await life(tag)).toBeGreaterThan(10);
+  expect(await life(tag)).toBeLessThanOrEqual(15);
+  await store.set(query, entry(await store.stamp(query.tags()), 2 * DAY));
+  await store.set(query, entry(await store.stamp(query.tags()), 1_000));
+  expect(await life(tag)).toBeGreaterThanOrEqual((2 * DAY) / MINUTE);
+  await store.bump([tag], 'purge');
+  // Nothing is under the new generation.
+  expect(await life(tag)).toBeLessThanOrEqual(15);
+  await store.close!();
+  client.disconnect();
 });

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { IDLE_MS, physicalLife } from '../../lib/stores/shared-generations.js';
+import { FLOOR_MS, IDLE_MS, physicalLife } from '../../lib/stores/shared-generations.js';
 
 const DAY = 86_400_000;
 
@@ -9,7 +9,9 @@ it.each([1, DAY, 30 * DAY, 60 * DAY, 1_000 * DAY, Infinity])(
     const { entry, generations } = physicalLife({ cachedAt: 5, keepUntil: 5 + life });
     expect(generations).toBeGreaterThanOrEqual(entry);
     if (Number.isFinite(life)) expect(generations).toBeGreaterThan(entry);
-    expect(generations).toBeGreaterThanOrEqual(IDLE_MS);
+    expect(generations).toBeGreaterThanOrEqual(FLOOR_MS);
+    // Generations of short-lived entries must not pile up.
+    expect(generations).toBeLessThanOrEqual(entry + FLOOR_MS);
   },
 );
 

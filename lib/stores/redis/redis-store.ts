@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../../observability/metrics.js';
 import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {
+  FLOOR_MS,
   IDLE_MS,
   judgeStamp,
   newGeneration,
@@ -184,8 +185,8 @@ export class RedisStore implements CacheStore {
       const commands = absent.flatMap((tag): RedisCommand[] => [
         // An unreadable generation counts as missing and is overwritten; NX would keep it.
         reading.isPresent(tag)
-          ? ['set', tag, newGeneration(), 'PX', IDLE_MS]
-          : ['set', tag, newGeneration(), 'PX', IDLE_MS, 'NX'],
+          ? ['set', tag, newGeneration(), 'PX', FLOOR_MS]
+          : ['set', tag, newGeneration(), 'PX', FLOOR_MS, 'NX'],
         ['get', tag],
       ]);
       const replies = await this.#write(commands);
@@ -338,9 +339,14 @@ export class RedisLifetimes {
   /** Times of the last extensions, by key. */
   readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
 
-  /** Lets keys live for at least `ms` milliseconds. Before Redis 7 exactly as long: entries that need their generations longer are then misses. */
+  /**
+   * Lets keys live for at least `ms` milliseconds. Redis 6 cannot tell whether a life is longer already: there it is thirty days at least,
+   * and entries that need their generations longer are misses.
+   */
   extend(keys: readonly string[], ms: number): RedisCommand[] {
-    return keys.map((key) => (this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, ms]));
+    return keys.map((key) =>
+      this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, Math.max(ms, IDLE_MS)],
+    );
   }
 
   /** True if a command failed because of its option, which is then left out from now on. */
@@ -370,6 +376,6 @@ export class RedisLifetimes {
 
 /** An absent tag has no current entry: it is not created. */
 export function bumpCommand(tag: string, mode: InvalidationMode): RedisCommand {
-  if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', IDLE_MS, 'XX'];
+  if (mode === 'purge') return ['set', tag, newGeneration(), 'PX', FLOOR_MS, 'XX'];
   return ['eval', EXPIRE_SCRIPT, 1, tag, newHalf()];
 }
