@@ -76,7 +76,7 @@ export class TtlFreshness implements FreshnessRules {
     };
     const { inputs: rules, held, declaredHeaders } = route;
     const isAnswered = route.answersWhoAsks(request);
-    if (route.isScoped && !isAnswered && !rules.hasKeyContext) load.context.refuse(SCOPED, true);
+    if (route.isScoped && !isAnswered && !rules.hasKeyContext) load.context.refuse(SCOPED, true, 'scoped');
     return watchLoad(load.context, { request, response }, { rules, held, declaredHeaders, isAnswered, hold });
   }
 
@@ -124,8 +124,12 @@ class TtlAnswerRules implements AnswerRules {
     this.#judged = { etag, lastModified, cacheControl, ...(isPrivate && { isPrivate }) };
     const judgement = judgeResponse(status, cacheControl, ageOf(headers['age']), vary, route.options);
     if (typeof judgement === 'number') this.#lifetime = judgement;
-    const refusal = typeof judgement === 'number' ? undefined : judgement;
+    const refusal = typeof judgement === 'number' ? this.#refusalOfBody(body) : judgement;
     return { refusal, isShareable: true, vary, etag, lastModified };
+  }
+
+  #refusalOfBody(body: Buffer | undefined): Refusal | undefined {
+    return this.#secrets.some((secret) => body?.includes(secret)) ? REPEATS_SECRET : undefined;
   }
 
   freshUntil(now: number): number {
@@ -145,8 +149,8 @@ class TtlAnswerRules implements AnswerRules {
   }
 
   refusalOfSent(recorded: RecordedResponse, cacheControl: string | undefined): Refusal | undefined {
-    if (this.#secrets.some((secret) => recorded.body.includes(secret))) return REPEATS_SECRET;
-    if (cacheControl === undefined) return undefined;
+    const ofBody = this.#refusalOfBody(recorded.body);
+    if (ofBody !== undefined || cacheControl === undefined) return ofBody;
     const { options } = this.exchange.route;
     const judgement = judgeResponse(recorded.status, cacheControl, 0, [], options);
     if (typeof judgement !== 'number') return judgement;
