@@ -26,7 +26,7 @@ function counting(): { readonly asked: string[][]; load(missing: readonly string
 }
 
 describe('getOrSetMany', () => {
-  it('runs the loader once, for what is missing, and keeps the order', async () => {
+  it('runs the loader once, for the missing keys, and returns values in the order of the keys', async () => {
     const cache = service();
     const asked: (readonly string[])[] = [];
     const load = (missing: readonly string[]): Promise<string[]> => {
@@ -39,7 +39,7 @@ describe('getOrSetMany', () => {
     expect(asked).toEqual([['a', 'c']]);
   });
 
-  it('shares each item with whoever else asks for it', async () => {
+  it('shares the load of each item with other callers of its key', async () => {
     const cache = service();
     let loads = 0;
     const one = cache.getOrSetMany(['a', 'b'], async (missing) => {
@@ -52,7 +52,7 @@ describe('getOrSetMany', () => {
     expect(loads).toBe(1);
   });
 
-  it('does not store what was invalidated during the load, and passes on what the loader read', async () => {
+  it('does not store an item that was invalidated during the load, and returns the loaded value', async () => {
     const cache = service();
     const read = (): Promise<string> => cache.getOrSet('inner', () => 'inner', { tags: ['row'] });
     expect(await cache.getOrSetMany(['a', 'b'], async (missing) => (await read(), missing))).toEqual([
@@ -69,7 +69,7 @@ describe('getOrSetMany', () => {
     expect(loads).toBe(2);
   });
 
-  it('tells everybody of an error, and stores nothing', async () => {
+  it('rejects for all callers when the loader fails, and stores nothing', async () => {
     const cache = service();
     await expect(cache.getOrSetMany(['a'], () => Promise.reject(new Error('down')))).rejects.toThrow('down');
     await expect(cache.getOrSetMany(['a', 'b'], () => Promise.resolve(['x']))).rejects.toThrow(
@@ -82,7 +82,7 @@ describe('getOrSetMany', () => {
 describe('each item of getOrSetMany', () => {
   const clock = new ManualClock();
 
-  it('is served stale while one run of the loader refreshes all that are', async () => {
+  it('is served stale while one run of the loader refreshes all stale items', async () => {
     const cache = service({ clock });
     const { asked, load } = counting();
     const options = { ttl: '1m', staleWhileRevalidate: '1h' } as const;
@@ -113,7 +113,7 @@ describe('each item of getOrSetMany', () => {
     ]);
   });
 
-  it('is stored anew after its lifetime, and served stale where the loader fails', async () => {
+  it('is stored again after its lifetime, and served stale if the loader fails', async () => {
     const cache = service({ clock });
     const { asked, load } = counting();
     const options = { ttl: '1m', staleIfError: '1h' } as const;
@@ -140,7 +140,7 @@ describe('each item of getOrSetMany', () => {
     expect(await cache.get('a')).toBe('late');
   });
 
-  it('may be asked for by the loader itself', async () => {
+  it('can be read by the loader itself without a deadlock', async () => {
     const cache = service();
     const load = async (missing: readonly string[]): Promise<string[]> => [
       await cache.getOrSet('a', () => 'inner'),
@@ -172,7 +172,7 @@ describe('each item of getOrSetMany', () => {
     expect(leases.size).toBe(0);
   });
 
-  it('is loaded in one run where the store does not answer, which counts as one load', async () => {
+  it('is loaded in one run while the store does not answer, which counts as one load', async () => {
     const down: CacheStore = {
       kind: 'down',
       keepsReferences: false,

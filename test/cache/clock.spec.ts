@@ -17,7 +17,7 @@ it.each([
 it.each([
   ['the clock', systemClock],
   ['a store without an application', UNATTACHED],
-])('%s goes by the time that a test fakes', (_, clock) => {
+])('%s follows the fake timers of a test', (_, clock) => {
   jest.useFakeTimers({ now: 1_000 });
   try {
     const called = jest.fn();

@@ -50,7 +50,7 @@ describe('a duration', () => {
     Symbol('s'),
     new Date(0),
     () => 1,
-  ])('%p is none', (duration) => {
+  ])('%p is refused', (duration) => {
     let thrown: unknown;
     try {
       parseDuration(duration, '@CacheResult() ttl of Users.find');
@@ -64,11 +64,11 @@ describe('a duration', () => {
     });
   });
 
-  it('a text without a unit is told which one it may have meant', () => {
+  it('a text without a unit is refused with a suggestion of the unit', () => {
     expect(() => parseDuration('60', 'ttl')).toThrow("for example 60 or '60s'");
   });
 
-  it('a number above 30 days is hinted at, since it may be milliseconds', () => {
+  it('a number above 30 days gets a hint, since it may be milliseconds', () => {
     const hints: string[] = [];
     expect(parseDuration(2_592_001, 'ttl of A.b', (hint) => hints.push(hint))).toBe(2_592_001_000);
     expect(parseDuration('31d', 'ttl of A.b', (hint) => hints.push(hint))).toBe(31 * 86_400_000);

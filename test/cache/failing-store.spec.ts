@@ -102,14 +102,14 @@ it.each(OPERATIONS)(
   },
 );
 
-it('a failing store is told of once, not on every call', async () => {
+it('a failing store is logged once, not on every call', async () => {
   const { application, spoilt, provider } = await things();
   spoilt.answer = () => Promise.reject(new Error('store down'));
   for (let id = 0; id < 20; id++) await provider.call(id);
   expect(application.log.errors.filter((line) => line.includes('store down'))).toHaveLength(1);
 });
 
-it('a store that answers late is waited for, and works', async () => {
+it('a store that answers late, within its timeout, is used', async () => {
   const { spoilt, provider } = await things();
   spoilt.answer = (_operation, work) => settled().then(work);
   expect([await provider.call(1), await provider.call(1), provider.runs]).toEqual([1, 1, 1]);
@@ -125,7 +125,7 @@ it('a store whose promises are not of this realm works', async () => {
   expect([await provider.call(1), provider.runs]).toEqual([1, 2]);
 });
 
-it('waiters share the load of a value that the store did not take', async () => {
+it('waiting callers share the load of a value that the store refused', async () => {
   const { spoilt, provider } = await things();
   spoilt.answer = (operation, work) => (operation === 'set' ? Promise.reject(new Error('full')) : work());
   const gate = new Gate();
@@ -146,7 +146,7 @@ it('metadata says that a value was not stored', async () => {
   ]);
 });
 
-it('an invalidation that fails says so, the other stores hear of it, and it is sent again until the store took it', async () => {
+it('a failed invalidation is logged, reaches the other stores, and is repeated until the store accepts it', async () => {
   const Things = method('things', { store: 'good' });
   const Others = method('others', { store: 'default' });
   const first = new SpoiltStore();
@@ -167,7 +167,7 @@ it('an invalidation that fails says so, the other stores hear of it, and it is s
   expect([await others.call(1), await others.call(1), others.runs]).toEqual([1, 1, 3]);
 });
 
-it('clear() has dropped everything also where the store fails to remove it, which the log says', async () => {
+it('clear() drops everything even if the store fails to remove entries, and logs the failure', async () => {
   const { application, spoilt, provider } = await things();
   spoilt.answer = (operation, work) =>
     operation === 'sweep' ? Promise.reject(new Error('no SCAN for you')) : work();
@@ -180,7 +180,7 @@ it('clear() has dropped everything also where the store fails to remove it, whic
   expect(provider.runs).toBe(2);
 });
 
-it('an invalidation resolves only when the store has it', async () => {
+it('an invalidation resolves only when the store has accepted it', async () => {
   const { application, spoilt } = await things();
   const bumped = new Deferred();
   spoilt.answer = (operation, work) => (operation === 'bump' ? bumped.promise.then(work) : work());
@@ -192,7 +192,7 @@ it('an invalidation resolves only when the store has it', async () => {
   await clearing;
 });
 
-it('tags that cannot be told are no failure of the store: the call runs uncached, and its method is named', async () => {
+it('a tags function that throws is no failure of the store: the call runs uncached, and the log names its method', async () => {
   for (const tags of [
     () => {
       throw new Error('no tags');
@@ -212,7 +212,7 @@ it('tags that cannot be told are no failure of the store: the call runs uncached
   }
 });
 
-it('a store is not asked about tags that cannot be told', async () => {
+it('a call whose tags function throws reads no store', async () => {
   const tags = (): string[] => {
     throw new Error('no tags');
   };

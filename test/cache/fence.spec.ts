@@ -54,7 +54,7 @@ describe.each(DROPS)('dropping %s', (_level, drop) => {
     expect(things.runs).toBe(2);
   });
 
-  it('what was cached is gone', async () => {
+  it('the cached value is never served again', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     await things.call(1);
@@ -78,7 +78,7 @@ describe('single-flight', () => {
     expect(values.every((value) => value.id === 1)).toBe(true);
   });
 
-  it('what a waiter got, its leader cannot change, nor the other way round', async () => {
+  it("a waiting caller and the leader of a load cannot change each other's value", async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     const gate = new Gate();
@@ -90,7 +90,7 @@ describe('single-flight', () => {
     expect(await things.call(1)).toEqual({ n: 1 });
   });
 
-  it('waiters of a load that a bump overtook load anew, once for all of them', async () => {
+  it('waiting callers of a load that a bump overtook share one new load', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     const gate = new Gate();
@@ -145,7 +145,7 @@ describe('single-flight', () => {
     expect(await things.call(1)).toBe('up');
   });
 
-  it('loads over the bound run unshared, and none is lost', async () => {
+  it('loads over the limit run unshared, and none is lost', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     const { engine } = application.module.get<CacheRuntime>(CACHE_RUNTIME);
@@ -162,14 +162,14 @@ describe('single-flight', () => {
     expect(engine.loads.size).toBe(0);
   });
 
-  it('a method that comes back to itself does not wait for itself', async () => {
+  it('a method that calls itself with the same key does not wait for itself', async () => {
     const things = (await start([Things])).get(Things);
     let depth = 0;
     things.body = async (id) => (++depth < 3 ? `${id} ${await things.call(id)}` : 'end');
     expect(await things.call(1)).toBe('1 1 end');
   });
 
-  it('nor for its own lease, with lock: distributed', async () => {
+  it('a method that calls itself does not wait for its own lease, with lock: distributed', async () => {
     const leases = new Set<string>();
     const acquire = async (key: string): Promise<Lease | undefined> =>
       leases.has(key) ? undefined : (leases.add(key), { release: async () => void leases.delete(key) });
@@ -197,7 +197,7 @@ describe('single-flight', () => {
 });
 
 describe('refresh', () => {
-  it('never joins a load in flight, and its value stays: an older load does not store over it', async () => {
+  it('refresh() never joins a running load, and an older load does not overwrite its value', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     const gate = new Gate();
@@ -212,7 +212,7 @@ describe('refresh', () => {
     expect(things.runs).toBe(2);
   });
 
-  it('set() stays too', async () => {
+  it('an older load does not overwrite the value of set()', async () => {
     const { cache } = await start();
     const gate = new Gate();
     const early = cache.getOrSet('k', () => gate.pass().then(() => 'old'));
@@ -223,7 +223,7 @@ describe('refresh', () => {
     expect(await cache.get('k')).toBe('new');
   });
 
-  it('readers meanwhile get what is cached, and its own status is REFRESH', async () => {
+  it('readers get the cached value during a refresh, and the refresh has the status REFRESH', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     things.body = () => 'old';
@@ -241,7 +241,7 @@ describe('refresh', () => {
     ]);
   });
 
-  it('a refresh that fails leaves what is cached', async () => {
+  it('a refresh that fails keeps the cached value', async () => {
     const application = await start([Things]);
     const things = application.get(Things);
     await things.call(1);
@@ -251,7 +251,7 @@ describe('refresh', () => {
   });
 
   it.each(['refresh', 'get'] as const)(
-    'nor does one that fails keep the value of an earlier %s from being stored',
+    'a refresh that fails does not prevent storing the value of an earlier %s',
     async (how) => {
       const application = await start([Things]);
       const [things, cached] = [application.get(Things), application.cache.for(Things, 'call')];
@@ -268,7 +268,7 @@ describe('refresh', () => {
   );
 });
 
-it('what a bump overtook is not even given to the store while the load after it runs', async () => {
+it('a value that a bump overtook is not written while the next load runs', async () => {
   const store = memoryStore();
   const given: unknown[] = [];
   const set = store.set.bind(store);
@@ -294,7 +294,7 @@ it('what a bump overtook is not even given to the store while the load after it 
   expect(await things.call(1)).toBe(2);
 });
 
-it('a load that was given up long ago does not store over what was loaded since', async () => {
+it('a load that timed out does not overwrite a later value', async () => {
   const Slow = method('slow', { hardTimeout: '1s' });
   const application = await start([Slow]);
   const [slow, cached] = [application.get(Slow), application.cache.for(Slow, 'call')];

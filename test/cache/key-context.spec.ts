@@ -74,7 +74,7 @@ const stores: Record<string, () => CacheStore> = {
 };
 
 describe.each(Object.keys(stores))('with keyContext, on %s,', (kind) => {
-  it('tenants never share what a method returned', async () => {
+  it('tenants never share the result of a method', async () => {
     const users = (await start({ store: stores[kind]!() })).get(Users);
     const all = await Promise.all(
       ['a', 'b', 'a', 1, '1', ['a', 'b'], 'a,b', null].map(async (tenant) =>
@@ -87,7 +87,7 @@ describe.each(Object.keys(stores))('with keyContext, on %s,', (kind) => {
     expect(runs).toBe(7);
   });
 
-  it('tenants never share what getOrSet, getOrSetMany and set stored', async () => {
+  it('tenants never share values of getOrSet, getOrSetMany and set', async () => {
     const { cache } = await start({ store: stores[kind]!() });
     const load = async (): Promise<string> => `${tenantOf()} ${++runs}`;
     const menu = (tenant: string): Promise<string> => inTenant(tenant, () => cache.getOrSet('menu', load));
@@ -121,7 +121,7 @@ describe.each(Object.keys(stores))('with keyContext, on %s,', (kind) => {
     expect(runs).toBe(7);
   });
 
-  it('deleteCache drops the entries of all contexts, also where the context cannot be read', async () => {
+  it('deleteCache drops the entries of all contexts, even if the context cannot be read', async () => {
     const store = stores[kind]!();
     const application = await start({
       store,
@@ -137,7 +137,7 @@ describe.each(Object.keys(stores))('with keyContext, on %s,', (kind) => {
 });
 
 describe('keyContext', () => {
-  it('drops by a combination with fields of the key where meta.partitions declares it', async () => {
+  it('drops by a combination of its members and fields of the key that meta.partitions declares', async () => {
     const application = await start({});
     const declared = application.get(Declared);
     const find = (tenant: string, id: number): Promise<string> => inTenant(tenant, () => declared.find(id));
@@ -151,7 +151,7 @@ describe('keyContext', () => {
     ).rejects.toThrow(`static readonly meta = { partitions: [['id', 'tenant']] }`);
   });
 
-  it('refuses to drop by a name that neither the key nor the context has', async () => {
+  it('refuses to drop by a name that is in neither the key nor the context', async () => {
     const application = await start({});
     await expect(application.cache.for(Users, 'find').deletePartition({ tennant: 'a' })).rejects.toThrow(
       `names "tennant", which is not a partition field`,
@@ -201,7 +201,7 @@ describe('keyContext', () => {
     ['answers with a promise', () => Promise.reject(new Error('later')) as never, 'returned a promise'],
     ['answers nothing', () => undefined as never, 'returned undefined'],
     ['holds what has no encoding', () => ({ tenant: () => 1 }) as never, 'a member without an encoding'],
-  ])('bypasses the cache where it %s, and says what to write', async (_, failing, message) => {
+  ])('bypasses the cache if it %s, and the log says what to write', async (_, failing, message) => {
     const application = await start({ keyContext: failing });
     const users = application.get(Users);
     expect([await users.find(1), await users.find(1)]).toEqual(['undefined/1 1', 'undefined/1 2']);
@@ -224,7 +224,7 @@ describe('keyContext', () => {
     expect(reads - before).toBe(1);
   });
 
-  it('stands in keys as its hash where it is long', async () => {
+  it('is hashed in keys if it is long', async () => {
     const application = await start({});
     const key = inTenant('x'.repeat(500), () => application.cache.for(Users, 'find').getCacheKey(1));
     expect(key.length).toBeLessThan(300);
@@ -233,7 +233,7 @@ describe('keyContext', () => {
     );
   });
 
-  it('an outer load that called what bypassed is not stored', async () => {
+  it('an outer load whose inner call bypassed the cache is not stored', async () => {
     @Injectable()
     class Outer {
       constructor(private readonly users: Users) {}

@@ -13,7 +13,7 @@ const context = (...inner: Stamp[]): LoadContext => {
 };
 
 describe('what a load inherits', () => {
-  it('is added to the stamp that it began under', () => {
+  it('is added to the stamp of the outer load', () => {
     expect(context(stamp('b'), stamp('c')).complete(stamp('a'))).toEqual(
       new Stamp('one', ['a', 'b', 'c'], Array(3).fill({ hard: '1', soft: '1' })),
     );
@@ -23,7 +23,7 @@ describe('what a load inherits', () => {
   it.each([
     ['a tag was bumped between them', stamp('a', '2')],
     ['the store lost its data between them', stamp('b', '1', 'two')],
-  ])('contradicts that stamp where %s: the value is not stored', (_, inner) => {
+  ])('contradicts the stamp of the outer load if %s: the value is not stored', (_, inner) => {
     const made = context(inner);
     expect(made.refusal).toBeUndefined();
     expect(made.complete(stamp('a'))).toBeUndefined();
@@ -32,11 +32,11 @@ describe('what a load inherits', () => {
   it.each([
     ['a tag was bumped', stamp('b', '2'), /changed during the load/],
     ['the store lost its data', stamp('c', '1', 'two'), /lost its data/],
-  ])('contradicts itself where %s between two inner calls', (_, second, why) => {
+  ])('contradicts itself if %s between two inner calls', (_, second, why) => {
     expect(context(stamp('b'), second).refusal).toMatch(why);
   });
 
-  it('goes from the load of many keys to each that it served: why not to store, until when, and the tags', () => {
+  it('is passed from a batch load to each of its items: reasons not to store, lifetime, and tags', () => {
     const round = context(stamp('b'));
     round.limit(1_000);
     const own = new LoadContext(store);

@@ -88,7 +88,7 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     expect(await outer.call(1)).toBe('outer 3');
   });
 
-  it('after values that were looked up by hand, and stored where they were missing', async () => {
+  it('after values that were looked up and stored by hand', async () => {
     const { cache, outer } = await nested();
     let [version, runs] = [1, 0];
     outer.body = async () => {
@@ -107,7 +107,7 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     expect(await outer.call(1)).toBe(3);
   });
 
-  it('but not with what its load stores by hand for others', async () => {
+  it('but not with values that its load stores by hand under other keys', async () => {
     const { cache, clock, outer } = await nested();
     outer.body = async (id) => {
       await cache.set('for others', id, { tags: ['others'], ttl: 1, store: 'other' });
@@ -158,7 +158,7 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     expect(await outer.call(1)).toBe('middle 2');
   });
 
-  it('and a waiter checks the inherited tags too: a reader after the bump takes nothing older', async () => {
+  it('and a waiting caller checks the inherited tags too: a reader after the bump gets no older value', async () => {
     const { inner, outer, innerMethod, change } = await nested();
     const gate = new Gate();
     outer.body = async (id) => {
@@ -176,7 +176,7 @@ describe('an outer value is invalidated with the inner ones it was made from', (
     expect([await leader, await waiter, await outer.call(1)]).toEqual(['outer 1', 'outer 2', 'outer 2']);
   });
 
-  it('a waiter takes no error either that was made from an older inner value', async () => {
+  it('and a waiting caller gets no error that was made from an older inner value', async () => {
     const { inner, outer, innerMethod, change } = await nested();
     const gate = new Gate();
     outer.body = async (id) => {
@@ -225,7 +225,7 @@ describe('an outer value is not stored', () => {
     expect([await outer.call(1), await outer.call(1), outer.runs]).toEqual([1, 2, 2]);
   });
 
-  it('when an inner call took longer than its hardTimeout: what it goes on to read is not known', async () => {
+  it('when an inner call exceeded its hardTimeout, since its later reads are unknown', async () => {
     const { clock, inner, outer, innerMethod } = await nested({ hardTimeout: '1s' });
     const late = new Deferred<string>();
     inner.body = () => late.promise;
@@ -305,7 +305,7 @@ describe('an outer value is not stored', () => {
     expect(application.log.warnings.join()).toMatch(/outer is not stored: .*cached in another store/);
   });
 
-  it('when it was made from more inner values than are worth checking', async () => {
+  it('when it was made from more inner values than an entry may carry', async () => {
     const { application, inner, outer } = await nested();
     outer.body = async () => {
       for (let id = 0; id < 1_100; id++) await inner.call(id);
@@ -412,7 +412,7 @@ describe('what is no part of a load is not counted to it', () => {
     expect([await outer.call(1), outer.runs]).toEqual(['alone', 1]);
   });
 
-  it('what it left running', async () => {
+  it('a call that it left running', async () => {
     const { cache, inner, outer, innerMethod, change } = await nested();
     const gate = new Gate();
     let left: Promise<unknown> | undefined;

@@ -22,7 +22,7 @@ const MISS = { cacheStatus: 'MISS', cachedAt: null, resetAt: null };
 
 describe('values by hand', () => {
   it.each([null, undefined, 0, '', NaN, false, { a: undefined }])(
-    '%p is a value, and no miss',
+    '%p is a value, not a miss',
     async (value) => {
       const { cache } = await start();
       expect(await cache.get('k')).toBe(CACHE_MISSING);
@@ -36,7 +36,7 @@ describe('values by hand', () => {
     },
   );
 
-  it('keys are told apart whatever they hold, lone surrogates too', async () => {
+  it('different keys never collide, including lone surrogates', async () => {
     const { cache } = await start();
     const keys = [
       'a',
@@ -63,7 +63,7 @@ describe('values by hand', () => {
     ]);
   });
 
-  it('and tags are not longer in the store than 300 characters, and long ones are told apart to the last', async () => {
+  it('keys and tags have at most 300 characters in the store, and long ones stay distinct', async () => {
     const store = memoryStore();
     const names: string[] = [];
     const set = store.set.bind(store);
@@ -85,13 +85,13 @@ describe('values by hand', () => {
     expect(log.warnings[0]!.length).toBeLessThan(400);
   });
 
-  it.each(['', undefined, null, 1, {}])('%p is no key', async (key) => {
+  it.each(['', undefined, null, 1, {}])('%p is refused as a key', async (key) => {
     const { cache } = await start();
     await expect(cache.get(key as never)).rejects.toMatchObject({ code: 'CACHE_KEY' });
     await expect(cache.set(key as never, 1)).rejects.toMatchObject({ code: 'CACHE_KEY' });
   });
 
-  it('carry tags of the user', async () => {
+  it('carry the tags of the caller', async () => {
     const { cache } = await start();
     await cache.set('a', 1, { tags: ['x', '\ud800'] });
     await cache.set('b', 1, { tags: ['y'] });
@@ -128,7 +128,7 @@ describe('values by hand', () => {
     });
   });
 
-  it('say what is wrong with what they are given', async () => {
+  it('name the problem of an invalid argument', async () => {
     const { cache } = await start();
     const given = cache as unknown as Record<string, (...args: unknown[]) => unknown>;
     for (const [call, message] of [
@@ -154,7 +154,7 @@ describe('values by hand', () => {
     );
   });
 
-  it('set with a stamp: what changed meanwhile is not stored', async () => {
+  it('set with a stamp stores nothing that changed since the stamp', async () => {
     const { cache } = await start();
     const stamp = await cache.stamp('k', { tags: ['x'] });
     await cache.invalidateTags(['x']);
@@ -167,20 +167,20 @@ describe('values by hand', () => {
     expect(await cache.get('k')).toBe('new');
   });
 
-  it('set with a stamp of something else is refused: it would not be found by its own tags', async () => {
+  it('set refuses a stamp of other tags, which would not drop the value', async () => {
     const { cache } = await start();
     const stamp = await cache.stamp('k');
     await expect(cache.set('k', 1, { tags: ['x'], stamp })).rejects.toMatchObject({ code: 'CACHE_STAMP' });
     await expect(cache.set('other', 1, { stamp })).rejects.toMatchObject({ code: 'CACHE_STAMP' });
   });
 
-  it('set with a stamp that could not be read stores nothing, for nothing fences it', async () => {
+  it('set stores nothing with a stamp that could not be read, since no fence protects it', async () => {
     const { cache } = await start();
     expect(await cache.set('k', 1, { stamp: undefined })).toEqual(MISS);
     expect(await cache.get('k')).toBe(CACHE_MISSING);
   });
 
-  it('set with a stamp that was read while the store was away stores nothing, and fails nothing', async () => {
+  it('set stores nothing with a stamp from a store outage, and does not fail', async () => {
     const away = (): Promise<never> => Promise.reject(new Error('away'));
     const memory = memoryStore();
     const store = Object.assign(Object.create(memory) as CacheStore, { stamp: away });
@@ -189,7 +189,7 @@ describe('values by hand', () => {
     expect(await cache.set('k', 1, { tags: ['x'], stamp })).toEqual(MISS);
   });
 
-  it('set drops what was made from the value before, and the value itself where the new one cannot be stored', async () => {
+  it('set drops values that were made from the old value, and the old value even if the new one cannot be stored', async () => {
     const Report = method('report', { ttl: '1h' });
     const application = await start([Report]);
     const { cache } = application;
@@ -211,7 +211,7 @@ describe('values by hand', () => {
     expect(await cache.get('rate')).toBe(CACHE_MISSING);
   });
 
-  it('set takes the place of a value that is being loaded', async () => {
+  it('set supersedes a running load of its key', async () => {
     const { cache } = await start();
     const gate = new Gate();
     const loading = cache.getOrSet('k', () => gate.pass().then(() => 'loaded before'));
@@ -223,7 +223,7 @@ describe('values by hand', () => {
     expect(await cache.get('k')).toBe('set');
   });
 
-  it('set tells what could not be stored', async () => {
+  it('set logs a value that could not be stored', async () => {
     const { cache, log } = await start();
     expect(await cache.set('k', () => 1)).toEqual(MISS);
     expect(log.warnings).toEqual([
@@ -231,13 +231,13 @@ describe('values by hand', () => {
     ]);
   });
 
-  it('what is not stored under a thousand keys is told once', async () => {
+  it('a value that is not stored under a thousand keys is logged once', async () => {
     const { cache, log } = await start();
     for (let i = 0; i < 1_000; i++) await cache.set(`k${i}`, () => i);
     expect(log.warnings).toHaveLength(1);
   });
 
-  it('isolation: a caller cannot change what the others get', async () => {
+  it('isolation: a caller cannot change the value of other callers', async () => {
     const { cache } = await start();
     const value = { list: [1] };
     await cache.set('k', value);
@@ -246,7 +246,7 @@ describe('values by hand', () => {
     expect(await cache.get('k')).toEqual({ list: [1] });
   });
 
-  it('nor what a tier above the shared store keeps', async () => {
+  it('isolation: a caller cannot change the value in the memory tier', async () => {
     const store = tieredStore({ l1: memoryStore(), l2: new SharedMemory(), consistency: 'validate' });
     const { cache } = await start([], { store });
     await cache.set('k', { list: [1] });
@@ -261,7 +261,7 @@ describe('values by hand', () => {
 describe('a cached method by hand', () => {
   const Things = method('things');
 
-  it('tells cached null and undefined from a miss', async () => {
+  it('distinguishes cached null and undefined from a miss', async () => {
     const application = await start([Things]);
     const cached = application.cache.for(Things, 'call');
     for (const value of [null, undefined]) {
@@ -275,7 +275,7 @@ describe('a cached method by hand', () => {
     }
   });
 
-  it('knows the key of a call; an absent argument and undefined are one', async () => {
+  it('returns the key of a call, equal for a missing argument and undefined', async () => {
     const cached = (await start([Things])).cache.for(Things, 'call');
     expect(cached.getCacheKey(1)).toBe(cached.getCacheKey(1, undefined));
     expect(cached.getCacheKey(1)).not.toBe(cached.getCacheKey('1' as never));
@@ -308,7 +308,7 @@ describe('a cached method by hand', () => {
     await expect(cached.deletePartition({ id: 1, page: 2 } as never)).rejects.toThrow(PartitionError);
   });
 
-  it('is not there for what is not decorated, or not provided', async () => {
+  it('is refused for a method that is not decorated, or whose class is not provided', async () => {
     @Injectable()
     class Plain {
       async find(): Promise<void> {}
@@ -320,7 +320,7 @@ describe('a cached method by hand', () => {
 });
 
 describe('the switch', () => {
-  it('off: everything computes live, nothing is read or stored; invalidations work on', async () => {
+  it('off: every call computes live, nothing is read or stored, and invalidations still work', async () => {
     const Things = method('things');
     const application = await start([Things]);
     const { cache } = application;
@@ -345,7 +345,7 @@ describe('the switch', () => {
     expect([await cache.get('k'), await cache.get('l')]).toEqual([1, CACHE_MISSING]);
   });
 
-  it('off: what is loading is returned, not stored', async () => {
+  it('off: the value of a running load is returned, not stored', async () => {
     const Things = method('things');
     const application = await start([Things]);
     const { cache } = application;
@@ -410,7 +410,7 @@ describe('applications that share a store', () => {
     expect(await one.get('k')).toBe(CACHE_MISSING);
   });
 
-  it('of another build read no values of this one, but invalidate them', async () => {
+  it('with different versions read no values of each other, but invalidate them', async () => {
     const Things = method('things');
     const store = memoryStore();
     const [one, other] = [
@@ -552,7 +552,7 @@ it('status() lists what is cached, and how', async () => {
   });
 });
 
-it('a mode that is none is refused, by hand and in @InvalidatesCache', async () => {
+it('an unknown mode is refused, by hand and in @InvalidatesCache', async () => {
   const { cache } = await start();
   const mode = 'Purge' as 'purge';
   await expect(cache.invalidateTags(['x'], { mode })).rejects.toThrow(/mode 'Purge'\. Write 'purge'/);
@@ -576,7 +576,7 @@ it('getOrSet shares its load, and a tag dropped meanwhile keeps it from being st
   expect([leader, new Set(waiters), runs]).toEqual([1, new Set([2]), 2]);
 });
 
-it('other tags are another load: one caller does not hand its own to the next', async () => {
+it('calls of one key with different tags do not share a load', async () => {
   const { cache } = await start();
   const gate = new Gate();
   const load = () => gate.pass().then(() => 1);

@@ -44,7 +44,7 @@ it('a reader who asked before a load had ended takes its value, though the answe
   expect(service.runs).toBe(1);
 });
 
-it('and its error', async () => {
+it('a reader who asked before a load had ended takes its error, too', async () => {
   const { answers, service } = await slow();
   service.body = () => Promise.reject(new Error('the database is away'));
   const calls = [service.call(1), service.call(1)].map((call) => expect(call).rejects.toThrow('away'));
@@ -58,7 +58,7 @@ it('and its error', async () => {
   expect(service.runs).toBe(2);
 });
 
-it('but not after a change that came in between', async () => {
+it('a reader does not take the value of a load after a change that came in between', async () => {
   const { answers, service, cached } = await slow();
   let version = 1;
   service.body = () => version;

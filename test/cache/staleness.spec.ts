@@ -25,7 +25,7 @@ async function things(options: CacheResultOptions) {
 }
 
 describe('staleWhileRevalidate', () => {
-  it('serves what is past its lifetime while one load runs in the background', async () => {
+  it('serves a value past its lifetime while one load runs in the background', async () => {
     const { clock, provider, cached } = await things({ ttl: 10, staleWhileRevalidate: 20 });
     await provider.call(1);
     clock.advance(10_000);
@@ -51,7 +51,7 @@ describe('staleWhileRevalidate', () => {
     expect(await provider.call(1)).toBe('new');
   });
 
-  it('a background load that fails is logged, harms nobody, and is tried again', async () => {
+  it('a background load that fails is logged, fails no caller, and is repeated', async () => {
     const { application, clock, provider } = await things({ ttl: 10, staleWhileRevalidate: 20 });
     await provider.call(1);
     clock.advance(10_000);
@@ -85,7 +85,7 @@ describe('staleWhileRevalidate', () => {
 describe('no background load is begun', () => {
   const AHEAD = { ttl: 10, refreshAhead: 0.5 } as const;
 
-  it('beside one that is under way', async () => {
+  it('while one runs for the key', async () => {
     const { clock, provider, cached } = await things(AHEAD);
     await provider.call(1);
     clock.advance(6_000);
@@ -99,7 +99,7 @@ describe('no background load is begun', () => {
     expect([await refreshing, await provider.call(1), provider.runs]).toEqual(['new', 'new', 2]);
   });
 
-  it('while there are as many loads as may be shared', async () => {
+  it('while the limit of shared loads is reached', async () => {
     const { cache, clock, provider } = await things(AHEAD);
     await provider.call(1);
     clock.advance(6_000);
@@ -162,7 +162,7 @@ describe('between background loads that are in vain', () => {
     expect(application.log.errors).toHaveLength(1);
   });
 
-  it('it is the same where what they bring is not stored', async () => {
+  it('there is a pause also if their values are not stored', async () => {
     let isGood = true;
     const { clock, provider } = await things({ ...WINDOWS.staleWhileRevalidate, cacheIf: () => isGood });
     await provider.call(1);
@@ -202,7 +202,7 @@ describe('between background loads that are in vain', () => {
     }
   });
 
-  it('another key is not concerned', async () => {
+  it('another key is loaded without a pause', async () => {
     const { provider, hit } = await failing(WINDOWS.refreshAhead);
     await expect(provider.call(2)).rejects.toThrow('down');
     expect(await hit()).toBe(3);
@@ -219,7 +219,7 @@ describe('between background loads that are in vain', () => {
 });
 
 describe('expire and purge', () => {
-  it('what is expired is served as stale while it reloads', async () => {
+  it('an expired entry is served stale while it is loaded again', async () => {
     const { cache, provider, cached } = await things({ ttl: 60 });
     await provider.call(1);
     provider.body = () => 'new';
@@ -229,7 +229,7 @@ describe('expire and purge', () => {
     expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
   });
 
-  it('what is expired and past its lifetime is not served', async () => {
+  it('an entry that is expired and past its lifetime is not served', async () => {
     const { cache, clock, provider } = await things({ ttl: 60 });
     await provider.call(1);
     provider.body = () => 'new';
@@ -238,7 +238,7 @@ describe('expire and purge', () => {
     expect(await provider.call(1)).toBe('new');
   });
 
-  it('what is purged is never served again, though it was expired before and may be stale', async () => {
+  it('a purged entry is never served again, even if it was expired before', async () => {
     const { cache, clock, provider } = await things({
       ttl: 10,
       staleWhileRevalidate: '1h',
@@ -252,7 +252,7 @@ describe('expire and purge', () => {
     await expect(provider.call(1)).rejects.toThrow('down');
   });
 
-  it('a load that an expire overtook does not take the place of a fresh value', async () => {
+  it('a load that an expire overtook does not overwrite a fresh value', async () => {
     const { cache, provider, cached } = await things({ ttl: 60 });
     const gate = new Gate();
     provider.body = () => gate.pass().then(() => 'old');
@@ -268,7 +268,7 @@ describe('expire and purge', () => {
 });
 
 describe('staleIfError', () => {
-  it('serves what is past its lifetime when the load fails, to those who waited too', async () => {
+  it('serves a value past its lifetime when the load fails, also to waiting callers', async () => {
     const { application, clock, provider, cached } = await things({ ttl: 10, staleIfError: 60 });
     await provider.call(1);
     clock.advance(10_000);
@@ -493,7 +493,7 @@ describe('a key whose value proved not storable', () => {
 });
 
 describe('softTimeout and hardTimeout', () => {
-  it('something stale is served that was not purged while the load was waited for', async () => {
+  it('the soft timeout serves a stale value that was not purged meanwhile', async () => {
     const { cache, clock, provider, cached } = await things({
       ttl: 10,
       staleIfError: '1h',
@@ -517,7 +517,7 @@ describe('softTimeout and hardTimeout', () => {
     expect(await Promise.all(purged)).toEqual(['new', 'new']);
   });
 
-  it('without anything to serve the hard one is kept to, though the soft one has passed', async () => {
+  it('without a stale value the call waits until the hard timeout', async () => {
     const { cache, clock, provider } = await things({
       ttl: 10,
       staleIfError: '1h',
@@ -536,7 +536,7 @@ describe('softTimeout and hardTimeout', () => {
     await outcome;
   });
 
-  it('nobody waits for a load that others gave up: it may hang for ever', async () => {
+  it('no caller waits for a load that others gave up: it may hang forever', async () => {
     const { clock, provider, cached } = await things({ ttl: 10, hardTimeout: '1s' });
     provider.body = () => new Promise(() => undefined);
     const early = expect(provider.call(1)).rejects.toThrow(CacheTimeoutError);
@@ -554,7 +554,7 @@ describe('softTimeout and hardTimeout', () => {
     await joined;
   });
 
-  it('nor does refresh(), nor does a background load keep others from being started', async () => {
+  it('refresh() does not wait for a load that others gave up, and a background load does not block others', async () => {
     const { clock, provider, cached } = await things({ ttl: 10, refreshAhead: 0.5, hardTimeout: '1s' });
     await provider.call(1);
     provider.body = () => new Promise(() => undefined);
@@ -574,7 +574,7 @@ describe('softTimeout and hardTimeout', () => {
     expect(await cached.getWithMetadata(1)).toMatchObject(['new', { cacheStatus: 'HIT' }]);
   });
 
-  it('a load that hangs while the store is down gives its place to another', async () => {
+  it('a load that hangs while the store is down gives its slot to another', async () => {
     const away = (): Promise<never> => Promise.reject(new Error('away'));
     const store: CacheStore = {
       kind: 'away',
@@ -603,7 +603,7 @@ describe('softTimeout and hardTimeout', () => {
     expect(await things.call(3)).toBe(3);
   });
 
-  it('what a load brings that was given up is stored, though another has begun', async () => {
+  it('the value of a load that was given up is stored, even if another load has begun', async () => {
     const { clock, provider, cached } = await things({ ttl: 60, hardTimeout: '1s' });
     const slow = new Gate();
     provider.body = () => slow.pass().then(() => 'slow');
@@ -621,7 +621,7 @@ describe('softTimeout and hardTimeout', () => {
   });
 });
 
-it('background loads of a thousand keys that fail are told once', async () => {
+it('failing background loads of a thousand keys are logged once', async () => {
   const { cache, clock, log } = await start();
   const keys = Array.from({ length: 1_000 }, (_, i) => `k${i}`);
   const fail = (): never => {

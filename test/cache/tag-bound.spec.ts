@@ -16,7 +16,7 @@ describe('more tags than an entry may carry', () => {
   it.each([
     ['a list', orders(2_000)],
     ['a function', () => orders(2_000)],
-  ])('by %s: the method runs uncached in every way it is called, and is told of once', async (_, tags) => {
+  ])('by %s: the method runs uncached in every way of calling, and is logged once', async (_, tags) => {
     const Report = method('report', { tags });
     const application = await start([Report]);
     const { cache, log } = application;
@@ -30,7 +30,7 @@ describe('more tags than an entry may carry', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('by hand: nothing is stored, though the key has an entry or a stamp with fewer', async () => {
+  it('by hand: nothing is stored, even if the key has an entry or a stamp with fewer tags', async () => {
     const { cache, log } = await start();
     const tags = orders(2_000);
     let loads = 0;
@@ -48,7 +48,7 @@ describe('more tags than an entry may carry', () => {
     expect(log.warnings).toEqual([expect.stringMatching(TOO_MANY)]);
   });
 
-  it('together with those of the values it was made from: it is not stored', async () => {
+  it('counted with the tags of inner values: the value is not stored', async () => {
     const [Part, Whole] = [
       method('part', { tags: (id: number) => orders(1_500).map((tag) => `${id} ${tag}`) }),
       method('whole', { tags: orders(1_000) }),
@@ -63,7 +63,7 @@ describe('more tags than an entry may carry', () => {
     ]);
   });
 
-  it('in a call inside another: neither is stored', async () => {
+  it('in an inner call: neither the inner nor the outer value is stored', async () => {
     const [Part, Whole] = [method('part', { tags: orders(2_000) }), method('whole')];
     const application = await start([Part, Whole]);
     const [part, whole] = [application.get(Part), application.get(Whole)];
@@ -72,7 +72,7 @@ describe('more tags than an entry may carry', () => {
     expect([part.runs, whole.runs]).toEqual([2, 2]);
   });
 
-  it('as many as it may are stored, and dropped by the last of them', async () => {
+  it('the maximum is stored, and the last of the tags drops the entry', async () => {
     const Report = method('report', { tags: orders(1_995) });
     const application = await start([Report]);
     const { cache } = application;

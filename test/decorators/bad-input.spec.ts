@@ -136,7 +136,7 @@ describe('a wrong option is an error when the decorator runs, and names class an
     if (code === 'CACHE_OPTION_TYPE') expect(error).toBeInstanceOf(TypeError);
   });
 
-  it('is one of @CacheResponse too', () => {
+  it('is an error of @CacheResponse, too', () => {
     const decorate = (options: unknown): void => {
       class Users {
         @CacheResponse(options as CacheResponseOptions)

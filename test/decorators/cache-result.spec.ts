@@ -105,7 +105,7 @@ describe('@CacheResult works on every kind of provider', () => {
     expect([await one.find(1), await other.find(1)]).toEqual(['1:1', '1:1']);
   });
 
-  it('a class under another token, and the same class in two modules', async () => {
+  it('a class that is provided under another token, and a class that two modules provide', async () => {
     const application = await start([{ provide: 'counter', useClass: Counter }], {}, [
       { module: class Other {}, providers: [Counter], exports: [Counter] },
     ]);
@@ -113,7 +113,7 @@ describe('@CacheResult works on every kind of provider', () => {
     expect([await application.get(Counter).find(1), await other.find(1)]).toEqual(['1:1', '1:1']);
   });
 
-  it('what an external context calls, as GraphQL resolvers are: by its prototype, with the instance as this', async () => {
+  it('a method that is called through the prototype with the instance as this, as GraphQL resolvers are', async () => {
     const application = await start([Counter]);
     const counter = application.get(Counter);
     const callback = Counter.prototype.find;
@@ -146,7 +146,7 @@ describe('@CacheResult on inherited methods', () => {
   @Injectable()
   class Right extends Base {}
 
-  it('two subclasses never share, named methods neither', async () => {
+  it('two subclasses never share entries, nor do methods with a name', async () => {
     const application = await start([Left, Right]);
     const [left, right] = [application.get(Left), application.get(Right)];
     expect([await left.find(1), await right.find(1), await left.find(1)]).toEqual([
@@ -192,7 +192,7 @@ describe('@CacheResult on inherited methods', () => {
     );
   });
 
-  it('an overriding method that is cached too has a cache beside the overridden', async () => {
+  it('an overriding method that is cached has its own entries', async () => {
     @Injectable()
     class Both extends Base {
       @CacheResult()
@@ -209,7 +209,7 @@ describe('@CacheResult on inherited methods', () => {
 });
 
 describe('@CacheResult outside of an application', () => {
-  it('an instance made by hand runs uncached, and says so once', async () => {
+  it('an instance that code creates with new runs uncached, which is logged once', async () => {
     const { log } = await start([Counter]);
     class ByHand {
       runs = 0;
@@ -227,7 +227,7 @@ describe('@CacheResult outside of an application', () => {
     expect(log.warnings.filter((line) => line.includes('ByHand.find runs uncached'))).toHaveLength(1);
   });
 
-  it('a provider made by a factory runs uncached, says so, and keeps what is made from it from being stored', async () => {
+  it('a provider made by a factory runs uncached, which is logged, and values made from it are not stored', async () => {
     class Made {
       runs = 0;
       @CacheResult()
@@ -273,7 +273,7 @@ describe('@CacheResult outside of an application', () => {
   });
 });
 
-it('two applications of one process, of one module class even, each have a cache of their own', async () => {
+it('two applications of one process have separate caches, even with the same module class', async () => {
   @Module({ imports: [RestflowCacheModule.forRoot()], providers: [Counter] })
   class AppModule {}
   const applications = await Promise.all(
@@ -308,7 +308,7 @@ describe('@CacheResult among other decorators', () => {
       } as never;
     };
 
-  it('metadata above and below stays, in order', async () => {
+  it('metadata of decorators above and below is kept, in order', async () => {
     class Stacked {
       @Mark('above')
       @CacheResult()

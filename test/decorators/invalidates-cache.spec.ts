@@ -78,7 +78,7 @@ describe('@InvalidatesCache', () => {
     expect(await both()).toEqual(['a 5', 'b 6']);
   });
 
-  it('has dropped it before an Observable tells anything, and has when it is over', async () => {
+  it('drops before an Observable emits its first value, and again when it completes', async () => {
     const memory = memoryStore();
     const gate = new Gate();
     // A store that takes a while, as one on the network does.
@@ -111,7 +111,7 @@ describe('@InvalidatesCache', () => {
     expect(await both()).toEqual(['a 5', 'b 6']);
   });
 
-  it('says so where it cannot: on an instance that Nest did not create', async () => {
+  it('logs that it cannot invalidate on an instance that Nest did not create', async () => {
     app = await TestApplication.start([StockService, Warehouse]);
     const warehouse = new Warehouse();
     expect([await warehouse.move('a'), await warehouse.move('a')]).toEqual(['moved a', 'moved a']);
@@ -120,7 +120,7 @@ describe('@InvalidatesCache', () => {
     ]);
   });
 
-  it('refuses what is no method', async () => {
+  it('refuses accessors and properties', async () => {
     const accessor = { get: () => 1, configurable: true };
     expect(() => InvalidatesCache({ tags: ['a'] })(Warehouse.prototype, 'size', accessor)).toThrow(
       /Warehouse\.size: only methods can invalidate/,
@@ -128,7 +128,7 @@ describe('@InvalidatesCache', () => {
     app = await TestApplication.start([]);
   });
 
-  it('does not fail a method for an invalidation that cannot be carried out', async () => {
+  it('does not fail a method whose invalidation fails', async () => {
     app = await TestApplication.start([StockService, Warehouse]);
     expect(await app.get(Warehouse).wrong()).toBe('done');
     expect(app.log.errors.join()).toContain('shelf');
@@ -159,7 +159,7 @@ describe('@InvalidatesCache', () => {
     app = await TestApplication.start([]);
   });
 
-  it('says in the log which tags function answered no list, and lets the method be', async () => {
+  it('logs which tags function did not return a list, and does not fail the method', async () => {
     @Injectable()
     class Depot {
       @InvalidatesCache({ tags: (() => 'stock') as never })
@@ -174,7 +174,7 @@ describe('@InvalidatesCache', () => {
     );
   });
 
-  it('refuses to boot for a class that is not there yet', async () => {
+  it('refuses to boot for a class that is undefined because of a circular import', async () => {
     @Injectable()
     class Depot {
       @InvalidatesCache({ of: (() => undefined) as never, method: 'find' as never })
@@ -184,7 +184,7 @@ describe('@InvalidatesCache', () => {
     app = await TestApplication.start([]);
   });
 
-  it('refuses a decorator that says nothing', async () => {
+  it('refuses a decorator without options', async () => {
     expect(() => InvalidatesCache({})(Warehouse.prototype, 'count', { value: () => 1 })).toThrow(
       /Warehouse\.count does not say/,
     );

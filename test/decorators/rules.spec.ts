@@ -27,7 +27,7 @@ function countRules(): Record<string, number> {
 
 /** A method whose rules are not known at boot would be cached and never invalidated. */
 describe('the rules of every method that caches are bound', () => {
-  it('under a decorator that puts another function in its place', async () => {
+  it('under a decorator that replaces the method', async () => {
     const Wrap: MethodDecorator = (_target, _key, descriptor) => {
       const inner = descriptor.value as unknown as (...args: unknown[]) => unknown;
       descriptor.value = function (this: unknown, ...args: unknown[]) {
@@ -67,7 +67,7 @@ describe('the rules of every method that caches are bound', () => {
     expect(await rulesIn([Overriding])).toEqual({ 'Overriding.Base.find': 1 });
   });
 
-  it('on a class that is no provider, from its first instance on', async () => {
+  it('on a class that is not a provider, from its first instance on', async () => {
     @Injectable()
     class Created {
       @CacheResult(rules)

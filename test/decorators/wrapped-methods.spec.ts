@@ -51,7 +51,7 @@ describe.each([
   it.each([
     ['its name', 'id'],
     ['its index', 0],
-  ])('has an argument in its key by %s', async (_how, argument) => {
+  ])('has an argument in its key if the key names it by %s', async (_how, argument) => {
     const Users = service({ ttl: 60, keyConstructor: { id: new ArgsKeyField(argument) } }, decorator);
     const app = await TestApplication.start([Users as Provider]);
     const users = app.get(Users as never) as InstanceType<typeof Users>;
@@ -64,7 +64,7 @@ describe.each([
   });
 });
 
-it('@Transactional() below leaves names and indexes to the key', () => {
+it('a key under @Transactional() finds arguments by name and by index', () => {
   for (const argument of ['id', 0])
     expect(() =>
       service({ ttl: 60, keyConstructor: { id: new ArgsKeyField(argument) } }, Transactional()),

@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 describe('the background dispatcher', () => {
-  it('lets the write go on before it works, and does nothing that was done', async () => {
+  it('lets the write continue first, and skips jobs that are done', async () => {
     start();
     const handled: unknown[] = [];
     const handle = (one: unknown): void => void handled.push((one as InvalidationJob).id);
@@ -41,7 +41,7 @@ describe('the background dispatcher', () => {
     expect(handled).toEqual(['a']);
   });
 
-  it('carries out no more jobs at one time than it may', async () => {
+  it('runs at most concurrency jobs at the same time', async () => {
     start({ concurrency: 2 });
     const gate = new Gate();
     const jobs = Array.from({ length: 5 }, (_, i) => job([`t${i}`]));
@@ -53,7 +53,7 @@ describe('the background dispatcher', () => {
     expect(gate.arrived).toBe(5);
   });
 
-  it('puts jobs together when too many wait, coarser where their tags are too many, and loses none', async () => {
+  it('merges jobs if too many wait, with coarser tags if there are too many tags, and loses none', async () => {
     start({ concurrency: 1, maxQueue: 10 });
     const gate = new Gate();
     const tags = new Set<string>();
@@ -73,7 +73,7 @@ describe('the background dispatcher', () => {
     expect(tags.size).toBeLessThan(1_010);
   });
 
-  it('tries again while the store fails, and not where a job can never be carried out', async () => {
+  it('retries while the store fails, and does not retry a job that can never run', async () => {
     start();
     let calls = 0;
     const flaky = (): void => {
@@ -95,7 +95,7 @@ describe('the background dispatcher', () => {
     expect(() => start(config)).toThrow(/'background'.*(concurrency|workers|maxQueue)/);
   });
 
-  it('tells how many jobs a shutdown left, those under way among them', async () => {
+  it('logs the number of jobs that a shutdown lost, including running ones', async () => {
     start({ concurrency: 1, drainTimeout: 1 });
     const gate = new Gate();
     dispatcher.dispatch([job(['a']), job(['b'])], { config: {}, handle: () => gate.pass() });
@@ -110,7 +110,7 @@ describe('in an application', () => {
   let close: () => Promise<void>;
   afterEach(() => close());
 
-  it('carries out rules with eager: false, and what is queued when it shuts down', async () => {
+  it('runs jobs of rules with eager: false, and queued jobs at shutdown', async () => {
     const dataSource = await openDatabase('sql.js', 'background');
     const { app, items } = await startItems('background', { dataSource, rule: { eager: false } });
     close = () => dataSource.destroy();
@@ -123,7 +123,7 @@ describe('in an application', () => {
   });
 });
 
-it('a job that many were put together in is done only if all of them were', () => {
+it('a merged job is done only if all its parts are done', () => {
   const queue = new JobQueue(1, () => undefined);
   for (const done of [true, false]) queue.add(job([String(done)], { done }));
   expect(queue.next()).toMatchObject({ tags: ['true', 'false'], done: false });

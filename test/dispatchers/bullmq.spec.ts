@@ -70,7 +70,7 @@ const worker = async (
 const done = async (): Promise<boolean> => (await queue.count()) + (await queue.getActiveCount()) === 0;
 
 describe('the bullmq dispatcher', () => {
-  it('has the job of a write, and a worker in another process carries it out', async () => {
+  it('gets the job of a write, and a worker in another process runs it', async () => {
     const store = memoryStore();
     const { items } = await app({ work: false }, { eager: false }, { store });
     await items.text(1);
@@ -86,7 +86,7 @@ describe('the bullmq dispatcher', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('keeps jobs while no worker lives, and a new one carries them out', async () => {
+  it('keeps jobs while no worker runs, and a new worker runs them', async () => {
     const store = memoryStore();
     const { items } = await app({ work: false }, { eager: false }, { store });
     const first = await worker(store);
@@ -100,7 +100,7 @@ describe('the bullmq dispatcher', () => {
     await until(async () => (await items.text(1)) === 'three', 'the second change');
   });
 
-  it('loses no job while its Redis cannot be reached, and holds no write up', async () => {
+  it('loses no job while its Redis is unavailable, and delays no write', async () => {
     const proxy = await Proxy.to(serverUrl('redis'));
     const { items } = await app({ connection: connectionTo(proxy.url) }, { eager: false });
     await items.text(1);
@@ -117,7 +117,7 @@ describe('the bullmq dispatcher', () => {
     await proxy.close();
   });
 
-  it('tries again what its store refused, and leaves it as failed in the end', async () => {
+  it('retries jobs that the store refused, and finally keeps them as failed', async () => {
     const { app: started } = await app({ attempts: 2 });
     const store = failingStore(started);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
@@ -136,7 +136,7 @@ describe('the bullmq dispatcher', () => {
       'is of another namespace',
       { id: 'x', namespace: 'other', rule: 'r', tags: [], mode: 'purge', done: false },
     ],
-  ])('makes a job that %s dead at once, and goes on', async (_, data) => {
+  ])('makes a job that %s dead at once, and runs the next job', async (_, data) => {
     const { items } = await app({}, { eager: false });
     await items.text(1);
     await queue.add('x', data, { attempts: 5 });
@@ -146,7 +146,7 @@ describe('the bullmq dispatcher', () => {
     expect((await queue.getFailed())[0]!.attemptsMade).toBe(1);
   });
 
-  it('sends the jobs of a rule to the queue that its dispatcherConfig names', async () => {
+  it('sends the jobs of a rule to the queue of its dispatcherConfig', async () => {
     const name = `${namespace}-other`;
     const other = new Queue(name, { connection: connectionTo(serverUrl('redis')) });
     open.push({ close: () => other.obliterate({ force: true }).then(() => other.close()) });
@@ -160,7 +160,7 @@ describe('the bullmq dispatcher', () => {
     await until(async () => (await items.text(1)) === 'new', 'the worker of that queue');
   });
 
-  it('carries jobs out any number of times and in any order', async () => {
+  it('runs jobs correctly any number of times and in any order', async () => {
     const { items, app: started } = await app({});
     const job = (id: string): object => ({
       id,
@@ -177,7 +177,7 @@ describe('the bullmq dispatcher', () => {
     expect(started.log.errors).toEqual([]);
   });
 
-  it('leaves a connection that it was given open, though its worker does not end in time', async () => {
+  it('does not close a connection of the application, even if its worker does not end in time', async () => {
     const connection = new Redis(serverUrl('redis'), { maxRetriesPerRequest: null });
     const { app: started } = await app({ connection });
     const runtime = started.module.get<CacheRuntime>(CACHE_RUNTIME);

@@ -100,7 +100,7 @@ describe.each(DATABASES)('a durable dispatcher on %s', (database) => {
     ],
     ['relation().add()', (source) => source.createQueryBuilder().relation(Item, 'labels').of(1).add(7), [1]],
   ])(
-    'is given its jobs inside the transaction of %s, and they are invalidated at commit too',
+    'gets its jobs inside the transaction of %s, and their tags are invalidated at commit, too',
     async (_, write, ids) => {
       await write(dataSource);
       expect(durable.inTransaction).toEqual([true]);
@@ -126,20 +126,20 @@ describe.each(DATABASES)('a durable dispatcher on %s', (database) => {
           : manager.query(`TRUNCATE ${path(dataSource)} CASCADE`);
       },
     ],
-  ])('is given the jobs of %s after the fact', async (_, write) => {
+  ])('gets the jobs of %s after the statement', async (_, write) => {
     await write(dataSource);
     expect(durable.inside).toEqual([]);
     expect(durable.after.length).toBeGreaterThan(0);
     expect(await loaded()).toEqual([1, 2, 3]);
   });
 
-  it('is given the jobs of a save without a transaction, at the latest after the fact', async () => {
+  it('gets the jobs of a save without a transaction, after it at the latest', async () => {
     await dataSource.manager.save(Item, { id: 1, text: 'new' }, { transaction: false });
     expect(durable.inside.length + durable.after.length).toBeGreaterThan(0);
     expect(await loaded()).toContain(1);
   });
 
-  it('is given nothing by what was rolled back, and by reads', async () => {
+  it('gets no jobs of a rolled back transaction, nor of reads', async () => {
     const undone = dataSource.transaction(async (manager) => {
       await manager.save(Item, { id: 1, text: 'never' });
       throw new Error('no');
@@ -149,7 +149,7 @@ describe.each(DATABASES)('a durable dispatcher on %s', (database) => {
     expect([durable.inside, durable.inTransaction]).toEqual([[], []]);
   });
 
-  it('that fails fails the transaction, and nothing is left of it', async () => {
+  it('rolls the transaction back if it fails', async () => {
     durable.failing = true;
     const failure = { code: 'DISPATCHER_ENQUEUE', message: expect.stringContaining('no table') };
     await expect(dataSource.manager.save(Item, { id: 1, text: 'new' })).rejects.toMatchObject(failure);
@@ -166,7 +166,7 @@ describe.each(DATABASES)('a durable dispatcher on %s', (database) => {
     expect(await started.items.text(1)).toBe('new');
   });
 
-  it('is no longer given anything once the application is closed', async () => {
+  it('gets no jobs after the application has closed', async () => {
     await started.app.close();
     await dataSource.manager.update(Item, 1, { text: 'new' });
     expect([durable.inside, durable.after]).toEqual([[], []]);

@@ -204,7 +204,7 @@ async function deliver(worker: InvalidationWorker, job: unknown): Promise<unknow
 }
 
 describe.each(platforms)('jobs that somebody else put into the queue, on %s', (platform) => {
-  it('run nothing that no rule declares, and crash nothing', async () => {
+  it('run no method without a rule, and do not crash the worker', async () => {
     const { app, worker, job } = await boot(platform);
     const count = soaked(5_000);
     announce('hostile jobs', count);
@@ -238,14 +238,14 @@ describe.each(platforms)('jobs that somebody else put into the queue, on %s', (p
       { url: 'http://a.test/articles/two', headers: { 'X-Forwarded-For': '10.0.0.1' } },
       /carries the header 'x-forwarded-for'.*jobSecret/,
     ],
-  ])('ask for %s in vain', async (_, request, reason) => {
+  ])('cannot recompute %s', async (_, request, reason) => {
     const { app, worker, job } = await boot(platform);
     await worker.handle({ ...job, rewarm: [{ method: 'Articles.one', request }] });
     await until(() => app.complaints.some((line) => reason.test(line)));
     expect(ran).toEqual([]);
   });
 
-  it('may carry headers that the key of the handler holds', async () => {
+  it('may carry headers that the key of the handler contains', async () => {
     const { worker, job } = await boot(platform);
     const request = { url: 'http://a.test/articles/two', headers: { 'Accept-Language': 'de' } };
     await worker.handle({ ...job, rewarm: [{ method: 'Articles.one', request }] });
@@ -254,7 +254,7 @@ describe.each(platforms)('jobs that somebody else put into the queue, on %s', (p
     expect(ran[0]!.headers).toEqual({ host: 'a.test', 'accept-language': 'de' });
   });
 
-  it('that are signed with jobSecret carry what the rule names, and others recompute nothing', async () => {
+  it('recompute with the headers of their rule if they are signed with jobSecret, and otherwise not at all', async () => {
     const { app, worker, job } = await boot(platform, { jobSecret: [SECRET] });
     await worker.handle(job);
     await until(() => ran.length === 2);
@@ -277,14 +277,14 @@ describe.each(platforms)('jobs that somebody else put into the queue, on %s', (p
   });
 });
 
-it('a job that is not signed invalidates all the same: nothing is left stale by a lost secret', async () => {
+it('a job without a signature still invalidates: a lost secret leaves no stale entry', async () => {
   const { app, worker, job } = await boot('express', { jobSecret: SECRET });
   await app.get('/articles/one');
   await worker.handle({ ...job, rewarm: undefined });
   expect((await app.get('/articles/one')).cache).toBe('MISS');
 });
 
-it('another secret of the list is accepted, so that it can be changed', async () => {
+it('any secret of the list is accepted, so that secrets can be rotated', async () => {
   const { job } = await boot('express', { jobSecret: SECRET });
   await running!.close();
   const { worker } = await boot('express', { jobSecret: [SECRET.toUpperCase(), SECRET] });

@@ -102,7 +102,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await connection.close();
   });
 
-  it('gets the job with the write, keeps it while no worker lives, and it is carried out', async () => {
+  it('gets the job of a write, keeps it while no worker runs, and a new worker runs it', async () => {
     const { items } = await start(transport());
     await write('two');
     await until(async () => (await waiting()) === 1, 'the first job');
@@ -118,7 +118,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('loses no job while the broker cannot be reached, and holds no write up', async () => {
+  it('loses no job while the broker is unavailable, and delays no write', async () => {
     const proxy = await Proxy.to(serverUrl('rabbitmq'));
     const { items } = await start(transport(false, proxy.url));
     await startWorker(transport(true), true);
@@ -133,7 +133,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     await proxy.close();
   });
 
-  it('gives a job that can never be carried out to the dead letter exchange, and goes on', async () => {
+  it('sends a job that can never run to the dead letter exchange, and runs the next job', async () => {
     const { items } = await start(transport());
     await startWorker(transport(true), true);
     const poison = { pattern: `${namespace}.invalidation`, data: { hello: 1 } };
@@ -144,7 +144,7 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     expect(await waiting()).toBe(0);
   });
 
-  it('puts a job back whose store failed, until it is done', async () => {
+  it('requeues a job whose store failed, until it succeeds', async () => {
     const { items } = await start(transport());
     const { bump } = store;
     let failures = 2;
@@ -171,7 +171,7 @@ describe('the microservice dispatcher on NATS', () => {
     }, `a value ${text}`);
   };
 
-  it('reaches every worker that listens, and none that does not: at most once', async () => {
+  it('delivers at most once, to every worker that listens', async () => {
     const { items } = await start(transport());
     await write('lost');
     expect(await items.text(1)).toBe('old');
@@ -183,14 +183,14 @@ describe('the microservice dispatcher on NATS', () => {
     await reachesTheWorker(items, 'three');
   });
 
-  it('says that there is nothing to acknowledge, and does the job', async () => {
+  it('logs that the transport has no acknowledgements, and runs the job', async () => {
     const { items } = await start(transport());
     await startWorker(transport(), true);
     await reachesTheWorker(items, 'new');
     await until(() => log.errors.join().includes('acknowledges messages of RabbitMQ'), 'a line in the log');
   }, 90_000);
 
-  it('logs a job that can never be carried out, which is gone then, and goes on', async () => {
+  it('logs and drops a job that can never run, and runs the next job', async () => {
     const { items } = await start(transport());
     await startWorker(transport(), false);
     await reachesTheWorker(items, 'before');

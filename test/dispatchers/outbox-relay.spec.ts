@@ -18,14 +18,14 @@ function outboxOf(claims: Claim[], claim = async (): Promise<Claim[]> => claims.
   };
 }
 
-it('a relay whose database does not answer keeps no application from ending', async () => {
+it('a relay whose database does not answer does not block the shutdown of the application', async () => {
   const silent = outboxOf([], () => new Promise(() => undefined));
   const relay = new OutboxRelay(silent as never, { namespace: 'n' } as never, OPTIONS);
   relay.start();
   await relay.close();
 });
 
-it('jobs that are dead for the same reason are one topic of the log, however many', async () => {
+it('any number of jobs that are dead for the same reason make one log line', async () => {
   const topics: string[] = [];
   const host = {
     namespace: 'n',

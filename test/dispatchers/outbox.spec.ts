@@ -71,7 +71,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect((await rows()).map(({ id }) => id)).toEqual(['early']);
   });
 
-  it('holds a job once, though whoever wrote it was not answered and writes it again', async () => {
+  it('stores a job once, even if its writer got no response and writes it again', async () => {
     const job = {
       id: 'twice',
       namespace: 'restflow',
@@ -85,7 +85,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await rows()).toHaveLength(1);
   });
 
-  it('holds a job from the commit on, and a worker carries it out', async () => {
+  it('contains a job from the commit on, and a worker runs it', async () => {
     const store = memoryStore();
     const { items } = await start({ work: false }, { rule: { eager: false }, options: { store } });
     await items.text(1);
@@ -107,7 +107,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     await worker.close();
   });
 
-  it('fails no transaction of a database without its table, for a rule of a process that has it elsewhere', async () => {
+  it('fails no transaction of a database without its table, for a rule of a process whose database has it', async () => {
     const store = new SharedMemory();
     await start({ work: false }, { rule: { eager: false }, options: { store } });
     const other = await openDatabase(database, 'outbox_elsewhere');
@@ -127,7 +127,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     await other.destroy();
   });
 
-  it('holds nothing of what was rolled back', async () => {
+  it('contains no job of a rolled back transaction', async () => {
     await start({ work: false });
     const undone = dataSource.transaction(async (manager) => {
       await manager.save(Item, { id: 1, text: 'never' });
@@ -137,7 +137,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await rows()).toEqual([]);
   });
 
-  it("holds the job of a query builder's statement exactly where the statement is committed", async () => {
+  it("contains the job of a query builder's statement exactly if the statement is committed", async () => {
     await start({ work: false });
     const update = (): Promise<unknown> => dataSource.manager.update(Item, { id: 1 }, { text: 'new' });
     const insert = (): Promise<unknown> => dataSource.manager.insert(Item, { id: 1, text: 'twice' });
@@ -156,7 +156,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await dataSource.manager.findBy(Item, {})).toMatchObject([{ id: 1, text: 'new' }]);
   });
 
-  it('keeps what eager: false leaves to it until it is done, in the same process', async () => {
+  it('keeps jobs of rules with eager: false until they have run, in the same process', async () => {
     const { items, app } = await start({}, { rule: { eager: false } });
     await items.text(1);
     await dataSource.manager.update(Item, 1, { text: 'new' });
@@ -165,7 +165,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(app.log.errors).toEqual([]);
   });
 
-  it('tries again later what its store refused, and leaves it dead in the table in the end', async () => {
+  it('retries jobs that the store refused, and finally keeps them as dead', async () => {
     const { app } = await start({ attempts: 2 });
     const bump = failingStore(app);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
@@ -204,7 +204,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
         done: false,
       }),
     ],
-  ])('buries at once a job that %s, and goes on', async (_, job) => {
+  ])('makes a job that %s dead at once, and runs the next job', async (_, job) => {
     const insert = `INSERT INTO ${table()} (id, namespace, job, attempts, due_at) VALUES`;
     await dataSource.query(`${insert} ('x', 'restflow', '${job}', 0, 0)`);
     await start();
@@ -216,7 +216,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect((await rows())[0]).toMatchObject({ id: 'x', attempts: 1 });
   });
 
-  it('leaves the jobs of another namespace alone', async () => {
+  it('does not run jobs of another namespace', async () => {
     await start({}, { options: { namespace: 'other' } });
     const insert = `INSERT INTO ${table()} (id, namespace, job, attempts, due_at) VALUES`;
     await dataSource.query(`${insert} ('x', 'restflow', '{}', 0, 0)`);
@@ -225,14 +225,14 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect((await rows())[0]).toMatchObject({ id: 'x', attempts: 0 });
   });
 
-  it('fails the transaction where its table is missing, and says which migration to run', async () => {
+  it('fails the transaction if its table is missing, and names the migration to run', async () => {
     await start({ work: false });
     await migrate('down');
     await expect(dataSource.manager.save(Item, { id: 1, text: 'new' })).rejects.toThrow(/outboxMigration/);
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
   });
 
-  it('makes its table itself where it is told to', async () => {
+  it('creates its table with createTable: true', async () => {
     await migrate('down');
     await start({ createTable: true, work: false });
     await start({ createTable: true, work: false });
@@ -240,7 +240,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await rows()).toHaveLength(2);
   });
 
-  it('keeps what raw SQL could not invalidate', async () => {
+  it('keeps the invalidation of raw SQL that the store refused', async () => {
     const { app } = await start({ work: false });
     const bump = failingStore(app);
     await dataSource.query(`UPDATE ${dataSource.getMetadata(Item).tablePath} SET text = 'raw'`);
@@ -250,7 +250,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     expect(await rows()).toHaveLength(1);
   });
 
-  it('has a table that TypeORM makes and takes away like that of any migration', async () => {
+  it('has a migration that TypeORM runs and reverts', async () => {
     await migrate('down');
     const options = { ...dataSource.options, synchronize: false, migrations: [outboxMigration()] };
     const migrating = await new DataSource(options).initialize();
@@ -262,7 +262,7 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
   });
 
   if (!isShared(database)) {
-    it('is worked by several relays, none of which is given what another took', async () => {
+    it('never gives a job to two relays', async () => {
       await start({ work: false });
       for (let id = 10; id < 60; id++) await dataSource.manager.insert(Item, { id, text: 'x' });
       expect(await rows()).toHaveLength(50);

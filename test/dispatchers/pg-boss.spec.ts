@@ -53,7 +53,7 @@ const jobs = (name = queue): Promise<Row[]> =>
 const states = async (name?: string): Promise<string> => (await jobs(name)).map(({ state }) => state).join();
 
 describe('the pg-boss dispatcher', () => {
-  it('inserts the job in the transaction of the change, and a worker carries it out', async () => {
+  it('inserts the job in the transaction of the change, and a worker runs it', async () => {
     const store = memoryStore();
     const { items } = await start({ work: false }, { eager: false }, { store });
     await items.text(1);
@@ -71,7 +71,7 @@ describe('the pg-boss dispatcher', () => {
     expect(worker.log.errors).toEqual([]);
   });
 
-  it('inserts nothing of what is rolled back, and fails a transaction whose job it cannot insert', async () => {
+  it('inserts no job of a rolled back transaction, and fails a transaction whose job it cannot insert', async () => {
     await start({ work: false });
     const undone = dataSource.transaction(async (manager) => {
       await manager.save(Item, { id: 1, text: 'never' });
@@ -90,7 +90,7 @@ describe('the pg-boss dispatcher', () => {
     expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
   });
 
-  it("holds the job of a query builder's statement exactly where the statement is committed", async () => {
+  it("contains the job of a query builder's statement exactly if the statement is committed", async () => {
     await start({ work: false });
     await expect(dataSource.manager.insert(Item, { id: 1, text: 'twice' })).rejects.toThrow();
     expect(await jobs()).toEqual([]);
@@ -105,7 +105,7 @@ describe('the pg-boss dispatcher', () => {
     expect(await dataSource.manager.findBy(Item, {})).toMatchObject([{ id: 1, text: 'new' }]);
   }, 90_000);
 
-  it('sends what is late to the queue of its rule', async () => {
+  it('sends jobs without a transaction to the queue of their rule', async () => {
     const boss = dispatcher({ work: false });
     const nothing = (): undefined => undefined;
     const host = {
@@ -125,7 +125,7 @@ describe('the pg-boss dispatcher', () => {
     expect([await states(`${queue}-one`), await states(`${queue}-two`)]).toEqual(['created', 'created']);
   }, 90_000);
 
-  it('tries again what its store refused, and puts it into the queue of dead jobs in the end', async () => {
+  it('retries jobs that the store refused, and finally moves them to the dead letter queue', async () => {
     const { app } = await start({ retryLimit: 1 });
     const store = failingStore(app);
     await dataSource.manager.save(Item, { id: 1, text: 'new' });
@@ -140,7 +140,7 @@ describe('the pg-boss dispatcher', () => {
       'is of another namespace',
       { id: 'x', namespace: 'other', rule: 'r', tags: [], mode: 'purge', done: false },
     ],
-  ])('makes a job that %s dead at once, and goes on', async (_, data) => {
+  ])('makes a job that %s dead at once, and runs the next job', async (_, data) => {
     const { items } = await start({}, { eager: false });
     await items.text(1);
     const boss = bossOf();
@@ -153,7 +153,7 @@ describe('the pg-boss dispatcher', () => {
     expect((await jobs(`${queue}-dead`))[0]!.data).toEqual(data);
   });
 
-  it('starts though another process makes its queues at the same time', async () => {
+  it('starts while another process creates its queues', async () => {
     const boss = bossOf();
     const createQueue = boss.createQueue.bind(boss);
     let calls = 0;

@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => dataSource.destroy());
 
 describe('forRoot({ dispatchers })', () => {
-  it('says what to write for what is no dispatcher', async () => {
+  it('refuses anything but a dispatcher, and says what to write', async () => {
     expect(() => RestflowCacheModule.forRoot({ dispatchers: [undefined as never] })).toThrow(
       /dispatchers contains undefined.*circular import/,
     );
@@ -55,7 +55,7 @@ describe('forRoot({ dispatchers })', () => {
     ['a class', Mine, undefined],
     ['an instance', instance, instance],
     ['a provider of one', { useFactory: () => instance }, instance],
-  ])('takes %s, with its settings, from start to close', async (_, given, known) => {
+  ])('accepts %s, with its settings, from start to close', async (_, given, known) => {
     instance.events = [];
     const { app } = await startItems('mine', {
       dataSource,
@@ -103,18 +103,15 @@ describe('dispatcherConfig of a rule', () => {
       { queue: 'q' },
       /unknown option queue\. Known options: pattern/,
     ],
-  ])(
-    'of %s that cannot work is an error at boot that names the method',
-    async (name, given, config, message) => {
-      const rule = { dispatcherConfig: config };
-      const starting = startItems(name, { dataSource, dispatchers: [given], rule });
-      await expect(starting).rejects.toThrow(message);
-      await expect(starting).rejects.toThrow(/^The rule of Items.text on Item: /);
-    },
-  );
+  ])('that %s rejects is an error at boot that names the method', async (name, given, config, message) => {
+    const rule = { dispatcherConfig: config };
+    const starting = startItems(name, { dataSource, dispatchers: [given], rule });
+    await expect(starting).rejects.toThrow(message);
+    await expect(starting).rejects.toThrow(/^The rule of Items.text on Item: /);
+  });
 });
 
-it('settings of a dispatcher that is not there are told at boot', async () => {
+it('settings of an unknown dispatcher are logged at boot', async () => {
   const { app } = await startItems('inline', { dataSource, settings: { bullqm: { attempts: 3 } } });
   expect(app.log.warnings.join()).toMatch(/'bullqm', which no dispatcher of this application reads/);
   await app.close();

@@ -93,14 +93,14 @@ async function drops(writer: Started['items'], log: LogBook): Promise<void> {
 }
 
 describe('the background dispatcher', () => {
-  it('recomputes beside the write', async () => {
+  it('recomputes without delaying the write', async () => {
     await openItems();
     await recomputes(await start('background', []));
   });
 });
 
 describe('the outbox', () => {
-  it('recomputes where its table is worked', async () => {
+  it('recomputes in the process that runs its jobs', async () => {
     await openItems();
     await recomputes(await start('outbox', [outboxDispatcher({ pollInterval: 20, createTable: true })]));
   });
@@ -126,7 +126,7 @@ describe.each(['bullmq', 'pg-boss'] as const)('the %s dispatcher', (name) => {
   const work = queues[name];
   beforeEach(() => openItems(name === 'pg-boss' ? 'PostgreSQL' : 'sql.js'));
 
-  it('recomputes in the process that works its queue', async () => {
+  it('recomputes in the process that runs the jobs of its queue', async () => {
     const writer = await start(name, [work(false)]);
     const worker = await start(name, [work(true)], { dataSources: [await ownDataSource()] });
     await recomputes(writer, worker.items);

@@ -104,7 +104,11 @@ describe('a configuration that cannot work is an error at boot that names class 
       { controllers: [Messages] },
       /@CacheResponse\(\) on Messages\.onMessage.*@CacheResult\(\)/s,
     ],
-    ['a route that writes', { controllers: [Writes] }, /Writes\.write caches GET, which its route does not answer/s],
+    [
+      'a route that writes',
+      { controllers: [Writes] },
+      /Writes\.write caches GET, which its route does not answer/s,
+    ],
     ['a route parameter that is not there', { controllers: [Unknown] }, /Unknown\.find.*"id".*"slug"/s],
     [
       'a rule that maps no parameter',
@@ -167,7 +171,7 @@ describe.each(platforms)('a testing module on %s', (platform) => {
   let app: Omit<TestApplication, 'clock' | 'complaints' | 'lines'> | undefined;
   afterEach(() => app?.close());
 
-  it.each(['init, then listen', 'listen'])('caches whatever the order: %s', async (order) => {
+  it.each(['init, then listen', 'listen'])('caches in any order of setup: %s', async (order) => {
     handled = 0;
     const module = await Test.createTestingModule({
       imports: [moduleOf({ controllers: [Articles] })],
@@ -184,7 +188,7 @@ describe.each(platforms)('a testing module on %s', (platform) => {
     ]);
   });
 
-  it('two applications in one process have each their own cache', async () => {
+  it('two applications in one process have separate caches', async () => {
     handled = 0;
     const [one, two] = await Promise.all([0, 1].map(() => start(platform, { controllers: [Articles] })));
     expect([(await one!.get('/articles/a')).body, (await two!.get('/articles/a')).body]).toEqual([

@@ -193,7 +193,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     },
   );
 
-  it('answers GET and HEAD alone', async () => {
+  it('answers only GET and HEAD', async () => {
     await boot();
     await app.get('/page/1');
     expect(await app.get('/page/1', { method: 'HEAD' })).toMatchObject({ cache: 'HIT', body: '' });
@@ -231,7 +231,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     expect((await app.get('/welcome')).body).toBe('undefined 3');
   });
 
-  it('shares by cookie where vary says so', async () => {
+  it('shares by cookie if vary names it', async () => {
     await boot({ ttl: 60, vary: ['Cookie'] });
     for (const cookie of ['a=1', 'a=2']) expect(await asks('/page/1', { cookie })).toEqual(['MISS', 'HIT']);
   });
@@ -311,7 +311,7 @@ describe.each(platforms)('cacheEverything on %s', (platform) => {
     );
   });
 
-  it('takes the ttl of the module where it says none', async () => {
+  it('uses the ttl of the module if it has none', async () => {
     await boot({});
     await app.get('/page/1');
     app.clock.advance(3599);

@@ -113,7 +113,7 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
     }
   });
 
-  it('none is sent where the route says so', async () => {
+  it('no X-Cache header is sent if the route disables them', async () => {
     for (let turn = 0; turn < 2; turn++) {
       const { headers } = await app.get('/silent');
       expect(Object.keys(headers).filter((name) => /^(x-)?cache-status|^x-cache/.test(name))).toEqual([]);
@@ -149,7 +149,7 @@ describe.each(platforms)('what answers say about their age on %s', (platform) =>
       }
   });
 
-  it('a route without rules says nothing', async () => {
+  it('a route without rules sends no Cache-Control', async () => {
     for (let turn = 0; turn < 2; turn++)
       expect((await app.get('/plain')).headers['cache-control']).toBeUndefined();
   });

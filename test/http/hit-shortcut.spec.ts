@@ -136,7 +136,7 @@ describe.each(platforms)('a hit on %s', (platform) => {
     await app.close();
   });
 
-  it('is sent without the pipeline of Nest where that has nothing to do', async () => {
+  it('is sent without the pipeline of Nest if that has no effect', async () => {
     await begin();
     const replied = jest.spyOn(app.app.getHttpAdapter(), 'reply');
     const miss = await app.get('/plain');

@@ -281,7 +281,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
   });
 
   it.each(['reads-user', 'reads-signed-cookies', 'reads-late'])(
-    'what nobody left on a request may be read: %s',
+    'a missing member of a request may be read: %s',
     async (path) => {
       const [one, two] = await twice(app, `/${path}`, { cookie: 'sid=a' }, { cookie: 'sid=b' });
       expect([one, two]).toEqual(['MISS', 'HIT']);
@@ -318,7 +318,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
   });
 
   it.each(['reads-raw-headers', 'reads-distinct-headers'])(
-    'an answer made of all headers at once is nobody else’s: %s',
+    'an answer made from all headers is served to no other client: %s',
     async (path) => {
       const [one, two] = await twice(app, `/${path}`, { 'x-other': '1' });
       expect([one, two]).toEqual(['MISS', 'MISS']);
@@ -344,7 +344,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
   });
 
   it.each(['public', 'by-hand'])(
-    'session middleware that reads the session itself raises no alarm: %s',
+    'session middleware that reads the session itself does not keep answers from being stored: %s',
     async (path) => {
       const [one, two] = await twice(app, `/${path}`, { cookie: 'sid=anonymous' });
       expect([one, two]).toEqual(['MISS', 'HIT']);
@@ -352,7 +352,7 @@ describe.each(platforms)('privacy on %s', (platform: PlatformName) => {
     },
   );
 
-  it('isAuthenticated decides in place of the default, and its errors bypass', async () => {
+  it('isAuthenticated replaces the default, and its errors bypass the cache', async () => {
     await app.close();
     const isAuthenticated = ({ headers }: AnyRequest): boolean => {
       if (headers['x-broken'] !== undefined) throw new Error('no idea');

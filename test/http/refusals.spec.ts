@@ -130,7 +130,7 @@ describe.each(platforms)('on %s', (platform) => {
     const told = (reason: RegExp): string[] => app.complaints.filter((line) => reason.test(line));
 
     it.each(rows)(
-      'is told as such, and once in the log with what to write: %s',
+      'is named in Cache-Status, and logged once with what to write: %s',
       async (path, headers, status, line) => {
         door.open();
         for (const turn of ['1', '2', '3']) {
@@ -143,7 +143,7 @@ describe.each(platforms)('on %s', (platform) => {
     );
 
     it.each([...rows.map(([path, headers]) => [path, headers] as const), ['large-stream', {}] as const])(
-      'holds nobody who waits for it: %s',
+      'delays no waiting request: %s',
       async (path, headers) => {
         const answers = Promise.all([1, 2, 3, 4].map(() => app.get(`/${path}`, { headers })));
         await until(() => handled > 0);
@@ -161,7 +161,7 @@ describe.each(platforms)('on %s', (platform) => {
     });
 
     it.each(['the client goes away', 'the handler breaks off'])(
-      'because %s is told once in the log, and holds nobody',
+      'because %s is logged once, and delays no waiting request',
       async (why) => {
         const socket = connect(app.port, '127.0.0.1');
         socket.on('error', () => undefined);

@@ -142,7 +142,7 @@ describe.each(platforms)('concurrent requests on %s', (platform) => {
     expect(handled).toBe(3);
   });
 
-  it('behind an answer that may not be stored go on while its body still comes', async () => {
+  it('behind an answer that may not be stored continue while its body is still sent', async () => {
     const first = app.get('/streamed?store=no');
     await until(() => handled === 1);
     const second = app.get('/streamed?store=no');

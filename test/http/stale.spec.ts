@@ -108,7 +108,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect(asked).toBe(2);
     });
 
-    it('is served while the handler fails, which is asked again after a pause', async () => {
+    it('is served while the handler fails, which runs again after a pause', async () => {
       await get('/while/1');
       running.clock.advance(70);
       answer = () => {
@@ -146,7 +146,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect(told(await get('/while/1'))).toBe('MISS answer 2');
     });
 
-    it('answers a HEAD, and is loaded anew by a GET', async () => {
+    it('answers a HEAD, and is loaded again by a GET', async () => {
       await get('/while/1');
       running.clock.advance(70);
       const head = await get('/while/1', { method: 'HEAD' });
@@ -155,7 +155,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect((await get('/while/1')).body).toBe('answer 2');
     });
 
-    it('is loaded anew with the credentials of its own user', async () => {
+    it('is loaded again with the credentials of its own user', async () => {
       const as = (user: string): Promise<Answer> => get('/mine/7', { headers: { authorization: user } });
       await as('ann');
       await as('bob');
@@ -169,7 +169,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
   });
 
   describe('with staleIfError', () => {
-    it('stands in for a handler that throws, and the log says so', async () => {
+    it('replaces the error of a handler that throws, which is logged', async () => {
       await get('/error/1');
       running.clock.advance(70);
       answer = () => {
@@ -181,7 +181,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect(running.complaints.join('\n')).toContain('Rates.error failed, a stale response was served');
     });
 
-    it('stands in for nothing that a handler says on purpose', async () => {
+    it('does not replace an error that the handler sends on purpose', async () => {
       await get('/error/1');
       running.clock.advance(70);
       answer = () => {
@@ -198,7 +198,7 @@ describe.each(platforms)('a response past its lifetime on %s', (platform) => {
       expect(asked).toBe(2);
     });
 
-    it('stands in for nothing once it was purged, even while the handler runs', async () => {
+    it('is not served after a purge, even one while the handler runs', async () => {
       await get('/error/1');
       running.clock.advance(70);
       const door = gate();
@@ -292,7 +292,7 @@ describe.each(platforms)('a handler on %s', (platform) => {
     await running.close();
   });
 
-  it('is asked by one process of the fleet with lock: distributed', async () => {
+  it('runs in one process of the fleet with lock: distributed', async () => {
     const namespace = `stale-${platform}-${process.pid}`;
     const cache = (): RestflowCacheOptions => ({ namespace, store: redisStore({ url: serverUrl('redis') }) });
     const fleet = [

@@ -40,7 +40,7 @@ async function deadUrl(name: ServerName): Promise<string> {
 }
 
 describe.each(BROKERS)('%s, away when the application boots', (transport, server) => {
-  it('keeps it from neither booting nor writing, nor its process from ending', async () => {
+  it('does not prevent booting, writing or shutting down', async () => {
     const files = ['../../support/typescript.mjs', './lonely-application.ts'];
     const [loader, file] = files.map((path) => new URL(path, import.meta.url));
     const line = JSON.stringify(lineOf(transport, await deadUrl(server)));
@@ -58,7 +58,7 @@ describe.each(BROKERS)('%s, away when the application boots', (transport, server
     expect(output.log).toContain('3 invalidation jobs could not be sent');
   });
 
-  it('is given what was written since, when it comes', async () => {
+  it('gets all jobs that were written meanwhile, when it is available', async () => {
     const proxy = await Proxy.to(serverUrl(server));
     open.push(proxy);
     proxy.cut();

@@ -133,7 +133,7 @@ async function run(dispatcher: DispatcherName, count: number): Promise<Result[]>
 }
 
 it.each<DispatcherName>(['outbox', 'pg-boss'])(
-  'a process that is killed anywhere leaves nothing stale with %s, once a worker has run',
+  'a process that is killed at any point leaves no stale entry with %s, after a worker has run',
   async (dispatcher) => {
     announce(`killed with ${dispatcher}`, RUNS / 2);
     const results = await run(dispatcher, Math.ceil(RUNS / 2));
@@ -144,7 +144,7 @@ it.each<DispatcherName>(['outbox', 'pg-boss'])(
 );
 
 it(
-  'a process that is killed between COMMIT and the bumps leaves stale entries with inline, and nowhere else',
+  'a process that is killed with inline leaves stale entries only if it dies between COMMIT and the bumps',
   async () => {
     const results = await run('inline', Math.ceil(RUNS / 4));
     const failing = results.filter(({ stale }) => stale > 0);

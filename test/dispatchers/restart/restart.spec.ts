@@ -28,7 +28,7 @@ afterEach(async () => {
 afterAll(() => endOwnServers());
 
 describe.each<TransportName>(['bullmq', 'pg-boss', 'outbox', 'RabbitMQ'])('%s', (transport) => {
-  it('loses no job to a broker that is killed and started again', async () => {
+  it('loses no job when its broker is killed and restarted', async () => {
     const broker = await brokerOf(transport);
     const [withWorker, without] = [await start(transport), await start(transport)];
     await withWorker.work();
@@ -66,7 +66,7 @@ describe.each<TransportName>(['bullmq', 'pg-boss', 'outbox', 'RabbitMQ'])('%s', 
 });
 
 describe.each<TransportName>(['bullmq', 'pg-boss', 'outbox', 'RabbitMQ'])('%s', (transport) => {
-  it('gives the job that a killed worker had in hand to another one', async () => {
+  it('gives the running job of a killed worker to another worker', async () => {
     const scene = await start(transport, { store: redisStore({ url: serverUrl('redis') }) });
     const worker = scene.hang();
     const id = await scene.cachedItem();
@@ -97,7 +97,7 @@ describe('NATS, which delivers at most once', () => {
   const reachTheWorker = (scene: Scene, id: number, text: string): Promise<void> =>
     changeUntil(scene, id, text, async () => (await scene.text(id))?.startsWith(text) === true);
 
-  it('reaches its workers again when the broker is back, and holds no write up while it is away', async () => {
+  it('reaches its workers again after an outage of the broker, and delays no write during it', async () => {
     const broker = await brokerOf('NATS');
     const scene = await start('NATS');
     await scene.work();
@@ -111,7 +111,7 @@ describe('NATS, which delivers at most once', () => {
     }
   });
 
-  it('loses the job that a killed worker had in hand, and reaches the next worker', async () => {
+  it('loses the running job of a killed worker, and reaches the next worker', async () => {
     const scene = await start('NATS', { store: redisStore({ url: serverUrl('redis') }) });
     const worker = scene.hang();
     const [lost, next] = [await scene.cachedItem(), await scene.cachedItem()];
@@ -122,7 +122,7 @@ describe('NATS, which delivers at most once', () => {
     expect(await scene.text(lost)).toBe('old');
   });
 
-  it('leaves nothing stale where tags are renewed at commit, whatever it loses', async () => {
+  it('leaves no stale entry if tags are bumped at commit, whatever it loses', async () => {
     const broker = await brokerOf('NATS');
     const scene = await start('NATS', { rule: {} });
     const [withoutWorker, withoutBroker] = [await scene.cachedItem(), await scene.cachedItem()];
