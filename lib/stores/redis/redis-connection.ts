@@ -1,7 +1,14 @@
 import { type StoreHost, UNATTACHED } from '../store.interface.js';
 import { isCluster, type RedisClient } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
-import { ConnectionLostError, DemotedError, isAnswer, isDemotion, unavailable } from './redis-failure.js';
+import {
+  ConnectionLostError,
+  DemotedError,
+  isAnswer,
+  isDemotion,
+  isVague,
+  unavailable,
+} from './redis-failure.js';
 import { readHistory, type RedisHistory } from './redis-history.js';
 import { letProcessEnd, ProcessHold } from './process-hold.js';
 import { RedisSentinels } from './redis-sentinels.js';
@@ -164,7 +171,7 @@ export class RedisConnection {
     else if (status === 'ready') void this.#read();
     // A connection that was just lost may be back at once; if not, the next attempt to connect knows the cause.
     this.#beatsWithout = this.isReady ? 0 : this.#beatsWithout + 1;
-    if (this.#beatsWithout > 1) this.#reportOutage();
+    if (this.#beatsWithout >= VAGUE_BEATS) this.#reportOutage();
     if (now - this.#answeredAt < SILENT_MS || (status !== 'ready' && status !== 'connect')) return;
     this.#answeredAt = now;
     if (this.options.owned) client.disconnect(true);
@@ -199,6 +206,7 @@ export class RedisConnection {
     this.#reading++;
     this.#isReading = false;
     if (this.#epoch !== undefined) this.#stop(new ConnectionLostError('the connection to Redis was lost'));
+    else if (isVague(this.#problem)) this.#problem = new ConnectionLostError(CLOSED);
   };
 
   /** ioredis prints errors without a listener. */
@@ -256,12 +264,14 @@ export class RedisConnection {
 
   /** Nothing is served or acknowledged until the history was read again. */
   #stop(problem: unknown): void {
+    const isKnown = this.#epoch === undefined && !isVague(this.#problem);
     this.#epoch = undefined;
-    this.#problem = problem;
+    if (!isKnown || !isVague(problem)) this.#problem = problem;
   }
 
   #fail(error: unknown): void {
     this.#stop(error);
+    if (isVague(error) && !isCluster(this.client)) return;
     if (isAnswer(error) || error instanceof DemotedError) this.#answeredAt = this.#host.now();
     const client = this.#client;
     if (client?.status === 'ready') {
@@ -310,5 +320,10 @@ export class RedisConnection {
     );
   }
 }
+
+const CLOSED = 'Redis closes the connection before it answers. A port with TLS needs rediss://';
+
+/** An outage whose cause is not known after so many heartbeats is reported without it. */
+const VAGUE_BEATS = 3;
 
 const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;

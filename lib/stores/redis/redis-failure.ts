@@ -27,6 +27,10 @@ const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   ],
   [/\b(?:CLUSTERDOWN|MASTERDOWN)\b/, 'the Cluster does not serve all slots'],
   [/\bECONNREFUSED\b/, 'no server listens there'],
+  [
+    /\bETIMEDOUT\b/,
+    'the server does not take the connection. Check the address; if its port has no TLS, write redis:// in place of rediss://',
+  ],
 ];
 
 /** The meaning of an error, followed by its message, on one line. */
@@ -48,6 +52,13 @@ export class DemotedError extends Error {}
 
 /** The connection was lost, and no attempt to connect again has failed yet: the cause is not known. */
 export class ConnectionLostError extends Error {}
+
+/** True for errors that only say that there is no connection, and not why. */
+export function isVague(error: unknown): boolean {
+  return (
+    error instanceof ConnectionLostError || /isn't writeable|Connection is closed/.test(messageOf(error))
+  );
+}
 
 /** Errors of a Redis that cannot answer now: it loads its data, is not a master, or lost its Cluster. */
 const NOT_NOW = /^(?:LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b/;

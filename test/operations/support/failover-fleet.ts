@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CacheStatus, type CacheStore } from '../../../lib/index.js';
 import type { Counters } from '../../fleet/support/counters.js';
-import { type ShopApplication } from '../../fleet/support/shop.js';
+import type { ShopApplication } from '../../fleet/support/shop.js';
 
 /** A process of the fleet: its application, over its own address of Redis. */
 export interface Party {
