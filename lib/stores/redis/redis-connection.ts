@@ -123,7 +123,11 @@ export class RedisConnection {
 
   /** Called when Redis says that it is not a master: nothing is read until one is found. */
   distrust(error: unknown): void {
-    if (this.#epoch !== undefined) this.#fail(error);
+    if (this.#epoch === undefined) return;
+    // A reading that is under way may have been answered before.
+    this.#reading++;
+    this.#isReading = false;
+    this.#fail(error);
   }
 
   /** Opens the connection, and starts to read the history with every heartbeat. */
