@@ -76,6 +76,7 @@ export {
   type InvalidationJob,
   type InvalidationRuleOptions,
   type RuleEffect,
+  type ShutdownDeadline,
   type Invalidator,
   type InvalidatorChange,
   type InvalidatorClass,

@@ -81,3 +81,46 @@ export const ATTEMPTS = 25;
 export function pauseBefore(attempt: number): number {
   return Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
 }
+
+/** Default of `shutdownTimeout`: `docker stop` kills after ten seconds. Milliseconds. */
+export const SHUTDOWN_MS = 5_000;
+
+/**
+ * Time that is left of `forRoot({ shutdownTimeout })`.
+ *
+ * @publicApi
+ */
+export interface ShutdownDeadline {
+  /** Milliseconds. */
+  left(): number;
+  /** Waits for work for as long as there is time, and then calls `late` and goes on. */
+  wait(work: PromiseLike<unknown>, late?: () => unknown): Promise<void>;
+}
+
+/** The time that a shutdown may take, of which all its parts use what is left. It begins when it is first asked for. */
+export class Deadline implements ShutdownDeadline {
+  #end: number | undefined;
+
+  /** @param total milliseconds */
+  constructor(private readonly total = SHUTDOWN_MS) {}
+
+  /** Milliseconds. */
+  left(): number {
+    const now = performance.now();
+    this.#end ??= now + this.total;
+    return Math.max(0, this.#end - now);
+  }
+
+  /** Waits for a part of the shutdown for as long as there is time; then the part goes on by itself. */
+  async wait(work: PromiseLike<unknown>, late?: () => unknown): Promise<void> {
+    await within(keepAlive, this.left(), work, () => late?.());
+  }
+}
+
+/** Timers that keep the process alive: during a shutdown there may be no other handle. */
+const keepAlive: Timers = {
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -8,7 +8,7 @@ import type {
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import type { DispatcherState } from '../observability/metrics.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { within } from '../common/async.js';
+import { within, Deadline, type ShutdownDeadline } from '../common/async.js';
 import { systemClock } from '../common/time.js';
 import { positive } from '../common/options.js';
 import { JobQueue } from './job-queue.js';
@@ -80,16 +80,17 @@ export class BackgroundDispatcher implements Dispatcher {
     return (this.#queue?.size ?? 0) + this.#inProgress;
   }
 
-  /** Runs queued jobs without pauses between attempts, for at most `drainTimeout`. */
-  async close(): Promise<void> {
+  /** Runs queued jobs without pauses between attempts, for at most `drainTimeout` and what is left of `shutdownTimeout`. */
+  async close(deadline: ShutdownDeadline = new Deadline(this.#settings.drainTimeout)): Promise<void> {
     this.#closing.abort();
-    await within(systemClock, this.#settings.drainTimeout, Promise.all(this.#running));
+    const limit = Math.min(this.#settings.drainTimeout, deadline.left());
+    await within(systemClock, limit, Promise.all(this.#running));
     if (this.#unfinished > 0)
       this.#failed(
         'background drain',
         `${this.#unfinished} invalidation jobs were lost at shutdown, so their entries may stay stale until their ttl ends. Raise drainTimeout in ` +
-          `dispatcherSettings: { background: … }`,
-        `they did not finish within ${this.#settings.drainTimeout} ms`,
+          `dispatcherSettings: { background: … }, and shutdownTimeout of forRoot`,
+        `they did not finish within ${Math.round(limit)} ms`,
       );
   }
 

@@ -12,8 +12,8 @@ import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { topicOf } from '../common/messages.js';
 import { positive, record, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
-import { ATTEMPTS, pauseBefore } from '../common/async.js';
-import { closeInTime, Sender, type SenderHost, Senders } from './sender.js';
+import { ATTEMPTS, Deadline, type ShutdownDeadline, pauseBefore } from '../common/async.js';
+import { Sender, type SenderHost, Senders } from './sender.js';
 
 /**
  * Options of {@link bullMqDispatcher}. `dispatcherConfig` of a rule may override `queue` and `attempts`.
@@ -121,15 +121,15 @@ class BullMqDispatcher implements Dispatcher {
     return this.#senders.state();
   }
 
-  async close(): Promise<void> {
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
     const workers = this.#workers;
     this.#workers = [];
     await Promise.all([
       ...workers.map(({ worker, isConnected }) =>
         // Forced if Redis is unavailable: otherwise the worker waits forever for its jobs and keeps the process alive.
-        closeInTime(worker.close(!isConnected()), () => disconnect(worker, this.#options)),
+        deadline.wait(worker.close(!isConnected()), () => disconnect(worker, this.#options)),
       ),
-      this.#senders.close(),
+      this.#senders.close(deadline),
     ]);
   }
 
@@ -193,9 +193,9 @@ class QueueSender extends Sender {
     this.#queue = queue;
   }
 
-  override async close(): Promise<void> {
-    await super.close();
-    await closeInTime(this.#queue.close(), () => disconnect(this.#queue, this.options));
+  override async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    await super.close(deadline);
+    await deadline.wait(this.#queue.close(), () => disconnect(this.#queue, this.options));
   }
 }
 

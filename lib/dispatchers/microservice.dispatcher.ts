@@ -8,9 +8,10 @@ import type {
 import type { DispatcherState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
+import { Deadline, type ShutdownDeadline } from '../common/async.js';
 import { text } from '../common/options.js';
 import { DispatcherOptions } from './options.js';
-import { closeInTime, Sender, Senders } from './sender.js';
+import { Sender, Senders } from './sender.js';
 
 /** The default event pattern of a namespace. */
 export function patternOf(namespace: string): string {
@@ -110,11 +111,11 @@ class MicroserviceDispatcher implements Dispatcher {
     return this.#senders.state();
   }
 
-  async close(): Promise<void> {
-    await this.#senders.close();
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    await this.#senders.close(deadline);
     // The RabbitMQ client throws an uncaught error if it is closed while it connects.
-    await closeInTime(this.#connecting);
-    await closeInTime(Promise.resolve(this.#options.client.close()));
+    await deadline.wait(Promise.resolve(this.#connecting));
+    await deadline.wait(Promise.resolve(this.#options.client.close()));
   }
 
   async #emit(pattern: string, jobs: readonly InvalidationJob[]): Promise<void> {

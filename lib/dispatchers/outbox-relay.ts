@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.js';
 import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import { topicOf, messageOf } from '../common/messages.js';
-import { pauseBefore } from '../common/async.js';
-import { closeInTime } from './sender.js';
+import { Deadline, type ShutdownDeadline, pauseBefore } from '../common/async.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 
 export interface RelayOptions {
@@ -31,9 +30,9 @@ export class OutboxRelay {
   }
 
   /** Stops after the current round, or after the time limit of a shutdown. */
-  async close(): Promise<void> {
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
     this.#closing.abort();
-    await closeInTime(this.#running);
+    await deadline.wait(Promise.resolve(this.#running));
   }
 
   async #run(): Promise<void> {

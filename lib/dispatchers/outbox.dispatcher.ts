@@ -1,4 +1,4 @@
-import { ATTEMPTS } from '../common/async.js';
+import { ATTEMPTS, Deadline, type ShutdownDeadline } from '../common/async.js';
 import { messageOf } from '../common/messages.js';
 import type {
   ChangeTransaction,
@@ -117,8 +117,8 @@ class OutboxDispatcher implements Dispatcher {
     void this.#senders.of('', (host) => new Sender('the outbox', insert, host)).add(undone);
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#senders.close(), ...this.#relays.map((relay) => relay.close())]);
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    await Promise.all([this.#senders.close(deadline), ...this.#relays.map((relay) => relay.close(deadline))]);
     this.#relays = [];
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Deadline, type ShutdownDeadline } from '../common/async.js';
 import { topicOf } from '../common/messages.js';
 import type {
   ChangeTransaction,
@@ -13,7 +14,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { flag, positive, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
-import { closeInTime, Sender, Senders } from './sender.js';
+import { Sender, Senders } from './sender.js';
 
 /**
  * Options of {@link pgBossDispatcher}. `dispatcherConfig` of a rule may override `queue`, `retryLimit` and `retryDelay`.
@@ -135,9 +136,10 @@ class PgBossDispatcher implements Dispatcher {
     return this.#senders.state();
   }
 
-  async close(): Promise<void> {
-    await this.#senders.close();
-    await closeInTime(this.#options.boss.stop({ graceful: true, wait: true, timeout: 4_000 }));
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    await this.#senders.close(deadline);
+    const timeout = Math.max(1, Math.floor(0.8 * deadline.left()));
+    await deadline.wait(this.#options.boss.stop({ graceful: true, wait: true, timeout }));
   }
 
   async #send(

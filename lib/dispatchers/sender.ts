@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Timers, within } from '../common/async.js';
+import { Deadline, type ShutdownDeadline, within } from '../common/async.js';
 import { systemClock } from '../common/time.js';
 import type { DispatcherHost, InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
 import type { DispatcherState } from '../observability/metrics.js';
@@ -17,28 +17,6 @@ const MAX_WRITE_WAIT = 100;
 /** Jobs are sent again if the queue has not responded after this time, which is harmless. Milliseconds, doubled each time. */
 const RESPONSE_TIMEOUT = 10_000;
 const LONGEST_RESPONSE_TIMEOUT = 10 * 60_000;
-
-/** A shutdown waits this long for a queue or client to close. Milliseconds. */
-const MAX_CLOSING = 5_000;
-
-/**
- * Waits for `closed`, at most {@link MAX_CLOSING}: its broker or database may be unavailable.
- * @param force called if it did not close in time
- */
-export async function closeInTime(
-  closed: Promise<unknown> | undefined,
-  force?: () => unknown,
-): Promise<void> {
-  if (closed !== undefined) await within(keepAlive, MAX_CLOSING, closed, () => force?.());
-}
-
-/** Timers that keep the process alive: during a shutdown there may be no other handle. */
-const keepAlive: Timers = {
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** The functions of the application that a sender calls. */
 export type SenderHost = Pick<DispatcherHost, 'coarser' | 'failed'>;
@@ -82,9 +60,9 @@ export class Sender {
   }
 
   /** Sends waiting jobs once more, without pauses. */
-  async close(): Promise<void> {
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
     this.#closing.abort();
-    await closeInTime(this.#sending);
+    await deadline.wait(Promise.resolve(this.#sending));
     const left = this.#queue.size + this.#inProgress;
     if (left > 0)
       this.host.failed(
@@ -103,6 +81,8 @@ export class Sender {
       round.release();
       if (error === undefined) continue;
       if (isLast) break;
+      // In a process that ends they do not wait: the next round is the last.
+      if (this.#closing.signal.aborted) continue;
       this.host.failed(
         this.name,
         `Invalidation jobs wait in memory, because ${this.name} does not accept them`,
@@ -186,10 +166,10 @@ export class Senders implements SenderHost {
   }
 
   /** Running requests may still dispatch: that makes new senders, which a second call closes. */
-  async close(): Promise<void> {
+  async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
     const senders = [...this.#senders.values()];
     this.#senders.clear();
-    await Promise.all(senders.map((sender) => sender.close()));
+    await Promise.all(senders.map((sender) => sender.close(deadline)));
   }
 }
 

@@ -23,6 +23,7 @@ export {
   type InvalidatorChange,
   type InvalidatorClass,
 } from './invalidator.js';
+export type { ShutdownDeadline } from '../common/async.js';
 export { InvalidationWorker } from './jobs/job-runner.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';

@@ -1,6 +1,7 @@
 import type { FactoryProvider, Provider, Type } from '@nestjs/common';
 import 'reflect-metadata';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import type { Deadline } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
 import { metadataOf, propertyOf } from '../common/property-of.js';
@@ -115,13 +116,15 @@ export class ModuleDispatchers {
     });
   }
 
-  close(runtime: CacheRuntime): Promise<void> {
-    return this.registry.close((error) =>
-      runtime.log.error(
-        'dispatcher close',
-        'A dispatcher did not close, so its waiting jobs may be lost',
-        error,
-      ),
+  close(runtime: CacheRuntime, deadline: Deadline): Promise<void> {
+    return this.registry.close(
+      (error) =>
+        runtime.log.error(
+          'dispatcher close',
+          'A dispatcher did not close, so its waiting jobs may be lost',
+          error,
+        ),
+      deadline,
     );
   }
 }

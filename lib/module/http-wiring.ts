@@ -1,4 +1,5 @@
 import type { DiscoveryService, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import type { Deadline } from '../common/async.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheUsageError } from '../common/errors.js';
 import {
@@ -140,4 +141,28 @@ export function instanceOf(moduleRef: ModuleRef, owner: Function): object {
       { cause: error },
     );
   }
+}
+
+/** Between two looks at the connections of a server that closes. Milliseconds. */
+const IDLE_CHECK_MS = 100;
+
+/** The parts of Node's HTTP server that a shutdown uses. */
+interface ClosingServer {
+  readonly listening: boolean;
+  closeIdleConnections?(): void;
+}
+
+/**
+ * Ends idle connections of a server that does not listen any more. Node closes those that are idle when it stops listening; one that a
+ * request occupies then is kept open for `keepAliveTimeout` after its answer, five seconds by default, and the shutdown with it.
+ */
+export function endIdleConnections({ httpAdapter }: HttpAdapterHost, deadline: Deadline): void {
+  const adapter = httpAdapter as typeof httpAdapter | null | undefined;
+  const server = adapter?.getHttpServer() as ClosingServer | undefined;
+  if (typeof server?.closeIdleConnections !== 'function') return;
+  const check = setInterval(() => {
+    if (deadline.left() === 0) clearInterval(check);
+    if (!server.listening) server.closeIdleConnections!();
+  }, IDLE_CHECK_MS);
+  check.unref();
 }

@@ -117,6 +117,11 @@ export interface RestflowCacheOptions {
   maxKeySuffixLength?: number | undefined;
   /** Number of loads that may run at the same time while the store does not answer; further loads wait. Default 64. */
   maxLoadsWhenDown?: number | undefined;
+  /**
+   * Time that a shutdown may take: queued jobs, refreshes and connections that have not ended by then are left, and the log says what is
+   * lost. Default `'5s'`; `docker stop` kills after ten.
+   */
+  shutdownTimeout?: Duration | undefined;
   /** The dispatcher of rules without `dispatcher`. Default `'inline'`. */
   defaultDispatcher?: string | undefined;
   /** Settings of dispatchers by name. The module reads `raiseException`; the dispatcher gets the others. */
@@ -191,6 +196,8 @@ export interface ModuleSettings {
   readonly dispatcherSettings: DispatcherSettings;
   readonly jobSecrets: readonly string[];
   readonly raiseException: boolean;
+  /** Milliseconds. */
+  readonly shutdownTimeout: number;
   readonly dataSources: 'auto' | false | readonly object[];
   /** Milliseconds. */
   readonly replicaLag: number;
@@ -238,6 +245,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
     ],
     maxKeySuffixLength: [isWholeFrom(64), 'a whole number of characters, at least 64'],
     maxLoadsWhenDown: [isWholeFrom(1), 'a whole number of loads, at least 1'],
+    shutdownTimeout: parsed,
     defaultDispatcher: [(value) => typeof value === 'string', `the name of a dispatcher, e.g. 'inline'`],
     dispatcherSettings: [
       (value) => isRecord(value) && Object.values(value).every(isRecord),
@@ -305,6 +313,7 @@ export function normaliseOptions(
     dispatcherSettings: options.dispatcherSettings ?? {},
     jobSecrets: jobSecretsOf(options.jobSecret),
     raiseException: options.raiseException ?? false,
+    shutdownTimeout: parseDuration(options.shutdownTimeout ?? '5s', `shutdownTimeout of ${WHERE}`, hint),
     dataSources: options.dataSources ?? 'auto',
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
     exactStatements: options.exactStatements ?? false,

@@ -10,6 +10,7 @@ import { cachedMethodsOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
+import { Deadline } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { propertyOf } from '../common/property-of.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
@@ -39,6 +40,7 @@ import {
   createInterceptor,
   createRewarmer,
   createShortcut,
+  endIdleConnections,
   installPlatform,
   installShortcut,
   instanceOf,
@@ -65,6 +67,8 @@ export class ModuleWiring
   readonly #exchange: RuleExchange;
   readonly #changeSources: ModuleChangeSources;
   readonly #config: ApplicationConfigLike;
+  /** One for the whole shutdown: parts that wait one after the other would add up. */
+  readonly #deadline: Deadline;
   /** The stores that this application uses, each once. They are released at shutdown. */
   readonly #stores: CacheStore[];
   readonly #interceptor: ResponseCacheInterceptor;
@@ -89,6 +93,7 @@ export class ModuleWiring
       );
     }
     wired.add(modules);
+    this.#deadline = new Deadline(settings.shutdownTimeout);
     this.#config = applicationConfigOf(moduleRef);
     this.#dispatchers = new ModuleDispatchers(settings.defaultDispatcher, settings.dispatcherSettings);
     const { registry } = this.#dispatchers;
@@ -237,21 +242,24 @@ export class ModuleWiring
 
   /** Runs queued jobs while the DataSources are still open. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.#changeSources.close();
-    await this.#service.drain();
-    await this.#dispatchers.close(this.runtime);
-    await this.#rewarmer.close();
+    const deadline = this.#deadline;
+    endIdleConnections(this.adapterHost, deadline);
+    await deadline.wait(this.#changeSources.close());
+    await deadline.wait(this.#service.drain());
+    await this.#dispatchers.close(this.runtime, deadline);
+    await deadline.wait(this.#rewarmer.close());
   }
 
   async onApplicationShutdown(): Promise<void> {
+    const deadline = this.#deadline;
     // Requests that ran during beforeApplicationShutdown() have ended by now: their jobs are drained here.
-    await this.#service.drain();
-    await this.#dispatchers.close(this.runtime);
-    await this.runtime.engine.refreshes.drain();
-    await this.#service.close();
-    await this.#exchange.close();
+    await deadline.wait(this.#service.drain());
+    await this.#dispatchers.close(this.runtime, deadline);
+    await deadline.wait(this.runtime.engine.refreshes.drain());
+    await deadline.wait(this.#service.close());
+    await deadline.wait(Promise.resolve(this.#exchange.close()));
     this.#dataSources.detachAll();
-    await endAll(this.#stores.splice(0), releaseStore, this.runtime.log, 'A store');
+    await deadline.wait(endAll(this.#stores.splice(0), releaseStore, this.runtime.log, 'A store'));
   }
 
   /** Attaches the DataSources that exist by now. Called again at the end of the boot, for those that Nest makes later. */

@@ -1,5 +1,7 @@
+import { Agent, get } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
+import { Controller, Get, Injectable } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import type { DataSource } from 'typeorm';
 import {
   ArgsKeyField,
@@ -7,6 +9,7 @@ import {
   InvalidationDispatcher,
   invalidates,
   memoryStore,
+  RestflowCacheModule,
   type CacheStore,
   type ChangeSource,
   type Dispatcher,
@@ -125,4 +128,41 @@ describe('a shutdown', () => {
       expect.stringMatching(/A store did not close.*no answer/s),
     ]);
   });
+});
+
+it('a connection that a request occupies when the application closes does not keep it for longer than the request', async () => {
+  const [asked, answer] = [new Deferred(), new Deferred<string>()];
+  @Controller()
+  class Slow {
+    @Get('slow')
+    slow(): Promise<string> {
+      asked.resolve();
+      return answer.promise;
+    }
+  }
+  const module = await Test.createTestingModule({
+    imports: [RestflowCacheModule.forRoot()],
+    controllers: [Slow],
+  }).compile();
+  const app = module.createNestApplication({ logger: false });
+  await app.listen(0, '127.0.0.1');
+  const agent = new Agent({ keepAlive: true });
+  const url = `${(await app.getUrl()).replace('[::1]', '127.0.0.1')}/slow`;
+  const response = new Promise<string>((resolve, reject) =>
+    get(url, { agent }, (message) => {
+      let body = '';
+      message.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      message.on('end', () => resolve(body));
+    }).on('error', reject),
+  );
+  await asked.promise;
+  const closed = app.close().then(() => 'closed');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  answer.resolve('answered');
+  expect(await response).toBe('answered');
+  // Node keeps it for five seconds, in case that another request comes.
+  expect(await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 4_000, 'open'))])).toBe(
+    'closed',
+  );
+  agent.destroy();
 });

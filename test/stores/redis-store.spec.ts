@@ -111,12 +111,15 @@ describe('in Redis', () => {
       before7.disconnect();
     });
 
-    it.each(['purge', 'expire'] as const)('end a quarter of an hour after a %s too, unless an entry is stored', async (mode) => {
-      await store.stamp(at.tags());
-      await store.bump([tag], mode);
-      const life = await client.pttl(tag);
-      expect([life > 14 * 60_000, life <= 15 * 60_000]).toEqual([true, true]);
-    });
+    it.each(['purge', 'expire'] as const)(
+      'end a quarter of an hour after a %s too, unless an entry is stored',
+      async (mode) => {
+        await store.stamp(at.tags());
+        await store.bump([tag], mode);
+        const life = await client.pttl(tag);
+        expect([life > 14 * 60_000, life <= 15 * 60_000]).toEqual([true, true]);
+      },
+    );
 
     it('an expire renews one half, a purge both', async () => {
       const halves = async (): Promise<string[]> => (await client.get(tag))!.split('.');

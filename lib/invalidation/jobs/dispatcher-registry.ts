@@ -9,6 +9,7 @@ import type {
   InvalidationJob,
   JobWork,
 } from './dispatcher.interface.js';
+import { Deadline, type ShutdownDeadline } from '../../common/async.js';
 import { nearestNames } from '../../common/messages.js';
 
 import { groupJobs, type JobGroup } from './job.js';
@@ -190,13 +191,18 @@ export class DispatcherRegistry {
   }
 
   /** Closes all dispatchers, even if one fails. A second call closes those that were given jobs since the first. */
-  async close(failed: (error: unknown) => void): Promise<void> {
+  async close(failed: (error: unknown) => void, deadline: ShutdownDeadline = new Deadline()): Promise<void> {
     const open = new Set(this.#isClosed ? this.#usedAfterClose : this.#dispatchers.values());
     this.#isClosed = true;
     this.#usedAfterClose.clear();
-    const closing = [...open].map(async (dispatcher) => dispatcher.close?.());
-    for (const result of await Promise.allSettled(closing))
-      if (result.status === 'rejected') failed(result.reason);
+    const closing = [...open].map(async (dispatcher) => {
+      try {
+        await deadline.wait(Promise.resolve(dispatcher.close?.(deadline)));
+      } catch (error) {
+        failed(error);
+      }
+    });
+    await Promise.all(closing);
   }
 
   #didYouMean(name: unknown): string {

@@ -1,3 +1,4 @@
+import type { ShutdownDeadline } from '../../common/async.js';
 import type { DispatcherState } from '../../observability/metrics.js';
 import type { InvalidationMode, MaybePromise } from '../../stores/store.interface.js';
 import type { Rewarm } from '../rewarm/rewarm.js';
@@ -122,6 +123,7 @@ export interface Dispatcher {
   /**
    * Called when the application shuts down, while its stores and DataSources are still open. Requests that still run may dispatch
    * further jobs; then it is called once more, after the last request.
+   * @param deadline what is left of `shutdownTimeout`: beyond it, nobody waits for the dispatcher any more
    */
-  close?(): MaybePromise<void>;
+  close?(deadline?: ShutdownDeadline): MaybePromise<void>;
 }

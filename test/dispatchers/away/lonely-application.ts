@@ -29,6 +29,10 @@ for (const text of ['one', 'two', 'three']) {
   if ((await items.text(1)) !== text) throw new Error(`${text} is not served.`);
 }
 process.stdout.write('written\n');
+process.stderr.write('closing\n');
+const began = performance.now();
 await app.close();
-process.stdout.write('closed\n');
+const seconds = (performance.now() - began) / 1_000;
+// `shutdownTimeout`, and a second for a busy machine.
+process.stdout.write(seconds < 6 ? 'closed\n' : `closed after ${seconds} s\n`);
 // Nothing may keep the process alive now.
