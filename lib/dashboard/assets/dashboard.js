@@ -19,7 +19,7 @@ function el(name, properties, ...children) {
     if (key === 'onclick' || key === 'onsubmit') element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? '' : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== undefined && child !== null));
+  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null));
   return element;
 }
 
@@ -620,7 +620,13 @@ function isConfirmed(question) {
   dialog.returnValue = 'no';
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
+    const settle = () => {
+      // The event of an earlier question may come late.
+      if (dialog.open) return;
+      dialog.removeEventListener('close', settle);
+      resolve(dialog.returnValue === 'yes');
+    };
+    dialog.addEventListener('close', settle);
   });
 }
 
