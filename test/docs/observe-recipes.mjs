@@ -9,6 +9,7 @@ const from = (file) => import(pathToFileURL(join(process.argv[2], file)).href);
 const { CacheResponse, CacheService, LanguageKeyField, NextTurnDispatcher, RestflowCacheModule } =
   await from('index.js');
 const { dialectOf, isKnownType } = await from('typeorm/dialects.js');
+const { METRIC_FAMILIES } = await from('observability/metric-families.js');
 
 /** Decorates by hand: Node runs no decorators. */
 function decorate(type, name, ...decorators) {
@@ -57,7 +58,9 @@ const ask = async (language) => {
 const first = await ask('fr');
 const again = await ask('fr-CH,fr;q=0.9');
 const other = await ask('de');
-const [{ hits, served }] = app.get(CacheService).metrics().methods;
+const metrics = app.get(CacheService).metrics();
+const [{ hits, served }] = metrics.methods;
+const [sample] = METRIC_FAMILIES.find(({ name }) => name === 'restflow_served_total')?.samples(metrics) ?? [];
 
 const handled = [];
 await new NextTurnDispatcher().dispatch([{ tags: [] }], { handle: (job) => handled.push(job) });
@@ -80,7 +83,7 @@ console.log(
       known: isKnownType(database),
       hasBackslashEscapes: dialectOf(database).hasBackslashEscapes,
     },
-    'A metric': { hits, served },
+    'A metric': { hits, served, exported: sample?.value },
     'An option': refusal,
   }),
 );
