@@ -236,7 +236,8 @@ class DataSourceBinding implements ChangeSink {
   #interest(): ChangeInterest {
     const rules = this.#current();
     if (this.registry.tablesToMatch === undefined) return rules;
-    return { tables: undefined, durableTables: rules.durableTables, lookups: rules.lookups };
+    const { durableTables, lookups, movable } = rules;
+    return { tables: undefined, durableTables, lookups, movable };
   }
 
   committing(changes: readonly EntityTableChange[], queryRunner: object): Promise<void> | undefined {

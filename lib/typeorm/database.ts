@@ -82,6 +82,7 @@ export class RuleTables implements ChangeInterest {
   readonly tables: ReadonlySet<string>;
   readonly durableTables: ReadonlySet<string>;
   readonly lookups: ReadonlyMap<string, readonly string[]> | undefined;
+  readonly movable: ReadonlySet<string>;
   readonly #revision: number;
   readonly #isReading: boolean;
   readonly #rules = new Map<string, RuleOnTable[]>();
@@ -109,6 +110,7 @@ export class RuleTables implements ChangeInterest {
     this.tables = new Set([...this.#rules.keys()].flatMap((table) => this.known.related(table)));
     this.durableTables = durable;
     this.lookups = this.#lookups();
+    this.movable = this.#movable();
   }
 
   *#onTables(registry: RuleRegistry): Iterable<readonly [table: string, on: RuleOnTable]> {
@@ -120,6 +122,18 @@ export class RuleTables implements ChangeInterest {
       for (const table of tablesOfRemote(metadatas, rule)) yield [table, { rule }];
       for (const source of rule.sources) yield [source.table, { rule, source }];
     }
+  }
+
+  #movable(): ReadonlySet<string> {
+    const movable = new Set<string>();
+    for (const [table, rules] of this.#rules) {
+      const [metadata] = this.known.metadatas.filter((one) => tableOf(one) === table);
+      const isMovable = rules.some(
+        ({ rule, entity = metadata, source }) => source !== undefined || readsMore(rule, entity),
+      );
+      if (isMovable) for (const name of this.known.related(table)) movable.add(name);
+    }
+    return movable;
   }
 
   #lookups(): ReadonlyMap<string, readonly string[]> | undefined {
@@ -246,4 +260,15 @@ export function entitiesNamed(
   if (typeof first.target === 'function' && first.target === entity)
     return metadatas.filter(({ target }) => target === entity);
   return metadatas.filter((one) => one === first || (one.name === first.name && one.target === first.target));
+}
+
+/** True if a rule reads more of a row than its primary key, which never changes. */
+function readsMore({ options, invalidator }: ActiveRule, entity: OrmMetadata | undefined): boolean {
+  const { fieldMapping, invalidateWhen } = options;
+  if (invalidator !== undefined || invalidateWhen !== undefined) return true;
+  if (typeof fieldMapping !== 'object') return fieldMapping !== undefined;
+  const keys = entity?.primaryColumns.map(({ propertyPath }) => propertyPath);
+  return Object.values(fieldMapping as Readonly<Record<string, string>>).some(
+    (path) => keys?.includes(path) !== true,
+  );
 }

@@ -25,6 +25,11 @@ export interface Dialect {
   readonly rolledBackCode?: string;
   /** An outermost SAVEPOINT begins a transaction, and its RELEASE commits it. */
   readonly savepointBegins: boolean;
+  /**
+   * How rows are read that a statement is about to change: under the lock that the statement takes anyway, or by a plain read where a
+   * write fails that follows an outdated one. Left out for databases that only one process has.
+   */
+  readonly beforeImage?: 'for_no_key_update' | 'pessimistic_write' | 'read';
   /** A bulk statement can report the rows that it changed: `WITH rows AS (UPDATE … RETURNING …) SELECT …`. */
   readonly canReportRows: boolean;
   /** A decimal without a scale has no fraction, and a time without a precision neither. */
@@ -52,6 +57,7 @@ const STANDARD: Dialect = {
 const POSTGRES: Dialect = {
   ...STANDARD,
   abortsOnError: true,
+  beforeImage: 'for_no_key_update',
   outbox: {
     family: 'postgres',
     quote: quotedBy('"'),
@@ -67,6 +73,7 @@ const MYSQL: Dialect = {
   commitsImplicitly: true,
   rolledBackCode: 'ER_LOCK_DEADLOCK',
   dropsFractions: true,
+  beforeImage: 'pessimistic_write',
   outbox: {
     family: 'mysql',
     quote: quotedBy('`'),
@@ -92,20 +99,20 @@ const SQLITE: Dialect = {
 const DIALECTS: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
   ['postgres', { ...POSTGRES, canReportRows: true }],
   ['aurora-postgres', POSTGRES],
-  ['cockroachdb', POSTGRES],
+  ['cockroachdb', { ...POSTGRES, beforeImage: 'pessimistic_write' }],
   ['mysql', { ...MYSQL, queryHooksOf03: 'unawaited' }],
   ['mariadb', { ...MYSQL, queryHooksOf03: 'unawaited' }],
   ['aurora-mysql', MYSQL],
   ['sqljs', SQLITE],
-  ['better-sqlite3', { ...SQLITE, queryHooksOf03: 'unawaited, not called for errors' }],
-  ['sqlite', { ...SQLITE, queryHooksOf03: 'unawaited' }],
+  ['better-sqlite3', { ...SQLITE, beforeImage: 'read', queryHooksOf03: 'unawaited, not called for errors' }],
+  ['sqlite', { ...SQLITE, beforeImage: 'read', queryHooksOf03: 'unawaited' }],
   ['react-native', { ...SQLITE, queryHooksOf03: 'unawaited' }],
   ['sqlite-pooled', SQLITE],
   ['capacitor', SQLITE],
   ['cordova', SQLITE],
   ['expo', SQLITE],
   ['nativescript', SQLITE],
-  ['mssql', { ...STANDARD, datetimeStep: 10 }],
+  ['mssql', { ...STANDARD, beforeImage: 'pessimistic_write', datetimeStep: 10 }],
   ['oracle', { ...STANDARD, commitsImplicitly: true }],
   ['sap', { ...STANDARD, commitsImplicitly: true }],
   ['spanner', STANDARD],

@@ -141,8 +141,12 @@ export class ChangeCollector {
     if (announced === undefined) transaction.announced.set(table, (announced = new AnnouncedStatements()));
     announced.announce(STATEMENTS[hook], entity, metadata, updatedColumns, updatedRelations, databaseEntity);
     // The old values of a removed row, or of assigned columns, are lost with the statement.
-    if (interest.lookups === undefined || (hook !== 'update' && hook !== 'remove')) return sent;
-    return both(sent, this.#emitter.lookups.before(event, hook === 'remove', interest.lookups.get(table)));
+    if (hook === 'insert') return sent;
+    const met = interest.movable?.has(table) === true ? this.#emitter.metRows.before(event) : undefined;
+    if (interest.lookups === undefined || (hook !== 'update' && hook !== 'remove')) return both(sent, met);
+    const lookUp = (): HookResult =>
+      this.#emitter.lookups.before(event, hook === 'remove', interest.lookups!.get(table));
+    return both(sent, met === undefined ? lookUp() : met.then(lookUp));
   }
 
   /** An `after` hook: the statement has written the row that the event shows. */
@@ -165,6 +169,7 @@ export class ChangeCollector {
     const { tables, returnsRows } = this.#emitter.statements;
     try {
       const changes = changesOf(hook, event, announced, tables, returnsRows);
+      if (changes[0] !== undefined) changes[0] = this.#emitter.metRows.correct(event, changes[0]);
       this.#emitter.lookups.recall(event, changes[0]);
       return changes;
     } catch (error) {

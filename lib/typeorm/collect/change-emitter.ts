@@ -7,6 +7,7 @@ import { unknownChanges } from '../rows/changes.js';
 import { StatementReader } from '../sql/statement-reader.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { isLookedUp, Lookups } from './lookups.js';
+import { MetRows } from './met-rows.js';
 import { Runners } from './runners.js';
 import { StaleReads } from './stale-reads.js';
 import { type TransactionChanges, UnconfirmedTimer } from './transaction-changes.js';
@@ -17,6 +18,8 @@ export interface ChangeInterest {
   readonly tables?: ReadonlySet<string> | undefined;
   /** Those of them whose changes the sink writes into transactions; `undefined`: all. */
   readonly durableTables?: ReadonlySet<string> | undefined;
+  /** Tables of which a rule reads more than the primary key, so that the row before a change must be the one that its statement met. */
+  readonly movable?: ReadonlySet<string> | undefined;
   /** By table: paths to read from the database where a change does not carry them; `undefined`: none. */
   readonly lookups?: ReadonlyMap<string, readonly string[]> | undefined;
 }
@@ -57,6 +60,7 @@ export class ChangeEmitter {
   readonly statements: StatementReader;
   readonly runners: Runners;
   readonly lookups: Lookups;
+  readonly metRows: MetRows;
   readonly #sink: ChangeSink;
   readonly #options: CollectorOptions;
   readonly #staleReads = new StaleReads();
@@ -69,6 +73,7 @@ export class ChangeEmitter {
     this.statements = new StatementReader(dataSource, options.tables);
     this.runners = new Runners(dataSource);
     this.lookups = new Lookups(dataSource, this, this.runners);
+    this.metRows = new MetRows(dataSource, this);
     this.#unconfirmed = new UnconfirmedTimer((transaction) => {
       const isOver = (announced: AnnouncedStatements) => announced.isDurable && announced.isStale;
       void this.guard('timer', () => this.#send(this.takeUnconfirmed(transaction, isOver)));

@@ -50,6 +50,28 @@ export class EntityRowView implements RowView {
     return this.#learned?.get(path)?.reading.known === true || this.#readOwn(path, false).known;
   }
 
+  /** The same row with the values of another state for all columns but the named ones. What was looked up is forgotten. */
+  replacedBy(other: EntityRowView, names: ReadonlySet<string>): EntityRowView {
+    if (this.#layout !== other.#layout) return this;
+    const values = this.#values.map((value, position) => {
+      const met = other.#values[position];
+      const { propertyPath, relationMetadata } = this.#layout.columns[position]!;
+      if (met === UNKNOWN || value === UNKNOWN) return value === UNKNOWN && !this.#isGiven ? met : value;
+      return names.has(propertyPath) || names.has(relationMetadata?.propertyPath ?? '') ? value : met;
+    });
+    const related = [...(this.#related ?? [])].filter(([path]) =>
+      this.#layout.relations
+        .get(path)
+        ?.positions.every((position) => !differ(values[position], this.#values[position])),
+    );
+    return new EntityRowView(
+      this.#layout,
+      values,
+      related.length > 0 ? new Map(related) : undefined,
+      this.#isGiven,
+    );
+  }
+
   /** True if the row itself holds the value of a path, so that nothing need be looked up. */
   holds(path: string): boolean {
     return this.#readOwn(path, false).known;
