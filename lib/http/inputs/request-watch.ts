@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
-import { allowClones, IS_WATCHED, reportPrinting } from './cloned-headers.js';
+import { IS_WATCHED, reportPrinting } from './cloned-headers.js';
 import { HeaderEnumeration } from './header-enumeration.js';
 import { alwaysNeutralNames, neutralUpstreamNames } from './neutral-headers.js';
 import type { InputRules } from './input-rules.js';
@@ -249,7 +249,6 @@ function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
 
 /** Begins to watch a request, unless it is watched already. @param isLate true if unwatched code may have run before */
 export function watchRequest(message: WatchedMessage, left: LeftMembers, isLate = false): void {
-  allowClones();
   if (message[WATCH] === undefined) new RequestWatch(message, message.headers, left, isLate).install(message);
 }
 

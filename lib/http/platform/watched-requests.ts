@@ -1,3 +1,4 @@
+import { allowClones } from '../inputs/cloned-headers.js';
 import { LeftMembers } from '../inputs/left-members.js';
 import { type WatchedMessage, watchRequest } from '../inputs/request-watch.js';
 
@@ -26,6 +27,7 @@ export interface MiddlewareHost {
  * @publicApi
  */
 export function watchRequests(app: MiddlewareHost): void {
+  allowClones();
   app.use(begin as never);
 }
 
@@ -58,6 +60,7 @@ const PREPARING = new Set(['query', 'expressInit']);
 
 /** Puts the watch before all middleware of an Express application, including middleware that it already has. */
 export function watchExpress(app: ExpressApplication): void {
+  allowClones();
   app.use(beginInside as never);
   const stack = (app._router ?? app.router)?.stack;
   const layer = stack?.at(-1);
@@ -87,6 +90,7 @@ interface FastifyApplication {
  * hooks, such as those of Nest's middleware.
  */
 export function watchFastify(app: FastifyApplication): void {
+  allowClones();
   if (!putFirst(app)) app.addHook('onRequest', beginReply as never);
   const options = internal(app, 'fastify.options') as { rewriteUrl?: unknown } | undefined;
   if (options?.rewriteUrl === undefined) return;
