@@ -6,6 +6,7 @@ import { CircuitBreaker, WriteRefusals } from './circuit-breaker.js';
 import { isEncoded, type ValueEncoding } from './encoded-value.js';
 import { BumpLog } from './generations.js';
 import { MemoryStore } from './memory-store.js';
+import { LARGE_BYTES, SlowValues } from './slow-values.js';
 import type { Stamp, Verdict } from './stamp.js';
 import {
   BumpQueuedError,
@@ -41,6 +42,8 @@ type Inner = CacheStore &
   Partial<LeaseStore & BusStore> & {
     /** True if it calls `host.changed` when it goes down and when it is back: it knows the cause. */
     readonly reportsOutages?: boolean;
+    /** Removes the entry of a key. Never rejects. */
+    discard?(key: string): Promise<void>;
   };
 
 export interface GuardOptions {
@@ -77,6 +80,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   };
   #host = UNATTACHED;
   #retrying = false;
+  readonly #slow = new SlowValues();
   #closed = false;
   #isInnerDown = false;
   /** Set while the store is reported as down. */
@@ -161,6 +165,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   }
 
   async #read(query: StoreQuery, ask: () => MaybePromise<Entry | Stamp>): Promise<Entry | Stamp> {
+    if (this.#slow.has(query.key)) return this.stamp(query.tags());
     if (this.#encoding?.isOpen === false) await this.#encoding.open();
     const began = this.#late.now();
     return this.#usable(query, await this.#guard('get', ask), began);
@@ -202,6 +207,7 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   async set(query: StoreQuery, entry: Entry): Promise<boolean | void> {
     const encoded = this.#encoding === undefined ? entry : await this.#encoding.encode(query, entry);
     if (encoded === undefined) return false;
+    if (encoded.size >= LARGE_BYTES) return this.#setLarge(query, encoded);
     try {
       const isStored = await this.#guard('set', () => this.inner.set(query, encoded));
       this.#refusals.accepted();
@@ -210,6 +216,32 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
       if (error instanceof StoreUnavailableError) return false;
       throw error;
     }
+  }
+
+  /**
+   * Stores a large value. That it takes long says nothing of the server, so it does not count for the circuit breaker, and the caller waits
+   * for the timeout only. A key whose value takes longer is left uncached for a time: no read would have it in time either.
+   */
+  async #setLarge(query: StoreQuery, entry: Entry): Promise<boolean | void> {
+    if (!this.isAvailable || this.#slow.has(query.key)) return false;
+    const began = this.#host.now();
+    const set = Promise.resolve(this.inner.set(query, entry));
+    const stored = set.then(
+      (isStored) => {
+        const took = this.#host.now() - began;
+        if (took <= this.#timeout) return isStored;
+        const { kind } = this;
+        this.#slow.add(query.key, this.#host, { kind, size: entry.size, took, timeout: this.#timeout });
+        void this.inner.discard?.(query.key);
+        return isStored;
+      },
+      (error: unknown) => {
+        this.#errors++;
+        if (error instanceof StoreRefusedError) this.#refusals.refused(error);
+        return false;
+      },
+    );
+    return within(this.#timers, this.#timeout, stored, () => false);
   }
 
   async bump(tags: readonly string[], mode: InvalidationMode): Promise<void> {

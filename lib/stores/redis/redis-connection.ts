@@ -1,5 +1,5 @@
 import { type StoreHost, UNATTACHED } from '../store.interface.js';
-import { isCluster, type RedisClient } from './redis-client.interface.js';
+import { isCluster, type RedisClient, type RedisNode } from './redis-client.interface.js';
 import { createExecutor, type RedisExecutor } from './redis-commands.js';
 import {
   ConnectionLostError,
@@ -41,6 +41,7 @@ export class RedisConnection {
   #client: RedisClient | undefined;
   #executor: RedisExecutor | undefined;
   #sentinels: RedisSentinels | undefined;
+  #bulk: RedisNode | undefined;
   #hold: ProcessHold | undefined;
   #host: StoreHost = UNATTACHED;
   #epoch: string | undefined;
@@ -83,6 +84,18 @@ export class RedisConnection {
 
   get executor(): RedisExecutor {
     return this.#executor ?? this.#open().executor;
+  }
+
+  /** A second connection, for values that others must not wait behind; on a Cluster the same. */
+  get bulkExecutor(): RedisExecutor {
+    const { client } = this;
+    if (isCluster(client)) return this.executor;
+    if (this.#bulk === undefined || this.#bulk.status === 'end') {
+      this.#bulk = client.duplicate({ lazyConnect: false, enableOfflineQueue: true, retryStrategy: null });
+      this.#bulk.on('error', () => undefined);
+      letProcessEnd(this.#bulk);
+    }
+    return createExecutor(this.#bulk);
   }
 
   get client(): RedisClient {
@@ -193,6 +206,8 @@ export class RedisConnection {
     this.#isReading = false;
     this.#isReported = false;
     this.#sentinels?.close();
+    this.#bulk?.disconnect();
+    this.#bulk = undefined;
     client.off('ready', this.#onReady);
     for (const event of LOST) client.off(event, this.#onLost);
     if (this.options.owned) client.disconnect();

@@ -11,6 +11,7 @@ import {
   parseGeneration,
   physicalLife,
 } from '../shared-generations.js';
+import { LARGE_BYTES } from '../slow-values.js';
 import { type Generation, Stamp, type Verdict } from '../stamp.js';
 import {
   type Bus,
@@ -168,9 +169,10 @@ export class RedisStore implements CacheStore {
   }
 
   /** @throws StoreUnavailableError */
-  async #write(commands: readonly RedisCommand[]): Promise<unknown[]> {
+  async #write(commands: readonly RedisCommand[], isLarge = false): Promise<unknown[]> {
     try {
-      return await this.connection.executor.runAll(commands);
+      const executor = isLarge ? this.connection.bulkExecutor : this.connection.executor;
+      return await executor.runAll(commands);
     } catch (error) {
       throw this.#writeError(error);
     }
@@ -217,9 +219,12 @@ export class RedisStore implements CacheStore {
     // Under another history it would never be served.
     if (entry.stamp.epoch !== this.connection.epoch) return false;
     const life = physicalLife(entry);
-    const set: RedisCommand = ['set', query.key, encodeEntry(entry, query.values), 'PX', life.entry];
-    const write = (): Promise<unknown> =>
-      this.#write([set, ...this.#lifetimes.extend(entry.stamp.tags, life.generations)]);
+    const bytes = encodeEntry(entry, query.values);
+    const set: RedisCommand = ['set', query.key, bytes, 'PX', life.entry];
+    const write = (): Promise<unknown> => {
+      const extended = this.#lifetimes.extend(entry.stamp.tags, life.generations);
+      return this.#write([set, ...extended], bytes.length >= LARGE_BYTES);
+    };
     try {
       await write();
     } catch (error) {
@@ -227,6 +232,10 @@ export class RedisStore implements CacheStore {
       await write();
     }
     return true;
+  }
+
+  async discard(key: string): Promise<void> {
+    await this.connection.executor.runAll([['unlink', key]]).catch(() => undefined);
   }
 
   /** No caller waits for it: where it fails, the entry is loaded again at some time. */
