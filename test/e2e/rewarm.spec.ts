@@ -176,7 +176,7 @@ describe('the boot warns of rules that can never recompute', () => {
   });
 });
 
-it('outside of Nest nothing is recomputed, and the log says so', async () => {
+it('outside of Nest nothing is recomputed, which is logged', async () => {
   const log = new LogBook();
   Logger.overrideLogger(log);
   const dataSource = await new DataSource({

@@ -184,7 +184,7 @@ describe.each(platforms)('rules on %s with TypeORM', (platform) => {
     expect(await blog.byAuthor(2)).toEqual(['other']);
   });
 
-  it('a removed row drops what it was in', async () => {
+  it('a removed row drops the partitions that contained it', async () => {
     const article = await articles.findOneOrFail({ where: { id: 3 }, relations: { author: true } });
     const names = await dropped(() => articles.remove(article));
     expect(names).toEqual(expect.arrayContaining(['/articles/3', ...LISTS, 'author 3', 'published']));

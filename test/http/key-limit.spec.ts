@@ -128,7 +128,7 @@ describe.each(platforms)('keyLimit on %s', (platform) => {
     expect(await status('b')).toBe('restflow; hit; ttl=600');
   });
 
-  it('counts no answers that are not stored anyway', async () => {
+  it('does not count answers that are not stored for other reasons', async () => {
     await boot();
     await ask('/missing', [2, 3, 4, 5]);
     expect(await caches('/missing', [1, 1])).toEqual(['MISS', 'HIT']);

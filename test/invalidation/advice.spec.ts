@@ -251,7 +251,7 @@ describe('the boot warns of a partition', () => {
 });
 
 describe('nearestNames', () => {
-  it('lists at most three, the nearest first, and none that is like no other', () => {
+  it('lists at most three names, the nearest first, and no name that is too different', () => {
     const known = ['name', 'names', 'nam', 'mane', 'address'];
     expect(nearestNames('nmae', known)[0]).toBe('name');
     expect(nearestNames('name', known)).toEqual(['name', 'names', 'nam']);

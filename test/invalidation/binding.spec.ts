@@ -21,7 +21,7 @@ class ByClass implements Dispatcher {
   dispatch(): void {}
 }
 
-describe('a rule that cannot work is an error that names the method and the way out', () => {
+describe('a rule that cannot work is an error that names the method and what to write', () => {
   it.each<[string, () => unknown, RegExp]>([
     [
       'says nothing',
@@ -184,7 +184,7 @@ describe('a rule that cannot work is an error that names the method and the way 
 });
 
 describe('a rule that is bound', () => {
-  it('has an identity, and is told, whatever its options hold', () => {
+  it('has an identity and can be published, with any options', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
     class Connection {
@@ -202,7 +202,7 @@ describe('a rule that is bound', () => {
     expect(describeRule(rule).rule).toMatchObject({ dispatcher: 'inline' });
   });
 
-  it('that is too long to be told is carried out inline elsewhere: its configuration stays here', () => {
+  it('that is too long to publish runs inline in other processes: its configuration stays here', () => {
     const [rule] = new World(
       [
         invalidates(User, {

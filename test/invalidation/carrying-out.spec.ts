@@ -37,7 +37,7 @@ const asking = (invalidator: Invalidator, ...others: unknown[]): World =>
   new World([invalidates(User, { invalidator }), ...others]);
 
 describe('a custom invalidator', () => {
-  it('drops what it names, sync and async, told what changed', async () => {
+  it('drops the tags that it names, sync and async, and gets the change', async () => {
     const seen: unknown[] = [];
     const sync = asking((cached, change) => {
       seen.push(cached.name, change.type, change.id, change.before, change.after, change.entity);
@@ -83,7 +83,7 @@ describe('a custom invalidator', () => {
     );
   });
 
-  it('that takes its time holds up no other rule', async () => {
+  it('that is slow delays no other rule', async () => {
     const spoken = new Deferred();
     const world = asking(async () => spoken.promise, invalidates(User, USER));
     const waiting = world.commit(inserted({ id: 1 }));
@@ -107,7 +107,7 @@ describe('a custom invalidator', () => {
 });
 
 describe('the work of a commit', () => {
-  it('is done when it returns, where the store answers at once', () => {
+  it('is done when it returns, if the store answers synchronously', () => {
     const world = new World([invalidates(User, USER)]);
     expect(world.commit(inserted({ id: 1 }))).toBeUndefined();
     expect(world.bumps).toHaveLength(1);
@@ -120,7 +120,7 @@ describe('the work of a commit', () => {
     expect(world.bumps).toEqual([{ tags, mode: 'purge' }]);
   });
 
-  it("mode: 'expire' leaves what was cached to be served as stale", async () => {
+  it("mode: 'expire' keeps entries that may be served stale", async () => {
     const world = new World([
       invalidates(User, { ...USER, mode: 'expire' }),
       invalidates(User, { scope: 'all' }),
@@ -172,7 +172,7 @@ describe('a dispatcher', () => {
       { dispatchers: { mine: dispatcher }, ...options },
     );
 
-  it('is given plain jobs for what was invalidated already', async () => {
+  it('gets jobs as plain data for tags that were invalidated already', async () => {
     const mine = new Recording();
     const world = withDispatcher([{}], mine);
     expect(await world.dropped(inserted({ id: 1 }))).toEqual(USER_1);
@@ -198,7 +198,7 @@ describe('a dispatcher', () => {
     expect(await world.loads(2, 1)).toBe(false);
   });
 
-  it('inline carries out eager: false at once', async () => {
+  it('inline runs jobs of eager: false synchronously', async () => {
     const world = new World([invalidates(User, { ...USER, eager: false })]);
     expect(await world.dropped(inserted({ id: 1 }))).toEqual(USER_1);
     expect(world.bumps).toHaveLength(1);
@@ -244,7 +244,7 @@ describe('a dispatcher', () => {
     expect(mine.batches).toHaveLength(1);
   });
 
-  it('is told of what could not be invalidated at commit, so that it is done later', async () => {
+  it('gets jobs that are not done if the bump at commit failed', async () => {
     const mine = new Recording();
     const world = withDispatcher([{ raiseException: true }], mine);
     world.failing = () => Promise.reject(new Error('store down'));
@@ -274,7 +274,7 @@ describe('raiseException', () => {
     },
   );
 
-  it('never throws where the sink is called: the write is rejected by what it awaits', () => {
+  it('never throws synchronously: the promise that the write awaits rejects', () => {
     const world = new World([invalidates(User, { ...USER, raiseException: true })]);
     world.failing = () => {
       throw new Error('store down');

@@ -38,7 +38,7 @@ class Counting implements Dispatcher {
 }
 
 describe('an invalidator that is a class', () => {
-  it('is asked as the instance that is provided, told what changed', async () => {
+  it('is called on the provided instance, with the change', async () => {
     const invalidator = new ByOwner();
     const world = new World([invalidates(User, { invalidator: ByOwner })], { invalidators: [invalidator] });
     expect(await world.dropped(updated({ id: 2 }, { id: 1 }, ['id']))).toEqual(USER_1);
@@ -133,7 +133,7 @@ describe('a custom invalidator whose promise is not returned', () => {
   it.each<[string, (cached: InvalidationHandle) => void]>([
     ['drops what it names all the same', (cached) => cached.deleteByPrefix({ user: 1 })],
     ['drops everything where it names what is not there', (cached) => cached.deleteByPrefix({ nobody: 1 })],
-  ])('%s, and is told to return it', async (_, name) => {
+  ])('%s, and the log says to return it', async (_, name) => {
     const work = new Deferred();
     const world = new World([
       invalidates(User, { invalidator: (cached) => void work.promise.then(() => name(cached)) }),
@@ -155,7 +155,7 @@ describe('rewarm: true on a handler', () => {
       'is told all changes',
       { batch: true, invalidator: (cached: InvalidationHandle) => cached.invalidateAll() },
     ],
-  ])('asks it anew after an invalidator that %s', async (_, rule) => {
+  ])('sends its requests after an invalidator that %s', async (_, rule) => {
     const mine = new Counting();
     const world = new World(
       [new InvalidationRule({ entity: User, ...rule, dispatcher: 'mine', rewarm: true })],
@@ -347,7 +347,7 @@ describe('batch', () => {
     ]);
   });
 
-  it('that is no boolean is an error', () => {
+  it('is an error unless it is a boolean', () => {
     expect(() => invalidates(User, { scope: 'all', batch: 'yes' as never })).toThrow(/batch is 'yes'/);
   });
 });

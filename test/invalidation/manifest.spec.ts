@@ -183,7 +183,7 @@ describe('a process that does not load the cached class', () => {
     expect(await dropped(cached, () => manager.save(manager.create(Unrelated, { email: 'u' })))).toEqual([]);
   });
 
-  it('hears of rules that another process begins to have, and makes good what it wrote before it did', async () => {
+  it('learns rules that another process adds, and invalidates its earlier writes for them', async () => {
     const early = await worker();
     const manager = await seed(early);
     const cached = await api(BY_ID);
@@ -199,7 +199,7 @@ describe('a process that does not load the cached class', () => {
     expect(await find.getCacheOnly(2)).toBe(CACHE_MISSING);
   });
 
-  it('makes good what it wrote before it heard, also where it ends soon after', async () => {
+  it('invalidates writes from before it learned the rules, even if it ends soon after', async () => {
     const early = await worker();
     await seed(early);
     const cached = await api(BY_ID);
@@ -233,7 +233,7 @@ describe('a process that does not load the cached class', () => {
     expect(await Promise.all(values)).toEqual(['member 1', CACHE_MISSING]);
   });
 
-  it('forgets a rule that nobody has any more when the last entry under it is gone', async () => {
+  it('forgets a rule that no process has, after the last entry under it has expired', async () => {
     const old = await api({ scope: 'all' });
     const [survivor, provider] = await api(BY_ID);
     const early = await worker();
@@ -257,7 +257,7 @@ describe('a process that does not load the cached class', () => {
     expect(await dropped([survivor, provider], write('l'))).toEqual([1]);
   });
 
-  it('makes good what it wrote while the store was down from its first moment', async () => {
+  it('invalidates its writes from a store outage that began before its start', async () => {
     const cached = await api(BY_ID);
     const find = cached[0].cache.for(cached[1], 'find');
     await find.get(1);
@@ -271,7 +271,7 @@ describe('a process that does not load the cached class', () => {
     expect(await dropped(cached, () => managerOf(late).save(Member, { id: 2, email: 'n' }))).toEqual([2]);
   });
 
-  it('drops everything when it ends before it could read what others told', async () => {
+  it('drops everything if it ends before it could read the rules of others', async () => {
     const cached = await api(BY_ID);
     await cached[0].cache.for(cached[1], 'find').get(1);
     store.isDown = true;
@@ -293,7 +293,7 @@ describe('a process that does not load the cached class', () => {
       }),
       /the manifest contains \{"rule"/,
     ],
-  ])('ignores what is no manifest, says so, and drops what is cached once: %s', async (_, spoil, said) => {
+  ])('ignores and logs an invalid manifest, and drops everything once: %s', async (_, spoil, said) => {
     const cached = await api(BY_ID);
     const tag = 'fleet:g:rules';
     const stamp = (await store.stamp([tag])) as Stamp;
@@ -318,7 +318,7 @@ describe('a process that does not load the cached class', () => {
     expect(last.log.warnings).toEqual([]);
   });
 
-  it('is told of entities in whichever of its data sources they are', async () => {
+  it('finds entities of rules in any of its DataSources', async () => {
     const cached = await api(BY_ID);
     const database = { type: 'sqljs', synchronize: true, autoSave: false } as const;
     const app = await TestApplication.start([], { store, namespace: 'fleet' }, [
@@ -355,7 +355,7 @@ describe('a process that does not load the cached class', () => {
       expect(await dropped(cached, () => dataSource.manager.save(Member, { id: 2, email: 'c' }))).toEqual([]);
     });
 
-    it('is told to pass the store of the application', async () => {
+    it('logs that it needs the store of the application', async () => {
       const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       await attachInvalidation(dataSource, { classes: [members(BY_ID)] }).detach();
       expect(warn.mock.calls).toEqual([[expect.stringMatching(/without a store.*\{ store, namespace \}/)]]);
@@ -375,7 +375,7 @@ describe('a process that does not load the cached class', () => {
       expect(written).toEqual([1, 2, 3]);
     });
 
-    it('tells nobody its own rules', async () => {
+    it('does not publish its own rules', async () => {
       const script = attachInvalidation(dataSource, {
         store,
         namespace: 'fleet',

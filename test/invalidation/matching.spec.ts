@@ -104,7 +104,7 @@ describe('requireArgs', () => {
       method: find as never,
     });
 
-  it.each(['id', 'user'])('means one field by the names of its argument and of its own: %s', async (name) => {
+  it.each(['id', 'user'])('accepts the name of a field and that of its argument: %s', async (name) => {
     const rule = required(name);
     await rule.commit(NULL);
     expect(rule.bumps).toEqual([]);
@@ -157,7 +157,7 @@ describe('watchFields', () => {
     expect(await world(rule).dropped(updated({ id: 1 }, { id: 1 }, columns))).toEqual(expected);
   });
 
-  it('hold back neither inserts nor removes nor bulk statements that name no columns', async () => {
+  it('do not filter inserts, removes, or bulk statements without columns', async () => {
     expect(await world(rule).dropped(inserted({ id: 1 }))).toEqual(USER_1);
     expect(await world(rule).dropped(removed({ id: 1 }))).toEqual(USER_1);
     expect(await world(rule).dropped(bulk())).toEqual(ALL);
@@ -194,7 +194,7 @@ describe('invalidateWhen', () => {
     expect(dropped).toEqual(fires ? USER_1 : []);
   });
 
-  it('fires for rows that nobody knows', async () => {
+  it('fires for unknown rows', async () => {
     expect(await when({ status: 'on' }).dropped(bulk())).toEqual(ALL);
   });
 });

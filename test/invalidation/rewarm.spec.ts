@@ -151,7 +151,7 @@ describe('a recompute', () => {
     expect(reasons(world)).toEqual([expect.stringMatching(/inside a cached method/)]);
   });
 
-  it('that fails leaves the value dropped, says so once, and fails no write', async () => {
+  it('that fails leaves the value dropped, is logged once, and fails no write', async () => {
     const world = start(
       {},
       {

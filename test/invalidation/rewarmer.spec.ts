@@ -68,14 +68,14 @@ describe('entries to be recomputed', () => {
 });
 
 describe('a write that waits for what it has recomputed', () => {
-  it('waits until it is done', async () => {
+  it('waits until the entries are computed', async () => {
     const written = rewarmer.addFor(entries(1));
     expect(await isSettled(written)).toBe(false);
     held.open();
     expect(await isSettled(written)).toBe(true);
   });
 
-  it('waits alone: others would hold the connections that it is computed with', async () => {
+  it('is the only one that waits: others would hold the connections that the computation needs', async () => {
     const first = rewarmer.addFor(entries(1));
     expect(await isSettled(rewarmer.addFor(entries(2)))).toBe(true);
     expect(ran).toEqual([1, 2]);
@@ -85,7 +85,7 @@ describe('a write that waits for what it has recomputed', () => {
     expect(await isSettled(rewarmer.addFor(entries(3)))).toBe(false);
   });
 
-  it('waits for 100 ms, and after it was in vain the others do not wait for ten seconds', async () => {
+  it('waits for at most 100 ms, and after a timeout no write waits for ten seconds', async () => {
     const first = rewarmer.addFor(entries(1));
     clock.advance(99);
     expect(await isSettled(first)).toBe(false);
@@ -109,7 +109,7 @@ describe('the shutdown', () => {
     expect(ran).toHaveLength(6);
   });
 
-  it('waits for at most five seconds, and says what was left', async () => {
+  it('waits for at most five seconds, and logs the entries that are left', async () => {
     const done = rewarmer.add(entries(1, 2, 3, 4, 5, 6));
     const closed = rewarmer.close();
     clock.advance(5_000);
@@ -122,7 +122,7 @@ describe('the shutdown', () => {
     expect(ran).toEqual([1, 2, 3, 4]);
   });
 
-  it('are waited for by one write at a time, also when what was awaited in vain is done', async () => {
+  it('lets one write wait at a time, also after a timed out computation has ended', async () => {
     const inVain = rewarmer.addFor(entries(1));
     await settled();
     clock.advance(100);

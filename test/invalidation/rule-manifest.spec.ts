@@ -47,7 +47,7 @@ describe('a manifest', () => {
     expect(shown(known)).toEqual(['rule 1 10', 'rule 2 20']);
   });
 
-  it('of which somebody else wrote some is read as far as it holds rules', () => {
+  it('with foreign content is read as far as it contains rules', () => {
     const space = new KeySpace('hostile', 'app', undefined);
     const stored = manifest([1, 10], [2, 20]).toStored();
     const count = soaked(20_000);
@@ -74,7 +74,7 @@ describe('a manifest', () => {
     expect(one.isAheadOf(manifest([1, 9], [2, 20]))).toBe(true);
   });
 
-  it('keeps what is told in time, and forgets what is not', () => {
+  it('keeps rules that are published in time, and forgets others', () => {
     const one = manifest([1, 10], [2, 200]);
     one.keep(manifestRule(1), 12, 5);
     expect(one.get(keyOf(manifestRule(1)))!.until).toBe(10);

@@ -27,8 +27,8 @@ class UserPayloadKey extends KeyConstructor {
   version = new ConstantKeyField('v', '1');
 }
 
-describe('a key says what it was built from', () => {
-  it('is readable where it is short', () => {
+describe('a key shows what it was built from', () => {
+  it('is readable if it is short', () => {
     const compiled = compile(UserPayloadKey, method('userId'));
     expect(compiled.key({ args: [42] })).toBe("user=42;v='1'");
     expect(compiled.namespace).toBe('users');
@@ -37,7 +37,7 @@ describe('a key says what it was built from', () => {
     expect(compiled.hasIdentity).toBe(false);
   });
 
-  it('holds its identifier, and tells its version apart, since tags must be the same in every build', () => {
+  it('contains its identifier and version, and tags do not contain the version', () => {
     const fields = { id: new ArgsKeyField('id') };
     const compiled = (meta: KeyMeta) => compile(inlineKeyConstructor({ fields, ...meta }), method('id'));
     expect(compiled({}).key({ args: [1] })).toBe(';id=1');
@@ -51,7 +51,7 @@ describe('a key says what it was built from', () => {
     expect(keyOf({ a, b }, method('a', 'b'))(1, 2)).toBe(keyOf({ b, a }, method('a', 'b'))(1, 2));
   });
 
-  it('is never truncated: what is too long is hashed, first the rest, then all', () => {
+  it('is never truncated: if it is too long, first the rest is hashed, then all of it', () => {
     const fields = { id: new ArgsKeyField('id', { partition: true }), q: new ArgsKeyField('q') };
     const key = keyOf(inlineKeyConstructor({ fields, version: 3 }), method('id', 'q'), {
       maxKeySuffixLength: 80,
@@ -65,7 +65,7 @@ describe('a key says what it was built from', () => {
     expect(key(`${long}y`, 1)).not.toBe(key(long, 1));
   });
 
-  it('hashes exactly over the length of meta, which wins over the one of the module', () => {
+  it('is hashed beyond the length of meta, which overrides that of the module', () => {
     const fields = { q: new ArgsKeyField('q') };
     const key = keyOf(inlineKeyConstructor({ fields, maxKeySuffixLength: 50 }), method('q'));
     expect(key('x'.repeat(47))).toBe(`;q=${'x'.repeat(47)}`);
@@ -74,7 +74,7 @@ describe('a key says what it was built from', () => {
     expect(keyOf({ q: new ArgsKeyField('q') }, method('q'))('x'.repeat(248))).toHaveLength(45);
   });
 
-  it("hashes with the module's algorithm, or with its function", () => {
+  it('is hashed with the algorithm or the function of the module', () => {
     const key = (keyHashAlgorithm: string | ((text: string) => string)) =>
       keyOf({ q: new ArgsKeyField('q') }, method('q'), { keyHashAlgorithm })('x'.repeat(300));
     expect(key('sha512')).toMatch(/^;#[\w-]{86}$/);
@@ -82,13 +82,13 @@ describe('a key says what it was built from', () => {
     expect(() => key('md17')).toThrow(KeyDefinitionError);
   });
 
-  it('holds a hash of what hashValue says is private', () => {
+  it('contains only a hash of fields with hashValue', () => {
     const key = keyOf({ email: new ArgsKeyField('email', { hashValue: true }) }, method('email'));
     expect(key('a@b.c')).toMatch(/^;email=#[\w-]{43}$/);
     expect(key('a@b.c')).not.toBe(key('a@b.d'));
   });
 
-  it('tells where a value cannot be encoded: field, path, class and method', () => {
+  it('names field, path, class and method of a value that cannot be encoded', () => {
     const error = thrownBy(() => keyOf(undefined, method('id', 'manager'))(1, { close: () => 1 }));
     expect(error).toBeInstanceOf(UnencodableError);
     expect(error.path).toEqual(['args', '1', 'close']);
@@ -359,7 +359,7 @@ describe('a key tells users apart', () => {
   });
 });
 
-describe('a wrong definition says what is wrong, where, and what to write', () => {
+describe('a wrong definition is an error that says what is wrong, where, and what to write', () => {
   const wrong = (fields: Record<string, unknown>, meta: Record<string, unknown> = {}) =>
     thrownBy(() => compile(inlineKeyConstructor({ fields: fields as never, ...meta }), method('userId', '')));
 

@@ -52,7 +52,7 @@ describe('the parameters of a wrapped method', () => {
     },
   );
 
-  it('are none where it declares none and uses no arguments', () => {
+  it('are empty if it declares none and uses no arguments', () => {
     const owner = evaluate(`(class { async find() { return 1; } })`);
     expect(methodParameters(owner, 'find', owner.prototype['find']!)).toEqual({
       names: [],

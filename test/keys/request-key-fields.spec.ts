@@ -104,7 +104,7 @@ describe('query parameters', () => {
     );
   });
 
-  it('are read from the URL where nobody parsed them', () => {
+  it('are read from the URL if no parser has run', () => {
     expect(keyFor(new QueryParamsKeyField('tag'), { url: '/a?tag=b&x=1&tag=a' })).toBe(';field=(b,a)');
     expect(keyFor(new QueryParamsKeyField('*'), { url: '/a?x=1' })).toBe(";field=@(x:'1')");
     expect(keyFor(new QueryParamsKeyField('tag'), { url: '/a' })).toBe(';field=~');
@@ -265,7 +265,7 @@ describe('a cached method finds the request among its arguments', () => {
     expect(compiled.key({ args: [request], request: { headers: {}, user: { id: 9 } } })).toBe(';user=9');
   });
 
-  it('is told where there is none', () => {
+  it('is an error if there is none', () => {
     const error = thrownBy(() => compiled.key({ args: [1, { headers: {} }, null] }));
     expect(error).toBeInstanceOf(KeyError);
     expect(error.code).toBe('KEY_NO_REQUEST');

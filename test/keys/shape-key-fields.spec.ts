@@ -88,7 +88,7 @@ describe("the shape of an entity's table", () => {
     );
   });
 
-  it('is looked up when the application has started, and refused where nobody knows it', () => {
+  it('is looked up when the application has started, and refused if no DataSource has it', () => {
     const fields = { shape: new EntityKeyField(Article) };
     const plan = KeyPlan.bind(fields, method());
     expect(plan.compile(settings, { describeEntity: () => table }).key({ args: [] })).toBe(keyFor(table));

@@ -180,7 +180,7 @@ describe.each(kinds)('on one %s store and one namespace,', (kind) => {
     ]);
   });
 
-  it('code that was compiled to functions is told apart by its methods', async () => {
+  it('classes that were compiled to functions are distinguished by their methods', async () => {
     const compiled = (body: string): Type =>
       built(`(function () { function U() {} U.prototype.find = function (id) { return Promise.resolve(this.read(id)); };
         U.prototype.read = function (id) { ${body} }; return U; })()`);
@@ -270,7 +270,7 @@ describe('the application', () => {
     expect(defaultApplication(file('broken/main.js'), {})).toBeUndefined();
   });
 
-  it('is none where a platform starts processes by a file of its own', () => {
+  it('has no default name on platforms with their own entry file', () => {
     const entry = file('shop/dist/main.js');
     expect(defaultApplication(entry, { AWS_LAMBDA_RUNTIME_API: 'localhost' })).toBeUndefined();
     expect(defaultApplication(entry, { FUNCTIONS_WORKER_RUNTIME: 'node' })).toBeUndefined();
@@ -289,7 +289,7 @@ describe('the application', () => {
     client.disconnect();
   });
 
-  it('is told in the log at boot, with the version', async () => {
+  it('is logged at boot, with the version', async () => {
     const application = await TestApplication.start([], {
       application: 'shop',
       version: 'abc',
@@ -307,7 +307,7 @@ describe('the version', () => {
     expect(deployedVersion({})).toBeUndefined();
   });
 
-  it('is warned of where a store is shared and there is none', () => {
+  it('is missing in a warning if a store is shared', () => {
     const client = new Redis({ lazyConnect: true });
     const store = redisStore({ client });
     expect(adviseOnVersion([store], undefined)).toContain('version: process.env.GIT_SHA');

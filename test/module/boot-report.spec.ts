@@ -107,7 +107,7 @@ describe('the boot', () => {
     await dataSource.destroy();
   });
 
-  it('warns of answers that clients are told to keep for longer than they are cached', async () => {
+  it('warns of a max-age that is longer than the ttl', async () => {
     const { complaints, cache } = await boot({ controllers: [Pages] });
     expect(complaints).toEqual([
       expect.stringMatching(/^Pages\.hour tells clients max-age=3600, which is longer .* \(300 s\)/),
@@ -152,7 +152,7 @@ describe('cacheManagerStore() without a backend', () => {
     expect(lines.filter((line) => /keeps values in the memory of this process/.test(line))).toHaveLength(1);
   });
 
-  it('says what to import where there is none', async () => {
+  it('is an error that says what to import if there is no CacheModule', async () => {
     await expect(boot({ cache: { store: cacheManagerStore() } })).rejects.toThrow(
       /found no CacheModule\. Import CacheModule\.register/,
     );

@@ -4,7 +4,7 @@ import { CacheResult, invalidates, type ChangeSourceHost } from '../../lib/index
 import { Item, openDatabase } from '../dispatchers/support/world.js';
 import { TestApplication } from '../support/application.js';
 
-it('a source of changes is not told of rules that fail: there is no write to reject', async () => {
+it('a source of changes gets no errors of rules: there is no write to reject', async () => {
   @Injectable()
   class Items {
     runs = 0;

@@ -89,7 +89,7 @@ describe('objects of the application', () => {
     expect(metadataOf(proxy, 'any')).toBeUndefined();
   });
 
-  it('a value is no DataSource where reading it fails', () => {
+  it('a value whose members cannot be read is not taken for a DataSource', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     const methods = { initialize: () => undefined, createQueryRunner: () => undefined };

@@ -5,7 +5,7 @@ import { CacheResult } from '../../lib/index.js';
 import { Item, openDatabase } from '../dispatchers/support/world.js';
 import { TestApplication } from '../support/application.js';
 
-it('a class made after the boot whose entity nobody knows keeps no other class from being cached', async () => {
+it('a class made after the boot with an unknown entity does not prevent caching of other classes', async () => {
   class Unknown {
     id!: number;
   }

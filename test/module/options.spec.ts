@@ -143,7 +143,7 @@ describe('forRoot refuses what cannot work, and says what to write', () => {
   });
 });
 
-describe('a class that cannot be cached as it says is an error at boot', () => {
+describe('a class with options that cannot work is an error at boot', () => {
   const forRoot = () => RestflowCacheModule.forRoot({ stores: { bulk: memoryStore() } });
 
   it('two classes of one name', async () => {
@@ -206,7 +206,7 @@ describe('a class that cannot be cached as it says is an error at boot', () => {
     );
   });
 
-  it('a type that is no class', async () => {
+  it('a type that is not a class', async () => {
     await expect(
       boot({ imports: [forRoot()], providers: [cachedClass({ type: (() => 'User') as never })] }),
     ).rejects.toMatchObject({
@@ -267,7 +267,7 @@ describe('forRootAsync', () => {
   class FactoryModule {}
   const ttlOf = ({ cache }: { cache: CacheService }) => cache.status().methods[0]!.ttl;
 
-  it('useFactory, with what it injects', async () => {
+  it('useFactory gets its injected providers', async () => {
     const imports = [
       RestflowCacheModule.forRootAsync({
         imports: [Configuration],
@@ -288,7 +288,7 @@ describe('forRootAsync', () => {
     expect(ttlOf(await boot({ imports, providers: [cachedClass({})] }))).toBe(7);
   });
 
-  it('refuses to have none of them, what a factory forgot to return, and what it cannot return', async () => {
+  it('refuses options without a factory, and factories that return nothing or dispatchers', async () => {
     expect(() => RestflowCacheModule.forRootAsync({})).toThrow(
       /one of useFactory, useClass, useExisting is missing/,
     );

@@ -101,7 +101,7 @@ describe('the refusals of a method', () => {
     expect(report.reduce((sum, { count }) => sum + count, 0)).toBe(1_000);
   });
 
-  it('keep the last cause that was told', () => {
+  it('keep the last cause', () => {
     const refusals = new RefusalCounts();
     refusals.explain('cookie', 'first');
     refusals.count('cookie');

@@ -263,7 +263,7 @@ describe('in Redis', () => {
       expect(await client.get(at.key)).toBeNull();
     });
 
-    it('that was lost is neither renewed nor taken from its new holder', async () => {
+    it('that was lost is not renewed, nor released for its new holder', async () => {
       const lease = await acquire();
       await client.set(at.key, 'somebody else');
       clock.advance(1_000);
@@ -341,7 +341,7 @@ describe('when Redis begins another history', () => {
     ['a read of many', (store) => store.getMany([at])],
     ['a stamp', (store) => store.stamp(at.tags())],
     ['a judgement', async (store) => store.judge(new Stamp('one.1', at.tags(), []))],
-  ])('%s that was under way is no answer', async (_, ask) => {
+  ])('a running %s fails', async (_, ask) => {
     redis.meanwhile = () => (redis.epoch = 'two.0');
     await expect(ask(redis.store)).rejects.toThrow('changed its history');
   });

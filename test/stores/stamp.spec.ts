@@ -37,7 +37,7 @@ describe('stamps united', () => {
     ['of two histories', stamp({ c: generation('3') }, 'two')],
     ['with a purge between them', stamp({ b: generation('9') })],
     ['with an expire between them', stamp({ b: generation('2', '9') })],
-  ])('%s are none', (_, other) => {
+  ])('%s make no stamp', (_, other) => {
     expect([uniteStamps([A, other]), uniteStamps([other, A])]).toEqual([undefined, undefined]);
   });
 });

@@ -154,7 +154,7 @@ describe('memory over a shared store, with a bus', () => {
     expect(await read()).toBe('second');
   });
 
-  it('keeps nothing that is expired, and serves nothing past its lifetime that is there anew', async () => {
+  it('keeps no expired entry, and serves no entry past its lifetime after it was stored again', async () => {
     await write(shared, 'value');
     await shared.bump(['a'], 'expire');
     await read();

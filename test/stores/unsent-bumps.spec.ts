@@ -131,7 +131,7 @@ describe('a guarded store', () => {
     ['purge', 'expire'],
     ['expire', 'purge'],
   ] as const)(
-    'serves again what was bumped in both ways at once, when the %s arrives first',
+    'serves a value again after concurrent bumps of both modes, if the %s arrives first',
     async (...order) => {
       const world = await stored();
       const sent = { purge: new Deferred(), expire: new Deferred() };

@@ -66,7 +66,7 @@ describe('a collector', () => {
     expect(sinks.map(({ changes }) => changes.length)).toEqual([1, 1]);
   });
 
-  test("stands before the application's own subscribers", async () => {
+  test("runs before the application's own subscribers", async () => {
     const own = { listenTo: () => Object };
     dataSource = await createDataSource('sql.js').initialize();
     dataSource.subscribers.push(own as never);

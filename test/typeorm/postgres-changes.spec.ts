@@ -108,7 +108,7 @@ describe('changes that PostgreSQL records by triggers', () => {
     ['many rows', `INSERT INTO note SELECT i, 'x' FROM generate_series(1, 1001) AS i`],
     ['a large row', `INSERT INTO note VALUES (1, repeat('x', 9000))`],
     ['TRUNCATE', 'TRUNCATE note'],
-  ])('%s are told as the table alone', async (_what, statement) => {
+  ])('%s are reported with the table only', async (_what, statement) => {
     const told = await listen();
     await sql(statement);
     await until(() => told.rows.length > 0);
