@@ -128,6 +128,7 @@ export type {
 } from './observability/metrics.js';
 export type { DurationMetrics } from './observability/histogram.js';
 export type { LoadEvent } from './observability/load-watch.js';
+export { CacheHealthIndicator, type CacheIndication } from './module/cache-health.indicator.js';
 export { RestflowCacheModule } from './module/restflow-cache.module.js';
 export type { DispatcherProvider } from './module/dispatchers.js';
 export type {

@@ -15,6 +15,7 @@ import {
 } from '@nestjs/core';
 import { CacheRuntime } from '../cache/cache-runtime.js';
 import { CacheService } from '../cache/cache.service.js';
+import { CacheHealthIndicator } from './cache-health.indicator.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { checkOptions, isClassOrFunction, isFunction, isList, type OptionTable } from '../common/options.js';
 import { CACHE_RUNTIME } from '../cache/runtime-token.js';
@@ -159,9 +160,10 @@ function compose(
         inject: [MODULE_WIRING],
         useFactory: (wiring: ModuleWiring) => new InvalidationWorker((job) => wiring.handle(job)),
       },
+      CacheHealthIndicator,
       ...dispatcherProviders(dispatchers),
     ],
-    exports: [CacheService, CACHE_RUNTIME, InvalidationWorker],
+    exports: [CacheHealthIndicator, CacheService, CACHE_RUNTIME, InvalidationWorker],
   };
 }
 

@@ -205,6 +205,31 @@ describe('the options of modules', () => {
   });
 });
 
+describe('the example of docs/observability.md', () => {
+  it.each(['express', 'fastify'])('answers a health check of @nestjs/terminus, on %s', async (platform) => {
+    const blocks = codeBlocks(exportsOf(compilerOptions()));
+    const { HealthyModule } = await load(blocks.find(({ code }) => code.includes('TerminusModule'))!);
+    const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app: INestApplication = await NestFactory.create(HealthyModule!, adapter, {
+      abortOnError: false,
+      logger: ['error', 'warn'],
+    });
+    try {
+      await app.listen(0, '127.0.0.1');
+      const response = await fetch(`${await app.getUrl()}/health`);
+      expect([response.status, await response.json()]).toMatchObject([
+        200,
+        {
+          status: 'ok',
+          details: { cache: { status: 'up', cache: 'up', stores: { default: { status: 'up' } } } },
+        },
+      ]);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('the pages of docs/', () => {
   it.each(['inline', 'background', 'bullmq', 'pg-boss', 'microservice', 'outbox'])(
     'are one for the dispatcher %s too',
