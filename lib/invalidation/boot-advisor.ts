@@ -3,6 +3,7 @@ import { nearestNames } from '../common/messages.js';
 import { coarseValue, KeyConstructor, ResponseCacheKeyConstructor } from '../keys/index.js';
 import { parameterProblem } from './rewarm/rewarm-result.js';
 import type { BoundRule } from './rules/bound-rule.js';
+import { DATA_SOURCE_PATH } from './rules/rule-options.js';
 import type { EntityCatalogue, EntityShape } from './rules/entity-catalogue.interface.js';
 
 /** Returns why a class has no instance that can be called outside of a request; `undefined` if it has one. */
@@ -54,11 +55,17 @@ function adviseOnRewarm(rule: BoundRule, instanceProblem: InstanceProblem): read
 }
 
 function adviseOnRule(rule: BoundRule, shape: EntityShape | undefined): string[] {
+  const { options } = rule;
   const say = (what: string): string => `The rule of ${rule.target.name} on ${rule.entityName} ${what}`;
   const advice = [...impossibleConditions(rule, shape), ...missingArguments(rule)];
-  if (shape?.isView === true) {
+  if (shape?.isView === true && !shape.isMaterialized) {
     advice.push(
       'can never fire: the entity is a view, which has no writes. Write a rule on each entity whose table it reads.',
+    );
+  } else if (shape?.isView === true && options.fieldMapping !== undefined) {
+    advice.push(
+      'drops all entries of the method at each REFRESH of its materialized view, which does not tell which rows changed. ' +
+        "Write scope: 'all' if that is intended.",
     );
   } else if (shape !== undefined) advice.push(...mappedPaths(rule, shape), ...watchedFields(rule, shape));
   return advice.map(say);
@@ -68,6 +75,7 @@ function mappedPaths({ options, entityName }: BoundRule, shape: EntityShape): st
   const { fieldMapping } = options;
   if (typeof fieldMapping !== 'object') return [];
   return Object.entries(fieldMapping).flatMap(([field, path]) => {
+    if (path === DATA_SOURCE_PATH) return [];
     const kind = shape.property(path)?.kind;
     const mapping = `maps '${field}' from '${path}'`;
     if (kind === undefined) {

@@ -37,6 +37,8 @@ export interface Change {
    */
   readonly before: RowView | null | undefined;
   readonly after: RowView | null | undefined;
+  /** The id of its DataSource, where the application tells its DataSources apart. */
+  readonly dataSourceId?: string | undefined;
   /** Property names of the columns and relations that changed; `undefined`: unknown, any of them may have. */
   readonly updatedColumns: readonly string[] | undefined;
 }

@@ -9,7 +9,7 @@ export type {
   JobHandler,
 } from './jobs/dispatcher.interface.js';
 export { DispatcherRegistry, type DispatcherSettings } from './jobs/dispatcher-registry.js';
-export { INLINE } from './rules/rule-options.js';
+export { DATA_SOURCE_PATH, INLINE } from './rules/rule-options.js';
 export { InvalidationEnqueueError, type Attempt } from './jobs/durable-jobs.js';
 export type { ManifestSource, PathColumns, RuleEntity } from './rules/manifest-rule.js';
 export { type LocalEntity, RemoteRule } from './rules/remote-rule.js';
@@ -44,4 +44,5 @@ export { Rewarmer, type RunRewarm } from './rewarm/rewarmer.js';
 export { rewarmResult } from './rewarm/rewarm-result.js';
 export { InvalidationFailedError } from './jobs/rule-failures.js';
 export { RuleExchange, type EntityTables } from './exchange/rule-exchange.js';
+export { SchemaRecord } from './exchange/schema-record.js';
 export { assertEntities, RuleRegistry } from './rules/rule-registry.js';

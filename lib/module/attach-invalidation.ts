@@ -16,7 +16,12 @@ import {
 import { endAll } from './found-providers.js';
 import { normaliseOptions, type RestflowCacheOptions } from './options.js';
 
-import { DataSourceAttacher } from '../typeorm/index.js';
+import {
+  DataSourceAttacher,
+  isDataSource,
+  type ProcessDataSources,
+  runningApplications,
+} from '../typeorm/index.js';
 import { releaseStore, takeStore } from '../cache/store-set.js';
 
 const NO_STORE =
@@ -61,7 +66,8 @@ export interface AttachedInvalidation {
 
 /**
  * Carries out invalidation rules in a script, migration or seed outside of Nest: its commits through the DataSource invalidate
- * entries of the application. Use the application's store and namespace; a memory store is not shared with other processes.
+ * entries of the application. Use the application's store and namespace; a memory store is not shared with other processes. In the
+ * process of an application, leave out the store: the application's own store and rules are used.
  *
  * @param dataSource a TypeORM DataSource, initialised or not
  * @param options the application's store and namespace, and the classes with rules
@@ -78,6 +84,8 @@ export function attachInvalidation(
   dataSource: object,
   options: AttachInvalidationOptions = {},
 ): AttachedInvalidation {
+  const running = options.store === undefined && options.stores === undefined ? runningApplications() : [];
+  if (running.length > 0) return attachToApplications(dataSource, running);
   const { classes = [], invalidators = [], ...rest } = options;
   const settings = normaliseOptions(rest);
   const runtime = new CacheRuntime(settings.runtime);
@@ -121,6 +129,22 @@ export function attachInvalidation(
       await exchange.close();
       await endAll(stores.splice(0), releaseStore, log, 'A store');
     },
+  };
+}
+
+/** The applications of this process watch the DataSource too, with their own stores and rules. */
+function attachToApplications(
+  dataSource: object,
+  applications: readonly ProcessDataSources[],
+): AttachedInvalidation {
+  if (!isDataSource(dataSource))
+    throw new TypeError(
+      'attachInvalidation() expects a TypeORM DataSource. Pass the instance, e.g. app.get(DataSource).',
+    );
+  for (const application of applications) application.attach(dataSource);
+  return {
+    ready: Promise.resolve(),
+    detach: async () => applications.forEach((application) => application.detach(dataSource)),
   };
 }
 

@@ -18,6 +18,8 @@ import {
 export const MODULE_SETTINGS = Symbol('nestjs-restflow-cache.settings');
 /** The provider of the instances of `forRoot({ dispatchers })`. */
 export const MODULE_DISPATCHERS = Symbol('nestjs-restflow-cache.dispatchers');
+/** The provider of the DataSources that the application watches. */
+export const MODULE_DATA_SOURCES = Symbol('nestjs-restflow-cache.data-sources');
 /** The provider of {@link ModuleWiring}. */
 export const MODULE_WIRING = Symbol('nestjs-restflow-cache.wiring');
 

@@ -135,8 +135,14 @@ export interface RestflowCacheOptions {
   jobSecret?: string | readonly string[] | undefined;
   /** Rejects the write whose invalidation failed. Default `false`: the failure is logged. */
   raiseException?: boolean | undefined;
-  /** TypeORM DataSources whose changes invalidate: `'auto'` (default), all that Nest provides; a list; or `false` for none. */
+  /** TypeORM DataSources whose changes invalidate: `'auto'` (default), all of the process; a list; or `false` for none. */
   dataSources?: 'auto' | false | readonly object[] | undefined;
+  /**
+   * Tells databases apart where there are several with the same tables, e.g. one for each tenant: a change in one concerns no rule on
+   * the entities of another, and rules may map the id, as `'@dataSource'`. Default: all DataSources are of one database.
+   * @example dataSourceId: ({ options }: DataSource) => String(options.database)
+   */
+  dataSourceId?: ((dataSource: never) => string) | undefined;
   /**
    * Replication lag of DataSources with `replication`: changes are invalidated a second time after it. Whole **seconds** or a
    * string with a unit. Default 0: only once.
@@ -199,6 +205,7 @@ export interface ModuleSettings {
   /** Milliseconds. */
   readonly shutdownTimeout: number;
   readonly dataSources: 'auto' | false | readonly object[];
+  readonly dataSourceId: ((dataSource: never) => string) | undefined;
   /** Milliseconds. */
   readonly replicaLag: number;
   readonly exactStatements: boolean;
@@ -261,6 +268,10 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
       (value) => value === 'auto' || value === false || isList(value),
       `'auto', false or a list of DataSources`,
     ],
+    dataSourceId: [
+      isSync,
+      'a synchronous function that returns a text: (dataSource) => dataSource.options.database',
+    ],
     replicaLag: parsed,
     exactStatements: flag,
     changeSources: [
@@ -315,6 +326,7 @@ export function normaliseOptions(
     raiseException: options.raiseException ?? false,
     shutdownTimeout: parseDuration(options.shutdownTimeout ?? '5s', `shutdownTimeout of ${WHERE}`, hint),
     dataSources: options.dataSources ?? 'auto',
+    dataSourceId: options.dataSourceId,
     replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
     exactStatements: options.exactStatements ?? false,
     changeSources: options.changeSources ?? [],

@@ -22,6 +22,7 @@ import { CACHE_RUNTIME } from '../cache/runtime-token.js';
 import {
   type DispatcherProvider,
   dispatcherProviders,
+  MODULE_DATA_SOURCES,
   MODULE_DISPATCHERS,
   MODULE_SETTINGS,
   MODULE_WIRING,
@@ -37,6 +38,7 @@ import {
 import type { ModuleWiring } from './wiring.js';
 import { SILENT_LOGGER, OnceLog } from '../observability/once-log.js';
 import { memoryStore } from '../stores/index.js';
+import { ProcessDataSources } from '../typeorm/process-data-sources.js';
 
 /**
  * The cache of an application. Global: import it once, in the root module.
@@ -89,6 +91,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
     normaliseOptions(options, new OnceLog(SILENT_LOGGER), () => memoryStore({ maxEntries: 1 }));
     return compose(
       { provide: MODULE_SETTINGS, useFactory: () => normaliseOptions(options) },
+      new ProcessDataSources(options.dataSources),
       options.dispatchers ?? [],
       [],
     );
@@ -108,7 +111,7 @@ export class RestflowCacheModule implements NestModule, OnModuleInit {
   static forRootAsync(options: RestflowCacheAsyncOptions): DynamicModule {
     checkOptions(ASYNC_OPTIONS, options, 'RestflowCacheModule.forRootAsync()');
     const { imports = [], dispatchers = [] } = options;
-    const module = compose(settingsProvider(options), dispatchers, imports);
+    const module = compose(settingsProvider(options), new ProcessDataSources(), dispatchers, imports);
     if (options.useClass !== undefined) module.providers!.push(options.useClass);
     return module;
   }
@@ -125,6 +128,7 @@ const wiringProvider: Provider = {
     ModulesContainer,
     HttpAdapterHost,
     MODULE_DISPATCHERS,
+    MODULE_DATA_SOURCES,
   ],
   useFactory: async (...injected: ConstructorParameters<typeof ModuleWiring>) => {
     const wiring = await import('./wiring.js');
@@ -134,6 +138,7 @@ const wiringProvider: Provider = {
 
 function compose(
   settings: Provider,
+  dataSources: ProcessDataSources,
   dispatchers: readonly DispatcherProvider[],
   imports: NonNullable<DynamicModule['imports']>,
 ): DynamicModule {
@@ -143,6 +148,7 @@ function compose(
     imports: [DiscoveryModule, ...imports],
     providers: [
       settings,
+      { provide: MODULE_DATA_SOURCES, useFactory: () => dataSources.take() },
       {
         provide: CACHE_RUNTIME,
         inject: [MODULE_SETTINGS],

@@ -29,9 +29,16 @@ import {
   type JobHandler,
   RuleExchange,
   RuleRegistry,
+  SchemaRecord,
 } from '../invalidation/index.js';
 import type { CacheStore } from '../stores/store.interface.js';
-import { DataSourceAttacher, isDataSource } from '../typeorm/index.js';
+import {
+  DataSourceAttacher,
+  isDataSource,
+  type OrmDataSource,
+  type ProcessDataSources,
+  schemaOf,
+} from '../typeorm/index.js';
 import { adviseOnVersion, assertApplication } from './application.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
@@ -66,6 +73,7 @@ export class ModuleWiring
   readonly #dataSources: DataSourceAttacher;
   readonly #exchange: RuleExchange;
   readonly #changeSources: ModuleChangeSources;
+  readonly #schemas: SchemaRecord;
   readonly #config: ApplicationConfigLike;
   /** One for the whole shutdown: parts that wait one after the other would add up. */
   readonly #deadline: Deadline;
@@ -85,6 +93,7 @@ export class ModuleWiring
     private readonly modules: ModulesContainer,
     private readonly adapterHost: HttpAdapterHost,
     private readonly given: readonly Dispatcher[],
+    private readonly process: ProcessDataSources,
   ) {
     if (wired.has(modules)) {
       throw new CacheConfigurationError(
@@ -116,8 +125,16 @@ export class ModuleWiring
       settings.replicaLag,
       this.#rewarmer,
     );
-    this.#dataSources = new DataSourceAttacher(runtime, this.#rules, this.#service, settings.exactStatements);
+    this.#dataSources = new DataSourceAttacher(
+      runtime,
+      this.#rules,
+      this.#service,
+      settings.exactStatements,
+      settings.dataSourceId,
+    );
+    this.#dataSources.unsettle();
     this.#changeSources = new ModuleChangeSources(settings.changeSources, runtime, this.#dataSources);
+    this.#schemas = new SchemaRecord(runtime);
     this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => instanceOf(moduleRef, owner),
@@ -186,6 +203,7 @@ export class ModuleWiring
     }
     await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
+    await this.#dataSources.settle();
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -199,6 +217,7 @@ export class ModuleWiring
       void this.#exchange.start();
     };
     await this.#exchange.start();
+    await Promise.all(this.#dataSources.all.map((dataSource) => this.#compareSchema(dataSource)));
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
     await this.#changeSources.start();
     this.#logBoot();
@@ -228,16 +247,45 @@ export class ModuleWiring
   }
 
   #assertEntities(rules: readonly BoundRule[]): void {
-    if (this.settings.dataSources === false) return;
+    const { dataSources, dataSourceId } = this.settings;
+    if (dataSources === false) return;
     // A test may do without the database while the cache is off; a cache that nothing invalidates must not be switched on.
     if (!this.runtime.enabled) {
       this.runtime.beforeEnabled.push(() => this.#assertEntities(rules));
       return;
     }
     const { count } = this.#dataSources;
+    if (dataSources === 'auto' && (count === 0 || dataSourceId !== undefined))
+      return this.#awaitEntities(rules);
     const where =
       count === 0 ? 'has no TypeORM DataSource to be found in' : `none of the ${count} DataSources knows`;
     assertEntities(rules, (rule) => this.#dataSources.knows(rule), where);
+  }
+
+  /** DataSources may come later, e.g. one for each tenant. */
+  #awaitEntities(rules: readonly BoundRule[]): void {
+    for (const rule of rules) {
+      if (this.#dataSources.knows(rule)) continue;
+      const line =
+        `The rule of ${rule.target.name} on ${rule.entityName} drops nothing yet: no DataSource of this process has the entity. It does ` +
+        'as soon as one that has it is initialised.';
+      this.runtime.log.warn(line, line);
+    }
+  }
+
+  /** Drops the entries of a DataSource whose migrations or schema are new, where what they wrote could not be seen. */
+  async #compareSchema(dataSource: OrmDataSource): Promise<void> {
+    if (!dataSource.isInitialized) return;
+    const isNew = await this.#schemas.isNew(schemaOf(dataSource));
+    if (isNew && !this.process.sawInitialisation(dataSource)) await this.#dataSources.missedBy(dataSource);
+  }
+
+  /** Called for a DataSource that is initialised after the boot. */
+  async #initialized(dataSource: OrmDataSource): Promise<void> {
+    await this.#dataSources.initialized(dataSource);
+    this.#advise();
+    await this.#exchange.start();
+    this.#exchange.describeAgain();
   }
 
   /** Runs queued jobs while the DataSources are still open. */
@@ -258,6 +306,7 @@ export class ModuleWiring
     await deadline.wait(this.runtime.engine.refreshes.drain());
     await deadline.wait(this.#service.close());
     await deadline.wait(Promise.resolve(this.#exchange.close()));
+    this.process.close();
     this.#dataSources.detachAll();
     await deadline.wait(endAll(this.#stores.splice(0), releaseStore, this.runtime.log, 'A store'));
   }
@@ -268,7 +317,20 @@ export class ModuleWiring
     if (dataSources === false) return;
     const provided = this.discovery.getProviders().map(({ instance }) => instance as unknown);
     const found = dataSources === 'auto' ? provided.filter(isDataSource) : dataSources;
-    for (const dataSource of found) this.#dataSources.attach(dataSource);
+    for (const dataSource of found as OrmDataSource[]) {
+      this.#attach(dataSource);
+      this.process.own(dataSource);
+    }
+    const met = this.process.start({
+      attach: (dataSource) => this.#attach(dataSource),
+      initialized: (dataSource) => this.#initialized(dataSource),
+      detach: (dataSource) => this.#dataSources.detach(dataSource),
+    });
+    for (const dataSource of met) this.#attach(dataSource);
+  }
+
+  #attach(dataSource: OrmDataSource): void {
+    this.#dataSources.attach(dataSource, this.process.earlyChangesOf(dataSource));
   }
 
   /** Carries out a job that a queue delivered. */

@@ -1,41 +1,38 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import type { InstanceClass } from '../cache/values/classes.js';
-import type { Spelling } from '../keys/index.js';
-import type {
-  Attempt,
-  BoundRule,
-  ChangeSink,
-  ChangeTransaction,
-  EntityCatalogue,
-  EntityShape,
-  EntityTables,
-  RemoteRule,
-  InvalidationService,
-  RowChange,
-  RuleEntity,
-  RuleRegistry,
-} from '../invalidation/index.js';
 import { stableText } from '../common/messages.js';
-import { unknownChanges } from './rows/changes.js';
-import { attachCollector, isDataSource, type CollectorHandle } from './data-source.js';
-import { Database, entitiesNamed, type RuleTables } from './database.js';
+import {
+  type BoundRule,
+  DATA_SOURCE_PATH,
+  type EntityCatalogue,
+  type EntityShape,
+  type EntityTables,
+  type InvalidationService,
+  type ManifestSource,
+  type RemoteRule,
+  type RowChange,
+  type RuleEntity,
+  type RuleRegistry,
+} from '../invalidation/index.js';
+import type { Spelling } from '../keys/index.js';
+import { Database, entitiesNamed, MAX_COMPARED, type RuleTables } from './database.js';
+import { isDataSource } from './data-source.js';
+import { DataSourceBinding } from './data-source-binding.js';
+import { Catalogue } from './catalogue.js';
+import { watchClassOf } from './data-source-watch.js';
+import type { EarlyChanges } from './early-changes.js';
 import { tableOf } from './entities/columns.js';
 import {
   describeEntity,
-  entityClasses,
   type EntityReference,
   entityShape,
   entityTable,
   pathColumns,
 } from './entities/entities.js';
+import { isSameEntity } from './entities/shared-tables.js';
 import { spellingAt } from './entities/spellings.js';
 import { changesOfRow } from './postgres/change-log.js';
-import { inSavepoint } from './sql/transaction-control.js';
-import { dialectOf, isKnownType, typeOf } from './dialects.js';
-import { StatementTransactions } from './patches/statement-transactions.js';
-import type { ReportUnsupported } from './patches/replaced-method.js';
-import type { ChangeInterest } from './collect/change-emitter.js';
-import type { EntityTableChange, OrmDataSource, OrmMetadata, OrmQueryRunner } from './typeorm.interface.js';
+import { unknownChanges } from './rows/changes.js';
+import type { EntityTableChange, OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
 /** Connects the DataSources of an application to its rules. */
 export class DataSourceAttacher implements EntityCatalogue, EntityTables {
@@ -43,47 +40,112 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   readonly #spellings = new Map<Function | string, Map<string, Spelling>>();
   /** The metadata that the spellings were read from. */
   readonly #spelledBy = new Map<OrmDataSource, unknown>();
-  readonly #database: Database;
+  /** By the id of `dataSourceId`. */
+  readonly #databases = new Map<string, Database>();
+  readonly #catalogue: Catalogue;
+  #isSettled = true;
 
   constructor(
     private readonly runtime: CacheRuntime,
     private readonly registry: RuleRegistry,
     private readonly service: InvalidationService,
     private readonly exactStatements: boolean,
+    private readonly dataSourceId: (dataSource: never) => string = () => ONE_DATABASE,
   ) {
+    this.#catalogue = new Catalogue(runtime);
     runtime.describeEntity = (entity) => this.#describe(entity);
     registry.spellingOf = (entity, path) => this.#spellingOf(entity as Function | string, path);
-    this.#database = new Database(registry, (rule) => service.isDurable(rule));
   }
 
-  /** Attaches a DataSource, initialised or not. Attaching it again does nothing. @throws TypeError for anything else */
-  attach(dataSource: unknown): void {
+  /** Changes wait until the application knows its rules, see {@link settle}. */
+  unsettle(): void {
+    this.#isSettled = false;
+  }
+
+  /** The application knows its rules: carries them out on the changes that were committed before, and on all others at once. */
+  async settle(): Promise<void> {
+    this.#isSettled = true;
+    await Promise.all(
+      [...this.#bindings].map(([dataSource, { database }]) => this.#catalogue.read(dataSource, database)),
+    );
+    await Promise.all([...this.#bindings.values()].map((binding) => binding.settle()));
+  }
+
+  /**
+   * Attaches a DataSource, initialised or not. Attaching it again does nothing.
+   *
+   * @param early the changes that were collected before
+   * @throws TypeError for anything else
+   */
+  attach(dataSource: unknown, early?: EarlyChanges): void {
     if (!isDataSource(dataSource)) {
       throw new TypeError(
         'RestflowCacheModule: dataSources contains a value that is not a TypeORM DataSource. Pass the instances, e.g. app.get(DataSource).',
       );
     }
-    if (!this.#bindings.has(dataSource)) {
-      this.#spellings.clear();
-      this.#bindings.set(
-        dataSource,
-        new DataSourceBinding(
-          dataSource,
-          this.#database,
-          this.runtime,
-          this.registry,
-          this.service,
-          this.exactStatements,
-        ),
-      );
+    if (this.#bindings.has(dataSource)) return;
+    watchClassOf(dataSource);
+    this.#spellings.clear();
+    const database = this.#databaseOf(dataSource);
+    const { runtime, registry, service, exactStatements } = this;
+    const binding = new DataSourceBinding(
+      dataSource,
+      database,
+      { runtime, registry, service, exactStatements },
+      early,
+    );
+    this.#bindings.set(dataSource, binding);
+    if (this.#isSettled) void binding.settle();
+  }
+
+  #databaseOf(dataSource: OrmDataSource): Database {
+    const id = this.#idOf(dataSource);
+    let database = this.#databases.get(id);
+    if (database === undefined) {
+      database = new Database(id, this.registry, (rule) => this.service.isDurable(rule));
+      this.#databases.set(id, database);
     }
+    return database;
+  }
+
+  #idOf(dataSource: OrmDataSource): string {
+    try {
+      return String(this.dataSourceId(dataSource as never));
+    } catch (error) {
+      this.runtime.log.error(
+        'dataSourceId',
+        'dataSourceId() threw for a DataSource, which counts as one of the same database as those without an id: its changes drop ' +
+          'entries of others. Return a text for every DataSource',
+        error,
+      );
+      return ONE_DATABASE;
+    }
+  }
+
+  /** Its entities and tables may have changed. */
+  async initialized(dataSource: OrmDataSource): Promise<void> {
+    const binding = this.#bindings.get(dataSource);
+    if (binding === undefined) return;
+    this.#spellings.clear();
+    await this.#catalogue.read(dataSource, binding.database);
+  }
+
+  detach(dataSource: OrmDataSource): void {
+    const binding = this.#bindings.get(dataSource);
+    if (binding === undefined) return;
+    this.#bindings.delete(dataSource);
+    this.#spellings.clear();
+    this.#spelledBy.delete(dataSource);
+    binding.detach();
+    this.#catalogue.forget(dataSource, binding.database);
+    if (binding.database.isEmpty) this.#databases.delete(binding.database.id);
   }
 
   get count(): number {
     return this.#bindings.size;
   }
 
-  get all(): readonly object[] {
+  get all(): readonly OrmDataSource[] {
     return [...this.#bindings.keys()];
   }
 
@@ -96,26 +158,32 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   }
 
   ruleEntity(entity: unknown): RuleEntity {
-    const { known } = this.#database.rules();
-    const named = entitiesNamed(known.metadatas, entity as EntityReference);
+    const tables = new Set<string>();
+    const sources = new Map<string, ManifestSource>();
+    const known: OrmMetadata[] = [];
+    const ids = new Set<string>();
+    for (const [id, database] of this.#databases) {
+      const rules = database.rules();
+      for (const metadata of entitiesNamed(rules.known.metadatas, entity as EntityReference)) {
+        ids.add(id);
+        // Each tenant may have a database with the same tables.
+        if (known.some((one) => isSameEntity(one, metadata))) continue;
+        known.push(metadata);
+        tables.add(tableOf(metadata));
+        for (const source of rules.known.sourcesOf(metadata)) sources.set(stableText(source), source);
+      }
+    }
     return {
-      tables: [...new Set(named.map(tableOf))],
+      tables: [...tables],
       // In one order: equal rules of all processes have one description.
-      sources: [
-        ...new Map(
-          named
-            .flatMap((metadata) => known.sourcesOf(metadata))
-            .map((source) => [stableText(source), source]),
-        ),
-      ]
-        .sort(([one], [other]) => (one < other ? -1 : 1))
-        .map(([, source]) => source),
-      columnsOf: (path) => named[0] && pathColumns(named[0], path),
+      sources: [...sources].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, source]) => source),
+      dataSources: ids.has(ONE_DATABASE) || ids.size > MAX_IDS ? [] : [...ids].sort(),
+      columnsOf: (path) => known[0] && pathColumns(known[0], path),
     };
   }
 
   tablesOfRemote(rule: RemoteRule): ReadonlySet<string> {
-    return new Set(this.#database.rules().ofRemote(rule));
+    return new Set([...this.#databases.values()].flatMap((database) => database.rules().ofRemote(rule)));
   }
 
   shapeOf(entity: EntityReference): EntityShape | undefined {
@@ -128,34 +196,44 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
 
   /** Carries out the rules on changes that were committed past the DataSources. */
   async changedElsewhere(rows: readonly RowChange[]): Promise<void> {
-    const { known } = this.#database.rules();
-    const changes = rows.flatMap((row) => changesOfRow(row, known));
-    await this.#anyBinding?.commit(changes);
+    await this.#inEach(({ known }) => rows.flatMap((row) => changesOfRow(row, known)));
   }
 
   /** Treats every table that rules watch as changed. */
   async missedChanges(): Promise<void> {
-    const { known, tables } = this.#database.rules();
-    await this.#anyBinding?.commit(
-      [...tables].flatMap((table) => unknownChanges(table, known, false, false)),
+    await this.#inEach(allChanged);
+  }
+
+  /** Treats every table of a DataSource's database as changed. */
+  async missedBy(dataSource: OrmDataSource): Promise<void> {
+    const binding = this.#bindings.get(dataSource);
+    await binding?.commit(allChanged(binding.database.rules()));
+  }
+
+  /** Carries out changes once in each database, by a DataSource with replicas where there is one. */
+  async #inEach(changesOf: (rules: RuleTables) => readonly EntityTableChange[]): Promise<void> {
+    const bindings = new Map<Database, DataSourceBinding>();
+    for (const binding of this.#bindings.values())
+      if (binding.isReplicated || !bindings.has(binding.database)) bindings.set(binding.database, binding);
+    await Promise.all(
+      [...bindings].map(([database, binding]) => binding.commit(changesOf(database.rules()))),
     );
   }
 
-  get #anyBinding(): DataSourceBinding | undefined {
-    const bindings = [...this.#bindings.values()];
-    return bindings.find(({ isReplicated }) => isReplicated) ?? bindings[0];
-  }
-
   detachAll(): void {
+    this.#catalogue.close();
     for (const binding of this.#bindings.values()) binding.detach();
     this.#bindings.clear();
+    this.#databases.clear();
     this.#spellings.clear();
   }
 
   /** Asked at every cached call, so what is known is kept until a DataSource has other entities. */
   #spellingOf(entity: Function | string, path: string): Spelling {
+    if (path === DATA_SOURCE_PATH) return 'text';
     let isKept = true;
-    for (const dataSource of this.#bindings.keys()) {
+    // With many, what they tell of themselves must do: this runs at every call.
+    for (const dataSource of this.#bindings.size > MAX_COMPARED ? [] : this.#bindings.keys()) {
       const metadatas = dataSource.isInitialized ? dataSource.entityMetadatas : undefined;
       if (this.#spelledBy.get(dataSource) === metadatas) continue;
       this.#spelledBy.set(dataSource, metadatas);
@@ -184,101 +262,11 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   }
 }
 
-/** One DataSource: receives its changes and finds the rules that each of them concerns. */
-class DataSourceBinding implements ChangeSink {
-  readonly #handle: CollectorHandle;
-  readonly #statementTransactions: StatementTransactions;
-  #metadatas: readonly OrmMetadata[] | undefined;
+/** The id of databases that nothing tells apart. */
+const ONE_DATABASE = '';
+/** A rule whose entity is in more databases is carried out in all of them. */
+const MAX_IDS = 20;
 
-  constructor(
-    private readonly dataSource: OrmDataSource,
-    private readonly database: Database,
-    private readonly runtime: CacheRuntime,
-    private readonly registry: RuleRegistry,
-    private readonly service: InvalidationService,
-    exactStatements: boolean,
-  ) {
-    const { log } = runtime;
-    const type = typeOf(dataSource);
-    if (!isKnownType(dataSource))
-      log.warn(
-        `database ${type}`,
-        `The DataSource has the type '${type}', which this version does not know: more is invalidated than necessary, and SQL text of ` +
-          'this database may be misread.',
-      );
-    const onUnsupported: ReportUnsupported = (part, effect) =>
-      log.warn(`unsupported ${part}`, `${part} ('${type}') is not as in TypeORM 0.3 and 1: ${effect}.`);
-    database.add(dataSource);
-    this.#handle = attachCollector(dataSource, this, {
-      interest: () => this.#interest(),
-      tables: () => this.#current().known,
-      exactStatements,
-      onQueryInOpenTransaction: () =>
-        runtime.refuseCurrentLoad('a query in it ran inside an open transaction'),
-      onError: (error, where) =>
-        log.error(`collector ${where}`, `Collecting changes failed in ${where}`, error),
-      onUnsupported,
-    });
-    this.#statementTransactions = new StatementTransactions(
-      dataSource,
-      () => this.#current().durableTables,
-      onUnsupported,
-      () => this.#current().known,
-    );
-    this.#current();
-  }
-
-  get isReplicated(): boolean {
-    return (this.dataSource.options as { replication?: unknown }).replication !== undefined;
-  }
-
-  /** While rules of other processes may be missing here, all tables count, and the sink remembers which were written. */
-  #interest(): ChangeInterest {
-    const rules = this.#current();
-    if (this.registry.tablesToMatch === undefined) return rules;
-    const { durableTables, lookups, movable } = rules;
-    return { tables: undefined, durableTables, lookups, movable };
-  }
-
-  committing(changes: readonly EntityTableChange[], queryRunner: object): Promise<void> | undefined {
-    const { service, dataSource } = this;
-    const transaction = { queryRunner, dataSource } as ChangeTransaction;
-    const attempt: Attempt = (work) =>
-      dialectOf(dataSource).abortsOnError ? inSavepoint(queryRunner as OrmQueryRunner, work) : work();
-    const rules = this.#current();
-    return service.committing(rules.expand(changes), rules.rulesOf, transaction, attempt);
-  }
-
-  committed(changes: readonly EntityTableChange[]): void | Promise<void> {
-    const { service, registry } = this;
-    for (const { table } of changes) registry.tablesToMatch?.add(table);
-    const rules = this.#current();
-    return service.committed(rules.expand(changes), rules.rulesOf, this.isReplicated);
-  }
-
-  /** Carries out changes that were committed past the DataSource. */
-  commit(changes: readonly EntityTableChange[]): void | Promise<void> {
-    const { tables } = this.#current();
-    const wanted = changes.filter(({ table }) => tables.has(table));
-    return wanted.length === 0 ? undefined : this.committed(wanted);
-  }
-
-  detach(): void {
-    this.#handle.detach();
-    this.#statementTransactions.close();
-    this.database.remove(this.dataSource);
-  }
-
-  /** The present tables and rules. */
-  #current(): RuleTables {
-    const { entityMetadatas } = this.dataSource;
-    if (this.#metadatas !== entityMetadatas) {
-      this.#metadatas = entityMetadatas;
-      for (const target of entityClasses(this.dataSource)) {
-        const table = describeEntity(this.dataSource, target);
-        this.runtime.know(target as unknown as InstanceClass, this.runtime.classes, table);
-      }
-    }
-    return this.database.rules(this.dataSource);
-  }
+function allChanged({ known, tables }: RuleTables): EntityTableChange[] {
+  return [...tables].flatMap((table) => unknownChanges(table, known, true, false));
 }

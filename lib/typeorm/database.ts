@@ -4,11 +4,12 @@ import type { ChangeInterest } from './collect/change-emitter.js';
 import { tableOf } from './entities/columns.js';
 import { findMetadata, localEntity, tablesOfRemote, type EntityReference } from './entities/entities.js';
 import { changeAs, columnsNamed, isKindOf } from './entities/shared-tables.js';
+import type { TableFamilies } from './entities/table-families.js';
 import { KnownTables } from './entities/tables.js';
 import type { EntityTableChange, OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
 /** With more DataSources, only those are asked for new metadata that are about to write, or had none. */
-const MAX_COMPARED = 16;
+export const MAX_COMPARED = 16;
 
 /**
  * The DataSources of one database, and the rules that a change in it concerns. Rules are matched by table: the writer may know the
@@ -16,9 +17,14 @@ const MAX_COMPARED = 16;
  */
 export class Database {
   readonly #members = new Map<OrmDataSource, readonly OrmMetadata[]>();
+  readonly #families = new Map<string, TableFamilies>();
   #tables: RuleTables | undefined;
+  /** Called when a statement wrote a table of unknown name, which may be a new partition. */
+  onUnknownTable: () => void = () => undefined;
 
+  /** @param id tells it apart from others with the same tables; empty where nothing does */
   constructor(
+    readonly id: string,
     private readonly registry: RuleRegistry,
     private readonly isDurable: (rule: ActiveRule) => boolean,
   ) {}
@@ -33,8 +39,23 @@ export class Database {
     this.#tables = undefined;
   }
 
-  get dataSources(): Iterable<OrmDataSource> {
-    return this.#members.keys();
+  get families(): readonly TableFamilies[] {
+    return [...this.#families.values()];
+  }
+
+  /** Takes what the catalogue of a server says of its tables. */
+  setFamilies(server: string, families: TableFamilies): void {
+    this.#families.set(server, families);
+    this.#tables = undefined;
+  }
+
+  /** True if partitions or children of tables are known, so that more of them may come. */
+  get hasFamilies(): boolean {
+    return this.rules().known.partitioned.length > 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
   }
 
   /** The tables and rules as they are. @param asking a DataSource that may have been initialised anew */
@@ -49,7 +70,7 @@ export class Database {
       isKnown = false;
     }
     if (!isKnown)
-      this.#tables = new RuleTables([...this.#members.values()].flat(), this.registry, this.isDurable);
+      this.#tables = new RuleTables(this, [...this.#members.values()].flat(), this.registry, this.isDurable);
     return this.#tables!;
   }
 
@@ -91,17 +112,17 @@ export class RuleTables implements ChangeInterest {
   readonly #rulesOf = new WeakMap<EntityTableChange, readonly ActiveRule[]>();
 
   constructor(
+    private readonly database: Database,
     metadatas: readonly OrmMetadata[],
     registry: RuleRegistry,
     isDurable: (rule: ActiveRule) => boolean,
   ) {
     this.#revision = registry.revision;
     this.#isReading = registry.tablesToMatch !== undefined;
-    const named = registry.remote.flatMap(({ tables, sources }) => [
-      ...tables,
-      ...sources.map(({ table }) => table),
-    ]);
-    this.known = new KnownTables(metadatas, named, this.#isReading);
+    const named = registry.remote
+      .filter((rule) => rule.isIn(database.id))
+      .flatMap(({ tables, sources }) => [...tables, ...sources.map(({ table }) => table)]);
+    this.known = new KnownTables(metadatas, named, this.#isReading, database.families);
     const durable = new Set<string>();
     for (const [table, on] of this.#onTables(registry)) {
       this.#rules.set(table, [...(this.#rules.get(table) ?? []), on]);
@@ -118,7 +139,7 @@ export class RuleTables implements ChangeInterest {
     for (const rule of registry.all())
       for (const entity of entitiesNamed(metadatas, rule.entity as EntityReference))
         yield [tableOf(entity), { rule, entity }];
-    for (const rule of registry.remote) {
+    for (const rule of registry.remote.filter((one) => one.isIn(this.database.id))) {
       for (const table of tablesOfRemote(metadatas, rule)) yield [table, { rule }];
       for (const source of rule.sources) yield [source.table, { rule, source }];
     }
@@ -155,12 +176,15 @@ export class RuleTables implements ChangeInterest {
 
   /** The tables whose changes may concern a rule of another process. */
   ofRemote(rule: RemoteRule): readonly string[] {
+    if (!rule.isIn(this.database.id)) return [];
     const tables = [...tablesOfRemote(this.known.metadatas, rule), ...rule.sources.map(({ table }) => table)];
     return tables.flatMap((table) => this.known.related(table));
   }
 
   /** The changes, each for every entity by which a rule knows its table. */
   expand(changes: readonly EntityTableChange[]): readonly EntityTableChange[] {
+    const { id } = this.database;
+    if (id !== '') for (const change of changes) change.dataSourceId = id;
     let expanded: EntityTableChange[] | undefined;
     changes.forEach((change, position) => {
       const { own, some, others } = this.#concernedBy(change.metadata, change.table);
@@ -188,6 +212,7 @@ export class RuleTables implements ChangeInterest {
     const translations = this.#translated.get(change) ?? new Map<OrmMetadata, EntityTableChange>();
     this.#translated.set(change, translations);
     const translated = translations.get(entity) ?? changeAs(change, entity);
+    translated.dataSourceId = change.dataSourceId;
     translations.set(entity, translated);
     this.#rulesOf.set(translated, rules);
     return translated;

@@ -37,6 +37,8 @@ export interface Dialect {
   /** Milliseconds to which a `datetime` is rounded, whatever its precision. SQL Server counts three-hundredths of a second. */
   readonly datetimeStep?: number;
   readonly queryHooksOf03: QueryHooksOf03;
+  /** Partitions and inherited tables have names of their own, in the catalogue `pg_inherits`. */
+  readonly hasTableFamilies?: true;
   /** Left out where the outbox does not support the database. */
   readonly outbox?: OutboxSql;
 }
@@ -97,8 +99,8 @@ const SQLITE: Dialect = {
 
 /** One row for each `type` that a DataSource of TypeORM 0.3 or 1 may have. */
 const DIALECTS: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
-  ['postgres', { ...POSTGRES, canReportRows: true }],
-  ['aurora-postgres', POSTGRES],
+  ['postgres', { ...POSTGRES, canReportRows: true, hasTableFamilies: true }],
+  ['aurora-postgres', { ...POSTGRES, hasTableFamilies: true }],
   ['cockroachdb', { ...POSTGRES, beforeImage: 'pessimistic_write' }],
   ['mysql', { ...MYSQL, queryHooksOf03: 'unawaited' }],
   ['mariadb', { ...MYSQL, queryHooksOf03: 'unawaited' }],

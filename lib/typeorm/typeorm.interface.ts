@@ -9,6 +9,7 @@ import type { Change } from '../invalidation/change.interface.js';
 export interface EntityTableChange extends Change {
   /** `undefined`: of a table that no entity is mapped onto. */
   readonly metadata?: OrmMetadata | undefined;
+  dataSourceId?: string | undefined;
   /** Of a write whose rows are not known: whether it may delete rows, or empties all tables that refer to this one. */
   readonly removes?: 'rows' | 'all' | undefined;
 }
@@ -94,6 +95,8 @@ export interface OrmMetadata {
   readonly tableName: string;
   readonly tablePath: string;
   readonly tableType: string;
+  /** The options of its decorator. */
+  readonly tableMetadataArgs?: { readonly materialized?: boolean };
   readonly treeType?: string;
   /** Of typeorm 1.x; `connection` in 0.3. */
   readonly dataSource?: OrmDataSource;
@@ -128,6 +131,7 @@ export interface OrmDataSource {
   readonly isInitialized: boolean;
   readonly entityMetadatas: readonly OrmMetadata[];
   subscribers: object[];
+  readonly migrations?: readonly { readonly name?: string }[];
   readonly driver: object;
   createQueryRunner(...args: never[]): object;
   initialize(): Promise<unknown>;

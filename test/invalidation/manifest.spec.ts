@@ -15,6 +15,7 @@ import {
 } from '../../lib/index.js';
 import { Entry } from '../../lib/stores/store.interface.js';
 import { Stamp } from '../../lib/stores/stamp.js';
+import { type OrmDataSource, ProcessDataSources } from '../../lib/typeorm/index.js';
 import { LogBook, TestApplication } from '../support/application.js';
 import { settled } from '../support/gate.js';
 import { SharedMemory } from '../support/shared-memory.js';
@@ -341,6 +342,8 @@ describe('a process that does not load the cached class', () => {
     beforeEach(async () => {
       dataSource = new DataSource({ type: 'sqljs', synchronize: true, autoSave: false, entities: [Member] });
       await dataSource.initialize();
+      // As though it were of another process: applications watch every DataSource of theirs.
+      new ProcessDataSources(false).own(dataSource as unknown as OrmDataSource);
     });
     afterEach(() => dataSource.destroy());
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger, Module, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { DataSource } from 'typeorm';
 import {
   CacheResponse,
   CacheResult,
@@ -238,8 +239,12 @@ describe('a class with options that cannot work is an error at boot', () => {
 
   it('a rule whose entity no DataSource knows', async () => {
     class Unknown {}
+    const dataSource = await new DataSource({ type: 'sqljs', entities: [] }).initialize();
     await expect(
-      boot({ imports: [forRoot()], providers: [cachedClass({ invalidatesOn: [Unknown] })] }),
+      boot({
+        imports: [RestflowCacheModule.forRoot({ dataSources: [dataSource] })],
+        providers: [cachedClass({ invalidatesOn: [Unknown] })],
+      }),
     ).rejects.toMatchObject({
       code: 'INVALIDATION_ENTITY',
       message: expect.stringMatching(/Users\.find is on Unknown/),

@@ -94,6 +94,11 @@ export class RuleExchange {
     if (pending.size > 0) await this.#bump([...pending]);
   }
 
+  /** The DataSources know other tables: the next poll describes the rules of this process again. */
+  describeAgain(): void {
+    this.#publishedRevision = -1;
+  }
+
   async #poll(): Promise<void> {
     await this.#sync();
     if (this.#state !== 'running') return;

@@ -15,6 +15,8 @@ export interface EntityProperty {
 export interface EntityShape {
   /** True for a database view, which has no writes. */
   readonly isView: boolean;
+  /** True for a view whose rows are those of its last REFRESH. */
+  readonly isMaterialized: boolean;
   /** The entity's own paths that a rule may name. */
   readonly paths: readonly string[];
   property(path: string): EntityProperty | undefined;

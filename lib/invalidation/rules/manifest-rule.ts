@@ -16,6 +16,8 @@ export interface ManifestRule {
   readonly entity: string;
   /** Names of the entity's table, if the rule's process knows them. */
   readonly tables: readonly string[];
+  /** The ids of the DataSources that have the entity; omitted if nothing tells them apart. */
+  readonly dataSources?: readonly string[];
   /** Other tables whose writes change rows of the entity. */
   readonly sources?: readonly ManifestSource[];
   readonly mode: InvalidationMode;
@@ -70,11 +72,13 @@ export interface RuleEntity {
   /** Names of its table. */
   readonly tables: readonly string[];
   readonly sources: readonly ManifestSource[];
+  /** Ids of its DataSources; empty if nothing tells them apart. */
+  readonly dataSources: readonly string[];
   /** The columns of a path; `undefined` where it leads to other tables. */
   columnsOf(path: string): PathColumns | undefined;
 }
 
-const UNKNOWN_ENTITY: RuleEntity = { tables: [], sources: [], columnsOf: () => undefined };
+const UNKNOWN_ENTITY: RuleEntity = { tables: [], sources: [], dataSources: [], columnsOf: () => undefined };
 
 /** A rule as published to other processes. */
 export interface DescribedRule {
@@ -93,7 +97,7 @@ const MAX_LIFE_MS = 365 * 86_400_000;
 /** Describes a rule for other processes. */
 export function describeRule(
   rule: BoundRule,
-  { tables, sources, columnsOf }: RuleEntity = UNKNOWN_ENTITY,
+  { tables, sources, dataSources, columnsOf }: RuleEntity = UNKNOWN_ENTITY,
 ): DescribedRule {
   const { options, target, entityName, mode } = rule;
   const base: ManifestRule = {
@@ -101,6 +105,7 @@ export function describeRule(
     method: target.name,
     entity: entityName,
     tables: [...tables].sort(),
+    ...(dataSources.length > 0 && { dataSources }),
     ...(sources.length > 0 && { sources }),
     mode,
     eager: options.eager !== false,

@@ -5,7 +5,7 @@ import type { ActiveRule } from './bound-rule.js';
 
 import { stableText } from '../../common/messages.js';
 import { keyOf, type ManifestRule, type ManifestSource } from './manifest-rule.js';
-import type { RuleOptions } from './rule-options.js';
+import { DATA_SOURCE_PATH, type RuleOptions } from './rule-options.js';
 
 /** A rule of another process, made from its description in the manifest. */
 export class RemoteRule implements ActiveRule {
@@ -40,7 +40,14 @@ export class RemoteRule implements ActiveRule {
   }
 
   partitionTag(values: Readonly<Record<string, unknown>>): string {
-    return this.#partitionPrefix + writePartition(this.description.partition!.shape, values);
+    const { shape } = this.description.partition!;
+    return (
+      this.#partitionPrefix +
+      writePartition(
+        shape.filter(({ name }) => Object.hasOwn(values, name)),
+        values,
+      )
+    );
   }
 
   anySpellingTag(values: Readonly<Record<string, unknown>>): string {
@@ -76,6 +83,12 @@ export class RemoteRule implements ActiveRule {
     return isSame ? this : new RemoteRule(local, this.space, this.dispatcher, this.id);
   }
 
+  /** True if its entity may be in the database with this id. */
+  isIn(id: string): boolean {
+    const { dataSources } = this.description;
+    return id === '' || dataSources === undefined || dataSources.includes(id);
+  }
+
   /** Other tables whose writes change rows of its entity. */
   get sources(): readonly ManifestSource[] {
     return this.description.sources ?? [];
@@ -96,6 +109,7 @@ export class RemoteRule implements ActiveRule {
       );
     if (watchFields !== undefined && changes?.some(isWatched) === false) return undefined;
     const paths = Object.entries(partition?.paths ?? {}).map(([field, path]) => {
+      if (path === DATA_SOURCE_PATH) return [field, path] as const;
       const column = columns[path];
       return [field, column && entity?.named(column)[0]] as const;
     });

@@ -1,6 +1,6 @@
 import { coarseValue } from '../../keys/index.js';
 import type { Change, RowView } from '../change.interface.js';
-import type { RuleOptions } from './rule-options.js';
+import { DATA_SOURCE_PATH, type RuleOptions } from './rule-options.js';
 
 /** The entries that a change drops by a rule: none, all of the method, or these partitions. */
 export type RuleEffect = 'none' | 'all' | readonly Readonly<Record<string, unknown>>[];
@@ -58,24 +58,40 @@ function sameValue(a: unknown, b: unknown): boolean {
 /** The partitions that a change drops by a rule's mapping: those of the row before and after. */
 export function mappedPartitions(rule: RuleOptions, change: Change): RuleEffect {
   const { before, after } = change;
-  if (before === undefined || after === undefined) return 'all';
+  if (before === undefined || after === undefined) return unknownPartition(rule, change);
   const partitions: Readonly<Record<string, unknown>>[] = [];
   for (const row of [before, after]) {
     if (row === null) continue;
-    const values = mapRow(rule, row);
-    if (values === undefined) return 'all';
+    const values = mapRow(rule, row, change.dataSourceId);
+    if (values === undefined) return unknownPartition(rule, change);
     if (!isSkipped(rule.requireArgs, values)) partitions.push(values);
   }
   return partitions.length === 0 ? 'none' : partitions;
 }
 
+/** The partition of unknown rows: that of their DataSource, where the rule maps it. */
+function unknownPartition({ fieldMapping }: RuleOptions, { dataSourceId }: Change): RuleEffect {
+  if (dataSourceId === undefined || typeof fieldMapping !== 'object') return 'all';
+  const fields = Object.entries(fieldMapping).filter(([, path]) => path === DATA_SOURCE_PATH);
+  return fields.length === 1 ? [{ [fields[0]![0]]: dataSourceId }] : 'all';
+}
+
 /** The partition values of one row; `undefined` when one cannot be known. */
-function mapRow(rule: RuleOptions, row: RowView): Readonly<Record<string, unknown>> | undefined {
+function mapRow(
+  rule: RuleOptions,
+  row: RowView,
+  dataSourceId: string | undefined,
+): Readonly<Record<string, unknown>> | undefined {
   const mapping = rule.fieldMapping!;
   if (typeof mapping === 'function')
     return callMapping(mapping as (entity: object) => Record<string, unknown>, row);
   const values: Record<string, unknown> = {};
   for (const [field, path] of Object.entries(mapping)) {
+    if (path === DATA_SOURCE_PATH) {
+      if (dataSourceId === undefined) return undefined;
+      values[field] = dataSourceId;
+      continue;
+    }
     const reading = row.read(path);
     if (!reading.known) return undefined;
     values[field] = reading.value;

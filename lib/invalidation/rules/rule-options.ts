@@ -35,13 +35,17 @@ export type EntityReference<E extends object = object> = EntityClass<E> | (() =>
  */
 export type EntityPath<E> = (keyof E & string) | `${keyof E & string}.${string}`;
 
+/** In a mapping: the id of the DataSource that the change was made through. */
+export const DATA_SOURCE_PATH = '@dataSource';
+
 /**
- * Path of the value on the entity, by name of the key field or argument; or a function that returns the values.
+ * Path of the value on the entity, or `'@dataSource'`, the id of its DataSource, by name of the key field or argument; or a function that returns the values.
  *
  * @publicApi
  */
 export type FieldMapping<E> =
-  Readonly<Record<string, EntityPath<E>>> | ((entity: E) => Readonly<Record<string, unknown>>);
+  | Readonly<Record<string, EntityPath<E> | typeof DATA_SOURCE_PATH>>
+  | ((entity: E) => Readonly<Record<string, unknown>>);
 
 /**
  * Options of an invalidation rule: which changes fire it, and which entries it drops.

@@ -40,8 +40,8 @@ export class ChangeCollector {
         ? undefined
         : new UnawaitedHooks(emitter, (event) => this.afterQuery(event), hooks === 'unawaited');
     const exact =
-      options.exactStatements === true && dialectOf(dataSource).canReportRows
-        ? new ExactStatements(emitter, dataSource.driver)
+      options.exactStatements !== undefined && dialectOf(dataSource).canReportRows
+        ? new ExactStatements(emitter, dataSource.driver, options.exactStatements)
         : undefined;
     const statements = exact ?? unawaited;
     this.#sql = new SqlWatch(emitter, unawaited !== undefined);

@@ -29,10 +29,12 @@ export interface CollectorOptions {
   readonly interest?: () => ChangeInterest;
   /** The tables of the database. Default: those of the DataSource alone. */
   readonly tables?: () => KnownTables;
+  /** Called when a statement wrote a table that the catalogue does not know. */
+  readonly onUnknownTable?: () => void;
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
   readonly onQueryInOpenTransaction?: () => void;
   /** True if bulk statements report the rows that they change, on databases where they can. */
-  readonly exactStatements?: boolean;
+  readonly exactStatements?: () => boolean;
   /** Receives errors, which never leave a hook, and the place that they came from. */
   readonly onError?: (error: unknown, where: string) => void;
   readonly onUnsupported?: ReportUnsupported;
@@ -70,7 +72,7 @@ export class ChangeEmitter {
   constructor(dataSource: OrmDataSource, sink: ChangeSink, options: CollectorOptions) {
     this.#sink = sink;
     this.#options = options;
-    this.statements = new StatementReader(dataSource, options.tables);
+    this.statements = new StatementReader(dataSource, options.tables, options.onUnknownTable);
     this.runners = new Runners(dataSource);
     this.lookups = new Lookups(dataSource, this, this.runners);
     this.metRows = new MetRows(dataSource, this);

@@ -34,10 +34,12 @@ export class ExactStatements {
   constructor(
     private readonly emitter: ChangeEmitter,
     private readonly driver: object,
+    private readonly isOn: () => boolean,
   ) {}
 
   /** @returns the result of the statement; `undefined` where it cannot report rows and was not run */
   run(runner: OrmQueryRunner, sql: string, query: RunSql): Promise<unknown> | undefined {
+    if (!this.isOn()) return undefined;
     const kind = builtKind(sql);
     if (kind === undefined || kind === 'insert' || hasReturning(sql)) return undefined;
     const { statements, runners } = this.emitter;

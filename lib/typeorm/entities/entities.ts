@@ -54,7 +54,10 @@ export function describeEntity(
   entity: EntityReference,
 ): EntityDescription | undefined {
   const metadata = findMetadata(dataSource, entity);
-  if (metadata === undefined) return undefined;
+  return metadata && describe(metadata);
+}
+
+function describe(metadata: OrmMetadata): EntityDescription {
   return {
     table: tableOf(metadata),
     columns: metadata.columns
@@ -62,6 +65,17 @@ export function describeEntity(
       .sort((a, b) => compare(a.property, b.property) || compare(a.name, b.name)),
     relations: metadata.relations.map(describeRelation).sort((a, b) => compare(a.property, b.property)),
   };
+}
+
+/** A DataSource's schema, and the migrations that it knows, as a text: equal where both are. */
+export function schemaOf(dataSource: OrmDataSource): string {
+  const { options, entityMetadatas, migrations = [] } = dataSource;
+  const { type, database, schema } = options as Readonly<Record<string, unknown>>;
+  return JSON.stringify([
+    [type, database, schema].map(String),
+    entityMetadatas.map((metadata) => JSON.stringify([metadata.name, describe(metadata)])).sort(),
+    migrations.map((migration) => migration.name ?? migration.constructor.name).sort(),
+  ]);
 }
 
 /** Every class whose instances the DataSource makes: entities and their embeddeds. */
@@ -150,6 +164,7 @@ export function entityShape(dataSource: OrmDataSource, entity: EntityReference):
   if (metadata === undefined) return undefined;
   return {
     isView: metadata.tableType === 'view',
+    isMaterialized: metadata.tableMetadataArgs?.materialized === true,
     paths: entityColumns(dataSource, entity)!,
     property(path): EntityProperty | undefined {
       const end = followPath(metadata, path);

@@ -11,6 +11,7 @@ import { readColumn, tableOf, UNKNOWN } from './columns.js';
 import { buildDependents, type Dependent } from './entity-paths.js';
 import { EntityRowView, layoutOf } from './row-view.js';
 import { isSameEntity } from './shared-tables.js';
+import type { TableFamilies } from './table-families.js';
 
 type ByTable = ReadonlyMap<string, readonly Dependent[]>;
 
@@ -34,12 +35,14 @@ export class KnownTables {
 
   /**
    * @param named tables that rules of other processes name: no entity need be mapped onto them
+   * @param families of the database, where it has partitions or inheritance
    * @param takesAny whether any other name counts as that of a table: rules of other processes are not read yet
    */
   constructor(
     given: readonly OrmMetadata[],
     named: readonly string[] = [],
     private readonly takesAny = false,
+    private readonly families: readonly TableFamilies[] = [],
   ) {
     for (const metadata of given) {
       const table = tableOf(metadata);
@@ -187,7 +190,28 @@ export class KnownTables {
   matching(write: Pick<SqlWrite, 'path'>): string[] {
     const candidates = this.#byLastName.get(write.path.at(-1) ?? '') ?? [];
     const known = candidates.filter(({ path }) => endsAlike(path, write.path)).map(({ table }) => table);
+    for (const family of this.families)
+      for (const relative of family.relativesOf(write.path))
+        for (const table of this.#namedAs(relative)) if (!known.includes(table)) known.push(table);
     return known.length === 0 && this.takesAny ? [write.path.join('.')] : known;
+  }
+
+  #namedAs(name: string): string[] {
+    const path = name.split('.');
+    const candidates = this.#byLastName.get(path.at(-1)!) ?? [];
+    return candidates.filter((candidate) => endsAlike(candidate.path, path)).map(({ table }) => table);
+  }
+
+  /** True if a name in SQL is that of a table, whether or not an entity is mapped onto it. */
+  isTable(path: readonly string[]): boolean {
+    return this.matching({ path }).length > 0 || this.families.some((family) => family.knows(path));
+  }
+
+  /** The tables that one of unknown name may be a new partition of. */
+  get partitioned(): readonly string[] {
+    return [
+      ...new Set(this.families.flatMap(({ parents }) => parents).flatMap((name) => this.#namedAs(name))),
+    ];
   }
 }
 

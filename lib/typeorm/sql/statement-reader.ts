@@ -26,7 +26,11 @@ export class StatementReader {
   #tables: KnownTables | undefined;
 
   /** @param current the tables of the database; by default those of the DataSource alone */
-  constructor(dataSource: OrmDataSource, current: () => KnownTables = () => knownTablesOf(dataSource)) {
+  constructor(
+    dataSource: OrmDataSource,
+    current: () => KnownTables = () => knownTablesOf(dataSource),
+    private readonly onUnknownTable: () => void = () => undefined,
+  ) {
     this.#dataSource = dataSource;
     this.#current = current;
     this.#dialect = dialectOf(dataSource);
@@ -48,7 +52,7 @@ export class StatementReader {
     const text = builtHead(sql) ?? sql;
     const remembered = this.#remembered.get(text);
     if (remembered !== undefined) return remembered;
-    const statement = resolve(readSql(text, this.#dialect.hasBackslashEscapes), tables);
+    const statement = resolve(readSql(text, this.#dialect.hasBackslashEscapes), tables, this.onUnknownTable);
     if (text.length <= MAX_REMEMBERED_LENGTH) {
       if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
       this.#remembered.set(text, statement);
@@ -79,12 +83,19 @@ export class StatementReader {
   }
 }
 
-function resolve(effect: SqlEffect, tables: KnownTables): Statement {
+function resolve(effect: SqlEffect, tables: KnownTables, onUnknownTable: () => void): Statement {
   if (effect === NO_EFFECT) return NO_STATEMENT;
   const writes = new Map<string, Statement['writes'][number]>();
   for (const { path, kind, truncateCascade } of effect.writes)
     for (const table of tables.matching({ path }))
       writes.set(`${kind} ${truncateCascade} ${table}`, { table, kind, truncateCascade });
+  const { partitioned } = tables;
+  for (const { kind, truncateCascade } of partitioned.length === 0 ? [] : effect.writes) {
+    // Beside the name of a table, other words are aliases and keywords.
+    if (effect.writes.some((write) => write.kind === kind && tables.isTable(write.path))) continue;
+    onUnknownTable();
+    for (const table of partitioned) writes.set(`${kind} ${table}`, { table, kind, truncateCascade });
+  }
   return { ...effect, writes: [...writes.values()] };
 }
 
