@@ -44,9 +44,12 @@ export class ExactStatements {
     if (kind === undefined || kind === 'insert' || hasReturning(sql)) return undefined;
     const { statements, runners } = this.emitter;
     const { writes } = statements.read(sql);
-    const table = writes[0]?.table;
-    if (table === undefined || writes.length > 1 || this.#refused.has(table)) return undefined;
-    const announced = runners.of(runner).announced.get(table);
+    const first = writes[0]?.table;
+    if (first === undefined || this.#refused.has(first)) return undefined;
+    const named = statements.tables.related(first);
+    if (!writes.every((write) => named.includes(write.table))) return undefined;
+    const { announced: all } = runners.of(runner);
+    const announced = named.map((table) => all.get(table)).find((one) => one !== undefined);
     const metadata = announced?.soleStatement(kind);
     return metadata && this.#report(runner, announced!, metadata, sql, query);
   }

@@ -82,10 +82,12 @@ export class SqlWatch {
     const isDurable = runners.isAutocommit(runner);
     const built = builtKind(sql);
     const changes: Change[] = [];
-    for (const [position, { table, kind, truncateCascade }] of statement.writes.entries()) {
-      const announced = transaction.announced.get(table);
-      const isAnnounced = position === 0 && built === kind && announced?.covers(built, sql) === true;
-      if (isAnnounced) {
+    // Its table may have other names, partitions and parents: the change of the hook reaches them.
+    const named = statements.tables.related(statement.writes[0]!.table);
+    const announced =
+      built && named.map((table) => transaction.announced.get(table)).find((one) => one?.covers(built, sql));
+    for (const { table, kind, truncateCascade } of statement.writes) {
+      if (announced !== undefined && kind === built && named.includes(table)) {
         if (isDurable) this.#emitter.awaitHook(announced, transaction);
         // Hooks name the columns that an UPDATE assigns, but not those of an upsert.
         if (kind !== 'insert' || !sql.includes(' UPDATE ')) continue;
