@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { propertyOf } from '../common/property-of.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Receives what becomes of the DataSources of this process. Must not throw. */
@@ -39,9 +38,9 @@ export function watchLoadedTypeOrm(): void {
   for (const file of from) {
     try {
       const require = createRequire(file);
-      const loaded = require.cache[require.resolve('typeorm')]?.exports as unknown;
-      const prototype = propertyOf(propertyOf(loaded, 'DataSource'), 'prototype');
-      if (typeof prototype === 'object' && prototype !== null) patch(prototype);
+      const loaded = require.cache[require.resolve('typeorm')]?.exports as
+        { DataSource?: { prototype: object } } | undefined;
+      if (loaded?.DataSource !== undefined) patch(loaded.DataSource.prototype);
     } catch {
       // Not installed there.
     }

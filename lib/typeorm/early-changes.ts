@@ -40,6 +40,7 @@ export class EarlyChanges implements ChangeSink {
       interest: () => this.#settled?.interest() ?? EVERYTHING,
       tables: () => this.#target?.tables() ?? this.#ownTables(),
       onUnknownTable: () => this.#target?.unknownTable(),
+      isEarly: () => this.#kept !== undefined,
       exactStatements: () => this.#target?.exactStatements === true,
       onQueryInOpenTransaction: () => this.#target?.queryInOpenTransaction(),
       onError: (error, where) => this.#target?.report(error, where),
@@ -74,7 +75,8 @@ export class EarlyChanges implements ChangeSink {
 
   committed(changes: readonly EntityTableChange[]): void | Promise<void> {
     if (this.#kept === undefined) return this.#target!.committed(changes);
-    for (const change of changes) this.#keep(this.#kept, change);
+    for (const change of changes)
+      this.#keep(this.#kept, change.before === null ? change : unknownRow(change));
   }
 
   #keep(all: Map<string, EntityTableChange[]>, change: EntityTableChange): void {
@@ -103,4 +105,9 @@ export class EarlyChanges implements ChangeSink {
   detach(): void {
     this.#handle.detach();
   }
+}
+
+/** Saves side by side may have read an old row too early, which is not checked during the boot. */
+function unknownRow(change: EntityTableChange): EntityTableChange {
+  return { ...change, before: undefined, after: change.after === null ? null : undefined };
 }

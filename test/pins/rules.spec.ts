@@ -50,9 +50,12 @@ async function jobsOf(
   dispatcher: DispatcherProvider,
   name: string,
   collect: (dataSource: DataSource) => Promise<readonly unknown[]>,
+  booted: () => void = () => undefined,
 ): Promise<string> {
   const options = { store: new RecordingStore(), dispatchers: [dispatcher], defaultDispatcher: name };
   return withRules(options, async (_, dataSource) => {
+    // The boot made the tables, which is a change of them.
+    booted();
     const { manager } = dataSource;
     await manager.save(Author, AUTHOR);
     await manager.save(Author, { id: 1, name: 'Grace' });
@@ -94,7 +97,15 @@ describe('the work of rules stays as pinned:', () => {
 
   it('jobs', async () => {
     const kept = new KeptJobs();
-    expectPinned('formats/jobs.txt', await jobsOf(kept, 'kept', async () => kept.jobs));
+    expectPinned(
+      'formats/jobs.txt',
+      await jobsOf(
+        kept,
+        'kept',
+        async () => kept.jobs,
+        () => kept.jobs.splice(0),
+      ),
+    );
   });
 
   it('events of microservices', async () => {
@@ -113,7 +124,7 @@ describe('the work of rules stays as pinned:', () => {
     };
     expectPinned(
       'formats/microservice-event.txt',
-      await jobsOf(microserviceDispatcher({ client }), 'microservice', collect),
+      await jobsOf(microserviceDispatcher({ client }), 'microservice', collect, () => events.splice(0)),
     );
   });
 

@@ -29,6 +29,8 @@ export interface CollectorOptions {
   readonly interest?: () => ChangeInterest;
   /** The tables of the database. Default: those of the DataSource alone. */
   readonly tables?: () => KnownTables;
+  /** True while the sink takes the old values of rows for unknown: they are not checked. */
+  readonly isEarly?: () => boolean;
   /** Called when a statement wrote a table that the catalogue does not know. */
   readonly onUnknownTable?: () => void;
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
@@ -106,7 +108,8 @@ export class ChangeEmitter {
     runner?: OrmQueryRunner,
   ): HookResult {
     if (changes.length === 0) return undefined;
-    const checked = changes.map((change) => this.#staleReads.check(change, transaction));
+    const isEarly = this.#options.isEarly?.() === true;
+    const checked = isEarly ? changes : changes.map((change) => this.#staleReads.check(change, transaction));
     if (isDurable && !transaction.isRaw) {
       const { interest } = this;
       const looked = runner && interest.lookups && this.lookups.complete(checked, runner, interest.lookups);
