@@ -236,9 +236,19 @@ function isHeaderName(headers: RequestHeaders, name: string): boolean {
   return !(name in Object.prototype) && name === name.toLowerCase();
 }
 
-/** On HTTP/2 the class has only a getter. */
+/** Prototypes of messages whose class has only a getter, as on HTTP/2. */
+const withoutSetter = new WeakSet<object>();
+
 function setHeaders(message: WatchedMessage, headers: RequestHeaders): void {
-  if (Reflect.set(message, 'headers', headers) && message.headers === headers) return;
+  const prototype = Object.getPrototypeOf(message) as object;
+  if (!withoutSetter.has(prototype)) {
+    try {
+      message.headers = headers;
+      if (message.headers === headers) return;
+    } catch {
+      withoutSetter.add(prototype);
+    }
+  }
   Reflect.defineProperty(message, 'headers', {
     value: headers,
     configurable: true,
