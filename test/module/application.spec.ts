@@ -307,7 +307,7 @@ describe('the version', () => {
     expect(deployedVersion({})).toBeUndefined();
   });
 
-  it('is missing in a warning if a store is shared', () => {
+  it('that is missing is logged if a store is shared', () => {
     const client = new Redis({ lazyConnect: true });
     const store = redisStore({ client });
     expect(adviseOnVersion([store], undefined)).toContain('version: process.env.GIT_SHA');
