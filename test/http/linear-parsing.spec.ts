@@ -87,6 +87,17 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   Pragma: (text) => requestDirectives({ pragma: text }),
   'CDN-Cache-Control': parseTargeted,
   'HTTP dates': parseHttpDate,
+  'If-Modified-Since': (text) => ({ path: '/plain', headers: { 'if-modified-since': text } }),
+  'Accept-Language that the answer varies by': (text) => ({
+    path: '/varying',
+    headers: { 'accept-language': text },
+  }),
+  'X-Forwarded-Host': (text) => ({ path: '/plain', headers: { 'x-forwarded-host': text } }),
+  'a query with brackets': (text) => ({
+    path: `/plain?a[]=1&${encodeURIComponent(text.slice(0, text.length / 3))
+      .replaceAll('%3D', '[]=')
+      .replaceAll('%3B', '&')}`,
+  }),
   'If-None-Match': (text) =>
     isNotModified(
       { ifNoneMatch: text, ifModifiedSince: undefined },
