@@ -37,8 +37,10 @@ export class Member {
     redisUrl: string,
     databaseUrl: string,
     consistency: Consistency,
+    /** Milliseconds that its clock is ahead. */
+    clockAhead = 0,
   ): Promise<Member> {
-    const child = fork(worker, [redisUrl, databaseUrl, consistency], { execArgv: [] });
+    const child = fork(worker, [redisUrl, databaseUrl, consistency, String(clockAhead)], { execArgv: [] });
     adopt(child);
     const member = new Member(consistency, child);
     await Promise.race([

@@ -1,13 +1,14 @@
 // One process of the fleet: an application over its own store, told by its parent what to do.
 import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Module } from '@nestjs/common';
+import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Redis } from 'ioredis';
 import {
   CacheService,
   CacheStatus,
   type CacheStore,
+  type Clock,
   memoryStore,
   RestflowCacheModule,
   tieredStore,
@@ -22,6 +23,7 @@ export type Consistency = 'redis' | 'bus' | 'validate';
 /** What a process is told; each order is answered with `{ id, result }`. */
 export type Order =
   | { readonly id: number; readonly schedule: { readonly operations: number; readonly seed: number } }
+  | { readonly id: number; readonly reopen: true }
   | {
       readonly id: number;
       readonly popular: { readonly name: string; readonly ms: number; readonly calls: number };
@@ -35,7 +37,22 @@ export type Order =
       };
     };
 
-const [redisUrl, databaseUrl, consistency] = process.argv.slice(2) as [string, string, Consistency];
+const [redisUrl, databaseUrl, consistency, clockAhead = '0'] = process.argv.slice(2) as [
+  string,
+  string,
+  Consistency,
+  string?,
+];
+
+/** Clocks of processes are apart. */
+const clock: Clock = {
+  now: () => Date.now() + Number(clockAhead),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 function storeOf(): CacheStore {
   // Four processes and the test share what cores there are.
@@ -59,13 +76,25 @@ const database = new Redis(databaseUrl);
 
 class WorkerModule {}
 Module({
-  imports: [RestflowCacheModule.forRoot({ store: storeOf() })],
+  imports: [RestflowCacheModule.forRoot({ clock, store: storeOf() })],
   providers: [{ provide: DATABASE, useValue: database }, Library],
 })(WorkerModule);
 
-const application = await NestFactory.createApplicationContext(WorkerModule, { logger: false });
-const library = application.get(Library);
-const cache = application.get(CacheService);
+let application = await boot();
+let library = application.get(Library);
+let cache = application.get(CacheService);
+
+function boot(): Promise<INestApplicationContext> {
+  return NestFactory.createApplicationContext(WorkerModule, { logger: false });
+}
+
+/** Another application of the process begins to use the store that the last one closed. */
+async function reopen(): Promise<void> {
+  await application.close();
+  application = await boot();
+  library = application.get(Library);
+  cache = application.get(CacheService);
+}
 
 async function carryOut(order: Order): Promise<unknown> {
   if ('schedule' in order) {
@@ -75,6 +104,7 @@ async function carryOut(order: Order): Promise<unknown> {
     );
     return schedule.run(operations);
   }
+  if ('reopen' in order) return reopen();
   if ('refreshed' in order) return readUntil(order.refreshed);
   const { name, ms, calls } = order.popular;
   const values = await Promise.all(Array.from({ length: calls }, () => library.popular(name, ms)));
