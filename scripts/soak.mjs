@@ -1,13 +1,15 @@
-// `npm run soak`: the specs that read SOAK, themselves or through a helper of theirs, with their full counts. Arguments choose
+// `npm run soak`: the specs that read SOAK, themselves or through a helper of theirs, with their full counts, and those of test/operations. Arguments choose
 // among them.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { inRoot } from './root.mjs';
 import { exitWith, runTests } from './test.mjs';
 
+const OPERATIONS = join('test', 'operations');
+
 const specs = readdirSync(inRoot('test'), { recursive: true })
   .map((path) => join('test', path))
-  .filter((path) => path.endsWith('.spec.ts') && readsSoak(path));
+  .filter((path) => path.endsWith('.spec.ts') && (path.startsWith(OPERATIONS) || readsSoak(path)));
 
 function readsSoak(path) {
   const source = readFileSync(inRoot(path), 'utf8');
