@@ -4,10 +4,10 @@ import {
   type NestInterceptor,
   NotFoundException,
 } from '@nestjs/common';
-import { finalize, from, of, switchMap, type Observable } from 'rxjs';
+import { finalize, from, Observable, of, switchMap } from 'rxjs';
 import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { runInLoad } from '../cache/engine/load-context.js';
+import { followsRequests, runInLoad, runInRequest } from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
 import { StatusCounter, UNCOUNTED } from '../observability/metrics.js';
 import { Entry } from '../stores/store.interface.js';
@@ -27,6 +27,7 @@ import { Explainer } from './explain.js';
 import { addHeaders, addIfAbsent } from './headers/vary.js';
 import { Admission, type IsAuthenticated } from './request/admission.js';
 import { runUnobserved } from './inputs/observed-reads.js';
+import { InnerLoads } from './inputs/inner-loads.js';
 import type { InputRules } from './inputs/input-rules.js';
 import { watchInnerLoads } from './inputs/load-inputs.js';
 import type { RequestObjects } from './inputs/request-input.js';
@@ -251,7 +252,10 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const handler = new HandlerLoad(this.runtime, route);
     const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
     const control = runUnobserved(() => route.platform.record(request, response, answer));
-    return runInLoad(load.context, () => handler.run(next, control));
+    return within(
+      (body) => runInLoad(load.context, body),
+      () => handler.run(next, control),
+    );
   }
 
   /** Waits for the load of another request, and takes its response only if that answers this request and is current. */
@@ -276,12 +280,27 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   }
 }
 
+/** Begins an observable, and subscribes to it, in an ambient context: an interceptor may run the handler in either. */
+function within(run: <T>(body: () => T) => T, begin: () => Observable<unknown>): Observable<unknown> {
+  const answer = run(begin);
+  return new Observable((subscriber) => run(() => answer.subscribe(subscriber)));
+}
+
 /** Runs the handler with the watch over its reads. */
 function watchedHandler(handler: CallHandler, objects: RequestObjects, rules: InputRules): CallHandler {
   return {
     handle: () => {
       const watch = watchOf(objects.request);
-      if (watch?.handOver(messageOf(objects.request)) === true) watchInnerLoads(objects, rules);
+      if (watch?.handOver(messageOf(objects.request)) !== true) return handler.handle();
+      const prepare = (): void => watchInnerLoads(objects, rules);
+      if (followsRequests()) {
+        const scope = new InnerLoads(objects, rules, prepare);
+        return within(
+          (body) => runInRequest(scope, body),
+          () => handler.handle(),
+        );
+      }
+      prepare();
       return handler.handle();
     },
   };

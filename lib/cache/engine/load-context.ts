@@ -25,6 +25,12 @@ export interface LoadInput {
   readonly advice: string;
 }
 
+/** A request in whose handler loads of values run, and may read it. */
+export interface RequestScope {
+  /** A load begins to read. @returns a function that is called when it ends */
+  begin(): () => void;
+}
+
 /**
  * Collects during a load what decides whether and for how long its value is stored: tags, stamps and lifetimes of the cached calls
  * made inside it, and reasons not to store it.
@@ -42,6 +48,9 @@ export class LoadContext {
   heldLease: string | undefined;
   /** Decides about inputs. Without it an input keeps the value from being stored, since the key does not contain it. */
   inputSink: ((input: LoadInput) => void) | undefined;
+  /** The request in whose handler the load runs. */
+  scope: RequestScope | undefined;
+  #leaveScope: (() => void) | undefined;
   #refusal: string | undefined;
   #refusalKind = 'load';
   #inputs: Map<string, LoadInput> | undefined;
@@ -64,6 +73,7 @@ export class LoadContext {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     if (this.#isEntered) leave();
+    this.#leaveScope?.();
   }
 
   /** Counts this load as open, so that {@link currentLoad} looks for it. */
@@ -71,7 +81,15 @@ export class LoadContext {
     if (this.#isEntered || !this.#isOpen) return;
     this.#isEntered = true;
     if (!this.trustsContexts) this.#stores = storesHere();
+    if (this.inputSink === undefined) this.#enterScope();
     openLoads++;
+  }
+
+  /** The load of a response watches its request itself. */
+  #enterScope(): void {
+    isFollowing = true;
+    this.scope = currentLoad()?.scope ?? scopes.getStore();
+    this.#leaveScope = this.scope?.begin();
   }
 
   /** Runs `work`, during which this load waits for another one. */
@@ -255,6 +273,19 @@ function sameGeneration(a: Generation, b: Generation): boolean {
 }
 
 const storage = privateStorage<LoadContext>();
+
+const scopes = privateStorage<RequestScope>();
+let isFollowing = false;
+
+/** True once values are loaded by this process: only then their loads need to find the request in whose handler they run. */
+export function followsRequests(): boolean {
+  return isFollowing;
+}
+
+/** Runs `body` inside the handler of a request. */
+export function runInRequest<T>(scope: RequestScope, body: () => T): T {
+  return scopes.run(scope, body);
+}
 
 /** Has loads told of the ambient contexts that they read. To be called once there may be loads. */
 export function watchContexts(): void {

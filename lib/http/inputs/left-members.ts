@@ -19,15 +19,15 @@ interface Place {
 }
 
 const rawOf = (object: object): object | undefined => (object as { readonly raw?: object }).raw;
-const localsOf = ({ response }: RequestObjects): object | undefined => {
-  const { locals } = response as { readonly locals?: unknown };
+const localsOf = (response: object | undefined): object | undefined => {
+  const locals = (response as { readonly locals?: unknown } | undefined)?.locals;
   return typeof locals === 'object' && locals !== null ? locals : undefined;
 };
 
 const EXPRESS: readonly Place[] = [
   { kind: 'express.request', prefix: '', of: ({ request }) => request },
   { kind: 'express.response', prefix: 'response.', of: ({ response }) => response },
-  { kind: 'locals', prefix: 'locals.', of: localsOf },
+  { kind: 'locals', prefix: 'locals.', of: ({ response }) => localsOf(response) },
 ];
 
 const FASTIFY: readonly Place[] = [
@@ -35,7 +35,8 @@ const FASTIFY: readonly Place[] = [
   { kind: 'fastify.raw', prefix: 'raw.', of: ({ request }) => rawOf(request) },
   { kind: 'fastify.reply', prefix: 'response.', of: ({ response }) => response },
   { kind: 'fastify.rawResponse', prefix: 'raw.response.', of: ({ response }) => rawOf(response) },
-  { kind: 'locals', prefix: 'locals.', of: localsOf },
+  { kind: 'locals', prefix: 'locals.', of: ({ response }) => localsOf(response) },
+  { kind: 'locals', prefix: 'raw.locals.', of: ({ response }) => localsOf(rawOf(response)) },
 ];
 
 /** Own members that objects had before other code ran, by prototype and number of members: those of tests and adapters differ. */
@@ -192,9 +193,11 @@ function labelOf(member: Name): string {
   return typeof member === 'string' ? member : `[${member.description ?? ''}]`;
 }
 
-/** The input for a body that no client sent. */
-export function bodyInput(): RequestInput {
-  return new MemberInput(EXPRESS[0]!, 'body', 'body');
+/** A body that no client sent. @param isRaw on Node's request below that of Fastify */
+export function bodyOf(target: object, isRaw: boolean): LeftMember {
+  const place = isRaw ? FASTIFY[1]! : EXPRESS[0]!;
+  const name = `${place.prefix}body`;
+  return { target, member: 'body', name, input: new MemberInput(place, 'body', name) };
 }
 
 /** Values that a key can contain as a whole. */

@@ -1,9 +1,10 @@
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
 import { ADDRESS, observeConnection } from './connection-members.js';
 import type { HeldInputs } from './held-inputs.js';
+import { InnerLoads, ScopedInput } from './inner-loads.js';
 import type { InputRules } from './input-rules.js';
 import { isPrimitive, type LeftMember } from './left-members.js';
-import { isObserved } from './observed-reads.js';
+import { alwaysNeutralNames } from './neutral-headers.js';
 import { hideReadsOf, membersWatched, observeMember } from './observed-objects.js';
 import { headerInput, type RequestInput, type RequestObjects } from './request-input.js';
 import {
@@ -16,6 +17,7 @@ import {
   watchOf,
 } from './request-watch.js';
 import { ADDRESS_MEMBERS } from './platform-members.js';
+import { observeResponse, type ResponseObserver } from './response-reads.js';
 
 /**
  * Watches what a load reads of its request, from now on.
@@ -45,13 +47,18 @@ export function watchInnerLoads(objects: RequestObjects, rules: InputRules): voi
   };
   if (watch.leftNames(rules) !== '')
     for (const { target, member, input } of watch.leftFor(rules)) observe(target, member, input);
-  const body = watch.bodyLeft(objects.request);
-  if (body !== undefined) observe(objects.request, 'body', body);
+  for (const { target, input } of watch.bodiesLeft()) observe(target, 'body', input);
   for (const member of WHOLE_MEMBERS) observe(message, member, ALL_HEADERS);
   hideReadsOf(objects.request, ['query']);
   observeTarget(objects.request, undefined, () => undefined);
   observeConnection(message, rules.ignoredProperties);
+  observeResponse(objects.response, NO_HEADERS, {
+    isActive: true,
+    readResponse: (input) => void currentLoad()?.readInput(input),
+  });
 }
+
+const NO_HEADERS: ReadonlySet<string> = new Set();
 
 /** What a load of a route may read, and what happens to other reads. */
 export interface LoadTerms {
@@ -74,19 +81,15 @@ const HELD_MEMBERS = ['protocol', 'hostname', 'host', 'port', 'secure', 'subdoma
 /** All headers or trailers at once, as received. */
 const WHOLE_MEMBERS = ['rawHeaders', 'headersDistinct', 'trailers', 'rawTrailers', 'trailersDistinct'];
 
-const RESPONSE_READS = ['getHeader', 'hasHeader', 'getHeaders', 'getHeaderNames'] as const;
-
-type AnyMethod = (...args: unknown[]) => unknown;
-
 /**
  * Watches what the load of a cached route reads of its request. An input that the key does not contain becomes part of the variant if it is
  * a header or a plain value; otherwise it keeps the answer from being stored.
  */
-class LoadInputs implements LoadObserver {
+class LoadInputs implements LoadObserver, ResponseObserver {
   readonly #values = new Map<string, unknown>();
   readonly #headers: RequestHeaders;
   readonly #written = new Set<string>();
-  #isActive = true;
+  isActive = true;
 
   constructor(
     readonly context: LoadContext,
@@ -96,6 +99,7 @@ class LoadInputs implements LoadObserver {
   ) {
     this.#headers = watch.freeze(this.#values);
     context.inputSink = (input) => this.#readInherited(input);
+    context.scope = new InnerLoads(objects, terms.rules);
     const { request, response } = objects;
     const message = messageOf(request) as object;
     // Before members of the request are replaced here, since the replacements would be found too.
@@ -105,29 +109,24 @@ class LoadInputs implements LoadObserver {
         this.#reports(value, () => this.readAllHeaders(), ALL_HEADERS),
       );
     hideReadsOf(request, HELD_MEMBERS);
-    observeTarget(request, context, () => this.#isActive && this.#hold(SPELLED_TARGET));
+    observeTarget(request, context, () => this.isActive && this.#hold(SPELLED_TARGET));
+    observeResponse(response, terms.declaredHeaders, this);
     if (terms.isAnswered) return;
     for (const left of leftMembers) this.#observe(left);
-    this.#observeBody(request);
+    this.#observeBodies();
     if (!terms.held.whole.has('ip')) this.#observeAddress(request, message);
     observeConnection(message, terms.rules.ignoredProperties);
-    this.#observeResponse(response);
   }
 
   /** Reads from now on are made by layers below the load. */
   readonly stop = (): void => {
-    this.#isActive = false;
+    this.isActive = false;
   };
 
   readHeader(name: string): void {
     const { rules, held, isAnswered } = this.terms;
-    if (
-      !this.#isActive ||
-      rules.ignoredHeaders.has(name) ||
-      held.headers.has(name) ||
-      this.#written.has(name)
-    )
-      return;
+    if (!this.isActive || alwaysNeutralNames.has(name)) return;
+    if (rules.ignoredHeaders.has(name) || held.headers.has(name) || this.#written.has(name)) return;
     if (CREDENTIAL_HEADERS.has(name)) {
       if (isAnswered) return;
       if (this.#headers[name] !== undefined) return this.#refuse(headerInput(name));
@@ -136,7 +135,11 @@ class LoadInputs implements LoadObserver {
   }
 
   readAllHeaders(): void {
-    if (this.#isActive) this.#refuse(ALL_HEADERS);
+    if (this.isActive) this.#refuse(ALL_HEADERS);
+  }
+
+  readResponse(input: RequestInput, value: unknown): void {
+    this.#reports(value, () => this.terms.isAnswered || this.#readMember(input.label, input, value), input);
   }
 
   wroteHeader(name: string): void {
@@ -167,7 +170,7 @@ class LoadInputs implements LoadObserver {
 
   /** For a value that was loaded within this load, or for an ambient context. */
   #readInherited(input: LoadInput): void {
-    if (!this.#isActive) return;
+    if (!this.isActive || input instanceof ScopedInput) return;
     const { header, keyValueOf } = input as Partial<RequestInput>;
     if (header !== undefined) this.readHeader(header);
     else if (keyValueOf !== undefined) this.#hold(input as RequestInput);
@@ -175,10 +178,10 @@ class LoadInputs implements LoadObserver {
     else if (input === ALL_HEADERS || !this.terms.isAnswered) this.#refuse(input);
   }
 
-  #reports(value: unknown, own: () => void, input: LoadInput): unknown {
+  #reports(value: unknown, own: () => unknown, input: LoadInput): unknown {
     const inner = currentLoad();
     if (inner !== undefined && inner !== this.context) inner.readInput(input);
-    if (this.#isActive) own();
+    if (this.isActive) own();
     return value;
   }
 
@@ -189,7 +192,7 @@ class LoadInputs implements LoadObserver {
     const names = isOfRequest ? held.members.get(member) : undefined;
     const refuse = (): void => this.#refuse(input);
     const isObserved = observeMember(target, member, (value) => {
-      if (names !== undefined && this.#isActive) return membersWatched(value, names, refuse) ?? value;
+      if (names !== undefined && this.isActive) return membersWatched(value, names, refuse) ?? value;
       return this.#reports(value, () => this.#readMember(name, input, value), input);
     });
     if (!isObserved) refuse();
@@ -204,12 +207,11 @@ class LoadInputs implements LoadObserver {
     this.#hold(input);
   }
 
-  /** Middleware added the header: no client sent it. */
-  #observeBody(request: object): void {
-    const input = this.watch.bodyLeft(request);
-    if (input !== undefined)
-      observeMember(request, 'body', (value) =>
-        this.#reports(value, () => this.#readMember('body', input, value), input),
+  /** No client sent it: middleware has put it there. */
+  #observeBodies(): void {
+    for (const { target, name, input } of this.watch.bodiesLeft())
+      observeMember(target, 'body', (value) =>
+        this.#reports(value, () => this.#readMember(name, input, value), input),
       );
   }
 
@@ -218,56 +220,6 @@ class LoadInputs implements LoadObserver {
     for (const target of new Set([request, message]))
       for (const member of ADDRESS_MEMBERS) if (member in target) observeMember(target, member, read);
   }
-
-  /** Headers that upstream code has set on the response are inputs like those of the request. */
-  #observeResponse(response: object): void {
-    const methods = response as Record<(typeof RESPONSE_READS)[number], AnyMethod | undefined>;
-    const { getHeader, getHeaders } = methods;
-    if (typeof getHeaders !== 'function' || typeof getHeader !== 'function') return;
-    const before = { ...(Reflect.apply(getHeaders, response, []) as Record<string, unknown>) };
-    const names = Object.keys(before).filter((name) => !this.terms.declaredHeaders.has(name));
-    if (names.length === 0) return;
-    const read = (name: string): void => {
-      // A different value was set by the load itself.
-      const value: unknown = names.includes(name) ? before[name] : undefined;
-      if (value === undefined || Reflect.apply(getHeader, response, [name]) !== value) return;
-      const input = responseHeaderInput(name);
-      this.#reports(value, () => this.#readMember(input.label, input, plain(value)), input);
-    };
-    for (const method of RESPONSE_READS) {
-      const original = methods[method];
-      if (typeof original !== 'function') continue;
-      const value = (...args: unknown[]): unknown => {
-        if (this.#isActive && isObserved())
-          for (const name of args.length > 0 ? [String(args[0]).toLowerCase()] : names) read(name);
-        return Reflect.apply(original, response, args);
-      };
-      Reflect.defineProperty(response, method, {
-        value,
-        configurable: true,
-        writable: true,
-        enumerable: false,
-      });
-    }
-  }
-}
-
-function plain(value: unknown): unknown {
-  return Array.isArray(value) ? String(value) : value;
-}
-
-function responseHeaderInput(header: string): RequestInput {
-  return {
-    label: `@response.headers.${header}`,
-    header: undefined,
-    name: `the response header ${header} that middleware set`,
-    advice: `say shared: true if the answer is the same for all`,
-    keyValueOf: (_headers, objects) => {
-      const response = objects?.response as { getHeader?(name: string): unknown } | undefined;
-      const value = objects?.atLoad?.get(`@response.headers.${header}`) ?? response?.getHeader?.(header);
-      return plain(value);
-    },
-  };
 }
 
 const PARAMETERS: LoadInput = {

@@ -4,6 +4,11 @@ export interface NeutralHeaders {
   readonly names: readonly string[];
 }
 
+const KEYED: NeutralHeaders = {
+  reason: 'held by the default key; a key without host and scheme must treat them as other headers',
+  names: [':authority', ':method', ':path', ':scheme', 'host', 'x-forwarded-host', 'x-forwarded-proto'],
+};
+
 /** Headers that are neutral in any code that reads them. */
 export const alwaysNeutral: readonly NeutralHeaders[] = [
   {
@@ -32,10 +37,7 @@ export const alwaysNeutral: readonly NeutralHeaders[] = [
     reason: 'framing of a body: a request that declares one has it in its key, or bypasses',
     names: ['content-length', 'content-type'],
   },
-  {
-    reason: 'held by the default key; a key without host and scheme must treat them as other headers',
-    names: [':authority', ':method', ':path', ':scheme', 'host', 'x-forwarded-host', 'x-forwarded-proto'],
-  },
+  KEYED,
 ];
 
 const CLIENT_ADDRESS: NeutralHeaders = {
@@ -154,3 +156,6 @@ export const neutralUpstreamNames: ReadonlySet<string> = namesOf([...alwaysNeutr
 
 /** Names of headers that tell the address of the client, in lower case. */
 export const addressHeaderNames: ReadonlySet<string> = namesOf([CLIENT_ADDRESS]);
+
+/** Names of headers that the keys of responses contain, and those of values that are loaded within do not, in lower case. */
+export const keyedNames: ReadonlySet<string> = namesOf([KEYED]);

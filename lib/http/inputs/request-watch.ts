@@ -2,11 +2,11 @@ import { inspect } from 'node:util';
 import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
 import { IS_WATCHED, reportPrinting } from './cloned-headers.js';
 import { HeaderEnumeration } from './header-enumeration.js';
-import { alwaysNeutralNames, neutralUpstreamNames } from './neutral-headers.js';
+import { alwaysNeutralNames, keyedNames, neutralUpstreamNames } from './neutral-headers.js';
 import type { InputRules } from './input-rules.js';
-import { bodyInput, type LeftMember, type LeftMembers } from './left-members.js';
+import { bodyOf, type LeftMember, type LeftMembers } from './left-members.js';
 import { isObserved } from './observed-reads.js';
-import { headerInput, type RequestInput, type RequestObjects } from './request-input.js';
+import { headerInput, type RequestObjects } from './request-input.js';
 
 export type RequestHeaders = Record<string, string | string[] | undefined>;
 
@@ -37,6 +37,7 @@ export const ALL_HEADERS: LoadInput = {
 };
 
 const NOTHING: readonly string[] = [];
+const NO_BODIES: readonly LeftMember[] = [];
 
 /**
  * Watches the headers of one request from its first middleware on, as the handler of the proxy that replaces `request.headers`. Before the
@@ -115,24 +116,30 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
   /** Names of the members that upstream code has left for the load; empty without members. */
   leftNames({ ignoredProperties }: InputRules): string {
     const names = this.left.names(this.objects!, ignoredProperties);
-    if (this.bodyLeft(this.objects!.request) === undefined) return names;
-    return names === '' ? 'body' : `${names},body`;
+    return this.bodiesLeft().reduce((all, { name }) => (all === '' ? name : `${all},${name}`), names);
   }
 
   leftFor({ ignoredProperties }: InputRules): readonly LeftMember[] {
     return this.left.find(this.objects!, ignoredProperties);
   }
 
-  /** A body that no client sent. */
-  bodyLeft(request: object): RequestInput | undefined {
+  /** Bodies that no client sent. */
+  bodiesLeft(): readonly LeftMember[] {
+    const { request } = this.objects!;
+    const { raw } = request as { readonly raw?: object };
+    const hasRequest = this.#isLeft(request);
+    const hasRaw = raw !== undefined && this.#isLeft(raw);
+    if (!hasRequest && !hasRaw) return NO_BODIES;
+    return [...(hasRequest ? [bodyOf(request, false)] : []), ...(hasRaw ? [bodyOf(raw, true)] : [])];
+  }
+
+  #isLeft(holder: object): boolean {
+    const { body } = holder as { readonly body?: unknown };
+    if (body === undefined || body === null) return false;
     const { 'content-length': length, 'transfer-encoding': encoding } = this.headers;
-    const { body } = request as { readonly body?: unknown };
-    if (body === undefined || body === null || encoding !== undefined) return undefined;
-    if (length !== undefined && String(length) !== '0') return undefined;
-    if (this.headers[':method'] !== undefined && this.headers[':method'] !== 'GET') return undefined;
-    const isBare =
-      Object.getPrototypeOf(body) === Object.prototype && Object.keys(body as object).length === 0;
-    return isBare ? undefined : bodyInput();
+    if (encoding !== undefined || (length !== undefined && String(length) !== '0')) return false;
+    if (this.headers[':method'] !== undefined && this.headers[':method'] !== 'GET') return false;
+    return Object.getPrototypeOf(body) !== Object.prototype || Object.keys(body as object).length > 0;
   }
 
   /** Names of headers that upstream code has read or set, and on whose values its work may depend. */
@@ -198,7 +205,8 @@ export class RequestWatch implements ProxyHandler<RequestHeaders> {
       if (isValue && this.#enumeration?.read(name) === true) return;
       if (!neutralUpstreamNames.has(name) && isHeaderName(headers, name)) this.#note(name);
     }
-    if (alwaysNeutralNames.has(name) || !isHeaderName(headers, name)) return;
+    const isNeutral = alwaysNeutralNames.has(name) && !keyedNames.has(name);
+    if (isNeutral || !isHeaderName(headers, name)) return;
     const inner = currentLoad();
     if (this.observer !== undefined) this.observer.readHeader(name);
     if (inner !== undefined && inner !== this.observer?.context) inner.readInput(headerInput(name));

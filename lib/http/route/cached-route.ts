@@ -18,6 +18,7 @@ import type { HttpPlatform } from '../platform.interface.js';
 import { heldInputs, type HeldInputs } from '../inputs/held-inputs.js';
 import type { InputRules } from '../inputs/input-rules.js';
 import { headerInput, type RequestInput } from '../inputs/request-input.js';
+import { presetHeaders } from '../inputs/response-reads.js';
 import { CREDENTIAL_HEADERS, messageOf, type RequestWatch, watchOf } from '../inputs/request-watch.js';
 import { bodyTypeOf, hasBodies } from './cacheable-methods.js';
 import { declaredVary, type ResponseOptions } from './response-options.js';
@@ -176,7 +177,8 @@ export class CachedRoute {
     if (this.options.query === undefined && hasBrackets(watch.target))
       text += `${encodeValue(queryPairs(watch.target))} `;
     if (this.answersWhoAsks(request)) return text;
-    const names = watch.leftNames(this.inputs);
+    const preset = presetHeaders(watch.objects!.response, this.declaredHeaders);
+    const names = preset + watch.leftNames(this.inputs);
     this.#recentNames = names === '' ? '' : `+${this.#encode(names)} `;
     return text + this.#recentNames;
   }

@@ -28,6 +28,10 @@ const SCOPED: readonly ReaderName[] = [
   'scoped @CacheResult service',
 ];
 
+/** Read as Nest builds them, before guards run. */
+const BUILT_EARLY: readonly ReaderName[] = ['scoped provider', 'scoped interceptor'];
+const AFTER_BUILDING: readonly Stage[] = ['guard', 'route guard', 'interceptor'];
+
 /** The application that a seed decides. */
 export function generateRecipe(platform: PlatformName, seed: number): Recipe {
   const draw = new Draw(seed);
@@ -129,6 +133,9 @@ function isReadable({ who, from, into }: Reader): boolean {
   if (!isStep(from)) return who !== '@CacheResult service' && (who === 'handler' || !isParameter(from));
   // A singleton reaches nothing of a request but its context.
   if (who === '@CacheResult service') return isContext(from.place);
+  // Such a reader finds what another request of its connection has left, without the cache too.
+  const isTooEarly = BUILT_EARLY.includes(who) && AFTER_BUILDING.includes(from.stage);
+  if (isTooEarly && from.place === 'AsyncLocalStorage.enterWith') return false;
   // A loader that looks into a map of the application's is not seen to read anything of the request.
   if (who === 'getOrSet' && from.place === 'a WeakMap') return false;
   return !(SCOPED.includes(who) && placeOf(from.place).isOnResponse);
