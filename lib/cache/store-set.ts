@@ -98,6 +98,9 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
   };
 }
 
+/** A job that waits longer leaves entries stale: its queue has no consumer, or too slow a one. Seconds. */
+const MAX_JOB_AGE = 60;
+
 /** State of all stores and dispatchers, without asking them. */
 export function healthReport({ settings, dispatcherStates }: ReportedCache): CacheHealth {
   const dispatchers = dispatcherStates();
@@ -107,7 +110,9 @@ export function healthReport({ settings, dispatcherStates }: ReportedCache): Cac
   });
   const isUp =
     Object.values(stores).every(({ status, waitingBumps }) => status === 'up' && waitingBumps === 0) &&
-    Object.values(dispatchers).every(({ status }) => status === 'up');
+    Object.values(dispatchers).every(
+      ({ status, queue }) => status === 'up' && (queue?.oldestSeconds ?? 0) <= MAX_JOB_AGE,
+    );
   return { status: isUp ? 'up' : 'degraded', stores, dispatchers };
 }
 

@@ -13,6 +13,7 @@ import { topicOf } from '../common/messages.js';
 import { positive, record, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
 import { ATTEMPTS, Deadline, type ShutdownDeadline, pauseBefore } from '../common/async.js';
+import { type QueueMeasurement, QueueWatch } from './queue-watch.js';
 import { Sender, type SenderHost, Senders } from './sender.js';
 
 /**
@@ -92,6 +93,8 @@ class BullMqDispatcher implements Dispatcher {
   #options: Options;
   readonly #senders = new Senders();
   #workers: WorkerInUse[] = [];
+  #watched: Queue | undefined;
+  #watch: QueueWatch | undefined;
 
   constructor(options: BullMqOptions) {
     this.#options = OPTIONS.read(DEFAULTS, options);
@@ -107,6 +110,13 @@ class BullMqDispatcher implements Dispatcher {
     const { work, queue = queueOf(host.namespace) } = this.#options;
     const names = typeof work === 'boolean' ? (work ? [queue] : []) : work;
     this.#workers = names.map((name) => this.#work(name, host));
+    const { connection, prefix } = this.#options;
+    const watched = new Queue(queue, { connection, prefix });
+    // The sender and the worker report that Redis is away.
+    watched.on('error', () => undefined);
+    this.#watched = watched;
+    this.#watch = new QueueWatch(() => measure(watched));
+    this.#watch.start();
   }
 
   dispatch(jobs: readonly InvalidationJob[], { config }: DispatchContext): MaybePromise<void> {
@@ -118,13 +128,16 @@ class BullMqDispatcher implements Dispatcher {
   }
 
   state(): DispatcherState {
-    return this.#senders.state();
+    return { ...this.#senders.state(), queue: this.#watch?.queue };
   }
 
   async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
-    const workers = this.#workers;
+    const [workers, watched] = [this.#workers, this.#watched];
     this.#workers = [];
+    this.#watched = undefined;
+    this.#watch?.close();
     await Promise.all([
+      watched && deadline.wait(watched.close(), () => disconnect(watched, this.#options)),
       ...workers.map(({ worker, isConnected }) =>
         // Forced if Redis is unavailable: otherwise the worker waits forever for its jobs and keeps the process alive.
         deadline.wait(worker.close(!isConnected()), () => disconnect(worker, this.#options)),
@@ -197,6 +210,25 @@ class QueueSender extends Sender {
     await super.close(deadline);
     await deadline.wait(this.#queue.close(), () => disconnect(this.#queue, this.options));
   }
+}
+
+const UNDONE = ['waiting', 'prioritized', 'delayed', 'active'] as const;
+
+async function measure(queue: Queue): Promise<QueueMeasurement> {
+  const [counts, dead, oldest, consumers] = await Promise.all([
+    queue.getJobCountByTypes(...UNDONE),
+    queue.getFailedCount(),
+    Promise.all(UNDONE.map((state) => queue.getJobs([state], 0, 0, true))),
+    // A user of Redis may not list its clients.
+    queue.getWorkersCount().catch(() => undefined),
+  ]);
+  const times = oldest.flat().flatMap((job) => (job === undefined ? [] : [job.timestamp]));
+  return {
+    depth: counts,
+    dead,
+    oldestAt: times.length === 0 ? undefined : Math.min(...times),
+    ...(consumers !== undefined && { hasConsumer: consumers > 0 }),
+  };
 }
 
 /** Not awaited: there may be no connection. An ioredis client of the application stays connected. */

@@ -1,5 +1,6 @@
 import { CacheConfigurationError } from '../common/errors.js';
 import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
+import type { QueueMeasurement } from './queue-watch.js';
 import { dialectOf, type OutboxSql, typeOf } from '../typeorm/dialects.js';
 
 /** Runs SQL, in a transaction or outside of one. */
@@ -99,6 +100,24 @@ export class OutboxTable {
     } finally {
       await runner.release();
     }
+  }
+
+  /** Counts the jobs of a namespace; `undefined` while a transaction is open on the only connection. */
+  async measure(namespace: string): Promise<QueueMeasurement | undefined> {
+    const { isInitialized, driver } = this.dataSource;
+    if (!isInitialized || driver.queryRunner?.isTransactionActive === true) return undefined;
+    const [row] = (await this.dataSource.query(
+      `SELECT SUM(CASE WHEN dead_at IS NULL THEN 1 ELSE 0 END) AS depth, ` +
+        `SUM(CASE WHEN dead_at IS NULL THEN 0 ELSE 1 END) AS dead, ` +
+        `MIN(CASE WHEN dead_at IS NULL THEN due_at END) AS oldest FROM ${this.#path} WHERE namespace = ${this.#at(1)}`,
+      [namespace],
+    )) as Record<'depth' | 'dead' | 'oldest', unknown>[];
+    const oldest = row?.oldest ?? undefined;
+    return {
+      depth: Number(row?.depth ?? 0),
+      dead: Number(row?.dead ?? 0),
+      oldestAt: oldest === undefined ? undefined : Number(oldest),
+    };
   }
 
   /** Removes finished jobs. */

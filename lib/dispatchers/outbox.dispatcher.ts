@@ -14,7 +14,9 @@ import { DispatcherOptions } from './options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
+import { type QueueMeasurement, QueueWatch } from './queue-watch.js';
 import { Sender, Senders } from './sender.js';
+import type { DispatcherState } from '../observability/metrics.js';
 
 /**
  * Options of {@link outboxDispatcher}.
@@ -72,6 +74,7 @@ class OutboxDispatcher implements Dispatcher {
   #options: Required<OutboxOptions>;
   #relays: OutboxRelay[] = [];
   #host: DispatcherHost | undefined;
+  #watch: QueueWatch | undefined;
   readonly #senders = new Senders();
   readonly #tables = new WeakMap<object, OutboxTable>();
 
@@ -86,6 +89,8 @@ class OutboxDispatcher implements Dispatcher {
     const tables = host.dataSources.filter(hasDialect).map((dataSource) => this.#tableOf(dataSource));
     for (const table of this.#options.createTable ? tables : [])
       for (const statement of table.creation) await table.dataSource.query(statement);
+    this.#watch = new QueueWatch(() => this.#measure(tables, host.namespace));
+    this.#watch.start();
     if (!this.#options.work) return;
     this.#relays = tables.map((table) => new OutboxRelay(table, host, this.#options));
     for (const relay of this.#relays) relay.start();
@@ -117,7 +122,26 @@ class OutboxDispatcher implements Dispatcher {
     void this.#senders.of('', (host) => new Sender('the outbox', insert, host)).add(undone);
   }
 
+  state(): DispatcherState {
+    return { ...this.#senders.state(), queue: this.#watch?.queue };
+  }
+
+  /** All tables together: a job waits in that of its own database. */
+  async #measure(tables: readonly OutboxTable[], namespace: string): Promise<QueueMeasurement | undefined> {
+    const each = await Promise.all(tables.map((table) => table.measure(namespace)));
+    const known = each.filter((one) => one !== undefined);
+    if (known.length < each.length) return undefined;
+    const oldest = known.flatMap(({ oldestAt }) => (oldestAt === undefined ? [] : [oldestAt]));
+    return {
+      depth: known.reduce((sum, { depth }) => sum + depth, 0),
+      dead: known.reduce((sum, { dead }) => sum + dead, 0),
+      oldestAt: oldest.length === 0 ? undefined : Math.min(...oldest),
+      ...(this.#relays.length > 0 && { hasConsumer: true }),
+    };
+  }
+
   async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    this.#watch?.close();
     await Promise.all([this.#senders.close(deadline), ...this.#relays.map((relay) => relay.close(deadline))]);
     this.#relays = [];
   }

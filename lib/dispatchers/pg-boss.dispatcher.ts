@@ -14,6 +14,7 @@ import type { MaybePromise } from '../stores/store.interface.js';
 import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
 import { flag, positive, text } from '../common/options.js';
 import { DispatcherOptions, queueOf } from './options.js';
+import { type QueueMeasurement, QueueWatch } from './queue-watch.js';
 import { Sender, Senders } from './sender.js';
 
 /**
@@ -36,6 +37,8 @@ export interface PgBossOptions {
   pollInterval?: number | undefined;
   /** Number of jobs that are fetched at the same time. Default 50. */
   batch?: number | undefined;
+  /** Schema of pg-boss, whose jobs `cache.health()` counts. Default `'pgboss'`. */
+  schema?: string | undefined;
 }
 
 const OPTIONS = new DispatcherOptions<PgBossOptions>(
@@ -48,11 +51,12 @@ const OPTIONS = new DispatcherOptions<PgBossOptions>(
     retryDelay: positive,
     pollInterval: positive,
     batch: positive,
+    schema: text,
   },
   { required: ['boss'], ofRules: ['queue', 'retryLimit', 'retryDelay'] },
 );
 
-const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50 };
+const DEFAULTS = { work: true, retryLimit: 12, retryDelay: 1, pollInterval: 1, batch: 50, schema: 'pgboss' };
 
 /** Attempts to create a queue. */
 const CREATION_ATTEMPTS = 5;
@@ -80,6 +84,7 @@ class PgBossDispatcher implements Dispatcher {
   #options: Options;
   readonly #senders = new Senders();
   readonly #known = new Map<string, Promise<void>>();
+  #watch: QueueWatch | undefined;
 
   constructor(options: PgBossOptions) {
     this.#options = OPTIONS.read(DEFAULTS, options);
@@ -96,6 +101,8 @@ class PgBossDispatcher implements Dispatcher {
     boss.on('error', (error) => host.failed('pg-boss', 'pg-boss reported an error', error));
     await boss.start();
     await this.#ensure(queue);
+    this.#watch = new QueueWatch(() => this.#measure(queue));
+    this.#watch.start();
     if (!work) return;
     const options = { batchSize: batch, pollingIntervalSeconds: pollInterval };
     await boss.work(queue, options, (jobs) => this.#carryOut(queue, jobs, host));
@@ -131,12 +138,32 @@ class PgBossDispatcher implements Dispatcher {
     return sender.add(undone);
   }
 
-  /** The state of the senders only: jobs that are written in transactions do not wait. */
   state(): DispatcherState {
-    return this.#senders.state();
+    return { ...this.#senders.state(), queue: this.#watch?.queue };
+  }
+
+  async #measure(queue: string): Promise<QueueMeasurement | undefined> {
+    const { boss, schema, work } = this.#options;
+    const database = boss.getDb?.() as PgBossDatabase | undefined;
+    if (database === undefined) return undefined;
+    const jobs = `"${schema.replaceAll('"', '""')}".job WHERE name`;
+    const { rows } = await database.executeSql(
+      `SELECT (SELECT count(*) FROM ${jobs} = $1 AND state IN ('created', 'retry', 'active')) AS depth, ` +
+        `(SELECT count(*) FROM ${jobs} = $2 AND state <> 'completed') AS dead, ` +
+        `(SELECT extract(epoch FROM min(created_on)) FROM ${jobs} = $1 AND state IN ('created', 'retry', 'active')) AS oldest`,
+      [queue, deadOf(queue)],
+    );
+    const { depth, dead, oldest } = rows[0] as unknown as Record<'depth' | 'dead' | 'oldest', string | null>;
+    return {
+      depth: Number(depth),
+      dead: Number(dead),
+      oldestAt: oldest === null ? undefined : 1_000 * Number(oldest),
+      ...(work && { hasConsumer: true }),
+    };
   }
 
   async close(deadline: ShutdownDeadline = new Deadline()): Promise<void> {
+    this.#watch?.close();
     await this.#senders.close(deadline);
     const timeout = Math.max(1, Math.floor(0.8 * deadline.left()));
     await deadline.wait(this.#options.boss.stop({ graceful: true, wait: true, timeout }));
@@ -253,6 +280,8 @@ export interface PgBossLike {
     },
   ): Promise<string | null>;
   fail(name: string, id: string, data?: object): Promise<unknown>;
+  /** Without it, `cache.health()` does not know the queue. */
+  getDb?(): unknown;
   work(
     name: string,
     options: { batchSize?: number; pollingIntervalSeconds?: number },

@@ -112,6 +112,14 @@ const DISPATCHER_ROWS: readonly Row<DispatcherMetrics>[] = [
     (one) => one.failures,
   ],
   ['dispatcher_waiting_jobs', 'gauge', 'Jobs that wait in this process.', (one) => one.waitingJobs],
+  ['dispatcher_queue_jobs', 'gauge', 'Jobs in the queue that are not done.', (one) => one.queue?.depth],
+  [
+    'dispatcher_queue_oldest_seconds',
+    'gauge',
+    'Age of the oldest job in the queue that is not done.',
+    (one) => one.queue?.oldestSeconds,
+  ],
+  ['dispatcher_queue_dead_jobs', 'gauge', 'Jobs of the queue that were given up.', (one) => one.queue?.dead],
 ];
 
 const PREFIX = 'restflow_';

@@ -118,6 +118,22 @@ class InvalidationCounts {
 export type InvalidationMetrics = Readonly<InvalidationCounts>;
 
 /**
+ * The queue of a dispatcher, as it was measured within the last ten seconds.
+ *
+ * @publicApi
+ */
+export interface QueueState {
+  /** Jobs that are not done: those that wait, those that are delayed by a retry, and those that run. */
+  readonly depth: number;
+  /** Age of the oldest of them, in seconds; 0 without one. Above 60, `cache.health()` is `degraded`. */
+  readonly oldestSeconds: number;
+  /** Jobs that were given up. */
+  readonly dead: number;
+  /** Whether some process takes jobs from the queue; `undefined` if that is not known. */
+  readonly hasConsumer: boolean | undefined;
+}
+
+/**
  * State of a dispatcher, as far as this process knows without a request.
  *
  * @publicApi
@@ -127,6 +143,8 @@ export interface DispatcherState {
   readonly status: 'up' | 'down';
   /** Jobs that wait in this process to be sent or run. */
   readonly waitingJobs: number;
+  /** The queue behind it. Only of dispatchers with a queue that can be asked, once it has answered. */
+  readonly queue?: QueueState | undefined;
 }
 
 /** Counts of one dispatcher since the boot of this process. A field here is a metric, as in {@link MethodCounts}. */
@@ -147,6 +165,8 @@ class DispatcherCounts {
 export interface DispatcherMetrics extends Readonly<DispatcherCounts> {
   /** Jobs that wait in this process now; 0 for dispatchers without a `state()`. */
   readonly waitingJobs: number;
+  /** The queue behind it. Only of dispatchers with a queue that can be asked, once it has answered. */
+  readonly queue?: QueueState | undefined;
 }
 
 /**
@@ -253,7 +273,7 @@ export class CacheCounters {
   ): Readonly<Record<string, DispatcherMetrics>> {
     const report = [...this.#dispatchers].map(([name, counts]): [string, DispatcherMetrics] => [
       name,
-      { ...counts, waitingJobs: states[name]?.waitingJobs ?? 0 },
+      { ...counts, waitingJobs: states[name]?.waitingJobs ?? 0, ...queueOf(states[name]) },
     ]);
     return Object.fromEntries(report);
   }
@@ -281,4 +301,8 @@ export interface CacheHealth {
   readonly stores: Readonly<Record<string, StoreHealth>>;
   /** By name. Only dispatchers with a `state()`. */
   readonly dispatchers: Readonly<Record<string, DispatcherState>>;
+}
+
+function queueOf(state: DispatcherState | undefined): { readonly queue?: QueueState } {
+  return state?.queue === undefined ? {} : { queue: state.queue };
 }
