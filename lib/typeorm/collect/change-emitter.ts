@@ -109,7 +109,9 @@ export class ChangeEmitter {
   ): HookResult {
     if (changes.length === 0) return undefined;
     const isEarly = this.#options.isEarly?.() === true;
-    const checked = isEarly ? changes : changes.map((change) => this.#staleReads.check(change, transaction));
+    const checked = isEarly
+      ? changes
+      : changes.map((change) => this.#staleReads.check(change, transaction, this.metRows.hasMet(change)));
     if (isDurable && !transaction.isRaw) {
       const { interest } = this;
       const looked = runner && interest.lookups && this.lookups.complete(checked, runner, interest.lookups);

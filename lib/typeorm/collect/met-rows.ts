@@ -44,6 +44,7 @@ interface Batch {
 export class MetRows {
   readonly #met = new WeakMap<object, EntityRowView>();
   readonly #batches = new WeakMap<OrmQueryRunner, Map<OrmMetadata, Batch>>();
+  readonly #corrected = new WeakSet<object>();
   readonly #lock: string | undefined;
 
   constructor(
@@ -65,16 +66,27 @@ export class MetRows {
     });
   }
 
+  /** True for a change of the row that its statement met. */
+  hasMet(change: object): boolean {
+    return this.#corrected.has(change);
+  }
+
   /** The change of the row that its statement met. */
   correct({ databaseEntity }: OrmEntityEvent, change: EntityTableChange): EntityTableChange {
     const met = databaseEntity && this.#met.get(databaseEntity);
     if (met === undefined || !(change.before instanceof EntityRowView)) return change;
-    const before = change.before.replacedBy(met, NO_NAMES);
+    const corrected = this.#replace(change, change.before, met);
+    if (corrected.before !== undefined) this.#corrected.add(corrected);
+    return corrected;
+  }
+
+  #replace(change: EntityTableChange, read: EntityRowView, met: EntityRowView): EntityTableChange {
+    const before = read.replacedBy(met, NO_NAMES);
     const { after, updatedColumns } = change;
     if (!(after instanceof EntityRowView)) return { ...change, before };
     if (updatedColumns !== undefined)
       return { ...change, before, after: after.replacedBy(met, new Set(updatedColumns)) };
-    return before.contradicts(change.before) ? { ...change, before: undefined, after: undefined } : change;
+    return before.contradicts(read) ? { ...change, before: undefined, after: undefined } : change;
   }
 
   #readTogether(runner: OrmQueryRunner, metadata: OrmMetadata, id: unknown): Batch['read'] {

@@ -45,8 +45,11 @@ export class StaleReads {
   /** Time of the last write that is no longer remembered. */
   #forgottenAt = 0;
 
-  /** Returns the change without old values that may be wrong, and remembers it for the changes that follow. */
-  check(change: Change, transaction: TransactionChanges): Change {
+  /**
+   * Returns the change without old values that may be wrong, and remembers it for the changes that follow.
+   * @param isMet whether its old values were read under the lock of its statement
+   */
+  check(change: Change, transaction: TransactionChanges, isMet = false): Change {
     const { table, id, before, after } = change;
     const isUnknown = before === undefined && !(after instanceof EntityRowView);
     // An inserted row cannot have been read before, and one side of a link has no old values.
@@ -57,11 +60,13 @@ export class StaleReads {
     if (cannotBeStale) return change;
 
     const key = `${table}\0${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
-    const checked = before instanceof EntityRowView ? this.#judge(key, before, change, transaction) : change;
+    const isJudged = before instanceof EntityRowView && !isMet;
+    const judged = isJudged ? this.#judge(key, before, change, transaction) : change;
+    const checked = judged ?? onlyWritten(change);
     this.#rows.delete(key);
     this.#rows.set(key, {
       ...written,
-      view: checked.after instanceof EntityRowView ? checked.after : undefined,
+      view: judged?.after instanceof EntityRowView ? judged.after : undefined,
     });
     if (this.#rows.size > MAX_ROWS) this.#forgetOldest();
     return checked;
@@ -75,14 +80,20 @@ export class StaleReads {
     else this.#forgottenAt = Math.max(this.#forgottenAt, endOf(row));
   }
 
-  #judge(key: string, before: EntityRowView, change: Change, transaction: TransactionChanges): Change {
+  /** @returns `undefined` where the old row was read too early */
+  #judge(
+    key: string,
+    before: EntityRowView,
+    change: Change,
+    transaction: TransactionChanges,
+  ): Change | undefined {
     const bulk = (this.#tables.get(change.table) ?? []).filter((each) => isRecent(each, transaction));
     const others = bulk.filter((each) => each.transaction !== transaction);
     if (
       this.#contradicts(key, before, bulk, transaction) ||
       others.some(({ columns }) => columns === undefined)
     ) {
-      return { ...change, before: undefined, after: change.after === null ? null : undefined };
+      return undefined;
     }
     if (others.length === 0) {
       const isOutdated = this.#isOutdated(key, before, bulk, transaction);
@@ -143,6 +154,14 @@ export class StaleReads {
     const { turn } = kept.at(-1)!;
     this.#tables.set(table, [{ transaction: ANY_TRANSACTION, at, turn, columns: undefined }, ...open]);
   }
+}
+
+/** The change without all that was read: a statement names the row by its primary key, and says what it wrote. */
+function onlyWritten(change: Change): Change {
+  const [before, after] = [change.before, change.after].map((view, i) =>
+    view instanceof EntityRowView ? view.withOnly(i === 0 ? NO_NAMES : new Set(change.updatedColumns)) : view,
+  );
+  return { ...change, before, after };
 }
 
 function columnsOf(bulk: readonly WrittenTable[]): Set<string> {

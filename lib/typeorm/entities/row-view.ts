@@ -72,6 +72,32 @@ export class EntityRowView implements RowView {
     );
   }
 
+  /** The same row, of which only the primary key and the named columns are known. */
+  withOnly(names: ReadonlySet<string>): EntityRowView {
+    const values = this.#values.map((value, position) => {
+      const { isPrimary, propertyPath, relationMetadata } = this.#layout.columns[position]!;
+      return isPrimary || names.has(propertyPath) || names.has(relationMetadata?.propertyPath ?? '')
+        ? value
+        : UNKNOWN;
+    });
+    return new EntityRowView(this.#layout, values, undefined, this.#isGiven);
+  }
+
+  /** The same row with the related objects of a later state, as far as its foreign keys are the same. */
+  withRelatedOf(later: EntityRowView): EntityRowView {
+    if (later.#related === undefined || this.#layout !== later.#layout) return this;
+    const isSame = (position: number): boolean => {
+      const [one, other] = [this.#values[position], later.#values[position]];
+      return one !== UNKNOWN && other !== UNKNOWN && !differ(one, other);
+    };
+    const related = [...later.#related].filter(
+      ([path]) => this.#layout.relations.get(path)?.positions.every(isSame) === true,
+    );
+    return related.length === 0
+      ? this
+      : new EntityRowView(this.#layout, this.#values, new Map(related), this.#isGiven);
+  }
+
   /** True if the row itself holds the value of a path, so that nothing need be looked up. */
   holds(path: string): boolean {
     return this.#readOwn(path, false).known;

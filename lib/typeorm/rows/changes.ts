@@ -1,6 +1,7 @@
 import type { Change, ChangeType } from '../../invalidation/change.interface.js';
 import type { AnnouncedStatements } from './announced-statements.js';
 import { tableOf } from '../entities/columns.js';
+import { EntityRowView } from '../entities/row-view.js';
 import type { Dependent } from '../entities/entity-paths.js';
 import {
   databaseState,
@@ -145,11 +146,14 @@ const ROWS: Record<
   update(event, announced) {
     const { metadata, entity, databaseEntity } = event;
     if (databaseEntity === undefined) return rowsUnknown('update', setColumns(metadata, entity));
+    const updated = updatedState(event, databaseEntity, announced);
+    const before = databaseState(metadata, databaseEntity);
     return {
       type: 'update',
       id: metadata.getEntityIdMixedMap(databaseEntity),
-      before: databaseState(metadata, databaseEntity),
-      ...updatedState(event, databaseEntity, announced),
+      // A relation that was loaded and left as it was is that of the row before, too.
+      before: updated.after instanceof EntityRowView ? before.withRelatedOf(updated.after) : before,
+      ...updated,
     };
   },
   remove(event) {

@@ -13,7 +13,7 @@ import type { OrmColumn, OrmEntityEvent, OrmMetadata, ReportedRow } from '../typ
 import type { AnnouncedStatements } from './announced-statements.js';
 
 /** The row before the change: TypeORM read it before it wrote. Columns that were not selected are unknown. */
-export function databaseState(metadata: OrmMetadata, row: object): RowView {
+export function databaseState(metadata: OrmMetadata, row: object): EntityRowView {
   const layout = layoutOf(metadata);
   return new EntityRowView(
     layout,
