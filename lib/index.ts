@@ -25,6 +25,7 @@ export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
 export { NoCache } from './decorators/no-cache.decorator.js';
+export { documentCacheHeaders, type OpenApiPaths } from './decorators/open-api.js';
 export { Vary, VaryOnCookie } from './decorators/vary.decorator.js';
 export type {
   AsyncMethod,

@@ -1,3 +1,4 @@
+import { markForOpenApi } from './open-api.js';
 import 'reflect-metadata';
 import {
   METHOD_OPTIONS,
@@ -136,6 +137,9 @@ function declare(
   const original = handler as MethodDefinition['original'];
   const options = optionsOf(given, `@CacheResponse() on ${where}`);
   declareCachedMethod(target, defineResponse(target, methodKey, original, where, options));
+  // An inherited handler is that of other classes too.
+  if (Object.hasOwn(target, methodKey))
+    markForOpenApi(handler, (options as CacheResponseOptions).setCacheHeaders);
   expectRuntime(target, where);
 }
 
