@@ -72,7 +72,7 @@ describe('the cache of a test without its database', () => {
   });
 
   it('boots without one where the cache is off, and is not switched on without what invalidates it', async () => {
-    const module = await moduleWith(RestflowCacheModule.forRoot({ enabled: false }));
+    const module = await moduleWith(RestflowCacheModule.forRoot({ enabled: false, dataSources: [] }));
     await module.init();
     const articles = module.get(Articles);
     expect([await articles.find(1), await articles.find(1)]).toEqual(['article 1 1', 'article 1 2']);
