@@ -141,15 +141,17 @@ describe('the boot', () => {
 });
 
 describe('cacheManagerStore() without a backend', () => {
-  it('uses the CacheModule of the application, and says that it is in memory', async () => {
-    const { app: nest, lines } = await boot({
+  it('uses the CacheModule of the application, and warns that it is in memory', async () => {
+    const { app: nest, complaints } = await boot({
       imports: [CacheModule.register({ isGlobal: true })],
       providers: [Reports],
       cache: { store: cacheManagerStore() },
     });
     const reports = nest.get(Reports);
     expect([await reports.locked(), await reports.locked()]).toEqual([1, 1]);
-    expect(lines.filter((line) => /keeps values in the memory of this process/.test(line))).toHaveLength(1);
+    expect(complaints.filter((line) => /keeps values in the memory of this process/.test(line))).toHaveLength(
+      1,
+    );
   });
 
   it('is an error that says what to import if there is no CacheModule', async () => {
