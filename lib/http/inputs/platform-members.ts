@@ -138,7 +138,8 @@ const FASTIFY_OWN: Readonly<Partial<Record<MemberHolder, readonly string[]>>> = 
  * makes for each instance). All members of Node's prototypes count as Node's, patched ones included.
  */
 export function platformMembers(holder: MemberHolder, pristine: object): PlatformMembers {
-  const own = new Set<PropertyKey>(holder in FASTIFY_OWN ? [] : [...ownOfMessages, ...hiddenOf(pristine)]);
+  const messages = holder in EXPRESS_INHERITED ? ownOfExpress : ownOfMessages;
+  const own = new Set<PropertyKey>(holder in FASTIFY_OWN ? [] : [...messages, ...hiddenOf(pristine)]);
   const names = namesOf(holder);
   const inherited = inheritedMembers(holder, pristine);
   const isNamed = (member: PropertyKey): boolean => own.has(member) || names.has(labelOf(member));
@@ -161,13 +162,15 @@ export function platformMembers(holder: MemberHolder, pristine: object): Platfor
 
 /**
  * Own members of messages before the first middleware: those of Node, symbols under which it stores what it computes at the first read
- * (`headersDistinct`), those that Express adds, and those of messages that `inject()` and serverless adapters make. Any other one was put
+ * (`headersDistinct`), and those of messages that `inject()` and serverless adapters make. Any other one was put
  * there by code in front of the platform, whose reads nobody has watched.
  */
-const ownOfMessages: readonly PropertyKey[] = [
-  ...nodeMembers(),
+const ownOfMessages: readonly PropertyKey[] = [...nodeMembers(), ...['body', 'headers', 'isLightMyRequest']];
+
+/** Own members that Express adds. Below Fastify, those are other code's. */
+const ownOfExpress: readonly PropertyKey[] = [
+  ...ownOfMessages,
   ...['baseUrl', 'locals', 'next', 'originalUrl', 'params', 'req', 'res'],
-  ...['body', 'headers', 'isLightMyRequest'],
 ];
 
 function nodeMembers(): readonly PropertyKey[] {
