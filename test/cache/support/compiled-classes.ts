@@ -50,7 +50,7 @@ export const COMPILERS: Readonly<Record<string, Compiler>> = {
 /** Runs a compiled script, and answers what it exports. */
 export function run(script: string): Record<string, new (...args: unknown[]) => object> {
   const module = { exports: {} as Record<string, new (...args: unknown[]) => object> };
-   
+
   new Function('exports', 'module', script)(module.exports, module);
   return module.exports;
 }
