@@ -21,6 +21,7 @@ const ALL_CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-un
 const ORIGIN_CONDITIONS = ['if-match', 'if-unmodified-since'];
 
 const NO_CONDITIONS: readonly string[] = [];
+const NO_COOKIES: readonly string[] = [];
 
 /** Decides before the lookup whether a request to a cached route may be answered from the cache. */
 export class Admission {
@@ -116,12 +117,8 @@ export class Admission {
     request: KeyRequest,
     cookie: string | string[],
   ): BypassReason | undefined {
-    const { held, inputs, target } = route;
-    if (held.headers.has('cookie')) return undefined;
-    const cookies = held.members.get('cookies');
-    const unheld = [...cookieNames(cookie)].filter(
-      (name) => cookies?.has(name) !== true && !inputs.isIgnoredCookie(name),
-    );
+    const { target } = route;
+    const unheld = unheldCookies(route, cookie);
     if (unheld.length === 0) return undefined;
     if (target.key.hasIdentity && target.key.identifies({ args: [], request })) return undefined;
     const names = unheld.slice(0, MAX_NAMED_COOKIES).map((name) => `'${name}'`);
@@ -152,6 +149,18 @@ export class Admission {
     this.runtime.log.warn(`${why} ${target.name}`, line);
     return why;
   }
+}
+
+/** Names of the cookies of a request that are not ignored and that the key of its route does not hold: any of them may tell users apart. */
+export function unheldCookies(
+  { held, inputs, options }: CachedRoute,
+  cookie: string | string[] | undefined,
+): readonly string[] {
+  if (cookie === undefined || options.shared || held.headers.has('cookie')) return NO_COOKIES;
+  const cookies = held.members.get('cookies');
+  return [...cookieNames(cookie)].filter(
+    (name) => cookies?.has(name) !== true && !inputs.isIgnoredCookie(name),
+  );
 }
 
 /** Headers with conditions that are left to the handler: a request with one of them bypasses the cache. */

@@ -25,7 +25,7 @@ import type { Exchange } from '../exchange.js';
 import { parseHttpDate } from '../headers/cache-control.js';
 import { varyMembers } from '../headers/vary.js';
 import type { RecordedResponse, Replacement, ResponseHead } from '../platform.interface.js';
-import type { Admission } from '../request/admission.js';
+import { type Admission, unheldCookies } from '../request/admission.js';
 import { NO_DIRECTIVES } from '../request/directives.js';
 import { type Conditions, conditionsOf, isNotModified } from '../request/preconditions.js';
 import { bumpInBackground } from '../request/unsafe-request.js';
@@ -85,10 +85,12 @@ export class HeaderFreshness implements FreshnessRules {
     const conditions = conditionsOf(request.headers);
     const isValidation = setConditions(request, request.method === 'GET' ? stored : undefined);
     const isAuthenticated = this.admission.mayBeAuthenticated(request);
+    const hasCookies = unheldCookies(exchange.route, request.headers['cookie']).length > 0;
     return new HeaderAnswerRules(this.runtime, exchange, call, conditions, {
       stored,
       isValidation,
       isAuthenticated,
+      hasCookies,
     });
   }
 }
@@ -101,6 +103,8 @@ interface Run {
   readonly isValidation: boolean;
   /** True if the request carries credentials: then its answer is stored only if its headers allow sharing (RFC 9111 §3.5). */
   readonly isAuthenticated: boolean;
+  /** True if it carries cookies that are not ignored: they count as credentials, unless the answer varies by them. */
+  readonly hasCookies: boolean;
 }
 
 /** Advice for refusals by headers. Answers without a lifetime, or with a status that is not stored, are normal and need none. */
@@ -109,7 +113,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   private: 'it has private; send s-maxage if every client may get it',
   'Vary: *': 'it has Vary: *; name the request headers that it depends on',
   authorization:
-    'its request has credentials; send public or s-maxage if others may have the answer (RFC 9111 §3.5)',
+    'its request has credentials, and cookies count as such unless ignoreCookies lists them; send public or s-maxage if others may have ' +
+    'the answer (RFC 9111 §3.5), or Vary: Cookie if cookies choose it',
 };
 
 /** Judges the answer of a handler by its headers: stores it, or applies it to the stored response. */
@@ -154,8 +159,8 @@ class HeaderAnswerRules implements AnswerRules {
       this.#updateByHead(head, answer);
       return { ...verdict, refusal: {} };
     }
-    const { stored, isAuthenticated } = this.run;
-    const refusal = storingRefusal(head.status, this.#fields, vary, isAuthenticated);
+    const { stored } = this.run;
+    const refusal = storingRefusal(head.status, this.#fields, vary, this.#hasCredentials(vary));
     if (refusal !== undefined) {
       // The stored response is outdated.
       if (stored !== undefined && head.status < 500) this.#dropUnlessPersonal(refusal);
@@ -171,6 +176,12 @@ class HeaderAnswerRules implements AnswerRules {
 
   stored(recorded: RecordedResponse): ReturnType<AnswerRules['stored']> {
     return this.#forStorage(sharedResponse(recorded, this.#fields, this.#times));
+  }
+
+  /** @param vary the members of the answer's Vary */
+  #hasCredentials(vary: readonly string[]): boolean {
+    const { isAuthenticated, hasCookies } = this.run;
+    return isAuthenticated || (hasCookies && !vary.includes('cookie'));
   }
 
   #forStorage(response: StoredResponse): ReturnType<AnswerRules['stored']> {
@@ -218,7 +229,7 @@ class HeaderAnswerRules implements AnswerRules {
   #keep(freshened: StoredResponse, answer: RecordedAnswer): void {
     const { fields } = freshened;
     const vary = varyMembers(freshened.headers['vary']?.toString() ?? '');
-    const refusal = storingRefusal(freshened.status, fields, vary, this.run.isAuthenticated);
+    const refusal = storingRefusal(freshened.status, fields, vary, this.#hasCredentials(vary));
     if (refusal === undefined && isWorthKeeping(freshened.terms, fields)) {
       const { response, lifetime } = this.#forStorage(freshened);
       answer.store(response, lifetime, vary);
