@@ -4,8 +4,8 @@ import type { OrmDataSource } from './typeorm.interface.js';
 
 /** Receives what becomes of the DataSources of this process. Must not throw. */
 export interface DataSourceListener {
-  /** initialize() was called, and waits for the promise. */
-  initializing(dataSource: OrmDataSource): Promise<void> | undefined;
+  /** initialize() was called. */
+  initializing(dataSource: OrmDataSource): void;
   /** initialize() has done its work, and waits for the promise. */
   initialized(dataSource: OrmDataSource): Promise<void> | undefined;
   /** It is about to run a statement. Called for every query runner. */
@@ -62,13 +62,10 @@ function patch(prototype: object): void {
   const { initialize, destroy, createQueryRunner } = source;
   if (patched.has(prototype) || !initialize || !destroy || !createQueryRunner) return;
   patched.add(prototype);
-  const tell = async (event: 'initializing' | 'initialized', dataSource: OrmDataSource): Promise<void> => {
-    for (const listener of listeners) await listener[event](dataSource);
-  };
   source.initialize = async function (this: OrmDataSource, ...args) {
-    await tell('initializing', this);
+    for (const listener of listeners) listener.initializing(this);
     const result = await initialize.apply(this as never, args);
-    await tell('initialized', this);
+    for (const listener of listeners) await listener.initialized(this);
     return result;
   };
   source.destroy = async function (this: OrmDataSource, ...args) {

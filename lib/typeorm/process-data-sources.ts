@@ -1,5 +1,5 @@
 import { watchDataSources, watchLoadedTypeOrm } from './data-source-watch.js';
-import type { EarlyChanges } from './early-changes.js';
+import { EarlyChanges } from './early-changes.js';
 import type { OrmDataSource } from './typeorm.interface.js';
 
 /** An application that was configured and has not started by then, will not. Milliseconds. */
@@ -34,7 +34,9 @@ export class ProcessDataSources {
   constructor(private readonly wanted: unknown = 'auto') {
     if (wanted === false) return;
     this.#stop = watchDataSources({
-      initializing: (dataSource) => (this.#isWanted(dataSource) ? this.#meet(dataSource) : undefined),
+      initializing: (dataSource) => {
+        if (this.#isWanted(dataSource)) this.#meet(dataSource);
+      },
       initialized: (dataSource) =>
         this.#isWanted(dataSource) ? this.#host?.initialized(dataSource) : undefined,
       using: (dataSource) => {
@@ -47,8 +49,7 @@ export class ProcessDataSources {
         this.#host?.detach(dataSource);
       },
     });
-    if (Array.isArray(wanted))
-      for (const dataSource of wanted as OrmDataSource[]) void this.#meet(dataSource);
+    if (Array.isArray(wanted)) for (const dataSource of wanted as OrmDataSource[]) this.#meet(dataSource);
   }
 
   /** For one application: a module that is imported by a second one begins anew. */
@@ -107,11 +108,9 @@ export class ProcessDataSources {
     return owner === undefined || owner === this;
   }
 
-  async #meet(dataSource: OrmDataSource): Promise<void> {
+  #meet(dataSource: OrmDataSource): void {
     if (this.#host === undefined && Date.now() - this.#configuredAt > MAX_BOOT_MS) return this.close();
     try {
-      // Code that only applications with a DataSource need.
-      const { EarlyChanges } = await import('./early-changes.js');
       if (!dataSource.isInitialized) this.#seen.add(dataSource);
       if (this.#host !== undefined) this.#host.attach(dataSource);
       else if (!this.#early.has(dataSource) && this.#stop !== undefined)
