@@ -4,7 +4,7 @@ const LARGE = 64 * 1024;
 /** Linear work takes four times as long for four times as much; quadratic work sixteen times. */
 export const MOST_GROWTH = 6;
 
-const ATTEMPTS = 12;
+const ATTEMPTS = 40;
 const SAMPLES = 5;
 
 /** So short a time says nothing of growth. Milliseconds. */

@@ -621,30 +621,30 @@ describe.each(DATABASES)('two writers of one row on %s', (database) => {
     }
     // PostgreSQL lets the second go on before it answers the first, so that either may be told of before the other.
     expect(sink.changes.map((change) => line(change, ['text'])).sort()).toEqual([
+      expect.stringMatching(/^update note 1 \(\?\) → \((left|right)\) \[text\]$/),
       expect.stringMatching(/^update note 1 \(first\) → \((left|right)\) \[text\]$/),
-      'update note 1 ? → ? [text]',
     ]);
   });
 
-  test.each([
-    ['a bulk UPDATE', 'update note 1 (?) → (saved) [text]'],
-    ['raw SQL', 'update note 1 ? → ? [text]'],
-  ])('%s beside a save makes unknown what the save read', async (kind, expected) => {
-    if (isShared(database)) return; // one runner: its statements cannot pass each other unseen
-    const runner = dataSource.createQueryRunner();
-    await runner.startTransaction();
-    if (kind === 'raw SQL')
-      await runner.query(
-        `UPDATE ${tableNamer(database)('note')} SET ${columnNamer(database)('text')} = 'raw'`,
-      );
-    else await runner.manager.update(Note, { id: 1 }, { text: 'bulk' });
-    const saving = dataSource.manager.save(Note, { id: 1, text: 'saved' });
-    await until(() => waiting('Lock'));
-    await runner.commitTransaction();
-    await saving;
-    await runner.release();
-    expect(lines()).toContain(expected);
-  });
+  test.each(['a bulk UPDATE', 'raw SQL'])(
+    '%s beside a save makes unknown what the save read',
+    async (kind) => {
+      if (isShared(database)) return; // one runner: its statements cannot pass each other unseen
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      if (kind === 'raw SQL')
+        await runner.query(
+          `UPDATE ${tableNamer(database)('note')} SET ${columnNamer(database)('text')} = 'raw'`,
+        );
+      else await runner.manager.update(Note, { id: 1 }, { text: 'bulk' });
+      const saving = dataSource.manager.save(Note, { id: 1, text: 'saved' });
+      await until(() => waiting('Lock'));
+      await runner.commitTransaction();
+      await saving;
+      await runner.release();
+      expect(lines()).toContain('update note 1 (?) → (saved) [text]');
+    },
+  );
 
   test('a bulk write makes only the columns unknown that it sets', async () => {
     if (isShared(database)) return;
