@@ -86,7 +86,7 @@ export class RandomSchema {
             type: 'many-to-many',
             target: 'Tag',
             joinTable: {
-              name: this.table('row_tag'),
+              name: 'row_tag',
               joinColumn: { name: 'row_id', referencedColumnName: 'id' },
               inverseJoinColumn: { name: 'tag_id', referencedColumnName: 'id' },
             },
