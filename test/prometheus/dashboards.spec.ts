@@ -102,6 +102,10 @@ describe('dashboards/alerts.yml', () => {
       [`restflow_rule_errors_total{namespace="shop", instance="a"}`, '0x600'],
       [`restflow_dispatcher_failures_total{namespace="shop", dispatcher="bullmq", instance="a"}`, '0x600'],
       [`restflow_dispatcher_waiting_jobs{namespace="shop", dispatcher="bullmq", instance="a"}`, '0x600'],
+      [
+        `restflow_dispatcher_queue_oldest_seconds{namespace="shop", dispatcher="bullmq", instance="a"}`,
+        '2x600',
+      ],
       [`restflow_load_duration_seconds_bucket{${method}, le="1"}`, '0+60x600'],
       [`restflow_load_duration_seconds_bucket{${method}, le="10"}`, '0+60x600'],
       [`restflow_load_duration_seconds_bucket{${method}, le="+Inf"}`, '0+60x600'],
@@ -116,6 +120,7 @@ describe('dashboards/alerts.yml', () => {
       CacheRuleErrors: ['restflow_rule_errors_total{', '0+1x600'],
       CacheDispatcherFailing: ['restflow_dispatcher_failures_total{', '0+1x600'],
       CacheJobsWait: ['restflow_dispatcher_waiting_jobs{', '500x600'],
+      CacheJobsOld: ['restflow_dispatcher_queue_oldest_seconds{', '120x600'],
       CacheLoadsSlow: [
         'restflow_load_duration_seconds_bucket{namespace="shop", method="Pages.all", instance="a", le="1"}',
         '0x600',
@@ -202,8 +207,8 @@ const url = process.env[servers['prometheus']!.variable];
     return (await response.json()) as Result;
   }
 
-  /** Without a shared store there is no bus. */
-  const isEmptyInMemory = (expr: string): boolean => expr.includes('bus_lag');
+  /** Without a shared store there is no bus, and without a broker no queue. */
+  const isEmptyInMemory = (expr: string): boolean => /bus_lag|dispatcher_queue/.test(expr);
 
   it.each(queries)('answers the query $name of the dashboard with numbers', async ({ expr }) => {
     const { status, error, data } = await ask(sent(expr));
