@@ -13,8 +13,8 @@ export interface DataSourceHost {
 }
 
 const applications = new Set<ProcessDataSources>();
-/** The application that provides a DataSource. Others of the process leave it alone. */
-const owners = new WeakMap<OrmDataSource, ProcessDataSources>();
+/** The applications that provide a DataSource, or list it. Others of the process leave it alone. */
+const owners = new WeakMap<OrmDataSource, Set<ProcessDataSources>>();
 
 /** Those that a DataSource without an application of its own is attached to. */
 export function runningApplications(): readonly ProcessDataSources[] {
@@ -43,7 +43,7 @@ export class ProcessDataSources {
         if (this.#host !== undefined && this.#isWanted(dataSource)) this.#host.attach(dataSource);
       },
       destroyed: (dataSource) => {
-        if (owners.get(dataSource) === this) return;
+        if (this.#owns(dataSource)) return;
         this.#early.get(dataSource)?.detach();
         this.#early.delete(dataSource);
         this.#host?.detach(dataSource);
@@ -79,10 +79,11 @@ export class ProcessDataSources {
     return early;
   }
 
-  /** The application provides the DataSource: other applications of the process leave it alone. */
+  /** The application provides the DataSource: applications of the process that do not provide it too leave it alone. */
   own(dataSource: OrmDataSource): void {
-    owners.set(dataSource, this);
-    for (const other of applications) if (other !== this) other.#host?.detach(dataSource);
+    const all = owners.get(dataSource) ?? new Set();
+    owners.set(dataSource, all.add(this));
+    for (const other of applications) if (!other.#isWanted(dataSource)) other.#host?.detach(dataSource);
   }
 
   /** Attaches a DataSource that the application does not provide. */
@@ -91,7 +92,7 @@ export class ProcessDataSources {
   }
 
   detach(dataSource: OrmDataSource): void {
-    if (owners.get(dataSource) !== this) this.#host?.detach(dataSource);
+    if (!this.#owns(dataSource)) this.#host?.detach(dataSource);
   }
 
   close(): void {
@@ -104,8 +105,11 @@ export class ProcessDataSources {
 
   #isWanted(dataSource: OrmDataSource): boolean {
     if (Array.isArray(this.wanted)) return this.wanted.includes(dataSource);
-    const owner = owners.get(dataSource);
-    return owner === undefined || owner === this;
+    return !owners.has(dataSource) || this.#owns(dataSource);
+  }
+
+  #owns(dataSource: OrmDataSource): boolean {
+    return owners.get(dataSource)?.has(this) === true;
   }
 
   #meet(dataSource: OrmDataSource): void {
