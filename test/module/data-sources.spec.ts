@@ -249,6 +249,18 @@ describe.each(DATABASES)('writes of a boot on %s', (database) => {
       expect(app.log.warnings.join('\n')).not.toMatch(/without a store/);
     });
 
+    it('are watched for every application that lists them', async () => {
+      const source = await open();
+      const caches = [];
+      for (const namespace of ['one', 'two']) {
+        const app = await start([Papers], { namespace, dataSources: [source] });
+        caches.push(app.cache.for(Papers, 'find'));
+      }
+      for (const cached of caches) await cached.get(1);
+      await source.manager.insert(Paper, { id: 1, title: 'x' });
+      for (const cached of caches) expect(await cached.getCacheOnly(1)).toBe(CACHE_MISSING);
+    });
+
     it('are left alone where they are those of another application of the process', async () => {
       const app = await start([Papers]);
       const other = await start([], { namespace: 'other' }, TypeOrmModule.forRoot(options()));
