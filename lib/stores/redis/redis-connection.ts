@@ -52,6 +52,8 @@ export class RedisConnection {
   #isReported = false;
   /** Heartbeats in a row that found no history. */
   #beatsWithout = 0;
+  /** Connections that were closed since the history was known. */
+  #closures = 0;
   #hasFailedOver = false;
   /** Number of the reading in progress; an earlier one is outdated, and its result is dropped. */
   #reading = 0;
@@ -172,6 +174,7 @@ export class RedisConnection {
     this.#executor = executor;
     this.#sentinels = grace === false ? undefined : RedisSentinels.of(client, grace);
     client.on('ready', this.#onReady);
+    client.on('close', this.#onClose);
     for (const event of LOST) client.on(event, this.#onLost);
     client.on('error', this.#onError);
     if (client.status === 'ready') this.#onReady();
@@ -184,7 +187,7 @@ export class RedisConnection {
     const client = this.#client!;
     const { status } = client;
     if (!this.#isReading && this.#epoch !== undefined) this.#answeredAt = now;
-    if (this.#isReading) this.#stop(new Error('Redis did not answer the last heartbeat'));
+    if (this.#isReading) this.#stop(new ConnectionLostError(SILENT));
     else if (status === 'ready') void this.#read();
     // A connection that was just lost may be back at once; if not, the next attempt to connect knows the cause.
     this.#beatsWithout = this.isReady ? 0 : this.#beatsWithout + 1;
@@ -205,10 +208,12 @@ export class RedisConnection {
     this.#reading++;
     this.#isReading = false;
     this.#isReported = false;
+    this.#closures = 0;
     this.#sentinels?.close();
     this.#bulk?.disconnect();
     this.#bulk = undefined;
     client.off('ready', this.#onReady);
+    client.off('close', this.#onClose);
     for (const event of LOST) client.off(event, this.#onLost);
     if (this.options.owned) client.disconnect();
     else client.off('error', this.#onError);
@@ -224,8 +229,14 @@ export class RedisConnection {
   readonly #onLost = (): void => {
     this.#reading++;
     this.#isReading = false;
-    if (this.#epoch !== undefined) this.#stop(new ConnectionLostError('the connection to Redis was lost'));
-    else if (isVague(this.#problem)) this.#problem = new ConnectionLostError(CLOSED);
+    if (this.#epoch !== undefined || isVague(this.#problem))
+      this.#stop(new ConnectionLostError(this.#servedId === undefined ? NEVER_ANSWERED : GONE));
+  };
+
+  /** A proxy in front of a Redis that is down takes each connection and closes it, so that no attempt to connect fails with a cause. */
+  readonly #onClose = (): void => {
+    this.#onLost();
+    if (++this.#closures > 1) this.#reportOutage();
   };
 
   /** ioredis prints errors without a listener. */
@@ -278,6 +289,7 @@ export class RedisConnection {
     if (wasReady) return;
     this.#isReported = false;
     this.#beatsWithout = 0;
+    this.#closures = 0;
     this.#host.changed?.('up');
   }
 
@@ -340,9 +352,13 @@ export class RedisConnection {
   }
 }
 
-const CLOSED = 'Redis closes the connection before it answers. A port with TLS needs rediss://';
+const NEVER_ANSWERED = 'Redis closes the connection before it answers. A port with TLS needs rediss://';
+
+const GONE = 'the connection to Redis was lost';
+
+const SILENT = 'Redis did not answer the last heartbeat';
 
 /** An outage whose cause is not known after so many heartbeats is reported without it. */
 const VAGUE_BEATS = 3;
 
-const LOST = ['close', 'end', 'reconnecting', '-node', '+node'] as const;
+const LOST = ['end', 'reconnecting', '-node', '+node'] as const;

@@ -50,7 +50,7 @@ function innermost(error: unknown): unknown {
 /** A server that must be a master is not: values read from it may be outdated. */
 export class DemotedError extends Error {}
 
-/** The connection was lost, and no attempt to connect again has failed yet: the cause is not known. */
+/** The connection was lost or is silent, and no attempt to connect again has failed with a cause yet. */
 export class ConnectionLostError extends Error {}
 
 /** True for errors that only say that there is no connection, and not why. */
