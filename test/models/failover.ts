@@ -104,11 +104,12 @@ export function explore(protocol: Protocol, loadsOf: readonly number[] = [0, 1, 
     generations: 0,
   };
   const seen = new Set<string>();
-  const stack: { state: State; path: string }[] = [{ state: first, path: '' }];
+  const queue: { state: State; path: string }[] = [{ state: first, path: '' }];
   let stores = 0;
   let example: string | undefined;
-  while (stack.length > 0 && example === undefined) {
-    const { state, path } = stack.pop()!;
+  // In the order of their length: the first example is a short one.
+  for (let at = 0; at < queue.length && example === undefined; at++) {
+    const { state, path } = queue[at]!;
     const key = JSON.stringify(state);
     if (seen.has(key)) continue;
     seen.add(key);
@@ -119,7 +120,7 @@ export function explore(protocol: Protocol, loadsOf: readonly number[] = [0, 1, 
         const next = JSON.parse(key) as State;
         if (!step(next, i, protocol)) continue;
         if (name === 'store') stores++;
-        stack.push({ state: next, path: `${path} ${name}${i}` });
+        queue.push({ state: next, path: `${path} ${name}${i}` });
       }
     }
   }

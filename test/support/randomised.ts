@@ -2,9 +2,11 @@ import fc from 'fast-check';
 
 export const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
+export const isSoak = process.env['SOAK'] === '1';
+
 /** The full count in `npm run soak` (SOAK=1), a tenth otherwise. */
 export function soaked(count: number): number {
-  return process.env['SOAK'] === '1' ? count : Math.ceil(count / 10);
+  return isSoak ? count : Math.ceil(count / 10);
 }
 
 export function announce(promise: string, count: number): void {
