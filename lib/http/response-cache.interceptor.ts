@@ -4,7 +4,7 @@ import {
   type NestInterceptor,
   NotFoundException,
 } from '@nestjs/common';
-import { finalize, from, Observable, of, switchMap } from 'rxjs';
+import { finalize, from, Observable, of, switchMap, tap } from 'rxjs';
 import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { followsRequests, runInLoad, runInRequest } from '../cache/engine/load-context.js';
@@ -18,6 +18,7 @@ import { HandlerLoad, withFleetLock, withHardTimeout, withLoadGate } from './ans
 import { hitAnswer } from './answer/hit-answer.js';
 import type { HitShortcut, HitSource } from './answer/hit-shortcut.js';
 import { forwardReason, RecordedAnswer } from './answer/recorded-answer.js';
+import { serializeInLoad } from './answer/serialization.js';
 import { statusHeaders } from './answer/response-headers.js';
 import { type Reuse, StaleResponses } from './answer/stale-responses.js';
 import { notCached } from './answer/synthetic-answer.js';
@@ -252,10 +253,11 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const handler = new HandlerLoad(this.runtime, route);
     const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
     const control = runUnobserved(() => route.platform.record(request, response, answer));
+    const serialize = (): void => serializeInLoad(response, load.context);
     return within(
       (body) => runInLoad(load.context, body),
       () => handler.run(next, control),
-    );
+    ).pipe(tap({ next: serialize, error: serialize }));
   }
 
   /** Waits for the load of another request, and takes its response only if that answers this request and is current. */

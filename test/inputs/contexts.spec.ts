@@ -62,6 +62,14 @@ describeRows('contexts fed by neutral headers', [
     sending('x-forwarded-prefix', '/shop', '/store'),
   ),
   {
+    name: 'a context that toJSON() reads, when the framework serializes the answer',
+    application: () => ({
+      controllers: [page(() => ({ toJSON: () => context.getStore() ?? null }))],
+    }),
+    setup: inFront((request, _response, next) => context.run(request['headers']['user-agent'], next)),
+    visitors: sending('user-agent', 'Mozilla/5.0 (Mobile)', 'Mozilla/5.0 (X11)'),
+  },
+  {
     name: 'a property that is absent for some visitors',
     application: () => ({ controllers: [page(({ request }) => request['tenant']?.id)] }),
     setup: inFront((request, _response, next) => {
