@@ -68,7 +68,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     disturb: ({ redis }) => redis.kill(),
     restore: ({ redis }) => redis.start(),
     // The proxy still takes connections, and closes them: none is refused.
-    says: [/store is down: the connection to Redis was lost\./, /store is back/],
+    says: [/store is down: the connection to Redis was lost\b/, /store is back/],
     histories: 1,
   },
   'is paused': {

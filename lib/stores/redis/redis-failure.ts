@@ -27,6 +27,7 @@ const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   ],
   [/\b(?:CLUSTERDOWN|MASTERDOWN)\b/, 'the Cluster does not serve all slots'],
   [/\bECONNREFUSED\b/, 'no server listens there'],
+  [/isn't writeable|Connection is closed/, 'the connection to Redis was lost'],
   [
     /\bETIMEDOUT\b/,
     'the server does not take the connection. Check the address; if its port has no TLS, write redis:// in place of rediss://',
