@@ -84,6 +84,7 @@ class PgBossDispatcher implements Dispatcher {
   #options: Options;
   readonly #senders = new Senders();
   readonly #known = new Map<string, Promise<void>>();
+  readonly #started = new Map<PgBossLike, Promise<unknown>>();
   #watch: QueueWatch | undefined;
 
   constructor(options: PgBossOptions) {
@@ -98,8 +99,6 @@ class PgBossDispatcher implements Dispatcher {
     this.#senders.start(host);
     this.#options = OPTIONS.read(this.#options, host.config);
     const { boss, work, batch, pollInterval, queue = queueOf(host.namespace) } = this.#options;
-    boss.on('error', (error) => host.failed('pg-boss', 'pg-boss reported an error', error));
-    await boss.start();
     await this.#ensure(queue);
     this.#watch = new QueueWatch(() => this.#measure(queue));
     this.#watch.start();
@@ -187,7 +186,29 @@ class PgBossDispatcher implements Dispatcher {
       expireInSeconds: 60,
       ...(db && { db: db as never }),
     };
-    for (const job of jobs) await boss.send(queue, job, { id: job.id, ...sending });
+    for (const job of jobs) {
+      const isInserted = async (): Promise<boolean> => {
+        if ((await boss.send(queue, job, { id: job.id, ...sending })) !== null) return true;
+        // It has a job that was sent before, and whose answer was lost.
+        const given = { includeArchive: false, ...(db && { db: db as never }) };
+        return Boolean(await boss.getJobById?.(queue, job.id, given));
+      };
+      await this.#insist(queue, isInserted);
+    }
+  }
+
+  /**
+   * Inserts a job, with the queue created again if it is gone: pg-boss inserts nothing then, and says so by its answer alone.
+   * @throws Error if it inserts nothing even so: a change must not be committed without its job
+   */
+  async #insist(queue: string, isInserted: () => Promise<boolean>): Promise<void> {
+    if (await isInserted()) return;
+    this.#known.delete(queue);
+    await this.#ensure(queue);
+    if (await isInserted()) return;
+    throw new Error(
+      `pg-boss did not insert the job: it has no queue ${queue}, or none that this transaction sees.`,
+    );
   }
 
   async #carryOut(
@@ -208,7 +229,7 @@ class PgBossDispatcher implements Dispatcher {
           `The invalidation job ${id} is dead and moved to the queue ${deadOf(queue)}, so its entries may stay stale until their ttl ends`,
           error,
         );
-        await boss.send(deadOf(queue), data as object);
+        await this.#insist(queue, async () => (await boss.send(deadOf(queue), data as object)) !== null);
       } else {
         failed(`pg-boss ${topicOf(error)}`, `The invalidation job ${id} failed and will be retried`, error);
         await boss.fail(queue, id, { message: error.message });
@@ -220,11 +241,27 @@ class PgBossDispatcher implements Dispatcher {
   #ensure(queue: string): Promise<void> {
     let known = this.#known.get(queue);
     if (known === undefined) {
-      known = this.#create(deadOf(queue)).then(() => this.#create(queue, deadOf(queue)));
+      known = this.#begin()
+        .then(() => this.#create(deadOf(queue)))
+        .then(() => this.#create(queue, deadOf(queue)));
       this.#known.set(queue, known);
       known.catch(() => this.#known.delete(queue));
     }
     return known;
+  }
+
+  /**
+   * Starts pg-boss, once: before that it runs no statement, and may say nothing of it. Changes of the boot have jobs before
+   * {@link start} is called. If it fails, the boot does.
+   */
+  async #begin(): Promise<void> {
+    const { boss } = this.#options;
+    let started = this.#started.get(boss);
+    if (started === undefined) {
+      boss.on('error', (error) => this.#senders.failed('pg-boss', 'pg-boss reported an error', error));
+      this.#started.set(boss, (started = boss.start()));
+    }
+    await started;
   }
 
   /** Retries: processes that create queues at the same time may deadlock in PostgreSQL. */
@@ -279,6 +316,13 @@ export interface PgBossLike {
       db?: { executeSql(sql: string, values?: never[]): Promise<{ rows: never[] }> };
     },
   ): Promise<string | null>;
+  /** Without it, a job that is sent twice counts as lost. */
+  getJobById?(
+    name: string,
+    id: string,
+    // The value is a PgBossDatabase.
+    options?: { includeArchive: boolean; db?: never },
+  ): Promise<unknown>;
   fail(name: string, id: string, data?: object): Promise<unknown>;
   /** Without it, `cache.health()` does not know the queue. */
   getDb?(): unknown;

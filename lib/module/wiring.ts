@@ -217,8 +217,9 @@ export class ModuleWiring
       void this.#exchange.start();
     };
     await this.#exchange.start();
-    await Promise.all(this.#dataSources.all.map((dataSource) => this.#compareSchema(dataSource)));
     await this.#dispatchers.start(this.runtime, this.#service, this.#dataSources.all);
+    // After the dispatchers: it has jobs.
+    await Promise.all(this.#dataSources.all.map((dataSource) => this.#compareSchema(dataSource)));
     await this.#changeSources.start();
     this.#logBoot();
   }

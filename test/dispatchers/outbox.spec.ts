@@ -119,7 +119,9 @@ describe.each(DATABASES)('the outbox on %s', (database) => {
     });
     await other.manager.save(Item, { id: 2, text: 'new' });
     expect(await other.manager.countBy(Item, { text: 'new' })).toBe(1);
-    await until(async () => (await rows()).length === 1, 'the job, where there is a table');
+    // Beside those of schemas that are new to the store, which drop the whole method.
+    const ofChange = async (): Promise<Row[]> => (await rows()).filter(({ job }) => job.includes('id=2'));
+    await until(async () => (await ofChange()).length === 1, 'the job, where there is a table');
     expect(
       worker.log.warnings.filter((line) => /'outbox'.*after the commit instead/.test(line)),
     ).toHaveLength(1);

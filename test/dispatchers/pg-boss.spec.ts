@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import PgBoss from 'pg-boss';
 import type { DataSource } from 'typeorm';
-import { memoryStore, type RestflowCacheOptions } from '../../lib/index.js';
+import {
+  memoryStore,
+  type DispatcherHost,
+  type InvalidationJob,
+  type RestflowCacheOptions,
+} from '../../lib/index.js';
 import { pgBossDispatcher, type PgBossOptions } from '../../lib/pg-boss.js';
 import { serverUrl } from '../servers/url.js';
 import { TestApplication } from '../support/application.js';
@@ -41,6 +46,25 @@ const start = async (
   open.push(started.app);
   return started;
 };
+
+/** For a dispatcher without an application. */
+const nothing = (): undefined => undefined;
+const host = (): DispatcherHost => ({
+  namespace,
+  config: {},
+  handle: nothing,
+  dataSources: [],
+  coarser: nothing,
+  failed: nothing,
+});
+const jobOf = (): InvalidationJob => ({
+  id: randomUUID(),
+  namespace,
+  rule: 'r',
+  tags: [],
+  mode: 'purge',
+  done: false,
+});
 
 interface Row {
   readonly id: string;
@@ -105,22 +129,52 @@ describe('the pg-boss dispatcher', () => {
     expect(await dataSource.manager.findBy(Item, {})).toMatchObject([{ id: 1, text: 'new' }]);
   }, 90_000);
 
+  it('inserts the jobs of changes that are made before it is started', async () => {
+    const boss = dispatcher({ work: false });
+    const context = { config: {}, handle: nothing };
+    await dataSource.transaction(async ({ queryRunner }) =>
+      boss.enqueue!([jobOf()], context, { queryRunner: queryRunner!, dataSource }),
+    );
+    await boss.dispatch([jobOf()], context);
+    await boss.start!(host());
+    await until(async () => (await states()) === 'created,created', 'both jobs');
+    await boss.close!();
+  }, 90_000);
+
+  it('creates a queue again that was deleted', async () => {
+    const boss = bossOf();
+    await start({ boss, work: false });
+    await boss.deleteQueue(queue);
+    await dataSource.manager.save(Item, { id: 1, text: 'new' });
+    expect(await states()).toBe('created');
+  });
+
+  it('fails a transaction whose queue was deleted and cannot be created', async () => {
+    const boss = bossOf();
+    await start({ boss, work: false });
+    await boss.deleteQueue(queue);
+    boss.createQueue = () => Promise.resolve();
+    await expect(dataSource.manager.save(Item, { id: 1, text: 'new' })).rejects.toMatchObject({
+      code: 'DISPATCHER_ENQUEUE',
+    });
+    expect((await dataSource.manager.findOneByOrFail(Item, { id: 1 })).text).toBe('old');
+  });
+
+  it('takes a job that is sent again for sent', async () => {
+    const boss = dispatcher({ work: false });
+    const failures: string[] = [];
+    await boss.start!({ ...host(), failed: (_, message) => void failures.push(message) });
+    const job = jobOf();
+    for (let sending = 0; sending < 2; sending++) await boss.dispatch([job], { config: {}, handle: nothing });
+    await boss.close!();
+    expect([failures, await states()]).toEqual([[], 'created']);
+  }, 90_000);
+
   it('sends jobs without a transaction to the queue of their rule', async () => {
     const boss = dispatcher({ work: false });
-    const nothing = (): undefined => undefined;
-    const host = {
-      namespace,
-      config: {},
-      handle: nothing,
-      dataSources: [],
-      coarser: nothing,
-      failed: nothing,
-    };
-    await boss.start!(host);
-    for (const name of ['one', 'two']) {
-      const job = { id: randomUUID(), namespace, rule: 'r', tags: [], mode: 'purge' as const, done: false };
-      await boss.dispatch([job], { config: { queue: `${queue}-${name}` }, handle: nothing });
-    }
+    await boss.start!(host());
+    for (const name of ['one', 'two'])
+      await boss.dispatch([jobOf()], { config: { queue: `${queue}-${name}` }, handle: nothing });
     await boss.close!();
     expect([await states(`${queue}-one`), await states(`${queue}-two`)]).toEqual(['created', 'created']);
   }, 90_000);
