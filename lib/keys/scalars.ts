@@ -42,19 +42,38 @@ export function decodeText(token: string): string {
   return token.slice(1, -1).replace(/%u([0-9A-F]{4})|%([0-9A-F]{2})/g, unit);
 }
 
+/** Longer texts are escaped in pieces: one text of many thousand concatenations is slow to read. Characters. */
+const PIECE = 1_024;
+
 function escape(text: string): string {
+  if (text.length <= PIECE) return escapePiece(text);
+  const pieces: string[] = [];
+  for (let index = 0; index < text.length; index += PIECE)
+    pieces.push(escapePiece(text.slice(index, index + PIECE)));
+  return pieces.join('');
+}
+
+function escapePiece(text: string): string {
   let result = '';
   let copied = 0;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
     if ((classOf(unit) & QUOTED) !== 0) continue;
-    result += text.slice(copied, index) + escapeUnit(unit);
+    if (copied < index) result += text.slice(copied, index);
+    result += escapeUnit(unit);
     copied = index + 1;
   }
   return result + text.slice(copied);
 }
 
+/** The escapes of ASCII, made once: an encoded text may hold thousands of one character. */
+const ASCII_ESCAPES = Array.from({ length: 128 }, (_, unit) => escapeOf(unit));
+
 function escapeUnit(unit: number): string {
+  return ASCII_ESCAPES[unit] ?? escapeOf(unit);
+}
+
+function escapeOf(unit: number): string {
   const hex = unit.toString(16).toUpperCase();
   return unit < 0x100 ? `%${hex.padStart(2, '0')}` : `%u${hex.padStart(4, '0')}`;
 }
