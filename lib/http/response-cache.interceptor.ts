@@ -253,7 +253,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const handler = new HandlerLoad(this.runtime, route);
     const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
     const control = runUnobserved(() => route.platform.record(request, response, answer));
-    const serialize = (): void => serializeInLoad(response, load.context);
+    const serialize = (value: unknown): void => serializeInLoad(response, value, load.context);
     return within(
       (body) => runInLoad(load.context, body),
       () => handler.run(next, control),

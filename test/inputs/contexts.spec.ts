@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Controller, Get, Injectable, StreamableFile } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Readable } from 'node:stream';
 import {
   CacheResponse,
   CacheResult,
@@ -40,6 +41,17 @@ class PerTenant extends ResponseCacheKeyConstructor {
   tenant = new RequestValueKeyField('tenant.id', { partition: true });
 }
 
+@Controller('page')
+class StreamedPages {
+  @Get(':id') @CacheResponse(60) show(): StreamableFile {
+    const read = function (this: Readable): void {
+      this.push(context.getStore() ?? 'nothing');
+      this.push(null);
+    };
+    return new StreamableFile(new Readable({ read }));
+  }
+}
+
 describeRows('contexts fed by neutral headers', [
   kept(
     'a country made of the client address',
@@ -66,6 +78,12 @@ describeRows('contexts fed by neutral headers', [
     application: () => ({
       controllers: [page(() => ({ toJSON: () => context.getStore() ?? null }))],
     }),
+    setup: inFront((request, _response, next) => context.run(request['headers']['user-agent'], next)),
+    visitors: sending('user-agent', 'Mozilla/5.0 (Mobile)', 'Mozilla/5.0 (X11)'),
+  },
+  {
+    name: 'a context that a stream reads, which the framework pipes',
+    application: () => ({ controllers: [StreamedPages] }),
     setup: inFront((request, _response, next) => context.run(request['headers']['user-agent'], next)),
     visitors: sending('user-agent', 'Mozilla/5.0 (Mobile)', 'Mozilla/5.0 (X11)'),
   },
