@@ -23,6 +23,11 @@ export type { InstanceClass, TypeOption } from './cache/values/classes.js';
 export { CacheControl, type CacheControlOptions } from './decorators/cache-control.decorator.js';
 export { CacheResponse } from './decorators/cache-response.decorator.js';
 export { InvalidatesCache, type InvalidatesCacheOptions } from './decorators/invalidates-cache.decorator.js';
+export {
+  InvalidatesOnEvent,
+  type InvalidatesOnEventOptions,
+} from './decorators/invalidates-on-event.decorator.js';
+export type { InvalidationEvent } from './cache/event-invalidations.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
 export { NoCache } from './decorators/no-cache.decorator.js';
 export { documentCacheHeaders, type OpenApiPaths } from './decorators/open-api.js';

@@ -22,6 +22,7 @@ export interface Invalidation {
 
 interface Declared {
   readonly invalidation: Invalidation;
+  /** Class and method. */
   readonly where: string;
 }
 
@@ -36,7 +37,7 @@ export function assertInvalidations(runtime: CacheRuntime, owner: Function): voi
   const declared = (Reflect.getMetadata(INVALIDATIONS_METADATA, owner.prototype as object) ??
     []) as readonly Declared[];
   for (const { invalidation, where } of declared) {
-    if (invalidation.of !== undefined) targetOf(runtime, invalidation, where);
+    if (invalidation.of !== undefined) targetOf(runtime, invalidation, labelOf(where));
   }
 }
 
@@ -82,41 +83,53 @@ async function dropAll(
 ): Promise<void> {
   for (const invalidation of invalidations) {
     try {
-      await runtime.invalidate(tagsOf(runtime, invalidation, args, where), invalidation.mode);
+      await runtime.invalidate(tagsOf(runtime, invalidation, args, labelOf(where)), invalidation.mode);
     } catch (error) {
-      runtime.log.error(`invalidates ${where}`, `@InvalidatesCache() on ${where} failed`, error);
+      runtime.log.error(`invalidates ${where}`, `${labelOf(where)} failed`, error);
     }
   }
 }
 
-function tagsOf(
+const labelOf = (where: string): string => `@InvalidatesCache() on ${where}`;
+
+/**
+ * The tags that an invalidation drops.
+ *
+ * @param label the decorator and where it stands, for messages
+ * @throws CacheUsageError if its function returns no tags; PartitionError if it names no declared partition
+ */
+export function tagsOf(
   runtime: CacheRuntime,
   invalidation: Invalidation,
   args: readonly unknown[],
-  where: string,
+  label: string,
 ): readonly string[] {
   const { tags = [], partition } = invalidation;
   const names: unknown = typeof tags === 'function' ? tags(...args) : tags;
   if (!Array.isArray(names) || !names.every(isText)) {
     throw new CacheUsageError(
       'CACHE_TAGS',
-      `The tags function of @InvalidatesCache() on ${where} did not return a list of texts. Write (id) => [\`user:\${id}\`].`,
+      `The tags function of ${label} did not return a list of texts. Write (id) => [\`user:\${id}\`].`,
     );
   }
   const own = names.map((name) => runtime.space.userTag(name));
   if (invalidation.of === undefined) return own;
-  const target = targetOf(runtime, invalidation, where);
+  const target = targetOf(runtime, invalidation, label);
   return [...own, partition === undefined ? target.methodTag : target.partitionTag(partition(...args))];
 }
 
 /** @throws CacheConfigurationError when no such method is cached in this application */
-function targetOf(runtime: CacheRuntime, { of, method }: Invalidation, where: string): MethodTarget {
+export function targetOf(
+  runtime: CacheRuntime,
+  { of, method }: Pick<Invalidation, 'of' | 'method'>,
+  label: string,
+): MethodTarget {
   const owner = of!.prototype === undefined ? (of as () => Function | undefined)() : of!;
   const target = owner === undefined ? undefined : runtime.find(owner, method!);
   if (target !== undefined) return target;
   throw new CacheConfigurationError(
     'CACHE_INVALIDATES',
-    `@InvalidatesCache() on ${where} names ${owner?.name}.${method!}, which is not cached in this application. Decorate it with ` +
+    `${label} names ${owner?.name}.${method!}, which is not cached in this application. Decorate it with ` +
       `@CacheResult() or @CacheResponse(), and provide its class.`,
   );
 }

@@ -9,6 +9,9 @@ export const CACHED_METHODS_METADATA = 'nestjs-restflow-cache:methods';
 /** Metadata on a class: invalidations by its methods after success. */
 export const INVALIDATIONS_METADATA = 'nestjs-restflow-cache:invalidations';
 
+/** Metadata on the prototype of a class: events that its decorators invalidate on. */
+export const EVENTS_METADATA = 'nestjs-restflow-cache:events';
+
 /**
  * Stores the definition of a decorated method in the metadata of its class: a decorator above may replace the function, but the rules
  * must still be found.

@@ -1,9 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { CacheUsageError } from '../common/errors.js';
-import { InvalidationJobError } from '../invalidation/jobs/job.js';
 import { InvalidationWorker } from '../invalidation/jobs/job-runner.js';
+import { acknowledged } from './acknowledged.js';
 import { patternOf } from './microservice.dispatcher.js';
 
 /**
@@ -22,22 +20,6 @@ export interface InvalidationControllerOptions {
    */
   ack?: boolean | undefined;
 }
-
-/** The parts of RmqContext that the controller uses. */
-interface RmqContextLike {
-  getMessage(): object;
-  getChannelRef(): {
-    ack(message: object): void;
-    nack(message: object, all: boolean, requeue: boolean): void;
-  };
-}
-
-function isOfRabbitMq(context: unknown): context is RmqContextLike {
-  return typeof (context as Partial<RmqContextLike> | undefined)?.getChannelRef === 'function';
-}
-
-/** Delay before a failed message is requeued. Milliseconds. */
-const REQUEUE = 1_000;
 
 /**
  * Makes a controller that runs the jobs that `microserviceDispatcher` emits, for a microservice that imports RestflowCacheModule
@@ -61,25 +43,11 @@ export function invalidationController(options: InvalidationControllerOptions = 
 
     @EventPattern(pattern)
     async carryOut(@Payload() job: unknown, @Ctx() context: unknown): Promise<void> {
-      if (!ack) return this.worker.handle(job);
-      if (!isOfRabbitMq(context)) {
-        await this.worker.handle(job);
-        throw new CacheUsageError(
-          'INVALIDATION_ACK',
-          `invalidationController({ ack: true }) acknowledges messages of RabbitMQ, but this message came by another transport. Its job is done. ` +
-            `Write invalidationController({ namespace: '${namespace}' }).`,
-        );
-      }
-      const rmq = context;
-      try {
-        await this.worker.handle(job);
-        rmq.getChannelRef().ack(rmq.getMessage());
-      } catch (error) {
-        const again = !(error instanceof InvalidationJobError);
-        if (again) await delay(REQUEUE);
-        rmq.getChannelRef().nack(rmq.getMessage(), false, again);
-        throw error;
-      }
+      await acknowledged(
+        ack && context,
+        () => this.worker.handle(job),
+        `invalidationController({ namespace: '${namespace}' })`,
+      );
     }
   }
   return InvalidationController;

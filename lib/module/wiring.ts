@@ -8,6 +8,7 @@ import type { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } f
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { cachedMethodsOf } from '../cache/method-names.js';
 import type { MethodDefinition } from '../cache/definition.js';
+import { assertEvents } from '../cache/event-invalidations.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
 import { Deadline } from '../common/async.js';
@@ -43,6 +44,7 @@ import { adviseOnVersion, assertApplication } from './application.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
 import { ModuleDispatchers } from './dispatchers.js';
+import { EventListeners } from './event-listeners.js';
 import {
   createInterceptor,
   createRewarmer,
@@ -74,6 +76,7 @@ export class ModuleWiring
   readonly #exchange: RuleExchange;
   readonly #changeSources: ModuleChangeSources;
   readonly #schemas: SchemaRecord;
+  readonly #events: EventListeners;
   readonly #config: ApplicationConfigLike;
   /** One for the whole shutdown: parts that wait one after the other would add up. */
   readonly #deadline: Deadline;
@@ -135,6 +138,7 @@ export class ModuleWiring
     this.#dataSources.unsettle();
     this.#changeSources = new ModuleChangeSources(settings.changeSources, runtime, this.#dataSources);
     this.#schemas = new SchemaRecord(runtime);
+    this.#events = new EventListeners(runtime);
     this.#exchange = new RuleExchange(runtime, this.#rules, registry, this.#dataSources);
     this.directory = new MethodDirectory(runtime, {
       resolve: (owner) => instanceOf(moduleRef, owner),
@@ -199,8 +203,11 @@ export class ModuleWiring
     for (const wrapper of providers) this.#explore(wrapper, false);
     this.settings.cacheEverything?.explore(controllers, this.runtime, this.#routes);
     for (const { metatype } of [...controllers, ...providers]) {
-      if (isClassLike(metatype)) assertInvalidations(this.runtime, metatype);
+      if (!isClassLike(metatype)) continue;
+      assertInvalidations(this.runtime, metatype);
+      assertEvents(this.runtime, metatype);
     }
+    this.#events.start([...mounted, ...providers]);
     await Promise.all([...this.runtime.settings.stores.values()].map((store) => store.ready?.()));
     for (const target of this.runtime.targets) this.#rules.add(target);
     await this.#dataSources.settle();
@@ -301,6 +308,7 @@ export class ModuleWiring
 
   async onApplicationShutdown(): Promise<void> {
     const deadline = this.#deadline;
+    this.#events.stop();
     // Requests that ran during beforeApplicationShutdown() have ended by now: their jobs are drained here.
     await deadline.wait(this.#service.drain());
     await this.#dispatchers.close(this.runtime, deadline);

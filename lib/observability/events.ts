@@ -43,13 +43,14 @@ export function publishEvent<Name extends keyof CacheEvents>(
  * - `change`: a committed change of an entity that a rule concerns.
  * - `job`: a job of a dispatcher.
  * - `manual`: `CacheService`, `CachedMethod` or `@InvalidatesCache()`.
+ * - `event`: an event of `@InvalidatesOnEvent()`.
  * - `response`: a response to an unsafe request, or one that replaced the stored response.
  * - `replica`: the repetition after `replicaLag`.
  * - `manifest`: rules of other processes that this process learnt of late.
  *
  * @publicApi
  */
-export type InvalidationCause = 'change' | 'job' | 'manual' | 'response' | 'replica' | 'manifest';
+export type InvalidationCause = 'change' | 'job' | 'manual' | 'event' | 'response' | 'replica' | 'manifest';
 
 /**
  * Tags that are being invalidated.

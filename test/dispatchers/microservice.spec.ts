@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { INestMicroservice } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Injectable, type INestMicroservice } from '@nestjs/common';
 import {
   ClientProxyFactory,
   Transport,
@@ -10,8 +10,21 @@ import { Test } from '@nestjs/testing';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { lastValueFrom } from 'rxjs';
 import type { DataSource } from 'typeorm';
-import { memoryStore, RestflowCacheModule, type CacheStore } from '../../lib/index.js';
-import { invalidationController, microserviceDispatcher, type EventClient } from '../../lib/microservices.js';
+import {
+  ArgsKeyField,
+  CacheResult,
+  inlineKeyConstructor,
+  InvalidatesOnEvent,
+  memoryStore,
+  RestflowCacheModule,
+  type CacheStore,
+} from '../../lib/index.js';
+import {
+  invalidationController,
+  invalidationEvents,
+  microserviceDispatcher,
+  type EventClient,
+} from '../../lib/microservices.js';
 import { serverUrl } from '../servers/url.js';
 import { LogBook } from '../support/application.js';
 import { Proxy } from './support/proxy.js';
@@ -100,6 +113,47 @@ describe('the microservice dispatcher on RabbitMQ', () => {
     for (const one of open.splice(0).reverse()) await one.close();
     for (const name of [queue(), `${queue()}-dead`]) await channel.deleteQueue(name);
     await connection.close();
+  });
+
+  it('brings the events of @InvalidatesOnEvent, and keeps a message until the store has dropped the entries', async () => {
+    @Injectable()
+    class Prices {
+      loads = 0;
+      @CacheResult({
+        keyConstructor: inlineKeyConstructor({
+          fields: { sku: new ArgsKeyField('sku', { partition: true }) },
+        }),
+      })
+      @InvalidatesOnEvent('price.changed', { partition: (event: { sku: string }) => ({ sku: event.sku }) })
+      @InvalidatesOnEvent({ topic: 'prices' })
+      async find(sku: string): Promise<string> {
+        return `${sku} ${++this.loads}`;
+      }
+    }
+    const module = await Test.createTestingModule({
+      imports: [RestflowCacheModule.forRoot({ store, namespace })],
+      providers: [Prices],
+      controllers: [invalidationEvents({ of: [Prices], ack: true })],
+    })
+      .setLogger(log)
+      .compile();
+    const worker = module.createNestMicroservice<MicroserviceOptions>(transport(true) as MicroserviceOptions);
+    await worker.listen();
+    open.push(worker);
+    const prices = worker.get(Prices);
+    const both = (): Promise<string[]> => Promise.all(['a', 'b'].map((sku) => prices.find(sku)));
+    const client = ClientProxyFactory.create(transport() as ClientOptions);
+    open.push(client as never);
+    expect(await both()).toEqual(['a 1', 'b 2']);
+    // It fails for the first message, which comes again.
+    const bump = jest.spyOn(store, 'bump').mockImplementationOnce(() => Promise.reject(new Error('full')));
+    await lastValueFrom(client.emit('price.changed', { sku: 'a' }), { defaultValue: undefined });
+    await until(async () => (await prices.find('a')) === 'a 3', 'the entry to be dropped');
+    expect(await both()).toEqual(['a 3', 'b 2']);
+    expect(bump).toHaveBeenCalledTimes(2);
+    await lastValueFrom(client.emit({ topic: 'prices' }, {}), { defaultValue: undefined });
+    await until(async () => (await prices.find('b')) !== 'b 2', 'all entries to be dropped');
+    await until(async () => (await waiting()) === 0, 'the queue to be empty');
   });
 
   it('gets the job of a write, keeps it while no worker runs, and a new worker runs it', async () => {

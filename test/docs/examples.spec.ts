@@ -257,6 +257,7 @@ describe('docs/options.md', () => {
     ['lib/stores/tiered-store.ts', 'TieredStoreOptions'],
     ['lib/decorators/cache-control.decorator.ts', 'CacheControlOptions'],
     ['lib/decorators/invalidates-cache.decorator.ts', 'InvalidatesCacheOptions'],
+    ['lib/decorators/invalidates-on-event.decorator.ts', 'InvalidatesOnEventOptions'],
     ['lib/cache/manual-entry.ts', 'KeyedOptions'],
     ['lib/cache/cache.service.ts', 'SetOptions'],
     ['lib/module/attach-invalidation.ts', 'AttachInvalidationOptions'],
