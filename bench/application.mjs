@@ -23,8 +23,8 @@ export async function cachedService(methods, load, options = {}) {
   class PayloadService {}
   for (const [name, methodOptions] of Object.entries(methods)) {
     const descriptor = {
-      value: async function (tenant, user) {
-        return load(tenant, user);
+      value: async function (tenant, user, locale) {
+        return load(tenant, user, locale);
       },
       configurable: true,
       writable: true,
@@ -37,7 +37,8 @@ export async function cachedService(methods, load, options = {}) {
     Object.defineProperty(PayloadService.prototype, name, descriptor);
   }
   class AppModule {}
-  Module({ imports: [RestflowCacheModule.forRoot(options)], providers: [PayloadService] })(AppModule);
+  const settings = { application: 'bench', version: '1', ...options };
+  Module({ imports: [RestflowCacheModule.forRoot(settings)], providers: [PayloadService] })(AppModule);
   const application = await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
   const service = application.get(PayloadService);
   const cache = application.get(CacheService);

@@ -1,77 +1,152 @@
-// `npm run bench -- http [seconds per measurement] [rounds] [processes]`: a hit on a handler that returns a constant 3 KB
-// object, against the same handler bare and under CacheInterceptor of @nestjs/cache-manager, on Express and Fastify.
+// `npm run bench -- http [seconds per measurement] [rounds] [processes]`: a hit in memory, 32 connections, 3 KB of JSON: ours beside its
+// peers on Express and Fastify, node:http writing the same bytes and headers, and nginx with one worker.
 //
-// `limit` is an interceptor that only writes stored bytes: the most that an interceptor can gain.
-//
-// Each variant is a Nest application in a process of its own, and so is the load. Rounds are interleaved, in an order
-// that turns, so that what else the machine does falls on all variants alike; and since processes of one build differ by a
-// fifth, each variant has several, one after the other. Compare ratios, not figures: of requests per second, and of the
-// processor time that the server takes for one, which tells more where the machine is shared or the load keeps the server
-// waiting.
-import { fork } from 'node:child_process';
-import { table } from './http/table.mjs';
+// The figure that counts is the processor time of the server for a request; requests per second stand beside it.
+import { Process } from './rig/processes.mjs';
+import { inRounds } from './rig/rounds.mjs';
+import { aim, publish, row } from './rig/results.mjs';
+import { numbers } from './rig/run.mjs';
+import { rowOf as rowOfServer } from './http/table-of.mjs';
+import { conditionsOf, measureServer, startNginx, startServer } from './http/servers.mjs';
 
-const [seconds = 0.6, rounds = 3, processes = 3] = process.argv.slice(2).map(Number);
+const [seconds, rounds, generations] = numbers(0.5, 3, 3);
+
+const CACHES = ['cache-manager wrap', 'cacheable', 'async-cache-dedupe', 'cachified', 'bentocache'];
 const platforms = ['express', 'fastify'];
-const variants = ['bare', 'CacheInterceptor', 'restflow', 'limit'];
-const subjects = platforms.flatMap((platform) =>
-  variants.map((variant) => ({ platform, variant, rounds: [] })),
-);
+const titles = { express: 'Express', fastify: 'Fastify' };
 
-const load = await start('load.mjs');
+const onPlatform = (platform) => [
+  { platform, variant: 'restflow', cached: true },
+  { platform, variant: 'restflow, fast lane', cached: true },
+  { platform, variant: 'restflow', cached: true, status: 304 },
+  { platform, variant: 'restflow, fast lane', cached: true, status: 304 },
+  { platform, variant: 'bare' },
+  { platform, variant: 'CacheInterceptor', cached: true },
+  { platform, variant: 'write-bytes', name: 'an interceptor that only writes bytes' },
+  ...CACHES.map((variant) => ({ platform, variant, cached: true, name: `${variant} in the handler` })),
+];
+const subjects = platforms.flatMap(onPlatform);
+subjects.push({ platform: 'fastify-caching', variant: '@fastify/caching', cached: true });
+for (const status of [200, 304])
+  subjects.push({
+    platform: 'raw',
+    variant: status === 304 ? 'raw node:http, 304' : 'raw node:http',
+    status,
+    like: subjects.findIndex((one) => one.variant === 'restflow' && one.platform === 'fastify'),
+  });
+subjects.push({ platform: 'nginx', variant: 'nginx proxy_cache, one worker', cached: true });
+
+const load = await Process.start(new URL('./rig/load.mjs', import.meta.url));
+const nginx = await startNginx();
+const missing = new Map();
+let results;
 try {
-  for (let generation = 0; generation < processes; generation++) await measureAll();
+  results = await inRounds(subjects, {
+    rounds,
+    generations,
+    start,
+    warm: (...args) => measure(...args, 1),
+    measure,
+  });
 } finally {
-  load.child.kill();
+  load.stop();
+  nginx.stop?.();
 }
-for (const platform of platforms)
-  console.log(
-    table(
-      platform,
-      subjects.filter((subject) => subject.platform === platform),
-    ),
-  );
 
-/** A process for each variant, and all rounds of them. */
-async function measureAll() {
-  const servers = [];
+/** A subject that cannot be had stays in the table, with the reason. */
+async function start(subject, started) {
+  if (subject.platform === 'nginx')
+    return nginx.missing === undefined
+      ? { ...nginx, stop: () => undefined }
+      : leaveOut(subject, nginx.missing);
   try {
-    for (const { platform, variant } of subjects) servers.push(await start('server.mjs', platform, variant));
-    for (const server of servers) await measure(server, 1);
-    for (let round = 0; round < rounds; round++) {
-      for (let turn = 0; turn < servers.length; turn++) {
-        const at = (turn + round) % servers.length;
-        subjects[at].rounds.push(await measure(servers[at], seconds));
-      }
-    }
-  } finally {
-    for (const { child } of servers) child.kill();
+    return await startServer(subject, { started });
+  } catch (error) {
+    return leaveOut(subject, error.message.replace(/^.*? ended: /, ''));
   }
 }
 
-function start(file, ...args) {
-  const child = fork(new URL(`./http/${file}`, import.meta.url), args, { execArgv: [] });
-  return new Promise((resolve, reject) => {
-    child.once('message', (ready) => resolve({ child, ready }));
-    child.once('exit', (code) =>
-      reject(new Error(`bench/http/${file} ${args.join(' ')} ended with code ${code}`)),
-    );
+function leaveOut(subject, reason) {
+  missing.set(subject, reason);
+  return { stop: () => undefined };
+}
+
+async function measure(subject, server, time = seconds) {
+  if (missing.has(subject)) return {};
+  const { status = 200, platform } = subject;
+  const headers =
+    status === 304 && platform !== 'raw' ? (server.conditions ??= await conditionsOf(server.ready.port)) : {};
+  return measureServer(load, platform === 'nginx' ? server : { ready: server.ready, one: server }, {
+    seconds: time,
+    status,
+    headers,
   });
 }
 
-/** Requests per second, and the processor time that the server's process took for one. */
-async function measure({ ready, child }, time) {
-  const before = await ask(child, {});
-  const { rate, answers, error } = await ask(load.child, { port: ready.port, seconds: time });
-  if (error !== undefined) throw new Error(error);
-  const after = await ask(child, {});
-  const spent = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
-  return { rate, cpu: spent / answers };
-}
+const rowOf = new Map(
+  subjects.map((subject) => {
+    const { variant, name = variant, status, cached = false } = subject;
+    const reason = missing.get(subject);
+    if (reason !== undefined) return [subject, row(name, [], { note: `not measured: ${reason}` })];
+    const title = status === 304 && !name.includes('304') ? `${name}, 304` : name;
+    return [subject, rowOfServer({ name: title, cached }, results.get(subject))];
+  }),
+);
+const find = (variant, platform, status) =>
+  rowOf.get(
+    subjects.find(
+      (one) =>
+        one.variant === variant &&
+        (platform === undefined || one.platform === platform) &&
+        (platform === undefined || one.status === status),
+    ),
+  );
+const tables = platforms.map((platform) => ({
+  title: `hit in memory, ${titles[platform]}`,
+  first: 'CacheInterceptor',
+  rows: subjects
+    .filter((one) => one.platform === platform || one.platform.startsWith(`${platform}-`))
+    .map((one) => rowOf.get(one)),
+}));
+tables.push({
+  title: 'beside the framework',
+  rows: subjects
+    .filter(({ platform }) => platform === 'raw' || platform === 'nginx')
+    .map((one) => rowOf.get(one)),
+});
 
-function ask(child, message) {
-  return new Promise((resolve) => {
-    child.once('message', resolve);
-    child.send(message);
-  });
+const raw = find('raw node:http');
+const wanted = [];
+for (const [platform, least] of [
+  ['express', 2],
+  ['fastify', 2.5],
+]) {
+  const name = titles[platform];
+  const hit = find('restflow', platform);
+  const lane = find('restflow, fast lane', platform);
+  const peer = find('CacheInterceptor', platform);
+  wanted.push(
+    { what: `pipeline hit, ${name}, against CacheInterceptor`, of: hit, over: peer, atLeast: least },
+    { what: `pipeline hit, ${name}, against raw node:http`, of: hit, over: raw },
+    { what: `fast lane, ${name}, against raw node:http`, of: lane, over: raw, atLeast: 0.8 },
+    {
+      what: `fast lane, ${name}, against CacheInterceptor`,
+      of: lane,
+      over: peer,
+      ...(platform === 'express' && { atLeast: 5 }),
+    },
+    {
+      what: `304 on the fast lane, ${name}, against raw node:http`,
+      of: find('restflow, fast lane', platform, 304),
+      over: find('raw node:http, 304'),
+      atLeast: 0.9,
+    },
+    {
+      what: `fast lane, ${name}, against nginx, per core`,
+      of: lane,
+      over: find('nginx proxy_cache, one worker'),
+    },
+  );
 }
+const aims = wanted.filter(({ of, over }) => of.rounds.length > 0 && over.rounds.length > 0).map(aim);
+await publish({ name: 'http', title: 'HTTP: a hit in memory', tables, aims });

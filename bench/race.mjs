@@ -4,7 +4,12 @@ import { redisStore } from '../dist/esm/redis.js';
 import { cacheManagerStore, memoryStore, tieredStore } from '../dist/esm/index.js';
 import { startServers } from '../test/servers/start.mjs';
 import { cachedService, PartitionedKey } from './application.mjs';
-import { loadPeers } from './peers.mjs';
+import { BentoCache, bentostore } from 'bentocache';
+import { memoryDriver } from 'bentocache/drivers/memory';
+import { redisDriver } from 'bentocache/drivers/redis';
+import { createCache as createCacheManager } from 'cache-manager';
+import { createCache as createDedupe } from 'async-cache-dedupe';
+import { Keyv } from 'keyv';
 
 /**
  * @param {{ read: (load: () => Promise<string>) => Promise<unknown>, invalidate: () => Promise<unknown> }} cache
@@ -32,8 +37,6 @@ async function race({ read, invalidate }) {
   return read(async () => database);
 }
 
-const { BentoCache, bentostore, memoryDriver, redisDriver, createCacheManager, createDedupe, Keyv } =
-  await loadPeers();
 const servers = await startServers(['redis']);
 const url = servers.environment.TEST_REDIS_URL;
 const { hostname: host, port } = new URL(url);

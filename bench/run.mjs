@@ -1,21 +1,28 @@
-// `npm run bench -- <name> …`: installs what is missing, builds the library and runs bench/<name>.mjs against dist/.
+// `npm run bench` runs every benchmark, `npm run bench -- <name> …` one: it installs what is missing, builds the library, runs
+// bench/<name>.mjs against dist/ and writes bench/results/<name>.json. `npm run bench -- report` draws the charts of these results.
 import { existsSync, readdirSync } from 'node:fs';
 import { ensureInstalled } from '../scripts/install.mjs';
 import { inRoot, run } from '../scripts/root.mjs';
+
+/** In the order in which they run; the others are run by name. */
+const ALL = ['keys', 'library', 'flat', 'heap', 'redis', 'drop', 'http', 'http-redis', 'http-miss'];
 
 const [name, ...args] = process.argv.slice(2);
 const known = readdirSync(inRoot('bench'))
   .filter((file) => file.endsWith('.mjs') && file !== 'run.mjs')
   .map((file) => file.slice(0, -'.mjs'.length));
 
-if (!name || !existsSync(inRoot('bench', `${name}.mjs`))) {
-  console.error(
-    `Say which benchmark to run, npm run bench -- <name>; there are: ${known.join(', ') || 'none yet'}.`,
-  );
+if (name !== undefined && !existsSync(inRoot('bench', `${name}.mjs`))) {
+  console.error(`There is no benchmark '${name}'. There are: ${known.join(', ')}.`);
   process.exit(1);
 }
 await ensureInstalled();
-const built = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
-process.exit(
-  built || (await run(process.execPath, ['--expose-gc', inRoot('bench', `${name}.mjs`), ...args])),
-);
+await ensureInstalled(inRoot('bench'));
+if (name !== 'report') {
+  const failed = await run(process.execPath, [inRoot('scripts', 'build.mjs'), '--if-stale']);
+  if (failed) process.exit(failed);
+}
+let code = 0;
+for (const one of name === undefined ? ALL : [name])
+  code ||= await run(process.execPath, ['--expose-gc', inRoot('bench', `${one}.mjs`), ...args]);
+process.exit(code);

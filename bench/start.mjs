@@ -5,7 +5,7 @@
 // module: at most 1.5 times its time. Each figure is from a process of its own; rounds are interleaved. Beside the time that
 // passed stands the processor time, which tells more where the machine is shared.
 import { fork } from 'node:child_process';
-import { median } from './http/table.mjs';
+import { median } from './rig/statistics.mjs';
 
 const [rounds = 7] = process.argv.slice(2).map(Number);
 

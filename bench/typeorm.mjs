@@ -2,6 +2,7 @@
 // Inline dispatcher, memory store; rounds take turns. sql.js, and PostgreSQL where TEST_POSTGRES_URL is set.
 import 'reflect-metadata';
 import { DataSource, EntitySchema } from 'typeorm';
+import { median } from './rig/statistics.mjs';
 import { attachInvalidation, CacheResult, invalidates, memoryStore } from '../dist/esm/index.js';
 
 const SAVES = 2_000;
@@ -55,8 +56,6 @@ async function round(dataSource, { target, attached }) {
   await rows.clear();
   return result;
 }
-
-const median = (values) => values.sort((one, other) => one - other)[values.length >> 1];
 
 async function compare(name, options) {
   const dataSource = await new DataSource({

@@ -1,46 +1,66 @@
-// One Nest application with one route: node bench/http/server.mjs express|fastify bare|CacheInterceptor|restflow|limit
+// One server with one route, /payload: a Nest application, node:http, or Fastify with @fastify/caching. Answers each message with its
+// processor time and how often its handler has run.
 import 'reflect-metadata';
-import { Controller, Get, Module, UseInterceptors } from '@nestjs/common';
-import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
+import { createServer } from 'node:http';
+import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { CacheResponse, RestflowCacheModule } from '../../dist/esm/index.js';
-import { WriteBytes } from './limit.mjs';
-import { payload } from './payload.mjs';
+import { payload } from '../rig/payload.mjs';
+import { options, serve } from '../rig/processes.mjs';
+import { variantOf } from './variants.mjs';
 
-const [platform, variant] = process.argv.slice(2);
+const given = options();
+let runs = 0;
 
-const variants = {
-  bare: { imports: [], decorators: [] },
-  CacheInterceptor: {
-    imports: [CacheModule.register({ ttl: 3_600_000 })],
-    decorators: [UseInterceptors(CacheInterceptor)],
-  },
-  restflow: { imports: [RestflowCacheModule.forRoot()], decorators: [CacheResponse(3600)] },
-  limit: { imports: [], decorators: [UseInterceptors(WriteBytes)] },
-};
-const { imports, decorators } = variants[variant];
-
-class PayloadController {
-  find() {
-    return payload;
-  }
+function handler() {
+  runs++;
+  return payload;
 }
-const handler = Object.getOwnPropertyDescriptor(PayloadController.prototype, 'find');
-Reflect.defineMetadata('design:paramtypes', [], PayloadController.prototype, 'find');
-for (const decorate of [...decorators, Get('payload')])
-  decorate(PayloadController.prototype, 'find', handler);
-Controller()(PayloadController);
 
-class AppModule {}
-Module({ imports, controllers: [PayloadController] })(AppModule);
+/** node:http, writing the bytes and the headers of an answer of ours. */
+async function raw({ head, body, status = 200 }) {
+  const bytes = Buffer.from(body, 'base64');
+  const server = createServer((request, response) => {
+    response.writeHead(status, head);
+    response.end(status === 304 ? undefined : bytes);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server.address().port;
+}
 
-const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
-const app = await NestFactory.create(AppModule, adapter, { logger: ['error'] });
-await app.listen(0, '127.0.0.1');
-process.send?.({ port: app.getHttpServer().address().port });
-process.on('message', () => process.send({ cpu: process.cpuUsage() }));
-process.on('disconnect', () => process.exit());
-process.on('SIGTERM', () => process.exit());
-if (!process.send) console.log(await app.getUrl());
+/** @fastify/caching has headers, and a store for handlers to use: the answer itself it does not keep. */
+async function fastifyCaching() {
+  const { fastify } = await import('fastify');
+  const { default: caching } = await import('@fastify/caching');
+  const app = fastify();
+  await app.register(caching, { privacy: caching.privacy.PUBLIC, expiresIn: 3600 });
+  app.get('/payload', async () => handler());
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return app.server.address().port;
+}
+
+async function nest() {
+  const { imports = [], decorators = [], inside } = await variantOf(given);
+  class PayloadController {
+    find() {
+      return inside === undefined ? handler() : inside(handler, 'GET /payload');
+    }
+  }
+  const method = Object.getOwnPropertyDescriptor(PayloadController.prototype, 'find');
+  Reflect.defineMetadata('design:paramtypes', [], PayloadController.prototype, 'find');
+  for (const decorate of [...decorators, Get('payload')])
+    decorate(PayloadController.prototype, 'find', method);
+  Controller()(PayloadController);
+
+  class AppModule {}
+  Module({ imports, controllers: [PayloadController] })(AppModule);
+  const adapter = given.platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(AppModule, adapter, { logger: ['error'] });
+  await app.listen(0, '127.0.0.1');
+  return app.getHttpServer().address().port;
+}
+
+const kinds = { raw: () => raw(given), 'fastify-caching': fastifyCaching };
+const port = await (kinds[given.platform] ?? nest)();
+serve(() => ({ cpu: process.cpuUsage(), runs }), { port });

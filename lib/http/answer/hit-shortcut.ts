@@ -34,7 +34,7 @@ interface PendingRequest {
 
 /**
  * Answers hits before Nest's pipeline, for handlers whose pipeline has no effect before our interceptor: no guards, no `@Header()`, no
- * instances to create. That pipeline costs more than the rest of a hit (`npm run bench -- hit`).
+ * instances to create. That pipeline costs more than the rest of a hit (`npm run bench -- http`).
  *
  * The first request that reaches the interceptor shows the route of its pipeline: it is the pipeline that this request entered last.
  */

@@ -1,5 +1,5 @@
 import { of } from 'rxjs';
-import { payload } from './payload.mjs';
+import { payload } from '../rig/payload.mjs';
 
 const body = Buffer.from(JSON.stringify(payload));
 const headers = {
