@@ -14,7 +14,13 @@ import { Entry } from '../stores/store.interface.js';
 import type { Stamp } from '../stores/stamp.js';
 import type { CacheStatusParameters } from './answer/cache-status-header.js';
 import type { FreshnessRules } from './answer/freshness-rules.js';
-import { HandlerLoad, withFleetLock, withHardTimeout, withLoadGate } from './answer/handler-load.js';
+import {
+  HandlerLoad,
+  withFleetLock,
+  withHardTimeout,
+  withLearnedTags,
+  withLoadGate,
+} from './answer/handler-load.js';
 import { hitAnswer } from './answer/hit-answer.js';
 import type { HitShortcut, HitSource } from './answer/hit-shortcut.js';
 import { forwardReason, RecordedAnswer } from './answer/recorded-answer.js';
@@ -235,7 +241,8 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
       leads = true;
       return this.#lead(exchange, call, load, stale);
     };
-    const admitted = (): Observable<unknown> => withLoadGate(engine.gate, load, lead);
+    const fenced = (): Observable<unknown> => withLearnedTags(engine, call, load, lead);
+    const admitted = (): Observable<unknown> => withLoadGate(engine.gate, load, fenced);
     // Such a request refuses the response that another process has stored.
     const refusesStored = forwarded === 'request' || directives.reload;
     const answer = refusesStored

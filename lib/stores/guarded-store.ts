@@ -9,6 +9,7 @@ import { MemoryStore } from './memory-store.js';
 import { LARGE_BYTES, SlowValues } from './slow-values.js';
 import type { Stamp, Verdict } from './stamp.js';
 import {
+  type BumpLogStore,
   BumpQueuedError,
   type BusStore,
   type CacheStore,
@@ -39,7 +40,7 @@ const BOOT_MS = 2_000;
 const TIMEOUT_MS = 1_000;
 
 type Inner = CacheStore &
-  Partial<LeaseStore & BusStore> & {
+  Partial<LeaseStore & BusStore & BumpLogStore> & {
     /** True if it calls `host.changed` when it goes down and when it is back: it knows the cause. */
     readonly reportsOutages?: boolean;
     /** Removes the entry of a key. Never rejects. */
@@ -59,7 +60,7 @@ export interface GuardOptions {
  *
  * Optional members (`getMany`, `touch`, leases, the bus) exist exactly where the inner store has them.
  */
-export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<BusStore> {
+export class GuardedStore implements CacheStore, Partial<LeaseStore & BusStore & BumpLogStore> {
   readonly kind: string;
   readonly keepsReferences: boolean;
   readonly getMany: CacheStore['getMany'];
@@ -67,6 +68,8 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
   readonly touch: CacheStore['touch'];
   readonly acquire?: LeaseStore['acquire'];
   readonly openBus?: BusStore['openBus'];
+  readonly bumpPosition?: BumpLogStore['bumpPosition'];
+  readonly stampSince?: BumpLogStore['stampSince'];
   readonly #timeout: number;
   readonly #encoding: ValueEncoding | undefined;
   readonly #unsent = new UnsentBumps();
@@ -102,6 +105,14 @@ export class GuardedStore implements CacheStore, Partial<LeaseStore>, Partial<Bu
     if (inner.touch !== undefined) this.touch = (key, entry) => this.isAvailable && inner.touch!(key, entry);
     if (inner.acquire !== undefined) this.acquire = (key) => this.#acquire(() => inner.acquire!(key));
     if (inner.openBus !== undefined) this.openBus = () => inner.openBus!();
+    if (inner.stampSince !== undefined) {
+      this.bumpPosition = (tags) => this.#guard('position', () => inner.bumpPosition!(tags));
+      // An unsent bump is not in the log yet.
+      this.stampSince = async (tags, position) =>
+        this.#unsent.covers(tags)
+          ? undefined
+          : this.#guard('stamp_since', () => inner.stampSince!(tags, position));
+    }
     const now = (): number => this.#host.now();
     this.#breaker = new CircuitBreaker(now, (_, error) => this.#reportOutage(error));
     this.#refusals = new WriteRefusals(now, (isRefusing, error) =>

@@ -1,4 +1,6 @@
 export {
+  type BumpLogStore,
+  type BumpPosition,
   Entry,
   StoreUnavailableError,
   type StoreHost,

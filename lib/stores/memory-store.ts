@@ -1,8 +1,15 @@
 import { LRUCache } from 'lru-cache';
 import type { StoreState } from '../observability/metrics.js';
 import { checkOptions, type OptionTable, positive, typeError } from '../common/options.js';
-import { type CacheStore, Entry, type InvalidationMode, type StoreQuery } from './store.interface.js';
-import { GenerationTable, type Cell } from './generations.js';
+import {
+  type BumpLogStore,
+  type BumpPosition,
+  type CacheStore,
+  Entry,
+  type InvalidationMode,
+  type StoreQuery,
+} from './store.interface.js';
+import { BumpLog, type Cell, GenerationTable } from './generations.js';
 import type { Stamp, Verdict } from './stamp.js';
 
 /**
@@ -60,11 +67,13 @@ const MAX_IDLE_TAGS = 50_000;
  * Entries and generations in the memory of this process; the least recently used are dropped first.
  * Other processes see neither its entries nor its invalidations.
  */
-export class MemoryStore implements CacheStore {
+export class MemoryStore implements CacheStore, BumpLogStore {
   readonly kind = 'memory';
   readonly keepsReferences = true;
   readonly #generations = new GenerationTable(MAX_IDLE_TAGS);
   readonly #entries: LRUCache<string, HeldEntry>;
+  /** Kept from the first load on that may learn tags. */
+  #log: BumpLog | undefined;
   #stored = 0;
   #evictions = 0;
 
@@ -153,7 +162,17 @@ export class MemoryStore implements CacheStore {
     return stored !== undefined && judgeHeld(stored) === 'current' && this.judge(stamp) !== 'current';
   }
 
+  bumpPosition(): number {
+    return (this.#log ??= new BumpLog()).now();
+  }
+
+  stampSince(tags: readonly string[], position: BumpPosition): Stamp | undefined {
+    const isBumped = typeof position !== 'number' || this.#log?.bumpedSince(position, tags) !== false;
+    return isBumped ? undefined : this.#generations.stamp(tags);
+  }
+
   bump(tags: readonly string[], mode: InvalidationMode): void {
+    this.#log?.note(tags);
     this.#generations.bump(tags, mode);
   }
 

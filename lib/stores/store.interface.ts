@@ -196,6 +196,37 @@ export function agreesOnLoads(store: object): boolean {
 }
 
 /**
+ * A point in the log of bumps. Only the store that returned it can read it.
+ *
+ * @publicApi
+ */
+export type BumpPosition = string | number;
+
+/**
+ * Members that a store adds to {@link CacheStore} so that the entry of a load may carry tags that the load learned while it ran. A bump
+ * must be in the log before it renews a generation. Without these members, such entries are stored only under tags that were known before
+ * their load.
+ *
+ * @publicApi
+ */
+export interface BumpLogStore {
+  /**
+   * Reads the present end of the log.
+   * @param tags of the entry that is to be loaded
+   */
+  bumpPosition(tags: readonly string[]): MaybePromise<BumpPosition>;
+  /**
+   * Reads the generations of tags, creating absent ones, and after that the log.
+   * @returns `undefined` if one of the tags was bumped since the position, or the log no longer reaches back to it
+   */
+  stampSince(tags: readonly string[], position: BumpPosition): MaybePromise<Stamp | undefined>;
+}
+
+export function hasBumpLog(store: object): store is BumpLogStore {
+  return typeof (store as Partial<BumpLogStore>).stampSince === 'function';
+}
+
+/**
  * Reports bumps to the L1 of other processes, and monitors that they arrive. The store that writes a bump publishes it.
  *
  * @publicApi

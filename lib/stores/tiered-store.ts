@@ -3,10 +3,13 @@ import { checkOptions, oneOf, type OptionTable, typeError } from '../common/opti
 import { BumpLog } from './generations.js';
 import {
   agreesOnLoads,
+  type BumpLogStore,
+  type BumpPosition,
   type Bus,
   type BusStore,
   type CacheStore,
   Entry,
+  hasBumpLog,
   hasLeases,
   type InvalidationMode,
   type Lease,
@@ -79,9 +82,11 @@ function hasBus(store: CacheStore): store is CacheStore & BusStore {
   return typeof (store as Partial<BusStore>).openBus === 'function';
 }
 
-export class TieredStore implements CacheStore {
+export class TieredStore implements CacheStore, Partial<BumpLogStore> {
   readonly kind: string;
   readonly keepsReferences = false;
+  readonly bumpPosition?: BumpLogStore['bumpPosition'];
+  readonly stampSince?: BumpLogStore['stampSince'];
   readonly #bumps = new BumpLog();
   #now = (): number => Date.now();
 
@@ -92,6 +97,10 @@ export class TieredStore implements CacheStore {
     private readonly bus: Bus | undefined,
   ) {
     this.kind = `memory over ${l2.kind}`;
+    if (hasBumpLog(l2)) {
+      this.bumpPosition = (tags: readonly string[]) => l2.bumpPosition(tags);
+      this.stampSince = (tags: readonly string[], position: BumpPosition) => l2.stampSince(tags, position);
+    }
     bus?.listen(
       (tags, mode) => this.#bumpL1(tags, mode),
       () => this.#clearL1(),

@@ -94,6 +94,8 @@ export interface CacheTarget {
   /** Counts its calls by status. */
   readonly counters: MethodCounters;
   readonly seat?: BatchSeat | undefined;
+  /** True if its loads may learn tags: those are fenced from its first load on. */
+  readonly learnsTags?: boolean | undefined;
   /** True if another call with the same key may carry other tags. */
   readonly hasOwnTags?: boolean | undefined;
   /** All tags of the call's entry, computed from the arguments. */

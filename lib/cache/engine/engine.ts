@@ -9,6 +9,7 @@ import { CacheStatus, type Call, hasTimeouts, isRefreshDue } from './call.js';
 import { reportEntry, reportLoad } from './enclosing-load.js';
 import { EntryWriter } from './entry-writer.js';
 import { waitForFleetLock } from './fleet-lock.js';
+import { LearnedTags } from './learned-tags.js';
 import { currentLoad, type LoadContext, runInLoad, watchContexts } from './load-context.js';
 import { loadWithTimeouts } from './load-timeouts.js';
 import { HitForMiss, type Load, LoadTable, MAX_JOIN_MS } from './loads.js';
@@ -39,6 +40,7 @@ export class CacheEngine {
   readonly localStamps = new LocalStamps();
   readonly gate: LoadGate;
   readonly reader: StoreReader;
+  readonly learned: LearnedTags;
 
   constructor(
     readonly clock: Clock,
@@ -53,7 +55,8 @@ export class CacheEngine {
     this.hitForMiss = new HitForMiss(clock);
     this.reader = new StoreReader(log, this.localStamps, this.loads);
     this.gate = new LoadGate(maxLoadsWhenDown, clock);
-    this.writer = new EntryWriter(clock, log, this.hitForMiss, isEnabled);
+    this.learned = new LearnedTags(log);
+    this.writer = new EntryWriter(clock, log, this.hitForMiss, this.learned, isEnabled);
   }
 
   /** Answers a call from the cache, or loads and stores its value. A hit in memory is answered without a promise. */
@@ -170,6 +173,9 @@ export class CacheEngine {
         ? this.#runLoader(call, load)
         : enclosing.awaiting(load.context, () => this.#runLoader(call, load)));
     } catch (error) {
+      // An error depends on what was read, as a value does.
+      const ended = this.learned.end(call, load);
+      if (ended !== undefined) await ended;
       load.settle({ failed: true, error });
       return this.#serveStaleOrThrow(call, load, stale, error);
     }
@@ -182,6 +188,8 @@ export class CacheEngine {
   async #runLoader(call: Call, load: Load): Promise<unknown> {
     const { target } = call;
     const run = (): Promise<unknown> => runInLoad(load.context, () => target.load(call));
+    const begun = this.learned.begin(call, load);
+    if (begun !== undefined) await begun;
     // The batch enters the gate and is counted once for all its items, since it is one load for the database.
     if (target.seat !== undefined) return run();
     const leave = await this.gate.enterFor(load);

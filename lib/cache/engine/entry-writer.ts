@@ -2,6 +2,7 @@ import type { OnceLog } from '../../observability/once-log.js';
 import { Entry } from '../../stores/store.interface.js';
 import { type Call, staleWindow } from './call.js';
 import { type Clock, parseDuration } from '../../common/time.js';
+import type { LearnedTags } from './learned-tags.js';
 import { type LoadContext, MAX_TAGS } from './load-context.js';
 import type { Load, HitForMiss } from './loads.js';
 
@@ -31,6 +32,7 @@ export class EntryWriter {
     private readonly clock: Clock,
     private readonly log: OnceLog,
     private readonly uncacheable: HitForMiss,
+    private readonly learned: LearnedTags,
     private readonly isEnabled: () => boolean,
   ) {}
 
@@ -40,6 +42,9 @@ export class EntryWriter {
    */
   async write(call: Call, load: Load, value: unknown, lifetime = Infinity): Promise<WriteResult> {
     let written: WriteResult;
+    // Also for a value that is not stored: others may be made from it.
+    const ended = this.learned.end(call, load);
+    if (ended !== undefined) await ended;
     try {
       written = await this.#write(call, load, value, lifetime);
     } catch (error) {

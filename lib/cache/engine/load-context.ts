@@ -1,4 +1,4 @@
-import { type Generation, Stamp } from '../../stores/stamp.js';
+import { type Generation, Stamp, uniteStamps } from '../../stores/stamp.js';
 import type { CacheStore } from '../../stores/store.interface.js';
 import {
   type AnyStorage,
@@ -55,6 +55,9 @@ export class LoadContext {
   #refusalKind = 'load';
   #inputs: Map<string, LoadInput> | undefined;
   #inherited: Map<string, Generation> | undefined;
+  #learned: Set<string> | undefined;
+  /** The generations of the learned tags, once they are known not to have been bumped since the load began. */
+  learnedStamp: Stamp | undefined;
   #epoch: string | undefined;
   /** Stores of ambient contexts that were entered before the load began. */
   #stores: ReadonlyMap<AnyStorage, unknown> | undefined;
@@ -195,11 +198,25 @@ export class LoadContext {
     if (this.#epoch !== stamp.epoch) this.refuse('the store lost its data during the load');
   }
 
+  /** Adds a tag that the value depends on, which was not known before the load. */
+  learn(tag: string): void {
+    if (!this.#isOpen) return;
+    const learned = (this.#learned ??= new Set());
+    learned.add(tag);
+    if (learned.size > MAX_TAGS) this.refuse(`it learned more than ${MAX_TAGS} tags`, true, 'tags');
+  }
+
+  /** The tags that were learned; `undefined` if there are none. */
+  get learned(): ReadonlySet<string> | undefined {
+    return this.#learned;
+  }
+
   /** Adds everything another context collected: a batch runs one loader for several loads. */
   absorb(other: LoadContext): void {
     if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting, other.#refusalKind);
     this.inheritInputs(other);
     this.limit(other.freshUntil);
+    for (const tag of other.#learned ?? []) this.learn(tag);
     if (other.#inherited === undefined) return;
     this.inherit(
       other.store,
@@ -209,20 +226,20 @@ export class LoadContext {
   }
 
   /**
-   * Joins the load's own stamp, read before the loader ran, with the stamps of the inner calls.
+   * Joins the load's own stamp, read before the loader ran, with those of the learned tags and of the inner calls.
    * @returns `undefined` if they contradict each other: a bump came between, and the value must not be stored
    */
   complete(own: Stamp): Stamp | undefined {
-    if (this.#inherited === undefined) return own;
-    if (this.#epoch !== own.epoch) return undefined;
-    const all = new Map<string, Generation>();
-    own.tags.forEach((tag, i) => all.set(tag, own.generations[i]!));
-    for (const [tag, generation] of this.#inherited) {
-      const ours = all.get(tag);
-      if (ours === undefined) all.set(tag, generation);
-      else if (!sameGeneration(ours, generation)) return undefined;
-    }
-    return new Stamp(own.epoch, [...all.keys()], [...all.values()]);
+    const learned = this.#learned === undefined ? own : this.learnedStamp;
+    if (learned === undefined) return undefined;
+    if (this.#inherited === undefined && learned === own) return own;
+    if (this.#inherited !== undefined && this.#epoch !== own.epoch) return undefined;
+    const inherited = new Stamp(
+      own.epoch,
+      [...(this.#inherited?.keys() ?? [])],
+      [...(this.#inherited?.values() ?? [])],
+    );
+    return uniteStamps([own, learned, inherited]);
   }
 }
 

@@ -78,6 +78,17 @@ export function withLoadGate<T>(gate: LoadGate, load: Load, run: () => Observabl
   return from(admitted).pipe(switchMap(run));
 }
 
+/** Runs a load when the store has said where it stands among bumps; at once if its method learns no tags. */
+export function withLearnedTags<T>(
+  { learned }: CacheEngine,
+  call: Call,
+  load: Load,
+  run: () => Observable<T>,
+): Observable<T> {
+  const begun = learned.begin(call, load);
+  return begun === undefined ? run() : from(begun).pipe(switchMap(run));
+}
+
 /** Runs the handler once, counted as a load of its method. */
 export class HandlerLoad {
   readonly #watch: LoadWatch;

@@ -24,7 +24,8 @@ export class ProcessHold {
     return {
       readMany: (keys) => this.during(executor.readMany(keys)),
       runAll: (commands) => this.during(executor.runAll(commands)),
-      publish: (channel, message, after) => this.during(executor.publish(channel, message, after)),
+      publish: (channel, message, after, before) =>
+        this.during(executor.publish(channel, message, after, before)),
       masters: () => executor.masters(),
       channelNode: (channel) => executor.channelNode(channel),
     };

@@ -24,8 +24,16 @@ export interface RedisExecutor {
   masters(): readonly RedisNode[];
   /** The server that a channel's messages go through, which keeps their order. */
   channelNode(channel: string): RedisNode;
-  /** Publishes there after the effect of these commands, so that receivers of the message see it. */
-  publish(channel: string, message: string, after?: readonly RedisCommand[]): Promise<unknown>;
+  /**
+   * Publishes there after the effect of these commands, so that receivers of the message see it.
+   * @param before commands that have their effect before all others
+   */
+  publish(
+    channel: string,
+    message: string,
+    after?: readonly RedisCommand[],
+    before?: readonly RedisCommand[],
+  ): Promise<unknown>;
 }
 
 export function createExecutor(client: RedisClient): RedisExecutor {
@@ -59,8 +67,13 @@ class NodeExecutor implements RedisExecutor {
     return this.client;
   }
 
-  publish(channel: string, message: string, after: readonly RedisCommand[] = []): Promise<unknown> {
-    return this.runAll([...after, ['publish', channel, message]]);
+  publish(
+    channel: string,
+    message: string,
+    after: readonly RedisCommand[] = [],
+    before: readonly RedisCommand[] = [],
+  ): Promise<unknown> {
+    return this.runAll([...before, ...after, ['publish', channel, message]]);
   }
 }
 
@@ -123,7 +136,13 @@ class ClusterExecutor implements RedisExecutor {
     return this.#node(this.#ownerOf(slotOf(this.keyPrefix + channel)));
   }
 
-  async publish(channel: string, message: string, after: readonly RedisCommand[] = []): Promise<unknown> {
+  async publish(
+    channel: string,
+    message: string,
+    after: readonly RedisCommand[] = [],
+    before: readonly RedisCommand[] = [],
+  ): Promise<unknown> {
+    if (before.length > 0) await this.runAll(before);
     // They go to other nodes: sent together with the message, they could take effect after it.
     await this.runAll(after);
     return this.client.eval(PUBLISH_SCRIPT, 1, channel, channel, message);

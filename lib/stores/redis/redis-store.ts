@@ -4,7 +4,6 @@ import type { StoreState } from '../../observability/metrics.js';
 import { encodeEntry, splitGeneration } from '../entry-codec.js';
 import {
   FLOOR_MS,
-  IDLE_MS,
   judgeStamp,
   newGeneration,
   newHalf,
@@ -14,6 +13,8 @@ import {
 import { LARGE_BYTES } from '../slow-values.js';
 import { type Generation, Stamp, type Verdict } from '../stamp.js';
 import {
+  type BumpLogStore,
+  type BumpPosition,
   type Bus,
   type CacheStore,
   type Entry,
@@ -23,6 +24,7 @@ import {
   type StoreQuery,
   UNATTACHED,
 } from '../store.interface.js';
+import { appendBump, RedisBumpLog } from './redis-bump-log.js';
 import { bumpMessage, BUS_CHANNEL, RedisBus } from './redis-bus.js';
 import {
   type Candidate,
@@ -35,18 +37,13 @@ import {
 import { RecentBumps } from './recent-bumps.js';
 import type { RedisConnection } from './redis-connection.js';
 import { explain, isDemotion, readError, unavailable, writeError } from './redis-failure.js';
+import { RedisLifetimes } from './redis-lifetimes.js';
 
 /** A crashed holder keeps other processes waiting for at most this long. Milliseconds. */
 const LEASE_MS = 3_000;
 
 const RENEW_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`;
 const RELEASE_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
-
-/** Entries without expiry whose last extension is remembered; a forgotten one is extended again. */
-const MAX_EXTENDED = 10_000;
-
-/** Errors of Redis 6 for an option of PEXPIRE. Can go when Redis 6 is no longer supported. */
-const LACKS_GT = /wrong number of arguments|syntax error|unsupported option/i;
 
 /** Keys whose entries carry more tags than those of the query; the further tags are read together with the key. */
 const MAX_HINTS = 10_000;
@@ -63,7 +60,7 @@ return 1`;
 const TAGS_PER_REPETITION = 500;
 
 /** Entries and generations in Redis, or a Redis Cluster. */
-export class RedisStore implements CacheStore {
+export class RedisStore implements CacheStore, BumpLogStore {
   readonly kind = 'redis';
   /** It calls `host.changed` when it goes down and when it is back. */
   readonly reportsOutages = true;
@@ -129,7 +126,7 @@ export class RedisStore implements CacheStore {
       const { tags } = candidate.decoded.stamp;
       const unknown = tags.filter((tag) => !reading.has(tag));
       if (unknown.length > 0 || tags.length !== this.#tagsOf(candidate.query).length)
-        this.#rememberTags(candidate);
+        this.#rememberTags(candidate.query, tags);
       for (const tag of unknown) further.add(tag);
     }
     if (further.size === 0) return;
@@ -139,9 +136,9 @@ export class RedisStore implements CacheStore {
   }
 
   /** Remembers the further tags of a key's entry, replacing those of earlier entries. */
-  #rememberTags({ query, decoded }: Candidate): void {
+  #rememberTags(query: StoreQuery, carried: readonly string[]): void {
     const own = new Set(query.tags());
-    const beyond = decoded.stamp.tags.filter((tag) => !own.has(tag));
+    const beyond = carried.filter((tag) => !own.has(tag));
     if (beyond.length > 0) this.#hints.set(query.key, beyond);
     else this.#hints.delete(query.key);
   }
@@ -208,6 +205,17 @@ export class RedisStore implements CacheStore {
     );
   }
 
+  bumpPosition(tags: readonly string[]): Promise<BumpPosition> {
+    return new RedisBumpLog(this.connection.executor, tags[0] ?? '').position();
+  }
+
+  /** Of another epoch, the stamp does not fit that of its load. */
+  async stampSince(tags: readonly string[], position: BumpPosition): Promise<Stamp | undefined> {
+    const stamp = await this.stamp(tags);
+    const log = new RedisBumpLog(this.connection.executor, tags[0] ?? '');
+    return (await log.isBumpedSince(position, tags)) ? undefined : stamp;
+  }
+
   async judge(stamp: Stamp): Promise<Verdict> {
     const { epoch, values } = await this.#read(stamp.tags);
     if (stamp.epoch !== epoch) return 'purged';
@@ -221,6 +229,7 @@ export class RedisStore implements CacheStore {
     const life = physicalLife(entry);
     const bytes = encodeEntry(entry, query.values);
     const set: RedisCommand = ['set', query.key, bytes, 'PX', life.entry];
+    if (entry.stamp.tags.length > query.tags().length) this.#rememberTags(query, entry.stamp.tags);
     const write = (): Promise<unknown> => {
       const extended = this.#lifetimes.extend(entry.stamp.tags, life.generations);
       return this.#write([set, ...extended], bytes.length >= LARGE_BYTES);
@@ -262,7 +271,7 @@ export class RedisStore implements CacheStore {
   #send(tags: readonly string[], mode: InvalidationMode): Promise<unknown> {
     const commands = tags.map((tag) => bumpCommand(tag, mode));
     // Processes without a bus publish too: others may have one.
-    return this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands);
+    return this.connection.executor.publish(BUS_CHANNEL, bumpMessage(tags, mode), commands, appendBump(tags));
   }
 
   /** Repeats at a new master what its predecessor may have acknowledged after it was replaced. Returns the number of tags. */
@@ -340,47 +349,6 @@ export async function acquireLease(
       await executor.runAll([['eval', RELEASE_SCRIPT, 1, key, token]]).catch(() => undefined);
     },
   };
-}
-
-/** Extends the lives of keys in Redis, never shortening those that other entries need for longer. */
-export class RedisLifetimes {
-  #hasGt = true;
-  /** Times of the last extensions, by key. */
-  readonly #extended = new LRUCache<string, number>({ max: MAX_EXTENDED });
-
-  /**
-   * Lets keys live for at least `ms` milliseconds. Redis 6 cannot tell whether a life is longer already: there it is thirty days at least,
-   * and entries that need their generations longer are misses.
-   */
-  extend(keys: readonly string[], ms: number): RedisCommand[] {
-    return keys.map((key) =>
-      this.#hasGt ? ['pexpire', key, ms, 'GT'] : ['pexpire', key, Math.max(ms, IDLE_MS)],
-    );
-  }
-
-  /** True if a command failed because of its option, which is then left out from now on. */
-  detectsRedis6(error: unknown): boolean {
-    if (!this.#hasGt || !LACKS_GT.test(String(error))) return false;
-    this.#hasGt = false;
-    return true;
-  }
-
-  /**
-   * Commands that extend the life of an entry without expiry, when half of its idle lifetime is over; `undefined` where nothing is to be
-   * done.
-   */
-  renew(key: string, entry: Entry, now: number): RedisCommand[] | undefined {
-    if (entry.keepUntil !== Infinity || now - entry.cachedAt < IDLE_MS / 2) return undefined;
-    if (now - (this.#extended.get(key) ?? -Infinity) < IDLE_MS / 2) return undefined;
-    this.#extended.set(key, now);
-    const life = physicalLife(entry);
-    return [...this.extend([key], life.entry), ...this.extend(entry.stamp.tags, life.generations)];
-  }
-
-  /** Called after a failed extension: the next read tries again. */
-  forget(key: string): void {
-    this.#extended.delete(key);
-  }
 }
 
 /** An absent tag has no current entry: it is not created. */
