@@ -1,33 +1,37 @@
-import { decodeText } from '../keys/scalars.js';
 import { createHash } from 'node:crypto';
+import { decodeText } from '../keys/scalars.js';
 import { encodeValue } from '../keys/index.js';
 import { CacheConfigurationError } from '../common/errors.js';
 
 /**
  * Names of entries and tags in a store. All names of an application begin with its namespace, followed by `:e:` for entries and `:g:`
  * for generations. Only entry keys hold the application, its version and the fingerprint of a class, so that other applications and builds can
- * invalidate the entries of this one.
+ * invalidate the entries of this one. They hold hashes of them: each read writes, hashes and compares the whole key.
+ *
+ * | entry key | `<namespace>:e:<method>:<application><build>:<key version>:<arguments>` |
+ * |---|---|
+ * | application | 8 characters |
+ * | build | 12 characters, of the application, its version and the fingerprint of the class |
  */
 export class KeySpace {
   readonly entries: string;
   /** Tag of every entry, which `clear()` bumps. */
   readonly allTag: string;
   readonly #tags: string;
+  /** Hash of the application, as it begins in entry keys. */
   readonly #application: string;
-  readonly #build: string;
 
   constructor(
     readonly namespace: string,
     /** Application that owns the entries. Part of entry keys only, not of tags. */
-    application: string,
-    version: string | undefined,
+    private readonly application: string,
+    private readonly version: string | undefined,
   ) {
     assertNamespace(namespace);
     this.entries = `${namespace}:e:`;
     this.#tags = `${namespace}:g:`;
     this.allTag = `${this.#tags}all`;
-    this.#application = segment(application);
-    this.#build = `${this.entries}${this.#application}:${segment(version)}:`;
+    this.#application = shortHash([application], APPLICATION_LENGTH);
   }
 
   /**
@@ -36,13 +40,15 @@ export class KeySpace {
    * @param version of its key constructor
    */
   entryPrefix(target: string, fingerprint = '', version?: string | number): string {
-    return `${this.#build}${segment(target)}:${fingerprint}:${segment(version)}:`;
+    const build = shortHash([this.application, this.version, fingerprint], BUILD_LENGTH);
+    return `${this.entries}${segment(target)}:${this.#application}${build}:${segment(version)}:`;
   }
 
   /** True if a key of this method was written by another version of its key constructor, in any build of this application. */
   isOtherVersion(key: string, target: string, version?: string | number): boolean {
-    const [application, , name, , keyVersion] = key.slice(this.entries.length).split(':', 5);
-    return application === this.#application && name === segment(target) && keyVersion !== segment(version);
+    const [name, code, keyVersion] = key.slice(this.entries.length).split(':', 3);
+    const isOwn = name === segment(target) && code?.startsWith(this.#application) === true;
+    return isOwn && keyVersion !== segment(version);
   }
 
   namespaceTag(keyNamespace: string): string {
@@ -95,6 +101,17 @@ export class KeySpace {
   userTag(name: string): string {
     return this.userTagPrefix + shortened(segment(name));
   }
+}
+
+/** Applications of one namespace are few. Characters, of six bits. */
+const APPLICATION_LENGTH = 8;
+
+/** 72 bits: builds are not made to collide. */
+const BUILD_LENGTH = 12;
+
+/** The beginning of a hash; base64url has no colon. */
+function shortHash(parts: readonly (string | undefined)[], length: number): string {
+  return createHash('sha256').update(encodeValue(parts)).digest('base64url').slice(0, length);
 }
 
 /** Longer texts of the user are hashed in keys and tags. Characters. */

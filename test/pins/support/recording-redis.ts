@@ -27,7 +27,7 @@ const ALGORITHMS = ['plain', 'gzip', 'brotli', 'zstd'];
 
 /** Makes texts of fixed length out of what is random: the namespace, the history of Redis, generations, ids. */
 /** In keys of entries: it follows from the source of a class, which the compiler may change. */
-export const FINGERPRINT = /(:e:[^:\s]*:[^:\s]*:[^:\s]*:)[\w-]{16}(:)/g;
+export const BUILD = /(:e:[^:\s]*:[\w-]{8})[\w-]{12}(:)/g;
 
 /** Beside the names of classes in values, for the same reason. */
 const SHAPE = /(\w)~[\w-]{16}(?![\w-])/g;
@@ -49,7 +49,7 @@ export class Fixed {
       .toString('latin1')
       .replaceAll(this.namespace, 'pins'.padEnd(this.namespace.length, '-'))
       .replace(this.#epochs, (epoch) => 'e'.repeat(epoch.length))
-      .replace(FINGERPRINT, '$1fingerprint----$2')
+      .replace(BUILD, '$1build-------$2')
       .replace(SHAPE, '$1~shape-----------')
       .replace(/(?<![\w-])[\w-]{12}\.[\w-]{12}(?![\w-])/g, 'hard-half---.soft-half---')
       .replace(

@@ -10,7 +10,7 @@ import {
   type StoreQuery,
   type Verdict,
 } from '../../../lib/index.js';
-import { FINGERPRINT } from './recording-redis.js';
+import { BUILD } from './recording-redis.js';
 
 /** The memory store, which writes down the key and tags of every entry that it is given, and every tag that it drops. */
 export class RecordingStore implements CacheStore {
@@ -114,6 +114,6 @@ export async function written(title: string, store: RecordingStore, call: () => 
     const { name, code } = error as { name: string; code?: string };
     return [title, `  error  ${name} ${code}`].join('\n');
   }
-  const lines = store.take().map((line) => `  ${line.replace(FINGERPRINT, '$1<fingerprint>$2')}`);
+  const lines = store.take().map((line) => `  ${line.replace(BUILD, '$1<build>$2')}`);
   return [title, ...lines].join('\n');
 }
