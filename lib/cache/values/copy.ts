@@ -15,32 +15,37 @@ export function copySnapshot(snapshot: CopiedSnapshot): unknown {
   return snapshot.tree ? copyTree(value) : copyGraph(value, new Map());
 }
 
-/** Copies a snapshot without shared references and holes: no map of seen objects is needed. On the hit path. */
+/**
+ * Copies a snapshot without shared references and holes: no map of seen objects is needed. On the hit path: V8 copies an object or array
+ * as a whole faster than its members one by one (`npm run bench -- library`).
+ */
 function copyTree(value: object): object {
   if (Array.isArray(value)) {
-    const length = value.length;
-    const copy = new Array<unknown>(length);
-    for (let i = 0; i < length; i++) {
-      const item: unknown = value[i];
+    const copy = value.slice() as unknown[];
+    for (let i = 0; i < copy.length; i++) {
+      const item = copy[i];
       if (typeof item === 'object' && item !== null) copy[i] = copyTree(item);
-      else if (item !== undefined || i in value) copy[i] = item;
     }
     return copy;
   }
   const prototype = Object.getPrototypeOf(value) as object | null;
-  const isPlain = prototype === Object.prototype;
-  if (!isPlain && prototype !== null) {
-    const special = copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, copyTreeMember);
-    if (special !== undefined) return special;
-  }
-  const copy = (isPlain ? {} : Object.create(prototype)) as Record<string, unknown>;
-  const keys = Object.keys(value);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
-    const item = (value as Record<string, unknown>)[key];
-    const own = typeof item === 'object' && item !== null ? copyTree(item) : item;
-    if (isPlain && key !== '__proto__') copy[key] = own;
-    else defineOwn(copy, key, own);
+  if (prototype === Object.prototype) return copyRecord(value as Record<string, unknown>);
+  const special =
+    prototype === null
+      ? undefined
+      : (copyBytesOrTime(value, prototype) ?? copyCollection(value, prototype, copyTreeMember));
+  if (special !== undefined) return special;
+  const copy = Object.create(prototype) as object;
+  for (const [key, item] of Object.entries(value)) defineOwn(copy, key, copyTreeMember(item));
+  return copy;
+}
+
+function copyRecord(value: Record<string, unknown>): Record<string, unknown> {
+  const copy = { ...value };
+  for (const key in copy) {
+    const item = copy[key];
+    // A member of Object.prototype that somebody added is none of the copy.
+    if (typeof item === 'object' && item !== null && Object.hasOwn(copy, key)) copy[key] = copyTree(item);
   }
   return copy;
 }
