@@ -1,5 +1,6 @@
 import { MethodCounters } from '../observability/metrics.js';
 import { anySpelling, type CompiledKey, type PartitionValues } from '../keys/index.js';
+import type { KeyMemo } from '../keys/key-memo.js';
 import type { KeyRequest } from '../keys/key.interface.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { type CachePolicy, type CacheTarget, Call, type CallContext } from './engine/call.js';
@@ -18,6 +19,7 @@ export class MethodTarget implements CacheTarget {
   /** Tags that every entry of the method carries. */
   readonly #commonTags: readonly string[];
   readonly #entryPrefix: string;
+  readonly #keyMemo: KeyMemo | undefined;
   readonly #partitionPrefix: string;
   readonly #keyTagPrefix: string;
 
@@ -38,6 +40,7 @@ export class MethodTarget implements CacheTarget {
     this.methodTag = space.methodTag(name);
     this.counters = new MethodCounters(name, space.namespace);
     this.#entryPrefix = space.entryPrefix(name, fingerprint, key.version);
+    this.#keyMemo = key.createMemo();
     this.#partitionPrefix = space.partitionPrefix(name);
     this.#keyTagPrefix = space.keyTagPrefix(name);
     this.#commonTags = [
@@ -61,11 +64,24 @@ export class MethodTarget implements CacheTarget {
     ambient = this.keyContext === undefined ? undefined : this.#readContext(this.keyContext),
   ): Call {
     const call = new Call(this, self, args, request);
+    if (ambient === undefined && request === undefined) return this.#withKnownKey(call, args);
     const before =
       ambient === undefined ? this.#entryPrefix + route : this.#entryPrefix + ambient.text + route;
     call.ambient = ambient;
     call.argumentsAt = before.length;
     call.key = before + this.key.key(call);
+    return call;
+  }
+
+  #withKnownKey(call: Call, args: readonly unknown[]): Call {
+    call.argumentsAt = this.#entryPrefix.length;
+    const known = this.#keyMemo?.get(args);
+    if (known !== undefined) {
+      call.key = known;
+      return call;
+    }
+    call.key = this.#entryPrefix + this.key.key(call);
+    this.#keyMemo?.set(args, call.key);
     return call;
   }
 

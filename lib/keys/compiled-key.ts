@@ -2,6 +2,7 @@ import type { KeyArguments } from './key-arguments.js';
 import type { KeyMeta } from './key-constructor.js';
 import { UnencodableError } from './key-errors.js';
 import type { KeySlot, KeyTemplate, PartitionShape } from './key-template.js';
+import { KeyMemo } from './key-memo.js';
 import type { KeyHash, KeySource, PartitionValues } from './key.interface.js';
 import type { ContextMembers, PartitionTags, SpellingOf } from './partitions.js';
 import { encodeText } from './scalars.js';
@@ -70,6 +71,15 @@ export class CompiledKey {
     this.#maxLength = parts.maxLength;
     this.#where = parts.where;
     this.#middle = middleOf(parts.meta, parts.rest.isEmpty);
+  }
+
+  /** A memo of its keys by their arguments; `undefined` if they are written from anything else too. */
+  createMemo(): KeyMemo | undefined {
+    const partition = this.#partition.plainArguments;
+    const rest = this.#rest.plainArguments;
+    if (partition === undefined || rest === undefined || partition.length + rest.length === 0)
+      return undefined;
+    return new KeyMemo([...partition, ...rest]);
   }
 
   /** The names of the partition fields, sorted. */

@@ -46,6 +46,12 @@ export class KeyTemplate {
     return this.#literals.length === 1 && this.#literals[0] === '';
   }
 
+  /** The arguments that it is written from; `undefined` if it is written from anything else too. */
+  get plainArguments(): readonly number[] | undefined {
+    const indexes = this.#named.map(({ value }) => value.plainArgument);
+    return indexes.includes(undefined) ? undefined : (indexes as number[]);
+  }
+
   /** Writes the text for one call. */
   render(source: KeySource): string {
     const slots = this.#slots;
@@ -146,6 +152,12 @@ export class KeySlot {
     this.#hash = part.hashValue ? hash : undefined;
     this.#tagHash = tagHash;
     this.#coarse = { isSet: part.set === true, sortLists: part.sortLists, isHashed: part.hashValue };
+  }
+
+  /** The argument that it writes as it is; `undefined` for one of which it writes a part or a hash, and for what is no argument. */
+  get plainArgument(): number | undefined {
+    const isPlain = this.#argument >= 0 && !this.isOptional && !this.#isList && this.#hash === undefined;
+    return isPlain ? this.#argument : undefined;
   }
 
   /** The text of a value in the key. */

@@ -1,0 +1,59 @@
+/** Keys that are remembered, of one method. */
+const MAX_KEYS = 2_000;
+
+/** Fewer of the calls than this found a remembered key: then the calls are too various, and nothing more is remembered. */
+const LEAST_SHARE = 0.5;
+
+type Level = Map<unknown, Level | string>;
+
+/**
+ * Remembers the keys of recent calls by their arguments. To write a key, and to hash the new text for the look-up, costs more than
+ * the rest of a hit in memory (`npm run bench -- library`).
+ *
+ * Only for keys that follow from scalar arguments alone. A Map tells these apart as keys do: `1` from `'1'` and `1n`, but not `0`
+ * from `-0`.
+ */
+export class KeyMemo {
+  #keys: Level | undefined = new Map();
+  #count = 0;
+  #found = 0;
+
+  /** @param indexes of the arguments that the key is written from; one at least */
+  constructor(private readonly indexes: readonly number[]) {}
+
+  /** The key of earlier arguments like these; `undefined` if it is not known. */
+  get(args: readonly unknown[]): string | undefined {
+    let level: Level | string | undefined = this.#keys;
+    for (let i = 0; i < this.indexes.length && level !== undefined; i++)
+      level = (level as Level).get(args[this.indexes[i]!]);
+    if (level !== undefined) this.#found++;
+    return level as string | undefined;
+  }
+
+  /** Remembers a key, unless an argument is an object, which may change. */
+  set(args: readonly unknown[], key: string): void {
+    if (this.#keys === undefined || !this.indexes.every((index) => isScalar(args[index]))) return;
+    if (this.#count === MAX_KEYS) this.#startAgain();
+    let level: Level | undefined = this.#keys;
+    const last = this.indexes.length - 1;
+    for (let i = 0; i < last && level !== undefined; i++) {
+      const value = args[this.indexes[i]!];
+      const next = level.get(value) as Level | undefined;
+      if (next === undefined) level.set(value, (level = new Map()));
+      else level = next;
+    }
+    level?.set(args[this.indexes[last]!], key);
+    this.#count++;
+  }
+
+  #startAgain(): void {
+    const calls = this.#found + this.#count;
+    this.#keys = this.#found < calls * LEAST_SHARE ? undefined : new Map();
+    this.#count = 0;
+    this.#found = 0;
+  }
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function');
+}
