@@ -4,10 +4,15 @@ import {
   type NestInterceptor,
   NotFoundException,
 } from '@nestjs/common';
-import { finalize, from, Observable, of, switchMap, tap } from 'rxjs';
+import { finalize, from, Observable, of, switchMap } from 'rxjs';
 import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
-import { followsRequests, runInLoad, runInRequest } from '../cache/engine/load-context.js';
+import {
+  followsRequests,
+  joinSurroundings,
+  runInLoad,
+  scopeSurroundings,
+} from '../cache/engine/load-context.js';
 import type { Load } from '../cache/engine/loads.js';
 import { StatusCounter, UNCOUNTED } from '../observability/metrics.js';
 import { Entry } from '../stores/store.interface.js';
@@ -24,7 +29,6 @@ import {
 import { hitAnswer } from './answer/hit-answer.js';
 import type { HitShortcut, HitSource } from './answer/hit-shortcut.js';
 import { forwardReason, RecordedAnswer } from './answer/recorded-answer.js';
-import { serializeInLoad } from './answer/serialization.js';
 import { statusHeaders } from './answer/response-headers.js';
 import { type Reuse, StaleResponses } from './answer/stale-responses.js';
 import { notCached } from './answer/synthetic-answer.js';
@@ -260,11 +264,11 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const handler = new HandlerLoad(this.runtime, route);
     const answer = new RecordedAnswer(this.runtime, exchange, call, load, rules, handler);
     const control = runUnobserved(() => route.platform.record(request, response, answer));
-    const serialize = (value: unknown): void => serializeInLoad(response, value, load.context);
+    joinSurroundings(load.context);
     return within(
       (body) => runInLoad(load.context, body),
       () => handler.run(next, control),
-    ).pipe(tap({ next: serialize, error: serialize }));
+    );
   }
 
   /** Waits for the load of another request, and takes its response only if that answers this request and is current. */
@@ -302,14 +306,8 @@ function watchedHandler(handler: CallHandler, objects: RequestObjects, rules: In
       const watch = watchOf(objects.request);
       if (watch?.handOver(messageOf(objects.request)) !== true) return handler.handle();
       const prepare = (): void => watchInnerLoads(objects, rules);
-      if (followsRequests()) {
-        const scope = new InnerLoads(objects, rules, prepare);
-        return within(
-          (body) => runInRequest(scope, body),
-          () => handler.handle(),
-        );
-      }
-      prepare();
+      if (followsRequests()) scopeSurroundings(new InnerLoads(objects, rules, prepare));
+      else prepare();
       return handler.handle();
     },
   };

@@ -7,7 +7,8 @@ import {
   canTellPlainPipelines,
   isPlainPipeline,
 } from '../common/nest-internals.js';
-import { type HitSource, HitShortcut, type RegisteringAdapter } from '../http/answer/hit-shortcut.js';
+import { type HitSource, HitShortcut } from '../http/answer/hit-shortcut.js';
+import { type RegisteringAdapter, surroundPipelines } from '../http/answer/pipelines.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform } from '../http/platform/express.platform.js';
 import { FastifyPlatform } from '../http/platform/fastify.platform.js';
@@ -64,17 +65,21 @@ export function createShortcut(discovery: DiscoveryService, config: ApplicationC
   });
 }
 
-/** Lets hits skip Nest's pipeline for handlers that the shortcut accepts. */
-export function installShortcut(
+/** Wraps the pipelines of routes: loads see what runs around them, and hits skip the pipeline where the shortcut accepts its handler. */
+export function installPipelines(
   shortcut: HitShortcut,
   { httpAdapter }: HttpAdapterHost,
   source: HitSource,
   log: OnceLog,
 ): void {
+  const adapter = httpAdapter as unknown as RegisteringAdapter;
   // The application observes every route that runs: the shortcut would hide hits from it.
-  if (httpAdapter.getOnRouteTriggered?.() !== undefined) return;
-  if (canTellPlainPipelines()) shortcut.install(httpAdapter as unknown as RegisteringAdapter, source);
-  else
+  const isObserved = httpAdapter.getOnRouteTriggered?.() !== undefined;
+  const canShorten = canTellPlainPipelines();
+  if (canShorten && !isObserved) shortcut.install(adapter, source);
+  // Wraps inside the shortcut: hits need no surroundings.
+  surroundPipelines(adapter);
+  if (!canShorten && !isObserved)
     log.warn(
       'no shortcut',
       'Hits run through the whole pipeline of Nest and are slower: the metadata of guards and headers cannot be read in this version ' +

@@ -51,7 +51,7 @@ import {
   createShortcut,
   endIdleConnections,
   installPlatform,
-  installShortcut,
+  installPipelines,
   instanceOf,
   instanceProblem,
 } from './http-wiring.js';
@@ -163,7 +163,7 @@ export class ModuleWiring
   beforeRoutes(): void {
     this.#platform ??= installPlatform(this.adapterHost);
     if (this.#platform === undefined) return;
-    installShortcut(this.#shortcut, this.adapterHost, this.#interceptor, this.runtime.log);
+    installPipelines(this.#shortcut, this.adapterHost, this.#interceptor, this.runtime.log);
   }
 
   async onModuleInit(): Promise<void> {

@@ -91,7 +91,7 @@ export class LoadContext {
   /** The load of a response watches its request itself. */
   #enterScope(): void {
     isFollowing = true;
-    this.scope = currentLoad()?.scope ?? scopes.getStore();
+    this.scope = currentLoad()?.scope ?? surroundingsHere()?.scope;
     this.#leaveScope = this.scope?.begin();
   }
 
@@ -289,9 +289,26 @@ function sameGeneration(a: Generation, b: Generation): boolean {
   return a.hard === b.hard && a.soft === b.soft;
 }
 
-const storage = privateStorage<LoadContext>();
+/**
+ * Everything that a framework does for one request: it sends what a load returned, reads its streams, or has a filter answer in place of
+ * the load. That code runs around the load, but what it reads decides the answer too.
+ */
+class Surroundings {
+  /** The load that makes the answer. */
+  load: LoadContext | undefined;
+  /** The request, for values that are loaded in its handler or around it. */
+  scope: RequestScope | undefined;
 
-const scopes = privateStorage<RequestScope>();
+  /** @param outer the load that sent this request to its own process */
+  constructor(private readonly outer: LoadContext | undefined) {}
+
+  get current(): LoadContext | undefined {
+    return this.load?.isOpen === true ? this.load : this.outer;
+  }
+}
+
+const storage = privateStorage<LoadContext | Surroundings>();
+
 let isFollowing = false;
 
 /** True once values are loaded by this process: only then their loads need to find the request in whose handler they run. */
@@ -299,9 +316,43 @@ export function followsRequests(): boolean {
   return isFollowing;
 }
 
-/** Runs `body` inside the handler of a request. */
-export function runInRequest<T>(scope: RequestScope, body: () => T): T {
-  return scopes.run(scope, body);
+/** Runs the pipeline of a request: its guards, its load, and what sends the answer. */
+export function runAroundLoad<T>(pipeline: () => T): T {
+  openLoads++;
+  let result: T;
+  try {
+    result = storage.run(new Surroundings(currentLoad()), pipeline);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  if (result instanceof Promise) result.then(leave, leave);
+  else leave();
+  return result;
+}
+
+/** Tells the code around a load that makes the answer to a request that it belongs to it. */
+export function joinSurroundings(load: LoadContext): void {
+  surroundingsOrEntered().load = load;
+}
+
+/** Tells loads of values inside the handler of a request, and around it, which request that is. */
+export function scopeSurroundings(scope: RequestScope): void {
+  surroundingsOrEntered().scope = scope;
+}
+
+function surroundingsHere(): Surroundings | undefined {
+  const here = storage.getStore();
+  return here instanceof Surroundings ? here : undefined;
+}
+
+/** Where the pipeline was not run by {@link runAroundLoad}: entered as far as the asynchronous context of the caller reaches. */
+function surroundingsOrEntered(): Surroundings {
+  const here = surroundingsHere();
+  if (here !== undefined) return here;
+  const entered = new Surroundings(currentLoad());
+  storage.enterWith(entered);
+  return entered;
 }
 
 /** Has loads told of the ambient contexts that they read. To be called once there may be loads. */
@@ -335,7 +386,8 @@ function leave(): void {
 /** The innermost load that the caller runs in; `undefined` outside of loads, and after the load has ended. */
 export function currentLoad(): LoadContext | undefined {
   if (openLoads === 0) return undefined;
-  const context = storage.getStore();
+  const here = storage.getStore();
+  const context = here instanceof Surroundings ? here.current : here;
   return context?.isOpen === true ? context : undefined;
 }
 

@@ -1,19 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
-import 'reflect-metadata';
-import { NEST_METADATA } from '../../common/nest-internals.js';
 import type { Exchange, Lookup } from '../exchange.js';
 import type { CachedRoute } from '../route/cached-route.js';
-
-/** A route as Nest's router registers it with the platform: guards, interceptors, pipes, handler. */
-type Pipeline = (request: Exchange['request'], response: object, next: unknown) => unknown;
-
-type Register = (...args: unknown[]) => unknown;
-
-/** The methods of Nest's HTTP adapter that register GET handlers. */
-export interface RegisteringAdapter {
-  get: Register;
-  all: Register;
-}
+import { type Pipeline, type RegisteringAdapter, wrapPipelines } from './pipelines.js';
 
 /** Looks a request up in the cache before Nest's pipeline runs. */
 export interface HitSource {
@@ -46,11 +34,7 @@ export class HitShortcut {
 
   /** Wraps the pipelines that Nest registers from now on. */
   install(adapter: RegisteringAdapter, source: HitSource): void {
-    for (const method of ['get', 'all'] as const) {
-      const register = adapter[method].bind(adapter);
-      adapter[method] = (...args) =>
-        register(...args.map((arg) => (isPipeline(arg) ? this.#shortened(arg, source) : arg)));
-    }
+    wrapPipelines(adapter, ['get', 'all'], (pipeline) => this.#shortened(pipeline, source));
   }
 
   /** Called when a request reaches the interceptor. @returns the lookup of the request, if the shortcut made one: the store is read once */
@@ -69,7 +53,7 @@ export class HitShortcut {
 
   #shortened(pipeline: Pipeline, source: HitSource): Pipeline {
     const destination: Destination = { route: undefined };
-    const shortened: Pipeline = (request, response, next) => {
+    return (request, response, next) => {
       const { route } = destination;
       if (route === null) return pipeline(request, response, next);
       try {
@@ -82,21 +66,7 @@ export class HitShortcut {
       }
       return pipeline(request, response, next);
     };
-    return likePipeline(shortened, pipeline);
   }
-}
-
-/** Nest copies the metadata of a handler to its pipeline, for adapters. If a version of Nest does not, no pipeline has a shortcut. */
-function isPipeline(argument: unknown): argument is Pipeline {
-  return typeof argument === 'function' && Reflect.hasMetadata(NEST_METADATA.path, argument);
-}
-
-/** Copies metadata and name: adapters read the constraints and options of a route from them. */
-function likePipeline(shortened: Pipeline, pipeline: Pipeline): Pipeline {
-  for (const key of Reflect.getMetadataKeys(pipeline) as unknown[])
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, pipeline), shortened);
-  Object.defineProperty(shortened, 'name', { value: pipeline.name, configurable: true });
-  return Object.assign(shortened, pipeline);
 }
 
 const settled = Promise.resolve();
