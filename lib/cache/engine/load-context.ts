@@ -9,6 +9,7 @@ import {
   privateStorage,
   storesHere,
 } from './async-storages.js';
+import { type LoadInput, membersRead, StoreInput } from './load-input.js';
 
 /** Reasons that are kept for the log: one input suffices to refuse storing. */
 const MAX_INPUTS = 16;
@@ -16,14 +17,6 @@ const NO_INPUTS: readonly LoadInput[] = [];
 
 /** An entry with more tags would cost more to check than to load. */
 export const MAX_TAGS = 2_000;
-
-/** Something that a load read and that chooses its value, such as a request header. */
-export interface LoadInput {
-  /** For the log, e.g. `the request header x-tenant`. Each input once in a load. */
-  readonly name: string;
-  /** What to write so that the value may be stored. */
-  readonly advice: string;
-}
 
 /** A request in whose handler loads of values run, and may read it. */
 export interface RequestScope {
@@ -156,8 +149,8 @@ export class LoadContext {
     // Entered within the load: what it was made of was read there.
     if (isFollowed(storage) && store !== before) return store;
     if (packageOf(storage) === 'nestjs-cls' && typeof store === 'object' && store !== null)
-      return membersRead(store, () => this.readInput(storeInput(storage, store)));
-    this.readInput(storeInput(storage, store));
+      return membersRead(store, () => this.readInput(new StoreInput(storage, store)));
+    this.readInput(new StoreInput(storage, store));
     return store;
   }
 
@@ -241,48 +234,6 @@ export class LoadContext {
     );
     return uniteStamps([own, learned, inherited]);
   }
-}
-
-/** An ambient context that was entered before a load and read in it; or was not there. */
-class StoreInput implements LoadInput {
-  readonly name = 'an ambient context (AsyncLocalStorage)';
-  readonly advice =
-    'pass what it needs as an argument, or say what every key holds of the context: ' +
-    `forRoot({ keyContext: () => ({ tenant: … }) })`;
-
-  constructor(
-    readonly storage: AnyStorage,
-    readonly store: unknown,
-  ) {}
-}
-
-function storeInput(storage: AnyStorage, store: unknown): LoadInput {
-  return new StoreInput(storage, store);
-}
-
-/** Members under which nestjs-cls keeps its own state and that of its plugins; what it saves of a request is watched there. */
-const OWN_OF_CLS = /^(?:CLS_|TRANSACTION)/;
-
-/** A store of nestjs-cls, which reports reads of members that the application put there. */
-function membersRead(store: object, report: () => void): object {
-  const look = (name: string | symbol): void => {
-    if (typeof name === 'symbol' ? !OWN_OF_CLS.test(name.description ?? '') : !(name in Object.prototype))
-      report();
-  };
-  return new Proxy(store, {
-    get(target, name) {
-      look(name);
-      return Reflect.get(target, name) as unknown;
-    },
-    has(target, name) {
-      look(name);
-      return Reflect.has(target, name);
-    },
-    ownKeys(target) {
-      report();
-      return Reflect.ownKeys(target);
-    },
-  });
 }
 
 function sameGeneration(a: Generation, b: Generation): boolean {

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
-import { currentLoad, type LoadInput } from '../../cache/engine/load-context.js';
+import { currentLoad } from '../../cache/engine/load-context.js';
+import type { LoadInput } from '../../cache/engine/load-input.js';
 import { observeMember } from './observed-objects.js';
 
 interface Message {

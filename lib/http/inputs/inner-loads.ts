@@ -1,4 +1,5 @@
-import { currentLoad, type LoadInput, type RequestScope } from '../../cache/engine/load-context.js';
+import { currentLoad, type RequestScope } from '../../cache/engine/load-context.js';
+import type { LoadInput } from '../../cache/engine/load-input.js';
 import type { InputRules } from './input-rules.js';
 import { observeMember } from './observed-objects.js';
 import type { RequestObjects } from './request-input.js';

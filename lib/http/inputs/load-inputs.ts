@@ -1,4 +1,5 @@
-import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import { currentLoad, type LoadContext } from '../../cache/engine/load-context.js';
+import type { LoadInput } from '../../cache/engine/load-input.js';
 import { ADDRESS, observeConnection } from './connection-members.js';
 import type { HeldInputs } from './held-inputs.js';
 import { InnerLoads, ScopedInput } from './inner-loads.js';

@@ -1,4 +1,4 @@
-import type { LoadInput } from '../../cache/engine/load-context.js';
+import type { LoadInput } from '../../cache/engine/load-input.js';
 import type { KeyRequest } from '../../keys/key.interface.js';
 
 /** The objects on which upstream code can leave members for a load. */

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { currentLoad, type LoadContext, type LoadInput } from '../../cache/engine/load-context.js';
+import { currentLoad, type LoadContext } from '../../cache/engine/load-context.js';
+import type { LoadInput } from '../../cache/engine/load-input.js';
 import { IS_WATCHED, reportPrinting } from './cloned-headers.js';
 import { HeaderEnumeration } from './header-enumeration.js';
 import { alwaysNeutralNames, keyedNames, neutralUpstreamNames } from './neutral-headers.js';
