@@ -1,18 +1,24 @@
 // Builds lib/ into dist/esm and dist/cjs: tsc compiles it to ES modules in .tmp/tsc, and scripts/bundle.mjs bundles those.
-// `--if-stale` does nothing when dist/ is newer than every source.
-import { cpSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+// The pages of docs/ are packed as one file, dist/documentation.md. `--if-stale` does nothing when dist/ is newer than every source.
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isFresh } from './newest.mjs';
 import { inRoot, run } from './root.mjs';
 
 /** Written last, so its time tells when a build was completed. */
 const stamp = inRoot('dist', 'cjs', 'package.json');
 
+/** The pages of docs/, each under its path, for those who read them offline. */
+function documentation() {
+  const pages = readdirSync(inRoot('docs'), { recursive: true }).filter((path) => path.endsWith('.md'));
+  return pages.sort().map((path) => `<!-- docs/${path} -->\n\n${readFileSync(inRoot('docs', path), 'utf8')}`);
+}
+
 /** Output of tsc. It is kept, because the package check compares the bundles with it. */
 const compiled = '.tmp/tsc';
 
 const sources = [
-  ...['lib', 'tsconfig.json', 'tsconfig.build.json'],
-  ...['build.mjs', 'bundle.mjs', 'entries.mjs'].map((name) => `scripts/${name}`),
+  ...['lib', 'docs', 'tsconfig.json', 'tsconfig.build.json'],
+  ...['build.mjs', 'bundle.mjs', 'entries.mjs', 'one-copy.mjs'].map((name) => `scripts/${name}`),
 ].map((path) => inRoot(path));
 
 async function build() {
@@ -27,6 +33,7 @@ async function build() {
   await bundle(compiled, (format) => inRoot('dist', format));
   // Beside the folders of both formats, which read them from there.
   cpSync(inRoot('lib', 'dashboard', 'assets'), inRoot('dist', 'assets'), { recursive: true });
+  writeFileSync(inRoot('dist', 'documentation.md'), documentation().join('\n'));
   // The package is "type": "module"; this makes Node and TypeScript read the files below as CommonJS.
   writeFileSync(stamp, '{ "type": "commonjs" }\n');
 }

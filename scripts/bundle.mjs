@@ -1,9 +1,11 @@
-// Bundles the output of tsc into dist/esm and dist/cjs. Each format has one file for each entry and one for the code that
-// entries share, so every class and every module-level value exists once in it. Declarations are bundled the same way.
+// Bundles the output of tsc into dist/esm and dist/cjs. Each format has one file for each entry; the code that entries share
+// stands in dist/cjs for both, so every class and every module-level value exists once. Declarations are bundled in each format.
 import { isAbsolute } from 'node:path';
 import { rolldown } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
+import ts from 'typescript';
 import { entryNames } from './entries.mjs';
+import { shareOneCopy } from './one-copy.mjs';
 import { inRoot } from './root.mjs';
 
 /** Packages stay imports, except tslib: the bundle holds the three small functions that it uses. */
@@ -45,11 +47,14 @@ async function bundleCode(compiled, folderOf) {
   };
   // Jest loads dist/cjs, where it refuses import().
   const cjs = { strict: true, esModule: true, dynamicImportInCjs: false };
+  const written = {};
   for (const [format, own] of Object.entries({ esm: {}, cjs })) {
     const { output } = await build.write({ ...common, ...own, dir: folderOf(format), format });
     assertNamesKept(output);
+    written[format] = output;
   }
   await build.close();
+  shareOneCopy(written.esm, folderOf);
 }
 
 async function bundleTypes(compiled, folderOf) {
@@ -68,11 +73,62 @@ async function bundleTypes(compiled, folderOf) {
       entryFileNames: '[name].ts',
       chunkFileNames: '[name].d.ts',
       dir: folderOf(format),
+      plugins: [withoutInternalComments],
       // Declarations have the syntax of ES modules in both formats.
       format: 'esm',
     });
   }
   await build.close();
+}
+
+/** Comments on what no entry exports help nobody: their reader has the sources. */
+const withoutInternalComments = {
+  name: 'without-internal-comments',
+  generateBundle(_, files) {
+    const chunks = Object.values(files).filter(({ type }) => type === 'chunk');
+    const entries = chunks.filter(({ isEntry }) => isEntry);
+    for (const chunk of chunks)
+      if (!chunk.isEntry) chunk.code = withComments(chunk, exportedFrom(chunk, entries));
+  },
+};
+
+const parse = ({ fileName, code }) => ts.createSourceFile(fileName, code, ts.ScriptTarget.Latest, true);
+
+/** Names, as the chunk exports them, of what an entry exports. */
+function exportedFrom({ fileName }, entries) {
+  const found = new Set();
+  const stem = `./${fileName.replace(/\.d\.ts$/, '')}.js`;
+  for (const entry of entries) {
+    const { statements } = parse(entry);
+    const exported = new Set(
+      statements
+        .filter((one) => ts.isExportDeclaration(one) && one.exportClause)
+        .flatMap(({ exportClause }) =>
+          exportClause.elements.map((one) => (one.propertyName ?? one.name).text),
+        ),
+    );
+    for (const statement of statements) {
+      if (!ts.isImportDeclaration(statement) || statement.moduleSpecifier.text !== stem) continue;
+      for (const { propertyName, name } of statement.importClause.namedBindings.elements)
+        if (exported.has(name.text)) found.add((propertyName ?? name).text);
+    }
+  }
+  return found;
+}
+
+function withComments(chunk, exported) {
+  const { statements } = parse(chunk);
+  const own = new Set(
+    statements
+      .filter((one) => ts.isExportDeclaration(one))
+      .flatMap(({ exportClause }) => exportClause.elements)
+      .filter(({ name }) => exported.has(name.text))
+      .map(({ propertyName, name }) => (propertyName ?? name).text),
+  );
+  const kept = (one) => own.has((one.name ?? one.declarationList?.declarations[0].name)?.text);
+  return statements
+    .map((one) => (kept(one) ? one.getFullText() : one.getFullText().replace(/\s*\/\*\*[^]*?\*\//g, '')))
+    .join('');
 }
 
 /** Nest and our error messages read the names of classes at run time. */

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { exportFields } from './entries.mjs';
 import { pack } from './pack.mjs';
-import { checkIdentity, checkImports, checkNames, checkSingletons, checkSize } from './package-contents.mjs';
+import {
+  checkIdentity,
+  checkImports,
+  checkJest,
+  checkNames,
+  checkSingletons,
+  checkSize,
+} from './package-contents.mjs';
 import { capture, inRoot } from './root.mjs';
 
 const manifest = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
@@ -76,6 +83,7 @@ async function checkPackage() {
       names: () => checkNames(unpacked, compiled),
       singletons: () => checkSingletons(unpacked, compiled),
       identity: () => checkIdentity(folder, manifest.name),
+      jest: () => checkJest(folder, manifest.name),
     };
     let failed = 0;
     for (const [name, check] of Object.entries(checks)) {

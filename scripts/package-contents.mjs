@@ -1,14 +1,14 @@
 // Checks of the unpacked tarball: its size, and that bundling changed nothing that code can read at run time.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { entryNames } from './entries.mjs';
 import { importsOf } from './rooms.mjs';
 import { capture, inRoot } from './root.mjs';
 
-const MAX_FILES = 90;
-/** Assets included. */
-const MAX_BYTES = 2_500_000;
+const MAX_FILES = 70;
+/** Without assets. */
+const MAX_BYTES = 2_000_000;
 /** Files that are shipped as they are: the page of the dashboard, the dashboard for Grafana and its alerts. */
 const MAX_ASSET_BYTES = 300_000;
 
@@ -31,7 +31,8 @@ export function checkSize(unpacked) {
   const assetBytes = assets.reduce((sum, file) => sum + statSync(file).size, 0);
   const problems = files.filter((file) => file.endsWith('.map')).map((file) => `${file} is a source map`);
   if (files.length > MAX_FILES) problems.push(`${files.length} files: at most ${MAX_FILES}`);
-  if (bytes > MAX_BYTES) problems.push(`${bytes} bytes: at most ${MAX_BYTES}`);
+  if (bytes - assetBytes > MAX_BYTES)
+    problems.push(`${bytes - assetBytes} bytes without assets: at most ${MAX_BYTES}`);
   if (assetBytes > MAX_ASSET_BYTES)
     problems.push(`${assetBytes} bytes of assets: at most ${MAX_ASSET_BYTES}`);
   return verdict(
@@ -158,8 +159,6 @@ export async function checkIdentity(folder, name) {
       assert.ok(Object.keys(imported).length > 0, path);
       for (const key of Object.keys(imported)) assert.equal(imported[key], required[key], path + ': two copies of ' + key);
     }
-    const copies = Object.keys(require.cache).filter((file) => /nestjs-restflow-cache.dist.cjs/.test(file));
-    assert.deepEqual(copies, []);
     process.exit();`;
   const { code, output } = await capture(
     process.execPath,
@@ -169,6 +168,27 @@ export async function checkIdentity(folder, name) {
     },
   );
   return { code, output };
+}
+
+/** Jest, which runs ES modules but does not require them before Node 24.9, boots an application with the module. */
+export async function checkJest(folder, name) {
+  const test = `
+    import { Module } from '@nestjs/common';
+    import { NestFactory } from '@nestjs/core';
+    import { CacheService, RestflowCacheModule } from '${name}';
+    test('an application boots', async () => {
+      class AppModule {}
+      Module({ imports: [RestflowCacheModule.forRoot()] })(AppModule);
+      const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+      expect(await app.get(CacheService).getOrSet('key', () => 1, { ttl: 60 })).toBe(1);
+      await app.close();
+    });`;
+  writeFileSync(join(folder, 'boot.test.mjs'), test);
+  const config = JSON.stringify({ rootDir: folder, testMatch: ['**/*.test.mjs'], transform: {} });
+  const jest = inRoot('node_modules', 'jest', 'bin', 'jest.js');
+  return capture(process.execPath, ['--experimental-vm-modules', '--no-warnings', jest, '--config', config], {
+    cwd: folder,
+  });
 }
 
 /** Everything that an import of the main entry loads is needed by every application; the rest is loaded when it is used. */
