@@ -45,7 +45,7 @@ export {
   type OutboxMigration,
   type OutboxMigrationRunner,
   type OutboxOptions,
-} from './dispatchers/outbox.dispatcher.js';
+} from './dispatchers/outbox/outbox.dispatcher.js';
 export type { HeaderTarget } from './http/headers/vary.js';
 export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';

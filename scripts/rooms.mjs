@@ -47,6 +47,7 @@ export const subRooms = {
   'invalidation/jobs': ['.', 'rewarm'],
   'invalidation/rewarm': ['.', 'rules'],
   'invalidation/rules': ['.'],
+  'dispatchers/outbox': ['.'],
   'keys/fields': ['.'],
   'stores/redis': ['.'],
   'typeorm/collect': ['.', 'patches', 'rows'],

@@ -1,6 +1,6 @@
 import { expect, it, jest } from '@jest/globals';
-import { OutboxRelay } from '../../lib/dispatchers/outbox-relay.js';
-import type { Claim } from '../../lib/dispatchers/outbox-table.js';
+import { OutboxRelay } from '../../lib/dispatchers/outbox/outbox-relay.js';
+import type { Claim } from '../../lib/dispatchers/outbox/outbox-table.js';
 import { InvalidationJobError } from '../../lib/index.js';
 import { until } from './support/world.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { systemClock } from '../../lib/common/time.js';
-import { OutboxTable } from '../../lib/dispatchers/outbox-table.js';
+import { OutboxTable } from '../../lib/dispatchers/outbox/outbox-table.js';
 import { memoryStore, outboxDispatcher, outboxMigration, type OutboxOptions } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
 import { SharedMemory } from '../support/shared-memory.js';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DispatcherHost } from '../invalidation/jobs/dispatcher.interface.js';
-import { InvalidationJobError } from '../invalidation/jobs/job.js';
-import { topicOf, messageOf } from '../common/messages.js';
-import { Deadline, type ShutdownDeadline, pauseBefore } from '../common/async.js';
+import type { DispatcherHost } from '../../invalidation/jobs/dispatcher.interface.js';
+import { InvalidationJobError } from '../../invalidation/jobs/job.js';
+import { topicOf, messageOf } from '../../common/messages.js';
+import { Deadline, type ShutdownDeadline, pauseBefore } from '../../common/async.js';
 import type { Claim, OutboxTable } from './outbox-table.js';
 
 export interface RelayOptions {

@@ -1,7 +1,7 @@
-import { CacheConfigurationError } from '../common/errors.js';
-import type { InvalidationJob } from '../invalidation/jobs/dispatcher.interface.js';
-import type { QueueMeasurement } from './queue-watch.js';
-import { dialectOf, type OutboxSql, typeOf } from '../typeorm/dialects.js';
+import { CacheConfigurationError } from '../../common/errors.js';
+import type { InvalidationJob } from '../../invalidation/jobs/dispatcher.interface.js';
+import type { QueueMeasurement } from '../queue-watch.js';
+import { dialectOf, type OutboxSql, typeOf } from '../../typeorm/dialects.js';
 
 /** Runs SQL, in a transaction or outside of one. */
 export interface SqlRunner {

@@ -1,22 +1,22 @@
-import { ATTEMPTS, Deadline, type ShutdownDeadline } from '../common/async.js';
-import { messageOf } from '../common/messages.js';
+import { ATTEMPTS, Deadline, type ShutdownDeadline } from '../../common/async.js';
+import { messageOf } from '../../common/messages.js';
 import type {
   ChangeTransaction,
   DispatchContext,
   Dispatcher,
   DispatcherHost,
   InvalidationJob,
-} from '../invalidation/jobs/dispatcher.interface.js';
-import { hasWork } from '../invalidation/jobs/job.js';
-import { InvalidationDispatcher } from './invalidation-dispatcher.decorator.js';
-import { flag, positive, text } from '../common/options.js';
-import { DispatcherOptions } from './options.js';
+} from '../../invalidation/jobs/dispatcher.interface.js';
+import { hasWork } from '../../invalidation/jobs/job.js';
+import { InvalidationDispatcher } from '../invalidation-dispatcher.decorator.js';
+import { flag, positive, text } from '../../common/options.js';
+import { DispatcherOptions } from '../options.js';
 import { OUTBOX_TABLE } from './outbox-migration.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { hasDialect, type OutboxDataSource, OutboxTable } from './outbox-table.js';
-import { type QueueMeasurement, QueueWatch } from './queue-watch.js';
-import { Sender, Senders } from './sender.js';
-import type { DispatcherState } from '../observability/metrics.js';
+import { type QueueMeasurement, QueueWatch } from '../queue-watch.js';
+import { Sender, Senders } from '../sender.js';
+import type { DispatcherState } from '../../observability/metrics.js';
 
 /**
  * Options of {@link outboxDispatcher}.
