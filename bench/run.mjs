@@ -5,7 +5,7 @@ import { ensureInstalled } from '../scripts/install.mjs';
 import { inRoot, run } from '../scripts/root.mjs';
 
 /** In the order in which they run; the others are run by name. */
-const ALL = ['keys', 'library', 'flat', 'heap', 'redis', 'drop', 'http', 'http-redis', 'http-miss'];
+const ALL = ['keys', 'library', 'flat', 'heap', 'redis', 'drop', 'http', 'http-redis', 'http-miss', 'fleet'];
 
 const [name, ...args] = process.argv.slice(2);
 const known = readdirSync(inRoot('bench'))
@@ -23,6 +23,6 @@ if (name !== 'report') {
   if (failed) process.exit(failed);
 }
 let code = 0;
-for (const one of name === undefined ? ALL : [name])
+for (const one of name === undefined ? [...ALL, 'report'] : [name])
   code ||= await run(process.execPath, ['--expose-gc', inRoot('bench', `${one}.mjs`), ...args]);
 process.exit(code);

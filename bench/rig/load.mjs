@@ -5,8 +5,10 @@ import { serve } from './processes.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const FIRST_BYTE = 'H'.charCodeAt(0);
-/** Digits that make each request another one, for misses. */
+/** Digits in a path that make each request another one, for misses, and one of a thousand at random. */
 const COUNTER = '{n}';
+const RANDOM = '{k}';
+const RANDOM_KEYS = 1_000;
 
 /** One connection: sends the request again whenever the answer to the last one is complete. */
 class Connection {
@@ -33,14 +35,12 @@ class Connection {
     this.#socket.on('data', (chunk) => (this.length > 0 ? this.#count(chunk) : this.#read(chunk)));
     this.#socket.on('error', fail);
     this.#socket.on('end', () => fail(new Error('a connection was closed by the server')));
-    if (!path.includes(COUNTER)) this.#request = Buffer.from(this.#request);
+    if (!path.includes(COUNTER) && !path.includes(RANDOM)) this.#request = Buffer.from(this.#request);
   }
 
   ask() {
     const request = this.#request;
-    this.#socket.write(
-      typeof request === 'string' ? request.replace(COUNTER, String(next++).padStart(9, '0')) : request,
-    );
+    this.#socket.write(typeof request === 'string' ? numbered(request) : request);
   }
 
   stop() {
@@ -76,6 +76,13 @@ class Connection {
 }
 
 let next = 0;
+
+function numbered(request) {
+  const random = Math.floor(Math.random() * RANDOM_KEYS);
+  return request
+    .replace(COUNTER, String(next++).padStart(9, '0'))
+    .replace(RANDOM, String(random).padStart(9, '0'));
+}
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

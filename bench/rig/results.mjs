@@ -112,6 +112,8 @@ const units = {
   rate: '/s',
   heap: '× stored bytes',
   rss: '× stored bytes (RSS)',
+  hits: '% hits',
+  writes: '% writes',
   stored: 'bytes of head and body',
   estimate: '× stored bytes, as the store counts',
 };
