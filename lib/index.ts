@@ -3,7 +3,13 @@ export {
   type AttachedInvalidation,
   type AttachInvalidationOptions,
 } from './module/attach-invalidation.js';
-export { CACHE_MISSING, CacheStatus, type CacheMetadata, type ValueContext } from './cache/engine/call.js';
+export {
+  CACHE_MISSING,
+  CacheStatus,
+  type CacheMetadata,
+  type ValueContext,
+  type VerifyMethod,
+} from './cache/engine/call.js';
 export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report.js';
 export type { Delivery } from './cache/cache-runtime.js';
 export type { KeyContextFunction } from './cache/key-context.js';
@@ -117,6 +123,7 @@ export {
 } from './keys/index.js';
 export {
   CACHE_CHANNELS,
+  type VerifyEvent,
   type InvalidateEvent,
   type InvalidationCause,
   type StoreEvent,
@@ -132,6 +139,13 @@ export type {
   StoreMetrics,
   StoreState,
 } from './observability/metrics.js';
+export type {
+  MethodVerification,
+  StaleCause,
+  VerifyMetrics,
+  VerifyOutcome,
+} from './observability/verify-metrics.js';
+export type { VerifyOptions } from './verify/verify-options.js';
 export type { DurationMetrics } from './observability/histogram.js';
 export type { LoadEvent } from './observability/load-watch.js';
 export { CacheHealthIndicator, type CacheIndication } from './module/cache-health.indicator.js';

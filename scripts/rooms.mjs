@@ -16,9 +16,10 @@ export const rooms = {
   dispatchers: ['invalidation', 'typeorm'],
   // They describe in the terms of the rooms that read them, which check what was written; nobody knows them.
   decorators: ['http', 'invalidation'],
+  verify: ['cache'],
   // No file of the others imports these two.
   testing: ['module'],
-  module: ['http', 'typeorm', 'dispatchers', 'decorators'],
+  module: ['http', 'typeorm', 'dispatchers', 'decorators', 'verify'],
   // Each is an entry of its own, which the main entry does not know.
   prometheus: ['cache', 'decorators'],
   opentelemetry: ['cache'],

@@ -17,7 +17,7 @@ import type { Call } from './engine/call.js';
 
 import { CacheEngine } from './engine/engine.js';
 import { HitSampler } from './engine/hit-sampler.js';
-import { currentLoad } from './engine/load-context.js';
+import { currentLoad, isVerifying } from './engine/load-context.js';
 import { attachStores, bumpStores, invalidateEvent } from './store-set.js';
 import { type KeyContextFunction, KeyContextReader } from './key-context.js';
 import { fingerprintOf, fingerprintOfShape } from './fingerprint.js';
@@ -135,6 +135,7 @@ export class CacheRuntime {
 
   /** True if a call may read and store now: the cache is on, and the caller is not inside an open transaction. */
   mayUse(): boolean {
+    if (isVerifying()) return false;
     if (currentTransaction() !== undefined)
       this.refuseCurrentLoad('a cached call in it was made inside an open transaction');
     else if (this.enabled) return true;
@@ -187,6 +188,7 @@ export class CacheRuntime {
   answer(call: Call): MaybePromise<unknown> {
     const { isScoped } = call.target as MethodTarget;
     if (call.isKeyed && !isScoped && this.mayUse()) return this.engine.fetch(call);
+    if (isVerifying()) return call.target.load(call);
     if (call.isKeyed) call.target.counters.refusals.count(isScoped ? 'scoped' : this.#whyUnused());
     return this.engine.bypass(call);
   }

@@ -20,6 +20,7 @@ import {
   manualKeyTag,
   manualSet,
   dropThenStamp,
+  NOTHING,
 } from './manual-entry.js';
 import type { MethodDirectory } from './method-directory.js';
 import { enterTransaction, type TransactionHolder } from './open-transaction.js';
@@ -124,7 +125,7 @@ export class CacheService {
       counters.byHand.bypasses++;
       return CACHE_MISSING;
     }
-    const call = manualCall(this.#runtime, key, options, () => CACHE_MISSING);
+    const call = manualCall(this.#runtime, key, options, NOTHING);
     if (!call.isKeyed) {
       this.#runtime.refuseCurrentLoad('keyContext could not be read inside it');
       counters.byHand.bypasses++;

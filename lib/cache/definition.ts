@@ -1,5 +1,5 @@
 import type { KeyConstructorInput, KeyPlan, MethodShape } from '../keys/index.js';
-import type { CachePolicy, ValueContext } from './engine/call.js';
+import type { CachePolicy, ValueContext, VerifyMethod } from './engine/call.js';
 import type { Isolation, ValueHandling } from './values/isolation.js';
 import type { TypeOption } from './values/classes.js';
 import { CacheConfigurationError } from '../common/errors.js';
@@ -8,6 +8,7 @@ import {
   type ExclusiveOptions,
   isFunction,
   isList,
+  isRecord,
   isText,
   isWholeFrom,
   oneOf,
@@ -31,6 +32,7 @@ export interface CommonOptions {
   lock?: 'local' | 'distributed' | false | undefined;
   softTimeout?: Duration | undefined;
   hardTimeout?: Duration | undefined;
+  verify?: VerifyMethod | undefined;
 }
 
 const predicate: OptionRow = [isFunction, 'a function: (value) => boolean'];
@@ -51,6 +53,10 @@ export const VALUE_OPTIONS: OptionRows<CommonOptions> = {
   lock: oneOf(['local', 'distributed', false]),
   softTimeout: parsed,
   hardTimeout: parsed,
+  verify: [
+    (value: unknown): boolean => value === false || (isRecord(value) && isFunction(value['equals'])),
+    'false, or { equals: (served, loaded) => boolean }',
+  ],
 };
 
 /** Further options of cached methods, handlers and values cached by hand. */
@@ -96,6 +102,8 @@ export interface MethodDefinition {
   /** In place of `isolation`, for handlers. */
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
+  /** How its values are verified. */
+  readonly verify?: VerifyMethod | undefined;
   /** The value is the same for every caller; of `@CacheResult`, handlers say so in `response`. */
   readonly shared?: boolean | undefined;
   /** Read by the invalidation room. */

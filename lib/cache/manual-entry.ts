@@ -1,6 +1,13 @@
 import { Stamp } from '../stores/stamp.js';
 import { StoreUnavailableError, type CacheStore } from '../stores/store.interface.js';
-import { Call, type CallContext, type CacheTarget, type CachePolicy, type BatchSeat } from './engine/call.js';
+import {
+  CACHE_MISSING,
+  Call,
+  type CallContext,
+  type CacheTarget,
+  type CachePolicy,
+  type BatchSeat,
+} from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { reportLoad } from './engine/enclosing-load.js';
 import { currentLoad } from './engine/load-context.js';
@@ -55,6 +62,9 @@ const OPTIONS: OptionTable<KeyedOptions> = {
 
 /** Characters of a key that messages show. */
 const MAX_SHOWN = 100;
+
+/** The loader of calls that only look up. */
+export const NOTHING = (): typeof CACHE_MISSING => CACHE_MISSING;
 
 /** Name of the method in keys by hand: empty, as no method is called. */
 const BY_HAND = '';
@@ -151,8 +161,10 @@ export class ManualTarget implements CacheTarget {
   readonly values: ValueHandling;
   readonly hasOwnTags: boolean;
   readonly counters: MethodCounters;
+  writes = false;
+  readonly verify: KeyedOptions['verify'];
   readonly #tags: readonly string[];
-  readonly #keyTag: string;
+  readonly keyTag: string;
 
   constructor(
     runtime: CacheRuntime,
@@ -166,6 +178,7 @@ export class ManualTarget implements CacheTarget {
     this.counters = runtime.counters.byHand;
     assertLoader(loader, this.name);
     checkOptions(OPTIONS, options, this.name);
+    this.verify = loader === NOTHING ? false : options.verify;
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
     this.store = runtime.store(options.store, this.name);
@@ -178,12 +191,12 @@ export class ManualTarget implements CacheTarget {
     const { space } = runtime;
     const own = (options.tags ?? []).map((tag) => space.userTag(tag));
     this.hasOwnTags = own.length > 0;
-    this.#keyTag = manualKeyTag(runtime, key);
-    this.#tags = [space.allTag, this.#keyTag, ...own];
+    this.keyTag = manualKeyTag(runtime, key);
+    this.#tags = [space.allTag, this.keyTag, ...own];
   }
 
   tags(call: Call): readonly string[] {
-    return call.ambient === undefined ? this.#tags : [...this.#tags, this.#keyTag + call.ambient.text];
+    return call.ambient === undefined ? this.#tags : [...this.#tags, this.keyTag + call.ambient.text];
   }
 
   async load(): Promise<unknown> {

@@ -14,6 +14,7 @@ import type { ValueHandling } from './values/isolation.js';
 export class MethodTarget implements CacheTarget {
   /** True if the class is request-scoped: its instances may depend on anything in the request, so nothing is stored. */
   isScoped = false;
+  writes = false;
   readonly methodTag: string;
   readonly counters: MethodCounters;
   /** Tags that every entry of the method carries. */
@@ -164,6 +165,10 @@ export class MethodTarget implements CacheTarget {
     const tags = this.key.partitionTags(call);
     // With a list in a field there are more tags, one for each of its members.
     return tags.length === this.key.subsets.length ? this.#partitionPrefix + tags[at]! : undefined;
+  }
+
+  get verify(): MethodDefinition['verify'] {
+    return this.definition.verify;
   }
 
   get topic(): string {

@@ -95,6 +95,7 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
     stores: byName(settings.stores, stateOf),
     invalidation: { ...counters.invalidation },
     dispatchers: counters.reportDispatchers(cache.dispatcherStates()),
+    ...(counters.verify !== undefined && { verify: counters.verify.report() }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Duration } from '../common/time.js';
-import type { ValueContext } from '../cache/engine/call.js';
+import type { ValueContext, VerifyMethod } from '../cache/engine/call.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/classes.js';
 import type { CacheableMethod } from '../http/route/cacheable-methods.js';
@@ -52,6 +52,11 @@ interface CacheOptions {
    * its late answer is dropped. The load itself goes on. Default: no limit.
    */
   hardTimeout?: Duration | undefined;
+  /**
+   * How hits of this method are verified, where `forRoot({ verify })` is set. `false`: never, for a method with effects outside of the
+   * database. `{ equals }`: compares the served value with the one that was loaded again (of a handler: responses).
+   */
+  verify?: VerifyMethod | undefined;
 }
 
 /**

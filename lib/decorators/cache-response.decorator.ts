@@ -106,6 +106,8 @@ export function defineResponse(
     isolation: 'clone',
     values: responseValues,
     type: undefined,
+    // With freshness: 'headers' a response is as old as its headers allow: another one is no fault.
+    verify: byHeaders ? false : options.verify,
     rules,
     rewarmRequest: rewarmRequestOf(options, rules, where),
     response,

@@ -92,6 +92,7 @@ function define(
     maxValueBytes: options.maxValueBytes,
     values: undefined,
     type: options.type,
+    verify: options.verify,
     shared: options.shared,
     rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
     response: undefined,

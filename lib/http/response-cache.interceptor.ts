@@ -4,12 +4,13 @@ import {
   type NestInterceptor,
   NotFoundException,
 } from '@nestjs/common';
-import { finalize, from, Observable, of, switchMap } from 'rxjs';
+import { finalize, from, Observable, of, switchMap, tap } from 'rxjs';
 import { CacheStatus, type Call } from '../cache/engine/call.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import {
   followsRequests,
   joinSurroundings,
+  type LoadContext,
   runInLoad,
   scopeSurroundings,
 } from '../cache/engine/load-context.js';
@@ -31,6 +32,7 @@ import type { HitShortcut, HitSource } from './answer/hit-shortcut.js';
 import { forwardReason, RecordedAnswer } from './answer/recorded-answer.js';
 import { statusHeaders } from './answer/response-headers.js';
 import { type Reuse, StaleResponses } from './answer/stale-responses.js';
+import { StoredResponse } from './answer/stored-response.js';
 import { notCached } from './answer/synthetic-answer.js';
 import { recordHead, TtlFreshness } from './answer/ttl-freshness.js';
 import type { BypassReason, Exchange, Lookup, RouteLookup } from './exchange.js';
@@ -46,7 +48,7 @@ import { messageOf, watchOf } from './inputs/request-watch.js';
 import { NO_DIRECTIVES, requestDirectives } from './request/directives.js';
 import { asksForPart } from './request/preconditions.js';
 import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
-import { BackgroundRequests } from './rewarm/background-requests.js';
+import { BackgroundRequests, type Verification } from './rewarm/background-requests.js';
 import { isAstray } from './rewarm/rewarm-responses.js';
 import { HeaderFreshness } from './rfc9111/header-freshness.js';
 import type { CachedRoute } from './route/cached-route.js';
@@ -118,6 +120,8 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     const { call, reading, directives, explanation, isRefresh } = before ?? this.#lookUp(route, request);
     const counter = new StatusCounter(isRefresh ? UNCOUNTED : route.target.counters);
     const exchange = { route, request, response, next, counter, explanation, directives, isRefresh };
+    const verification = isRefresh ? this.#background.verificationOf(request) : undefined;
+    if (verification !== undefined) return this.#verify(exchange, call, verification);
     if (typeof call === 'string') return this.#bypass(exchange, call);
     if (reading instanceof Promise)
       return from(reading).pipe(switchMap((settled) => this.#answer(exchange, call, settled)));
@@ -156,6 +160,37 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     addHeaders(exchange.response, statusHeaders(exchange, { cacheStatus: CacheStatus.BYPASS }, { fwd, why }));
     if (FOR_ONE.has(why)) addIfAbsent(exchange.response, 'Cache-Control', 'private');
     return exchange.next.handle();
+  }
+
+  /** Repeats the request of a call, past the cache. @returns `undefined` if it cannot be repeated, or made another key */
+  readonly repeat = (call: Call, context: LoadContext): Promise<RepeatedAnswer | undefined> | undefined => {
+    const verification: Verification = { context, key: call.key, recorded: undefined };
+    return this.#background.verify(call, call.request!, verification)?.then(() => {
+      context.close();
+      const { recorded } = verification;
+      return recorded && { stored: new StoredResponse(recorded), context };
+    });
+  };
+
+  /** Runs the handler for an answer that is only compared with a stored one. */
+  #verify(exchange: Exchange, call: Call | BypassReason, verification: Verification): Observable<unknown> {
+    const { route, request, response, next } = exchange;
+    if (typeof call === 'string' || call.key !== verification.key) return notCached(exchange);
+    const { context } = verification;
+    const control = runUnobserved(() => {
+      route.options.query?.hide(request);
+      return route.platform.record(request, response, {
+        maxBodyBytes: route.options.maxBodyBytes,
+        head: () => undefined,
+        done: (recording) => void (verification.recorded = recording.response),
+      });
+    });
+    const fail = (): void => control.fail();
+    joinSurroundings(context);
+    return within(
+      (body) => runInLoad(context, body),
+      () => next.handle().pipe(tap({ error: fail, unsubscribe: fail })),
+    );
   }
 
   #rulesOf({ route }: Exchange): FreshnessRules {
@@ -291,6 +326,12 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   #replayLoaded(exchange: Exchange, call: Call, reuse: Reuse): Observable<unknown> {
     return this.#replay(exchange, call, reuse, { fwd: forwardReason(exchange, call), collapsed: true });
   }
+}
+
+/** The answer to a repeated request. */
+interface RepeatedAnswer {
+  readonly stored: StoredResponse;
+  readonly context: LoadContext;
 }
 
 /** Begins an observable, and subscribes to it, in an ambient context: an interceptor may run the handler in either. */

@@ -38,6 +38,7 @@ import { guardStore } from '../stores/guarded-store.js';
 import { memoryStore } from '../stores/memory-store.js';
 import type { CacheStore } from '../stores/store.interface.js';
 import { TieredStore } from '../stores/tiered-store.js';
+import { type VerifyOptions, type VerifySettings, verifySettings } from '../verify/verify-options.js';
 import { defaultApplication, deployedVersion } from './application.js';
 import { CacheEverything, type CacheEverythingOptions } from './cache-everything.js';
 import type { DispatcherProvider } from './dispatchers.js';
@@ -156,6 +157,11 @@ export interface RestflowCacheOptions {
   exactStatements?: boolean | undefined;
   /** Sources of changes that no DataSource sees, e.g. `postgresChanges(…)`. Default: none. */
   changeSources?: readonly ChangeSource[] | undefined;
+  /**
+   * Verifies hits: a sample of them is loaded again in the background and compared with what was served. `true`: one hit in a thousand,
+   * in at most 1 % of the time spent loading. Default `false`.
+   */
+  verify?: boolean | VerifyOptions | undefined;
   /** Replaces the system clock, for tests. */
   clock?: Clock | undefined;
 }
@@ -210,6 +216,8 @@ export interface ModuleSettings {
   readonly replicaLag: number;
   readonly exactStatements: boolean;
   readonly changeSources: readonly ChangeSource[];
+  /** `undefined`: hits are not verified. */
+  readonly verify: VerifySettings | undefined;
 }
 
 const WHERE = 'RestflowCacheModule';
@@ -278,6 +286,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
       (value) => Array.isArray(value) && value.every(isChangeSource),
       'a list of change sources, e.g. [postgresChanges({ client })]',
     ],
+    verify: [(value) => isBoolean(value) || isRecord(value), 'true, false or an object: { sample: 0.001 }'],
     clock: [isClock, 'a clock: { now(): number; after(ms, callback): () => void }'],
   },
   example: `an object: { ttl: '5m' }`,
@@ -297,6 +306,7 @@ export function normaliseOptions(
     if (name === 'default') throw twoDefaults();
     stores.set(name, usable(name, store));
   }
+  const replicaLag = parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint);
   return {
     runtime: {
       namespace: options.namespace ?? 'restflow',
@@ -327,9 +337,10 @@ export function normaliseOptions(
     shutdownTimeout: parseDuration(options.shutdownTimeout ?? '5s', `shutdownTimeout of ${WHERE}`, hint),
     dataSources: options.dataSources ?? 'auto',
     dataSourceId: options.dataSourceId,
-    replicaLag: parseDuration(options.replicaLag ?? 0, `replicaLag of ${WHERE}`, hint),
+    replicaLag,
     exactStatements: options.exactStatements ?? false,
     changeSources: options.changeSources ?? [],
+    verify: verifySettings(options.verify, replicaLag, WHERE),
   };
 }
 

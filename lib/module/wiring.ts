@@ -40,6 +40,8 @@ import {
   type ProcessDataSources,
   schemaOf,
 } from '../typeorm/index.js';
+import { Verifier } from '../verify/verifier.js';
+import type { VerifySettings } from '../verify/verify-options.js';
 import { adviseOnVersion, assertApplication } from './application.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
 import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
@@ -84,6 +86,7 @@ export class ModuleWiring
   readonly #stores: CacheStore[];
   readonly #interceptor: ResponseCacheInterceptor;
   readonly #shortcut: HitShortcut;
+  readonly #verifier: Verifier | undefined;
   #platform: HttpPlatform | undefined;
   #advice: readonly string[] = [];
   #routes: RouteTable | undefined;
@@ -157,6 +160,19 @@ export class ModuleWiring
     bindCacheManager(runtime.settings.stores, this.discovery, false);
     this.#stores = [...new Set(runtime.settings.stores.values())];
     for (const store of this.#stores) takeStore(store);
+    if (settings.verify !== undefined) this.#verifier = this.#createVerifier(settings.verify);
+  }
+
+  #createVerifier(settings: VerifySettings): Verifier {
+    const { runtime, moduleRef } = this;
+    const verifier = new Verifier(runtime, settings, {
+      instanceOf: (owner) =>
+        instanceProblem(moduleRef, owner) === undefined ? instanceOf(moduleRef, owner) : undefined,
+      repeatRequest: this.#interceptor.repeat,
+      facts: this.#dataSources,
+    });
+    runtime.counters.verify = verifier.counters;
+    return verifier;
   }
 
   /** Called by the module's `configure()`, the last hook before Nest registers the routes. */
@@ -299,6 +315,7 @@ export class ModuleWiring
   /** Runs queued jobs while the DataSources are still open. */
   async beforeApplicationShutdown(): Promise<void> {
     const deadline = this.#deadline;
+    this.#verifier?.close();
     endIdleConnections(this.adapterHost, deadline);
     await deadline.wait(this.#changeSources.close());
     await deadline.wait(this.#service.drain());

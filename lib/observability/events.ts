@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import type { StaleCause, VerifyOutcome } from './verify-metrics.js';
 
 /**
  * Names of the channels of `node:diagnostics_channel` that report what the cache does, for all applications of the process. A channel
@@ -7,6 +8,7 @@ import { channel } from 'node:diagnostics_channel';
  * - `load`: a tracing channel around each load, with a {@link LoadEvent}: `tracingChannel(CACHE_CHANNELS.load)`.
  * - `invalidate`: each invalidation, with an {@link InvalidateEvent}.
  * - `store`: a shared store that goes down or is back, with a {@link StoreEvent}.
+ * - `verify`: each verification of a hit, with a {@link VerifyEvent}.
  *
  * Events contain no keys, arguments or values.
  *
@@ -20,12 +22,14 @@ export const CACHE_CHANNELS = {
   load: 'nestjs-restflow-cache:load',
   invalidate: 'nestjs-restflow-cache:invalidate',
   store: 'nestjs-restflow-cache:store',
+  verify: 'nestjs-restflow-cache:verify',
 } as const;
 
 /** The event of each channel, except `load`, which {@link LoadWatch} traces. */
 interface CacheEvents {
   invalidate: InvalidateEvent;
   store: StoreEvent;
+  verify: VerifyEvent;
 }
 
 /** @param make called only where the channel has subscribers */
@@ -103,4 +107,39 @@ export interface StoreEvent {
   readonly status: 'up' | 'down';
   /** The error of a store that is down. */
   readonly reason?: unknown;
+}
+
+/**
+ * A hit that was verified. Its key contains arguments of the call, so it is not an enumerable member, as in {@link InvalidateEvent}.
+ *
+ * @publicApi
+ */
+export class VerifyEvent {
+  readonly #key: string;
+  /** Only if it is `stale`. */
+  declare readonly cause?: StaleCause;
+  /** Tables that no rule covers; only if they are the cause. */
+  declare readonly tables?: readonly string[];
+
+  constructor(
+    /** Of the application. */
+    readonly namespace: string,
+    /** As in `cache.status()`. */
+    readonly method: string,
+    readonly outcome: VerifyOutcome,
+    /** Age of the value when it was served, in seconds. */
+    readonly age: number,
+    key: string,
+    found: { readonly cause: StaleCause; readonly tables?: readonly string[] | undefined } | undefined,
+  ) {
+    this.#key = key;
+    if (found === undefined) return;
+    this.cause = found.cause;
+    if (found.tables !== undefined) this.tables = found.tables;
+  }
+
+  /** The complete key of the entry, with arguments of the call. */
+  get key(): string {
+    return this.#key;
+  }
 }

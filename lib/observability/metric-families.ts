@@ -1,4 +1,5 @@
 import type { DurationMetrics } from './histogram.js';
+import type { MethodVerification } from './verify-metrics.js';
 import type { CacheMetrics, DispatcherMetrics, MethodMetrics, StoreMetrics } from './metrics.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -141,14 +142,16 @@ function families<T>(
 }
 
 /** Buckets as Prometheus counts them: each holds those below it. */
-function histogram(
+function histogram<Method extends { readonly name: string }>(
   suffix: string,
   help: string,
-  read: (method: MethodMetrics) => DurationMetrics,
+  methodsOf: (metrics: CacheMetrics) => readonly Method[],
+  read: (method: Method) => DurationMetrics,
 ): MetricFamily {
   const name = PREFIX + suffix;
-  const samples = ({ methods, namespace }: CacheMetrics): Sample[] =>
-    methods.flatMap((method) => {
+  const samples = (metrics: CacheMetrics): Sample[] =>
+    methodsOf(metrics).flatMap((method) => {
+      const { namespace } = metrics;
       const { count, seconds, bounds, buckets } = read(method);
       if (count === 0) return [];
       const labels = { namespace, method: method.name };
@@ -166,6 +169,39 @@ function histogram(
     });
   return { name, help, type: 'histogram', samples };
 }
+
+const allMethods = ({ methods }: CacheMetrics): readonly MethodMetrics[] => methods;
+const verifiedMethods = ({ verify }: CacheMetrics): readonly MethodVerification[] => verify?.methods ?? [];
+
+/** A counter of verified hits by a word that each of them is given. */
+function verified(
+  suffix: string,
+  help: string,
+  label: string,
+  read: (method: MethodVerification) => Readonly<Partial<Record<string, number>>>,
+): MetricFamily {
+  const name = PREFIX + suffix;
+  const samples = (metrics: CacheMetrics): Sample[] =>
+    verifiedMethods(metrics).flatMap((method) =>
+      Object.entries(read(method)).map(([word, value = 0]) => ({
+        metricName: name,
+        labels: { namespace: metrics.namespace, method: method.name, [label]: word },
+        value,
+      })),
+    );
+  return { name, help, type: 'counter', samples };
+}
+
+const VERIFY_FAMILIES: readonly MetricFamily[] = [
+  verified('verifications_total', 'Hits that were verified, by outcome.', 'outcome', (one) => one.outcomes),
+  verified('stale_hits_total', 'Verified hits that were stale, by cause.', 'cause', (one) => one.causes),
+  histogram(
+    'stale_age_seconds',
+    'Age of verified hits that were stale.',
+    verifiedMethods,
+    (one) => one.staleAges,
+  ),
+];
 
 /** Every metric of the cache. Labels are names that stand in the code, never values of requests. */
 export const METRIC_FAMILIES: readonly MetricFamily[] = [
@@ -198,8 +234,13 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   ...families(METHOD_ROWS, ({ methods, namespace }) =>
     methods.map((one) => [{ namespace, method: one.name }, one]),
   ),
-  histogram('load_duration_seconds', 'Duration of loads.', (one) => one.loadTimes),
-  histogram('hit_duration_seconds', 'Duration of hits, of a sample of them.', (one) => one.hitTimes),
+  histogram('load_duration_seconds', 'Duration of loads.', allMethods, (one) => one.loadTimes),
+  histogram(
+    'hit_duration_seconds',
+    'Duration of hits, of a sample of them.',
+    allMethods,
+    (one) => one.hitTimes,
+  ),
   ...families(STORE_ROWS, ({ stores, namespace }) =>
     Object.entries(stores).map(([store, one]) => [{ namespace, store, kind: one.kind }, one]),
   ),
@@ -207,4 +248,5 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   ...families(DISPATCHER_ROWS, ({ dispatchers, namespace }) =>
     Object.entries(dispatchers).map(([dispatcher, one]) => [{ namespace, dispatcher }, one]),
   ),
+  ...VERIFY_FAMILIES,
 ];

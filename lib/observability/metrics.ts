@@ -1,5 +1,6 @@
 import { type DurationMetrics, DurationHistogram, HIT_BOUNDS, LOAD_BOUNDS } from './histogram.js';
 import { RefusalCounts } from './refusals.js';
+import type { VerifyCounters, VerifyMetrics } from './verify-metrics.js';
 
 /**
  * Counts of the calls of one cached method since the boot of this process; they never decrease. A field here is a metric: `MethodMetrics`
@@ -184,6 +185,8 @@ export interface CacheMetrics {
   readonly invalidation: InvalidationMetrics;
   /** By name; `InvalidationWorker` for jobs that were handed to it. */
   readonly dispatchers: Readonly<Record<string, DispatcherMetrics>>;
+  /** Only with `forRoot({ verify })`. */
+  readonly verify?: VerifyMetrics | undefined;
 }
 
 /** The count of each status that callers see. */
@@ -255,6 +258,8 @@ const BY_HAND = 'CacheService';
 export class CacheCounters {
   readonly byHand: MethodCounters;
   readonly invalidation = new InvalidationCounts();
+  /** Set where hits are verified. */
+  verify: VerifyCounters | undefined = undefined;
   readonly #dispatchers = new Map<string, DispatcherCounts>();
 
   constructor(namespace: string) {

@@ -186,6 +186,38 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     return new Set([...this.#databases.values()].flatMap((database) => database.rules().ofRemote(rule)));
   }
 
+  /** Those of the tables that no rule of these methods covers. Views have no writes, so they need no rule. */
+  uncovered(methods: ReadonlySet<string>, tables: ReadonlySet<string>): readonly string[] {
+    const all = [...this.#databases.values()].map((database) => database.rules());
+    return [...tables].filter((table) => {
+      const on = all.flatMap(({ known }) => known.metadatasOn(table));
+      const isView = on.length > 0 && on.every(({ tableType }) => tableType === 'view');
+      return !isView && !all.some((rules) => rules.covers(table, methods));
+    });
+  }
+
+  /** The class of the entity of a table. */
+  entityOf(table: string): string | undefined {
+    for (const database of this.#databases.values()) {
+      const found = database
+        .rules()
+        .known.metadatasOn(table)
+        .find(({ isJunction }) => !isJunction);
+      if (found !== undefined) return found.name;
+    }
+    return undefined;
+  }
+
+  /** True if loads may read from replicas. */
+  get isReplicated(): boolean {
+    return [...this.#bindings.values()].some((binding) => binding.isReplicated);
+  }
+
+  /** True if this process has seen a change of one of the tables after a time. Milliseconds since the epoch. */
+  hasChanged(tables: ReadonlySet<string>, since: number): boolean {
+    return [...this.#bindings.values()].some((binding) => binding.hasChanged(tables, since));
+  }
+
   shapeOf(entity: EntityReference): EntityShape | undefined {
     for (const dataSource of this.#bindings.keys()) {
       const shape = entityShape(dataSource, entity);

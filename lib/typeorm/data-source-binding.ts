@@ -26,6 +26,8 @@ export class DataSourceBinding implements ChangeTarget {
   readonly #statementTransactions: StatementTransactions;
   readonly reportUnsupported: ReportUnsupported;
   #metadatas: readonly OrmMetadata[] | undefined;
+  /** Time of the last change of each table. */
+  readonly #changedAt = new Map<string, number>();
 
   constructor(
     private readonly dataSource: OrmDataSource,
@@ -105,7 +107,17 @@ export class DataSourceBinding implements ChangeTarget {
     const { service, registry } = this.context;
     for (const { table } of changes) registry.tablesToMatch?.add(table);
     const rules = this.#current();
+    const now = this.context.runtime.settings.clock.now();
+    for (const { table } of changes) this.#changedAt.set(table, now);
     return service.committed(rules.expand(changes), rules.rulesOf, this.isReplicated);
+  }
+
+  /** True if one of the tables was changed after a time. Milliseconds since the epoch. */
+  hasChanged(tables: ReadonlySet<string>, since: number): boolean {
+    const { known } = this.#current();
+    return [...tables]
+      .flatMap((table) => known.related(table))
+      .some((table) => (this.#changedAt.get(table) ?? -Infinity) > since);
   }
 
   /** Carries out changes that were committed past the DataSource. */

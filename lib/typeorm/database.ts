@@ -174,6 +174,13 @@ export class RuleTables implements ChangeInterest {
     return this.#revision === revision && this.#isReading === (tablesToMatch !== undefined);
   }
 
+  /** True if a change of a table concerns a rule of one of these methods. */
+  covers(table: string, methods: ReadonlySet<string>): boolean {
+    return this.known
+      .related(table)
+      .some((name) => this.#rules.get(name)?.some(({ rule }) => methods.has(rule.target.name)) === true);
+  }
+
   /** The tables whose changes may concern a rule of another process. */
   ofRemote(rule: RemoteRule): readonly string[] {
     if (!rule.isIn(this.database.id)) return [];

@@ -7,10 +7,12 @@ export class SharedMemory implements CacheStore {
   readonly keepsReferences = false;
   readonly #memory = memoryStore();
   isDown = false;
+  #lastTags: readonly string[] = [];
   touch?: CacheStore['touch'];
 
   get(query: StoreQuery): ReturnType<CacheStore['get']> {
     this.#assertUp();
+    this.#lastTags = query.tags();
     const reading = this.#memory.get(query);
     if (!(reading instanceof Entry)) return reading;
     return reading.with(query.values.decode(reading.value as never, false));
@@ -21,8 +23,14 @@ export class SharedMemory implements CacheStore {
     return this.#memory.set(query, entry.with(structuredClone(query.values.encode(entry.value))));
   }
 
+  /** The tags that were asked for last. */
+  stampedTags(): readonly string[] {
+    return this.#lastTags;
+  }
+
   stamp(...of: Parameters<CacheStore['stamp']>): ReturnType<CacheStore['stamp']> {
     this.#assertUp();
+    this.#lastTags = of[0];
     return this.#memory.stamp(...of);
   }
 

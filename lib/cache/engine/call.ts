@@ -82,6 +82,19 @@ export interface BatchSeat {
   leave(): void;
 }
 
+/**
+ * How the values of one cached method are verified; `false` for a method that must not run without need, because it has effects outside
+ * of the database.
+ *
+ * @publicApi
+ */
+export type VerifyMethod =
+  | false
+  | {
+      /** True if a served value and a value loaded again count as equal. Default: they are equal in every part. */
+      equals(served: never, loaded: never): boolean;
+    };
+
 /** A cached thing: a decorated method of one class, or a key given to `getOrSet`. */
 export interface CacheTarget {
   /** For logs and errors, e.g. `UsersService.find`. */
@@ -96,6 +109,10 @@ export interface CacheTarget {
   readonly seat?: BatchSeat | undefined;
   /** True if its loads may learn tags: those are fenced from its first load on. */
   readonly learnsTags?: boolean | undefined;
+  /** True once a load of it wrote to a database: it is never repeated only to compare values. */
+  writes?: boolean | undefined;
+  /** Compares the value of a hit with a repeated load; `false`: never repeated. Default: the values must be equal. */
+  readonly verify?: VerifyMethod | undefined;
   /** True if another call with the same key may carry other tags. */
   readonly hasOwnTags?: boolean | undefined;
   /** All tags of the call's entry, computed from the arguments. */

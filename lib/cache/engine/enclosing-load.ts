@@ -18,6 +18,7 @@ export function reportEntry(call: Call, enclosing: LoadContext): void {
 export function reportLoad(call: Call, load: Load, enclosing: LoadContext): void {
   if (load.context.refusal !== undefined)
     enclosing.refuse(load.context.refusal, load.context.lasting, load.context.refusalKind);
+  if (load.context.hasWritten) enclosing.hasWritten = true;
   enclosing.inheritInputs(load.context);
   const stamp = load.stamp && load.context.complete(load.stamp);
   if (stamp === undefined)

@@ -41,6 +41,8 @@ export class CacheEngine {
   readonly gate: LoadGate;
   readonly reader: StoreReader;
   readonly learned: LearnedTags;
+  /** Called with each fresh entry before it is served; set where hits are verified. */
+  onHit: ((call: Call, entry: Entry) => void) | undefined = undefined;
 
   constructor(
     readonly clock: Clock,
@@ -93,6 +95,7 @@ export class CacheEngine {
   serve(call: Call, entry: Entry, status: CacheStatus): unknown {
     call.status = status;
     call.entry = entry;
+    if (this.onHit !== undefined && status === CacheStatus.HIT) this.onHit(call, entry);
     if (this.reader.sampler !== undefined) this.reader.sampler.served(call, status);
     if (status !== CacheStatus.MISS) activeTracer()?.hit(tracedMethod(call), call.key);
     const enclosing = currentLoad();

@@ -103,6 +103,7 @@ export class EntryWriter {
     const size = ENTRY_BYTES + call.key.length + TAG_BYTES * stamp.tags.length + prepared.size;
     const entry = new Entry(prepared.stored, now, freshUntil, freshUntil + staleWindow(policy), stamp, size);
     const isStored = !isLocalStamp(stamp) && (await this.#store(call, load, entry));
+    if (load.context.hasWritten) call.target.writes = true;
     if (isStored) call.target.counters.storedBytes += size;
     else refusals.count('store');
     return { prepared, entry, isStored };

@@ -41,6 +41,14 @@ export class LoadContext {
   heldLease: string | undefined;
   /** Decides about inputs. Without it an input keeps the value from being stored, since the key does not contain it. */
   inputSink: ((input: LoadInput) => void) | undefined;
+  /** True for a load that only finds out what is true now: cached calls in it bypass the cache, and nothing is stored. */
+  isVerification = false;
+  /** True if a verification may read from replicas: otherwise it reads from the primary. */
+  readsReplica = false;
+  /** The tables that statements in it read. */
+  readonly tables = new Set<string>();
+  /** True if a statement in it wrote to a database: repeating the load would repeat the write. */
+  hasWritten = false;
   /** The request in whose handler the load runs. */
   scope: RequestScope | undefined;
   #leaveScope: (() => void) | undefined;
@@ -68,6 +76,7 @@ export class LoadContext {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    if (this.#isEntered && this.isVerification) openVerifications--;
     if (this.#isEntered) leave();
     this.#leaveScope?.();
   }
@@ -79,6 +88,7 @@ export class LoadContext {
     if (!this.trustsContexts) this.#stores = storesHere();
     if (this.inputSink === undefined) this.#enterScope();
     openLoads++;
+    if (this.isVerification) openVerifications++;
   }
 
   /** The load of a response watches its request itself. */
@@ -206,6 +216,8 @@ export class LoadContext {
 
   /** Adds everything another context collected: a batch runs one loader for several loads. */
   absorb(other: LoadContext): void {
+    for (const table of other.tables) this.tables.add(table);
+    this.hasWritten ||= other.hasWritten;
     if (other.#refusal !== undefined) this.refuse(other.#refusal, other.lasting, other.#refusalKind);
     this.inheritInputs(other);
     this.limit(other.freshUntil);
@@ -318,6 +330,7 @@ const readInLoad = (read: AnyStorage, store: unknown): unknown =>
 const IDLE_MS = 100;
 
 let openLoads = 0;
+let openVerifications = 0;
 let idling: NodeJS.Timeout | undefined;
 
 /**
@@ -340,6 +353,11 @@ export function currentLoad(): LoadContext | undefined {
   const here = storage.getStore();
   const context = here instanceof Surroundings ? here.current : here;
   return context?.isOpen === true ? context : undefined;
+}
+
+/** True inside a load that verifies a cached value. */
+export function isVerifying(): boolean {
+  return openVerifications > 0 && currentLoad()?.isVerification === true;
 }
 
 /** Runs `body` inside a load: cached calls in it report to `context`. */

@@ -28,6 +28,8 @@ export interface ValueHandling extends ValueCodec {
   present(stored: unknown): unknown;
   /** The value for the caller that loaded it. */
   presentLoaded(value: unknown, prepared: PreparedValue | undefined): unknown;
+  /** The parts of a stored value that two loads of the same data have in common. Default: what `encode` makes of it. */
+  compared?(stored: unknown): unknown;
 }
 
 /** The stored form of a value: a snapshot, and whether every caller gets a copy of it. */

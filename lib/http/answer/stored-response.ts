@@ -86,6 +86,12 @@ export const responseValues: ValueHandling = {
       isDense,
     };
   },
+  compared(stored) {
+    const { status, headers, removed, body } = (stored as StoredResponse).recorded;
+    const own = headers.map(([name, value]) => [name.toLowerCase(), value] as const);
+    const steady = own.filter(([name]) => !OF_THE_MOMENT.has(name));
+    return [status, new Map(steady), new Set(removed), body];
+  },
   decode({ data, bytes: received }, kept) {
     // What is kept must not keep the bytes in memory that it arrived in, together with other answers of Redis.
     if (kept) detach(data);
@@ -96,6 +102,12 @@ export const responseValues: ValueHandling = {
     return new StoredResponse({ status, headers, removed, vary, body: bytes, manner }, judged);
   },
 };
+
+/** Headers that differ between two answers of the same data. */
+const OF_THE_MOMENT: ReadonlySet<string> = new Set([
+  ...['date', 'age', 'expires', 'etag', 'cache-status', 'server-timing'],
+  ...['x-cache-status', 'x-cached-at', 'x-cache-reset-at'],
+]);
 
 /** Media types that are compressed formats. */
 const DENSE_TYPE = /^(image\/(?!svg|bmp)|video\/|audio\/|font\/woff|application\/(zip|gzip|zstd|pdf)\b)/i;

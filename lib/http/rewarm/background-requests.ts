@@ -2,19 +2,31 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Call } from '../../cache/engine/call.js';
+import type { LoadContext } from '../../cache/engine/load-context.js';
 import type { Clock } from '../../common/time.js';
-import type { Peer } from '../platform.interface.js';
+import type { Peer, RecordedResponse } from '../platform.interface.js';
 import { withUnusedAddress } from './client-address.js';
 import { createMessage, originalOf, type Repeatable, sendInProcess } from './in-process-request.js';
 
 /** Background requests that run at the same time; beyond it the client waits for the handler. */
 const MAX_REPEATED = 100;
 
+/** A request that is repeated only to compare its answer with a stored one. */
+export interface Verification {
+  /** Of the load of the handler. */
+  readonly context: LoadContext;
+  /** The key that the request must make. */
+  readonly key: string;
+  /** Once the handler has answered. */
+  recorded: RecordedResponse | undefined;
+}
+
 /** A repeated request, and the key of the entry that it renews. */
 interface Renewal {
   readonly key: string;
   /** It came to the cache, and made that key. */
   isMet: boolean;
+  readonly verification?: Verification;
 }
 
 /**
@@ -51,21 +63,35 @@ export class BackgroundRequests {
   start({ key, target }: Call, request: object): Promise<number> | undefined {
     const running = this.#running.get(key);
     if (running !== undefined) return running;
+    if (this.#running.size >= MAX_REPEATED) return undefined;
+    const answer = this.#send(target, request, { key, isMet: false })?.finally(() =>
+      this.#running.delete(key),
+    );
+    if (answer !== undefined) this.#running.set(key, answer);
+    return answer;
+  }
+
+  /** Repeats the request of a call for its answer alone. @returns `undefined` if it cannot be repeated */
+  verify({ key, target }: Call, request: object, verification: Verification): Promise<number> | undefined {
+    return this.#send(target, request, { key, isMet: false, verification });
+  }
+
+  /** Of a request that is repeated for its answer alone. */
+  verificationOf(request: object): Verification | undefined {
+    return this.#renewals.get(originalOf(request as Repeatable))?.verification;
+  }
+
+  #send(target: object, request: object, renewal: Renewal): Promise<number> | undefined {
     const original = originalOf(request as Repeatable);
     const { server } = original.socket as Socket & { readonly server?: unknown };
     if (!(server instanceof EventEmitter) || original.httpVersionMajor !== 1) return undefined;
     // The body of the request has been read already, so it cannot be repeated.
     if (original.method !== 'GET' && original.method !== 'HEAD') return undefined;
-    if (this.#running.size >= MAX_REPEATED) return undefined;
     const message = repeatOf(original, this.#addressed.has(target) ? undefined : request);
-    const renewal: Renewal = { key, isMet: false };
     this.#renewals.set(message, renewal);
-    const answer = sendInProcess(server, message, this.clock).finally(() => {
-      this.#running.delete(key);
+    return sendInProcess(server, message, this.clock).finally(() => {
       if (!renewal.isMet) this.#addressed.add(target);
     });
-    this.#running.set(key, answer);
-    return answer;
   }
 }
 

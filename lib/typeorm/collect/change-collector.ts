@@ -1,3 +1,4 @@
+import { currentLoad, isVerifying } from '../../cache/engine/load-context.js';
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
 import { dialectOf, queryHooksOf } from '../dialects.js';
 import { tableOf } from '../entities/columns.js';
@@ -54,6 +55,8 @@ export class ChangeCollector {
         beginning: (runner) =>
           void emitter.guard('BEGIN', () => emitter.runners.of(runner).enterContext(runner)),
         beginTextRan: (runner) => void emitter.guard('BEGIN', () => emitter.beginTextRan(runner)),
+        running: (sql) => void emitter.guard('query', () => emitter.noteInLoad(sql)),
+        mustReadPrimary: () => isVerifying() && currentLoad()?.readsReplica === false,
         released: (runner) => void emitter.guard('release', () => emitter.released(runner)),
         streaming: (runner) =>
           void emitter.guard('stream', () => {

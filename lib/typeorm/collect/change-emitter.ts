@@ -1,9 +1,11 @@
+import { currentLoad } from '../../cache/engine/load-context.js';
 import type { Change, ChangeSink } from '../../invalidation/change.interface.js';
 import { InvalidationFailedError } from '../../invalidation/jobs/rule-failures.js';
 import type { KnownTables } from '../entities/tables.js';
 import type { ReportUnsupported } from '../patches/replaced-method.js';
 import type { AnnouncedStatements } from '../rows/announced-statements.js';
 import { unknownChanges } from '../rows/changes.js';
+import { TableReader } from '../sql/read-tables.js';
 import { StatementReader } from '../sql/statement-reader.js';
 import type { OrmDataSource, OrmQueryRunner } from '../typeorm.interface.js';
 import { isLookedUp, Lookups } from './lookups.js';
@@ -68,6 +70,7 @@ export class ChangeEmitter {
   readonly #sink: ChangeSink;
   readonly #options: CollectorOptions;
   readonly #staleReads = new StaleReads();
+  readonly #reads = new TableReader();
   readonly #unconfirmed: UnconfirmedTimer;
   #isClosed = false;
 
@@ -91,6 +94,16 @@ export class ChangeEmitter {
   /** True if a write on the table may concern a rule. */
   wants(table: string, { tables }: ChangeInterest): boolean {
     return tables === undefined || this.statements.tables.reaches(table, tables);
+  }
+
+  /** Notes what a statement reads and writes in the load that runs it. */
+  noteInLoad(sql: string): void {
+    const load = currentLoad();
+    if (load === undefined) return;
+    const { statements } = this;
+    for (const table of this.#reads.read(sql, statements.tables)) load.tables.add(table);
+    // A load that writes is not repeated to verify its value.
+    if (statements.read(sql).writes.length > 0) load.hasWritten = true;
   }
 
   queryInOpenTransaction(): void {

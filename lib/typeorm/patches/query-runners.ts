@@ -31,6 +31,10 @@ export interface QueryRunnerWatcher {
   /** That text has run, or failed. */
   beginTextRan(runner: OrmQueryRunner): void;
   released(runner: OrmQueryRunner): void;
+  /** A statement is about to run. Called in the caller's async context. */
+  running(sql: string): void;
+  /** True if a runner that may read from a replica must read from the primary. Called in the caller's async context. */
+  mustReadPrimary(): boolean;
   /** A statement runs as a stream, which no hook reports. Called in the caller's async context. */
   streaming(runner: OrmQueryRunner): void;
   /** The stream has ended. */
@@ -74,7 +78,9 @@ export class QueryRunnerPatch {
     }
     const { createQueryRunner } = source;
     this.#createQueryRunner = new ReplacedMethod(source, 'createQueryRunner', (...args) => {
-      const runner = createQueryRunner.apply(source, args);
+      // The primary also answers what a replica would.
+      const mode = args[0] !== 'master' && !this.#isClosed && watcher.mustReadPrimary() ? ['master'] : args;
+      const runner = createQueryRunner.apply(source, mode);
       if (!this.#isClosed) this.#watch(runner);
       return runner;
     });
@@ -118,6 +124,7 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
     for (const { isClosed, watcher } of patches) if (!isClosed) watcher[event](runner);
   };
   const run = (sql: string, rest: unknown[]): Promise<unknown> => {
+    for (const { isClosed, watcher } of patches) if (!isClosed) watcher.running(sql);
     for (const { isClosed, watcher } of patches) {
       if (isClosed || watcher.run === undefined) continue;
       const result = watcher.run(runner, sql, (text) => query.call(runner, text, ...rest));
@@ -138,6 +145,7 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
   if (typeof stream === 'function')
     runner.stream = async (sql, ...rest) => {
       tell('streaming');
+      for (const { isClosed, watcher } of patches) if (!isClosed) watcher.running(sql);
       const rows = await stream.call(runner, sql, ...rest);
       let isOver = false;
       const end = (): void => {

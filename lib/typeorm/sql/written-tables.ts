@@ -51,15 +51,16 @@ export function assignedColumns(sql: string): ReadonlySet<string> {
 /** Sources of regular expressions: a name, and a name with its schema and database in front. */
 const NAME =
   String.raw`(?:"(?:[^"]|"")+"|` + '`(?:[^`]|``)+`' + String.raw`|\[[^\]]+\]|[\p{L}\p{N}_][\p{L}\p{N}_$#]*)`;
-const PATH = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
+/** A name in SQL, with its schema and database in front: the source of a regular expression. */
+export const PATH_PATTERN = String.raw`${NAME}(?:\s*\.\s*${NAME})*`;
 /** White space, which may be left out before a quoted name. */
 const GAP = '(?:\\s+|(?=["`[]))';
 /** `TOP (10) PERCENT` of SQL Server. */
 const TOP = String.raw`(?:top\s*\([^)]*\)\s*(?:percent\s+)?)?`;
 
 const NAMES = lazyRegExp(NAME, 'giu');
-const PATHS = lazyRegExp(PATH, 'giu');
-const FIRST_PATH = lazyRegExp(String.raw`^\s*(${PATH})`, 'iu');
+const PATHS = lazyRegExp(PATH_PATTERN, 'giu');
+const FIRST_PATH = lazyRegExp(String.raw`^\s*(${PATH_PATTERN})`, 'iu');
 /** Between the tables of `DELETE FROM a, b.* USING …`. */
 const COMMA = /^(?:\s*\.\s*\*)?\s*,/;
 const FROM = lazyRegExp(String.raw`^(?:(?:low_priority|quick|ignore)\s+)*from${GAP}(?:only\s+)?`, 'i');
@@ -76,13 +77,13 @@ const REPLACES_ROWS =
   /\bpartition\b|\brename\s+(?!column|index|key|constraint)|\balter\b[^,]*\stype\s|\b(?:modify|change)\s/i;
 /** `FROM table alias`, or `(SELECT …) alias`. */
 const ALIAS = lazyRegExp(
-  String.raw`(?:(?:\bfrom|\bjoin|\busing|,)\s*(?<table>${PATH})\s+|\)\s*)(?:as\s+)?(?!using\b)(?<alias>${NAME})`,
+  String.raw`(?:(?:\bfrom|\bjoin|\busing|,)\s*(?<table>${PATH_PATTERN})\s+|\)\s*)(?:as\s+)?(?!using\b)(?<alias>${NAME})`,
   'giu',
 );
 /** The name of a common table expression: `WITH name (columns) AS (`. */
 const EXPRESSION = lazyRegExp(String.raw`(${NAME})\s*(?:\([^)]*\)\s*)?\bas\s*\(`, 'giu');
 /** `SET a = …, b.c = …`, and `UPDATE a = …` of an upsert on MySQL. Comparisons stand behind other words. */
-const ASSIGNMENT = lazyRegExp(String.raw`(?:\b(?:set|update)\b|,)\s*(${PATH})\s*[-+*/%&|^]?=`, 'giu');
+const ASSIGNMENT = lazyRegExp(String.raw`(?:\b(?:set|update)\b|,)\s*(${PATH_PATTERN})\s*[-+*/%&|^]?=`, 'giu');
 /** `SET (a, b) = …`. */
 const ASSIGNMENTS = lazyRegExp(String.raw`(?:\bset\b|,)\s*\(([^)]*)\)\s*=`, 'giu');
 
@@ -227,7 +228,7 @@ function tablesBehind(name: string, before: string, behind: string): string[] {
 }
 
 /** The names of a path, unquoted and in lower case. */
-function splitPath(path: string): string[] {
+export function splitPath(path: string): string[] {
   const parts = path.match(NAMES()) ?? [];
   return parts.flatMap((part) =>
     (/^["`[]/.test(part) ? part.slice(1, -1).replaceAll(/""|``/g, (mark) => mark[0]!) : part)
