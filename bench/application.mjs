@@ -20,8 +20,27 @@ export class PartitionedKey extends KeyConstructor {
  * @param {(tenant: number, user: number) => unknown} load
  */
 export async function cachedService(methods, load, options = {}) {
-  class PayloadService {}
-  for (const [name, methodOptions] of Object.entries(methods)) {
+  const all = Object.entries(methods);
+  // An application has many classes; one with thousands of methods is no application.
+  const classes = [];
+  for (let from = 0; from < all.length; from += METHODS_OF_CLASS)
+    classes.push(classOf(all.slice(from, from + METHODS_OF_CLASS), load, classes.length));
+  const [PayloadService] = classes;
+  class AppModule {}
+  const settings = { application: 'bench', version: '1', ...options };
+  Module({ imports: [RestflowCacheModule.forRoot(settings)], providers: classes })(AppModule);
+  const application = await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
+  const service = application.get(PayloadService);
+  const cache = application.get(CacheService);
+  return { service, cache, of: (name) => cache.for(PayloadService, name), close: () => application.close() };
+}
+
+const METHODS_OF_CLASS = 100;
+
+function classOf(methods, load, number) {
+  const name = number === 0 ? 'PayloadService' : `PayloadService${number}`;
+  const owner = { [name]: class {} }[name];
+  for (const [method, options] of methods) {
     const descriptor = {
       value: async function (tenant, user, locale) {
         return load(tenant, user, locale);
@@ -29,18 +48,12 @@ export async function cachedService(methods, load, options = {}) {
       configurable: true,
       writable: true,
     };
-    CacheResult({ keyConstructor: PartitionedKey, ttl: '1d', ...methodOptions })(
-      PayloadService.prototype,
-      name,
+    CacheResult({ keyConstructor: PartitionedKey, ttl: '1d', ...options })(
+      owner.prototype,
+      method,
       descriptor,
     );
-    Object.defineProperty(PayloadService.prototype, name, descriptor);
+    Object.defineProperty(owner.prototype, method, descriptor);
   }
-  class AppModule {}
-  const settings = { application: 'bench', version: '1', ...options };
-  Module({ imports: [RestflowCacheModule.forRoot(settings)], providers: [PayloadService] })(AppModule);
-  const application = await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
-  const service = application.get(PayloadService);
-  const cache = application.get(CacheService);
-  return { service, cache, of: (name) => cache.for(PayloadService, name), close: () => application.close() };
+  return owner;
 }

@@ -1,8 +1,11 @@
 /** Keys that are remembered, of one method. */
-const MAX_KEYS = 2_000;
+const MAX_KEYS = 1_000;
 
-/** Fewer of the calls than this found a remembered key: then the calls are too various, and nothing more is remembered. */
+/** Where fewer of the calls than this found a remembered key, most keys come once: to remember each costs more than it brings. */
 const LEAST_SHARE = 0.5;
+
+/** Then only one key of so many is remembered: one that comes often is met soon. A power of two. */
+const ONE_OF = 16;
 
 type Level = Map<unknown, Level | string>;
 
@@ -14,9 +17,11 @@ type Level = Map<unknown, Level | string>;
  * from `-0`.
  */
 export class KeyMemo {
-  #keys: Level | undefined = new Map();
+  #keys: Level = new Map();
   #count = 0;
   #found = 0;
+  #missed = 0;
+  #areVarious = false;
 
   /** @param indexes of the arguments that the key is written from; one at least */
   constructor(private readonly indexes: readonly number[]) {}
@@ -32,25 +37,28 @@ export class KeyMemo {
 
   /** Remembers a key, unless an argument is an object, which may change. */
   set(args: readonly unknown[], key: string): void {
-    if (this.#keys === undefined || !this.indexes.every((index) => isScalar(args[index]))) return;
+    this.#missed++;
+    if (this.#areVarious && this.#missed % ONE_OF !== 0) return;
+    if (!this.indexes.every((index) => isScalar(args[index]))) return;
     if (this.#count === MAX_KEYS) this.#startAgain();
-    let level: Level | undefined = this.#keys;
     const last = this.indexes.length - 1;
-    for (let i = 0; i < last && level !== undefined; i++) {
+    let level = this.#keys;
+    for (let i = 0; i < last; i++) {
       const value = args[this.indexes[i]!];
       const next = level.get(value) as Level | undefined;
       if (next === undefined) level.set(value, (level = new Map()));
       else level = next;
     }
-    level?.set(args[this.indexes[last]!], key);
+    level.set(args[this.indexes[last]!], key);
     this.#count++;
   }
 
   #startAgain(): void {
-    const calls = this.#found + this.#count;
-    this.#keys = this.#found < calls * LEAST_SHARE ? undefined : new Map();
+    this.#areVarious = this.#found < (this.#found + this.#missed) * LEAST_SHARE;
+    this.#keys = new Map();
     this.#count = 0;
     this.#found = 0;
+    this.#missed = 0;
   }
 }
 
