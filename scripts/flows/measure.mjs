@@ -21,7 +21,8 @@ function resultOf(name, kind, environment) {
   const child = fork(inRoot('scripts', 'flows', 'process.mjs'), [name, kind], {
     execArgv: kind === 'coverage' ? coverageOptions : [],
     timeout: 120_000,
-    env: { ...process.env, ...environment },
+    // The version that the library asks for.
+    env: { GIT_SHA: 'flows', ...process.env, ...environment },
   });
   return new Promise((resolve, reject) => {
     child.once('message', resolve);
