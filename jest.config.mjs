@@ -25,6 +25,19 @@ const modules = {
   '^nestjs-restflow-cache/(.+)$': '<rootDir>/lib/$1.ts',
 };
 
+/** The specs of the stores, those of failures too, over node-redis in place of ioredis. */
+const overNodeRedis = (major, specs) => ({
+  ...base,
+  displayName: `node-redis ${major}`,
+  testMatch: specs,
+  moduleNameMapper: {
+    '^(?:\\.{1,2}/)+lib/redis\\.js$': '<rootDir>/test/support/over-node-redis.ts',
+    ...modules,
+    ...(major === 6 ? { '^redis$': 'redis-6' } : {}),
+  },
+  globals: { TYPEORM_MAJOR: 1 },
+});
+
 export default {
   // A test that hangs is told from one on a machine that ten others share.
   testTimeout: 180_000,
@@ -57,5 +70,13 @@ export default {
       moduleNameMapper: { ...modules, '^ioredis$': 'ioredis-6' },
       globals: { TYPEORM_MAJOR: 1 },
     },
+    overNodeRedis(5, [
+      '**/test/stores/{conformance,race,tiered-store}.spec.ts',
+      '**/test/operations/failover.spec.ts',
+    ]),
+    overNodeRedis(6, [
+      '**/test/stores/{conformance,node-redis}.spec.ts',
+      '**/test/operations/causes.spec.ts',
+    ]),
   ],
 };

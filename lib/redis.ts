@@ -1,6 +1,3 @@
 export type { CompressionAlgorithm, CompressionOptions } from './stores/compression.js';
-export {
-  redisStore,
-  type IoredisYetStore,
-  type RedisStoreOptions,
-} from './stores/redis/redis-store.factory.js';
+export { redisStore } from './stores/redis/redis-store.factory.js';
+export type { IoredisYetStore, RedisStoreOptions } from './stores/redis/redis-store-options.js';

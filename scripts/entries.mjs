@@ -10,6 +10,7 @@ const subpaths = [
   'bullmq',
   'dashboard',
   'microservices',
+  'node-redis',
   'opentelemetry',
   'pg-boss',
   'postgres',

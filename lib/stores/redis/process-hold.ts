@@ -36,8 +36,9 @@ export class ProcessHold {
   }
 }
 
-/** Members of ioredis that keep a process alive. */
+/** Members of ioredis that keep a process alive, and what a client of node-redis has instead. */
 interface Waiting {
+  readonly unref?: () => void;
   readonly reconnectTimeout?: NodeJS.Timeout | null;
   readonly stream?: { unref?(): void } | null;
   /** Of a Cluster: the connection over which it hears of its nodes. */
@@ -48,6 +49,7 @@ interface Waiting {
 export function letProcessEnd(client: RedisClient | RedisNode): void {
   const waiting = client as Waiting;
   const unref = (): void => {
+    waiting.unref?.();
     waiting.stream?.unref?.();
     waiting.reconnectTimeout?.unref();
     const subscriber = waiting.subscriber?.getInstance?.() as (RedisNode & Waiting) | null | undefined;

@@ -1,6 +1,10 @@
 import { messageOf } from '../../common/messages.js';
 import { StoreRefusedError, StoreUnavailableError } from '../store.interface.js';
 
+/** Errors of ioredis and node-redis that only say that there is no connection. */
+const NO_CONNECTION =
+  /isn't writeable|Connection is closed|Socket closed unexpectedly|The client is (?:closed|offline)|Disconnects client/;
+
 /** The meaning of errors of Redis and of its connection, with what to change. The first row that matches counts. */
 const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   [
@@ -27,9 +31,9 @@ const MEANINGS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   ],
   [/\b(?:CLUSTERDOWN|MASTERDOWN)\b/, 'the Cluster does not serve all slots'],
   [/\bECONNREFUSED\b/, 'no server listens there'],
-  [/isn't writeable|Connection is closed/, 'the connection to Redis was lost'],
+  [NO_CONNECTION, 'the connection to Redis was lost'],
   [
-    /\bETIMEDOUT\b/,
+    /\bETIMEDOUT\b|Connection timeout/,
     'the server does not take the connection. Check the address; if its port has no TLS, write redis:// in place of rediss://',
   ],
 ];
@@ -56,9 +60,7 @@ export class ConnectionLostError extends Error {}
 
 /** True for errors that only say that there is no connection, and not why. */
 export function isVague(error: unknown): boolean {
-  return (
-    error instanceof ConnectionLostError || /isn't writeable|Connection is closed/.test(messageOf(error))
-  );
+  return error instanceof ConnectionLostError || NO_CONNECTION.test(messageOf(error));
 }
 
 /** Errors of a Redis that cannot answer now: it loads its data, is not a master, or lost its Cluster. */

@@ -1,54 +1,10 @@
 import { Cluster, Redis } from 'ioredis';
-import {
-  checkOptions,
-  isRecord,
-  isWholeFrom,
-  type OptionTable,
-  parsed,
-  typeError,
-} from '../../common/options.js';
-import { type Duration, parseDuration } from '../../common/time.js';
-import { normaliseCompression, type CompressionOptions } from '../compression.js';
-import { ValueEncoding } from '../encoded-value.js';
-import { GuardedStore } from '../guarded-store.js';
+import { checkOptions, type OptionTable, typeError } from '../../common/options.js';
 import type { CacheStore } from '../store.interface.js';
-import { RedisConnection } from './redis-connection.js';
+import { createRedisStore, givenClient, SETTINGS_ROWS } from './create-redis-store.js';
+import { isNodeRedis } from './node-redis.client.js';
 import type { RedisClient } from './redis-client.interface.js';
-import { RedisStore } from './redis-store.js';
-
-/**
- * The pre-Keyv store of cache-manager-ioredis-yet: only its connection is used.
- *
- * @publicApi
- */
-export interface IoredisYetStore {
-  /** Its ioredis connection. */
-  readonly client: object;
-}
-
-/**
- * Options of {@link redisStore}: one of `url`, `client` and `store`.
- *
- * @publicApi
- */
-export interface RedisStoreOptions {
-  /** `redis://` or `rediss://`; several for the nodes of a Cluster. The store opens the connection and closes it. */
-  url?: string | readonly string[] | undefined;
-  /** A `Redis` or `Cluster` of ioredis 5 or 6 that you opened and close. */
-  client?: object | undefined;
-  /** A store of cache-manager-ioredis-yet, whose ioredis connection is used. */
-  store?: IoredisYetStore | undefined;
-  /** Timeout of a call, in milliseconds; then the value is loaded instead. Default 250. */
-  timeout?: number | undefined;
-  /**
-   * How long a process may not know that another Redis is the master, e.g. `'90s'`. Must exceed the time for which an old master accepts
-   * writes. What is cached in this time after a failover is dropped at its end. Default `'60s'`. `false`: this Redis never fails over, and
-   * never comes back with older data; then its user needs no INFO.
-   */
-  failoverGrace?: Duration | false | undefined;
-  /** Compresses large values, e.g. `{ algorithm: 'brotli' }`. Default: none. Compressed values are read with or without it. */
-  compression?: CompressionOptions | undefined;
-}
+import type { IoredisYetStore, RedisStoreOptions } from './redis-store-options.js';
 
 const isClient = (value: unknown): boolean =>
   typeof (value as Partial<RedisClient> | null)?.mgetBuffer === 'function';
@@ -62,14 +18,15 @@ const OPTIONS: OptionTable<RedisStoreOptions> = {
       (value) => isUrl(value) || (Array.isArray(value) && value.length > 0 && value.every(isUrl)),
       `a URL, 'redis://localhost:6379' or 'rediss://…', or a list of them for the nodes of a Cluster`,
     ],
-    client: [isClient, 'an ioredis Redis or Cluster, or url: … in place of another client'],
+    client: [
+      (value) => isClient(value) || isNodeRedis(value),
+      'an ioredis Redis or Cluster, or a client of node-redis from createClient(), or url: … in place of another client',
+    ],
     store: [
       (value) => isClient((value as Partial<IoredisYetStore> | null)?.client),
       'a store of cache-manager-ioredis-yet, whose client is an ioredis connection',
     ],
-    timeout: [isWholeFrom(1), 'a positive whole number of milliseconds'],
-    failoverGrace: parsed,
-    compression: [isRecord, `an object: { algorithm: 'brotli' }`],
+    ...SETTINGS_ROWS,
   },
   example: `redisStore({ url: 'redis://localhost:6379' })`,
   exclusive: [{ names: ['url', 'client', 'store'], isRequired: true }],
@@ -92,18 +49,10 @@ const MAX_RECONNECT_MS = 1_000;
  */
 export function redisStore(options: RedisStoreOptions): CacheStore {
   checkOptions(OPTIONS, options, 'redisStore()');
-  const { timeout = 250, compression, failoverGrace = '60s' } = options;
-  const encoding = new ValueEncoding(compression && normaliseCompression(compression, 'redisStore()'));
-  const grace = failoverGrace !== false && parseDuration(failoverGrace, 'failoverGrace of redisStore()');
-  const store = new RedisStore(connect(options, grace), grace === false ? 0 : grace);
-  return new GuardedStore(store, { timeout, encoding });
-}
-
-/** The connection that options describe. */
-function connect({ url, client, store }: RedisStoreOptions, grace: number | false): RedisConnection {
-  if (url !== undefined) return new RedisConnection({ open: () => open(url), owned: true, grace });
-  const given = (client ?? store!.client) as RedisClient;
-  return new RedisConnection({ open: () => given, owned: false, grace });
+  const { url, client, store } = options;
+  const connection =
+    url === undefined ? givenClient((client ?? store?.client)!) : { open: () => open(url), owned: true };
+  return createRedisStore(options, connection);
 }
 
 /** A connection that never queues while it is down and never sends a command twice. */

@@ -1,0 +1,1 @@
+export { redisStore, type NodeRedisStoreOptions } from './stores/redis/node-redis-store.factory.js';
