@@ -54,6 +54,21 @@ export interface CacheReport {
   readonly stores: Readonly<Record<string, string>>;
   /** Every cached method that is known so far. */
   readonly methods: readonly MethodReport[];
-  /** Warnings of the boot: rules that can never fire, paths that no entity has, partitions that no rule reaches. */
+  /**
+   * Warnings of the boot: rules that can never fire, paths that no entity has, partitions that no rule reaches. And of the loads so far:
+   * tables that they read and no rule of their method covers.
+   */
   readonly advice: readonly string[];
+}
+
+/** A table that a load of a method has read, and that none of its rules covers. */
+export interface UncoveredLoad {
+  /** As in `cache.status()`. */
+  readonly method: string;
+  /** Its name in the database. */
+  readonly table: string;
+  /** Name of the entity of the table; `undefined` if it has none. */
+  readonly entity: string | undefined;
+  /** What is wrong, and the line to write. */
+  readonly line: string;
 }

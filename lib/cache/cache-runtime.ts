@@ -12,6 +12,7 @@ import {
   type InvalidationMode,
   type MaybePromise,
 } from '../stores/store.interface.js';
+import type { UncoveredLoad } from './cache-report.js';
 import type { MethodDefinition } from './definition.js';
 import type { Call } from './engine/call.js';
 
@@ -64,6 +65,10 @@ export class CacheRuntime {
   readonly counters: CacheCounters;
   /** States of the dispatchers that report one; set by the dispatcher registry. */
   dispatcherStates: () => Readonly<Record<string, DispatcherState>> = () => ({});
+  /** Lines about the configuration and what loads have read; set by the module. */
+  advice: () => readonly string[] = () => [];
+  /** Tables that loads have read and no rule covers; set by the module. */
+  uncoveredLoads: () => readonly UncoveredLoad[] = () => [];
   /** Only if explanations are on. */
   invalidationHistory: InvalidationHistory | undefined;
   readonly space: KeySpace;

@@ -201,6 +201,21 @@ export class CacheService {
   }
 
   /**
+   * Adds tags to the value that the caller is loading, as `valueTags` does: called inside a cached method, a cached handler or the loader of
+   * `getOrSet`. Outside of a load it does nothing. Write `valueTags` where the value alone decides: the first load of a method that
+   * calls `tag()` is not stored.
+   * @throws CacheUsageError if `tags` is not a list of texts
+   * @example
+   * const orders = await this.orders.find({ where: { status } });
+   * this.cache.tag(...orders.map(({ id }) => `order:${id}`));
+   */
+  tag(...tags: readonly string[]): void {
+    assertTexts('tag', 'tags', tags);
+    const load = currentLoad();
+    for (const tag of tags) load?.learn(this.#runtime.space.userTag(tag));
+  }
+
+  /**
    * Puts the caller's async context inside the open transaction of a query runner that other code began: from now on its cached calls
    * bypass the cache, and what it invalidates by hand is invalidated again when the transaction has ended. A transaction that the
    * caller begins itself needs no call. Does nothing where the runner has no open transaction.

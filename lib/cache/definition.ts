@@ -9,6 +9,7 @@ import {
   isFunction,
   isList,
   isRecord,
+  isSync,
   isText,
   isWholeFrom,
   oneOf,
@@ -33,6 +34,7 @@ export interface CommonOptions {
   softTimeout?: Duration | undefined;
   hardTimeout?: Duration | undefined;
   verify?: VerifyMethod | undefined;
+  valueTags?: ((value: never, context: ValueContext) => readonly string[]) | undefined;
 }
 
 const predicate: OptionRow = [isFunction, 'a function: (value) => boolean'];
@@ -53,6 +55,7 @@ export const VALUE_OPTIONS: OptionRows<CommonOptions> = {
   lock: oneOf(['local', 'distributed', false]),
   softTimeout: parsed,
   hardTimeout: parsed,
+  valueTags: [isSync, `a synchronous function: (orders) => orders.map(({ id }) => \`order:\${id}\`)`],
   verify: [
     (value: unknown): boolean => value === false || (isRecord(value) && isFunction(value['equals'])),
     'false, or { equals: (served, loaded) => boolean }',
@@ -76,6 +79,9 @@ export const ONE_CONDITION: ExclusiveOptions<CommonOptions> = {
   advice: 'Keep one: cacheUnless: f is cacheIf: (value) => !f(value).',
   code: 'CACHE_CONDITION',
 };
+
+/** Makes tags from a loaded value. */
+export type ValueTags = (value: unknown, context: ValueContext) => readonly string[];
 
 /** A decorated method. Made once by its decorator, frozen, and shared by all applications of the process. */
 export interface MethodDefinition {
@@ -102,6 +108,7 @@ export interface MethodDefinition {
   /** In place of `isolation`, for handlers. */
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
+  readonly valueTags?: ValueTags | undefined;
   /** How its values are verified. */
   readonly verify?: VerifyMethod | undefined;
   /** The value is the same for every caller; of `@CacheResult`, handlers say so in `response`. */

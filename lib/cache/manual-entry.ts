@@ -21,10 +21,12 @@ import {
   METHOD_OPTIONS,
   normalisePolicy,
   ONE_CONDITION,
+  type ValueTags,
   VALUE_OPTIONS,
 } from './definition.js';
 import { isLocalStamp } from './engine/outage.js';
 import { encodeUserText } from './key-space.js';
+import { userTagsOf } from './method-target.js';
 import { type TypeOption, KnownClasses, classesOf } from './values/classes.js';
 import { type Isolation, type ValueHandling, assertIsolation, isolateValues } from './values/isolation.js';
 
@@ -163,13 +165,14 @@ export class ManualTarget implements CacheTarget {
   readonly counters: MethodCounters;
   writes = false;
   readonly verify: KeyedOptions['verify'];
+  readonly learnsTags: boolean;
   readonly #tags: readonly string[];
   readonly keyTag: string;
 
   constructor(
-    runtime: CacheRuntime,
+    private readonly runtime: CacheRuntime,
     key: string,
-    options: KeyedOptions,
+    private readonly options: KeyedOptions,
     private readonly loader: () => unknown,
     readonly seat?: BatchSeat,
   ) {
@@ -178,6 +181,7 @@ export class ManualTarget implements CacheTarget {
     this.counters = runtime.counters.byHand;
     assertLoader(loader, this.name);
     checkOptions(OPTIONS, options, this.name);
+    this.learnsTags = options.valueTags !== undefined;
     this.verify = loader === NOTHING ? false : options.verify;
     const policy = normalisePolicy(options, this.name, []);
     this.policy = { ...policy, ttl: policy.ttl ?? runtime.settings.ttl };
@@ -193,6 +197,12 @@ export class ManualTarget implements CacheTarget {
     this.hasOwnTags = own.length > 0;
     this.keyTag = manualKeyTag(runtime, key);
     this.#tags = [space.allTag, this.keyTag, ...own];
+  }
+
+  valueTags(call: Call, value: unknown): readonly string[] {
+    const { valueTags } = this.options;
+    const names = (valueTags as ValueTags | undefined)?.(value, call.context) ?? [];
+    return userTagsOf(this.runtime.space, this.name, names);
   }
 
   tags(call: Call): readonly string[] {

@@ -6,6 +6,7 @@ import type { CacheStore } from '../stores/store.interface.js';
 import { type CachePolicy, type CacheTarget, Call, type CallContext } from './engine/call.js';
 import type { MethodDefinition } from './definition.js';
 import { CacheUsageError } from '../common/errors.js';
+import { isTextList } from '../common/options.js';
 import type { KeyContextReader } from './key-context.js';
 import type { KeySpace } from './key-space.js';
 import type { ValueHandling } from './values/isolation.js';
@@ -167,6 +168,14 @@ export class MethodTarget implements CacheTarget {
     return tags.length === this.key.subsets.length ? this.#partitionPrefix + tags[at]! : undefined;
   }
 
+  get learnsTags(): boolean {
+    return this.definition.valueTags !== undefined;
+  }
+
+  valueTags(call: Call, value: unknown): readonly string[] {
+    return userTagsOf(this.space, this.name, this.definition.valueTags?.(value, call.context) ?? []);
+  }
+
   get verify(): MethodDefinition['verify'] {
     return this.definition.verify;
   }
@@ -184,4 +193,13 @@ export class MethodTarget implements CacheTarget {
     }
     return this.definition.original.apply(call.self, call.args as never[]);
   }
+}
+
+/** The complete tags of what valueTags returned. @throws CacheUsageError unless that is a list of texts */
+export function userTagsOf(space: KeySpace, name: string, names: readonly string[]): readonly string[] {
+  if (isTextList(names)) return names.map((one) => space.userTag(one));
+  throw new CacheUsageError(
+    'CACHE_TAGS',
+    `The valueTags function of ${name} did not return a list of texts. Write (orders) => orders.map(({ id }) => \`order:\${id}\`).`,
+  );
 }

@@ -84,6 +84,7 @@ export interface ReportedCache {
   readonly settings: { readonly namespace: string; readonly stores: ReadonlyMap<string, CacheStore> };
   readonly targets: Iterable<{ readonly counters: MethodCounters }>;
   readonly dispatcherStates: () => Readonly<Record<string, DispatcherState>>;
+  readonly advice: () => readonly string[];
 }
 
 /** Counters of an application since its boot. */
@@ -95,6 +96,7 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
     stores: byName(settings.stores, stateOf),
     invalidation: { ...counters.invalidation },
     dispatchers: counters.reportDispatchers(cache.dispatcherStates()),
+    advice: cache.advice().length,
     ...(counters.verify !== undefined && { verify: counters.verify.report() }),
   };
 }

@@ -18,8 +18,8 @@ interface CacheOptions {
   /** Changes of entities that invalidate the entries of this method. */
   invalidatesOn?: readonly InvalidatesOn[] | undefined;
   /**
-   * Tags that `CacheService.invalidateTags` drops: a list, or a function of the arguments (on a handler: of the request). Tags
-   * cannot depend on the value.
+   * Tags that `CacheService.invalidateTags` drops: a list, or a function of the arguments (on a handler: of the request). For tags that
+   * depend on the value see `valueTags` and `CacheService.tag`.
    */
   tags?: readonly string[] | ((...args: never[]) => readonly string[]) | undefined;
   /** Name of a store of `forRoot({ stores })`. Default: the module's `store`. */
@@ -77,6 +77,11 @@ export interface CacheResultOptions extends CacheOptions {
   cacheIf?: ((value: never, context: ValueContext) => MaybePromise<boolean>) | undefined;
   /** Stores a value unless this function returns true; may be async. Excludes `cacheIf`. */
   cacheUnless?: ((value: never, context: ValueContext) => MaybePromise<boolean>) | undefined;
+  /**
+   * Further tags, made from the loaded value: a list is dropped with any of the rows that it shows. TypeScript does not know the type of
+   * the value: annotate it, `(orders: Order[]) => orders.map(({ id }) => `order:${id}`)`.
+   */
+  valueTags?: ((value: never, context: ValueContext) => readonly string[]) | undefined;
   /** Classes of the instances in the value that are not entities: `type: () => UserDto`. */
   type?: TypeOption | undefined;
   /**
@@ -105,6 +110,8 @@ export interface CacheResponseOptions extends CacheOptions {
   cacheIf?: ((response: ResponseView, context: ValueContext) => MaybePromise<boolean>) | undefined;
   /** Stores a response unless this function returns true. Excludes `cacheIf`. */
   cacheUnless?: ((response: ResponseView, context: ValueContext) => MaybePromise<boolean>) | undefined;
+  /** Further tags, made from the response; a handler may also call `cache.tag(…)`. */
+  valueTags?: ((response: ResponseView, context: ValueContext) => readonly string[]) | undefined;
   /** Adds `X-Cache-Status`, `X-Cached-At` and `X-Cache-Reset-At` to every response. Default: the module's. */
   setCacheHeaders?: boolean | undefined;
   /** Status codes of responses that are stored. Default 200, 203, 301, 308; never 206 or 304. */

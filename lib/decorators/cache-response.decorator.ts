@@ -102,6 +102,7 @@ export function defineResponse(
     policy: normalisePolicy(byHeaders ? { ...options, ttl: null } : options, where, hints),
     name: options.name,
     store: options.store,
+    valueTags: options.valueTags as MethodDefinition['valueTags'],
     tags: (byHeaders ? withUriTag(options.tags) : options.tags) as MethodDefinition['tags'],
     isolation: 'clone',
     values: responseValues,

@@ -87,6 +87,7 @@ function define(
     policy: normalisePolicy(options, where, hints),
     name: options.name,
     store: options.store,
+    valueTags: options.valueTags as MethodDefinition['valueTags'],
     tags: options.tags as MethodDefinition['tags'],
     isolation: options.isolation ?? 'clone',
     maxValueBytes: options.maxValueBytes,

@@ -57,6 +57,7 @@ import {
   instanceOf,
   instanceProblem,
 } from './http-wiring.js';
+import { LoadAdvice } from './load-advice.js';
 import type { ModuleSettings } from './options.js';
 import { releaseStore, takeStore } from '../cache/store-set.js';
 
@@ -139,6 +140,8 @@ export class ModuleWiring
       settings.dataSourceId,
     );
     this.#dataSources.unsettle();
+    const loadAdvice = new LoadAdvice(runtime, this.#dataSources);
+    runtime.advice = () => [...this.#advice, ...loadAdvice.lines()];
     this.#changeSources = new ModuleChangeSources(settings.changeSources, runtime, this.#dataSources);
     this.#schemas = new SchemaRecord(runtime);
     this.#events = new EventListeners(runtime);
@@ -148,7 +151,7 @@ export class ModuleWiring
       describe: (target, request) => this.#routes!.describe(target, request),
       tagged: (target, request) => this.#routes!.tagged(target, request),
       rulesOf: (target) => this.#rules.of(target),
-      advice: () => this.#advice,
+      advice: () => runtime.advice(),
     });
     this.#shortcut = createShortcut(discovery, this.#config);
     runtime.returnedBy = ({ rules }) => entitiesOf(rules as readonly InvalidationRule[]);

@@ -170,6 +170,10 @@ function histogram<Method extends { readonly name: string }>(
   return { name, help, type: 'histogram', samples };
 }
 
+const ADVICE_ROWS: readonly Row<CacheMetrics>[] = [
+  ['advice', 'gauge', 'Lines of advice in cache.status().', (one) => one.advice],
+];
+
 const allMethods = ({ methods }: CacheMetrics): readonly MethodMetrics[] => methods;
 const verifiedMethods = ({ verify }: CacheMetrics): readonly MethodVerification[] => verify?.methods ?? [];
 
@@ -248,5 +252,6 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   ...families(DISPATCHER_ROWS, ({ dispatchers, namespace }) =>
     Object.entries(dispatchers).map(([dispatcher, one]) => [{ namespace, dispatcher }, one]),
   ),
+  ...families(ADVICE_ROWS, (metrics) => [[{ namespace: metrics.namespace }, metrics]]),
   ...VERIFY_FAMILIES,
 ];

@@ -185,6 +185,8 @@ export interface CacheMetrics {
   readonly invalidation: InvalidationMetrics;
   /** By name; `InvalidationWorker` for jobs that were handed to it. */
   readonly dispatchers: Readonly<Record<string, DispatcherMetrics>>;
+  /** Lines of `cache.status().advice`: tables that loads read and no rule covers among them. */
+  readonly advice: number;
   /** Only with `forRoot({ verify })`. */
   readonly verify?: VerifyMetrics | undefined;
 }

@@ -115,6 +115,8 @@ export interface CacheTarget {
   readonly verify?: VerifyMethod | undefined;
   /** True if another call with the same key may carry other tags. */
   readonly hasOwnTags?: boolean | undefined;
+  /** Tags that follow from the value, without those of {@link tags}. */
+  valueTags?(call: Call, value: unknown): readonly string[];
   /** All tags of the call's entry, computed from the arguments. */
   tags(call: Call): readonly string[];
   /** Computes the value. */

@@ -1,4 +1,4 @@
-import type { OnceLog } from '../../observability/once-log.js';
+import { describeError, type OnceLog } from '../../observability/once-log.js';
 import { Entry } from '../../stores/store.interface.js';
 import { type Call, staleWindow } from './call.js';
 import { type Clock, parseDuration } from '../../common/time.js';
@@ -28,6 +28,9 @@ const TAG_BYTES = 24;
 
 /** Decides whether and for how long a loaded value is stored, stores it, and settles its load. */
 export class EntryWriter {
+  /** Called with the tables that a load has read; set where there is somebody to advise. */
+  onTablesRead: ((call: Call, tables: ReadonlySet<string>) => void) | undefined = undefined;
+
   constructor(
     private readonly clock: Clock,
     private readonly log: OnceLog,
@@ -42,6 +45,7 @@ export class EntryWriter {
    */
   async write(call: Call, load: Load, value: unknown, lifetime = Infinity): Promise<WriteResult> {
     let written: WriteResult;
+    this.#readLoad(call, load, value);
     // Also for a value that is not stored: others may be made from it.
     const ended = this.learned.end(call, load);
     if (ended !== undefined) await ended;
@@ -58,6 +62,18 @@ export class EntryWriter {
     if (written.isStored !== true) call.target.counters.notStored++;
     load.settle({ failed: false, entry: written.entry });
     return written;
+  }
+
+  /** Takes from a load what the application is told, and the tags that its value decides. */
+  #readLoad(call: Call, { context }: Load, value: unknown): void {
+    const { target } = call;
+    if (context.tables.size > 0) this.onTablesRead?.(call, context.tables);
+    if (target.learnsTags !== true) return;
+    try {
+      for (const tag of target.valueTags?.(call, value) ?? []) context.learn(tag);
+    } catch (error) {
+      context.refuse(`its valueTags are not known. ${describeError(error)}`, true, 'tags');
+    }
   }
 
   async #write(call: Call, load: Load, value: unknown, lifetime: number): Promise<WriteResult> {

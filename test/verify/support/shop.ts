@@ -102,6 +102,11 @@ export class Books {
     return `outer ${await this.forgetful(id)}`;
   }
 
+  @CacheResult({ invalidatesOn: [Book] })
+  async raw(sql: string): Promise<unknown> {
+    return this.dataSource.query(sql);
+  }
+
   async #describe(id: number): Promise<string> {
     this.loads++;
     const book = await this.dataSource
