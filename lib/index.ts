@@ -57,6 +57,7 @@ export { setResponseCacheHeaders } from './http/answer/response-headers.js';
 export type { CacheableMethod } from './http/route/cacheable-methods.js';
 export type { CacheEverythingOptions } from './module/cache-everything.js';
 export { explainToken } from './http/explain.js';
+export type { FastLaneOptions } from './http/route/fast-lane-option.js';
 export type { KeyLimitOption } from './http/route/key-limit.js';
 export { watchRequests, type MiddlewareHost } from './http/platform/watched-requests.js';
 export type { IgnoreCookiesOption } from './http/inputs/cookies.js';

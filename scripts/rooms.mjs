@@ -36,6 +36,7 @@ export const foundations = { common: [], observability: ['common'] };
 export const subRooms = {
   'cache/engine': ['values'],
   'cache/values': [],
+  'http/lane': ['.', 'answer', 'platform'],
   'http/rfc9111': ['.', 'answer'],
   'http/answer': ['.', 'rewarm', 'request'],
   'http/rewarm': ['.', 'route'],

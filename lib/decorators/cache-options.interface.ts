@@ -3,6 +3,7 @@ import type { ValueContext, VerifyMethod } from '../cache/engine/call.js';
 import type { Isolation } from '../cache/values/isolation.js';
 import type { TypeOption } from '../cache/values/classes.js';
 import type { CacheableMethod } from '../http/route/cacheable-methods.js';
+import type { FastLaneOptions } from '../http/route/fast-lane-option.js';
 import type { KeyLimitOption } from '../http/route/key-limit.js';
 import type { QueryOption } from '../http/route/query-filter.js';
 import type { ResponseView } from '../http/answer/stored-response.js';
@@ -179,6 +180,12 @@ export interface CacheResponseOptions extends CacheOptions {
    * stored. For development only: clients see the keys of users. Default: the module's.
    */
   explain?: boolean | undefined;
+  /**
+   * Answers hits when the HTTP server receives the request, before the framework: no middleware, no hook and no logger of the framework
+   * runs for them. For public routes without guards. `{ skip, headers }` names middleware that need not run, and its response headers that
+   * hits repeat. Default `false`.
+   */
+  fastLane?: boolean | FastLaneOptions | undefined;
 }
 
 /**

@@ -51,6 +51,7 @@ import { invalidateOnSuccess, isUnsafe } from './request/unsafe-request.js';
 import { BackgroundRequests, type Verification } from './rewarm/background-requests.js';
 import { isAstray } from './rewarm/rewarm-responses.js';
 import { HeaderFreshness } from './rfc9111/header-freshness.js';
+import type { FastLane } from './lane/fast-lane.js';
 import type { CachedRoute } from './route/cached-route.js';
 
 /**
@@ -63,6 +64,8 @@ import type { CachedRoute } from './route/cached-route.js';
 export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
   /** Set when the routes are known: Nest creates the interceptor earlier. */
   routes: RouteLookup = NO_ROUTES;
+  /** Set when the application has started, if a route uses the fast lane. */
+  lane: FastLane | undefined;
   readonly #background: BackgroundRequests;
   readonly #admission: Admission;
   readonly #explainer: Explainer;
@@ -99,6 +102,7 @@ export class ResponseCacheInterceptor implements NestInterceptor, HitSource {
     if (call.variant !== '') route.variants.read(call);
     engine.serve(call, reading, reuse.status);
     const answer = hitAnswer({ route, request, response, explanation }, reuse, engine.clock.now());
+    this.lane?.observe({ route, request, response, call, reuse, answer });
     return () => {
       route.platform.send(request, response, answer.recorded, answer);
       call.target.counters.count(reuse.status);

@@ -9,6 +9,8 @@ import {
 } from '../common/nest-internals.js';
 import { type HitSource, HitShortcut } from '../http/answer/hit-shortcut.js';
 import { type RegisteringAdapter, surroundPipelines } from '../http/answer/pipelines.js';
+import { whyNotInLane } from '../http/lane/eligibility.js';
+import { FastLane } from '../http/lane/fast-lane.js';
 import type { HttpPlatform } from '../http/platform.interface.js';
 import { ExpressPlatform } from '../http/platform/express.platform.js';
 import { FastifyPlatform } from '../http/platform/fastify.platform.js';
@@ -85,6 +87,35 @@ export function installPipelines(
       'Hits run through the whole pipeline of Nest and are slower: the metadata of guards and headers cannot be read in this version ' +
         'of @nestjs/core. Use Nest 11 or 12.',
     );
+}
+
+/** Puts the fast lane before the platform if a route uses it, and says which routes stay out of it. */
+export function installLane(
+  runtime: CacheRuntime,
+  { httpAdapter }: HttpAdapterHost,
+  shortcut: HitShortcut,
+  routes: RouteTable,
+): FastLane | undefined {
+  const using = [...routes.routes].filter(({ options }) => options.fastLane !== undefined);
+  const adapter = httpAdapter as typeof httpAdapter | null | undefined;
+  if (using.length === 0 || !adapter) return undefined;
+  const isFastify = adapter.getType() === 'fastify';
+  const server: unknown = adapter.getHttpServer();
+  const lane = shortcut.isInstalled ? FastLane.install(runtime, server, adapter, isFastify) : undefined;
+  if (lane === undefined) {
+    runtime.log.warn(
+      'no lane',
+      'The fast lane is off: it needs the HTTP/1.1 server of Nest 11 or 12, whose request listener is that of Express or Fastify.',
+    );
+    return undefined;
+  }
+  for (const route of using) {
+    const { definition, owner } = route.target;
+    const handler = (owner.prototype as Record<string, Function>)[definition.methodName]!;
+    const why = whyNotInLane(route, shortcut.isPlain(handler, owner));
+    if (why !== undefined) lane.refuse(route, why);
+  }
+  return lane;
 }
 
 /** Makes the rewarmer, which computes entries again in a process that has their providers. */

@@ -52,6 +52,7 @@ import {
   createRewarmer,
   createShortcut,
   endIdleConnections,
+  installLane,
   installPlatform,
   installPipelines,
   instanceOf,
@@ -247,6 +248,7 @@ export class ModuleWiring
     // After the dispatchers: it has jobs.
     await Promise.all(this.#dataSources.all.map((dataSource) => this.#compareSchema(dataSource)));
     await this.#changeSources.start();
+    this.#interceptor.lane = installLane(this.runtime, this.adapterHost, this.#shortcut, this.#routes!);
     this.#logBoot();
   }
 
@@ -319,6 +321,7 @@ export class ModuleWiring
   async beforeApplicationShutdown(): Promise<void> {
     const deadline = this.#deadline;
     this.#verifier?.close();
+    this.#interceptor.lane?.stop();
     endIdleConnections(this.adapterHost, deadline);
     await deadline.wait(this.#changeSources.close());
     await deadline.wait(this.#service.drain());

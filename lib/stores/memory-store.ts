@@ -10,6 +10,7 @@ import {
   type StoreQuery,
 } from './store.interface.js';
 import { BumpLog, type Cell, GenerationTable } from './generations.js';
+import type { HeldEntries } from './held-entries.js';
 import type { Stamp, Verdict } from './stamp.js';
 
 /**
@@ -67,7 +68,7 @@ const MAX_IDLE_TAGS = 50_000;
  * Entries and generations in the memory of this process; the least recently used are dropped first.
  * Other processes see neither its entries nor its invalidations.
  */
-export class MemoryStore implements CacheStore, BumpLogStore {
+export class MemoryStore implements CacheStore, BumpLogStore, HeldEntries {
   readonly kind = 'memory';
   readonly keepsReferences = true;
   readonly #generations = new GenerationTable(MAX_IDLE_TAGS);
@@ -94,6 +95,10 @@ export class MemoryStore implements CacheStore, BumpLogStore {
     const entry = this.find(query.key);
     if (entry !== undefined) return entry;
     return this.#generations.stamp(query.tags());
+  }
+
+  held({ key }: Pick<StoreQuery, 'key'>): Entry | undefined {
+    return this.find(key);
   }
 
   getMany(queries: readonly StoreQuery[]): (Entry | Stamp)[] {

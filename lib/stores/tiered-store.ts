@@ -1,6 +1,7 @@
 import type { StoreState } from '../observability/metrics.js';
 import { checkOptions, oneOf, type OptionTable, typeError } from '../common/options.js';
 import { BumpLog } from './generations.js';
+import type { HeldEntries } from './held-entries.js';
 import {
   agreesOnLoads,
   type BumpLogStore,
@@ -87,6 +88,8 @@ export class TieredStore implements CacheStore, Partial<BumpLogStore> {
   readonly keepsReferences = false;
   readonly bumpPosition?: BumpLogStore['bumpPosition'];
   readonly stampSince?: BumpLogStore['stampSince'];
+  /** Absent without a bus: then no entry is served before L2 has validated it. */
+  readonly held?: HeldEntries['held'];
   readonly #bumps = new BumpLog();
   #now = (): number => Date.now();
 
@@ -101,6 +104,7 @@ export class TieredStore implements CacheStore, Partial<BumpLogStore> {
       this.bumpPosition = (tags: readonly string[]) => l2.bumpPosition(tags);
       this.stampSince = (tags: readonly string[], position: BumpPosition) => l2.stampSince(tags, position);
     }
+    if (bus !== undefined) this.held = (query) => this.#freshInL1(query);
     bus?.listen(
       (tags, mode) => this.#bumpL1(tags, mode),
       () => this.#clearL1(),
@@ -160,7 +164,7 @@ export class TieredStore implements CacheStore, Partial<BumpLogStore> {
   }
 
   /** The entry of L1, where it is fresh and the bus is trusted. Without a bus it must be validated. */
-  #freshInL1({ key }: StoreQuery): Entry | undefined {
+  #freshInL1({ key }: Pick<StoreQuery, 'key'>): Entry | undefined {
     if (this.bus?.isTrusted() === false) return undefined;
     const entry = this.l1.find(key);
     // A stale one is read from L2: another process may have loaded it again.

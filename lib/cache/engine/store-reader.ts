@@ -1,6 +1,7 @@
 import { isThenable } from '../../common/async.js';
 import { CacheUsageError } from '../../common/errors.js';
 import type { OnceLog } from '../../observability/once-log.js';
+import { holdsEntries } from '../../stores/held-entries.js';
 import { Stamp, type Verdict } from '../../stores/stamp.js';
 import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
 import type { Call } from './call.js';
@@ -31,6 +32,14 @@ export class StoreReader {
     } catch (error) {
       return this.#failed(call, error);
     }
+  }
+
+  /** The entry of a call in the memory of this process. Never waits, and asks no other store. */
+  held(call: Call): Entry | undefined {
+    const { store } = call.target;
+    if (!holdsEntries(store)) return undefined;
+    if (this.sampler !== undefined) this.sampler.begin(call);
+    return store.held(call);
   }
 
   async #readLater(call: Call, answer: PromiseLike<unknown>): Promise<Reading> {

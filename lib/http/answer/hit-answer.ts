@@ -56,7 +56,7 @@ export function hitAnswer(
 }
 
 /** Headers that a plain hit adds. All hits of an entry within a second share the object, unless the answer states its age. */
-function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
+export function hitHeaders(route: CachedRoute, entry: Entry, now: number): AddedHeaders {
   const stored = responseOf(entry);
   const ttl = route.setCacheHeaders ? secondsLeft(entry, now) : undefined;
   if (stored.hitHeaders === undefined || stored.hitTtl !== ttl) {

@@ -30,10 +30,14 @@ export class HitShortcut {
   readonly #pending = new WeakMap<object, PendingRequest>();
 
   /** @param isPlain returns true if the pipeline of a handler has no effect before the interceptor */
-  constructor(private readonly isPlain: (handler: Function, controller: Function) => boolean) {}
+  constructor(readonly isPlain: (handler: Function, controller: Function) => boolean) {}
+
+  /** True if hits are answered before Nest's pipeline. */
+  isInstalled = false;
 
   /** Wraps the pipelines that Nest registers from now on. */
   install(adapter: RegisteringAdapter, source: HitSource): void {
+    this.isInstalled = true;
     wrapPipelines(adapter, ['get', 'all'], (pipeline) => this.#shortened(pipeline, source));
   }
 

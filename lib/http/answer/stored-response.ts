@@ -9,6 +9,8 @@ import { assertResponseData, type JudgedHeaders } from './response-shape.js';
 import { type ExchangeTimes, type JudgedFields, type ReuseTerms, reuseTermsOf } from './reuse-terms.js';
 
 const NO_FIELDS: JudgedFields = {};
+/** Number of responses that this process has stored or read from a shared store. */
+let made = 0;
 const LONG_AGO: ExchangeTimes = { requestedAt: 0, receivedAt: 0 };
 
 /** A response as the cache holds it: the recorded response, its validators and its size. */
@@ -23,6 +25,8 @@ export class StoredResponse implements ResponseView {
   /** Headers that hits add, and the remaining seconds for which they were made: reused within the same second. */
   hitHeaders: AddedHeaders | undefined;
   hitTtl: number | undefined;
+  /** Differs for each response of this process. */
+  readonly serial = ++made;
   #headers: Readonly<Record<string, string | readonly string[]>> | undefined;
   #terms: ReuseTerms | undefined;
 

@@ -44,6 +44,11 @@ export class FastifyPlatform implements HttpPlatform {
     instance.addHook('onError', onError);
   }
 
+  /** True for the hooks that {@link install} adds. */
+  static isHook(code: unknown): boolean {
+    return code === onSend;
+  }
+
   record(request: FastifyRequestLike, reply: Reply, options: RecordOptions): RecordingControl {
     const recording = new ResponseRecording(request.method, reply.getHeaders(), options);
     if (isOver(request, reply)) recording.refuse('aborted');

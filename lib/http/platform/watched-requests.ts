@@ -80,6 +80,11 @@ const beginReply: Hook = ({ raw }, reply, next) => {
   next();
 };
 
+/** True for the middleware or hook that begins the watch. */
+export function isWatch(code: unknown): boolean {
+  return code === begin || code === beginInside || code === beginReply;
+}
+
 interface FastifyApplication {
   readonly server?: { prependListener?(event: 'request', listener: (...args: never[]) => void): unknown };
   addHook(name: 'onRequest', hook: (request: never, reply: never, next: () => void) => void): unknown;
@@ -108,7 +113,8 @@ function putFirst(app: object): boolean {
   return true;
 }
 
-function internal(app: object, description: string): unknown {
+/** A member of Fastify that it keeps under a symbol. */
+export function internal(app: object, description: string): unknown {
   const symbol = Object.getOwnPropertySymbols(app).find((one) => one.description === description);
   return symbol && Reflect.get(app, symbol);
 }

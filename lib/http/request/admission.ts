@@ -232,7 +232,9 @@ export const isAuthenticatedByDefault: IsAuthenticated = (request) => {
     headers['x-api-key'] !== undefined ||
     (user !== undefined && user !== null) ||
     (session !== undefined && session !== null && hasSessionUser(session)) ||
-    hasClientCertificate(request as MaybeAuthenticated)
+    hasClientCertificate(
+      (request as MaybeAuthenticated).socket ?? (request as MaybeAuthenticated).raw?.socket,
+    )
   );
 };
 
@@ -240,8 +242,8 @@ function hasSessionUser(session: NonNullable<MaybeAuthenticated['session']>): bo
   return (session.user ?? session.userId ?? session.passport?.user) != null;
 }
 
-function hasClientCertificate({ socket, raw }: MaybeAuthenticated): boolean {
-  const connection = socket ?? raw?.socket;
+/** True if the client of a connection has presented a certificate. */
+export function hasClientCertificate(connection: MaybeAuthenticated['socket']): boolean {
   if (connection?.encrypted !== true || connection.getPeerCertificate === undefined) return false;
   return Object.keys(connection.getPeerCertificate() ?? {}).length > 0;
 }

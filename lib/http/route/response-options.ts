@@ -3,6 +3,7 @@ import { CacheConfigurationError } from '../../common/errors.js';
 import { flag, isList, isSync, isWholeFrom, oneOf, type OptionRows, parsed } from '../../common/options.js';
 import { methodsOf } from './cacheable-methods.js';
 import { type ExcludedPaths, QueryFilter, type QueryOption } from './query-filter.js';
+import { type FastLaneOptions, fastLaneOf, type FastLaneSettings } from './fast-lane-option.js';
 import { keyLimitOf, type KeyLimitOption, type KeyLimitSettings } from './key-limit.js';
 
 /** Checked options of a cached handler. `setCacheHeaders` is undefined if the module's default applies. */
@@ -29,6 +30,8 @@ export interface ResponseOptions {
   readonly explain: boolean | undefined;
   /** `undefined` if the module's default applies. */
   readonly keyLimit: KeyLimitSettings | undefined;
+  /** `undefined` if hits take the way through the framework. */
+  readonly fastLane: FastLaneSettings | undefined;
   /** Set if the handler is not decorated, but cached by `cacheEverything`. */
   readonly everything?: { readonly paths: ExcludedPaths | undefined };
 }
@@ -49,6 +52,7 @@ export interface GivenResponseOptions {
   cacheControl?: boolean;
   explain?: boolean;
   keyLimit?: KeyLimitOption;
+  fastLane?: boolean | FastLaneOptions;
 }
 
 const DEFAULT_STATUSES = [200, 203, 301, 308];
@@ -76,6 +80,7 @@ export const RESPONSE_OPTIONS: OptionRows<Omit<GivenResponseOptions, 'keyConstru
   honourRequestDirectives: [flag[0], 'true, or leave it out', CODE],
   keyLimit: parsed,
   explain: flag,
+  fastLane: parsed,
 };
 
 /**
@@ -108,6 +113,7 @@ export function normaliseResponseOptions(options: GivenResponseOptions, where: s
     cacheControl: options.cacheControl ?? false,
     explain: options.explain,
     keyLimit: keyLimitOf(options.keyLimit, where),
+    fastLane: fastLaneOf(options.fastLane, where),
   });
 }
 
@@ -140,6 +146,7 @@ const DECIDED_BY_HEADERS = [
     'shared',
     'conditional',
     'cacheControl',
+    'fastLane',
   ],
   ...['staleWhileRevalidate', 'staleIfError', 'refreshAhead', 'jitter', 'lock', 'softTimeout', 'hardTimeout'],
 ];

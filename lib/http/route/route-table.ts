@@ -81,6 +81,11 @@ export class RouteTable {
     return this.#routes.get(handler)?.get(controller);
   }
 
+  /** All cached handlers. */
+  get routes(): Iterable<CachedRoute> {
+    return this.#byTarget.values();
+  }
+
   routeOf(target: MethodTarget): CachedRoute | undefined {
     return this.#byTarget.get(target);
   }

@@ -97,6 +97,11 @@ export class RouteVariants {
     return call.key === key ? 'covered' : 'moved';
   }
 
+  /** The list of inputs that loads have shown for the key of a call: another list after they have shown more. */
+  shown(call: Call): readonly RequestInput[] {
+    return this.#remembered?.peek(baseOf(call))?.inputs ?? NONE;
+  }
+
   /** True if inputs are remembered for the key of a call, whatever their values. */
   has(call: Call): boolean {
     return this.#remembered?.has(baseOf(call)) === true;
