@@ -85,7 +85,7 @@ export class KeySpace {
 
   /** Key of the rules that processes exchange. Not an entry: `clear()` keeps it. */
   get manifestKey(): string {
-    return `${this.#tags}rules:1`;
+    return `${this.#tags}rules:2`;
   }
 
   /** Bumped when the rules have changed. */

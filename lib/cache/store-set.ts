@@ -30,6 +30,7 @@ export function attachStores({ clock, log, stores }: StoreSettings, space: KeySp
     store.attach?.({
       now: clock.now.bind(clock),
       after: clock.after.bind(clock),
+      isManual: clock.isManual,
       log: (message) => log.notice(message),
       coarser: (tag) => space.coarser(tag),
       changed: (status, reason) =>

@@ -11,6 +11,11 @@ export interface Clock {
   now(): number;
   /** Runs `callback` after `ms` milliseconds; the timer never keeps the process alive. Returns its cancellation. */
   after(ms: number, callback: () => void): () => void;
+  /**
+   * True for a clock that tests set, such as `ManualClock`: it does not run with the clocks of servers, so that no store takes their
+   * distance for an error. Default false.
+   */
+  readonly isManual?: boolean | undefined;
 }
 
 /** Node fires timers with a longer delay immediately. */

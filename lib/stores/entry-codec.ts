@@ -4,7 +4,7 @@ import { type Generation, Stamp } from './stamp.js';
 import { Entry, type ValueCodec, type Wire } from './store.interface.js';
 
 /** Raise it when the layout changes: entries of another version are misses. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** Version, algorithm of the compression, length of the packed head. */
 const PREFIX_BYTES = 6;
@@ -20,21 +20,25 @@ type Head = readonly [
   flags: number,
   valueSize: number,
   data: unknown,
+  /** Milliseconds that the store's clock was ahead of the one of the process that stored the entry. The times above are by the store's. */
+  ahead: number,
 ];
 
 /**
  * An entry in bytes: the version, the id of the compression, a packed head that holds the value's data, and then raw bytes (a response
  * body, or the whole of a compressed value).
+ *
+ * @param ahead milliseconds that the clock of the store is ahead of that of this process
  */
-export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
+export function encodeEntry(entry: Entry, codec: ValueCodec, ahead = 0): Buffer {
   const { algorithm, wire } =
     entry.value instanceof EncodedValue ? entry.value : { algorithm: PLAIN, wire: codec.encode(entry.value) };
   const { data, flags, size, bytes } = wire;
   const { epoch, tags, generations } = entry.stamp;
   const head: Head = [
-    entry.cachedAt,
-    entry.freshUntil,
-    entry.keepUntil,
+    entry.cachedAt + ahead,
+    entry.freshUntil + ahead,
+    entry.keepUntil + ahead,
     entry.size,
     epoch,
     tags,
@@ -42,6 +46,7 @@ export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
     flags,
     size,
     data,
+    ahead,
   ];
   const packed = pack(head);
   const buffer = Buffer.allocUnsafe(PREFIX_BYTES + packed.length + (bytes?.length ?? 0));
@@ -55,8 +60,11 @@ export function encodeEntry(entry: Entry, codec: ValueCodec): Buffer {
 
 /** An entry whose value is not decoded yet. */
 export interface DecodedEntry {
-  /** Decodes the value; a compressed one stays an {@link EncodedValue}. */
-  open(codec: ValueCodec): Entry;
+  /**
+   * Decodes the value; a compressed one stays an {@link EncodedValue}.
+   * @param ahead milliseconds that the clock of the store is ahead of that of this process
+   */
+  open(codec: ValueCodec, ahead?: number): Entry;
   readonly stamp: Stamp;
   /** The stamp's generations, as a shared store holds them. */
   readonly generations: readonly string[];
@@ -76,7 +84,8 @@ export function decodeEntry(buffer: Buffer): DecodedEntry | undefined {
 }
 
 function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
-  const [cachedAt, freshUntil, keepUntil, size, epoch, tags, generations, flags, valueSize, data] = head;
+  const [cachedAt, freshUntil, keepUntil, size, epoch, tags, generations, flags, valueSize, data, ahead] =
+    head;
   const isEntry =
     isTime(cachedAt) &&
     isEndTime(freshUntil) &&
@@ -84,6 +93,7 @@ function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
     isSize(size) &&
     (valueSize === 0 || isSize(valueSize)) &&
     Number.isSafeInteger(flags) &&
+    isTime(ahead) &&
     typeof epoch === 'string' &&
     isTextList(tags) &&
     isTextList(generations) &&
@@ -93,10 +103,12 @@ function openHead(head: Head, algorithm: number, bytes: Buffer): DecodedEntry {
   return {
     stamp,
     generations,
-    open(codec) {
+    open(codec, here = 0) {
       const wire: Wire = { data, flags, size: valueSize, bytes };
       const value = algorithm === PLAIN ? codec.decode(wire, false) : new EncodedValue(algorithm, wire);
-      return new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
+      const entry = new Entry(value, cachedAt - here, freshUntil - here, keepUntil - here, stamp, size);
+      entry.shift = ahead - here;
+      return entry;
     },
   };
 }

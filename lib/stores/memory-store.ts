@@ -37,7 +37,7 @@ class HeldEntry extends Entry {
   currentAt = NEVER;
 
   constructor(
-    { value, cachedAt, freshUntil, keepUntil, stamp, size, expired }: Entry,
+    { value, cachedAt, freshUntil, keepUntil, stamp, size, expired, shift }: Entry,
     /** Bytes of the generations that it is the first entry to carry. */
     cellBytes: number,
     /** The entry's generations as stamped here, and the cells of the current ones. */
@@ -48,6 +48,7 @@ class HeldEntry extends Entry {
   ) {
     super(value, cachedAt, freshUntil, keepUntil, stamp, size + cellBytes);
     this.expired = expired;
+    this.shift = shift;
   }
 }
 

@@ -115,13 +115,16 @@ export interface CacheStore {
 }
 
 /**
- * The value under a key, with its times and its stamp. Times are milliseconds since the Unix epoch; `Infinity` means never.
+ * The value under a key, with its times and its stamp. Times are milliseconds since the Unix epoch, by the clock of this process; `Infinity`
+ * means never.
  *
  * @publicApi
  */
 export class Entry {
   /** True after one of its tags was expired (a soft bump): it may be served as stale, never as fresh. */
   expired = false;
+  /** Milliseconds from the clock of the process that stored it to that of this one. Times inside the value are by the former. */
+  shift = 0;
 
   constructor(
     /** The value as the engine prepared it: a snapshot that no other code refers to, or a recorded response. */
@@ -141,6 +144,7 @@ export class Entry {
     const { cachedAt, freshUntil, keepUntil, stamp, size } = this;
     const entry = new Entry(value, cachedAt, freshUntil, keepUntil, stamp, size);
     entry.expired = this.expired;
+    entry.shift = this.shift;
     return entry;
   }
 
@@ -273,6 +277,10 @@ export interface StoreHost {
   readonly now: () => number;
   /** Runs a callback later; the timer never keeps the process alive. Returns its cancellation. */
   readonly after: (ms: number, callback: () => void) => () => void;
+  /** True if tests set the time: it does not pass with that of servers. */
+  readonly isManual?: boolean | undefined;
+  /** Called when the clock of this process, or that of the store, was set: times of entries that were read before are wrong. */
+  readonly clockSet?: (() => void) | undefined;
   /** Writes to the log of the application. */
   readonly log: (message: string) => void;
   /** Reports that the store does not answer any more, or refuses writes, or is back. */

@@ -113,7 +113,8 @@ export class TieredStore implements CacheStore, Partial<BumpLogStore> {
 
   attach(host: StoreHost): void {
     this.#now = host.now;
-    this.l2.attach?.(host);
+    // Entries in L1 have times by the clock as it was when they were read.
+    this.l2.attach?.({ ...host, clockSet: () => this.#clearL1() });
     this.bus?.attach(host);
   }
 

@@ -17,6 +17,7 @@ interface Timer {
  * @publicApi
  */
 export class ManualClock implements Clock {
+  readonly isManual = true;
   #now: number;
   readonly #timers = new Set<Timer>();
 

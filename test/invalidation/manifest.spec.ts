@@ -290,7 +290,7 @@ describe('a process that does not load the cached class', () => {
       'a rule that is none',
       (stored: { rules: unknown[] }) => ({
         ...stored,
-        rules: [...stored.rules, { rule: { method: 7 }, until: 9e15 }],
+        rules: [...stored.rules, { rule: { method: 7 }, stays: 9e15 }],
       }),
       /the manifest contains \{"rule"/,
     ],
@@ -299,7 +299,7 @@ describe('a process that does not load the cached class', () => {
     const tag = 'fleet:g:rules';
     const stamp = (await store.stamp([tag])) as Stamp;
     const query = {
-      key: `${tag}:1:${stamp.generations[0]!.hard}`,
+      key: `${tag}:2:${stamp.generations[0]!.hard}`,
       values: {
         encode: (data: unknown) => ({ data, flags: 0, size: 1 }),
         decode: ({ data }: { data: unknown }) => data,

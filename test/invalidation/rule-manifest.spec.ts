@@ -47,6 +47,13 @@ describe('a manifest', () => {
     expect(shown(known)).toEqual(['rule 1 10', 'rule 2 20']);
   });
 
+  it('keeps rules as long as their writer says, by whatever clock it is read', () => {
+    const [writer, reader] = [1_000_000, 700_000];
+    const one = manifest([1, writer + 10], [2, writer + 20]);
+    const { manifest: read } = RuleManifest.read(structuredClone(one.toStored(writer)), reader);
+    expect(shown(read)).toEqual(shown(manifest([1, reader + 10], [2, reader + 20])));
+  });
+
   it('with foreign content is read as far as it contains rules', () => {
     const space = new KeySpace('hostile', 'app', undefined);
     const stored = manifest([1, 10], [2, 20]).toStored();
@@ -98,9 +105,9 @@ describe('a manifest', () => {
   it.each<[string, unknown]>([
     ['nothing at all', null],
     ['a text', 'rules'],
-    ['another version', { version: 2, rules: [] }],
-    ['no list', { version: 1, rules: {} }],
-    ['a list without end', { version: 1, rules: Array.from({ length: 5_000 }) }],
+    ['another version', { version: 1, rules: [] }],
+    ['no list', { version: 2, rules: {} }],
+    ['a list without end', { version: 2, rules: Array.from({ length: 5_000 }) }],
   ])('is not read from %s', (_, stored) => {
     const { manifest: read, garbage } = RuleManifest.read(stored);
     expect([read.size, garbage]).toEqual([0, ['the stored value is not a rule manifest of this version']]);
@@ -126,10 +133,10 @@ describe('a manifest', () => {
     ],
   ])('leaves out a rule with %s, and takes the others', (_, spoilt) => {
     const stored = {
-      version: 1,
+      version: 2,
       rules: [
-        { rule: { ...manifestRule(0), ...spoilt }, until: 5 },
-        { rule: manifestRule(1), until: 6 },
+        { rule: { ...manifestRule(0), ...spoilt }, stays: 5 },
+        { rule: manifestRule(1), stays: 6 },
       ],
     };
     const { manifest: read, garbage } = RuleManifest.read(stored);

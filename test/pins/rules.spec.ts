@@ -92,7 +92,7 @@ describe('the work of rules stays as pinned:', () => {
     const entries = store.plain.map(
       ({ key, value, life }) => `entry  ${key}\nlife   ${life} ms\n${json(sorted(value))}`,
     );
-    expectPinned('formats/manifest.txt', entries.join('\n\n').replace(/(:rules:1:)\S+/g, '$1(generation)'));
+    expectPinned('formats/manifest.txt', entries.join('\n\n').replace(/(:rules:2:)\S+/g, '$1(generation)'));
   });
 
   it('jobs', async () => {

@@ -10,6 +10,7 @@ import {
   sweepKeys,
 } from '../../lib/stores/redis/redis-commands.js';
 import type { RedisConnection } from '../../lib/stores/redis/redis-connection.js';
+import { ServerClock } from '../../lib/stores/redis/server-clock.js';
 import type { RedisNode } from '../../lib/stores/redis/redis-client.interface.js';
 import { acquireLease, RedisStore } from '../../lib/stores/redis/redis-store.js';
 import { Stamp } from '../../lib/stores/stamp.js';
@@ -174,7 +175,7 @@ describe('in Redis', () => {
     beforeEach(async () => {
       clock = new ManualClock(Date.now());
       store = redisStore({ client, timeout: 5_000 });
-      store.attach!({ ...UNATTACHED, now: clock.now });
+      store.attach!({ ...UNATTACHED, now: clock.now, isManual: true });
       await store.ready!();
     });
     afterEach(() => store.close!());
@@ -196,7 +197,7 @@ describe('in Redis', () => {
 
     it('lives on while L1 serves it', async () => {
       const tiers = tieredStore({ l1: memoryStore(), l2: store, consistency: 'validate' });
-      tiers.attach!({ ...UNATTACHED, now: clock.now });
+      tiers.attach!({ ...UNATTACHED, now: clock.now, isManual: true });
       await put();
       expect(await tiers.get(at)).toBeInstanceOf(Entry);
       clock.advance(18 * DAY);
@@ -286,6 +287,7 @@ class Histories {
   epoch = 'one.1';
   isReady = true;
   beforeServing: unknown;
+  readonly clock = new ServerClock();
   readonly #data = new Map<string, Buffer>();
   /** Happens while a read is on its way. */
   meanwhile: (() => void) | undefined;

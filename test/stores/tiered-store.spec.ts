@@ -16,7 +16,7 @@ const clock = new ManualClock(Date.now());
 
 async function ready(store: CacheStore): Promise<CacheStore> {
   open.push(store);
-  store.attach?.({ ...storeHost, now: clock.now });
+  store.attach?.({ ...storeHost, now: clock.now, isManual: true });
   await store.ready?.();
   return store;
 }

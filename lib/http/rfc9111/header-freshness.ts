@@ -55,7 +55,8 @@ export class HeaderFreshness implements FreshnessRules {
   reuse({ directives, request }: Exchange, call: Call, entry: Entry): Reuse | 'stale' | 'request' {
     const { terms } = responseOf(entry);
     const now = this.runtime.engine.clock.now();
-    const reusability = entry.expired ? 'validated' : reusabilityOf(terms, directives, now);
+    // The terms are in the time of the process that stored the response.
+    const reusability = entry.expired ? 'validated' : reusabilityOf(terms, directives, now - entry.shift);
     const mayReuse = reusability !== 'while-revalidating' || this.stale.refresh(call, entry, request);
     if (mayReuse && reusability !== 'validated') return { entry, status: STATUSES[reusability] };
     return directives.noCache || directives.maxAge < Infinity ? 'request' : 'stale';
@@ -71,6 +72,7 @@ export class HeaderFreshness implements FreshnessRules {
       exchange,
       conditionsOf(exchange.request.headers),
       responseOf(entry),
+      entry.shift,
       status,
       now,
       reported,
@@ -88,6 +90,7 @@ export class HeaderFreshness implements FreshnessRules {
     const hasCookies = unheldCookies(exchange.route, request.headers['cookie']).length > 0;
     return new HeaderAnswerRules(this.runtime, exchange, call, conditions, {
       stored,
+      shift: stale?.shift ?? 0,
       isValidation,
       isAuthenticated,
       hasCookies,
@@ -99,6 +102,8 @@ export class HeaderFreshness implements FreshnessRules {
 interface Run {
   /** The stored response. The answer may freshen it, or it may be served instead of an error. */
   readonly stored: StoredResponse | undefined;
+  /** Milliseconds from the clock of the process that stored it to that of this one. */
+  readonly shift: number;
   /** True if the handler was asked to validate the stored response. */
   readonly isValidation: boolean;
   /** True if the request carries credentials: then its answer is stored only if its headers allow sharing (RFC 9111 §3.5). */
@@ -140,14 +145,14 @@ class HeaderAnswerRules implements AnswerRules {
   }
 
   replace(head: ResponseHead, answer: RecordedAnswer): ReturnType<NonNullable<AnswerRules['replace']>> {
-    const { stored, isValidation } = this.run;
+    const { stored, shift, isValidation } = this.run;
     this.#fields = judgedFieldsOf(head.headers);
     this.#times = { requestedAt: this.#requestedAt, receivedAt: this.#now };
     if (stored === undefined) return undefined;
     if (head.status === 304 && isValidation) return this.#validated(head, stored, answer);
     const { directives } = this.exchange;
-    return mayReplaceError(stored.terms, directives, head.status, this.#times.receivedAt)
-      ? this.#replaceBy(stored, CacheStatus.STALE, head.status)
+    return mayReplaceError(stored.terms, directives, head.status, this.#times.receivedAt - shift)
+      ? this.#replaceBy(stored, shift, CacheStatus.STALE, head.status)
       : undefined;
   }
 
@@ -197,11 +202,11 @@ class HeaderAnswerRules implements AnswerRules {
   ): Replacement & { status: CacheStatus } {
     if (!isAbout(this.#fields, stored)) {
       this.#drop('purge');
-      return this.#replaceBy(stored, CacheStatus.REFRESH, head.status);
+      return this.#replaceBy(stored, this.run.shift, CacheStatus.REFRESH, head.status);
     }
     const fresh = freshened(stored, head.changed, this.#fields, this.#times);
     this.#keep(fresh, answer);
-    return this.#replaceBy(fresh, CacheStatus.REFRESH, head.status);
+    return this.#replaceBy(fresh, 0, CacheStatus.REFRESH, head.status);
   }
 
   /** Handles the answer to a HEAD: it updates the headers of the stored response, or shows that the response has changed (§4.3.5). */
@@ -217,12 +222,13 @@ class HeaderAnswerRules implements AnswerRules {
 
   #replaceBy(
     stored: StoredResponse,
+    shift: number,
     status: CacheStatus,
     fwdStatus: number,
   ): Replacement & { readonly status: CacheStatus } {
     const { exchange, conditions } = this;
     const reported = { fwd: forwardReason(exchange, this.call), fwdStatus };
-    return { ...storedAnswer(exchange, conditions, stored, status, this.#now, reported), status };
+    return { ...storedAnswer(exchange, conditions, stored, shift, status, this.#now, reported), status };
   }
 
   /** Stores a freshened response, or drops it if it must not be stored any more. */
@@ -259,12 +265,14 @@ function isWorthKeeping(terms: ReuseTerms, fields: JudgedFields): boolean {
  * The answer to a request from a stored response: all of it, a part, or 304; with its Age (RFC 9111 §4, §4.3.2, §5.1; RFC 9110 §13.2.2).
  *
  * @param conditions conditions of the client's request
+ * @param shift milliseconds from the clock of the process that stored the response to that of this one
  * @param reported parameters of `Cache-Status`, unless this is a plain hit
  */
 function storedAnswer(
   exchange: Exchange,
   conditions: Conditions,
   stored: StoredResponse,
+  shift: number,
   status: CacheStatus,
   now: number,
   reported: CacheStatusParameters = { hit: true },
@@ -273,8 +281,9 @@ function storedAnswer(
   const { etag, lastModified, recorded, terms } = stored;
   const notModified = stored.status === 200 && isNotModified(conditions, { etag, lastModified });
   const isWhole = notModified || headers['range'] === undefined;
-  const age = ageOf(terms, now);
-  const { receivedAt, lifetime, initialAge } = terms;
+  const age = ageOf(terms, now - shift);
+  const { lifetime, initialAge } = terms;
+  const receivedAt = terms.receivedAt + shift;
   const metadata = metadataOf(status, {
     cachedAt: receivedAt,
     freshUntil: receivedAt + lifetime - initialAge,

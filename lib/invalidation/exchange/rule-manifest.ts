@@ -13,10 +13,16 @@ export interface HeldRule {
   readonly until: number;
 }
 
+/** A rule as it is stored: it stays for so many milliseconds from then on. */
+interface StoredRule {
+  readonly rule: ManifestRule;
+  readonly stays: number;
+}
+
 /** With more rules than this, only their entities are kept: a change of one of them then drops the whole namespace. */
 const MAX_RULES = 1_000;
 /** Format version. Change `KeySpace.manifestKey` with it. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * The rules of all processes of a namespace. A rule stays until the last entry stored under it has expired. Merging is
@@ -27,18 +33,22 @@ export class RuleManifest {
 
   /**
    * Reads a stored manifest; `undefined`: nothing is stored.
+   * @param now time at which it was stored, by the clock of this process; clocks of processes may be minutes apart
    * @returns the valid rules, and a description of each part that is not a rule
    */
-  static read(stored: unknown): { readonly manifest: RuleManifest; readonly garbage: readonly string[] } {
+  static read(
+    stored: unknown,
+    now = 0,
+  ): { readonly manifest: RuleManifest; readonly garbage: readonly string[] } {
     const manifest = new RuleManifest();
     if (stored === undefined) return { manifest, garbage: [] };
     const { version, rules } = (stored ?? {}) as { version?: unknown; rules?: unknown };
     if (version !== VERSION || !Array.isArray(rules) || rules.length > 2 * MAX_RULES)
       return { manifest, garbage: ['the stored value is not a rule manifest of this version'] };
     const garbage: string[] = [];
-    for (const held of rules as Partial<HeldRule>[]) {
-      if (Number.isFinite(held?.until) && isManifestRule(held.rule) && isJson(held.rule))
-        manifest.add(held.rule, held.until!);
+    for (const held of rules as Partial<StoredRule>[]) {
+      if (Number.isFinite(held?.stays) && isManifestRule(held.rule) && isJson(held.rule))
+        manifest.add(held.rule, now + held.stays!);
       else garbage.push(`the manifest contains ${excerpt(held)}`);
     }
     return { manifest, garbage };
@@ -98,14 +108,18 @@ export class RuleManifest {
     return true;
   }
 
-  /** True if the other manifest lacks rules of this one, or expires some earlier. */
-  isAheadOf(other: RuleManifest): boolean {
-    return [...this.#rules].some(([key, { until }]) => (other.get(key)?.until ?? -Infinity) < until);
+  /** True if the other manifest lacks rules of this one, or expires some earlier. @param slack a shortfall up to this does not count */
+  isAheadOf(other: RuleManifest, slack = 0): boolean {
+    return [...this.#rules].some(([key, { until }]) => (other.get(key)?.until ?? -Infinity) < until - slack);
   }
 
-  /** The manifest as JSON data. */
-  toStored(): unknown {
-    return { version: VERSION, rules: [...this.#rules.values()] };
+  /** The manifest as JSON data. @param now by the clock of this process */
+  toStored(now = 0): unknown {
+    const rules = [...this.#rules.values()].map(({ rule, until }): StoredRule => ({
+      rule,
+      stays: until - now,
+    }));
+    return { version: VERSION, rules };
   }
 }
 

@@ -14,6 +14,8 @@ import { RuleManifest } from './rule-manifest.js';
 const MARGIN_MS = 10 * 60_000;
 /** The manifest is read this often even if its generation did not change. Milliseconds. */
 const READ_MS = 60_000;
+/** Times of a manifest differ by this from one process to another, since the distance of their clocks is an estimate. Milliseconds. */
+const CLOCK_SLACK_MS = 1_000;
 /** A replaced manifest keeps a marker this long, for processes that are about to read it. Milliseconds. */
 const MOVED_MS = 1_000;
 
@@ -74,14 +76,14 @@ export class SharedManifest {
     const stored: unknown = reading instanceof Entry ? reading.value : undefined;
     // A newer manifest has just replaced it: the next poll reads that.
     if (stored === null) return;
-    const { manifest, garbage } = RuleManifest.read(stored);
+    const { manifest, garbage } = RuleManifest.read(stored, (reading as Partial<Entry>).cachedAt);
     const rules = this.known.merge(manifest);
     this.known.prune(now);
     for (const rule of own) this.known.keep(rule, now + rule.life + MARGIN_MS, MARGIN_MS / 2);
     const learned = { rules, isFirst: !this.#isRead, garbage, isBounded: this.known.bound() };
     this.#isRead = true;
     await learn(learned);
-    if (garbage.length > 0 || this.known.isAheadOf(manifest)) return this.#write(stamp, now);
+    if (garbage.length > 0 || this.known.isAheadOf(manifest, CLOCK_SLACK_MS)) return this.#write(stamp, now);
     this.#stamp = stamp;
     this.#readAt = now;
     this.#kept = own;
@@ -91,7 +93,7 @@ export class SharedManifest {
   async #write(from: Stamp, now: number): Promise<void> {
     await this.store.bump(this.#tag, 'purge');
     const to = await this.store.stamp(this.#tag);
-    await this.#set(to, this.known.toStored(), now, this.known.until);
+    await this.#set(to, this.known.toStored(now), now, this.known.until);
     await this.#set(from, null, now, now + MOVED_MS);
   }
 

@@ -201,6 +201,8 @@ export class RedisReading {
   constructor(
     readonly epoch: string,
     readonly history: string,
+    /** Milliseconds that the clock of Redis is ahead of that of this process. */
+    private readonly ahead: number,
     names: readonly string[],
     values: readonly (Buffer | null)[],
   ) {
@@ -237,7 +239,7 @@ export class RedisReading {
   /** The entry of a candidate, unless it was purged. All its tags must have been read. */
   open({ query, decoded }: Candidate): Entry | undefined {
     const verdict = judgeStamp(decoded.stamp, (tag) => this.#text(tag));
-    const entry = verdict === 'purged' ? undefined : open(decoded, query);
+    const entry = verdict === 'purged' ? undefined : open(decoded, query, this.ahead);
     if (entry !== undefined) entry.expired = verdict === 'expired';
     return entry;
   }
@@ -251,12 +253,14 @@ export class RedisReading {
  * The entry in the common case: it carries exactly the given tags, in their order, and none was bumped.
  *
  * @param values of the key, and then of the tags
+ * @param ahead milliseconds that the clock of Redis is ahead of that of this process
  */
 export function openUnchanged(
   query: StoreQuery,
   epoch: string,
   tags: readonly string[],
   values: readonly (Buffer | null)[],
+  ahead: number,
 ): Entry | undefined {
   const decoded = decodeOf(values[0], epoch);
   if (decoded?.stamp.tags.length !== tags.length) return undefined;
@@ -264,7 +268,7 @@ export function openUnchanged(
   for (let i = 0; i < tags.length; i++) {
     if (stamp.tags[i] !== tags[i] || values[i + 1]?.toString('latin1') !== generations[i]) return undefined;
   }
-  return open(decoded, query);
+  return open(decoded, query, ahead);
 }
 
 function decodeOf(bytes: Buffer | null | undefined, epoch: string): DecodedEntry | undefined {
@@ -273,9 +277,9 @@ function decodeOf(bytes: Buffer | null | undefined, epoch: string): DecodedEntry
 }
 
 /** A value that cannot be decoded, e.g. an instance of an unknown class, is a miss. */
-function open(decoded: DecodedEntry, query: StoreQuery): Entry | undefined {
+function open(decoded: DecodedEntry, query: StoreQuery, ahead: number): Entry | undefined {
   try {
-    return decoded.open(query.values);
+    return decoded.open(query.values, ahead);
   } catch {
     return undefined;
   }

@@ -12,6 +12,7 @@ import {
 import { readHistory, type RedisHistory } from './redis-history.js';
 import { letProcessEnd, ProcessHold } from './process-hold.js';
 import { RedisSentinels } from './redis-sentinels.js';
+import { ServerClock } from './server-clock.js';
 
 /** Time between reads of the history. Milliseconds. */
 export const HEARTBEAT_MS = 1_000;
@@ -38,6 +39,8 @@ export interface RedisConnectionOptions {
 export class RedisConnection {
   /** Runs before anything is served in another history than the last one; where it fails, the history is read again. */
   beforeServing: () => Promise<number> = () => Promise.resolve(0);
+  /** Measured with every reading of the history, so before anything is served. */
+  readonly clock = new ServerClock();
   #client: RedisClient | undefined;
   #executor: RedisExecutor | undefined;
   #sentinels: RedisSentinels | undefined;
@@ -253,10 +256,11 @@ export class RedisConnection {
     this.#isReading = true;
     try {
       const [history] = await Promise.all([
-        readHistory(this.#executor!, this.options.grace),
+        readHistory(this.#executor!, this.options.grace, this.#host.now),
         this.#sentinels?.check(this.#host.now()),
       ]);
       if (isOutdated()) return;
+      if (this.#host.isManual !== true && this.clock.measure(...history.times)) this.#host.clockSet?.();
       if (this.#servedId !== undefined && this.#servedId !== history.id) {
         this.#stop(new ConnectionLostError('Redis changed its history'));
         const repeated = await this.beforeServing();

@@ -11,6 +11,8 @@ export interface RedisHistory {
   readonly epoch: string;
   /** Milliseconds until the grace of the history is over; `undefined` where it is. */
   readonly turnsIn: number | undefined;
+  /** Time of the server that has the mark, and times of this process before it was asked and after it answered. */
+  readonly times: readonly [server: number, sent: number, received: number];
 }
 
 const MARK_KEY = 'restflow:history:';
@@ -37,27 +39,37 @@ return { mark, now }`;
 /** Of a Redis without failovers: it needs neither INFO nor a mark. */
 const STEADY = { id: 'steady', epoch: 'steady', turnsIn: undefined } as const;
 
+const TIME_SCRIPT = `
+local time = redis.call('TIME')
+return { 0, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }`;
+
 /**
  * Reads the history of Redis.
  *
  * @param grace milliseconds for which a process may not know of a new master; `false` where there are no failovers
+ * @param clock of this process
  * @throws DemotedError where a server is not a master: generations are read from masters only
  */
-export async function readHistory(executor: RedisExecutor, grace: number | false): Promise<RedisHistory> {
-  if (grace === false) {
-    await executor.readMany([MARK_KEY]);
-    return STEADY;
-  }
+export async function readHistory(
+  executor: RedisExecutor,
+  grace: number | false,
+  clock: () => number,
+): Promise<RedisHistory> {
+  const run = async (...script: [text: string, key: string, ...args: (string | number)[]]) => {
+    const sent = clock();
+    const [text, ...args] = script;
+    const [reply] = (await executor.runAll([['eval', text, 1, ...args]])) as [[mark: string, now: string]];
+    return { mark: reply[0], times: [Number(reply[1]), sent, clock()] as const };
+  };
+  if (grace === false) return { ...STEADY, times: (await run(TIME_SCRIPT, MARK_KEY)).times };
   const masters = executor.masters();
   if (masters.length === 0) throw new Error('no Redis master is known');
   const ids = await Promise.all(masters.map(replicationId));
   const id = ids.sort().join('+');
-  const command = ['eval', MARK_SCRIPT, 1, MARK_KEY + id, newHalf(), MARK_LIFE_MS] as const;
-  const [reply] = (await executor.runAll([command])) as [[mark: string, now: string]];
-  const [mark, now] = reply;
-  const left = Number.parseInt(mark, 10) + grace - Number(now);
+  const { mark, times } = await run(MARK_SCRIPT, MARK_KEY + id, newHalf(), MARK_LIFE_MS);
+  const left = Number.parseInt(mark, 10) + grace - times[0];
   const isOver = left <= 0;
-  return { id, epoch: `${mark}.${isOver ? 1 : 0}`, turnsIn: isOver ? undefined : left };
+  return { id, epoch: `${mark}.${isOver ? 1 : 0}`, turnsIn: isOver ? undefined : left, times };
 }
 
 async function replicationId(node: RedisNode): Promise<string> {

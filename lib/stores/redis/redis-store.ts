@@ -84,9 +84,10 @@ export class RedisStore implements CacheStore, BumpLogStore {
     const tags = this.#tagsOf(query);
     const names = [query.key, ...tags];
     const { epoch, history, values } = await this.#read(names);
-    const entry = openUnchanged(query, epoch, tags, values);
+    const { ahead } = this.connection.clock;
+    const entry = openUnchanged(query, epoch, tags, values, ahead);
     if (entry === undefined)
-      return (await this.#resultsOf([query], new RedisReading(epoch, history, names, values)))[0]!;
+      return (await this.#resultsOf([query], new RedisReading(epoch, history, ahead, names, values)))[0]!;
     this.touch(query.key, entry);
     return entry;
   }
@@ -95,7 +96,10 @@ export class RedisStore implements CacheStore, BumpLogStore {
     if (queries.length === 0) return [];
     const names = [...new Set(queries.flatMap((query) => [query.key, ...this.#tagsOf(query)]))];
     const { epoch, history, values } = await this.#read(names);
-    return this.#resultsOf(queries, new RedisReading(epoch, history, names, values));
+    return this.#resultsOf(
+      queries,
+      new RedisReading(epoch, history, this.connection.clock.ahead, names, values),
+    );
   }
 
   /** The tags of the query, and further tags that its entry is known to carry. */
@@ -145,7 +149,8 @@ export class RedisStore implements CacheStore, BumpLogStore {
 
   async stamp(tags: readonly string[]): Promise<Stamp> {
     const { epoch, history, values } = await this.#read(tags);
-    return (await this.#stamps([tags], new RedisReading(epoch, history, tags, values)))[0]!;
+    const reading = new RedisReading(epoch, history, this.connection.clock.ahead, tags, values);
+    return (await this.#stamps([tags], reading))[0]!;
   }
 
   /** @throws StoreUnavailableError, also where the connection was lost meanwhile: the answer may belong to another history */
@@ -227,7 +232,7 @@ export class RedisStore implements CacheStore, BumpLogStore {
     // Under another history it would never be served.
     if (entry.stamp.epoch !== this.connection.epoch) return false;
     const life = physicalLife(entry);
-    const bytes = encodeEntry(entry, query.values);
+    const bytes = encodeEntry(entry, query.values, this.connection.clock.ahead);
     const set: RedisCommand = ['set', query.key, bytes, 'PX', life.entry];
     if (entry.stamp.tags.length > query.tags().length) this.#rememberTags(query, entry.stamp.tags);
     const write = (): Promise<unknown> => {
