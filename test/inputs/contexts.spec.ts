@@ -196,5 +196,26 @@ describeRows('@CacheResult and getOrSet', [
     sending('x-user-id', 'ada', 'bob'),
   ),
   innerRow('getOrSet whose loader reads a tenant header', uncachedHandler),
+  {
+    name: 'getOrSet whose loader reads parameters that middleware has left for some, below the request of the platform',
+    application: () => ({
+      controllers: [
+        page(
+          ({ request, injected, id }) =>
+            (injected as CacheService).getOrSet(`tenant ${id}`, async () => ({
+              tenant: (request['raw'] ?? request)['params']?.tenant ?? 'nobody',
+            })),
+          { cached: uncachedHandler, inject: CacheService },
+        ),
+      ],
+    }),
+    platforms: ['fastify'],
+    setup: inFront((request, _response, next) => {
+      const tenant = request['headers']['x-tenant'];
+      if (tenant !== undefined) (request['raw'] ?? request)['params'] = { tenant };
+      next();
+    }),
+    visitors: byTenant,
+  },
   innerRow('a response made of a getOrSet that read a tenant header', undefined),
 ]);

@@ -7,7 +7,7 @@ import { watchOf } from './request-watch.js';
 
 type Name = string | symbol;
 
-/** Values that frameworks compute from a request, in accessors of their prototypes. */
+/** Values that frameworks compute from a request, in accessors of their prototypes, or that code may leave where they are absent. */
 const COMPUTED: ReadonlySet<Name> = new Set([
   ...['host', 'hostname', 'port', 'protocol', 'secure', 'subdomains', 'ip', 'ips'],
   ...['url', 'originalUrl', 'path', 'fresh', 'stale', 'xhr', 'id', 'query', 'params', 'body', 'cookies'],
@@ -101,7 +101,7 @@ function holdersOf({ request, response }: RequestObjects): ReadonlySet<object> {
 function watchAbsent(holder: object): () => void {
   const prototype = Object.getPrototypeOf(holder) as object | null;
   const look = (target: object, name: Name): void => {
-    if (COMPUTED.has(name) ? name in target : !(name in target) && !isOfAnyObject(name)) report(name);
+    if (COMPUTED.has(name) || (!(name in target) && !isOfAnyObject(name))) report(name);
   };
   const pad = new Proxy(Object.create(prototype) as object, {
     get(target, name, receiver) {
