@@ -52,11 +52,13 @@ export const OBSERVER_MEMBERS: ReadonlySet<string> = new Set([
   'opentelemetry',
 ]);
 
-/** Set by Nest itself: its router, scopes, pipes, raw bodies and server-sent events. */
+/**
+ * Set by Nest itself: its router, pipes, raw bodies and server-sent events. The id by which code finds providers of the request is left out:
+ * guards and middleware may have built them already.
+ */
 const NEST: readonly string[] = [
   'hosts',
   'rawBody',
-  'Symbol(REQUEST_CONTEXT_ID)',
   'Symbol(SSE_ABORT_CONTROLLER)',
   'Symbol(nestjs:rejected-by-pipes)',
 ];
