@@ -134,6 +134,7 @@ export type {
   StoreHealth,
   CacheMetrics,
   DispatcherMetrics,
+  ChangeSourceState,
   DispatcherState,
   InvalidationMetrics,
   MethodMetrics,

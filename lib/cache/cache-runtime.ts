@@ -4,7 +4,7 @@ import type { Clock } from '../common/time.js';
 import type { KeyEnvironment, KeySettings, MethodShape } from '../keys/index.js';
 import { type InvalidationCause, publishEvent } from '../observability/events.js';
 import { type SpanAttributes, traced } from '../observability/tracing.js';
-import { CacheCounters, type DispatcherState } from '../observability/metrics.js';
+import { CacheCounters, type ChangeSourceState, type DispatcherState } from '../observability/metrics.js';
 import { describeError, type OnceLog } from '../observability/once-log.js';
 import {
   BumpQueuedError,
@@ -69,6 +69,8 @@ export class CacheRuntime {
   advice: () => readonly string[] = () => [];
   /** Tables that loads have read and no rule covers; set by the module. */
   uncoveredLoads: () => readonly UncoveredLoad[] = () => [];
+  /** States of the change sources that report one; set by the module. */
+  changeSourceStates: () => readonly ChangeSourceState[] = () => [];
   /** Only if explanations are on. */
   invalidationHistory: InvalidationHistory | undefined;
   readonly space: KeySpace;

@@ -5,6 +5,7 @@ import type {
   CacheCounters,
   CacheHealth,
   CacheMetrics,
+  ChangeSourceState,
   DispatcherState,
   MethodCounters,
   StoreHealth,
@@ -86,6 +87,7 @@ export interface ReportedCache {
   readonly targets: Iterable<{ readonly counters: MethodCounters }>;
   readonly dispatcherStates: () => Readonly<Record<string, DispatcherState>>;
   readonly advice: () => readonly string[];
+  readonly changeSourceStates: () => readonly ChangeSourceState[];
 }
 
 /** Counters of an application since its boot. */
@@ -99,6 +101,7 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
     dispatchers: counters.reportDispatchers(cache.dispatcherStates()),
     advice: cache.advice().length,
     ...(counters.verify !== undefined && { verify: counters.verify.report() }),
+    ...sourcesReport(cache.changeSourceStates()),
   };
 }
 
@@ -106,8 +109,9 @@ export function metricsReport(cache: ReportedCache): CacheMetrics {
 const MAX_JOB_AGE = 60;
 
 /** State of all stores and dispatchers, without asking them. */
-export function healthReport({ settings, dispatcherStates }: ReportedCache): CacheHealth {
+export function healthReport({ settings, dispatcherStates, changeSourceStates }: ReportedCache): CacheHealth {
   const dispatchers = dispatcherStates();
+  const changeSources = changeSourceStates();
   const stores = byName(settings.stores, (store): StoreHealth => {
     const { kind, status, reason, waitingBumps } = stateOf(store);
     return { kind, status, ...(reason !== undefined && { reason }), waitingBumps };
@@ -116,8 +120,13 @@ export function healthReport({ settings, dispatcherStates }: ReportedCache): Cac
     Object.values(stores).every(({ status, waitingBumps }) => status === 'up' && waitingBumps === 0) &&
     Object.values(dispatchers).every(
       ({ status, queue }) => status === 'up' && (queue?.oldestSeconds ?? 0) <= MAX_JOB_AGE,
-    );
-  return { status: isUp ? 'up' : 'degraded', stores, dispatchers };
+    ) &&
+    changeSources.every(({ role, lagSeconds }) => role !== 'down' && lagSeconds <= MAX_JOB_AGE);
+  return { status: isUp ? 'up' : 'degraded', stores, dispatchers, ...sourcesReport(changeSources) };
+}
+
+function sourcesReport(changeSources: readonly ChangeSourceState[]): Pick<CacheHealth, 'changeSources'> {
+  return changeSources.length === 0 ? {} : { changeSources };
 }
 
 function byName<T>(

@@ -1,3 +1,4 @@
+import type { ChangeSourceState } from '../observability/metrics.js';
 import type { MaybePromise } from '../stores/store.interface.js';
 
 /** The kinds of change a DataSource reports. `unknown`: a write whose kind or rows are not known. */
@@ -69,6 +70,11 @@ export interface RowChange {
   readonly before?: Readonly<Record<string, unknown>> | null | undefined;
   /** The row after the change; `null` if it was removed, omitted if unknown. */
   readonly after?: Readonly<Record<string, unknown>> | null | undefined;
+  /**
+   * The form of its values. `json`, the default: as `JSON.parse()` returns them; values of types that JSON cannot hold count as unknown.
+   * `driver`: as the driver of the database returns them to TypeORM.
+   */
+  readonly encoding?: 'json' | 'driver' | undefined;
 }
 
 /**
@@ -81,6 +87,13 @@ export interface ChangeSourceHost {
   changed(rows: readonly RowChange[]): Promise<void>;
   /** Reports that changes were missed: every table that rules watch counts as changed. */
   missed(): Promise<void>;
+  /**
+   * Resolves when every store has taken the invalidations of the changes reported so far. A source that remembers a position moves
+   * it afterwards: a process that is killed before that reads the changes again.
+   */
+  delivered(): Promise<void>;
+  /** True if a store is shared with other processes: a change that one process reports then invalidates in all of them. */
+  readonly isShared: boolean;
   /** Logs a failure. Repeated failures with one topic are logged once. */
   failed(topic: string, message: string, error: unknown): void;
 }
@@ -91,8 +104,13 @@ export interface ChangeSourceHost {
  * @publicApi
  */
 export interface ChangeSource {
-  /** Called at the end of the boot. It must not fail the boot: report errors with `host.failed()`. */
+  /**
+   * Called at the end of the boot. It rejects, which fails the boot, for a configuration that can never work; other errors are
+   * reported with `host.failed()`.
+   */
   start(host: ChangeSourceHost): MaybePromise<void>;
   /** Called when the application shuts down. */
   close(): MaybePromise<void>;
+  /** Its state, shown in `cache.health()` and in the metrics. */
+  state?(): ChangeSourceState;
 }

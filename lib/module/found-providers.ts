@@ -1,5 +1,6 @@
 import type { DiscoveryService, ModuleRef } from '@nestjs/core';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { pause } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import {
   type ChangeSource,
@@ -11,6 +12,7 @@ import type { OnceLog } from '../observability/once-log.js';
 import { unboundCacheManager } from '../stores/cache-manager-store.js';
 import type { CacheStore, MaybePromise } from '../stores/store.interface.js';
 import type { DataSourceAttacher } from '../typeorm/index.js';
+import { isShared } from './application.js';
 
 /** The token of @nestjs/cache-manager, which need not be installed. */
 const CACHE_MANAGER = 'CACHE_MANAGER';
@@ -82,20 +84,38 @@ export async function endAll<T>(
     if (result.status === 'rejected') log.error(`end ${what}`, `${what} did not close`, result.reason);
 }
 
+/** Time between two looks at stores that do not answer. Milliseconds. */
+const DELIVERY_POLL_MS = 100;
+
 /** The change sources of one application. */
 export class ModuleChangeSources {
   readonly #host: ChangeSourceHost;
+  #isClosed = false;
 
   constructor(
     private readonly sources: readonly ChangeSource[],
     private readonly runtime: CacheRuntime,
     dataSources: DataSourceAttacher,
   ) {
+    const stores = [...new Set(runtime.settings.stores.values())];
+    runtime.changeSourceStates = () => sources.flatMap((source) => source.state?.() ?? []);
     this.#host = {
+      isShared: stores.some(isShared),
+      delivered: () => this.#delivered(dataSources, stores),
       changed: (rows) => ignoreRaised(dataSources.changedElsewhere(rows)),
       missed: () => ignoreRaised(dataSources.missedChanges()),
       failed: (topic, message, error) => runtime.log.error(topic, message, error),
     };
+  }
+
+  /** Waits for the background work of rules, then for stores that do not answer. Ends with the shutdown, where nobody waits any more. */
+  async #delivered(dataSources: DataSourceAttacher, stores: readonly CacheStore[]): Promise<void> {
+    const { clock } = this.runtime.settings;
+    await dataSources.drain();
+    while (!this.#isClosed && stores.some((store) => (store.state?.().waitingBumps ?? 0) > 0))
+      await pause(clock, DELIVERY_POLL_MS);
+    if (this.#isClosed && stores.some((store) => (store.state?.().waitingBumps ?? 0) > 0))
+      throw new Error('The application shut down before its store took the invalidations.');
   }
 
   async start(): Promise<void> {
@@ -104,6 +124,7 @@ export class ModuleChangeSources {
 
   /** Closes all sources, even if one fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await endAll(this.sources, (source) => source.close(), this.runtime.log, 'A change source');
   }
 }

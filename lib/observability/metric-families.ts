@@ -1,6 +1,12 @@
 import type { DurationMetrics } from './histogram.js';
 import type { MethodVerification } from './verify-metrics.js';
-import type { CacheMetrics, DispatcherMetrics, MethodMetrics, StoreMetrics } from './metrics.js';
+import type {
+  CacheMetrics,
+  ChangeSourceState,
+  DispatcherMetrics,
+  MethodMetrics,
+  StoreMetrics,
+} from './metrics.js';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -121,6 +127,21 @@ const DISPATCHER_ROWS: readonly Row<DispatcherMetrics>[] = [
     (one) => one.queue?.oldestSeconds,
   ],
   ['dispatcher_queue_dead_jobs', 'gauge', 'Jobs of the queue that were given up.', (one) => one.queue?.dead],
+];
+
+const CHANGE_SOURCE_ROWS: readonly Row<ChangeSourceState>[] = [
+  [
+    'change_source_up',
+    'gauge',
+    'Whether the change source reads its log, here or in another process.',
+    (one) => Number(one.role !== 'down'),
+  ],
+  [
+    'change_source_lag_seconds',
+    'gauge',
+    'Age of the oldest change that was read and has not invalidated.',
+    (one) => one.lagSeconds,
+  ],
 ];
 
 const PREFIX = 'restflow_';
@@ -254,4 +275,7 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   ),
   ...families(ADVICE_ROWS, (metrics) => [[{ namespace: metrics.namespace }, metrics]]),
   ...VERIFY_FAMILIES,
+  ...families(CHANGE_SOURCE_ROWS, ({ changeSources = [], namespace }) =>
+    changeSources.map((one) => [{ namespace, source: one.name, role: one.role }, one]),
+  ),
 ];

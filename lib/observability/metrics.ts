@@ -148,6 +148,20 @@ export interface DispatcherState {
   readonly queue?: QueueState | undefined;
 }
 
+/**
+ * State of a change source.
+ *
+ * @publicApi
+ */
+export interface ChangeSourceState {
+  /** Name of the source, e.g. `pgOutputChanges`. */
+  readonly name: string;
+  /** `consumer`: this process reads the log. `standby`: another process does. `down`: there is no connection, it is tried again. */
+  readonly role: 'consumer' | 'standby' | 'down';
+  /** Age of the oldest change that was read and has not invalidated yet, or time without a connection. Seconds. */
+  readonly lagSeconds: number;
+}
+
 /** Counts of one dispatcher since the boot of this process. A field here is a metric, as in {@link MethodCounts}. */
 class DispatcherCounts {
   /** Jobs that it was given. Immediate invalidations are not jobs of `inline`. */
@@ -189,6 +203,8 @@ export interface CacheMetrics {
   readonly advice: number;
   /** Only with `forRoot({ verify })`. */
   readonly verify?: VerifyMetrics | undefined;
+  /** Change sources with a `state()`, where there are any. */
+  readonly changeSources?: readonly ChangeSourceState[] | undefined;
 }
 
 /** The count of each status that callers see. */
@@ -302,12 +318,14 @@ export interface StoreHealth extends Pick<StoreState, 'status' | 'reason' | 'wai
  * @publicApi
  */
 export interface CacheHealth {
-  /** `degraded` while a store or a dispatcher is down, or invalidations wait for a store. */
+  /** `degraded` while a store, a dispatcher or a change source is down, or invalidations wait for a store. */
   readonly status: 'up' | 'degraded';
   /** By the names of `forRoot({ stores })`; `default` is the one without a name. */
   readonly stores: Readonly<Record<string, StoreHealth>>;
   /** By name. Only dispatchers with a `state()`. */
   readonly dispatchers: Readonly<Record<string, DispatcherState>>;
+  /** Change sources with a `state()`, where there are any. */
+  readonly changeSources?: readonly ChangeSourceState[] | undefined;
 }
 
 function queueOf(state: DispatcherState | undefined): { readonly queue?: QueueState } {

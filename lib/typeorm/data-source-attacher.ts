@@ -30,8 +30,8 @@ import {
 } from './entities/entities.js';
 import { isSameEntity } from './entities/shared-tables.js';
 import { spellingAt } from './entities/spellings.js';
-import { changesOfRow } from './postgres/change-log.js';
 import { unknownChanges } from './rows/changes.js';
+import { changesOfRow } from './rows/row-changes.js';
 import type { EntityTableChange, OrmDataSource, OrmMetadata } from './typeorm.interface.js';
 
 /** Connects the DataSources of an application to its rules. */
@@ -250,6 +250,11 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     await Promise.all(
       [...bindings].map(([database, binding]) => binding.commit(changesOf(database.rules()))),
     );
+  }
+
+  /** Resolves when the rules of changes so far are carried out. */
+  drain(): Promise<void> {
+    return this.service.drain();
   }
 
   detachAll(): void {

@@ -50,6 +50,8 @@ describe('changes that PostgreSQL records by triggers', () => {
     await source(options).start({
       changed: async (rows) => void told.rows.push(...rows),
       missed: async () => void told.missed++,
+      delivered: async () => {},
+      isShared: true,
       failed: (_topic, _message, error) => void told.failures.push(error),
     });
     return told;

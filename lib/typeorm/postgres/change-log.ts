@@ -1,10 +1,4 @@
 import type { ChangeSourceHost, RowChange } from '../../invalidation/change.interface.js';
-import { UNKNOWN } from '../entities/columns.js';
-import { EntityRowView, layoutOf } from '../entities/row-view.js';
-import { addNames, idOf } from '../entities/shared-tables.js';
-import type { KnownTables } from '../entities/tables.js';
-import { changeOf, sidesOfChange, unknownChanges } from '../rows/changes.js';
-import type { EntityTableChange, OrmColumn, OrmMetadata } from '../typeorm.interface.js';
 import { CHANGES, quoted } from './change-triggers.js';
 
 /**
@@ -92,60 +86,4 @@ function rowChangeOf({ name, type, before, after }: Record<string, unknown>): Ro
 
 function xminOf(snapshot: string): bigint {
   return BigInt(snapshot.split(':', 1)[0]!);
-}
-
-/** Types with the same value in JSON as from the driver. Values of any other type are unknown, and rules that need them widen. */
-const PLAIN =
-  /^(?:int[24]?|integer|smallint|varchar|character varying|text|citext|char|character|uuid|bool|boolean|real|float[48]?|double precision|enum|simple-enum|string|number)$/;
-
-type Hydrating = { prepareHydratedValue(value: unknown, column: OrmColumn): unknown };
-type Row = Readonly<Record<string, unknown>>;
-
-/** The changes of entities that follow from the change of a row by another program. */
-export function changesOfRow(row: RowChange, tables: KnownTables): EntityTableChange[] {
-  const [metadata] = tables.related(row.table).flatMap((table) => tables.roots.get(table) ?? []);
-  if (metadata === undefined) return unknownChanges(row.table, tables, false, false);
-  const { driver } = (metadata.dataSource ?? metadata.connection)!;
-  const { type, before, after } = row;
-  if (type === 'unknown' || (before ?? after) == null) return unknownChanges(row.table, tables, false, false);
-  const viewOf = (data: Row | null | undefined): EntityRowView | null =>
-    data == null ? null : viewOfRow(metadata, data, driver as Hydrating);
-  const [was, is] = [viewOf(before), viewOf(after)];
-  const change = changeOf(metadata, {
-    type,
-    id: idOf(metadata, (is ?? was)!),
-    before: was,
-    after: is,
-    updatedColumns: before != null && after != null ? namesOfChanged(metadata, before, after) : undefined,
-  });
-  return [change, ...tables.junctionsOn(row.table).flatMap((junction) => sidesOfChange(junction, change))];
-}
-
-function viewOfRow(metadata: OrmMetadata, data: Row, driver: Hydrating): EntityRowView {
-  const layout = layoutOf(metadata);
-  return new EntityRowView(
-    layout,
-    layout.columns.map((column) => {
-      const value = data[column.databaseName];
-      if (value === undefined || value === null) return value ?? UNKNOWN;
-      const plain = column.isArray === true ? UNKNOWN : plainOf(value, column);
-      return plain === UNKNOWN ? UNKNOWN : driver.prepareHydratedValue(plain, column);
-    }),
-  );
-}
-
-function plainOf(value: unknown, { type }: OrmColumn): unknown {
-  const name = typeof type === 'function' ? type.name.toLowerCase() : String(type);
-  if (PLAIN.test(name)) return value;
-  // The driver returns a text, which JSON.parse() may have rounded.
-  return /^(?:bigint|int8)$/.test(name) && Number.isSafeInteger(value) ? String(value) : UNKNOWN;
-}
-
-function namesOfChanged({ columns }: OrmMetadata, before: Row, after: Row): string[] {
-  const names = new Set<string>();
-  for (const column of columns) {
-    const { databaseName } = column;
-    if (JSON.stringify(before[databaseName]) !== JSON.stringify(after[databaseName])) addNames(names, column);
-  }
-  return [...names];
 }

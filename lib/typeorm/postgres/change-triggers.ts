@@ -46,7 +46,8 @@ export function changeTriggers(
   { entities, schema = 'public' }: ChangeTriggersOptions = {},
 ): { up: string[]; down: string[] } {
   const source = dataSource as OrmDataSource;
-  const metadatas = entities?.map((entity) => metadataOf(source, entity)) ?? source.entityMetadatas;
+  const metadatas =
+    entities?.map((entity) => metadataOf(source, entity, 'changeTriggers')) ?? source.entityMetadatas;
   const tables = new Map(metadatas.filter(isTable).map((metadata) => [tableOf(metadata), metadata]));
   const log = `${quoted(schema)}."${CHANGES}"`;
   const note = `${quoted(schema)}."restflow_note_change"`;
@@ -146,20 +147,20 @@ function removalSql(note: string, log: string): string {
 END $restflow$`;
 }
 
-function metadataOf(dataSource: OrmDataSource, entity: EntityReference): OrmMetadata {
+export function metadataOf(dataSource: OrmDataSource, entity: EntityReference, caller: string): OrmMetadata {
   const metadata = findMetadata(dataSource, entity);
   if (metadata !== undefined) return metadata;
   const name = typeof entity === 'function' ? entity.name : String(entity);
   throw new TypeError(
-    `changeTriggers(): the DataSource knows no entity ${name}. Name one of its entities, or leave entities out for all of them.`,
+    `${caller}(): the DataSource knows no entity ${name}. Name one of its entities, or leave entities out for all of them.`,
   );
 }
 
-function isTable({ tableType }: OrmMetadata): boolean {
+export function isTable({ tableType }: OrmMetadata): boolean {
   return tableType !== 'view';
 }
 
-function pathOf({ tablePath }: OrmMetadata): string {
+export function pathOf({ tablePath }: OrmMetadata): string {
   return tablePath.split('.').map(quoted).join('.');
 }
 
@@ -167,6 +168,6 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function literal(text: string): string {
+export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
