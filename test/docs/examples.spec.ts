@@ -273,7 +273,7 @@ describe('the pages of dispatchers', () => {
     ['pg-boss', 'pg-boss.dispatcher.ts', 'PgBossOptions'],
     ['microservice', 'microservice.dispatcher.ts', 'MicroserviceOptions'],
     ['microservice', 'invalidation.controller.ts', 'InvalidationControllerOptions'],
-    ['outbox', 'outbox.dispatcher.ts', 'OutboxOptions'],
+    ['outbox', 'outbox/outbox.dispatcher.ts', 'OutboxOptions'],
   ])('docs/dispatchers/%s.md names every option of %s', (page, file, name) => {
     expect(
       withoutRow(readPage(`docs/dispatchers/${page}.md`), membersOf(`lib/dispatchers/${file}`, name)),
