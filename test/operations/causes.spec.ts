@@ -95,7 +95,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       await redis.dump();
       await redis.kill();
       redis.restoreDump();
-      void redis.start();
+      redis.startInBackground();
       await delay(700);
     },
     restore: () => undefined,

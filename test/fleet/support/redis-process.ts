@@ -43,6 +43,7 @@ export async function freePort(): Promise<number> {
 export class RedisProcess {
   readonly #folder = mkdtempSync(join(tmpdir(), 'restflow-fleet-'));
   #child: ChildProcess | undefined;
+  #starting: Promise<void> | undefined;
 
   private constructor(
     readonly port: number,
@@ -61,6 +62,11 @@ export class RedisProcess {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Starts the server, and does not wait until it answers; {@link stop} does. */
+  startInBackground(): void {
+    this.#starting = this.start().catch(() => undefined);
+  }
+
   async start(): Promise<void> {
     const args = [...redisArguments(String(this.port), this.#folder).flat(), ...this.options];
     const child = spawn(await redisServer(), args, { stdio: 'ignore' });
@@ -71,7 +77,8 @@ export class RedisProcess {
         await this.command('PING');
         return;
       } catch (error) {
-        if (attempt === 200 || child.exitCode !== null) throw error;
+        // A child that a signal ended has no exit code.
+        if (attempt === 200 || child.exitCode !== null || child.signalCode !== null) throw error;
         await delay(20);
       }
     }
@@ -115,6 +122,8 @@ export class RedisProcess {
   async stop(): Promise<void> {
     this.resume();
     await this.kill();
+    // It asks the server whether it is there until it has noticed its end.
+    await this.#starting;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
