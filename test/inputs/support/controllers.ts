@@ -8,6 +8,7 @@ import {
   Req,
   Res,
   StreamableFile,
+  UseFilters,
   UseGuards,
   UseInterceptors,
   type CanActivate,
@@ -74,22 +75,28 @@ export function controllerOf({ route, parts, guards, cachesEverything }: Control
     if (token !== undefined) Inject(token as string)(prototype, names[at]!);
   });
   const interceptors = parts.flatMap(({ interceptor }) => interceptor ?? []);
+  // A filter of another exception would answer too: the first one decides.
+  const filter = parts.find((part) => part.filter !== undefined)?.filter;
   decorateMethod(prototype, [
     Get(':id'),
     UseGuards(...guards),
     UseInterceptors(...interceptors),
+    UseFilters(...(filter === undefined ? [] : [filter])),
     ...(cachesEverything ? [] : cachingOf(route)),
   ]);
   Controller(route.name)(Page);
   return Page;
 }
 
+/** Those that routes answer. */
+const statuses = [200, 403, 404];
+
 function cachingOf({ cached }: Route): MethodDecorator[] {
   switch (cached) {
     case 'by decorator':
-      return [CacheResponse(600) as MethodDecorator];
+      return [CacheResponse({ ttl: 600, statuses }) as MethodDecorator];
     case 'while revalidating':
-      return [CacheResponse({ ttl: 1, staleWhileRevalidate: 600 }) as MethodDecorator];
+      return [CacheResponse({ ttl: 1, staleWhileRevalidate: 600, statuses }) as MethodDecorator];
     case 'only what it calls':
       return [];
   }

@@ -125,9 +125,11 @@ function drawFrom(draw: Draw, who: ReaderName, steps: readonly Step[]): Step | S
   return { input, way: draw.one(decoratorsOf(input)) };
 }
 
+const ONLY_BODIES: readonly ReaderName[] = ['late stream', 'toJSON', 'exception filter'];
+
 function isReadable({ who, from, into }: Reader): boolean {
   // A head that has gone out cannot change.
-  if ((who === 'late stream' || who === 'toJSON') && into !== 'body') return false;
+  if (ONLY_BODIES.includes(who) && into !== 'body') return false;
   if (who === 'durable provider')
     return !isStep(from) && from.input === 'x-tenant' && from.way === 'headers[x]';
   if (!isStep(from)) return who !== '@CacheResult service' && (who === 'handler' || !isParameter(from));

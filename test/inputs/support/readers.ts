@@ -2,9 +2,12 @@ import {
   createParamDecorator,
   Inject,
   Injectable,
+  NotFoundException,
   Scope,
   StreamableFile,
+  type ArgumentsHost,
   type CallHandler,
+  type ExceptionFilter,
   type ExecutionContext,
   type NestInterceptor,
   type PipeTransform,
@@ -39,6 +42,8 @@ export interface Part {
   readonly parameter?: ParameterDecorator;
   readonly interceptor?: NestInterceptor | Type<NestInterceptor>;
   readonly globalInterceptor?: NestInterceptor;
+  /** Answers in place of the handler, which throws. */
+  readonly filter?: ExceptionFilter;
   readonly providers?: readonly Provider[];
   /** Token of what `Call.injected` is. */
   readonly token?: unknown;
@@ -121,6 +126,18 @@ const MAKERS: Record<ReaderName, Maker> = {
           })(),
         ),
       ),
+  }),
+  'exception filter': (_reader, find) => ({
+    read: () => {
+      throw new NotFoundException();
+    },
+    filter: {
+      async catch(_error: unknown, host: ArgumentsHost): Promise<void> {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        const exchange = exchangeOf(host);
+        exchange.response['status'](404).send({ missing: find(exchange) ?? null });
+      },
+    },
   }),
   'scoped provider': (_reader, find, name) => scopedProvider(false, find, name),
   'scoped provider, lazily': (_reader, find, name) => scopedProvider(true, find, name),

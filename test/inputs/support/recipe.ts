@@ -37,6 +37,7 @@ export const READERS = [
   'global interceptor',
   'toJSON',
   'late stream',
+  'exception filter',
   'scoped provider',
   'scoped provider, lazily',
   'scoped controller',

@@ -1,5 +1,6 @@
 import {
   Injectable,
+  type ArgumentsHost,
   type CallHandler,
   type CanActivate,
   type ExecutionContext,
@@ -14,7 +15,7 @@ import { read, type AnyRequest } from './ways.js';
 /** Stages that see the requests of Node where others see those of Fastify. */
 const RAW_STAGES: readonly Stage[] = ['instance', 'use', 'middleware'];
 
-export function exchangeOf(context: ExecutionContext): Exchange {
+export function exchangeOf(context: ArgumentsHost): Exchange {
   const http = context.switchToHttp();
   return { request: http.getRequest(), response: http.getResponse() };
 }
