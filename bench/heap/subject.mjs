@@ -28,7 +28,10 @@ class ItemsController {
 const handler = Object.getOwnPropertyDescriptor(ItemsController.prototype, 'find');
 Reflect.defineMetadata('design:paramtypes', [String], ItemsController.prototype, 'find');
 Param('id')(ItemsController.prototype, 'find', 0);
-for (const decorate of [CacheResponse({ ttl: 3600, keyConstructor: ItemKey }), Get('items/:id')])
+for (const decorate of [
+  CacheResponse({ ttl: 3600, keyConstructor: ItemKey, keyLimit: false }),
+  Get('items/:id'),
+])
   decorate(ItemsController.prototype, 'find', handler);
 Controller()(ItemsController);
 class AppModule {}
