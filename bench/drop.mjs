@@ -21,10 +21,11 @@ class TenantKey extends KeyConstructor {
 
 await withRedis(async (url) => {
   const redis = new Redis(url);
+  // With a grace, what was stored within the first minute of a Redis is dropped once.
   const app = await cachedService(
     { read: { keyConstructor: TenantKey } },
     (tenant, user) => ({ tenant, user }),
-    { store: redisStore({ url }) },
+    { store: redisStore({ url, failoverGrace: false }) },
   );
   await fill(app.service);
   const drops = { ours: [], scan: [] };

@@ -34,9 +34,9 @@ const variants = {
   'CacheInterceptor on Redis': ({ redis }) => interceptor([createKeyv(redis)]),
   restflow: () => restflow(),
   'restflow, fast lane': () => restflow(undefined, { ...OPTIONS, fastLane: true }),
-  'restflow on Redis': ({ redis }) => restflow(redisStore({ url: redis })),
+  'restflow on Redis': ({ redis }) => restflow(redisStore({ url: redis, failoverGrace: false })),
   'restflow, tiered': ({ redis }) =>
-    restflow(tieredStore({ l1: memoryStore(), l2: redisStore({ url: redis }) })),
+    restflow(tieredStore({ l1: memoryStore(), l2: redisStore({ url: redis, failoverGrace: false }) })),
 };
 
 /**

@@ -22,7 +22,7 @@ const value = values[chosen];
 const makers = {
   structuredClone: () => () => globalThis.structuredClone(value),
   restflow: async () => {
-    const store = redis === undefined ? undefined : redisStore({ url: redis });
+    const store = redis === undefined ? undefined : redisStore({ url: redis, failoverGrace: false });
     const options = store === undefined ? {} : { store };
     const { service } = await cachedService({ read: { isolation } }, () => value, options);
     return () => service.read(1, 42 + (next++ % concurrency));
