@@ -10,6 +10,6 @@ const rows = await libraryRows([{ title: 'a key of three fields', name: 'key of 
 await publish({
   name: 'keys',
   title: 'A key',
-  tables: [{ title: 'getCacheKey(1, 42, "en")', rows }],
+  tables: [{ title: 'getCacheKey(1, user, "en")', rows }],
   aims: [limit({ what: 'a key of three fields, µs', of: rows[0], figure: 'cpu', atMost: 1 })],
 });

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { arch, cpus, release, totalmem, type } from 'node:os';
+import { arch, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { capture, inRoot } from '../../scripts/root.mjs';
 import { paired, summary } from './statistics.mjs';
 
@@ -61,6 +61,8 @@ async function surroundings() {
     commit: await commitOf(),
     machine: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${release()} ${arch()}`,
     node: process.version,
+    // Above the number of cores other work ran beside the benchmark.
+    load: Math.round(loadavg()[0]),
     versions: versionsOf(PACKAGES),
   };
 }
