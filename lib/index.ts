@@ -14,7 +14,7 @@ export type { CacheReport, MethodReport, RuleReport } from './cache/cache-report
 export type { Delivery } from './cache/cache-runtime.js';
 export type { KeyContextFunction } from './cache/key-context.js';
 export { CachedMethod, type CacheInspection, type RequestDescription } from './cache/cached-method.js';
-export { type KeyedOptions } from './cache/manual-entry.js';
+export { type KeyedOptions, type LoaderContext } from './cache/manual-entry.js';
 export { CacheService, type MethodName, type SetOptions } from './cache/cache.service.js';
 export type { TransactionHolder } from './cache/open-transaction.js';
 export type { Clock, Duration } from './common/time.js';
@@ -35,6 +35,7 @@ export {
 } from './decorators/invalidates-on-event.decorator.js';
 export type { InvalidationEvent } from './cache/event-invalidations.js';
 export { CacheResult } from './decorators/cache-result.decorator.js';
+export { CacheResultMany, type CacheResultManyOptions } from './decorators/cache-result-many.decorator.js';
 export { NoCache } from './decorators/no-cache.decorator.js';
 export { documentCacheHeaders, type OpenApiPaths } from './decorators/open-api.js';
 export { Vary, VaryOnCookie } from './decorators/vary.decorator.js';

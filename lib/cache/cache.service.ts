@@ -17,6 +17,7 @@ import {
   assertStampCovers,
   manualCall,
   type KeyedOptions,
+  type LoaderContext,
   manualKeyTag,
   manualSet,
   dropThenStamp,
@@ -84,8 +85,18 @@ export class CacheService {
   /**
    * The value under a key, or the result of `loader`, stored for `options.ttl`. Calls for the same key share one load, and the value is
    * not stored if an invalidation came during the load.
+   * @param loader may ask whether its previous value is still right, see {@link LoaderContext}
+   * @example
+   * const feed = await cache.getOrSet('feed', async ({ previous, notModified }) => {
+   *   const answer = await fetch(url, { headers: { 'if-none-match': previous?.etag ?? '' } });
+   *   return answer.status === 304 ? notModified() : { etag: answer.headers.get('etag'), body: await answer.text() };
+   * }, { ttl: '1m', staleWhileRevalidate: '1h' });
    */
-  async getOrSet<T>(key: string, loader: () => T | Promise<T>, options: KeyedOptions = {}): Promise<T> {
+  async getOrSet<T>(
+    key: string,
+    loader: (context: LoaderContext<T>) => T | Promise<T>,
+    options: KeyedOptions = {},
+  ): Promise<T> {
     const call = manualCall(this.#runtime, key, options, loader);
     return (await this.#runtime.answer(call)) as T;
   }

@@ -83,6 +83,14 @@ export const ONE_CONDITION: ExclusiveOptions<CommonOptions> = {
 /** Makes tags from a loaded value. */
 export type ValueTags = (value: unknown, context: ValueContext) => readonly string[];
 
+/** A method that returns many items, each of which is cached by itself. */
+export interface ItemsDefinition {
+  /** Property of an item that holds its id. */
+  readonly key: string;
+  /** The decorated method. */
+  readonly loadAll: (...args: never[]) => Promise<unknown>;
+}
+
 /** A decorated method. Made once by its decorator, frozen, and shared by all applications of the process. */
 export interface MethodDefinition {
   readonly kind: 'result' | 'response';
@@ -109,6 +117,8 @@ export interface MethodDefinition {
   readonly values: ValueHandling | undefined;
   readonly type: TypeOption | undefined;
   readonly valueTags?: ValueTags | undefined;
+  /** Of `@CacheResultMany`: then `original` loads one item. */
+  readonly items?: ItemsDefinition | undefined;
   /** How its values are verified. */
   readonly verify?: VerifyMethod | undefined;
   /** The value is the same for every caller; of `@CacheResult`, handlers say so in `response`. */

@@ -65,6 +65,30 @@ const OPTIONS: OptionTable<KeyedOptions> = {
 /** Characters of a key that messages show. */
 const MAX_SHOWN = 100;
 
+/** The answer of a loader that its previous value is still right. */
+const NOT_MODIFIED = Symbol('not modified');
+
+function notModified(): never {
+  return NOT_MODIFIED as never;
+}
+
+/**
+ * Argument of the loader of `getOrSet`.
+ *
+ * @publicApi
+ */
+export interface LoaderContext<T> {
+  /**
+   * A copy of the value that is being replaced: past its lifetime and within `staleWhileRevalidate` or `staleIfError`, or about to expire
+   * (`refreshAhead`). `undefined` without one.
+   */
+  readonly previous: T | undefined;
+  /** Return its result where `previous` is still right: it is stored for another lifetime. */
+  notModified(): T;
+}
+
+type ManualLoader = (context: LoaderContext<never>) => unknown;
+
 /** The loader of calls that only look up. */
 export const NOTHING = (): typeof CACHE_MISSING => CACHE_MISSING;
 
@@ -76,7 +100,7 @@ export function manualCall(
   runtime: CacheRuntime,
   key: string,
   options: KeyedOptions,
-  loader: () => unknown,
+  loader: ManualLoader,
   seat?: BatchSeat,
 ): Call {
   const call = new Call(new ManualTarget(runtime, key, options, loader, seat), undefined, []);
@@ -173,7 +197,7 @@ export class ManualTarget implements CacheTarget {
     private readonly runtime: CacheRuntime,
     key: string,
     private readonly options: KeyedOptions,
-    private readonly loader: () => unknown,
+    private readonly loader: ManualLoader,
     readonly seat?: BatchSeat,
   ) {
     assertKey(key);
@@ -209,8 +233,16 @@ export class ManualTarget implements CacheTarget {
     return call.ambient === undefined ? this.#tags : [...this.#tags, this.keyTag + call.ambient.text];
   }
 
-  async load(): Promise<unknown> {
-    return this.loader();
+  async load(call: Call): Promise<unknown> {
+    const previous = call.previous === undefined ? undefined : this.values.present(call.previous.value);
+    const value = await this.loader({ previous: previous as never, notModified });
+    if (value !== NOT_MODIFIED) return value;
+    // Another copy: the loader may have changed its own.
+    if (call.previous !== undefined) return this.values.present(call.previous.value);
+    throw new CacheUsageError(
+      'CACHE_LOADER',
+      `The loader of ${this.name} answered notModified() without a previous value. Ask first: if (previous !== undefined && …).`,
+    );
   }
 }
 

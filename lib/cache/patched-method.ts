@@ -2,6 +2,7 @@ import { Inject, Logger, Optional } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { injectedProperties } from '../common/nest-internals.js';
 import type { CacheRuntime } from './cache-runtime.js';
+import type { MaybePromise } from '../stores/store.interface.js';
 import type { MethodDefinition } from './definition.js';
 import { currentLoad } from './engine/load-context.js';
 import { CACHE_RUNTIME, IS_RUNTIME } from './runtime-token.js';
@@ -13,13 +14,19 @@ interface Managed {
   [RUNTIME]?: CacheRuntime;
 }
 
+/** Answers a call of a cached method on an instance. */
+type Invoke = (runtime: CacheRuntime, self: object, args: readonly unknown[]) => MaybePromise<unknown>;
+
 /**
  * Makes the function that replaces a method decorated with `@CacheResult`. It uses the cache of the application that made the
  * instance: the runtime is injected into a property, so this works for singletons, request-scoped and transient providers, controllers,
  * and several applications in one process.
  */
-export function createPatchedMethod(definition: MethodDefinition): (...args: unknown[]) => Promise<unknown> {
-  const { original } = definition;
+export function createPatchedMethod(
+  definition: MethodDefinition,
+  invoke: Invoke = (runtime, self, args) => runtime.invoke(definition, self, args),
+): (...args: unknown[]) => Promise<unknown> {
+  const original = definition.items?.loadAll ?? definition.original;
   const unmanaged = warnOnceUnmanaged(`${definition.where} runs uncached`);
   const patched = function (this: Managed & object, ...args: unknown[]): Promise<unknown> {
     const runtime = this && runtimeOf(this);
@@ -29,7 +36,7 @@ export function createPatchedMethod(definition: MethodDefinition): (...args: unk
       currentLoad()?.refuse(`${definition.where} inside it runs uncached`, true);
       return original.apply(this, args as never[]);
     }
-    const answer = runtime.invoke(definition, this, args);
+    const answer = invoke(runtime, this, args);
     return answer instanceof Promise ? answer : Promise.resolve(answer);
   };
   Object.defineProperty(patched, 'name', { value: original.name, configurable: true });

@@ -12,11 +12,11 @@ import type { Duration } from '../common/time.js';
 import { createPatchedMethod, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/method-names.js';
 import { toRule } from '../invalidation/rules/invalidation-rule.js';
-import { DefaultKeyConstructor, KeyPlan } from '../keys/index.js';
+import { DefaultKeyConstructor, KeyPlan, type MethodShape } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
 import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
 
-const OPTIONS: OptionTable<CacheResultOptions> = {
+export const CACHE_RESULT_OPTIONS: OptionTable<CacheResultOptions> = {
   rows: { ...VALUE_OPTIONS, ...METHOD_OPTIONS, shared: [isBoolean, 'true or false'] },
   example: `an object: { ttl: '5m' }`,
   exclusive: [ONE_CONDITION],
@@ -62,26 +62,45 @@ export function CacheResult(options: Duration | CacheResultOptions = {}): AsyncM
   };
 }
 
+/** The function that a definition caches, and its shape. */
+interface CachedFunction {
+  readonly original: MethodDefinition['original'];
+  readonly items?: MethodDefinition['items'];
+  readonly shape: MethodShape;
+}
+
 function define(
   target: object,
   methodKey: string | symbol,
   original: AsyncMethod,
   options: CacheResultOptions,
 ): MethodDefinition {
-  const methodName = String(methodKey);
   const where = whereOf(target, methodKey);
-  checkOptions(OPTIONS, options, `@CacheResult() on ${where}`);
+  checkOptions(CACHE_RESULT_OPTIONS, options, `@CacheResult() on ${where}`);
   assertReturnsPromise(target, methodKey, original, where);
+  const shape = shapeOf('result', target, String(methodKey), original);
+  return defineResult(target, methodKey, { original, shape }, options);
+}
+
+/** Completes the checked options of a cached method. */
+export function defineResult(
+  target: object,
+  methodKey: string | symbol,
+  { original, items, shape }: CachedFunction,
+  options: CacheResultOptions,
+): MethodDefinition {
+  const where = whereOf(target, methodKey);
   const hints: string[] = [];
   const keyConstructor = options.keyConstructor ?? DefaultKeyConstructor;
-  const plan = KeyPlan.bind(keyConstructor, shapeOf('result', target, methodName, original));
+  const plan = KeyPlan.bind(keyConstructor, shape);
   return Object.freeze({
     kind: 'result',
-    methodName,
+    methodName: String(methodKey),
     methodKey,
     declaredIn: target.constructor,
     where,
     original,
+    items,
     keyConstructor,
     plan: () => plan,
     policy: normalisePolicy(options, where, hints),

@@ -1,6 +1,7 @@
 import type { Call } from '../cache/engine/call.js';
 import type { UncoveredLoad } from '../cache/cache-report.js';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { ItemTarget } from '../cache/item-target.js';
 import { MethodTarget } from '../cache/method-target.js';
 
 /** Facts about the tables of the DataSources. */
@@ -26,13 +27,14 @@ export class LoadAdvice {
   }
 
   readonly #note = ({ target }: Call, tables: ReadonlySet<string>): void => {
-    if (!(target instanceof MethodTarget)) return;
-    let known = this.#tables.get(target);
-    if (known === undefined) this.#tables.set(target, (known = new Set()));
+    const method = target instanceof ItemTarget ? target.method : target;
+    if (!(method instanceof MethodTarget)) return;
+    let known = this.#tables.get(method);
+    if (known === undefined) this.#tables.set(method, (known = new Set()));
     const before = known.size;
     for (const table of tables) known.add(table);
-    if (known.size === before || !hasRules(target)) return;
-    for (const { line } of this.#of(target, known)) this.runtime.log.warn(line, line);
+    if (known.size === before || !hasRules(method)) return;
+    for (const { line } of this.#of(method, known)) this.runtime.log.warn(line, line);
   };
 
   /** Every table that a load has read and none of the rules of its method covers. */

@@ -142,6 +142,8 @@ export class Call implements StoreQuery, KeySource {
   status: CacheStatus = CacheStatus.MISS;
   /** The entry that was served or stored. */
   entry: Entry | undefined = undefined;
+  /** The entry that a load of this call replaces: past its lifetime, or expired. */
+  previous: Entry | undefined = undefined;
   /** Joined loads that gave no usable value. */
   retries = 0;
   /** A load of the key that ended while the store was read. */

@@ -115,6 +115,7 @@ export class CacheEngine {
   ): Promise<unknown> {
     try {
       const stale = reading instanceof Entry ? reading : undefined;
+      call.previous = stale;
       // No await where the stamp is known: calls of one turn of the event loop must find each other's load.
       const stamp = reading instanceof Entry ? await this.reader.stamp(call) : reading;
       if (!hasTimeouts(call.target.policy)) return await this.#loadOrWait(call, stamp, stale);

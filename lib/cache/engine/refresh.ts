@@ -37,6 +37,7 @@ export class BackgroundRefresh {
     if (this.#running.has(call.key) || pauses.covers(call, entry)) return;
     const { name, policy, topic } = call.target;
     const own = call.copy();
+    own.previous = entry;
     const refresh = runOutsideLoads(() => this.#refresh(own)).catch((error: unknown) => {
       log.error(`refresh ${topic}`, `A background refresh of ${name} failed`, error);
       return true;
