@@ -29,14 +29,19 @@ function unboundHooks(bound: NonNullable<Lists['']>, ofInstance: NonNullable<Lis
 
 /** Reads the hooks of a Fastify route, and the middleware of the application. */
 export class FastifyObstacles implements Obstacles {
-  #middleware: number | undefined;
+  /** Middleware of the application, as the plugin keeps it, and its number at the first look. */
+  #list: readonly unknown[] | undefined;
+  #count = 0;
 
   constructor(private readonly adapter: LaneAdapter) {}
 
   find(_request: object, reply: object, _target: string, settings: FastLaneSettings): string | undefined {
     const internals = internalsOf(reply as FastifyReplyLike);
     if (internals === undefined) return 'hooks of this version of Fastify';
-    this.#middleware ??= this.#middlewareCount;
+    if (this.#list === undefined) {
+      this.#list = this.#middleware();
+      this.#count = this.#list.length;
+    }
     const ofRequests = this.#codeOfRequests();
     if (ofRequests !== undefined) return ofRequests;
     if (settings.skip === true) return undefined;
@@ -48,7 +53,7 @@ export class FastifyObstacles implements Obstacles {
     const hooks = HOOKS.flatMap((name) => unboundHooks(context[name] ?? [], ofInstance?.[name] ?? []));
     const unknown = hooks.find((one) => !this.#isHarmless(one, settings));
     if (unknown !== undefined) return nameOf(unknown);
-    return this.#middleware === 0 ? undefined : 'middleware';
+    return this.#count === 0 ? undefined : 'middleware';
   }
 
   /** Options by which the application chooses a route by more than method, target and host. They cannot be skipped. */
@@ -65,12 +70,12 @@ export class FastifyObstacles implements Obstacles {
     return HARMLESS.has(nameOf(hook)) || (typeof hook === 'function' && isOfNest(this.adapter, hook));
   }
 
-  get #middlewareCount(): number {
+  #middleware(): readonly unknown[] {
     const list = internal(this.adapter.getInstance(), 'fastify-middie-middlewares');
-    return Array.isArray(list) ? list.length : 0;
+    return Array.isArray(list) ? list : [];
   }
 
   hasChanged(): boolean {
-    return this.#middleware !== undefined && this.#middlewareCount !== this.#middleware;
+    return this.#list !== undefined && this.#list.length !== this.#count;
   }
 }

@@ -43,7 +43,7 @@ export function isNotModified(conditions: Conditions, validators: Validators): b
 }
 
 function matchesETag(list: string, etag: string | undefined): boolean {
-  if (list.trim() === '*') return true;
+  if (list === etag || list.trim() === '*') return true;
   if (etag === undefined) return false;
   const opaque = withoutWeakness(etag);
   for (const [candidate] of list.matchAll(/(?:W\/)?"[^"]*"/g)) {
