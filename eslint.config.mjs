@@ -21,7 +21,15 @@ const globals = Object.fromEntries(
 );
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/node_modules/', 'coverage/', '.tmp/', 'test/compat/fixtures/']),
+  globalIgnores([
+    '**/dist/',
+    '**/node_modules/',
+    'site/.cache/',
+    'site/.vitepress/.temp/',
+    'coverage/',
+    '.tmp/',
+    'test/compat/fixtures/',
+  ]),
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   { files: ['**/*.mjs'], languageOptions: { globals } },
