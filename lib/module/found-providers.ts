@@ -1,3 +1,4 @@
+import { propertyOf } from '../common/property-of.js';
 import type { DiscoveryService, ModuleRef } from '@nestjs/core';
 import type { CacheRuntime } from '../cache/cache-runtime.js';
 import { pause } from '../common/async.js';
@@ -136,4 +137,9 @@ async function ignoreRaised(handled: Promise<void>): Promise<void> {
   } catch (error) {
     if (!(error instanceof InvalidationFailedError)) throw error;
   }
+}
+
+/** Tells whether something has a prototype on which decorators may have written metadata. */
+export function isClassLike(metatype: unknown): metatype is Function {
+  return typeof metatype === 'function' && typeof propertyOf(metatype, 'prototype') === 'object';
 }

@@ -44,7 +44,13 @@ import { Verifier } from '../verify/verifier.js';
 import type { VerifySettings } from '../verify/verify-options.js';
 import { adviseOnVersion, assertApplication } from './application.js';
 import { adviseOnMethods, bootLine } from './boot-report.js';
-import { bindCacheManager, endAll, ModuleChangeSources, providedInvalidators } from './found-providers.js';
+import {
+  bindCacheManager,
+  endAll,
+  isClassLike,
+  ModuleChangeSources,
+  providedInvalidators,
+} from './found-providers.js';
 import { ModuleDispatchers } from './dispatchers.js';
 import { EventListeners } from './event-listeners.js';
 import {
@@ -393,9 +399,4 @@ export class ModuleWiring
     }
     this.#rules.add(target);
   }
-}
-
-/** Tells whether something has a prototype on which decorators may have written metadata. */
-function isClassLike(metatype: unknown): metatype is Function {
-  return typeof metatype === 'function' && typeof propertyOf(metatype, 'prototype') === 'object';
 }
