@@ -6,6 +6,7 @@ import { unreadArguments } from '../http/route/handler-shape.js';
 import type { ResponseOptions } from '../http/route/response-options.js';
 import type { BoundRule } from '../invalidation/index.js';
 import { agreesOnLoads } from '../stores/store.interface.js';
+import type { OnceLog } from '../observability/once-log.js';
 
 /** Further names are counted only. */
 const MAX_NAMES = 50;
@@ -83,4 +84,14 @@ function adviseOnLifetime({ name, policy, definition }: MethodTarget): readonly 
     `${name} tells clients ${directive}=${seconds}, which is longer than its ttl (${ttl / 1000} s): they keep responses that have ` +
       `expired or were invalidated here. Write a shorter maxAge, or a longer ttl.`,
   ];
+}
+
+/** Tells why a cached method of a request-scoped class runs uncached. */
+export function adviseOnScope(log: OnceLog, name: string): void {
+  log.warn(
+    `scoped ${name}`,
+    `${name} runs uncached: its class is request-scoped, so its values may depend on anything in the request. If they are the ` +
+      `same for every caller, write shared: true; if they depend on the user, mark the key field of the user ` +
+      `{ identity: true }; if they depend on a context, write forRoot({ keyContext }).`,
+  );
 }

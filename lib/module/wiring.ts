@@ -13,7 +13,6 @@ import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
 import { Deadline } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
-import { propertyOf } from '../common/property-of.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
 import { leaveUnwatched } from '../http/inputs/unwatched.js';
 import type { HitShortcut } from '../http/answer/hit-shortcut.js';
@@ -43,7 +42,7 @@ import {
 import { Verifier } from '../verify/verifier.js';
 import type { VerifySettings } from '../verify/verify-options.js';
 import { adviseOnVersion, assertApplication } from './application.js';
-import { adviseOnMethods, bootLine } from './boot-report.js';
+import { adviseOnMethods, adviseOnScope, bootLine } from './boot-report.js';
 import {
   bindCacheManager,
   endAll,
@@ -390,12 +389,7 @@ export class ModuleWiring
       definition.shared === true || target.key.hasIdentity || this.settings.inputs.hasKeyContext;
     if (!wrapper.isDependencyTreeStatic() && !isAnswered) {
       target.isScoped = true;
-      this.runtime.log.warn(
-        `scoped ${target.name}`,
-        `${target.name} runs uncached: its class is request-scoped, so its values may depend on anything in the request. If they are the ` +
-          `same for every caller, write shared: true; if they depend on the user, mark the key field of the user ` +
-          `{ identity: true }; if they depend on a context, write forRoot({ keyContext }).`,
-      );
+      adviseOnScope(this.runtime.log, target.name);
     }
     this.#rules.add(target);
   }
