@@ -51,6 +51,8 @@ export class LoadAdvice {
 
   #of(target: MethodTarget, tables: ReadonlySet<string>): readonly UncoveredLoad[] {
     const { name } = target;
+    // Its entries are dropped with every table that they were made from.
+    if (readsTables(target)) return [];
     return this.coverage.uncovered(new Set([name]), tables).map((table) => {
       const entity = this.coverage.entityOf(table);
       const rule = entity ?? `/* the entity of ${table} */`;
@@ -64,4 +66,9 @@ export class LoadAdvice {
 
 function hasRules({ definition }: MethodTarget): boolean {
   return definition.rules.length > 0;
+}
+
+/** True if the tables that a load reads are tags of its entry. */
+function readsTables(target: MethodTarget): boolean {
+  return (target as MethodTarget & { readonly tables?: object | undefined }).tables !== undefined;
 }
