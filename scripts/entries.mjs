@@ -10,6 +10,7 @@ const subpaths = [
   'bullmq',
   'dashboard',
   'microservices',
+  'mysql',
   'node-redis',
   'opentelemetry',
   'pg-boss',

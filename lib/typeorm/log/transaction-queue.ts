@@ -9,6 +9,8 @@ const MAX_WAITING = 10_000;
 export interface LoggedTransaction<P> {
   /** In the order of its statements. Empty for one that only moves the position. */
   readonly rows: readonly RowChange[];
+  /** True where it is not known which tables changed. */
+  readonly isUnknown?: boolean | undefined;
   /** The place in the log behind it. */
   readonly position: P;
   /** Time of its COMMIT, by the clock of the database. Milliseconds. */
@@ -41,6 +43,7 @@ export class TransactionQueue<P> {
     if (this.#isClosed) return;
     this.#waiting.push(transaction);
     this.#rows += transaction.rows.length;
+    this.#hasMissed ||= transaction.isUnknown === true;
     if (this.#rows > MAX_WAITING) {
       this.#hasMissed = true;
       this.#rows = 0;
