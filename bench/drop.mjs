@@ -25,7 +25,7 @@ await withRedis(async (url) => {
   const app = await cachedService(
     { read: { keyConstructor: TenantKey } },
     (tenant, user) => ({ tenant, user }),
-    { store: redisStore({ url, failoverGrace: false }) },
+    { store: redisStore({ url, failoverGrace: false, timeout: 10_000 }) },
   );
   await fill(app.service);
   const drops = { ours: [], scan: [] };
@@ -46,11 +46,11 @@ await withRedis(async (url) => {
     tables: [{ title: 'one partition', rows }],
     aims: [
       aim({
-        what: 'against SCAN and UNLINK',
+        what: `a partition among ${entries.toLocaleString('en')} dropped, against SCAN and UNLINK`,
         of: rows[0],
         over: rows[1],
         figure: 'time',
-        atLeast: 1_000,
+        ...(entries >= 1_000_000 && { atLeast: 1_000 }),
       }),
     ],
   });
@@ -61,7 +61,7 @@ async function fill(service) {
   const lane = async () => {
     for (let user = next++; user < entries; user = next++) await service.read(user % TENANTS, user);
   };
-  await Promise.all(Array.from({ length: 256 }, lane));
+  await Promise.all(Array.from({ length: 64 }, lane));
 }
 
 async function timeOf(body) {

@@ -42,7 +42,10 @@ for (const decorate of [
   decorate(ItemsController.prototype, 'find', handler);
 Controller()(ItemsController);
 class AppModule {}
-const store = tieredStore({ l1: memoryStore(), l2: redisStore({ url: redis, failoverGrace: false }) });
+const store = tieredStore({
+  l1: memoryStore(),
+  l2: redisStore({ url: redis, failoverGrace: false, timeout: 10_000 }),
+});
 const settings = { application: 'bench', version: '1', namespace, store };
 Module({ imports: [RestflowCacheModule.forRoot(settings)], controllers: [ItemsController] })(AppModule);
 const app = await NestFactory.create(AppModule, new FastifyAdapter(), { logger: ['error'] });

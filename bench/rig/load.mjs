@@ -25,9 +25,9 @@ class Connection {
   constructor(order, fail) {
     this.#order = order;
     this.#fail = fail;
-    const { port, path, headers } = order;
+    const { port, path, headers, host = `127.0.0.1:${port}` } = order;
     this.#request =
-      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: application/json\r\n` +
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n` +
       `${Object.entries(headers)
         .map(([name, value]) => `${name}: ${value}\r\n`)
         .join('')}\r\n`;
