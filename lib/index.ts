@@ -86,6 +86,7 @@ export {
   type FieldMapping,
   type InjectableInvalidator,
   type InvalidatesOn,
+  type InvalidatesOnOption,
   type InvalidationHandle,
   type InvalidationJob,
   type InvalidationRuleOptions,

@@ -1,7 +1,6 @@
 import { watchLoad } from '../observability/load-watch.js';
 import type { MethodCounters } from '../observability/metrics.js';
 import { Stamp } from '../stores/stamp.js';
-import type { CacheStore } from '../stores/store.interface.js';
 import { allOrFirstError, isThenable } from '../common/async.js';
 import type { BatchSeat, Call } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
@@ -80,7 +79,7 @@ export class Batch {
   async load(key: string, seat: BatchSeat): Promise<unknown> {
     // The engine runs each load in its own context.
     const own = currentLoad()!;
-    const round = (this.#round ??= this.#openRound(own.store));
+    const round = (this.#round ??= this.#openRound(own));
     const at = round.keys.push(key) - 1;
     seat.leave();
     try {
@@ -94,9 +93,10 @@ export class Batch {
     if (--this.#expected === 0) this.#startRound();
   }
 
-  #openRound(store: CacheStore): Round {
+  #openRound({ store, tableTags }: LoadContext): Round {
     const keys: string[] = [];
     const context = new LoadContext(store);
+    context.tableTags = tableTags;
     let start = (): void => undefined;
     const started = new Promise<void>((resolve) => (start = resolve));
     // Refreshes and retries come after all calls have left: those of one turn of the event loop share a run.

@@ -34,8 +34,11 @@ export interface RuleReport {
   readonly mode: 'purge' | 'expire';
   /** Name of the dispatcher that runs it. */
   readonly dispatcher: string;
-  /** Values that a change drops: `all`, those of an `invalidator`, or of the partition fields it maps. */
-  readonly drops: 'all' | 'invalidator' | readonly string[];
+  /**
+   * Values that a change drops: `all`, those of an `invalidator`, those whose loads read the changed table (`auto`), or those of the partition
+   * fields it maps.
+   */
+  readonly drops: 'all' | 'invalidator' | 'auto' | readonly string[];
   /** Left out if dropped values are not computed again. */
   readonly rewarm?: true | undefined;
 }

@@ -54,6 +54,8 @@ export interface RuntimeSettings extends KeySettings {
   readonly maxLoadsWhenDown: number;
   readonly clock: Clock;
   readonly log: OnceLog;
+  /** True if what says nothing of `invalidatesOn` depends on the tables that its loads read. */
+  readonly isAuto: boolean;
   /** Ambient values that belong in every key. */
   readonly keyContext: KeyContextFunction | undefined;
 }
@@ -83,6 +85,8 @@ export class CacheRuntime {
   returnedBy: ((definition: MethodDefinition) => readonly (Function | string)[]) | undefined;
   /** Called with each new target, to bind its rules. A target for which it throws is not used. */
   onTargetCreated: ((target: MethodTarget) => void) | undefined;
+  /** Called when there may be entries that depend on the tables which their loads read. */
+  onAuto: (() => void) | undefined;
   /** Checks of a boot with the cache off, to be made before it is switched on. */
   readonly beforeEnabled: (() => void)[] = [];
   #enabled: boolean | (() => boolean);
@@ -278,7 +282,9 @@ export class CacheRuntime {
       space,
       keyContext,
       fingerprint,
+      definition.isAuto ?? (this.settings.isAuto && definition.rules.length === 0),
     );
+    if (target.isAuto) this.onAuto?.();
     this.onTargetCreated?.(target);
     this.#names.set(name, target);
     return target;

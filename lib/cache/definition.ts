@@ -71,7 +71,10 @@ export const METHOD_OPTIONS = {
   type: [isFunction, 'a function that returns the classes: () => UserDto'],
   isolation: oneOf(['clone', 'freeze', 'none'], 'CACHE_ISOLATION'),
   maxValueBytes: [isWholeFrom(1), 'a positive whole number of bytes'],
-  invalidatesOn: [isList, 'a list: [Article] or [invalidates(Article, { … })]'],
+  invalidatesOn: [
+    (value) => value === 'auto' || isList(value),
+    `'auto', or a list: [Article], [invalidates(Article, { … })], ['auto', invalidates(…)]`,
+  ],
 } satisfies Record<string, OptionRow>;
 
 export const ONE_CONDITION: ExclusiveOptions<CommonOptions> = {
@@ -125,6 +128,8 @@ export interface MethodDefinition {
   readonly shared?: boolean | undefined;
   /** Read by the invalidation room. */
   readonly rules: readonly unknown[];
+  /** True if its entries depend on the tables that their loads read; `undefined` if the default of the module applies. */
+  readonly isAuto?: boolean | undefined;
   /** Makes the request for rewarming after a change. */
   readonly rewarmRequest?: ((change: never) => unknown) | undefined;
   /** Read by the http room; only for handlers. */

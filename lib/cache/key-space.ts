@@ -93,6 +93,21 @@ export class KeySpace {
     return `${this.#tags}rules`;
   }
 
+  /** Tag of every entry that depends on the tables which its load read. */
+  get autoTag(): string {
+    return `${this.#tags}auto`;
+  }
+
+  /** Carried by entries whose load read something that cannot be told: any change drops them. */
+  get anyTableTag(): string {
+    return `${this.#tags}d`;
+  }
+
+  /** @param name the last part of the table's name: `article` and `public.article` count as one table */
+  tableTag(name: string): string {
+    return `${this.#tags}d:${segment(name.toLowerCase())}`;
+  }
+
   /** The begin of the user's tags. */
   get userTagPrefix(): string {
     return `${this.#tags}t:`;

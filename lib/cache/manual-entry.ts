@@ -10,7 +10,7 @@ import {
 } from './engine/call.js';
 import type { CacheEngine } from './engine/engine.js';
 import { reportLoad } from './engine/enclosing-load.js';
-import { currentLoad } from './engine/load-context.js';
+import { currentLoad, type TableTags } from './engine/load-context.js';
 import { CacheUsageError } from '../common/errors.js';
 import { describe } from '../common/messages.js';
 import { assertLoader, checkOptions, isText, isTextList, type OptionTable } from '../common/options.js';
@@ -38,6 +38,11 @@ import { type Isolation, type ValueHandling, assertIsolation, isolateValues } fr
 export interface KeyedOptions extends CommonOptions {
   /** Tags by which `invalidateTags` drops the value. */
   tags?: readonly string[] | undefined;
+  /**
+   * `'auto'`: committed changes of the tables that the loader reads drop the value; `[]`: none does. Default: `invalidatesOn` of the
+   * module. `set` has no loader and ignores it.
+   */
+  invalidatesOn?: 'auto' | readonly never[] | undefined;
   /** One of `forRoot({ stores })`. */
   store?: string | undefined;
   /** The classes of the instances in the value, except entities. */
@@ -53,6 +58,10 @@ const OPTIONS: OptionTable<KeyedOptions> = {
   rows: {
     ...VALUE_OPTIONS,
     tags: [isTextList, `a list of texts, e.g. ['users']`],
+    invalidatesOn: [
+      (value) => value === 'auto' || (Array.isArray(value) && value.length === 0),
+      `'auto' or []; rules are for decorated methods`,
+    ],
     store,
     type,
     isolation,
@@ -189,6 +198,7 @@ export class ManualTarget implements CacheTarget {
   readonly counters: MethodCounters;
   writes = false;
   readonly verify: KeyedOptions['verify'];
+  readonly tableTags: TableTags | undefined;
   readonly learnsTags: boolean;
   readonly #tags: readonly string[];
   readonly keyTag: string;
@@ -218,9 +228,13 @@ export class ManualTarget implements CacheTarget {
     this.values = isolateValues(isolation, classes, options.maxValueBytes);
     const { space } = runtime;
     const own = (options.tags ?? []).map((tag) => space.userTag(tag));
-    this.hasOwnTags = own.length > 0;
     this.keyTag = manualKeyTag(runtime, key);
-    this.#tags = [space.allTag, this.keyTag, ...own];
+    const isAuto =
+      options.invalidatesOn === undefined ? runtime.settings.isAuto : options.invalidatesOn === 'auto';
+    if (isAuto) runtime.onAuto?.();
+    this.hasOwnTags = own.length > 0 || isAuto;
+    this.tableTags = isAuto ? space : undefined;
+    this.#tags = [space.allTag, ...(isAuto ? [space.autoTag] : []), this.keyTag, ...own];
   }
 
   valueTags(call: Call, value: unknown): readonly string[] {

@@ -18,6 +18,8 @@ export class MethodTarget implements CacheTarget {
   writes = false;
   readonly methodTag: string;
   readonly counters: MethodCounters;
+  readonly tableTags: KeySpace | undefined;
+  readonly hasRules: boolean;
   /** Tags that every entry of the method carries. */
   readonly #commonTags: readonly string[];
   readonly #entryPrefix: string;
@@ -38,7 +40,11 @@ export class MethodTarget implements CacheTarget {
     private readonly keyContext: KeyContextReader | undefined,
     /** Tells the code that makes its entries from any other. */
     fingerprint: string,
+    /** True if its entries depend on the tables that their loads read. */
+    readonly isAuto: boolean,
   ) {
+    this.tableTags = isAuto ? space : undefined;
+    this.hasRules = definition.rules.length > 0;
     this.methodTag = space.methodTag(name);
     this.counters = new MethodCounters(name, space.namespace);
     this.#entryPrefix = space.entryPrefix(name, fingerprint, key.version);
@@ -48,6 +54,7 @@ export class MethodTarget implements CacheTarget {
     this.#commonTags = [
       space.allTag,
       this.methodTag,
+      ...(isAuto ? [space.autoTag] : []),
       ...(key.namespace === undefined ? [] : [space.namespaceTag(key.namespace)]),
     ];
   }

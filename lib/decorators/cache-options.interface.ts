@@ -7,7 +7,7 @@ import type { FastLaneOptions } from '../http/route/fast-lane-option.js';
 import type { KeyLimitOption } from '../http/route/key-limit.js';
 import type { QueryOption } from '../http/route/query-filter.js';
 import type { ResponseView } from '../http/answer/stored-response.js';
-import type { InvalidatesOn } from '../invalidation/rules/invalidation-rule.js';
+import type { InvalidatesOnOption } from '../invalidation/rules/invalidation-rule.js';
 import type { EntityChange } from '../invalidation/invalidator.js';
 import type { RewarmRequest } from '../invalidation/rewarm/rewarm.js';
 import type { KeyConstructorInput } from '../keys/index.js';
@@ -16,8 +16,11 @@ import type { MaybePromise } from '../stores/store.interface.js';
 interface CacheOptions {
   /** Builds the key: a `KeyConstructor` class or instance, a record of fields, or a function of the arguments. */
   keyConstructor?: KeyConstructorInput | undefined;
-  /** Changes of entities that invalidate the entries of this method. */
-  invalidatesOn?: readonly InvalidatesOn[] | undefined;
+  /**
+   * Changes that invalidate the entries of this method: `'auto'` (committed changes of the tables that the load read), rules on
+   * entities, or both in one list.
+   */
+  invalidatesOn?: InvalidatesOnOption | undefined;
   /**
    * Tags that `CacheService.invalidateTags` drops: a list, or a function of the arguments (on a handler: of the request). For tags that
    * depend on the value see `valueTags` and `CacheService.tag`.

@@ -17,7 +17,7 @@ import { defaultKeyOf } from '../http/route/cached-route.js';
 import { isCacheableHandler } from '../http/route/handler-shape.js';
 import { normaliseResponseOptions, RESPONSE_OPTIONS } from '../http/route/response-options.js';
 import { withUriTag } from '../http/route/stored-uris.js';
-import { type InvalidationRule, toRule } from '../invalidation/rules/invalidation-rule.js';
+import { type InvalidationRule, toRules } from '../invalidation/rules/invalidation-rule.js';
 import { KeyPlan, type MethodShape } from '../keys/index.js';
 import type { CacheResponseOptions } from './cache-options.interface.js';
 import { methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
@@ -87,7 +87,7 @@ export function defineResponse(
   const response = normaliseResponseOptions(options, where);
   const byHeaders = response.freshness === 'headers';
   const keyConstructor = options.keyConstructor ?? defaultKeyOf(response);
-  const rules = (options.invalidatesOn ?? []).map((item) => toRule(item, where));
+  const { rules, isAuto } = toRules(options.invalidatesOn, where);
   const shape = shapeOf('response', target, methodName, original);
   return Object.freeze({
     kind: 'response',
@@ -110,6 +110,7 @@ export function defineResponse(
     // With freshness: 'headers' a response is as old as its headers allow: another one is no fault.
     verify: byHeaders ? false : options.verify,
     rules,
+    isAuto,
     rewarmRequest: rewarmRequestOf(options, rules, where),
     response,
     hints,

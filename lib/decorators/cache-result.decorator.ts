@@ -11,7 +11,7 @@ import { checkOptions, isBoolean, type OptionTable } from '../common/options.js'
 import type { Duration } from '../common/time.js';
 import { createPatchedMethod, injectRuntime } from '../cache/patched-method.js';
 import { declareCachedMethod } from '../cache/method-names.js';
-import { toRule } from '../invalidation/rules/invalidation-rule.js';
+import { toRules } from '../invalidation/rules/invalidation-rule.js';
 import { DefaultKeyConstructor, KeyPlan, type MethodShape } from '../keys/index.js';
 import type { AsyncMethod, AsyncMethodDecorator, CacheResultOptions } from './cache-options.interface.js';
 import { copyMetadata, methodOf, optionsOf, shapeOf, whereOf } from './decorator-options.js';
@@ -114,7 +114,7 @@ export function defineResult(
     type: options.type,
     verify: options.verify,
     shared: options.shared,
-    rules: (options.invalidatesOn ?? []).map((item) => toRule(item, where)),
+    ...toRules(options.invalidatesOn, where),
     response: undefined,
     hints,
   });

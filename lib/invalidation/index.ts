@@ -27,7 +27,13 @@ export type { ShutdownDeadline } from '../common/async.js';
 export { InvalidationWorker } from './jobs/job-runner.js';
 export { InvalidationService } from './invalidation.service.js';
 export type { EntityCatalogue, EntityProperty, EntityShape } from './rules/entity-catalogue.interface.js';
-export { entitiesOf, InvalidationRule, invalidates, type InvalidatesOn } from './rules/invalidation-rule.js';
+export {
+  entitiesOf,
+  InvalidationRule,
+  invalidates,
+  type InvalidatesOn,
+  type InvalidatesOnOption,
+} from './rules/invalidation-rule.js';
 export {
   type BatchRuleOptions,
   type EntityClass,

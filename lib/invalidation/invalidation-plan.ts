@@ -105,6 +105,10 @@ export class InvalidationPlan {
   }
 
   #drop(rule: ActiveRule, change: Change): void {
+    if (rule.tagsOf !== undefined) {
+      for (const tag of rule.tagsOf(change)) this.#tagsOf(rule).add(tag);
+      return;
+    }
     if (rule.options.scope === 'all') return this.#dropAll(rule);
     const effect = mappedPartitions(rule.options, change);
     if (effect === 'none') return;

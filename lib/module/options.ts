@@ -74,6 +74,11 @@ export interface RestflowCacheOptions {
    * @example keyContext: () => ({ tenant: storage.getStore()?.tenant })
    */
   keyContext?: KeyContextFunction | undefined;
+  /**
+   * `'auto'`: whatever says nothing of `invalidatesOn` itself depends on the tables that its loads read, and is dropped by committed
+   * changes of them. Off by default.
+   */
+  invalidatesOn?: 'auto' | undefined;
   /** Switches the cache off if false; a function is called on every call. Default `true`. */
   enabled?: boolean | (() => boolean) | undefined;
   /** Default of `setCacheHeaders` of every `@CacheResponse`. Default `false`. */
@@ -240,6 +245,7 @@ const OPTIONS: OptionTable<RestflowCacheOptions> = {
     namespace: parsed,
     application: [isText, `a text that is not empty, e.g. 'orders-api'`],
     version: [isText, `a text that is not empty, e.g. process.env.GIT_SHA ?? 'dev'`],
+    invalidatesOn: [(value) => value === 'auto', `'auto', or leave it out; rules are written at methods`],
     keyContext: [isSync, 'a synchronous function: () => ({ tenant: storage.getStore()?.tenant })'],
     enabled: [
       (value) => isBoolean(value) || isSync(value),
@@ -313,6 +319,7 @@ export function normaliseOptions(
       application: options.application ?? defaultApplication() ?? '',
       version: options.version ?? deployedVersion(),
       keyContext: options.keyContext,
+      isAuto: options.invalidatesOn === 'auto',
       ttl: parseDuration(options.ttl === undefined ? 3600 : options.ttl, `ttl of ${WHERE}`, hint),
       enabled: options.enabled ?? true,
       keyHashAlgorithm: options.keyHashAlgorithm ?? 'sha256',

@@ -54,6 +54,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   ) {
     this.#catalogue = new Catalogue(runtime);
     runtime.describeEntity = (entity) => this.#describe(entity);
+    runtime.onAuto = () => registry.addAuto(runtime.space);
     registry.spellingOf = (entity, path) => this.#spellingOf(entity as Function | string, path);
   }
 
@@ -68,6 +69,8 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     await Promise.all(
       [...this.#bindings].map(([dataSource, { database }]) => this.#catalogue.read(dataSource, database)),
     );
+    if (this.registry.auto !== undefined)
+      await Promise.all([...this.#bindings.values()].map(({ loadTables }) => loadTables.ready()));
     await Promise.all([...this.#bindings.values()].map((binding) => binding.settle()));
   }
 
@@ -128,6 +131,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
     if (binding === undefined) return;
     this.#spellings.clear();
     await this.#catalogue.read(dataSource, binding.database);
+    if (this.registry.auto !== undefined) await binding.loadTables.ready();
   }
 
   detach(dataSource: OrmDataSource): void {
@@ -304,6 +308,7 @@ const ONE_DATABASE = '';
 /** A rule whose entity is in more databases is carried out in all of them. */
 const MAX_IDS = 20;
 
-function allChanged({ known, tables }: RuleTables): EntityTableChange[] {
+/** An entry that reads a table without an entity is dropped by any of these changes, see {@link ReadTables}. */
+function allChanged({ known, tables = new Set(known.names) }: RuleTables): EntityTableChange[] {
   return [...tables].flatMap((table) => unknownChanges(table, known, true, false));
 }

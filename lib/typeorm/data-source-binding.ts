@@ -1,8 +1,10 @@
 import type { CacheRuntime } from '../cache/cache-runtime.js';
+import { currentLoad } from '../cache/engine/load-context.js';
 import type { InstanceClass } from '../cache/values/classes.js';
 import type { Attempt, ChangeTransaction, InvalidationService, RuleRegistry } from '../invalidation/index.js';
 import type { ChangeInterest } from './collect/change-emitter.js';
 import type { Database, RuleTables } from './database.js';
+import { LoadTables } from './load-tables.js';
 import { dialectOf, isKnownType, typeOf } from './dialects.js';
 import { type ChangeTarget, EarlyChanges } from './early-changes.js';
 import { describeEntity, entityClasses } from './entities/entities.js';
@@ -25,6 +27,8 @@ export class DataSourceBinding implements ChangeTarget {
   readonly #changes: EarlyChanges;
   readonly #statementTransactions: StatementTransactions;
   readonly reportUnsupported: ReportUnsupported;
+  /** The tables that queries of loads read. */
+  readonly loadTables: LoadTables;
   #metadatas: readonly OrmMetadata[] | undefined;
   /** Time of the last change of each table. */
   readonly #changedAt = new Map<string, number>();
@@ -45,6 +49,12 @@ export class DataSourceBinding implements ChangeTarget {
       );
     this.reportUnsupported = (part, effect) =>
       log.warn(`unsupported ${part}`, `${part} ('${type}') is not as in TypeORM 0.3 and 1: ${effect}.`);
+    this.loadTables = new LoadTables(
+      dataSource,
+      context.runtime.space,
+      () => this.tables(),
+      (error) => this.#schemaUnread(error),
+    );
     database.add(dataSource);
     this.#changes = early;
     early.target = this;
@@ -86,8 +96,23 @@ export class DataSourceBinding implements ChangeTarget {
     this.database.onUnknownTable();
   }
 
+  query(sql: string): void {
+    const load = currentLoad();
+    if (load?.tableTags === this.context.runtime.space) load.readTables(this.loadTables.tagsOf(sql));
+    this.loadTables.ran(sql);
+  }
+
   queryInOpenTransaction(): void {
     this.context.runtime.refuseCurrentLoad('a query in it ran inside an open transaction');
+  }
+
+  #schemaUnread(error: unknown): void {
+    this.context.runtime.log.error(
+      'schema',
+      `The views and functions of the database could not be read, so entries with invalidatesOn: 'auto' are dropped by a change of any ` +
+        'table until a read succeeds. Grant the account the right to read the catalogue',
+      error,
+    );
   }
 
   report(error: unknown, where: string): void {
@@ -123,7 +148,7 @@ export class DataSourceBinding implements ChangeTarget {
   /** Carries out changes that were committed past the DataSource. */
   commit(changes: readonly EntityTableChange[]): void | Promise<void> {
     const { tables } = this.#current();
-    const wanted = changes.filter(({ table }) => tables.has(table));
+    const wanted = tables === undefined ? changes : changes.filter(({ table }) => tables.has(table));
     return wanted.length === 0 ? undefined : this.committed(wanted);
   }
 

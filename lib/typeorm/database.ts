@@ -100,8 +100,10 @@ interface Concerned {
 /** The tables of a database, with the rules on each. Never changed: other rules or entities make another. */
 export class RuleTables implements ChangeInterest {
   readonly known: KnownTables;
-  readonly tables: ReadonlySet<string>;
-  readonly durableTables: ReadonlySet<string>;
+  /** The tables that rules watch; `undefined`: all. */
+  readonly tables: ReadonlySet<string> | undefined;
+  readonly durableTables: ReadonlySet<string> | undefined;
+  readonly #auto: ActiveRule | undefined;
   readonly lookups: ReadonlyMap<string, readonly string[]> | undefined;
   readonly movable: ReadonlySet<string>;
   readonly #revision: number;
@@ -122,14 +124,19 @@ export class RuleTables implements ChangeInterest {
     const named = registry.remote
       .filter((rule) => rule.isIn(database.id))
       .flatMap(({ tables, sources }) => [...tables, ...sources.map(({ table }) => table)]);
-    this.known = new KnownTables(metadatas, named, this.#isReading, database.families);
+    this.#auto = registry.auto;
+    const takesAny = this.#isReading || this.#auto !== undefined;
+    this.known = new KnownTables(metadatas, named, takesAny, database.families);
     const durable = new Set<string>();
     for (const [table, on] of this.#onTables(registry)) {
       this.#rules.set(table, [...(this.#rules.get(table) ?? []), on]);
       if (isDurable(on.rule)) for (const name of this.known.related(table)) durable.add(name);
     }
-    this.tables = new Set([...this.#rules.keys()].flatMap((table) => this.known.related(table)));
-    this.durableTables = durable;
+    this.tables =
+      this.#auto === undefined
+        ? new Set([...this.#rules.keys()].flatMap((table) => this.known.related(table)))
+        : undefined;
+    this.durableTables = this.#auto !== undefined && isDurable(this.#auto) ? undefined : durable;
     this.lookups = this.#lookups();
     this.movable = this.#movable();
   }
@@ -233,7 +240,7 @@ export class RuleTables implements ChangeInterest {
   }
 
   #findConcerned(metadata: OrmMetadata | undefined, table: string): Concerned {
-    const own = new Set<ActiveRule>();
+    const own = new Set<ActiveRule>(this.#auto === undefined ? [] : [this.#auto]);
     const others = new Map<OrmMetadata, ActiveRule[]>();
     const rules = this.known.related(table).flatMap((name) => this.#rules.get(name) ?? []);
     const some: Concerned['some'][number][] = [];

@@ -39,9 +39,40 @@ export interface Dialect {
   readonly queryHooksOf03: QueryHooksOf03;
   /** Partitions and inherited tables have names of their own, in the catalogue `pg_inherits`. */
   readonly hasTableFamilies?: true;
+  /** A query for the tables, views and functions: kind, name, definition. Left out where none is known. */
+  readonly schemaObjects?: string;
   /** Left out where the outbox does not support the database. */
   readonly outbox?: OutboxSql;
 }
+
+const SYSTEM_SCHEMAS = `('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')`;
+
+/** Functions of extensions read no tables of the application. */
+const POSTGRES_OBJECTS = `
+SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END AS "kind", c.relname::text AS "name",
+  CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS "definition"
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname NOT IN ${SYSTEM_SCHEMAS}
+UNION ALL
+SELECT 'function', p.proname::text, NULL FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname NOT IN ${SYSTEM_SCHEMAS}
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+UNION ALL
+SELECT 'policy', c.relname::text, 'SELECT ' || pg_get_expr(p.polqual, p.polrelid)
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE p.polqual IS NOT NULL`;
+
+const MYSQL_OBJECTS = `
+SELECT 'table' AS kind, TABLE_NAME AS name, NULL AS definition FROM information_schema.TABLES
+WHERE TABLE_TYPE <> 'VIEW' AND TABLE_SCHEMA NOT IN ${SYSTEM_SCHEMAS}
+UNION ALL
+SELECT 'view', TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN ${SYSTEM_SCHEMAS}
+UNION ALL
+SELECT 'function', ROUTINE_NAME, NULL FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN ${SYSTEM_SCHEMAS}`;
+
+/** The definition is the text of CREATE VIEW, from its AS on. */
+const SQLITE_OBJECTS = `
+SELECT type AS kind, name, CASE type WHEN 'view' THEN substr(sql, instr(lower(sql), 'select')) END AS definition
+FROM sqlite_master WHERE type IN ('table', 'view')`;
 
 const quotedBy = (mark: string) => (name: string) => mark + name.replaceAll(mark, mark + mark) + mark;
 const UNLESS_THERE = 'ON CONFLICT (id) DO NOTHING';
@@ -87,6 +118,7 @@ const MYSQL: Dialect = {
 
 const SQLITE: Dialect = {
   ...STANDARD,
+  schemaObjects: SQLITE_OBJECTS,
   savepointBegins: true,
   outbox: {
     family: 'sqlite',
@@ -99,11 +131,11 @@ const SQLITE: Dialect = {
 
 /** One row for each `type` that a DataSource of TypeORM 0.3 or 1 may have. */
 const DIALECTS: ReadonlyMap<unknown, Dialect> = new Map<unknown, Dialect>([
-  ['postgres', { ...POSTGRES, canReportRows: true, hasTableFamilies: true }],
+  ['postgres', { ...POSTGRES, canReportRows: true, hasTableFamilies: true, schemaObjects: POSTGRES_OBJECTS }],
   ['aurora-postgres', { ...POSTGRES, hasTableFamilies: true }],
   ['cockroachdb', { ...POSTGRES, beforeImage: 'pessimistic_write' }],
-  ['mysql', { ...MYSQL, queryHooksOf03: 'unawaited' }],
-  ['mariadb', { ...MYSQL, queryHooksOf03: 'unawaited' }],
+  ['mysql', { ...MYSQL, queryHooksOf03: 'unawaited', schemaObjects: MYSQL_OBJECTS }],
+  ['mariadb', { ...MYSQL, queryHooksOf03: 'unawaited', schemaObjects: MYSQL_OBJECTS }],
   ['aurora-mysql', MYSQL],
   ['sqljs', SQLITE],
   ['better-sqlite3', { ...SQLITE, beforeImage: 'read', queryHooksOf03: 'unawaited, not called for errors' }],

@@ -1,3 +1,4 @@
+import { currentLoad } from '../cache/engine/load-context.js';
 import type { ChangeSink } from '../invalidation/change.interface.js';
 import type { ChangeInterest } from './collect/change-emitter.js';
 import { attachCollector, type CollectorHandle } from './data-source.js';
@@ -11,6 +12,8 @@ const MAX_CHANGES = 100;
 
 const EVERYTHING: ChangeInterest = {};
 
+const EARLY = 'a query in it ran before the application had its DataSources';
+
 /** The application, once it knows its rules. */
 export interface ChangeTarget {
   readonly exactStatements: boolean;
@@ -20,6 +23,7 @@ export interface ChangeTarget {
   committed(changes: readonly EntityTableChange[]): void | Promise<void>;
   queryInOpenTransaction(): void;
   unknownTable(): void;
+  query(sql: string): void;
   report(error: unknown, where: string): void;
   readonly reportUnsupported: ReportUnsupported;
 }
@@ -39,6 +43,10 @@ export class EarlyChanges implements ChangeSink {
     this.#handle = attachCollector(dataSource, this, {
       interest: () => this.#settled?.interest() ?? EVERYTHING,
       tables: () => this.#target?.tables() ?? this.#ownTables(),
+      onQuery: (sql) => {
+        if (this.#target !== undefined) this.#target.query(sql);
+        else if (currentLoad()?.tableTags !== undefined) currentLoad()!.refuse(EARLY);
+      },
       onUnknownTable: () => this.#target?.unknownTable(),
       isEarly: () => this.#kept !== undefined,
       exactStatements: () => this.#target?.exactStatements === true,

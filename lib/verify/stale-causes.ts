@@ -94,9 +94,9 @@ export class StaleCauses {
     const methods = new Set(
       entry.stamp.tags.map((tag) => space.methodOf(tag)).filter((one) => one !== undefined),
     );
-    // Where the tables of a load are tags of its entry, none is uncovered.
-    const isCovered = (call.target as { readonly tables?: object | undefined }).tables !== undefined;
-    const uncovered = isCovered ? [] : this.facts.uncovered(methods, tables);
+    // With invalidatesOn: 'auto', what the load reads is what drops it.
+    const isAuto = entry.stamp.tags.includes(space.autoTag);
+    const uncovered = isAuto ? [] : this.facts.uncovered(methods, tables);
     if (uncovered.length > 0)
       return {
         cause: 'uncovered',

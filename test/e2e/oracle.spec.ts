@@ -8,7 +8,7 @@ import { RestflowCacheModule } from '../../lib/index.js';
 import { serverUrl } from '../servers/url.js';
 import { announce, seed, soaked } from '../support/randomised.js';
 import { Program, type Figures } from './oracle/program.js';
-import { CachedViews, ENTITIES } from './oracle/views.js';
+import { CachedViews, ENTITIES, HalfAutoViews } from './oracle/views.js';
 
 // All 2,000 programs with SOAK=1.
 describe('random programs of 8 clients on PostgreSQL', () => {
@@ -35,7 +35,7 @@ describe('random programs of 8 clients on PostgreSQL', () => {
           // Loads read a context to count themselves, which chooses no value.
           RestflowCacheModule.forRoot({ keyContext: () => ({}) }),
         ],
-        providers: [CachedViews],
+        providers: [CachedViews, HalfAutoViews],
       },
       { logger: false },
     );
@@ -62,5 +62,20 @@ describe('random programs of 8 clients on PostgreSQL', () => {
       expect(figures.failedWrites).toBeLessThan(programs * 5);
     },
     programs * 10_000,
+  );
+
+  const auto = "no cached read is stale where 'auto' stands in place of half of the rules";
+  const autoPrograms = soaked(500);
+  it(
+    auto,
+    async () => {
+      announce(auto, autoPrograms);
+      const figures: Figures = { reads: 0, hits: 0, judged: 0, failedWrites: 0 };
+      for (let i = 0; i < autoPrograms; i++)
+        await new Program(seed + i, app.get(DataSource), app.get(HalfAutoViews), oracle, figures).run();
+      process.stderr.write(`oracle, auto: ${JSON.stringify(figures)}\n`);
+      expect(figures.judged / figures.reads).toBeGreaterThanOrEqual(0.4);
+    },
+    autoPrograms * 10_000,
   );
 });

@@ -5,7 +5,7 @@ import type { MethodCounters } from '../../observability/metrics.js';
 import { describeError } from '../../observability/once-log.js';
 import type { CacheStore, Entry, MaybePromise, StoreQuery } from '../../stores/store.interface.js';
 import type { ValueHandling } from '../values/isolation.js';
-import { MAX_TAGS } from './load-context.js';
+import { MAX_TAGS, type TableTags } from './load-context.js';
 import type { Load } from './loads.js';
 
 /**
@@ -107,6 +107,10 @@ export interface CacheTarget {
   /** Counts its calls by status. */
   readonly counters: MethodCounters;
   readonly seat?: BatchSeat | undefined;
+  /** Set if its entries depend on the tables that their loads read. */
+  readonly tableTags?: TableTags | undefined;
+  /** True if rules by hand drop its entries. */
+  readonly hasRules?: boolean | undefined;
   /** True if its loads may learn tags: those are fenced from its first load on. */
   readonly learnsTags?: boolean | undefined;
   /** True once a load of it wrote to a database: it is never repeated only to compare values. */

@@ -281,7 +281,10 @@ export class CacheEngine {
   }
 
   async #bypassInLoad(call: Call, enclosing: LoadContext): Promise<unknown> {
-    const { name, policy, store } = call.target;
+    const { name, policy, store, tableTags } = call.target;
+    // What it reads is seen by the enclosing load, if that is watched.
+    if (tableTags !== enclosing.tableTags && tableTags !== undefined)
+      enclosing.refuse(`it was made from ${name}, which was called uncached`);
     const stamp = call.isKeyed ? await this.reader.stamp(call) : undefined;
     if (stamp === undefined)
       enclosing.refuse(`it was made from ${name}, which was called uncached`, !call.isKeyed);

@@ -31,8 +31,9 @@ export class LearnedTags {
 
   /** Must be called after the stamp of the load was read, and have ended before its loader runs. Never rejects. */
   begin(call: Call, load: Load): Promise<void> | undefined {
-    const { learnsTags, topic } = call.target;
-    if (learnsTags !== true && !this.#topics.has(topic)) return undefined;
+    const { learnsTags, tableTags, topic } = call.target;
+    load.context.tableTags = tableTags;
+    if (tableTags === undefined && learnsTags !== true && !this.#topics.has(topic)) return undefined;
     if (load.stamp === undefined || isLocalStamp(load.stamp)) return undefined;
     return this.#settle(
       call,
@@ -55,7 +56,8 @@ export class LearnedTags {
    * when the loader has ended, before the stamp of the load is completed. Never rejects.
    */
   end(call: Call, load: Load): Promise<void> | undefined {
-    const { learned } = load.context;
+    const { learned, tableTags, hasSources } = load.context;
+    if (tableTags !== undefined && !hasSources) this.#warnOfNoTables(call);
     if (learned === undefined || load.stamp === undefined) return undefined;
     if (isLocalStamp(load.stamp)) {
       // Any bump of this process ends it.
@@ -71,6 +73,15 @@ export class LearnedTags {
       (stamp) => {
         load.context.learnedStamp = stamp;
       },
+    );
+  }
+
+  #warnOfNoTables({ target: { name, topic, hasRules } }: Call): void {
+    if (hasRules === true) return;
+    this.log.warn(
+      `no tables ${topic}`,
+      `invalidatesOn: 'auto' has no effect on ${name}: its load was not seen to read a table, so its values stay until their ttl ends. Write a rule, ` +
+        `invalidatesOn: [invalidates(Entity, { … })], or invalidatesOn: [] if nothing in the database concerns it.`,
     );
   }
 

@@ -18,6 +18,12 @@ const NO_INPUTS: readonly LoadInput[] = [];
 /** An entry with more tags would cost more to check than to load. */
 export const MAX_TAGS = 2_000;
 
+/** Names the tags of the tables that a load reads. */
+export interface TableTags {
+  readonly anyTableTag: string;
+  tableTag(name: string): string;
+}
+
 /** A request in whose handler loads of values run, and may read it. */
 export interface RequestScope {
   /** A load begins to read. @returns a function that is called when it ends */
@@ -49,6 +55,10 @@ export class LoadContext {
   readonly tables = new Set<string>();
   /** True if a statement in it wrote to a database: repeating the load would repeat the write. */
   hasWritten = false;
+  /** Set if the value depends on the tables that the load reads. */
+  tableTags: TableTags | undefined;
+  /** True if a query was seen to read a table, or the cached value of another load is part of this one. */
+  hasSources = false;
   /** The request in whose handler the load runs. */
   scope: RequestScope | undefined;
   #leaveScope: (() => void) | undefined;
@@ -184,6 +194,7 @@ export class LoadContext {
   inherit(store: CacheStore, stamp: Stamp, freshUntil: number): void {
     if (store !== this.store)
       return this.refuse('it was made from a value that is cached in another store', true);
+    this.hasSources = true;
     this.limit(freshUntil);
     if ((this.#inherited?.size ?? 0) > MAX_TAGS) return;
     this.#inherited ??= new Map();
@@ -209,6 +220,13 @@ export class LoadContext {
     if (learned.size > MAX_TAGS) this.refuse(`it learned more than ${MAX_TAGS} tags`, true, 'tags');
   }
 
+  /** Adds the tags of tables that a query reads. */
+  readTables(tags: readonly string[]): void {
+    if (tags.length === 0) return;
+    this.hasSources = true;
+    for (const tag of tags) this.learn(tag);
+  }
+
   /** The tags that were learned; `undefined` if there are none. */
   get learned(): ReadonlySet<string> | undefined {
     return this.#learned;
@@ -222,6 +240,7 @@ export class LoadContext {
     this.inheritInputs(other);
     this.limit(other.freshUntil);
     for (const tag of other.#learned ?? []) this.learn(tag);
+    this.hasSources ||= other.hasSources;
     if (other.#inherited === undefined) return;
     this.inherit(
       other.store,

@@ -71,7 +71,8 @@ export class RuleExchange {
    */
   async start(): Promise<void> {
     if (this.#state !== 'new' || this.#manifests.length === 0) return;
-    if (this.entities.count === 0 && this.registry.all().length === 0) return;
+    const { ownAuto } = this.registry;
+    if (this.entities.count === 0 && ownAuto === undefined && this.registry.all().length === 0) return;
     this.#state = 'running';
     await this.#poll();
     if (this.publishes) for (const line of this.#hints()) this.runtime.log.info(line);
@@ -135,10 +136,11 @@ export class RuleExchange {
     const rules = this.registry.all();
     for (const manifest of this.#manifests) {
       const own = rules.filter(({ target }) => target.store === manifest.store);
-      this.#own.set(
-        manifest,
-        own.map((rule) => describeRule(rule, this.entities.ruleEntity(rule.entity)).rule),
-      );
+      this.#own.set(manifest, [
+        ...own.map((rule) => describeRule(rule, this.entities.ruleEntity(rule.entity)).rule),
+        // Values cached by hand may be in any store.
+        ...(this.registry.ownAuto === undefined ? [] : [this.registry.ownAuto.describe()]),
+      ]);
     }
   }
 
@@ -185,7 +187,7 @@ export class RuleExchange {
       this.#remote.set(key, new RemoteRule(rule, this.runtime.space, this.#dispatcherOf(rule)));
       isChanged = true;
     }
-    if (isChanged) this.registry.setRemote([...this.#remote.values()]);
+    if (isChanged) this.registry.setRemote([...this.#remote.values()], this.runtime.space);
   }
 
   /** The rule's dispatcher if this process has it and accepts the rule's configuration, else `inline`. */
@@ -203,6 +205,7 @@ export class RuleExchange {
     this.registry.tablesToMatch = this.#tablesToMatch = undefined;
     if (written.size === 0) return;
     const concerned = [...this.#remote.values()].filter((rule) => {
+      if (rule.isAuto) return true;
       const tables = this.entities.tablesOfRemote(rule);
       return [...written].some((table) => tables.has(table));
     });

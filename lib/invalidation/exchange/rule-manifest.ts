@@ -138,6 +138,7 @@ export function isManifestRule(value: unknown): value is ManifestRule {
     isOptional(watchFields, isList) &&
     isOptional(value['sources'], (one) => Array.isArray(one) && one.every(isSource)) &&
     isOptional(columns, (one) => isRecord(one) && Object.values(one).every(isList)) &&
+    isOptional(value['isAuto'], (one) => one === true) &&
     [transformed, value['dataSources']].every((one) => isOptional(one, isList)) &&
     [invalidateWhen, dispatcherConfig].every((one) => isOptional(one, isRecord)) &&
     isOptional(partition, isPartition)

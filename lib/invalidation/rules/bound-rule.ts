@@ -3,6 +3,7 @@ import type { MethodTarget } from '../../cache/method-target.js';
 import { CacheConfigurationError } from '../../common/errors.js';
 import { DefaultKeyConstructor, ResponseCacheKeyConstructor, type Spelling } from '../../keys/index.js';
 import type { InvalidationMode } from '../../stores/store.interface.js';
+import type { Change } from '../change.interface.js';
 import type { BoundInvalidator } from '../invalidator.js';
 import { type InvalidationRule, resolveEntity } from './invalidation-rule.js';
 import type { EntityClass, RuleOptions } from './rule-options.js';
@@ -148,6 +149,8 @@ export interface ActiveRule {
   readonly target: { readonly name: string; readonly methodTag: string };
   /** Paths that are read from the database if a change does not carry them. */
   readonly lookups: readonly string[];
+  /** The tags that a change drops, of a rule without partitions. */
+  tagsOf?(change: Change): readonly string[];
   /** The tag of the partition with these mapped values. @throws PartitionError for a subset that was not declared */
   partitionTag(values: Readonly<Record<string, unknown>>): string;
   /** The tag of entries whose readers spelled these fields in an unusual way, so that their partition is not known. */

@@ -106,6 +106,23 @@ export type InvalidatesOn =
   | (LiteralOptions & { batch: true; invalidator?: undefined })
   | EntityReference;
 
+/**
+ * The option `invalidatesOn`: `'auto'` (an entry is dropped when a table changes that its load read), rules, or both in one list.
+ *
+ * @publicApi
+ */
+export type InvalidatesOnOption = 'auto' | readonly ('auto' | InvalidatesOn)[];
+
+/** Reads the option `invalidatesOn`. */
+export function toRules(
+  given: InvalidatesOnOption | undefined,
+  where: string,
+): { readonly rules: readonly InvalidationRule[]; readonly isAuto: boolean | undefined } {
+  if (given === undefined || given === 'auto') return { rules: [], isAuto: given && true };
+  const items = given.filter((item) => item !== 'auto');
+  return { rules: items.map((item) => toRule(item, where)), isAuto: items.length < given.length };
+}
+
 /** Makes a rule of an item of `invalidatesOn`. */
 export function toRule(item: unknown, where: string): InvalidationRule {
   if (item instanceof InvalidationRule) return item;

@@ -33,6 +33,8 @@ export interface ManifestRule {
   readonly transformed?: readonly string[];
   /** Maps a row to its partition. If omitted, a change drops all entries of the method. */
   readonly partition?: ManifestPartition;
+  /** True if it is that of all entries which depend on the tables that their loads read. */
+  readonly isAuto?: true;
   /** Longest time that an entry of the method stays in the store, in milliseconds. */
   readonly life: number;
 }
@@ -161,7 +163,9 @@ export function keyOf(rule: ManifestRule): string {
 }
 
 /** Reduces a rule to its entity: any change of it drops the whole namespace. */
-export function coarseRule({ entity, tables, sources = [] }: ManifestRule): ManifestRule {
+export function coarseRule(rule: ManifestRule): ManifestRule {
+  if (rule.isAuto === true) return rule;
+  const { entity, tables, sources = [] } = rule;
   return {
     name: `everything<-${entity}`,
     entity,

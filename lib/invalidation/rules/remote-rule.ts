@@ -16,6 +16,8 @@ export class RemoteRule implements ActiveRule {
   readonly tables: readonly string[];
   readonly target: ActiveRule['target'];
   readonly lookups: readonly string[];
+  /** True if it is that of all entries which depend on the tables that their loads read. */
+  readonly isAuto: boolean;
   readonly #partitionPrefix: string;
 
   /** @param dispatcher name of a dispatcher of this process */
@@ -31,8 +33,10 @@ export class RemoteRule implements ActiveRule {
     this.mode = mode;
     this.entityName = entity;
     this.tables = tables;
-    this.target =
-      method === undefined
+    this.isAuto = description.isAuto === true;
+    this.target = this.isAuto
+      ? { name: 'everything', methodTag: space.autoTag }
+      : method === undefined
         ? { name: 'everything', methodTag: space.allTag }
         : { name: method, methodTag: space.methodTag(method) };
     this.lookups = partition?.lookup === true ? Object.values(partition.paths) : [];

@@ -1,7 +1,9 @@
 import type { RuleReport } from '../../cache/cache-report.js';
 import { CacheConfigurationError } from '../../common/errors.js';
+import type { KeySpace } from '../../cache/key-space.js';
 import type { MethodTarget } from '../../cache/method-target.js';
 import { adviseOn, type InstanceProblem } from '../boot-advisor.js';
+import { AUTO, AutoRule } from './auto-rule.js';
 import { BoundRule } from './bound-rule.js';
 import type { EntityCatalogue } from './entity-catalogue.interface.js';
 import type { RemoteRule } from './remote-rule.js';
@@ -15,6 +17,8 @@ export class RuleRegistry {
   readonly #rules: BoundRule[] = [];
   readonly #bound = new Set<MethodTarget>();
   #remote: readonly RemoteRule[] = [];
+  #auto: AutoRule | undefined;
+  #remoteAuto: AutoRule | undefined;
   #revision = 0;
   /** The spelling of the column at a path of an entity. Set by the room that knows the columns. */
   spellingOf: (entity: EntityClass | string, path: string) => Spelling = () => 'unknown';
@@ -63,9 +67,28 @@ export class RuleRegistry {
     return this.#remote;
   }
 
-  setRemote(rules: readonly RemoteRule[]): void {
-    this.#remote = rules;
+  setRemote(rules: readonly RemoteRule[], space: KeySpace): void {
+    this.#remote = rules.filter(({ isAuto }) => !isAuto);
+    const auto = rules.find(({ isAuto }) => isAuto);
+    this.#remoteAuto = auto && new AutoRule(space, () => auto.dispatcher);
     this.#revision++;
+  }
+
+  /** Entries of this process depend on the tables that their loads read. */
+  addAuto(space: KeySpace): void {
+    if (this.#auto !== undefined) return;
+    this.#auto = new AutoRule(space, () => this.dispatcherOf({ entity: AUTO }, `invalidatesOn: '${AUTO}'`));
+    this.#revision++;
+  }
+
+  /** The rule of such entries, of this process or of others. */
+  get auto(): AutoRule | undefined {
+    return this.#auto ?? this.#remoteAuto;
+  }
+
+  /** The rule of such entries of this process. */
+  get ownAuto(): AutoRule | undefined {
+    return this.#auto;
   }
 
   /** Changes whenever the rules change. */
@@ -79,7 +102,8 @@ export class RuleRegistry {
   }
 
   of(target: MethodTarget): readonly RuleReport[] {
-    return this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
+    const rules = this.#rules.filter((rule) => rule.target === target).map((rule) => rule.report());
+    return target.isAuto && this.#auto !== undefined ? [...rules, this.#auto.report()] : rules;
   }
 
   /** Finds mistakes in valid rules, see {@link adviseOn}. */

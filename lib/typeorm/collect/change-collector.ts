@@ -62,6 +62,7 @@ export class ChangeCollector {
           void emitter.guard('stream', () => {
             if (emitter.runners.isOpen(runner)) emitter.queryInOpenTransaction();
           }),
+        querying: (_, sql) => void emitter.guard('query', () => options.onQuery?.(sql)),
         streamed: (queryRunner, query) => void this.afterQuery({ queryRunner, query, success: true }),
       },
       options.onUnsupported,

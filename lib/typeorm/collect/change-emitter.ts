@@ -35,6 +35,8 @@ export interface CollectorOptions {
   readonly isEarly?: () => boolean;
   /** Called when a statement wrote a table that the catalogue does not know. */
   readonly onUnknownTable?: () => void;
+  /** Called before each statement, in the async context of its caller. */
+  readonly onQuery?: (sql: string) => void;
   /** Called synchronously whenever a query other than BEGIN or COMMIT ran on a runner with an open transaction. */
   readonly onQueryInOpenTransaction?: () => void;
   /** True if bulk statements report the rows that they change, on databases where they can. */

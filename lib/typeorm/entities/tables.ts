@@ -79,6 +79,18 @@ export class KnownTables {
     return [...this.#byLastName.values()].flatMap((named) => named.map(({ table }) => table));
   }
 
+  /** True if a table has this last part of its name. */
+  isNamed(last: string): boolean {
+    return this.#byLastName.has(last);
+  }
+
+  /** The last parts of the names of tables that share rows with those of this one. */
+  relativesOf(last: string): readonly string[] {
+    return this.families.flatMap((family) =>
+      family.relativesOf([last]).map((name) => name.slice(name.lastIndexOf('.') + 1)),
+    );
+  }
+
   /** The entities, views and junctions that are mapped onto the table. */
   metadatasOn(table: string): readonly OrmMetadata[] {
     return this.#metadatas.get(table) ?? [];

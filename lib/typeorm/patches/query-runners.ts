@@ -37,6 +37,8 @@ export interface QueryRunnerWatcher {
   mustReadPrimary(): boolean;
   /** A statement runs as a stream, which no hook reports. Called in the caller's async context. */
   streaming(runner: OrmQueryRunner): void;
+  /** A statement is about to run, as a stream or not. Called in the caller's async context. */
+  querying(runner: OrmQueryRunner, sql: string): void;
   /** The stream has ended. */
   streamed(runner: OrmQueryRunner, sql: string): void;
   /** May run a statement in another way; returns `undefined` where it has not run it. */
@@ -132,7 +134,11 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
     }
     return query.call(runner, sql, ...rest);
   };
+  const announce = (sql: string): void => {
+    for (const { isClosed, watcher } of patches) if (!isClosed) watcher.querying(runner, sql);
+  };
   runner.query = (sql, ...rest) => {
+    announce(sql);
     // Transactions of TypeORM itself have hooks.
     if (runner.isTransactionActive || !opensTransaction(sql)) return run(sql, rest);
     tell('beginning');
@@ -144,6 +150,7 @@ function patch(runner: Runner, first: QueryRunnerPatch): void {
   const { stream } = runner;
   if (typeof stream === 'function')
     runner.stream = async (sql, ...rest) => {
+      announce(sql);
       tell('streaming');
       for (const { isClosed, watcher } of patches) if (!isClosed) watcher.running(sql);
       const rows = await stream.call(runner, sql, ...rest);

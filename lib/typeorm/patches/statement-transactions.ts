@@ -39,7 +39,8 @@ export class StatementTransactions {
 
   constructor(
     dataSource: OrmDataSource,
-    private readonly durableTables: () => ReadonlySet<string>,
+    /** Returns `undefined` for all tables. */
+    private readonly durableTables: () => ReadonlySet<string> | undefined,
     report?: ReportUnsupported,
     private readonly tables: () => KnownTables = () => knownTablesOf(dataSource),
   ) {
@@ -64,7 +65,7 @@ export class StatementTransactions {
   }
 
   #enlist(builder: Builder): Builder {
-    if (this.#isClosed || this.durableTables().size === 0) return builder;
+    if (this.#isClosed || this.durableTables()?.size === 0) return builder;
     if (!isSupported(builder)) {
       this.#report?.('expressionMap of a query builder', EFFECT);
       return builder;
@@ -102,7 +103,8 @@ export class StatementTransactions {
 
   #isDurable({ queryType, mainAlias }: ExpressionMap): boolean {
     if (queryType === 'select' || queryType === 'relation' || mainAlias?.hasMetadata !== true) return false;
-    return this.tables().reaches(tableOf(mainAlias.metadata), this.durableTables());
+    const durable = this.durableTables();
+    return durable === undefined || this.tables().reaches(tableOf(mainAlias.metadata), durable);
   }
 }
 

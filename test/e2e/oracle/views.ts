@@ -170,8 +170,71 @@ export class CachedViews implements Views {
   }
 
   #load(): LoadedViews {
-    const load = loads.getStore();
-    if (load !== undefined) load.loaded = true;
-    return this.#loaded;
+    return counted(this.#loaded);
+  }
+}
+
+function counted(loaded: LoadedViews): LoadedViews {
+  const load = loads.getStore();
+  if (load !== undefined) load.loaded = true;
+  return loaded;
+}
+
+/** The same views, half of them without a rule: those depend on the tables that their loads read. */
+@Injectable()
+export class HalfAutoViews implements Views {
+  readonly #loaded: LoadedViews;
+
+  constructor(dataSource: DataSource) {
+    this.#loaded = new LoadedViews(dataSource, this);
+  }
+
+  @CacheResult({ invalidatesOn: 'auto' })
+  async article(id: number): Promise<unknown> {
+    return counted(this.#loaded).article(id);
+  }
+
+  @CacheResult({
+    keyConstructor: ofArticle,
+    invalidatesOn: [invalidates(Comment, { fieldMapping: { article: 'article.id' } })],
+  })
+  async comments(article: number): Promise<unknown> {
+    return counted(this.#loaded).comments(article);
+  }
+
+  @CacheResult({
+    keyConstructor: ofAuthor,
+    invalidatesOn: [
+      invalidates(Article, { fieldMapping: { author: 'authorId' }, watchFields: ['authorId', 'author'] }),
+    ],
+  })
+  async byAuthor(author: number): Promise<number[]> {
+    return counted(this.#loaded).byAuthor(author);
+  }
+
+  @CacheResult({ invalidatesOn: 'auto' })
+  async drafts(author: number): Promise<unknown> {
+    return counted(this.#loaded).drafts(author);
+  }
+
+  /** Made of a view with a rule and of one without. */
+  @CacheResult({ invalidatesOn: 'auto' })
+  async authorPage(author: number): Promise<unknown> {
+    return counted(this.#loaded).authorPage(author);
+  }
+
+  @CacheResult({ invalidatesOn: 'auto' })
+  async tagged(tag: string): Promise<unknown> {
+    return counted(this.#loaded).tagged(tag);
+  }
+
+  @CacheResult({ invalidatesOn: [invalidates(Article, { scope: 'all', watchFields: ['status'] })] })
+  async published(): Promise<unknown> {
+    return counted(this.#loaded).published();
+  }
+
+  @CacheResult()
+  async front(): Promise<unknown> {
+    return counted(this.#loaded).front();
   }
 }
