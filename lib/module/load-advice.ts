@@ -28,7 +28,8 @@ export class LoadAdvice {
 
   readonly #note = ({ target }: Call, tables: ReadonlySet<string>): void => {
     const method = target instanceof ItemTarget ? target.method : target;
-    if (!(method instanceof MethodTarget)) return;
+    // With invalidatesOn: 'auto' no rule is needed.
+    if (!(method instanceof MethodTarget) || method.isAuto) return;
     let known = this.#tables.get(method);
     if (known === undefined) this.#tables.set(method, (known = new Set()));
     const before = known.size;

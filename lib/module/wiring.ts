@@ -220,7 +220,6 @@ export class ModuleWiring
       this.given,
       this.discovery.getProviders().map(({ instance }) => instance as unknown),
     );
-    if (this.runtime.settings.isAuto) this.runtime.onAuto?.();
     // A controller that two modules declare is explored once.
     const mounted = this.discovery.getControllers();
     const controllers = [...new Map(mounted.map((wrapper) => [wrapper.metatype, wrapper])).values()];

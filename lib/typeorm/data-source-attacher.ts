@@ -66,6 +66,7 @@ export class DataSourceAttacher implements EntityCatalogue, EntityTables {
   /** The application knows its rules: carries them out on the changes that were committed before, and on all others at once. */
   async settle(): Promise<void> {
     this.#isSettled = true;
+    if (this.runtime.settings.isAuto) this.runtime.onAuto?.();
     await Promise.all(
       [...this.#bindings].map(([dataSource, { database }]) => this.#catalogue.read(dataSource, database)),
     );
