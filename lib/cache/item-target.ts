@@ -5,7 +5,6 @@ import { Batch } from './batch-load.js';
 import type { CacheRuntime } from './cache-runtime.js';
 import type { ItemsDefinition, MethodDefinition } from './definition.js';
 import { type BatchSeat, type CacheTarget, Call } from './engine/call.js';
-import type { KeySpace } from './key-space.js';
 import type { MethodTarget } from './method-target.js';
 
 /** One item of a call of a method that returns many: it has the keys and tags of the method, and loads with the other items. */
@@ -17,10 +16,10 @@ export class ItemTarget implements CacheTarget {
   readonly values: CacheTarget['values'];
   readonly counters: CacheTarget['counters'];
   readonly verify: CacheTarget['verify'];
+  readonly tableTags: CacheTarget['tableTags'];
+  readonly hasRules: boolean;
   readonly learnsTags: boolean;
   readonly isScoped: boolean;
-  /** Set where the tables that a load reads are tags of its entry. */
-  readonly tables: KeySpace | undefined;
 
   constructor(
     readonly method: MethodTarget,
@@ -30,7 +29,7 @@ export class ItemTarget implements CacheTarget {
     ({ name: this.name, topic: this.topic, store: this.store, policy: this.policy } = method);
     ({ values: this.values, counters: this.counters, verify: this.verify } = method);
     ({ learnsTags: this.learnsTags, isScoped: this.isScoped } = method);
-    this.tables = (method as MethodTarget & { readonly tables?: KeySpace | undefined }).tables;
+    ({ tableTags: this.tableTags, hasRules: this.hasRules } = method);
   }
 
   get writes(): boolean {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { DataSource, In, LessThan, Not } from 'typeorm';
-import { CacheResult, CacheService, invalidates } from '../../lib/index.js';
+import { CacheResult, CacheResultMany, CacheService, invalidates } from '../../lib/index.js';
 import { TestApplication } from '../support/application.js';
 import { DATABASES, openDataSource, schemaName } from './database.js';
 import { Article, Author, Category, Tag } from './entities.js';
@@ -109,6 +109,11 @@ class Views {
     return 'from elsewhere';
   }
 
+  @CacheResultMany({ key: 'id', invalidatesOn: 'auto' })
+  async many(ids: readonly number[]): Promise<readonly (Article | undefined)[]> {
+    return this.#articles().findBy({ id: In([...ids]) });
+  }
+
   async byHand(): Promise<unknown> {
     return this.cache.getOrSet(
       'titles',
@@ -136,6 +141,7 @@ const CALLS: readonly Call[] = [
   ['nested', (views) => views.nested(1)],
   ['withRule', (views) => views.withRule(1)],
   ['byHand', (views) => views.byHand()],
+  ['many', (views) => views.many([1, 2])],
 ];
 
 type Write = (dataSource: DataSource) => Promise<unknown>;
