@@ -71,5 +71,5 @@ function hasRules({ definition }: MethodTarget): boolean {
 
 /** True if the tables that a load reads are tags of its entry. */
 function readsTables(target: MethodTarget): boolean {
-  return (target as MethodTarget & { readonly tables?: object | undefined }).tables !== undefined;
+  return target.isAuto;
 }
