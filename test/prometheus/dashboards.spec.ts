@@ -207,8 +207,9 @@ const url = process.env[servers['prometheus']!.variable];
     return (await response.json()) as Result;
   }
 
-  /** Without a shared store there is no bus, and without a broker no queue. */
-  const isEmptyInMemory = (expr: string): boolean => /bus_lag|dispatcher_queue/.test(expr);
+  /** Without a shared store there is no bus, without a broker no queue, without a log no change source; and nothing is verified. */
+  const isEmptyInMemory = (expr: string): boolean =>
+    /bus_lag|dispatcher_queue|change_source|verifications|stale_hits|stale_age/.test(expr);
 
   it.each(queries)('answers the query $name of the dashboard with numbers', async ({ expr }) => {
     const { status, error, data } = await ask(sent(expr));
