@@ -176,6 +176,25 @@ const innerRow = (name: string, cached: MethodDecorator | undefined): Row => ({
   visitors: byTenant,
 });
 
+/** A header of the response is a way from the handler to a value that it loads. */
+const responseHeaderRow = (name: string, cached: MethodDecorator | undefined): Row => ({
+  name,
+  application: () => ({
+    controllers: [
+      page(
+        ({ request, response, injected, id }) => {
+          response['header']('x-shop', request['headers']['x-forwarded-host'] ?? 'none');
+          return (injected as CacheService).getOrSet(`shop ${id}`, async () => ({
+            shop: response['getHeader']('x-shop'),
+          }));
+        },
+        { cached, inject: CacheService },
+      ),
+    ],
+  }),
+  visitors: sending('x-forwarded-host', 'ada.example', 'bob.example'),
+});
+
 describeRows('@CacheResult and getOrSet', [
   ambient(
     '@CacheResult that reads a tenant from AsyncLocalStorage',
@@ -218,4 +237,12 @@ describeRows('@CacheResult and getOrSet', [
     visitors: byTenant,
   },
   innerRow('a response made of a getOrSet that read a tenant header', undefined),
+  responseHeaderRow(
+    'getOrSet whose loader reads a response header that the handler made of the host',
+    uncachedHandler,
+  ),
+  responseHeaderRow(
+    'a response made of a getOrSet that read a response header that the handler made of the host',
+    undefined,
+  ),
 ]);

@@ -21,12 +21,9 @@ const OF_ANY_OBJECT: ReadonlySet<Name> = new Set(['then', 'toJSON', 'constructor
  * need not inherit it.
  */
 export class ScopedInput implements LoadInput {
-  readonly name: string;
   readonly advice = 'read it before, and make it a part of the key';
 
-  constructor(member: Name) {
-    this.name = `the member ${String(member)} of a request`;
-  }
+  constructor(readonly name: string) {}
 }
 
 /**
@@ -85,7 +82,8 @@ function observeInner(target: object, member: Name): void {
 /** The load of a response decides by its own watch. */
 function report(member: Name): void {
   const load = currentLoad();
-  if (load !== undefined && load.inputSink === undefined) load.readInput(new ScopedInput(member));
+  if (load !== undefined && load.inputSink === undefined)
+    load.readInput(new ScopedInput(`the member ${String(member)} of a request`));
 }
 
 function holdersOf({ request, response }: RequestObjects): ReadonlySet<object> {

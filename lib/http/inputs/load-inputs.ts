@@ -56,10 +56,14 @@ export function watchInnerLoads(objects: RequestObjects, rules: InputRules): voi
   observeResponse(objects.response, NO_HEADERS, {
     isActive: true,
     readResponse: (input) => void currentLoad()?.readInput(input),
+    readSet: (name) => void currentLoad()?.readInput(setHeader(name)),
   });
 }
 
 const NO_HEADERS: ReadonlySet<string> = new Set();
+
+const setHeader = (name: string): LoadInput =>
+  new ScopedInput(`the response header ${name} that the handler set`);
 
 /** What a load of a route may read, and what happens to other reads. */
 export interface LoadTerms {
@@ -141,6 +145,11 @@ class LoadInputs implements LoadObserver, ResponseObserver {
 
   readResponse(input: RequestInput, value: unknown): void {
     this.#reports(value, () => this.terms.isAnswered || this.#readMember(input.label, input, value), input);
+  }
+
+  readSet(name: string): void {
+    const inner = currentLoad();
+    if (inner !== undefined && inner !== this.context) inner.readInput(setHeader(name));
   }
 
   wroteHeader(name: string): void {

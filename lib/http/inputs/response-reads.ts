@@ -50,6 +50,8 @@ export interface ResponseObserver {
   readonly isActive: boolean;
   /** @param value `undefined` for a header that upstream code did not set */
   readResponse(input: RequestInput, value: unknown): void;
+  /** Told of a header that was set or changed since the load began, which a load of a value within it may read. */
+  readSet(name: string): void;
 }
 
 /**
@@ -68,15 +70,15 @@ export function observeResponse(
     Object.entries(headersOf(response)).map(([name, value]) => [name.toLowerCase(), value] as const),
   );
   const read = (holder: object, name: string): void => {
-    if (declared.has(name) || APPENDED.has(name)) return;
     const value = before.get(name);
+    if (originalsOf(holder).getHeader?.(name) !== value) return observer.readSet(name);
+    if (declared.has(name) || APPENDED.has(name)) return;
     if (value === undefined && PRESET.includes(name)) return;
-    // Another value is one that the load has set.
-    if (originalsOf(holder).getHeader?.(name) === value)
-      observer.readResponse(headerInput(name), plain(value));
+    observer.readResponse(headerInput(name), plain(value));
   };
   const readAll = (holder: object): void => {
-    for (const name of before.keys()) read(holder, name);
+    const set = Object.keys(originalsOf(holder).getHeaders?.() ?? {}).map((name) => name.toLowerCase());
+    for (const name of new Set([...before.keys(), ...set])) read(holder, name);
     observer.readResponse(NAMES, namesOf(before.keys()));
   };
   for (const holder of raw === undefined ? [response] : [response, raw]) {
