@@ -92,6 +92,15 @@ function interceptorOf({ into }: Reader, find: Find, name: string, isBefore: boo
 }
 
 /** Readers by name: how each is built out of what Nest has. */
+/** Nest answers no request whose stream or exception filter fails. */
+function attempt(find: () => unknown): unknown {
+  try {
+    return find();
+  } catch {
+    return 'failed';
+  }
+}
+
 const MAKERS: Record<ReaderName, Maker> = {
   handler: ({ from }, find) =>
     isParameter(from as Source)
@@ -122,7 +131,7 @@ const MAKERS: Record<ReaderName, Maker> = {
         Readable.from(
           (function* () {
             yield Buffer.from(`${call.id}: `);
-            yield Buffer.from(find(call) ?? 'nothing');
+            yield Buffer.from(String(attempt(() => find(call)) ?? 'nothing'));
           })(),
         ),
       ),
@@ -135,7 +144,8 @@ const MAKERS: Record<ReaderName, Maker> = {
       async catch(_error: unknown, host: ArgumentsHost): Promise<void> {
         await new Promise((resolve) => setTimeout(resolve, 0));
         const exchange = exchangeOf(host);
-        exchange.response['status'](404).send({ missing: find(exchange) ?? null });
+        const missing = attempt(() => find(exchange)) ?? null;
+        exchange.response['status'](404).send({ missing });
       },
     },
   }),
