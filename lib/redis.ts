@@ -1,3 +1,3 @@
 export type { CompressionAlgorithm, CompressionOptions } from './stores/compression.js';
 export { redisStore } from './stores/redis/redis-store.factory.js';
-export type { IoredisYetStore, RedisStoreOptions } from './stores/redis/redis-store-options.js';
+export type { IoredisYetStore, RedisStoreOptions } from './stores/redis/create-redis-store.js';

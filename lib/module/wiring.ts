@@ -11,6 +11,7 @@ import type { MethodDefinition } from '../cache/definition.js';
 import { assertEvents } from '../cache/event-invalidations.js';
 import { assertInvalidations } from '../cache/invalidating-method.js';
 import { MethodDirectory } from '../cache/method-directory.js';
+import { releaseStore, takeStore } from '../cache/store-set.js';
 import { Deadline } from '../common/async.js';
 import { CacheConfigurationError } from '../common/errors.js';
 import { type ApplicationConfigLike, applicationConfigOf, modulePaths } from '../common/nest-internals.js';
@@ -65,7 +66,6 @@ import {
 } from './http-wiring.js';
 import { LoadAdvice } from './load-advice.js';
 import type { ModuleSettings } from './options.js';
-import { releaseStore, takeStore } from '../cache/store-set.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 

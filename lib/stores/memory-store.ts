@@ -8,9 +8,9 @@ import {
   Entry,
   type InvalidationMode,
   type StoreQuery,
+  type HeldEntries,
 } from './store.interface.js';
 import { BumpLog, type Cell, GenerationTable } from './generations.js';
-import type { HeldEntries } from './held-entries.js';
 import type { Stamp, Verdict } from './stamp.js';
 
 /**

@@ -1,7 +1,6 @@
 import type { StoreState } from '../observability/metrics.js';
 import { checkOptions, oneOf, type OptionTable, typeError } from '../common/options.js';
 import { BumpLog } from './generations.js';
-import type { HeldEntries } from './held-entries.js';
 import {
   agreesOnLoads,
   type BumpLogStore,
@@ -18,6 +17,7 @@ import {
   readMany,
   type StoreHost,
   type StoreQuery,
+  type HeldEntries,
 } from './store.interface.js';
 import { guardStore } from './guarded-store.js';
 import { MemoryStore } from './memory-store.js';

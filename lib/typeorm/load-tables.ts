@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { runOutsideLoads, type TableTags } from '../cache/engine/load-context.js';
+import { within } from '../common/async.js';
+import { systemClock } from '../common/time.js';
 import { dialectOf } from './dialects.js';
 import type { KnownTables } from './entities/tables.js';
 import { expressionsOf, readNames, shapeOfSql, type SqlNames } from './sql/sql-names.js';
@@ -40,14 +42,8 @@ export class LoadTables {
   ) {}
 
   /** Reads the schema; resolves when it is read, and after a limited time. Never rejects. */
-  async ready(): Promise<void> {
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, MAX_WAIT_MS).unref();
-      cancel = () => clearTimeout(timer);
-    });
-    await Promise.race([this.#read(), late]);
-    cancel();
+  ready(): Promise<void> {
+    return within(systemClock, MAX_WAIT_MS, this.#read());
   }
 
   /** A statement ran: one that defines a table, a view or a function makes the schema unknown until it is read again. */

@@ -249,7 +249,7 @@ describe('docs/options.md', () => {
   it.each([
     ['lib/module/options.ts', 'RestflowCacheOptions'],
     ['lib/stores/memory-store.ts', 'MemoryStoreOptions'],
-    ['lib/stores/redis/redis-store-options.ts', 'RedisStoreOptions'],
+    ['lib/stores/redis/create-redis-store.ts', 'RedisStoreOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResultOptions'],
     ['lib/decorators/cache-options.interface.ts', 'CacheResponseOptions'],

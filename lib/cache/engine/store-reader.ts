@@ -1,9 +1,13 @@
 import { isThenable } from '../../common/async.js';
 import { CacheUsageError } from '../../common/errors.js';
 import type { OnceLog } from '../../observability/once-log.js';
-import { holdsEntries } from '../../stores/held-entries.js';
 import { Stamp, type Verdict } from '../../stores/stamp.js';
-import { Entry, type MaybePromise, StoreUnavailableError } from '../../stores/store.interface.js';
+import {
+  Entry,
+  holdsEntries,
+  type MaybePromise,
+  StoreUnavailableError,
+} from '../../stores/store.interface.js';
 import type { Call } from './call.js';
 import type { LoadTable } from './loads.js';
 import type { HitSampler } from './hit-sampler.js';

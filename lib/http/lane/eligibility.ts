@@ -1,5 +1,5 @@
 import { ResponseCacheKeyConstructor } from '../../keys/index.js';
-import { holdsEntries } from '../../stores/held-entries.js';
+import { holdsEntries } from '../../stores/store.interface.js';
 import type { CachedRoute } from '../route/cached-route.js';
 
 /** A reason that keeps a route out of the lane, and what to write. */

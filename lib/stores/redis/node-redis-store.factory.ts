@@ -1,8 +1,12 @@
 import { checkOptions, type OptionTable, typeError } from '../../common/options.js';
 import type { CacheStore } from '../store.interface.js';
-import { createRedisStore, givenClient, SETTINGS_ROWS } from './create-redis-store.js';
+import {
+  createRedisStore,
+  givenClient,
+  type RedisStoreOptions,
+  SETTINGS_ROWS,
+} from './create-redis-store.js';
 import { isNodeRedis } from './node-redis.client.js';
-import type { RedisStoreOptions } from './redis-store-options.js';
 
 /**
  * Options of {@link redisStore}.

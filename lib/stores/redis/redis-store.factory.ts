@@ -1,10 +1,15 @@
 import { Cluster, Redis } from 'ioredis';
 import { checkOptions, type OptionTable, typeError } from '../../common/options.js';
 import type { CacheStore } from '../store.interface.js';
-import { createRedisStore, givenClient, SETTINGS_ROWS } from './create-redis-store.js';
+import {
+  createRedisStore,
+  givenClient,
+  type IoredisYetStore,
+  type RedisStoreOptions,
+  SETTINGS_ROWS,
+} from './create-redis-store.js';
 import { isNodeRedis } from './node-redis.client.js';
 import type { RedisClient } from './redis-client.interface.js';
-import type { IoredisYetStore, RedisStoreOptions } from './redis-store-options.js';
 
 const isClient = (value: unknown): boolean =>
   typeof (value as Partial<RedisClient> | null)?.mgetBuffer === 'function';
