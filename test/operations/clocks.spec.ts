@@ -16,6 +16,7 @@ import {
   RestflowCacheModule,
   tieredStore,
 } from '../../lib/index.js';
+import { systemClock } from '../../lib/common/time.js';
 import { redisStore } from '../../lib/redis.js';
 import { reapProcesses, RedisProcess } from '../fleet/support/redis-process.js';
 import { announce, randomNumbers, seed } from '../support/randomised.js';
@@ -32,11 +33,7 @@ class ShiftedClock implements Clock {
 
   readonly now = (): number => Date.now() + this.aheadMs;
 
-  after(ms: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  }
+  readonly after = systemClock.after;
 }
 
 const QUIET = { log: () => undefined, warn: () => undefined, error: () => undefined };

@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import 'reflect-metadata';
 import ZongJi from '@vlasky/zongji';
 import { createConnection, type Connection } from 'mysql2/promise';
-import type { ChangeSource, ChangeSourceHost, RowChange } from '../../lib/index.js';
+import type { ChangeSource } from '../../lib/index.js';
 import { binlogChanges } from '../../lib/mysql.js';
 import { endOwnServers, OwnServer } from '../servers/own.mjs';
 import { until } from '../support/until.js';
+import { listener } from './change-listener.js';
 
 jest.setTimeout(60_000);
 
@@ -23,19 +24,7 @@ describe('changes in the binary log of MariaDB', () => {
     }
   };
   const listen = async () => {
-    const told = {
-      rows: [] as RowChange[],
-      missed: 0,
-      failures: [] as string[],
-      held: undefined as Promise<void> | undefined,
-    };
-    const host: ChangeSourceHost = {
-      changed: async (rows) => void told.rows.push(...rows),
-      missed: async () => void told.missed++,
-      delivered: () => told.held ?? Promise.resolve(),
-      isShared: true,
-      failed: (_topic, message, error) => void told.failures.push(`${message}: ${String(error)}`),
-    };
+    const { told, host } = listener();
     const { hostname, port } = new URL(uri);
     const source = binlogChanges({
       client: () => createConnection(uri),

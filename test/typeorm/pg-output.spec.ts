@@ -4,18 +4,12 @@ import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { PgoutputPlugin } from 'pg-logical-replication';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
-import {
-  ArgsKeyField,
-  CacheResult,
-  invalidates,
-  type ChangeSource,
-  type ChangeSourceHost,
-  type RowChange,
-} from '../../lib/index.js';
+import { ArgsKeyField, CacheResult, invalidates, type ChangeSource } from '../../lib/index.js';
 import { changePublication, pgOutputChanges, type PgOutputChangesOptions } from '../../lib/postgres.js';
 import { endOwnServers, OwnServer } from '../servers/own.mjs';
 import { TestApplication } from '../support/application.js';
 import { until } from '../support/until.js';
+import { listener } from './change-listener.js';
 
 jest.setTimeout(60_000);
 
@@ -28,24 +22,6 @@ class Ticket {
 }
 
 const SLOTS = 'SELECT slot_name FROM pg_replication_slots WHERE NOT temporary';
-
-/** Collects what a source tells. Deliveries may be held, as while the store is down. */
-function listener() {
-  const told = {
-    rows: [] as RowChange[],
-    missed: 0,
-    failures: [] as string[],
-    held: undefined as Promise<void> | undefined,
-  };
-  const host: ChangeSourceHost = {
-    changed: async (rows) => void told.rows.push(...rows),
-    missed: async () => void told.missed++,
-    delivered: () => told.held ?? Promise.resolve(),
-    isShared: true,
-    failed: (_topic, message, error) => void told.failures.push(`${message}: ${String(error)}`),
-  };
-  return { told, host };
-}
 
 describe("changes in PostgreSQL's write-ahead log", () => {
   let server: OwnServer;
