@@ -1,44 +1,12 @@
 // A process that stores responses in memory through a Fastify application, and tells how many bytes each takes.
-import 'reflect-metadata';
-import { Controller, Get, Module, Param } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
-import {
-  CacheResponse,
-  KeyConstructor,
-  memoryStore,
-  RestflowCacheModule,
-  RouteParamsKeyField,
-} from '../../dist/esm/index.js';
-import { payload } from '../rig/payload.mjs';
+import { memoryStore } from '../../dist/esm/index.js';
+import { itemsApplication } from '../rig/items.mjs';
 import { options, serve } from '../rig/processes.mjs';
 
 const { count = 20_000 } = options();
 
-/** One partition: with the tags of the whole cache, the method and the key there are four. */
-class ItemKey extends KeyConstructor {
-  id = new RouteParamsKeyField('id', { partition: true });
-}
-
-class ItemsController {
-  find(id) {
-    return { ...payload, id };
-  }
-}
-const handler = Object.getOwnPropertyDescriptor(ItemsController.prototype, 'find');
-Reflect.defineMetadata('design:paramtypes', [String], ItemsController.prototype, 'find');
-Param('id')(ItemsController.prototype, 'find', 0);
-for (const decorate of [
-  CacheResponse({ ttl: 3600, keyConstructor: ItemKey, keyLimit: false }),
-  Get('items/:id'),
-])
-  decorate(ItemsController.prototype, 'find', handler);
-Controller()(ItemsController);
-class AppModule {}
 const store = memoryStore({ maxBytes: 4 * 1024 ** 3, maxEntries: 1_000_000 });
-const settings = { application: 'bench', version: '1', store };
-Module({ imports: [RestflowCacheModule.forRoot(settings)], controllers: [ItemsController] })(AppModule);
-const app = await NestFactory.create(AppModule, new FastifyAdapter(), { logger: ['error'] });
+const app = await itemsApplication({ store });
 await app.init();
 await app.getHttpAdapter().getInstance().ready();
 
