@@ -153,6 +153,7 @@ export async function checkIdentity(folder, name) {
   const script = `
     import assert from 'node:assert/strict';
     import { createRequire } from 'node:module';
+    import { basename } from 'node:path';
     const require = createRequire(process.cwd() + '/');
     for (const entry of ${JSON.stringify(entryNames())}) {
       const path = entry === 'index' ? '${name}' : '${name}/' + entry;
@@ -160,6 +161,8 @@ export async function checkIdentity(folder, name) {
       assert.ok(Object.keys(imported).length > 0, path);
       for (const key of Object.keys(imported)) assert.equal(imported[key], required[key], path + ': two copies of ' + key);
     }
+    const copies = Object.keys(require.cache).filter((file) => /nestjs-restflow-cache.dist.cjs/.test(file));
+    assert.deepEqual(copies.filter((file) => ${JSON.stringify(entryNames())}.includes(basename(file, '.js'))), []);
     process.exit();`;
   const { code, output } = await capture(
     process.execPath,
