@@ -6,7 +6,7 @@ const read = (link) => readFileSync(new URL(`../docs${link}.md`, import.meta.url
 
 /** The first sentence of a page below its heading, without links. */
 function summary(text) {
-  const paragraph = text.split(/\n\s*\n/).find((part) => /^[A-Z`*]/.test(part.trim())) ?? '';
+  const paragraph = text.split(/\n\s*\n/).find((part) => /^(?:[A-Z*]|`(?!`))/.test(part.trim())) ?? '';
   const plain = paragraph
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/\s+/g, ' ')
