@@ -122,6 +122,24 @@ describe('canonical encoding: one input never has two texts', () => {
     });
   });
 
+  it('writes each character alike, however long its text is', () => {
+    const inside = (text: string): string => encodeValue(text).slice(1, -1);
+    always(
+      'texts of any length',
+      [
+        fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 60 }),
+      ],
+      (units, times) => {
+        const characters = units.map((unit) => String.fromCharCode(unit));
+        // The space must be escaped, so that even the text of one letter is quoted.
+        const escapes = characters.map((character) => inside(`${character} `).slice(0, -'%20'.length));
+        const long = `${characters.join('')} `.repeat(times);
+        expect(inside(long)).toBe(`${escapes.join('')}%20`.repeat(times));
+      },
+    );
+  });
+
   it('sorts lists at every level only where that is asked for', () => {
     expect(encodeValue([2, [3, 1]], true)).toBe(encodeValue([[1, 3], 2], true));
     expect(encodeValue([2, 1])).not.toBe(encodeValue([1, 2]));
